@@ -1,0 +1,136 @@
+//! One run's memory: linear memory and files drawn from the same limit, with the peak and every refusal on record.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use wasmtime::{Error, ResourceLimiter};
+
+/// The memory account of one run, shared by the interpreter's limiter and the file system.
+///
+/// A sandbox process has one thread, so the atomics are there only because a store's data must be `Send`.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: AtomicU64,
+    linear: AtomicU64,
+    files: AtomicU64,
+    peak: AtomicU64,
+    refusals: AtomicU64,
+}
+
+impl Budget {
+    /// An account with a limit in bytes.
+    pub(crate) fn new(limit: u64) -> Self {
+        Budget {
+            limit: AtomicU64::new(limit),
+            linear: AtomicU64::new(0),
+            files: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
+        }
+    }
+
+    /// Sets the run's own limit, once the instance that was made ready for nobody in particular gets its run.
+    pub(crate) fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Relaxed);
+    }
+
+    /// Most bytes in use at any time.
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak.load(Relaxed)
+    }
+
+    /// How often memory was refused.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refusals.load(Relaxed)
+    }
+
+    /// Takes bytes for a file; false, and nothing taken, when the run has no more.
+    pub(crate) fn take_for_files(&self, bytes: u64) -> bool {
+        let files = self.files.load(Relaxed).saturating_add(bytes);
+        if files.saturating_add(self.linear.load(Relaxed)) > self.limit.load(Relaxed) {
+            return false;
+        }
+        self.files.store(files, Relaxed);
+        self.note_peak();
+        true
+    }
+
+    /// Gives back what a file took.
+    pub(crate) fn give_back(&self, bytes: u64) {
+        let files = self.files.load(Relaxed);
+        self.files.store(files.saturating_sub(bytes), Relaxed);
+    }
+
+    fn grow_linear(&self, desired: u64) -> bool {
+        if desired.saturating_add(self.files.load(Relaxed)) > self.limit.load(Relaxed) {
+            self.refuse();
+            return false;
+        }
+        self.linear.store(desired, Relaxed);
+        self.note_peak();
+        true
+    }
+
+    fn refuse(&self) {
+        self.refusals.fetch_add(1, Relaxed);
+    }
+
+    fn note_peak(&self) {
+        let used = self.linear.load(Relaxed).saturating_add(self.files.load(Relaxed));
+        self.peak.fetch_max(used, Relaxed);
+    }
+}
+
+/// The limiter of one store. The merged interpreter has one memory; the unmerged form has one too, and its tables are
+/// fixed at instantiation, so no table ever grows later.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    pub(crate) budget: std::sync::Arc<Budget>,
+    /// Set once the instance stands: from then on tables keep their size.
+    pub(crate) tables_fixed: bool,
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool, Error> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            self.budget.refuse();
+            return Ok(false);
+        }
+        Ok(self.budget.grow_linear(desired as u64))
+    }
+
+    fn memory_grow_failed(&mut self, _error: Error) -> Result<(), Error> {
+        // Python sees a failed allocation and raises MemoryError; the run is not ended here.
+        self.budget.refuse();
+        Ok(())
+    }
+
+    fn table_growing(&mut self, _current: usize, _desired: usize, _maximum: Option<usize>) -> Result<bool, Error> {
+        Ok(!self.tables_fixed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn files_and_memory_share_the_limit() {
+        let budget = Arc::new(Budget::new(100));
+        let mut limiter = Limiter { budget: budget.clone(), tables_fixed: true };
+        assert!(matches!(limiter.memory_growing(0, 60, None), Ok(true)));
+        assert!(budget.take_for_files(40));
+        assert!(!budget.take_for_files(1));
+        assert!(matches!(limiter.memory_growing(60, 61, None), Ok(false)));
+        budget.give_back(40);
+        assert!(matches!(limiter.memory_growing(60, 90, None), Ok(true)));
+        assert_eq!((budget.peak(), budget.refusals()), (100, 1));
+    }
+
+    #[test]
+    fn tables_keep_their_size_after_instantiation() {
+        let mut limiter = Limiter { budget: Arc::new(Budget::new(1)), tables_fixed: false };
+        assert!(matches!(limiter.table_growing(0, 9, None), Ok(true)));
+        limiter.tables_fixed = true;
+        assert!(matches!(limiter.table_growing(9, 10, None), Ok(false)));
+    }
+}

@@ -1,0 +1,804 @@
+//! The script's file system: a tree in memory, and nothing behind it.
+//!
+//! `/app` holds the bundle, read-only, straight from sealed memory; `/tmp` is writable and ends with the run. There are
+//! no links, no devices, no host paths: a name either is in this tree or does not exist. Every number a guest can make
+//! large (bytes, files, names, depth, open descriptors) has a bound here.
+
+mod wasi;
+
+pub(crate) use wasi::{FilesView, HasFiles};
+
+use crate::budget::Budget;
+use crate::bundle::Bundle;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Most files and directories in the tree that a script made.
+pub const MAX_NODES: u64 = 16_384;
+/// Longest name of a file, in bytes.
+pub const MAX_NAME: usize = 255;
+/// Longest path, in bytes, as one call may bring it.
+pub const MAX_PATH: usize = 4_096;
+/// Deepest nesting of directories.
+pub const MAX_DEPTH: usize = 64;
+/// Most files and directories open at once.
+pub const MAX_DESCRIPTORS: u64 = 256;
+/// What a file or directory costs of the run's memory besides its content, in bytes: about what the host keeps for it.
+const NODE_COST: u64 = 512;
+
+/// Why a file operation was refused. The names are those of `wasi:filesystem`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileError {
+    NoEntry,
+    Exist,
+    NotDirectory,
+    IsDirectory,
+    NotEmpty,
+    ReadOnly,
+    NotPermitted,
+    NameTooLong,
+    InsufficientSpace,
+    TooManyOpen,
+    FileTooLarge,
+    Invalid,
+}
+
+type Result<T> = std::result::Result<T, FileError>;
+
+/// A moment, as the guest's clock counts it: nanoseconds since 1970.
+pub(crate) type Nanos = u64;
+
+/// The whole tree of one run.
+#[derive(Clone)]
+pub(crate) struct Files {
+    root: Arc<Directory>,
+    quota: Arc<Quota>,
+}
+
+/// What the files of one run may use together.
+pub(crate) struct Quota {
+    budget: Arc<Budget>,
+    limit: u64,
+    used: AtomicU64,
+    nodes: AtomicU64,
+    open: AtomicU64,
+    next_id: AtomicU64,
+}
+
+/// A file or a directory.
+#[derive(Clone)]
+pub(crate) enum Node {
+    File(Arc<File>),
+    Directory(Arc<Directory>),
+}
+
+/// A directory.
+pub(crate) struct Directory {
+    id: u64,
+    /// At least as deep as it really is. Bounded, so that dropping one directory inside the other needs little stack.
+    depth: AtomicUsize,
+    /// Whether entries may be added and removed.
+    writable: bool,
+    entries: Mutex<BTreeMap<String, Node>>,
+    parent: Mutex<Weak<Directory>>,
+    times: Mutex<Times>,
+    _charge: Option<Charge>,
+}
+
+/// A regular file.
+pub(crate) struct File {
+    id: u64,
+    content: Mutex<Content>,
+    times: Mutex<Times>,
+    quota: Option<Charge>,
+}
+
+enum Content {
+    /// A part of a bundle: read-only.
+    Sealed(Arc<Bundle>, Range<usize>),
+    Owned(Vec<u8>),
+}
+
+/// When a node was read and written last.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Times {
+    pub(crate) accessed: Nanos,
+    pub(crate) modified: Nanos,
+    pub(crate) changed: Nanos,
+}
+
+/// What a node took from the quota; gives it back when the node is gone.
+struct Charge {
+    quota: Arc<Quota>,
+    bytes: AtomicU64,
+}
+
+impl Charge {
+    fn new(quota: &Arc<Quota>) -> Result<Self> {
+        let nodes = quota.nodes.fetch_add(1, Relaxed);
+        let charge = Charge { quota: quota.clone(), bytes: AtomicU64::new(0) };
+        // From here on dropping the charge gives the node back.
+        if nodes >= MAX_NODES {
+            return Err(FileError::InsufficientSpace);
+        }
+        charge.resize(NODE_COST)?;
+        Ok(charge)
+    }
+
+    /// Changes what is taken to `bytes`.
+    fn resize(&self, bytes: u64) -> Result<()> {
+        let held = self.bytes.load(Relaxed);
+        if bytes > held {
+            self.quota.take(bytes - held)?;
+        } else {
+            self.quota.give_back(held - bytes);
+        }
+        self.bytes.store(bytes, Relaxed);
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.quota.give_back(self.bytes.load(Relaxed));
+        self.quota.nodes.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Quota {
+    fn new(budget: Arc<Budget>, limit: u64) -> Self {
+        Quota {
+            budget,
+            limit,
+            used: AtomicU64::new(0),
+            nodes: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            next_id: AtomicU64::new(1),
+        }
+    }
+
+    fn take(&self, bytes: u64) -> Result<()> {
+        let used = self.used.load(Relaxed).saturating_add(bytes);
+        if used > self.limit || !self.budget.take_for_files(bytes) {
+            return Err(FileError::InsufficientSpace);
+        }
+        self.used.store(used, Relaxed);
+        Ok(())
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Relaxed);
+        self.budget.give_back(bytes);
+    }
+
+    fn id(&self) -> u64 {
+        self.next_id.fetch_add(1, Relaxed)
+    }
+
+    /// Counts one more open descriptor.
+    pub(crate) fn open(&self) -> Result<()> {
+        if self.open.fetch_add(1, Relaxed) >= MAX_DESCRIPTORS {
+            self.open.fetch_sub(1, Relaxed);
+            return Err(FileError::TooManyOpen);
+        }
+        Ok(())
+    }
+
+    /// Counts one open descriptor less.
+    pub(crate) fn close(&self) {
+        self.open.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Files {
+    /// The tree of a run: the bundle under `/app`, an empty `/tmp` of at most `limit` bytes, `now` as every time.
+    pub(crate) fn new(bundle: &Arc<Bundle>, limit: u64, budget: Arc<Budget>, now: Nanos) -> Self {
+        let quota = Arc::new(Quota::new(budget, limit));
+        let times = Times { accessed: now, modified: now, changed: now };
+        let root = Directory::fixed(&quota, None, times, false);
+        let app = Directory::fixed(&quota, Some(&root), times, false);
+        for (path, range) in bundle.files() {
+            let mut directory = app.clone();
+            let mut parts = path.split('/').peekable();
+            while let Some(part) = parts.next() {
+                if parts.peek().is_some() {
+                    let known = directory.lock().get(part).cloned();
+                    directory = match known {
+                        Some(Node::Directory(next)) => next,
+                        // Bundle::new refuses a path that is both a file and a directory.
+                        Some(Node::File(_)) => break,
+                        None => {
+                            let next = Directory::fixed(&quota, Some(&directory), times, false);
+                            directory.lock().insert(part.into(), Node::Directory(next.clone()));
+                            next
+                        }
+                    };
+                } else {
+                    let content = Mutex::new(Content::Sealed(bundle.clone(), range.clone()));
+                    let file = File { id: quota.id(), content, times: Mutex::new(times), quota: None };
+                    directory.lock().insert(part.into(), Node::File(Arc::new(file)));
+                }
+            }
+        }
+        let tmp = Directory::fixed(&quota, Some(&root), times, true);
+        root.lock().insert("app".into(), Node::Directory(app));
+        root.lock().insert("tmp".into(), Node::Directory(tmp));
+        Files { root, quota }
+    }
+
+    /// A tree that holds nothing and takes nothing.
+    pub(crate) fn empty(budget: Arc<Budget>) -> Self {
+        let quota = Arc::new(Quota::new(budget, 0));
+        let root = Directory::fixed(&quota, None, Times::default(), false);
+        Files { root, quota }
+    }
+
+    /// The root directory.
+    pub(crate) fn root(&self) -> Arc<Directory> {
+        self.root.clone()
+    }
+
+    /// The account of descriptors and bytes.
+    pub(crate) fn quota(&self) -> &Arc<Quota> {
+        &self.quota
+    }
+
+    /// Finds what `path` names, seen from `base`.
+    pub(crate) fn find(&self, base: &Arc<Directory>, path: &str) -> Result<Node> {
+        let (directory, last) = self.walk(base, path)?;
+        match last {
+            None => Ok(Node::Directory(directory)),
+            Some(Last { name, must_be_directory }) => {
+                let node = directory.lock().get(name).cloned().ok_or(FileError::NoEntry)?;
+                if must_be_directory && matches!(node, Node::File(_)) {
+                    return Err(FileError::NotDirectory);
+                }
+                Ok(node)
+            }
+        }
+    }
+
+    /// Opens a file, making it first when `create` says so.
+    pub(crate) fn open(&self, base: &Arc<Directory>, path: &str, how: How, now: Nanos) -> Result<Node> {
+        let (directory, last) = self.walk(base, path)?;
+        let Some(Last { name, must_be_directory }) = last else {
+            return Self::opened(Node::Directory(directory), how, true, now);
+        };
+        let known = directory.lock().get(name).cloned();
+        if let Some(node) = known {
+            if how.create && how.exclusive {
+                return Err(FileError::Exist);
+            }
+            return Self::opened(node, how, must_be_directory, now);
+        }
+        if !how.create {
+            return Err(FileError::NoEntry);
+        }
+        if must_be_directory || how.directory {
+            return Err(FileError::Invalid);
+        }
+        directory.check_writable()?;
+        let times = Times { accessed: now, modified: now, changed: now };
+        let charge = Charge::new(&self.quota)?;
+        let file = File {
+            id: self.quota.id(),
+            content: Mutex::new(Content::Owned(Vec::new())),
+            times: Mutex::new(times),
+            quota: Some(charge),
+        };
+        let node = Node::File(Arc::new(file));
+        directory.lock().insert(name.into(), node.clone());
+        directory.touch(now);
+        Ok(node)
+    }
+
+    fn opened(node: Node, how: How, must_be_directory: bool, now: Nanos) -> Result<Node> {
+        match &node {
+            Node::File(file) => {
+                if must_be_directory || how.directory {
+                    return Err(FileError::NotDirectory);
+                }
+                if how.write || how.truncate {
+                    file.check_writable()?;
+                }
+                if how.truncate {
+                    file.set_size(0, now)?;
+                }
+            }
+            Node::Directory(_) => {
+                if how.write || how.truncate {
+                    return Err(FileError::IsDirectory);
+                }
+            }
+        }
+        Ok(node)
+    }
+
+    /// Makes a directory.
+    pub(crate) fn make_directory(&self, base: &Arc<Directory>, path: &str, now: Nanos) -> Result<()> {
+        let (directory, last) = self.walk(base, path)?;
+        let Some(Last { name, .. }) = last else { return Err(FileError::Exist) };
+        if directory.lock().contains_key(name) {
+            return Err(FileError::Exist);
+        }
+        directory.check_writable()?;
+        let depth = directory.depth() + 1;
+        if depth > MAX_DEPTH {
+            return Err(FileError::NameTooLong);
+        }
+        let times = Times { accessed: now, modified: now, changed: now };
+        let made = Directory {
+            id: self.quota.id(),
+            depth: AtomicUsize::new(depth),
+            writable: true,
+            entries: Mutex::default(),
+            parent: Mutex::new(Arc::downgrade(&directory)),
+            times: Mutex::new(times),
+            _charge: Some(Charge::new(&self.quota)?),
+        };
+        directory.lock().insert(name.into(), Node::Directory(Arc::new(made)));
+        directory.touch(now);
+        Ok(())
+    }
+
+    /// Removes an empty directory.
+    pub(crate) fn remove_directory(&self, base: &Arc<Directory>, path: &str, now: Nanos) -> Result<()> {
+        let (directory, last) = self.walk(base, path)?;
+        let Some(Last { name, .. }) = last else { return Err(FileError::Invalid) };
+        let node = directory.lock().get(name).cloned().ok_or(FileError::NoEntry)?;
+        let Node::Directory(victim) = node else { return Err(FileError::NotDirectory) };
+        directory.check_writable()?;
+        if !victim.lock().is_empty() {
+            return Err(FileError::NotEmpty);
+        }
+        directory.lock().remove(name);
+        directory.touch(now);
+        Ok(())
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove_file(&self, base: &Arc<Directory>, path: &str, now: Nanos) -> Result<()> {
+        let (directory, last) = self.walk(base, path)?;
+        let Some(Last { name, must_be_directory }) = last else { return Err(FileError::IsDirectory) };
+        match directory.lock().get(name) {
+            None => return Err(FileError::NoEntry),
+            Some(Node::Directory(_)) => return Err(FileError::IsDirectory),
+            Some(Node::File(_)) if must_be_directory => return Err(FileError::NotDirectory),
+            Some(Node::File(_)) => {}
+        }
+        directory.check_writable()?;
+        directory.lock().remove(name);
+        directory.touch(now);
+        Ok(())
+    }
+
+    /// Gives a file or directory another name, replacing a file or an empty directory that has it.
+    pub(crate) fn rename(
+        &self,
+        (old_base, old_path): (&Arc<Directory>, &str),
+        (new_base, new_path): (&Arc<Directory>, &str),
+        now: Nanos,
+    ) -> Result<()> {
+        let (old_directory, old_last) = self.walk(old_base, old_path)?;
+        let (new_directory, new_last) = self.walk(new_base, new_path)?;
+        let (Some(old), Some(new)) = (old_last, new_last) else { return Err(FileError::Invalid) };
+        let node = old_directory.lock().get(old.name).cloned().ok_or(FileError::NoEntry)?;
+        old_directory.check_writable()?;
+        new_directory.check_writable()?;
+        let target = new_directory.lock().get(new.name).cloned();
+        match &node {
+            Node::File(_) if old.must_be_directory || new.must_be_directory => return Err(FileError::NotDirectory),
+            Node::File(file) => match target {
+                Some(Node::Directory(_)) => return Err(FileError::IsDirectory),
+                Some(Node::File(same)) if Arc::ptr_eq(&same, file) => return Ok(()),
+                _ => {}
+            },
+            Node::Directory(moved) => {
+                match target {
+                    Some(Node::File(_)) => return Err(FileError::NotDirectory),
+                    Some(Node::Directory(same)) if Arc::ptr_eq(&same, moved) => return Ok(()),
+                    Some(Node::Directory(other)) if !other.lock().is_empty() => return Err(FileError::NotEmpty),
+                    _ => {}
+                }
+                if new_directory.is_inside(moved) {
+                    return Err(FileError::Invalid);
+                }
+                // The tree below would have to be measured to know its new depth: a directory moves only where it
+                // gets no deeper, or is empty.
+                if moved.lock().is_empty() {
+                    let depth = new_directory.depth() + 1;
+                    if depth > MAX_DEPTH {
+                        return Err(FileError::NameTooLong);
+                    }
+                    moved.depth.store(depth, Relaxed);
+                } else if new_directory.depth() > old_directory.depth() {
+                    return Err(FileError::NameTooLong);
+                }
+                *lock(&moved.parent) = Arc::downgrade(&new_directory);
+            }
+        }
+        old_directory.lock().remove(old.name);
+        new_directory.lock().insert(new.name.into(), node);
+        old_directory.touch(now);
+        new_directory.touch(now);
+        Ok(())
+    }
+
+    /// Follows `path` up to its last name. No last name means the path ends in a directory that is already found.
+    fn walk<'p>(&self, base: &Arc<Directory>, path: &'p str) -> Result<(Arc<Directory>, Option<Last<'p>>)> {
+        if path.is_empty() {
+            return Err(FileError::NoEntry);
+        }
+        if path.len() > MAX_PATH {
+            return Err(FileError::NameTooLong);
+        }
+        if path.starts_with('/') {
+            // wasi-libc strips the root before it asks; an absolute path here was made by hand.
+            return Err(FileError::NotPermitted);
+        }
+        let trimmed = path.trim_end_matches('/');
+        let must_be_directory = trimmed.len() < path.len();
+        let mut directory = base.clone();
+        let mut parts = trimmed.split('/').filter(|part| !part.is_empty() && *part != ".").peekable();
+        while let Some(name) = parts.next() {
+            if name.len() > MAX_NAME {
+                return Err(FileError::NameTooLong);
+            }
+            if name == ".." {
+                // The root is its own parent.
+                let parent = lock(&directory.parent).upgrade();
+                directory = parent.unwrap_or(directory);
+                continue;
+            }
+            if parts.peek().is_none() {
+                return Ok((directory, Some(Last { name, must_be_directory })));
+            }
+            let next = directory.lock().get(name).cloned().ok_or(FileError::NoEntry)?;
+            match next {
+                Node::Directory(next) => directory = next,
+                Node::File(_) => return Err(FileError::NotDirectory),
+            }
+        }
+        Ok((directory, None))
+    }
+}
+
+/// The last name of a path.
+struct Last<'p> {
+    name: &'p str,
+    /// It was followed by a slash.
+    must_be_directory: bool,
+}
+
+/// How a path is opened.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct How {
+    pub(crate) create: bool,
+    pub(crate) exclusive: bool,
+    pub(crate) directory: bool,
+    pub(crate) truncate: bool,
+    pub(crate) write: bool,
+}
+
+impl Node {
+    /// A number that no other node of this tree has.
+    pub(crate) fn id(&self) -> u64 {
+        match self {
+            Node::File(file) => file.id,
+            Node::Directory(directory) => directory.id,
+        }
+    }
+
+    /// When it was read and written.
+    pub(crate) fn times(&self) -> Times {
+        match self {
+            Node::File(file) => *lock(&file.times),
+            Node::Directory(directory) => *lock(&directory.times),
+        }
+    }
+
+    /// Sets the times; refused where nothing may be written.
+    pub(crate) fn set_times(&self, accessed: Option<Nanos>, modified: Option<Nanos>, now: Nanos) -> Result<()> {
+        let times = match self {
+            Node::File(file) => {
+                file.check_writable()?;
+                &file.times
+            }
+            Node::Directory(directory) => {
+                directory.check_writable()?;
+                &directory.times
+            }
+        };
+        let mut times = lock(times);
+        times.accessed = accessed.unwrap_or(times.accessed);
+        times.modified = modified.unwrap_or(times.modified);
+        times.changed = now;
+        Ok(())
+    }
+
+    /// Bytes of a file; 0 for a directory.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Node::File(file) => file.size(),
+            Node::Directory(_) => 0,
+        }
+    }
+}
+
+impl Directory {
+    /// A directory of the tree's own making: it costs the script nothing.
+    fn fixed(quota: &Quota, parent: Option<&Arc<Directory>>, times: Times, writable: bool) -> Arc<Directory> {
+        Arc::new(Directory {
+            id: quota.id(),
+            depth: AtomicUsize::new(parent.map_or(0, |parent| parent.depth() + 1)),
+            writable,
+            entries: Mutex::default(),
+            parent: Mutex::new(parent.map(Arc::downgrade).unwrap_or_default()),
+            times: Mutex::new(times),
+            _charge: None,
+        })
+    }
+
+    /// Names and nodes, in order.
+    pub(crate) fn list(&self) -> Vec<(String, Node)> {
+        self.lock().iter().map(|(name, node)| (name.clone(), node.clone())).collect()
+    }
+
+    fn depth(&self) -> usize {
+        self.depth.load(Relaxed)
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        if self.writable { Ok(()) } else { Err(FileError::ReadOnly) }
+    }
+
+    fn is_inside(self: &Arc<Self>, other: &Arc<Directory>) -> bool {
+        let mut at = self.clone();
+        loop {
+            if Arc::ptr_eq(&at, other) {
+                return true;
+            }
+            let parent = lock(&at.parent).upgrade();
+            match parent {
+                Some(parent) => at = parent,
+                None => return false,
+            }
+        }
+    }
+
+    fn touch(&self, now: Nanos) {
+        let mut times = lock(&self.times);
+        times.modified = now;
+        times.changed = now;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Node>> {
+        lock(&self.entries)
+    }
+}
+
+impl File {
+    /// Bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.content().bytes().len() as u64
+    }
+
+    /// Copies at most `length` bytes from `offset`; fewer, or none, at the end.
+    pub(crate) fn read(&self, offset: u64, length: usize) -> Vec<u8> {
+        let content = self.content();
+        let bytes = content.bytes();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let end = start.saturating_add(length).min(bytes.len());
+        bytes[start..end].to_vec()
+    }
+
+    /// Writes all the bytes at `offset`; the gap before it, if any, is zeros and costs as much as other bytes.
+    pub(crate) fn write(&self, offset: u64, bytes: &[u8], now: Nanos) -> Result<()> {
+        let end = offset.checked_add(bytes.len() as u64).ok_or(FileError::FileTooLarge)?;
+        if end > self.size() {
+            self.resize(end)?;
+        } else {
+            self.check_writable()?;
+        }
+        let mut content = self.content();
+        if let Content::Owned(owned) = &mut *content {
+            // `resize` made room for exactly this range, so neither conversion can be wrong on a 64-bit host.
+            let start = usize::try_from(offset).map_err(|_| FileError::FileTooLarge)?;
+            owned[start..start + bytes.len()].copy_from_slice(bytes);
+        }
+        drop(content);
+        self.touch(now);
+        Ok(())
+    }
+
+    /// Writes at the end of the file.
+    pub(crate) fn append(&self, bytes: &[u8], now: Nanos) -> Result<()> {
+        self.write(self.size(), bytes, now)
+    }
+
+    /// Cuts or extends the file.
+    pub(crate) fn set_size(&self, size: u64, now: Nanos) -> Result<()> {
+        self.resize(size)?;
+        self.touch(now);
+        Ok(())
+    }
+
+    fn resize(&self, size: u64) -> Result<()> {
+        let Some(charge) = &self.quota else { return Err(FileError::ReadOnly) };
+        let mut content = self.content();
+        let Content::Owned(owned) = &mut *content else { return Err(FileError::ReadOnly) };
+        let length = usize::try_from(size).map_err(|_| FileError::FileTooLarge)?;
+        // The quota is asked first: nothing is allocated that was not granted, so `size` is bounded here.
+        charge.resize(size.saturating_add(NODE_COST))?;
+        if length > owned.len() {
+            // Doubling would allocate up to twice what was granted.
+            let more = length - owned.len();
+            let spare = (owned.len() / 4).min(1 << 20);
+            owned.reserve_exact(more.max(spare));
+        } else if length < owned.len() / 2 {
+            owned.truncate(length);
+            owned.shrink_to_fit();
+        }
+        owned.resize(length, 0);
+        Ok(())
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        if self.quota.is_some() { Ok(()) } else { Err(FileError::ReadOnly) }
+    }
+
+    fn touch(&self, now: Nanos) {
+        let mut times = lock(&self.times);
+        times.modified = now;
+        times.changed = now;
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        lock(&self.content)
+    }
+}
+
+impl Content {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Content::Sealed(bundle, range) => &bundle.bytes()[range.clone()],
+            Content::Owned(owned) => owned,
+        }
+    }
+}
+
+/// Nothing panics while it holds one of these locks, and what they protect is consistent after every statement.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIB: u64 = 1 << 10;
+
+    fn tree(limit: u64) -> Files {
+        let bundle = Bundle::of_files(&[("main.py", b"print(1)"), ("data/a.json", b"{}")]).expect("bundle");
+        Files::new(&Arc::new(bundle), limit, Arc::new(Budget::new(1 << 30)), 7)
+    }
+
+    fn create() -> How {
+        How { create: true, write: true, ..How::default() }
+    }
+
+    fn open_file(files: &Files, path: &str, how: How) -> Result<Arc<File>> {
+        match files.open(&files.root(), path, how, 8)? {
+            Node::File(file) => Ok(file),
+            Node::Directory(_) => Err(FileError::IsDirectory),
+        }
+    }
+
+    fn error<T>(result: Result<T>) -> FileError {
+        match result {
+            Ok(_) => panic!("was not refused"),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn the_bundle_is_there_and_read_only() {
+        let files = tree(KIB);
+        let file = open_file(&files, "app/data/a.json", How::default()).expect("opens");
+        assert_eq!(file.read(0, 100), b"{}");
+        assert_eq!(file.read(1 << 40, 100), b"");
+        let write = How { write: true, ..How::default() };
+        assert_eq!(error(open_file(&files, "app/main.py", write)), FileError::ReadOnly);
+        let truncate = How { truncate: true, ..How::default() };
+        assert_eq!(error(open_file(&files, "app/main.py", truncate)), FileError::ReadOnly);
+        assert_eq!(error(open_file(&files, "app/new", create())), FileError::ReadOnly);
+        assert_eq!(error(open_file(&files, "new", create())), FileError::ReadOnly);
+        assert_eq!(error(files.make_directory(&files.root(), "app/d", 1)), FileError::ReadOnly);
+        assert_eq!(error(files.remove_file(&files.root(), "app/main.py", 1)), FileError::ReadOnly);
+        assert_eq!(error(files.remove_directory(&files.root(), "tmp", 1)), FileError::ReadOnly);
+        let root = files.root();
+        assert_eq!(error(files.rename((&root, "app/main.py"), (&root, "tmp/x"), 1)), FileError::ReadOnly);
+    }
+
+    #[test]
+    fn paths_cannot_leave_the_tree() {
+        let files = tree(KIB);
+        let Node::Directory(root) = files.find(&files.root(), "../../..").expect("finds") else { panic!("a file") };
+        assert!(Arc::ptr_eq(&root, &files.root()));
+        assert!(files.find(&files.root(), "tmp/../../app/main.py").is_ok());
+        assert_eq!(error(files.find(&files.root(), "/app")), FileError::NotPermitted);
+        assert_eq!(error(files.find(&files.root(), "etc/passwd")), FileError::NoEntry);
+        assert_eq!(error(files.find(&files.root(), "app/main.py/")), FileError::NotDirectory);
+        assert_eq!(error(files.find(&files.root(), "app/main.py/x")), FileError::NotDirectory);
+        assert_eq!(error(files.find(&files.root(), &"n".repeat(256))), FileError::NameTooLong);
+        assert_eq!(error(files.find(&files.root(), "")), FileError::NoEntry);
+    }
+
+    #[test]
+    fn bytes_are_counted_and_given_back() {
+        let files = tree(4 * KIB);
+        let file = open_file(&files, "tmp/a", create()).expect("creates");
+        file.write(0, &[1; 3000], 1).expect("writes");
+        assert_eq!(error(file.write(1 << 40, b"x", 1)), FileError::InsufficientSpace);
+        assert_eq!(error(file.write(u64::MAX, b"x", 1)), FileError::FileTooLarge);
+        assert_eq!(error(file.set_size(1 << 62, 1)), FileError::InsufficientSpace);
+        assert_eq!(error(open_file(&files, "tmp/b", create()).and_then(|b| b.write(0, &[0; 600], 1))), FileError::InsufficientSpace);
+        files.remove_file(&files.root(), "tmp/a", 1).expect("removes");
+        // The open descriptor keeps the bytes.
+        assert_eq!(file.read(0, 1), [1]);
+        drop(file);
+        let again = open_file(&files, "tmp/c", create()).expect("creates");
+        again.write(10, &[2; 2500], 1).expect("writes");
+        assert_eq!(again.read(0, 11), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+    }
+
+    #[test]
+    fn nodes_depth_and_descriptors_are_bounded() {
+        let files = tree(1 << 30);
+        let root = files.root();
+        let mut path = String::from("tmp");
+        for _ in 1..MAX_DEPTH {
+            path.push_str("/d");
+            files.make_directory(&root, &path, 1).expect("makes");
+        }
+        path.push_str("/d");
+        assert_eq!(error(files.make_directory(&root, &path, 1)), FileError::NameTooLong);
+        let made = MAX_DEPTH as u64 - 1;
+        for n in made..MAX_NODES {
+            files.open(&root, &format!("tmp/{n}"), create(), 1).expect("creates");
+        }
+        assert_eq!(error(files.open(&root, "tmp/more", create(), 1)), FileError::InsufficientSpace);
+        files.remove_file(&root, "tmp/100", 1).expect("removes");
+        files.open(&root, "tmp/more", create(), 1).expect("creates");
+        for _ in 0..MAX_DESCRIPTORS {
+            files.quota().open().expect("opens");
+        }
+        assert_eq!(error(files.quota().open()), FileError::TooManyOpen);
+        files.quota().close();
+        files.quota().open().expect("opens again");
+    }
+
+    #[test]
+    fn renames_follow_posix() {
+        let files = tree(64 * KIB);
+        let root = files.root();
+        files.make_directory(&root, "tmp/d", 1).expect("makes");
+        files.make_directory(&root, "tmp/d/e", 1).expect("makes");
+        open_file(&files, "tmp/f", create()).expect("creates").write(0, b"f", 1).expect("writes");
+        let rename = |old: &str, new: &str| files.rename((&root, old), (&root, new), 2);
+        assert_eq!(error(rename("tmp/d", "tmp/d/e/x")), FileError::Invalid);
+        assert_eq!(error(rename("tmp/f", "tmp/d")), FileError::IsDirectory);
+        assert_eq!(error(rename("tmp/d", "tmp/f")), FileError::NotDirectory);
+        assert_eq!(error(rename("tmp", "tmp2")), FileError::ReadOnly);
+        assert_eq!(error(rename("tmp/f", "app/f")), FileError::ReadOnly);
+        assert_eq!(error(rename("tmp/.", "tmp/g")), FileError::ReadOnly);
+        rename("tmp/f", "tmp/f").expect("same name");
+        rename("tmp/f", "tmp/d/e/f").expect("moves");
+        assert_eq!(error(files.find(&root, "tmp/f")), FileError::NoEntry);
+        assert_eq!(error(files.remove_directory(&root, "tmp/d/e", 1)), FileError::NotEmpty);
+        rename("tmp/d/e", "tmp/e").expect("moves up");
+        assert!(files.find(&root, "tmp/e/../e/f").is_ok());
+    }
+}

@@ -1,0 +1,482 @@
+//! `wasi:filesystem` over the tree in memory: the guest's only file system.
+//!
+//! The traits come from wasmtime-wasi's bindings; their descriptor type stands for files of the host, so this room uses
+//! only the numbers of those handles and keeps its own descriptors in the table.
+
+use super::{Directory, File, FileError, Files, How, Nanos, Node, Quota};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use wasmtime::component::{HasData, Resource, ResourceTable};
+use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
+use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
+use wasmtime_wasi::p2::bindings::sync::filesystem::{preopens, types};
+use wasmtime_wasi::p2::{
+    DynInputStream, DynOutputStream, FsError, FsResult, InputStream, OutputStream, Pollable, StreamError, StreamResult,
+};
+
+/// Most bytes that one read brings, however many the guest asked for.
+const MAX_READ: usize = 256 << 10;
+/// Most bytes that one write brings.
+const WRITE_PERMIT: usize = 256 << 10;
+
+/// Selects [`FilesView`] as what the bindings are implemented for.
+pub(crate) struct HasFiles;
+
+impl HasData for HasFiles {
+    type Data<'a> = FilesView<'a>;
+}
+
+/// A store's files and handles, for the time of one host call.
+pub(crate) struct FilesView<'a> {
+    pub(crate) files: &'a Files,
+    pub(crate) table: &'a mut ResourceTable,
+}
+
+/// One open file or directory.
+struct Open {
+    node: Node,
+    flags: types::DescriptorFlags,
+    quota: Arc<Quota>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.quota.close();
+    }
+}
+
+/// What is left to read of a directory.
+struct Listing(std::vec::IntoIter<(String, Node)>);
+
+impl FilesView<'_> {
+    fn push(&mut self, node: Node, flags: types::DescriptorFlags) -> FsResult<Resource<types::Descriptor>> {
+        let quota = self.files.quota().clone();
+        quota.open()?;
+        let handle = self.table.push(Open { node, flags, quota })?;
+        Ok(Resource::new_own(handle.rep()))
+    }
+
+    fn get(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<&Open> {
+        Ok(self.table.get(&Resource::<Open>::new_borrow(descriptor.rep()))?)
+    }
+
+    fn file(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<Arc<File>> {
+        match &self.get(descriptor)?.node {
+            Node::File(file) => Ok(file.clone()),
+            Node::Directory(_) => Err(ErrorCode::IsDirectory.into()),
+        }
+    }
+
+    fn writable(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<Arc<File>> {
+        let open = self.get(descriptor)?;
+        if !open.flags.contains(types::DescriptorFlags::WRITE) {
+            return Err(ErrorCode::NotPermitted.into());
+        }
+        self.file(descriptor)
+    }
+
+    fn directory(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<Arc<Directory>> {
+        match &self.get(descriptor)?.node {
+            Node::Directory(directory) => Ok(directory.clone()),
+            Node::File(_) => Err(ErrorCode::NotDirectory.into()),
+        }
+    }
+
+    fn stat_of(node: &Node) -> types::DescriptorStat {
+        let times = node.times();
+        types::DescriptorStat {
+            type_: type_of(node),
+            link_count: 1,
+            size: node.size(),
+            data_access_timestamp: Some(datetime(times.accessed)),
+            data_modification_timestamp: Some(datetime(times.modified)),
+            status_change_timestamp: Some(datetime(times.changed)),
+        }
+    }
+
+    fn hash_of(node: &Node) -> types::MetadataHashValue {
+        types::MetadataHashValue { lower: node.id(), upper: 0 }
+    }
+}
+
+impl preopens::Host for FilesView<'_> {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<types::Descriptor>, String)>> {
+        let flags = types::DescriptorFlags::READ | types::DescriptorFlags::MUTATE_DIRECTORY;
+        let root = self.push(Node::Directory(self.files.root()), flags).map_err(trap)?;
+        Ok(vec![(root, "/".into())])
+    }
+}
+
+impl types::Host for FilesView<'_> {
+    fn convert_error_code(&mut self, error: FsError) -> wasmtime::Result<types::ErrorCode> {
+        Ok(error.downcast()?.into())
+    }
+
+    fn filesystem_error_code(
+        &mut self,
+        error: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<types::ErrorCode>> {
+        let error = self.table.get(&error)?;
+        Ok(error.downcast_ref::<StreamFailure>().map(|failure| ErrorCode::from(failure.0).into()))
+    }
+}
+
+impl types::HostDescriptor for FilesView<'_> {
+    fn advise(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+        _offset: u64,
+        _length: u64,
+        _advice: types::Advice,
+    ) -> FsResult<()> {
+        self.get(&descriptor).map(|_| ())
+    }
+
+    fn sync_data(&mut self, descriptor: Resource<types::Descriptor>) -> FsResult<()> {
+        self.get(&descriptor).map(|_| ())
+    }
+
+    fn sync(&mut self, descriptor: Resource<types::Descriptor>) -> FsResult<()> {
+        self.get(&descriptor).map(|_| ())
+    }
+
+    fn get_flags(&mut self, descriptor: Resource<types::Descriptor>) -> FsResult<types::DescriptorFlags> {
+        Ok(self.get(&descriptor)?.flags)
+    }
+
+    fn get_type(&mut self, descriptor: Resource<types::Descriptor>) -> FsResult<types::DescriptorType> {
+        Ok(type_of(&self.get(&descriptor)?.node))
+    }
+
+    fn set_size(&mut self, descriptor: Resource<types::Descriptor>, size: u64) -> FsResult<()> {
+        Ok(self.writable(&descriptor)?.set_size(size, now())?)
+    }
+
+    fn set_times(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+        accessed: types::NewTimestamp,
+        modified: types::NewTimestamp,
+    ) -> FsResult<()> {
+        let now = now();
+        let (accessed, modified) = (timestamp(accessed, now)?, timestamp(modified, now)?);
+        Ok(self.get(&descriptor)?.node.set_times(accessed, modified, now)?)
+    }
+
+    fn read(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+        length: u64,
+        offset: u64,
+    ) -> FsResult<(Vec<u8>, bool)> {
+        let file = self.file(&descriptor)?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(MAX_READ);
+        let bytes = file.read(offset, length);
+        let end = offset.saturating_add(bytes.len() as u64) >= file.size();
+        Ok((bytes, end))
+    }
+
+    fn write(&mut self, descriptor: Resource<types::Descriptor>, bytes: Vec<u8>, offset: u64) -> FsResult<u64> {
+        self.writable(&descriptor)?.write(offset, &bytes, now())?;
+        Ok(bytes.len() as u64)
+    }
+
+    fn read_directory(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+    ) -> FsResult<Resource<types::DirectoryEntryStream>> {
+        let entries = self.directory(&descriptor)?.list();
+        let listing = self.table.push(Listing(entries.into_iter()))?;
+        Ok(Resource::new_own(listing.rep()))
+    }
+
+    fn create_directory_at(&mut self, descriptor: Resource<types::Descriptor>, path: String) -> FsResult<()> {
+        let base = self.directory(&descriptor)?;
+        Ok(self.files.make_directory(&base, &path, now())?)
+    }
+
+    fn stat(&mut self, descriptor: Resource<types::Descriptor>) -> FsResult<types::DescriptorStat> {
+        Ok(Self::stat_of(&self.get(&descriptor)?.node))
+    }
+
+    fn stat_at(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+        _flags: types::PathFlags,
+        path: String,
+    ) -> FsResult<types::DescriptorStat> {
+        let base = self.directory(&descriptor)?;
+        Ok(Self::stat_of(&self.files.find(&base, &path)?))
+    }
+
+    fn set_times_at(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+        _flags: types::PathFlags,
+        path: String,
+        accessed: types::NewTimestamp,
+        modified: types::NewTimestamp,
+    ) -> FsResult<()> {
+        let now = now();
+        let (accessed, modified) = (timestamp(accessed, now)?, timestamp(modified, now)?);
+        let base = self.directory(&descriptor)?;
+        Ok(self.files.find(&base, &path)?.set_times(accessed, modified, now)?)
+    }
+
+    fn link_at(
+        &mut self,
+        _descriptor: Resource<types::Descriptor>,
+        _flags: types::PathFlags,
+        _old_path: String,
+        _new_descriptor: Resource<types::Descriptor>,
+        _new_path: String,
+    ) -> FsResult<()> {
+        Err(ErrorCode::NotPermitted.into())
+    }
+
+    fn symlink_at(
+        &mut self,
+        _descriptor: Resource<types::Descriptor>,
+        _target: String,
+        _path: String,
+    ) -> FsResult<()> {
+        Err(ErrorCode::NotPermitted.into())
+    }
+
+    fn readlink_at(&mut self, descriptor: Resource<types::Descriptor>, path: String) -> FsResult<String> {
+        let base = self.directory(&descriptor)?;
+        self.files.find(&base, &path)?;
+        // POSIX: what exists and is not a symbolic link is an invalid argument.
+        Err(ErrorCode::Invalid.into())
+    }
+
+    fn open_at(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+        _flags: types::PathFlags,
+        path: String,
+        how: types::OpenFlags,
+        flags: types::DescriptorFlags,
+    ) -> FsResult<Resource<types::Descriptor>> {
+        let base = self.directory(&descriptor)?;
+        let how = How {
+            create: how.contains(types::OpenFlags::CREATE),
+            exclusive: how.contains(types::OpenFlags::EXCLUSIVE),
+            directory: how.contains(types::OpenFlags::DIRECTORY),
+            truncate: how.contains(types::OpenFlags::TRUNCATE),
+            write: flags.contains(types::DescriptorFlags::WRITE),
+        };
+        let node = self.files.open(&base, &path, how, now())?;
+        self.push(node, flags)
+    }
+
+    fn remove_directory_at(&mut self, descriptor: Resource<types::Descriptor>, path: String) -> FsResult<()> {
+        let base = self.directory(&descriptor)?;
+        Ok(self.files.remove_directory(&base, &path, now())?)
+    }
+
+    fn rename_at(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+        old_path: String,
+        new_descriptor: Resource<types::Descriptor>,
+        new_path: String,
+    ) -> FsResult<()> {
+        let (old, new) = (self.directory(&descriptor)?, self.directory(&new_descriptor)?);
+        Ok(self.files.rename((&old, &old_path), (&new, &new_path), now())?)
+    }
+
+    fn unlink_file_at(&mut self, descriptor: Resource<types::Descriptor>, path: String) -> FsResult<()> {
+        let base = self.directory(&descriptor)?;
+        Ok(self.files.remove_file(&base, &path, now())?)
+    }
+
+    fn read_via_stream(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+        offset: u64,
+    ) -> FsResult<Resource<DynInputStream>> {
+        let file = self.file(&descriptor)?;
+        let stream: DynInputStream = Box::new(Reader { file, offset });
+        Ok(self.table.push(stream)?)
+    }
+
+    fn write_via_stream(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+        offset: u64,
+    ) -> FsResult<Resource<DynOutputStream>> {
+        let file = self.writable(&descriptor)?;
+        let stream: DynOutputStream = Box::new(Writer { file, offset: Some(offset) });
+        Ok(self.table.push(stream)?)
+    }
+
+    fn append_via_stream(&mut self, descriptor: Resource<types::Descriptor>) -> FsResult<Resource<DynOutputStream>> {
+        let file = self.writable(&descriptor)?;
+        let stream: DynOutputStream = Box::new(Writer { file, offset: None });
+        Ok(self.table.push(stream)?)
+    }
+
+    fn is_same_object(
+        &mut self,
+        one: Resource<types::Descriptor>,
+        other: Resource<types::Descriptor>,
+    ) -> wasmtime::Result<bool> {
+        let (one, other) = (self.get(&one).map_err(trap)?, self.get(&other).map_err(trap)?);
+        Ok(one.node.id() == other.node.id())
+    }
+
+    fn metadata_hash(&mut self, descriptor: Resource<types::Descriptor>) -> FsResult<types::MetadataHashValue> {
+        Ok(Self::hash_of(&self.get(&descriptor)?.node))
+    }
+
+    fn metadata_hash_at(
+        &mut self,
+        descriptor: Resource<types::Descriptor>,
+        _flags: types::PathFlags,
+        path: String,
+    ) -> FsResult<types::MetadataHashValue> {
+        let base = self.directory(&descriptor)?;
+        Ok(Self::hash_of(&self.files.find(&base, &path)?))
+    }
+
+    fn drop(&mut self, descriptor: Resource<types::Descriptor>) -> wasmtime::Result<()> {
+        self.table.delete(Resource::<Open>::new_own(descriptor.rep()))?;
+        Ok(())
+    }
+}
+
+impl types::HostDirectoryEntryStream for FilesView<'_> {
+    fn read_directory_entry(
+        &mut self,
+        stream: Resource<types::DirectoryEntryStream>,
+    ) -> FsResult<Option<types::DirectoryEntry>> {
+        let listing = self.table.get_mut(&Resource::<Listing>::new_borrow(stream.rep()))?;
+        Ok(listing.0.next().map(|(name, node)| types::DirectoryEntry { type_: type_of(&node), name }))
+    }
+
+    fn drop(&mut self, stream: Resource<types::DirectoryEntryStream>) -> wasmtime::Result<()> {
+        self.table.delete(Resource::<Listing>::new_own(stream.rep()))?;
+        Ok(())
+    }
+}
+
+/// A file read from some place on.
+struct Reader {
+    file: Arc<File>,
+    offset: u64,
+}
+
+impl InputStream for Reader {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        let bytes = self.file.read(self.offset, size.min(MAX_READ));
+        if bytes.is_empty() && size > 0 {
+            return Err(StreamError::Closed);
+        }
+        self.offset = self.offset.saturating_add(bytes.len() as u64);
+        Ok(bytes.into())
+    }
+}
+
+#[async_trait]
+impl Pollable for Reader {
+    async fn ready(&mut self) {}
+}
+
+/// A file written from some place on, or at its end.
+struct Writer {
+    file: Arc<File>,
+    offset: Option<u64>,
+}
+
+impl OutputStream for Writer {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let written = match self.offset {
+            Some(offset) => self.file.write(offset, &bytes, now()),
+            None => self.file.append(&bytes, now()),
+        };
+        written.map_err(|error| StreamError::LastOperationFailed(StreamFailure(error).into()))?;
+        self.offset = self.offset.map(|offset| offset.saturating_add(bytes.len() as u64));
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_PERMIT)
+    }
+}
+
+#[async_trait]
+impl Pollable for Writer {
+    async fn ready(&mut self) {}
+}
+
+/// A file error that travels inside a stream's error, for `filesystem-error-code` to find.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?}")]
+struct StreamFailure(FileError);
+
+impl From<FileError> for ErrorCode {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::NoEntry => ErrorCode::NoEntry,
+            FileError::Exist => ErrorCode::Exist,
+            FileError::NotDirectory => ErrorCode::NotDirectory,
+            FileError::IsDirectory => ErrorCode::IsDirectory,
+            FileError::NotEmpty => ErrorCode::NotEmpty,
+            FileError::ReadOnly => ErrorCode::ReadOnly,
+            FileError::NotPermitted => ErrorCode::NotPermitted,
+            FileError::NameTooLong => ErrorCode::NameTooLong,
+            FileError::InsufficientSpace => ErrorCode::InsufficientSpace,
+            // wasi:filesystem has no code for "too many open files"; this one's errno text is the closest.
+            FileError::TooManyOpen => ErrorCode::InsufficientMemory,
+            FileError::FileTooLarge => ErrorCode::FileTooLarge,
+            FileError::Invalid => ErrorCode::Invalid,
+        }
+    }
+}
+
+impl From<FileError> for FsError {
+    fn from(error: FileError) -> Self {
+        ErrorCode::from(error).into()
+    }
+}
+
+fn type_of(node: &Node) -> types::DescriptorType {
+    match node {
+        Node::File(_) => types::DescriptorType::RegularFile,
+        Node::Directory(_) => types::DescriptorType::Directory,
+    }
+}
+
+fn trap(error: FsError) -> wasmtime::Error {
+    wasmtime::format_err!("a descriptor that the guest does not have: {error:?}")
+}
+
+fn now() -> Nanos {
+    // A clock before 1970 is the host's fault; the guest then sees 1970.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn datetime(nanos: Nanos) -> Datetime {
+    let at = Duration::from_nanos(nanos);
+    Datetime { seconds: at.as_secs(), nanoseconds: at.subsec_nanos() }
+}
+
+/// The moment a guest asked for; times that 64 bits of nanoseconds cannot hold are refused.
+fn timestamp(asked: types::NewTimestamp, now: Nanos) -> FsResult<Option<Nanos>> {
+    match asked {
+        types::NewTimestamp::NoChange => Ok(None),
+        types::NewTimestamp::Now => Ok(Some(now)),
+        types::NewTimestamp::Timestamp(at) => {
+            let nanos = at.seconds.checked_mul(1_000_000_000).and_then(|n| n.checked_add(at.nanoseconds.into()));
+            nanos.map(Some).ok_or_else(|| ErrorCode::Overflow.into())
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Frames: what the node and a sandbox process say to each other over their socket pair.
+//!
+//! A frame is a header of 16 bytes (length of the payload, kind, flags, two zero bytes, run) and at most 256 KiB of
+//! payload; numbers are little-endian. A larger value is sent in parts: every part but the last carries the flag
+//! [`MORE`]. Small structures are JSON, the script's own bytes travel as they are.
+//!
+//! The node believes a sandbox process no more than a script: whatever does not parse, is not expected, or is about a
+//! run that is not aboard ends that process.
+
+mod link;
+
+pub(crate) use link::{Incoming, LinkError, Receiver, Sender, connect, pair};
+
+use crate::harden::Hardening;
+use crate::limits::Limits;
+use crate::outcome::{Mode, Outcome, Position, ResultKind, ScriptError, StreamUsage, Usage};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Changes with every change of this module that the other side would notice.
+pub(crate) const PROTOCOL: u32 = 1;
+/// Most bytes of one frame's payload.
+pub(crate) const MAX_PAYLOAD: usize = 256 << 10;
+/// Most bytes of a value that came in parts: the largest result, and room for what stands around it.
+pub(crate) const MAX_VALUE: usize = crate::limits::CEILING.result as usize + (1 << 20);
+/// Bytes of a header.
+pub(crate) const HEADER: usize = 16;
+/// Flag: the value goes on in the next frame of the same kind and run.
+pub(crate) const MORE: u8 = 1;
+/// How many bytes of a run's stream may be on their way before the node has taken any.
+pub(crate) const OUT_CREDIT: u64 = 256 << 10;
+
+/// A run, by the number its node gave it. 0 stands for the process as a whole.
+pub(crate) type RunNumber = u64;
+
+/// What a frame is about. `>` goes to the sandbox process, `<` comes from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// `<` [`Hello`]: ready to take runs, and under which locks.
+    Hello = 1,
+    /// `>` [`Load`], with the descriptor of a bundle.
+    Load = 2,
+    /// `>` [`Start`]: take this run aboard.
+    Start = 3,
+    /// `>` Stop the run.
+    Cancel = 4,
+    /// `<` [`Out`]: bytes the script wrote.
+    Out = 5,
+    /// `>` [`Credit`]: the node has taken bytes; so many more may come.
+    Credit = 6,
+    /// `<` [`RunUsage`]: the run became busy, or waits again.
+    Usage = 7,
+    /// `<` [`Call`]: the script asks the node for something.
+    Call = 8,
+    /// `>` [`Reply`]: the answer to a call.
+    Reply = 9,
+    /// `<` [`Done`]: the run is over and no longer aboard.
+    Done = 10,
+    /// `>` Are you there? Eight bytes to send back.
+    Ping = 11,
+    /// `<` The same eight bytes.
+    Pong = 12,
+    /// `>` Take no more; end when nothing is aboard.
+    Drain = 13,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        const ALL: [Kind; 13] = [
+            Kind::Hello,
+            Kind::Load,
+            Kind::Start,
+            Kind::Cancel,
+            Kind::Out,
+            Kind::Credit,
+            Kind::Usage,
+            Kind::Call,
+            Kind::Reply,
+            Kind::Done,
+            Kind::Ping,
+            Kind::Pong,
+            Kind::Drain,
+        ];
+        ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// One of a script's output streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Stream {
+    /// Standard output.
+    Stdout = 1,
+    /// Standard error.
+    Stderr = 2,
+}
+
+impl Stream {
+    fn from_byte(byte: u8) -> Option<Self> {
+        [Stream::Stdout, Stream::Stderr].into_iter().find(|stream| *stream as u8 == byte)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    pub(crate) protocol: u32,
+    /// Which build of the program: both ends must be the same.
+    pub(crate) build: String,
+    pub(crate) hardening: Hardening,
+    /// Bytes of memory that a run needs at least.
+    pub(crate) interpreter_memory: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Load {
+    pub(crate) hash: [u8; 32],
+    /// Bundles that are not needed any more.
+    pub(crate) forget: Vec<[u8; 32]>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Start {
+    pub(crate) bundle: [u8; 32],
+    /// The source's path in the bundle.
+    pub(crate) path: String,
+    pub(crate) name: String,
+    pub(crate) entry: Option<String>,
+    pub(crate) args: String,
+    pub(crate) text_args: Vec<String>,
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) context: String,
+    pub(crate) result_kind: ResultKind,
+    pub(crate) limits: Limits,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Out<'b> {
+    pub(crate) stream: Stream,
+    /// Bytes of this stream sent before these.
+    pub(crate) offset: u64,
+    pub(crate) bytes: &'b [u8],
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Credit {
+    pub(crate) stream: Stream,
+    pub(crate) bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct RunUsage {
+    /// It has computed for 20 ms without waiting.
+    pub(crate) busy: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) number: u64,
+    pub(crate) verb: String,
+    pub(crate) request: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Reply {
+    pub(crate) number: u64,
+    pub(crate) answer: Result<String, String>,
+}
+
+/// Everything about the end of a run but the result, whose text follows.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Done {
+    pub(crate) outcome: Outcome,
+    pub(crate) mode: Option<Mode>,
+    pub(crate) result_kind: ResultKind,
+    pub(crate) error: Option<ScriptError>,
+    pub(crate) stopped_at: Option<Position>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) usage: Usage,
+    pub(crate) stdout: StreamUsage,
+    pub(crate) stderr: StreamUsage,
+}
+
+/// A payload that is not what its kind says.
+#[derive(Debug, thiserror::Error)]
+#[error("a malformed {0:?} frame")]
+pub(crate) struct Malformed(pub(crate) Kind);
+
+impl Out<'_> {
+    /// Bytes before the script's own in the payload.
+    pub(crate) const HEAD: usize = 9;
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(Self::HEAD + self.bytes.len());
+        payload.push(self.stream as u8);
+        payload.extend_from_slice(&self.offset.to_le_bytes());
+        payload.extend_from_slice(self.bytes);
+        payload
+    }
+
+    pub(crate) fn decode(payload: &[u8]) -> Result<Out<'_>, Malformed> {
+        let parts = || {
+            let (stream, rest) = payload.split_first()?;
+            let (offset, bytes) = rest.split_first_chunk()?;
+            Some(Out { stream: Stream::from_byte(*stream)?, offset: u64::from_le_bytes(*offset), bytes })
+        };
+        parts().ok_or(Malformed(Kind::Out))
+    }
+}
+
+impl Credit {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut payload = vec![self.stream as u8];
+        payload.extend_from_slice(&self.bytes.to_le_bytes());
+        payload
+    }
+
+    pub(crate) fn decode(payload: &[u8]) -> Result<Self, Malformed> {
+        let parts = || {
+            let (stream, rest) = payload.split_first()?;
+            let bytes = u64::from_le_bytes(rest.try_into().ok()?);
+            Some(Credit { stream: Stream::from_byte(*stream)?, bytes })
+        };
+        parts().ok_or(Malformed(Kind::Credit))
+    }
+}
+
+impl Done {
+    pub(crate) fn encode(&self, result: &str) -> Result<Vec<u8>, serde_json::Error> {
+        let head = serde_json::to_vec(self)?;
+        let mut payload = Vec::with_capacity(4 + head.len() + result.len());
+        payload.extend_from_slice(&(head.len() as u32).to_le_bytes());
+        payload.extend_from_slice(&head);
+        payload.extend_from_slice(result.as_bytes());
+        Ok(payload)
+    }
+
+    /// The end of a run and the text of its result.
+    pub(crate) fn decode(payload: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+        let parts = || {
+            let (length, rest) = payload.split_first_chunk()?;
+            let (head, result) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            Some((serde_json::from_slice(head).ok()?, result))
+        };
+        parts().ok_or(Malformed(Kind::Done))
+    }
+}
+
+/// A structure as the payload of its frame.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+    // These structures have string keys and no failing `Serialize`, the only two ways this can fail.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// The structure that a payload of this kind holds.
+pub(crate) fn from_json<T: DeserializeOwned>(kind: Kind, payload: &[u8]) -> Result<T, Malformed> {
+    serde_json::from_slice(payload).map_err(|_| Malformed(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binary_payloads_read_back() {
+        let out = Out { stream: Stream::Stderr, offset: 77, bytes: b"\xff\0" };
+        assert_eq!(Out::decode(&out.encode()).expect("decodes"), out);
+        let credit = Credit { stream: Stream::Stdout, bytes: u64::MAX };
+        assert_eq!(Credit::decode(&credit.encode()).expect("decodes"), credit);
+    }
+
+    #[test]
+    fn every_cut_of_a_payload_is_refused() {
+        let credit = Credit { stream: Stream::Stdout, bytes: 1 }.encode();
+        for length in 0..credit.len() {
+            assert!(Credit::decode(&credit[..length]).is_err());
+        }
+        let out = Out { stream: Stream::Stdout, offset: 0, bytes: b"" }.encode();
+        for length in 0..out.len() {
+            assert!(Out::decode(&out[..length]).is_err());
+        }
+        assert!(Out::decode(&[9; 12]).is_err());
+        assert!(Done::decode(&[255, 255, 255, 255, 1]).is_err());
+    }
+
+    #[test]
+    fn kinds_are_their_bytes() {
+        for byte in 0..=u8::MAX {
+            if let Some(kind) = Kind::from_byte(byte) {
+                assert_eq!(kind as u8, byte);
+            }
+        }
+        assert_eq!(Kind::from_byte(0), None);
+        assert_eq!(Kind::from_byte(14), None);
+    }
+}

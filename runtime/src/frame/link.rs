@@ -1,0 +1,360 @@
+//! One end of the socket pair: frames in, frames out, descriptors with `load`.
+
+use super::{HEADER, Kind, MAX_PAYLOAD, MAX_VALUE, MORE, RunNumber};
+use bytes::{Buf, Bytes, BytesMut};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::sync::Notify;
+
+/// Bytes asked of the socket at once.
+const CHUNK: usize = 64 << 10;
+
+/// Why a link is of no more use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// The other side broke the rules of framing.
+    #[error("{0}")]
+    Violation(&'static str),
+    /// The socket failed.
+    #[error("the socket failed")]
+    Socket(#[from] io::Error),
+}
+
+/// One whole value from the other side.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) kind: Kind,
+    pub(crate) run: RunNumber,
+    pub(crate) payload: Bytes,
+    pub(crate) descriptor: Option<OwnedFd>,
+}
+
+/// Two connected sockets, closed on exec.
+pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+}
+
+/// Both halves of a link over `socket`. `descriptors` says whether the other side may send any.
+pub(crate) fn connect(socket: OwnedFd, descriptors: bool) -> io::Result<(Sender, Receiver)> {
+    let socket = StdUnixStream::from(socket);
+    socket.set_nonblocking(true)?;
+    let socket = Arc::new(UnixStream::from_std(socket)?);
+    let sender = Sender { socket: socket.clone(), queue: Arc::default(), filled: Arc::default() };
+    let receiver = Receiver {
+        socket,
+        descriptors_allowed: descriptors,
+        buffer: BytesMut::with_capacity(CHUNK),
+        descriptors: VecDeque::new(),
+        parts: HashMap::new(),
+        parts_size: 0,
+    };
+    Ok((sender, receiver))
+}
+
+/// The sending half. Clones share one queue; a frame goes out at once when nothing waits before it.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    socket: Arc<UnixStream>,
+    queue: Arc<Mutex<Queue>>,
+    filled: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Queue {
+    chunks: VecDeque<Chunk>,
+    bytes: usize,
+}
+
+struct Chunk {
+    bytes: Bytes,
+    descriptor: Option<OwnedFd>,
+}
+
+impl Sender {
+    /// Sends a value, in parts where it is large. Never waits: what the socket does not take is queued.
+    pub(crate) fn send(&self, kind: Kind, run: RunNumber, payload: &[u8]) {
+        self.send_with(kind, run, payload, None);
+    }
+
+    /// Sends a value with a descriptor beside its first byte.
+    pub(crate) fn send_with(&self, kind: Kind, run: RunNumber, payload: &[u8], mut descriptor: Option<OwnedFd>) {
+        let mut rest = payload;
+        loop {
+            let (part, after) = rest.split_at(rest.len().min(MAX_PAYLOAD));
+            rest = after;
+            let mut bytes = Vec::with_capacity(HEADER + part.len());
+            // A part is at most MAX_PAYLOAD long, far below u32::MAX.
+            bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(&[kind as u8, if rest.is_empty() { 0 } else { MORE }, 0, 0]);
+            bytes.extend_from_slice(&run.to_le_bytes());
+            bytes.extend_from_slice(part);
+            self.push(Chunk { bytes: bytes.into(), descriptor: descriptor.take() });
+            if rest.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Bytes that wait for the other side to read.
+    pub(crate) fn queued(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// Sends what is queued, as the socket takes it. Runs beside everything else until the socket fails.
+    pub(crate) async fn flush(&self) -> io::Error {
+        loop {
+            let filled = self.filled.notified();
+            // Not within the match: the lock must not be held while waiting.
+            let written = self.write_queued(&mut self.lock());
+            match written {
+                Ok(()) => filled.await,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Err(error) = self.socket.writable().await {
+                        return error;
+                    }
+                }
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// Waits until everything was given to the socket, or it fails.
+    pub(crate) async fn drained(&self) {
+        while self.queued() > 0 {
+            let written = self.write_queued(&mut self.lock());
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.socket.writable().await.is_err() {
+                        return;
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn push(&self, chunk: Chunk) {
+        let mut queue = self.lock();
+        queue.bytes += chunk.bytes.len();
+        queue.chunks.push_back(chunk);
+        // Order is kept: what is queued already goes first.
+        if self.write_queued(&mut queue).is_err() {
+            self.filled.notify_one();
+        }
+    }
+
+    fn write_queued(&self, queue: &mut Queue) -> io::Result<()> {
+        while let Some(chunk) = queue.chunks.front_mut() {
+            let written = self.socket.try_io(Interest::WRITABLE, || write(&self.socket, chunk))?;
+            // The kernel took the descriptor along with the first byte.
+            chunk.descriptor = None;
+            chunk.bytes.advance(written);
+            queue.bytes -= written;
+            if chunk.bytes.is_empty() {
+                queue.chunks.pop_front();
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(socket: &UnixStream, chunk: &Chunk) -> io::Result<usize> {
+    let slices = [IoSlice::new(&chunk.bytes)];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptors = chunk.descriptor.as_ref().map(|descriptor| [descriptor.as_fd()]);
+    if let Some(descriptors) = &descriptors {
+        ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+    }
+    Ok(sendmsg(socket, &slices, &mut ancillary, SendFlags::NOSIGNAL)?)
+}
+
+/// The receiving half.
+pub(crate) struct Receiver {
+    socket: Arc<UnixStream>,
+    descriptors_allowed: bool,
+    buffer: BytesMut,
+    descriptors: VecDeque<OwnedFd>,
+    parts: HashMap<(u8, RunNumber), Vec<u8>>,
+    parts_size: usize,
+}
+
+impl Receiver {
+    /// The next whole value; none when the other side has closed. Safe to drop and call again.
+    pub(crate) async fn next(&mut self) -> Result<Option<Incoming>, LinkError> {
+        loop {
+            if let Some(incoming) = self.parse()? {
+                return Ok(Some(incoming));
+            }
+            self.socket.readable().await?;
+            match self.fill() {
+                Ok(0) if self.buffer.is_empty() => return Ok(None),
+                Ok(0) => return Err(LinkError::Violation("the link closed within a frame")),
+                Ok(_) => {}
+                Err(LinkError::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes one frame off the buffer, and the value it completes.
+    fn parse(&mut self) -> Result<Option<Incoming>, LinkError> {
+        while let Some(header) = self.buffer.first_chunk::<HEADER>() {
+            let [l0, l1, l2, l3, kind, flags, 0, 0, run @ ..] = *header else {
+                return Err(LinkError::Violation("a header that is none"));
+            };
+            let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+            let run = RunNumber::from_le_bytes(run);
+            if length > MAX_PAYLOAD {
+                return Err(LinkError::Violation("a frame larger than frames are"));
+            }
+            if flags & !MORE != 0 {
+                return Err(LinkError::Violation("a flag that does not exist"));
+            }
+            let Some(kind) = Kind::from_byte(kind) else {
+                return Err(LinkError::Violation("a kind of frame that does not exist"));
+            };
+            if self.buffer.len() < HEADER + length {
+                return Ok(None);
+            }
+            self.buffer.advance(HEADER);
+            let payload = self.buffer.split_to(length).freeze();
+            if flags & MORE != 0 {
+                self.parts_size += length;
+                if length == 0 || self.parts_size > MAX_VALUE {
+                    return Err(LinkError::Violation("a value larger than values are"));
+                }
+                self.parts.entry((kind as u8, run)).or_default().extend_from_slice(&payload);
+                continue;
+            }
+            let payload = match self.parts.remove(&(kind as u8, run)) {
+                None => payload,
+                Some(mut whole) => {
+                    self.parts_size -= whole.len();
+                    whole.extend_from_slice(&payload);
+                    whole.into()
+                }
+            };
+            let descriptor = if kind == Kind::Load { self.descriptors.pop_front() } else { None };
+            return Ok(Some(Incoming { kind, run, payload, descriptor }));
+        }
+        Ok(None)
+    }
+
+    /// Reads what is there; the number of bytes, 0 at the end.
+    fn fill(&mut self) -> Result<usize, LinkError> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let start = self.buffer.len();
+        self.buffer.resize(start + CHUNK, 0);
+        let received = self.socket.try_io(Interest::READABLE, || {
+            let mut slices = [IoSliceMut::new(&mut self.buffer[start..])];
+            Ok(recvmsg(&self.socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?)
+        });
+        let size = received.as_ref().map_or(0, |message| message.bytes);
+        self.buffer.truncate(start + size);
+        received?;
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                self.descriptors.extend(descriptors);
+            }
+        }
+        if !self.descriptors_allowed && !self.descriptors.is_empty() {
+            return Err(LinkError::Violation("a descriptor from a side that may send none"));
+        }
+        Ok(size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> ((Sender, Receiver), (Sender, Receiver)) {
+        let (here, there) = pair().expect("pair");
+        (connect(here, false).expect("connects"), connect(there, true).expect("connects"))
+    }
+
+    fn raw(link: &Sender, bytes: &[u8]) {
+        link.push(Chunk { bytes: Bytes::copy_from_slice(bytes), descriptor: None });
+    }
+
+    #[tokio::test]
+    async fn large_values_arrive_whole_and_in_order() {
+        let ((sender, _keep), (_, mut receiver)) = link();
+        let large: Vec<u8> = (0..1_500_000u32).map(|n| n as u8).collect();
+        let flush = tokio::spawn({
+            let sender = sender.clone();
+            async move { sender.flush().await }
+        });
+        sender.send(Kind::Start, 1, &large);
+        sender.send(Kind::Cancel, 1, b"");
+        let first = receiver.next().await.expect("receives").expect("a frame");
+        assert_eq!((first.kind, first.run, first.payload == large), (Kind::Start, 1, true));
+        let second = receiver.next().await.expect("receives").expect("a frame");
+        assert_eq!(second.kind, Kind::Cancel);
+        flush.abort();
+    }
+
+    #[tokio::test]
+    async fn a_descriptor_arrives_with_its_frame() {
+        let ((sender, _keep), (_, mut receiver)) = link();
+        sender.send(Kind::Ping, 0, b"12345678");
+        let memory = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).expect("makes");
+        sender.send_with(Kind::Load, 0, b"{}", Some(memory));
+        assert!(receiver.next().await.expect("receives").expect("a frame").descriptor.is_none());
+        assert!(receiver.next().await.expect("receives").expect("a frame").descriptor.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_descriptor_from_the_wrong_side_is_a_violation() {
+        let ((_keep, mut receiver), (sender, _)) = link();
+        let memory = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).expect("makes");
+        sender.send_with(Kind::Load, 0, b"{}", Some(memory));
+        assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_frame_is_a_violation() {
+        let too_long = [[0, 0, 8, 0, 5, 0, 0, 0].as_slice(), &[0; 8]].concat();
+        let no_kind = [[0, 0, 0, 0, 99, 0, 0, 0].as_slice(), &[0; 8]].concat();
+        let no_flag = [[0, 0, 0, 0, 5, 2, 0, 0].as_slice(), &[0; 8]].concat();
+        let padding = [[0, 0, 0, 0, 5, 0, 1, 0].as_slice(), &[0; 8]].concat();
+        for bytes in [too_long, no_kind, no_flag, padding] {
+            let ((sender, _keep), (_, mut receiver)) = link();
+            raw(&sender, &bytes);
+            assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))), "{bytes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_that_ends_within_a_frame_is_a_violation() {
+        let ((sender, other), (_, mut receiver)) = link();
+        raw(&sender, &[3, 0, 0, 0]);
+        drop((sender, other));
+        assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))));
+    }
+
+    #[tokio::test]
+    async fn a_link_that_ends_between_frames_just_ends() {
+        let ((sender, other), (_, mut receiver)) = link();
+        sender.send(Kind::Ping, 0, b"12345678");
+        drop((sender, other));
+        assert!(receiver.next().await.expect("receives").is_some());
+        assert!(receiver.next().await.expect("receives").is_none());
+    }
+}

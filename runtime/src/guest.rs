@@ -1,0 +1,330 @@
+//! What one guest can reach, and nothing else: every capability is a line here.
+
+use crate::budget::{Budget, Limiter};
+use crate::bundle::Bundle;
+use crate::clock::CoarseClock;
+use crate::files::{Files, FilesView, HasFiles};
+use crate::frame::{self, Call, Kind, RunNumber, Sender};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable, ResourceType};
+use wasmtime::{Engine, StoreContextMut};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode as SocketError, IpAddressFamily};
+use wasmtime_wasi::p2::bindings::sync::filesystem as file_bindings;
+use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+wasmtime::component::bindgen!({
+    path: "../python-wasm/wit",
+    world: "sandbox",
+    imports: {
+        "cronbox:guest/host.wait": async | trappable,
+        "cronbox:guest/host.call": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+    with: { "cronbox:guest/host.channel": Channel },
+});
+
+use self::cronbox::guest::host;
+
+/// Handles (files, streams, timers) a guest may hold at once.
+const MAX_HANDLES: usize = 1_000;
+/// Most random bytes one call brings.
+const MAX_RANDOM: u64 = 64 << 10;
+/// Most bytes of one request to the node.
+const MAX_REQUEST: usize = 256 << 10;
+
+/// A connection by name. There are none: this version opens no channel.
+pub enum Channel {}
+
+/// A store's data: one guest's whole world.
+pub(crate) struct Guest {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    files: Option<Files>,
+    pub(crate) limiter: Limiter,
+    door: Option<Door>,
+    /// Fuel for the script itself, from the moment it is loaded.
+    script_fuel: u64,
+    pub(crate) loaded: bool,
+}
+
+/// A guest's way to ask the node.
+#[derive(Clone)]
+pub(crate) struct Door {
+    run: RunNumber,
+    node: Sender,
+    pending: Arc<Mutex<Pending>>,
+}
+
+#[derive(Default)]
+struct Pending {
+    last: u64,
+    waiting: HashMap<u64, oneshot::Sender<Result<String, String>>>,
+}
+
+impl Door {
+    pub(crate) fn new(run: RunNumber, node: Sender) -> Self {
+        Door { run, node, pending: Arc::default() }
+    }
+
+    /// The node's answer has come; one that nobody waits for is dropped.
+    pub(crate) fn answer(&self, reply: frame::Reply) {
+        let waiting = self.pending.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&reply.number);
+        if let Some(waiting) = waiting {
+            // The run may have ended meanwhile.
+            let _ = waiting.send(reply.answer);
+        }
+    }
+
+    fn ask(&self, verb: String, request: String) -> oneshot::Receiver<Result<String, String>> {
+        let (sender, receiver) = oneshot::channel();
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.last += 1;
+        let number = pending.last;
+        pending.waiting.insert(number, sender);
+        drop(pending);
+        self.node.send(Kind::Call, self.run, &frame::to_json(&Call { number, verb, request }));
+        receiver
+    }
+}
+
+/// What a run brings into a sandbox that stood ready.
+pub(crate) struct Arrival<'a> {
+    pub(crate) bundle: &'a Arc<Bundle>,
+    pub(crate) start: &'a frame::Start,
+    pub(crate) stdout: crate::output::Output,
+    pub(crate) stderr: crate::output::Output,
+    pub(crate) door: Door,
+}
+
+impl Guest {
+    /// A guest for nobody yet: no files, no environment, output to nowhere.
+    pub(crate) fn waiting(memory: u64) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
+        Guest {
+            wasi: WasiCtx::builder().build(),
+            table,
+            files: None,
+            limiter: Limiter { budget: Arc::new(Budget::new(memory)), tables_fixed: false },
+            door: None,
+            script_fuel: 0,
+            loaded: false,
+        }
+    }
+
+    /// Gives the guest its run. Nothing of the guest has been executed for anybody else.
+    pub(crate) fn arrive(&mut self, arrival: Arrival<'_>, origin: Instant) {
+        let limits = arrival.start.limits;
+        self.limiter.tables_fixed = true;
+        self.limiter.budget.set_limit(limits.memory);
+        let mut wasi = WasiCtx::builder();
+        for (name, value) in &arrival.start.env {
+            wasi.env(name, value);
+        }
+        wasi.stdout(arrival.stdout)
+            .stderr(arrival.stderr)
+            .initial_cwd("/app")
+            .max_random_size(MAX_RANDOM)
+            .monotonic_clock(CoarseClock::since(origin))
+            .allow_tcp(false)
+            .allow_udp(false);
+        self.wasi = wasi.build();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.files = Some(Files::new(arrival.bundle, limits.files, self.limiter.budget.clone(), now));
+        self.door = Some(arrival.door);
+        self.script_fuel = limits.fuel;
+    }
+
+    fn files(&mut self) -> FilesView<'_> {
+        let budget = &self.limiter.budget;
+        // A guest that stands ready has no files; the first access comes with its run.
+        let files = self.files.get_or_insert_with(|| Files::empty(budget.clone()));
+        FilesView { files, table: &mut self.table }
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl host::Host for Guest {
+    async fn wait(
+        &mut self,
+        interests: Vec<host::Interest>,
+        timeout: Option<u64>,
+    ) -> wasmtime::Result<Vec<u32>> {
+        if !interests.is_empty() {
+            wasmtime::bail!("a channel that the guest does not have");
+        }
+        match timeout {
+            // A time further ahead than this clock reaches is for ever; the run's own wall clock ends it.
+            Some(nanos) => match tokio::time::Instant::now().checked_add(Duration::from_nanos(nanos)) {
+                Some(_) if nanos == 0 => tokio::task::yield_now().await,
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+        Ok(Vec::new())
+    }
+
+    async fn call(&mut self, verb: String, request: String) -> wasmtime::Result<Result<String, String>> {
+        if verb.len() > 64 || request.len() > MAX_REQUEST {
+            return Ok(Err(format!("a request may have {MAX_REQUEST} bytes")));
+        }
+        let Some(door) = &self.door else { wasmtime::bail!("a guest without a run called the node") };
+        match door.ask(verb, request).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => Ok(Err("the node does not answer".into())),
+        }
+    }
+
+    fn loaded(&mut self) -> wasmtime::Result<()> {
+        wasmtime::bail!("linked to `loaded` below, which can set the store's fuel")
+    }
+}
+
+impl host::HostChannel for Guest {
+    fn open(
+        &mut self,
+        _name: String,
+        _port: u16,
+        _tls: bool,
+    ) -> wasmtime::Result<Result<Resource<Channel>, host::ChannelError>> {
+        Ok(Err(host::ChannelError::Denied))
+    }
+
+    fn read(
+        &mut self,
+        _channel: Resource<Channel>,
+        _max: u32,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, host::ChannelError>> {
+        Ok(Err(host::ChannelError::Denied))
+    }
+
+    fn write(
+        &mut self,
+        _channel: Resource<Channel>,
+        _bytes: Vec<u8>,
+    ) -> wasmtime::Result<Result<u32, host::ChannelError>> {
+        Ok(Err(host::ChannelError::Denied))
+    }
+
+    fn shutdown(&mut self, _channel: Resource<Channel>) -> wasmtime::Result<Result<(), host::ChannelError>> {
+        Ok(Err(host::ChannelError::Denied))
+    }
+
+    fn drop(&mut self, _channel: Resource<Channel>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+/// The script is compiled: what is counted as its fuel starts now, so that a script that was compiled beforehand costs
+/// the same. Only the first call counts, or a script could refill its own tank.
+fn loaded(mut store: StoreContextMut<'_, Guest>, (): ()) -> wasmtime::Result<()> {
+    if !store.data().loaded {
+        store.data_mut().loaded = true;
+        let fuel = store.data().script_fuel;
+        store.set_fuel(fuel)?;
+    }
+    Ok(())
+}
+
+/// Links everything the component imports; what is not named here does not exist or only ever refuses.
+pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::<Guest>::new(engine);
+    let l = &mut linker;
+    io::error::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, |guest| &mut guest.table)?;
+    io::poll::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, |guest| &mut guest.table)?;
+    io::streams::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, |guest| &mut guest.table)?;
+    clocks::wall_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
+    random::random::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
+    random::insecure::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
+    random::insecure_seed::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
+    cli::exit::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::environment::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::stdin::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::stdout::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::stderr::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::terminal_input::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::terminal_output::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::terminal_stdin::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::terminal_stdout::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::terminal_stderr::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    file_bindings::preopens::add_to_linker::<Guest, HasFiles>(l, Guest::files)?;
+    file_bindings::types::add_to_linker::<Guest, HasFiles>(l, Guest::files)?;
+    host::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
+    l.allow_shadowing(true);
+    l.instance("cronbox:guest/host@0.1.0")?.func_wrap("loaded", loaded)?;
+    l.allow_shadowing(false);
+    refuse_sockets(l, component)?;
+    Ok(linker)
+}
+
+/// The network handle that WASI hands out before a name is looked up. It stands for nothing.
+enum NoNetwork {}
+/// A socket. There are none.
+enum NoSocket {}
+
+/// CPython's `socket` module is compiled into the guest and imports `wasi:sockets`. The functions that could begin
+/// anything answer access-denied; the others need a socket to be called on, so they are never reached.
+fn refuse_sockets(linker: &mut Linker<Guest>, component: &Component) -> wasmtime::Result<()> {
+    let engine = linker.engine().clone();
+    for (import, item) in component.component_type().imports(&engine) {
+        let Some(interface) = import.strip_prefix("wasi:sockets/").and_then(|rest| rest.split('@').next()) else {
+            continue;
+        };
+        let ComponentItem::ComponentInstance(ty) = item.ty else { continue };
+        let mut instance = linker.instance(import)?;
+        for (name, item) in ty.exports(&engine) {
+            match (interface, name, item.ty) {
+                (_, "create-tcp-socket" | "create-udp-socket", _) => instance.func_wrap(name, no_socket)?,
+                (_, "resolve-addresses", _) => instance.func_wrap(name, no_address)?,
+                (_, "instance-network", _) => {
+                    instance.func_wrap(name, |_, (): ()| Ok((Resource::<NoNetwork>::new_own(0),)))?;
+                }
+                ("network", "network", _) => {
+                    instance.resource(name, ResourceType::host::<NoNetwork>(), |_, _| Ok(()))?;
+                }
+                // Each type in the interface that it belongs to; the others only refer to it.
+                ("tcp", "tcp-socket", _)
+                | ("udp", "udp-socket" | "incoming-datagram-stream" | "outgoing-datagram-stream", _)
+                | ("ip-name-lookup", "resolve-address-stream", _) => {
+                    instance.resource(name, ResourceType::host::<NoSocket>(), |_, _| Ok(()))?;
+                }
+                (_, _, ComponentItem::ComponentFunc(_)) => {
+                    instance.func_new(name, |_, _, _, _| wasmtime::bail!("a socket that the guest does not have"))?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn no_address(
+    _: StoreContextMut<'_, Guest>,
+    _: (Resource<NoNetwork>, String),
+) -> wasmtime::Result<(Result<Resource<NoSocket>, SocketError>,)> {
+    Ok((Err(SocketError::AccessDenied),))
+}
+
+fn no_socket(
+    _: StoreContextMut<'_, Guest>,
+    _: (IpAddressFamily,),
+) -> wasmtime::Result<(Result<Resource<NoSocket>, SocketError>,)> {
+    Ok((Err(SocketError::AccessDenied),))
+}

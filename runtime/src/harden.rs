@@ -1,0 +1,146 @@
+//! The second wall: what a sandbox process gives up before the first script runs in it.
+//!
+//! An escape from WebAssembly should land in a process that owns nothing and may ask the kernel for nothing. Each
+//! measure is taken on its own; what the kernel lacks is reported, not hidden.
+
+mod filter;
+mod probe;
+
+pub use probe::{Probe, ProbeResult, probes, run_probe};
+
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+use serde::{Deserialize, Serialize};
+
+/// The user and group a process started by root becomes: "nobody" on every common system, by number.
+const NOBODY: u32 = 65_534;
+/// Descriptors a sandbox process may have: its socket, the interpreter, the poller, and one for each bundle.
+const MAX_DESCRIPTORS: u64 = 1_024;
+/// How much nicer than its node a sandbox process is.
+const NICENESS: i32 = 5;
+
+/// Which measures are in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hardening {
+    /// Every measure there is, in the order they were taken.
+    pub measures: Vec<Measure>,
+}
+
+/// One measure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// Its name: `seccomp`, `landlock`, …
+    pub name: String,
+    /// Why it is not in force; none when it is.
+    pub missing: Option<String>,
+}
+
+impl Hardening {
+    /// The measures that are not in force.
+    pub fn missing(&self) -> impl Iterator<Item = &Measure> {
+        self.measures.iter().filter(|measure| measure.missing.is_some())
+    }
+
+    /// Whether all of them are.
+    pub fn is_complete(&self) -> bool {
+        self.missing().next().is_none()
+    }
+
+    fn note<E: std::fmt::Display>(&mut self, name: &str, taken: Result<(), E>) {
+        let missing = taken.err().map(|error| error.to_string());
+        self.measures.push(Measure { name: name.into(), missing });
+    }
+}
+
+/// What must happen before anything else in a sandbox process: the kernel is told to sacrifice it first, and to give it
+/// less of the CPU than its node.
+pub(crate) fn step_back(hardening: &mut Hardening) {
+    // Has to come before the user changes: only the owner of the process may write here.
+    hardening.note("oom_score_adj", std::fs::write("/proc/self/oom_score_adj", "1000"));
+    hardening.note("nice", rustix::process::nice(NICENESS).map(|_| ()));
+}
+
+/// Gives up everything a sandbox process does not need. Call it after the interpreter is loaded, with one thread and no
+/// script yet. `data` is the most bytes of private memory that this process may ever have; `parent` the node's process.
+pub(crate) fn lock(hardening: &mut Hardening, data: u64, parent: u32) -> Result<(), Orphaned> {
+    hardening.note("user", drop_user());
+    hardening.note("capabilities", drop_capabilities());
+    hardening.note("no_new_privs", rustix::thread::set_no_new_privs(true));
+    hardening.note("not_dumpable", rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    // A change of user clears it, so it comes after that; and a node that died before it was set will not be noticed
+    // by the kernel, so it is looked at here.
+    hardening.note("parent_death_signal", rustix::process::set_parent_process_death_signal(Some(Signal::KILL)));
+    let parent_now = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
+    if parent_now != parent {
+        return Err(Orphaned);
+    }
+    hardening.note("rlimits", limit_resources(data));
+    hardening.note("landlock", restrict_files_and_network());
+    hardening.note("seccomp", filter::install());
+    Ok(())
+}
+
+/// The node is gone: there is nobody to run anything for.
+#[derive(Debug, thiserror::Error)]
+#[error("the node ended before its sandbox process was ready")]
+pub(crate) struct Orphaned;
+
+fn drop_user() -> Result<(), Errno> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    // Dropping from the bounding set needs a capability that goes with the user.
+    for capability in CapabilitySet::all().iter() {
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            // The kernel is older than the capability.
+            Ok(()) | Err(Errno::INVAL) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let (group, user) = (rustix::process::Gid::from_raw(NOBODY), rustix::process::Uid::from_raw(NOBODY));
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_thread_res_gid(group, group, group)?;
+    rustix::thread::set_thread_res_uid(user, user, user)
+}
+
+fn drop_capabilities() -> Result<(), Errno> {
+    rustix::thread::clear_ambient_capability_set()?;
+    let none = CapabilitySet::empty();
+    rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+}
+
+fn limit_resources(data: u64) -> Result<(), Errno> {
+    let limits = [
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+        (Resource::Nproc, 0),
+        (Resource::Nofile, MAX_DESCRIPTORS),
+        (Resource::Memlock, 0),
+        // Not RLIMIT_AS: the pool of sandboxes reserves terabytes of address space.
+        (Resource::Data, data),
+    ];
+    for (resource, most) in limits {
+        rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    Ok(())
+}
+
+fn restrict_files_and_network() -> Result<(), String> {
+    use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope};
+    // The newest rights this crate release knows of; the kernel takes those it knows, and no path or port is allowed.
+    let abi = ABI::V6;
+    let restricted = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))
+        .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(abi)))
+        .and_then(|ruleset| ruleset.scope(Scope::from_all(abi)))
+        .and_then(Ruleset::create)
+        .and_then(landlock::RulesetCreated::restrict_self)
+        .map_err(|error| error.to_string())?;
+    match restricted.ruleset {
+        RulesetStatus::FullyEnforced => Ok(()),
+        RulesetStatus::PartiallyEnforced => Err("this kernel knows only a part of it".into()),
+        RulesetStatus::NotEnforced => Err("this kernel does not have it".into()),
+    }
+}

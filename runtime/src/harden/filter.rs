@@ -1,0 +1,216 @@
+//! The system calls of a locked sandbox process.
+//!
+//! Two filters, of which the kernel obeys the stricter for each call: the first lets through what running a script
+//! needs and answers everything else with `EPERM`; the second ends the process at calls that only an attacker makes.
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
+use std::collections::BTreeMap;
+
+/// Lets through what a script needs: memory, the clock, random numbers, its two descriptors, its end.
+const ALLOWED: &[i64] = &[
+    libc::SYS_brk,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_close,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_epoll_wait,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_fstat,
+    libc::SYS_futex,
+    libc::SYS_getpid,
+    libc::SYS_getrandom,
+    // Page faults and CPU time of the process itself, for the benchmark.
+    libc::SYS_getrusage,
+    libc::SYS_gettid,
+    libc::SYS_madvise,
+    libc::SYS_mremap,
+    libc::SYS_munmap,
+    libc::SYS_nanosleep,
+    libc::SYS_read,
+    libc::SYS_recvmsg,
+    libc::SYS_restart_syscall,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sched_yield,
+    libc::SYS_sendmsg,
+    libc::SYS_sigaltstack,
+    // Panic messages, to the node's log.
+    libc::SYS_write,
+];
+
+/// Ends the process: nothing in it has a reason to call these.
+const DEADLY: &[i64] = &[
+    libc::SYS_accept,
+    libc::SYS_accept4,
+    libc::SYS_add_key,
+    libc::SYS_bind,
+    libc::SYS_bpf,
+    libc::SYS_capset,
+    libc::SYS_chroot,
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_connect,
+    libc::SYS_delete_module,
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_fchmodat,
+    libc::SYS_fchownat,
+    libc::SYS_finit_module,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fsopen,
+    libc::SYS_init_module,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_io_uring_setup,
+    libc::SYS_ioctl,
+    libc::SYS_kexec_load,
+    libc::SYS_keyctl,
+    libc::SYS_kill,
+    libc::SYS_linkat,
+    libc::SYS_listen,
+    libc::SYS_memfd_create,
+    libc::SYS_mkdirat,
+    libc::SYS_mknodat,
+    libc::SYS_mount,
+    libc::SYS_move_mount,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_open_tree,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_perf_event_open,
+    libc::SYS_personality,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_pidfd_open,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_pivot_root,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_ptrace,
+    libc::SYS_reboot,
+    libc::SYS_renameat2,
+    libc::SYS_request_key,
+    libc::SYS_setgid,
+    libc::SYS_setgroups,
+    libc::SYS_setns,
+    libc::SYS_setresgid,
+    libc::SYS_setresuid,
+    libc::SYS_setuid,
+    libc::SYS_shmget,
+    libc::SYS_socket,
+    libc::SYS_socketpair,
+    libc::SYS_swapon,
+    libc::SYS_symlinkat,
+    libc::SYS_tkill,
+    libc::SYS_umount2,
+    libc::SYS_unlinkat,
+    libc::SYS_unshare,
+    libc::SYS_userfaultfd,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_creat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_link,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_modify_ldt,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rename,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_symlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
+];
+
+/// Why the filters could not be installed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FilterError {
+    #[error("there is no filter for this processor")]
+    Architecture,
+    #[error(transparent)]
+    Compile(#[from] seccompiler::BackendError),
+    #[error(transparent)]
+    Install(#[from] seccompiler::Error),
+}
+
+/// Installs both filters on the only thread of this process.
+pub(super) fn install() -> Result<(), FilterError> {
+    // The order matters: the first would refuse the call that installs the second.
+    for program in [deadly()?, allowed()?] {
+        seccompiler::apply_filter(&program)?;
+    }
+    Ok(())
+}
+
+fn deadly() -> Result<BpfProgram, FilterError> {
+    let rules = DEADLY.iter().map(|call| (*call, Vec::new())).collect();
+    compile(rules, SeccompAction::Allow, SeccompAction::KillProcess)
+}
+
+fn allowed() -> Result<BpfProgram, FilterError> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+    // Memory, but none that could hold new machine code.
+    let not_executable = || -> Result<_, FilterError> {
+        let condition = SeccompCondition::new(
+            2,
+            SeccompCmpArgLen::Qword,
+            SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64),
+            0,
+        )?;
+        Ok(vec![SeccompRule::new(vec![condition])?])
+    };
+    rules.insert(libc::SYS_mmap, not_executable()?);
+    rules.insert(libc::SYS_mprotect, not_executable()?);
+    // The seals of a bundle are looked at, and nothing else of a descriptor.
+    let seals = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::F_GET_SEALS as u64)?;
+    rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![seals])?]);
+    // abort() signals the process itself, and nobody else is a thread of it.
+    let own = u64::from(std::process::id());
+    let group = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own)?;
+    rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![group])?]);
+    compile(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
+}
+
+fn compile(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    otherwise: SeccompAction,
+    listed: SeccompAction,
+) -> Result<BpfProgram, FilterError> {
+    let architecture: TargetArch = std::env::consts::ARCH.try_into().map_err(|_| FilterError::Architecture)?;
+    Ok(SeccompFilter::new(rules, otherwise, listed, architecture)?.try_into()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_call_is_both_allowed_and_deadly() {
+        for call in ALLOWED {
+            assert!(!DEADLY.contains(call), "{call}");
+        }
+    }
+
+    #[test]
+    fn both_filters_compile() {
+        assert!(deadly().is_ok());
+        assert!(allowed().is_ok());
+    }
+}

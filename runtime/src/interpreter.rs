@@ -1,0 +1,328 @@
+//! The compiled interpreter: made once from the guest inside this program, kept as a file, mapped by every sandbox
+//! process.
+//!
+//! The file must never change while a process has it mapped, for the memory of every later sandbox comes from it, and
+//! what it holds is trusted as machine code. So: a directory of 0700, a regular file that we or root own and nobody else
+//! may write, made beside its place, synced and renamed. Its digest is written down when it is made and checked once for
+//! each (device, inode, size, mtime, ctime).
+
+use crate::engine;
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+static GUEST: &[u8] = include_bytes!(env!("CRONBOX_GUEST_WASM"));
+
+/// The guest's build as its recipe recorded it: a JSON object with versions and digests.
+pub const GUEST_FACTS: &str = env!("CRONBOX_GUEST_FACTS");
+
+/// Why there is no compiled interpreter.
+#[derive(Debug, thiserror::Error)]
+pub enum InterpreterError {
+    /// The file or its directory is not what it must be.
+    #[error("the interpreter cache {path} cannot be trusted: {why}")]
+    Untrusted {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file's content is not what was written.
+    #[error("the compiled interpreter {0} is damaged: its digest is not the one that was recorded")]
+    Damaged(PathBuf),
+    /// The directory holds none and none can be written there.
+    #[error("the interpreter cache {path} holds no interpreter of this build and none can be written there: {source}")]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+        /// Why writing failed.
+        source: io::Error,
+    },
+    /// The file could not be read.
+    #[error("the compiled interpreter {path} cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Wasmtime refused the guest.
+    #[error("the interpreter cannot be compiled: {0}")]
+    Compile(String),
+}
+
+/// A compiled interpreter, open and checked.
+#[derive(Debug)]
+pub struct CompiledInterpreter {
+    file: File,
+    path: PathBuf,
+    /// Whether this call compiled it.
+    pub compiled_now: bool,
+}
+
+/// What is written down beside the file.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    sha256: String,
+    checked: Option<Identity>,
+}
+
+/// As long as these are the same, it is the same content.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Identity {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+impl CompiledInterpreter {
+    /// The interpreter of this build from `cache`, which is a directory or the file itself. When the directory does not
+    /// hold it, it is compiled, which takes some ten seconds of every core; `on_compile` is called before that.
+    pub fn open(cache: &Path, on_compile: impl FnOnce()) -> Result<Self, InterpreterError> {
+        if cache.is_file() {
+            return Self::open_file(cache, false);
+        }
+        if let Some(found) = Self::find(cache)? {
+            return Ok(found);
+        }
+        let missing = |source| InterpreterError::Missing { path: cache.into(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(cache).map_err(missing)?;
+        check_owner(cache, &fs::metadata(cache).map_err(missing)?)?;
+        // Two programs that start for the first time compile once: the second waits here and then finds the file.
+        let lock = File::create(cache.join("lock")).map_err(missing)?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).map_err(|error| missing(error.into()))?;
+        if let Some(found) = Self::find(cache)? {
+            return Ok(found);
+        }
+        on_compile();
+        let path = cache.join(file_name());
+        compile_to(&path)?;
+        let mut made = Self::open_file(&path, false)?;
+        made.compiled_now = true;
+        Ok(made)
+    }
+
+    /// Compiles to `path`, whatever is there.
+    pub fn compile(path: &Path) -> Result<Self, InterpreterError> {
+        compile_to(path)?;
+        Self::open_file(path, false)
+    }
+
+    /// Reads the whole file again and compares its digest.
+    pub fn verify(&self) -> Result<(), InterpreterError> {
+        Self::open_file(&self.path, true).map(|_| ())
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open file, to hand to a sandbox process.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn find(directory: &Path) -> Result<Option<Self>, InterpreterError> {
+        let path = directory.join(file_name());
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            _ => {}
+        }
+        let metadata = fs::metadata(directory)
+            .map_err(|source| InterpreterError::Unreadable { path: directory.into(), source })?;
+        check_owner(directory, &metadata)?;
+        match Self::open_file(&path, false) {
+            Ok(found) => Ok(Some(found)),
+            // A file that was cut short by a full disk or damaged later is made anew.
+            Err(InterpreterError::Damaged(_)) if fs::remove_file(&path).is_ok() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_file(path: &Path, always_digest: bool) -> Result<Self, InterpreterError> {
+        let unreadable = |source| InterpreterError::Unreadable { path: path.into(), source };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(error.into()))?;
+        let mut file = File::from(file);
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(InterpreterError::Untrusted { path: path.into(), why: "it is not a regular file".into() });
+        }
+        check_owner(path, &metadata)?;
+        let record = fs::read(record_path(path)).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+        let Some(mut record) = record else { return Err(InterpreterError::Damaged(path.into())) };
+        let identity = Identity::of(&metadata);
+        if always_digest || record.checked.as_ref() != Some(&identity) {
+            if digest(&mut file).map_err(unreadable)? != record.sha256 {
+                return Err(InterpreterError::Damaged(path.into()));
+            }
+            record.checked = Some(identity);
+            // In a directory that cannot be written the digest is computed at every start; that is all.
+            let _ = write_beside(&record_path(path), &crate::frame::to_json(&record));
+        }
+        Ok(CompiledInterpreter { file, path: path.into(), compiled_now: false })
+    }
+}
+
+fn compile_to(path: &Path) -> Result<(), InterpreterError> {
+    let failed = |error: wasmtime::Error| InterpreterError::Compile(format!("{error:#}"));
+    let engine = engine::compiler().map_err(failed)?;
+    let code = engine.precompile_component(GUEST).map_err(failed)?;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let missing = |source| InterpreterError::Missing { path: directory.into(), source };
+    let record = Record { sha256: crate::hex(&Sha256::digest(&code)), checked: None };
+    // The record goes first: a file without its record would be taken for damaged, a record without its file is nothing.
+    write_beside(&record_path(path), &crate::frame::to_json(&record)).map_err(missing)?;
+    write_beside(path, &code).map_err(missing)
+}
+
+/// Writes beside the place, syncs, and renames: whoever opens the place sees the old file or the whole new one.
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // Readable for all: an image is often built by root and used by others. Nobody else may write.
+    let mut file = File::from(rustix::fs::open(&beside, flags, Mode::from_raw_mode(0o644))?);
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // The error that is told is the first one.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn record_path(path: &Path) -> PathBuf {
+    let mut record = path.as_os_str().to_owned();
+    record.push(".json");
+    record.into()
+}
+
+fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), InterpreterError> {
+    let untrusted = |why: &str| Err(InterpreterError::Untrusted { path: path.into(), why: why.into() });
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.uid() != own && metadata.uid() != 0 {
+        return untrusted("it belongs to another user");
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return untrusted("others may write to it");
+    }
+    Ok(())
+}
+
+fn digest(file: &mut File) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let size = file.read(&mut buffer)?;
+        if size == 0 {
+            return Ok(crate::hex(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..size]);
+    }
+}
+
+/// The file's name: by build and by what this processor can do, since machine code is made for both.
+fn file_name() -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(crate::BUILD);
+    hasher.update(processor());
+    format!("python-{}.cwasm", &crate::hex(&hasher.finalize())[..16])
+}
+
+#[cfg(target_arch = "x86_64")]
+fn processor() -> String {
+    macro_rules! features {
+        ($($name:tt)*) => {
+            [$(($name, std::arch::is_x86_feature_detected!($name))),*]
+        };
+    }
+    // Those that Cranelift asks for.
+    let features = features!(
+        "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "avx" "avx2" "fma" "bmi1" "bmi2" "lzcnt" "cmpxchg16b"
+        "avx512f" "avx512dq" "avx512vl" "avx512bitalg" "avx512vbmi"
+    );
+    let present: Vec<&str> = features.iter().filter(|(_, present)| *present).map(|(name, _)| *name).collect();
+    format!("x86_64 {}", present.join(" "))
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn processor() -> String {
+    std::env::consts::ARCH.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn place(name: &str) -> PathBuf {
+        let directory = std::env::temp_dir().join(format!("cronbox-interpreter-{}-{name}", std::process::id()));
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory).expect("makes");
+        directory
+    }
+
+    fn stand_in(directory: &Path) -> PathBuf {
+        let path = directory.join(file_name());
+        let record = Record { sha256: crate::hex(&Sha256::digest(b"code")), checked: None };
+        write_beside(&record_path(&path), &crate::frame::to_json(&record)).expect("writes");
+        write_beside(&path, b"code").expect("writes");
+        path
+    }
+
+    #[test]
+    fn a_file_is_checked_once_and_again_when_it_changed() {
+        let directory = place("checked");
+        let path = stand_in(&directory);
+        let found = CompiledInterpreter::open(&directory, || panic!("compiles")).expect("opens");
+        assert_eq!(found.path(), path);
+        let record: Record = serde_json::from_slice(&fs::read(record_path(&path)).expect("reads")).expect("parses");
+        assert!(record.checked.is_some());
+        fs::write(&path, "evil").expect("writes");
+        assert!(matches!(CompiledInterpreter::open_file(&path, false), Err(InterpreterError::Damaged(_))));
+        assert!(matches!(found.verify(), Err(InterpreterError::Damaged(_))));
+        fs::remove_dir_all(directory).expect("removes");
+    }
+
+    #[test]
+    fn what_others_may_write_is_not_trusted() {
+        let directory = place("writable");
+        let path = stand_in(&directory);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("sets");
+        assert!(matches!(CompiledInterpreter::open(&directory, || ()), Err(InterpreterError::Untrusted { .. })));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("sets");
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).expect("sets");
+        assert!(matches!(CompiledInterpreter::open(&directory, || ()), Err(InterpreterError::Untrusted { .. })));
+        fs::remove_dir_all(directory).expect("removes");
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let directory = place("link");
+        let path = stand_in(&directory);
+        let elsewhere = directory.join("elsewhere");
+        fs::rename(&path, &elsewhere).expect("renames");
+        std::os::unix::fs::symlink(&elsewhere, &path).expect("links");
+        assert!(matches!(CompiledInterpreter::open(&directory, || ()), Err(InterpreterError::Unreadable { .. })));
+        fs::remove_dir_all(directory).expect("removes");
+    }
+}

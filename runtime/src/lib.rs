@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+
+mod budget;
+mod bundle;
+mod clock;
+mod engine;
+mod files;
+mod frame;
+mod guest;
+mod harden;
+mod interpreter;
+mod limits;
+pub mod machine;
+mod outcome;
+mod output;
+mod pool;
+mod process;
+mod sandbox;
+mod sealed;
+mod turns;
+
+pub use bundle::{Bundle, BundleError, BundleHash};
+pub use frame::Stream;
+pub use harden::{Hardening, Measure, Probe, ProbeResult, probes, run_probe};
+pub use interpreter::{CompiledInterpreter, GUEST_FACTS, InterpreterError};
+pub use limits::{CEILING, LimitError, LimitName, Limits, MAX_ARGS, MAX_JSON_DEPTH, MAX_SOURCE};
+pub use outcome::{Mode, Outcome, Position, Report, ResultKind, ScriptError, StreamUsage, Usage};
+pub use pool::{Event, Job, JobError, OnLost, Pool, PoolConfig, PoolError, Run};
+pub use process::{ProcessArgs, ProcessError, sandbox_process};
+
+/// Names this build: both ends of a link must be the same, and so must the compiled interpreter.
+pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("CRONBOX_BUILD_INPUTS"));
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

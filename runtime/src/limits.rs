@@ -1,0 +1,157 @@
+//! What a run may use, and the check that a set of limits makes sense.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+
+/// The largest limits that can be asked for; an operator may set lower ones above this crate.
+pub const CEILING: Limits = Limits {
+    fuel: 2_000_000_000_000,
+    memory: 1024 * MIB,
+    wall: Duration::from_secs(60 * 60),
+    stdout: 64 * MIB,
+    stderr: 64 * MIB,
+    result: 16 * MIB as u32,
+    files: 1024 * MIB,
+};
+
+/// Largest text of arguments, in bytes of JSON.
+pub const MAX_ARGS: usize = 256 << 10;
+/// Largest source, in bytes.
+pub const MAX_SOURCE: usize = 1 << 20;
+/// Deepest nesting of arguments and results. CPython's own recursion limit is 1,000; both ends of a value stay well
+/// below it and below what serde_json parses by default (128).
+pub const MAX_JSON_DEPTH: usize = 100;
+
+/// What one run may use. A run that reaches a limit is stopped, or refused what would take it beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Units of fuel: about one per WebAssembly instruction, counted from the first instruction of the script itself.
+    pub fuel: u64,
+    /// Bytes of memory: the interpreter's linear memory and the files under `/tmp` together.
+    pub memory: u64,
+    /// Wall-clock time, instantiation included.
+    pub wall: Duration,
+    /// Bytes of standard output that are kept.
+    pub stdout: u64,
+    /// Bytes of standard error that are kept.
+    pub stderr: u64,
+    /// Bytes of the result as JSON text.
+    pub result: u32,
+    /// Bytes of all files under `/tmp`.
+    pub files: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            fuel: 200_000_000_000,
+            memory: 256 * MIB,
+            wall: Duration::from_secs(60),
+            stdout: MIB,
+            stderr: MIB,
+            result: MIB as u32,
+            files: 64 * MIB,
+        }
+    }
+}
+
+/// One of the limits, by the name the API gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitName {
+    /// [`Limits::fuel`]
+    Fuel,
+    /// [`Limits::memory`]
+    Memory,
+    /// [`Limits::wall`]
+    Timeout,
+    /// [`Limits::stdout`] and [`Limits::stderr`]
+    Output,
+    /// [`Limits::result`]
+    Result,
+    /// [`Limits::files`]
+    Files,
+}
+
+/// A limit that no run can be started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// Nothing at all was allowed.
+    #[error("the limit {0:?} must be greater than 0")]
+    Zero(LimitName),
+    /// More than [`CEILING`] allows, in the limit's unit (bytes, units of fuel, or milliseconds).
+    #[error("the limit {name:?} is {asked}; the ceiling is {ceiling}")]
+    AboveCeiling {
+        /// Which limit.
+        name: LimitName,
+        /// What was asked for.
+        asked: u64,
+        /// The most there is.
+        ceiling: u64,
+    },
+    /// Less memory than the interpreter itself occupies, in bytes.
+    #[error("a memory limit of {asked} bytes is too small; the interpreter itself needs {needed} bytes")]
+    BelowInterpreter {
+        /// What was asked for.
+        asked: u64,
+        /// The least that works.
+        needed: u64,
+    },
+}
+
+impl Limits {
+    /// Checks every limit against 0, [`CEILING`] and the memory that the interpreter needs, in bytes.
+    pub fn check(&self, interpreter_memory: u64) -> Result<(), LimitError> {
+        let rows = [
+            (LimitName::Fuel, self.fuel, CEILING.fuel),
+            (LimitName::Memory, self.memory, CEILING.memory),
+            (LimitName::Timeout, millis(self.wall), millis(CEILING.wall)),
+            (LimitName::Output, self.stdout, CEILING.stdout),
+            (LimitName::Output, self.stderr, CEILING.stderr),
+            (LimitName::Result, self.result.into(), CEILING.result.into()),
+            (LimitName::Files, self.files, CEILING.files),
+        ];
+        for (name, asked, ceiling) in rows {
+            if asked == 0 {
+                return Err(LimitError::Zero(name));
+            }
+            if asked > ceiling {
+                return Err(LimitError::AboveCeiling { name, asked, ceiling });
+            }
+        }
+        if self.memory < interpreter_memory {
+            return Err(LimitError::BelowInterpreter { asked: self.memory, needed: interpreter_memory });
+        }
+        Ok(())
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    // A time below a millisecond is not zero.
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_and_the_ceiling_pass() {
+        assert_eq!(Limits::default().check(32 * MIB), Ok(()));
+        assert_eq!(CEILING.check(32 * MIB), Ok(()));
+    }
+
+    #[test]
+    fn nothing_too_much_and_too_little_are_named() {
+        let zero = Limits { wall: Duration::ZERO, ..Limits::default() };
+        assert_eq!(zero.check(0), Err(LimitError::Zero(LimitName::Timeout)));
+        let much = Limits { fuel: u64::MAX, ..Limits::default() };
+        assert!(matches!(much.check(0), Err(LimitError::AboveCeiling { name: LimitName::Fuel, .. })));
+        let little = Limits { memory: MIB, ..Limits::default() };
+        assert_eq!(little.check(32 * MIB), Err(LimitError::BelowInterpreter { asked: MIB, needed: 32 * MIB }));
+        let tiny = Limits { wall: Duration::from_nanos(1), ..Limits::default() };
+        assert_eq!(tiny.check(0), Ok(()));
+    }
+}

@@ -1,0 +1,177 @@
+//! How a run ended: a closed set, never a string to be parsed.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// How a run ended. Decided by the host alone: the guest's word counts only for what its own script returned or raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The entry returned and its result was taken.
+    Succeeded,
+    /// A Python exception, an exit status other than 0, or a result that cannot be taken.
+    Failed,
+    /// The wall clock ran out.
+    TimedOut,
+    /// The fuel ran out.
+    OutOfFuel,
+    /// The run ended, by `MemoryError` or a trap, after memory had been refused.
+    OutOfMemory,
+    /// The interpreter itself ended: a trap, an exhausted stack, an abort, `os._exit`, or its process died.
+    Crashed,
+    /// Somebody asked for it.
+    Cancelled,
+}
+
+impl Outcome {
+    /// The word for it in the API and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Succeeded => "succeeded",
+            Outcome::Failed => "failed",
+            Outcome::TimedOut => "timed_out",
+            Outcome::OutOfFuel => "out_of_fuel",
+            Outcome::OutOfMemory => "out_of_memory",
+            Outcome::Crashed => "crashed",
+            Outcome::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Whether a function was called or the file ran from top to bottom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// A function was called.
+    Function,
+    /// The file ran as `__main__`.
+    Script,
+}
+
+/// What becomes of the entry's return value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultKind {
+    /// JSON, or what has one obvious JSON form; anything else fails the run.
+    #[default]
+    Json,
+    /// What is not JSON is kept as its `str()`.
+    Text,
+    /// Not looked at.
+    None,
+}
+
+/// What went wrong, in Python's terms where Python said it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptError {
+    /// The exception's type, or a word for what stopped the run.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// One sentence.
+    pub message: String,
+    /// As CPython prints it, the user's lines only; empty when there is none.
+    pub traceback: String,
+}
+
+/// What a run used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Units of fuel since the script's first instruction.
+    pub fuel: u64,
+    /// Most bytes of linear memory and files together.
+    pub peak_memory_bytes: u64,
+    /// Wall-clock time, in nanoseconds, from the start in the sandbox to the end.
+    #[serde(with = "nanos")]
+    pub wall: Duration,
+}
+
+mod nanos {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(value.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_nanos)
+    }
+}
+
+/// How many bytes a stream carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamUsage {
+    /// Bytes the script wrote.
+    pub bytes: u64,
+    /// How many of them were beyond the limit and were not kept.
+    pub dropped: u64,
+}
+
+/// Everything known about a run that ended.
+#[derive(Debug)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Function or script; unknown when it ended before that was decided.
+    pub mode: Option<Mode>,
+    /// The result, checked by the host to be JSON within bounds. There only with [`Outcome::Succeeded`].
+    pub result: Option<Box<RawValue>>,
+    /// What kind of result it is.
+    pub result_kind: ResultKind,
+    /// What went wrong; there for every outcome but `succeeded`, `cancelled` and the limits.
+    pub error: Option<ScriptError>,
+    /// Where the script stood when it was stopped, if that could be known.
+    pub stopped_at: Option<Position>,
+    /// Sentences for the user.
+    pub notes: Vec<String>,
+    /// What it used.
+    pub usage: Usage,
+    /// What it wrote to standard output.
+    pub stdout: StreamUsage,
+    /// What it wrote to standard error.
+    pub stderr: StreamUsage,
+    /// How many attempts were lost with a sandbox process before this one.
+    pub lost_attempts: u32,
+}
+
+/// A line of the user's code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The file, as the sandbox names it.
+    pub file: String,
+    /// The function.
+    pub function: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl Report {
+    /// A report of a run that ended without a word from the guest.
+    pub(crate) fn ended(outcome: Outcome) -> Self {
+        Report {
+            outcome,
+            mode: None,
+            result: None,
+            result_kind: ResultKind::None,
+            error: None,
+            stopped_at: None,
+            notes: Vec::new(),
+            usage: Usage::default(),
+            stdout: StreamUsage::default(),
+            stderr: StreamUsage::default(),
+            lost_attempts: 0,
+        }
+    }
+
+    /// A report of a crash, with the sentence that says which.
+    pub(crate) fn crashed(message: impl Into<String>) -> Self {
+        let mut report = Report::ended(Outcome::Crashed);
+        report.error = Some(ScriptError {
+            type_name: "Crashed".into(),
+            message: message.into(),
+            traceback: String::new(),
+        });
+        report
+    }
+}

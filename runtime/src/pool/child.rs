@@ -1,0 +1,184 @@
+//! Starting sandbox processes, and living with one until it ends.
+
+use crate::frame::{self, Incoming};
+use crate::interpreter::CompiledInterpreter;
+use crate::process::ProcessArgs;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child as TokioChild, ChildStderr, Command};
+use tokio::sync::Notify;
+
+/// Private memory of a process beyond the memory of its runs: the program, its tables, sandboxes that stand ready.
+const DATA_BESIDE_RUNS: u64 = 2 << 30;
+/// Bytes of one process's standard error that reach the log.
+const MAX_LOG: u64 = 64 << 10;
+
+/// Starts processes from one thread that lives as long as the pool: the kernel ends a child when the *thread* that
+/// started it ends (`PR_SET_PDEATHSIG`), and the threads of an async runtime come and go.
+pub(super) struct Children {
+    requests: std_mpsc::Sender<Request>,
+    interpreter: Arc<CompiledInterpreter>,
+}
+
+struct Request {
+    command: Command,
+    answer: std_mpsc::SyncSender<io::Result<TokioChild>>,
+}
+
+/// A process that was started and not heard of yet.
+pub(super) struct Child {
+    pub(super) link: frame::Sender,
+    pub(super) pid: u32,
+    receiver: frame::Receiver,
+    process: TokioChild,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(super) struct Death {
+    /// By SIGKILL, and not for something it did on the link.
+    pub(super) killed: bool,
+    why: String,
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl Children {
+    pub(super) fn new(interpreter: Arc<CompiledInterpreter>) -> io::Result<Self> {
+        let (requests, queue) = std_mpsc::channel::<Request>();
+        let runtime = tokio::runtime::Handle::current();
+        std::thread::Builder::new().name("sandbox-parent".into()).spawn(move || {
+            let _runtime = runtime.enter();
+            for mut request in queue {
+                // Whoever asked has stopped waiting only if it panicked.
+                let _ = request.answer.send(request.command.spawn());
+            }
+        })?;
+        Ok(Children { requests, interpreter })
+    }
+
+    /// Starts `command` with its link as standard input and the interpreter as standard output.
+    pub(super) fn spawn(&self, command: &[OsString], memory_budget: u64, ready: usize) -> io::Result<Child> {
+        let [program, words @ ..] = command else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
+        };
+        let (ours, theirs) = frame::pair()?;
+        let args = ProcessArgs {
+            parent: std::process::id(),
+            data: memory_budget.saturating_add(DATA_BESIDE_RUNS),
+            ready,
+        };
+        let mut command = Command::new(program);
+        command
+            .args(words)
+            .args(args.to_words())
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::from(self.interpreter.file().try_clone()?))
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let (answer, answered) = std_mpsc::sync_channel(1);
+        let gone = || io::Error::other("the thread that starts processes is gone");
+        self.requests.send(Request { command, answer }).map_err(|_| gone())?;
+        let process = answered.recv().map_err(|_| gone())??;
+        let pid = process.id().unwrap_or_default();
+        let (link, receiver) = frame::connect(ours, false)?;
+        Ok(Child { link, pid, receiver, process })
+    }
+}
+
+impl Child {
+    /// Gives every frame to `take` until the process ends, `take` refuses a frame, or `kill` says so; then makes sure
+    /// that it has ended.
+    pub(super) async fn live(
+        mut self,
+        kill: Arc<Notify>,
+        take: impl Fn(Incoming) -> Result<(), String>,
+    ) -> Death {
+        let log = self.process.stderr.take().map(|stderr| tokio::spawn(log(stderr, self.pid)));
+        let link = self.link.clone();
+        let flushing = tokio::spawn(async move { link.flush().await });
+        let mut orderly = false;
+        let offence = loop {
+            tokio::select! {
+                incoming = self.receiver.next() => match incoming {
+                    Ok(Some(incoming)) => {
+                        if let Err(why) = take(incoming) {
+                            break Some(why);
+                        }
+                    }
+                    Ok(None) => {
+                        orderly = true;
+                        break None;
+                    }
+                    // A killed process may leave half a frame; what it died of says more.
+                    Err(frame::LinkError::Socket(_)) => break None,
+                    Err(error) => break Some(error.to_string()),
+                },
+                () = kill.notified() => break None,
+            }
+        };
+        flushing.abort();
+        let status = self.end(orderly).await;
+        let said = match log {
+            Some(log) => log.await.unwrap_or_default(),
+            None => String::new(),
+        };
+        Death::new(offence, status, &said)
+    }
+
+    /// Takes the status of a process that has closed its link, or ends it first.
+    async fn end(&mut self, orderly: bool) -> io::Result<ExitStatus> {
+        if orderly {
+            let patience = std::time::Duration::from_millis(500);
+            if let Ok(status) = tokio::time::timeout(patience, self.process.wait()).await {
+                return status;
+            }
+        }
+        self.process.start_kill()?;
+        self.process.wait().await
+    }
+}
+
+impl Death {
+    fn new(offence: Option<String>, status: io::Result<ExitStatus>, said: &str) -> Self {
+        if let Some(offence) = offence {
+            return Death { killed: false, why: format!("it broke the protocol ({offence})") };
+        }
+        let (killed, mut why) = match status {
+            Err(error) => (false, error.to_string()),
+            Ok(status) => match status.signal() {
+                Some(libc::SIGKILL) => (true, "killed".into()),
+                Some(libc::SIGSYS) => (false, "it made a forbidden system call".into()),
+                Some(signal) => (false, format!("signal {signal}")),
+                None => (false, status.to_string()),
+            },
+        };
+        if !said.is_empty() {
+            why = format!("{why}: {said}");
+        }
+        Death { killed, why }
+    }
+}
+
+/// Brings a process's standard error, which only says why it cannot go on, to the log. Returns the last line.
+async fn log(stderr: ChildStderr, pid: u32) -> String {
+    let mut lines = BufReader::new(stderr.take(MAX_LOG)).split(b'\n');
+    let mut last = String::new();
+    while let Ok(Some(line)) = lines.next_segment().await {
+        last = String::from_utf8_lossy(&line).trim().chars().filter(|c| !c.is_control()).take(500).collect();
+        tracing::warn!(process.pid = pid, "sandbox process: {last}");
+    }
+    last
+}

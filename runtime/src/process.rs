@@ -1,0 +1,353 @@
+//! The sandbox process: holds the interpreter and nothing else, and runs what its node sends.
+//!
+//! Descriptor 0 is the socket to the node, descriptor 1 the compiled interpreter, descriptor 2 a pipe into the node's
+//! log. One thread does everything; runs take turns on it (see [`crate::turns`]).
+
+use crate::bundle::{Bundle, BundleHash};
+use crate::engine;
+use crate::frame::{self, Credit, Hello, Incoming, Kind, Load, Out, Reply, RunNumber, RunUsage, Start, Stream};
+use crate::guest::{Arrival, Door};
+use crate::harden::{self, Hardening};
+use crate::limits::{CEILING, Limits};
+use crate::outcome::{Outcome, ResultKind, ScriptError};
+use crate::output::Output;
+use crate::sandbox::{Interpreter, Ready};
+use crate::turns::{Turns, taking_turns};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::Notify;
+use wasmtime::component::Component;
+
+/// What the node tells a sandbox process on its command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessArgs {
+    /// The node's process.
+    pub parent: u32,
+    /// Most bytes of private memory this process may have.
+    pub data: u64,
+    /// Sandboxes that stand ready.
+    pub ready: usize,
+}
+
+impl ProcessArgs {
+    /// As words of a command line.
+    pub(crate) fn to_words(&self) -> [String; 3] {
+        [self.parent.to_string(), self.data.to_string(), self.ready.to_string()]
+    }
+
+    /// From words of a command line; none when they are not what [`Self::to_words`] makes.
+    pub fn from_words(words: &[String]) -> Option<Self> {
+        let [parent, data, ready] = words else { return None };
+        Some(ProcessArgs { parent: parent.parse().ok()?, data: data.parse().ok()?, ready: ready.parse().ok()? })
+    }
+}
+
+/// Why a sandbox process ended before it took any run. Goes to the node's log.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// Wasmtime could not load or start the interpreter.
+    #[error("the interpreter cannot be started: {0}")]
+    Interpreter(String),
+    /// The node is gone.
+    #[error("the node is gone")]
+    Orphaned,
+    /// The socket or the runtime failed.
+    #[error("the process cannot be set up")]
+    Io(#[from] std::io::Error),
+    /// The node broke the protocol.
+    #[error("the node sent what it must not: {0}")]
+    Protocol(String),
+}
+
+impl From<wasmtime::Error> for ProcessError {
+    fn from(error: wasmtime::Error) -> Self {
+        ProcessError::Interpreter(format!("{error:#}"))
+    }
+}
+
+/// The whole life of a sandbox process: returns when the node has closed the link or everything was drained.
+pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
+    let mut hardening = Hardening::default();
+    harden::step_back(&mut hardening);
+    // `event_interval(1)`: the socket is looked at after every slice, so that a cancel is not late behind a busy run.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().event_interval(1).build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let engine = engine::runner(CEILING.memory)?;
+        // SAFETY: the file was compiled by this build of the program and kept where nobody else can write (the node has
+        // checked both before it handed the descriptor down); it is never changed while it is mapped.
+        let component = unsafe { Component::deserialize_file(&engine, "/proc/self/fd/1")? };
+        let interpreter = Interpreter::new(engine, &component, CEILING.memory).await?;
+        let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
+        let (sender, mut receiver) = frame::connect(socket, true)?;
+        warm_up(&interpreter, &sender).await?;
+        harden::lock(&mut hardening, args.data, args.parent).map_err(|_| ProcessError::Orphaned)?;
+        let hello = Hello {
+            protocol: frame::PROTOCOL,
+            build: crate::BUILD.to_owned(),
+            hardening,
+            interpreter_memory: interpreter.memory(),
+        };
+        sender.send(Kind::Hello, 0, &frame::to_json(&hello));
+        let process = Rc::new(Process {
+            interpreter,
+            node: sender.clone(),
+            ready: RefCell::default(),
+            ready_wanted: args.ready,
+            refill: Notify::new(),
+            bundles: RefCell::default(),
+            aboard: RefCell::default(),
+            turns: Arc::default(),
+            draining: Cell::new(false),
+            empty: Notify::new(),
+        });
+        let refilling = tokio::task::spawn_local(process.clone().keep_ready());
+        let flushing = tokio::task::spawn_local(async move { sender.flush().await });
+        let served = process.serve(&mut receiver).await;
+        process.node.drained().await;
+        refilling.abort();
+        flushing.abort();
+        served
+    })
+}
+
+/// Runs one small script before the locks close, so that everything that is set up at first use is set up.
+async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<(), ProcessError> {
+    let source = b"import sys\ndef run():\n    print('warm')\n    return {'warm': [1, 2.5, None]}\n";
+    let bundle = Bundle::of_files(&[("warm.py", source)]).map_err(|error| ProcessError::Interpreter(error.to_string()))?;
+    let start = Start {
+        bundle: *bundle.hash().as_bytes(),
+        path: "warm.py".into(),
+        name: "warm".into(),
+        entry: None,
+        args: "{}".into(),
+        text_args: Vec::new(),
+        argv: Vec::new(),
+        env: Vec::new(),
+        context: "{}".into(),
+        result_kind: ResultKind::Json,
+        limits: Limits { memory: interpreter.memory().max(Limits::default().memory), ..Limits::default() },
+    };
+    let bytes = Arc::new(Notify::new());
+    let arrival = Arrival {
+        bundle: &Arc::new(bundle),
+        start: &start,
+        stdout: Output::new(Stream::Stdout, 1 << 10, bytes.clone()),
+        stderr: Output::new(Stream::Stderr, 1 << 10, bytes),
+        door: Door::new(0, node.clone()),
+    };
+    let (done, _, _) = interpreter.prepare().await?.run(arrival, &Notify::new()).await;
+    if done.outcome == Outcome::Succeeded {
+        return Ok(());
+    }
+    let said = done.error.map_or_else(|| done.outcome.as_str().to_owned(), |error| error.message + &error.traceback);
+    Err(ProcessError::Interpreter(said))
+}
+
+struct Process {
+    interpreter: Interpreter,
+    node: frame::Sender,
+    ready: RefCell<VecDeque<Ready>>,
+    ready_wanted: usize,
+    refill: Notify,
+    bundles: RefCell<HashMap<[u8; 32], Arc<Bundle>>>,
+    aboard: RefCell<HashMap<RunNumber, Rc<Aboard>>>,
+    turns: Arc<Turns>,
+    draining: Cell<bool>,
+    empty: Notify,
+}
+
+/// A run, as the frames about it reach it.
+struct Aboard {
+    cancel: Notify,
+    stdout: Output,
+    stderr: Output,
+    bytes: Arc<Notify>,
+    door: Door,
+}
+
+impl Process {
+    /// Takes frames until the node closes the link, or until everything is drained.
+    async fn serve(self: &Rc<Self>, receiver: &mut frame::Receiver) -> Result<(), ProcessError> {
+        loop {
+            if self.draining.get() && self.aboard.borrow().is_empty() {
+                return Ok(());
+            }
+            let incoming = tokio::select! {
+                incoming = receiver.next() => incoming,
+                () = self.empty.notified() => continue,
+            };
+            match incoming {
+                Ok(Some(incoming)) => self.take(incoming)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(ProcessError::Protocol(error.to_string())),
+            }
+        }
+    }
+
+    fn take(self: &Rc<Self>, incoming: Incoming) -> Result<(), ProcessError> {
+        let Incoming { kind, run, payload, descriptor } = incoming;
+        let wrong = |what: &str| ProcessError::Protocol(what.to_owned());
+        let malformed = |error: frame::Malformed| ProcessError::Protocol(error.to_string());
+        // Frames about a run that has just ended are no mistake of the node's: it did not know yet.
+        let aboard = self.aboard.borrow().get(&run).cloned();
+        match kind {
+            Kind::Load => {
+                let load: Load = frame::from_json(kind, &payload).map_err(malformed)?;
+                let descriptor = descriptor.ok_or_else(|| wrong("a bundle without its descriptor"))?;
+                let bundle = Bundle::from_descriptor(descriptor, BundleHash::from_bytes(load.hash))
+                    .map_err(|error| ProcessError::Protocol(error.to_string()))?;
+                let mut bundles = self.bundles.borrow_mut();
+                for hash in load.forget {
+                    bundles.remove(&hash);
+                }
+                bundles.insert(load.hash, Arc::new(bundle));
+            }
+            Kind::Start => {
+                let start: Start = frame::from_json(kind, &payload).map_err(malformed)?;
+                let bundle = self.bundles.borrow().get(&start.bundle).cloned();
+                let bundle = bundle.ok_or_else(|| wrong("a run without its bundle"))?;
+                let bytes = Arc::new(Notify::new());
+                let aboard = Rc::new(Aboard {
+                    cancel: Notify::new(),
+                    stdout: Output::new(Stream::Stdout, start.limits.stdout, bytes.clone()),
+                    stderr: Output::new(Stream::Stderr, start.limits.stderr, bytes.clone()),
+                    bytes,
+                    door: Door::new(run, self.node.clone()),
+                });
+                if self.aboard.borrow_mut().insert(run, aboard.clone()).is_some() {
+                    return Err(wrong("a run that is aboard already"));
+                }
+                tokio::task::spawn_local(self.clone().run(run, start, bundle, aboard));
+            }
+            Kind::Cancel => {
+                if let Some(aboard) = aboard {
+                    aboard.cancel.notify_one();
+                }
+            }
+            Kind::Credit => {
+                let credit = Credit::decode(&payload).map_err(malformed)?;
+                if let Some(aboard) = aboard {
+                    aboard.stream(credit.stream).add_credit(credit.bytes);
+                }
+            }
+            Kind::Reply => {
+                let reply: Reply = frame::from_json(kind, &payload).map_err(malformed)?;
+                if let Some(aboard) = aboard {
+                    aboard.door.answer(reply);
+                }
+            }
+            Kind::Ping => self.node.send(Kind::Pong, 0, &payload),
+            Kind::Drain => self.draining.set(true),
+            Kind::Hello | Kind::Out | Kind::Usage | Kind::Call | Kind::Done | Kind::Pong => {
+                return Err(wrong("a frame of the wrong direction"));
+            }
+        }
+        Ok(())
+    }
+
+    /// One run from its start to its end; what it leaves is cleared away after its end was told.
+    async fn run(self: Rc<Self>, run: RunNumber, start: Start, bundle: Arc<Bundle>, aboard: Rc<Aboard>) {
+        let standing = self.ready.borrow_mut().pop_front();
+        let sandbox = match standing {
+            Some(sandbox) => Ok(sandbox),
+            None => self.interpreter.prepare().await,
+        };
+        let (done, result, spent) = match sandbox {
+            Ok(sandbox) => {
+                let arrival = Arrival {
+                    bundle: &bundle,
+                    start: &start,
+                    stdout: aboard.stdout.clone(),
+                    stderr: aboard.stderr.clone(),
+                    door: aboard.door.clone(),
+                };
+                let running = std::pin::pin!(sandbox.run(arrival, &aboard.cancel));
+                let mut running = taking_turns(&self.turns, running, |busy| {
+                    self.node.send(Kind::Usage, run, &frame::to_json(&RunUsage { busy }));
+                });
+                loop {
+                    tokio::select! {
+                        biased;
+                        ended = &mut running => break (ended.0, ended.1, Some(ended.2)),
+                        () = aboard.bytes.notified() => self.send_output(run, &aboard),
+                    }
+                }
+            }
+            Err(error) => (could_not_start(&error), String::new(), None),
+        };
+        // What credit does not cover is at most the two buffers; the node allows for that at the end.
+        aboard.stdout.add_credit(u64::MAX);
+        aboard.stderr.add_credit(u64::MAX);
+        self.send_output(run, &aboard);
+        self.aboard.borrow_mut().remove(&run);
+        match done.encode(&result) {
+            Ok(payload) => self.node.send(Kind::Done, run, &payload),
+            // Done has string keys and finite numbers only.
+            Err(error) => unreachable!("the end of a run is not JSON: {error}"),
+        }
+        self.empty.notify_one();
+        // Let a run that came meanwhile begin before the memory of this one is given back.
+        tokio::task::yield_now().await;
+        drop(spent);
+        self.refill.notify_one();
+    }
+
+    fn send_output(&self, run: RunNumber, aboard: &Aboard) {
+        for output in [&aboard.stdout, &aboard.stderr] {
+            loop {
+                let bytes = output.take(frame::MAX_PAYLOAD - Out::HEAD);
+                if bytes.is_empty() {
+                    break;
+                }
+                let offset = output.sent() - bytes.len() as u64;
+                let out = Out { stream: output.which(), offset, bytes: &bytes };
+                self.node.send(Kind::Out, run, &out.encode());
+            }
+        }
+    }
+
+    /// Makes sandboxes while nothing else is to do, so that a run finds one standing ready.
+    async fn keep_ready(self: Rc<Self>) {
+        loop {
+            while self.ready.borrow().len() < self.ready_wanted {
+                match self.interpreter.prepare().await {
+                    Ok(sandbox) => self.ready.borrow_mut().push_back(sandbox),
+                    // The pool is full: the next run that ends makes room and asks again.
+                    Err(_) => break,
+                }
+                tokio::task::yield_now().await;
+            }
+            self.refill.notified().await;
+        }
+    }
+}
+
+impl Aboard {
+    fn stream(&self, stream: Stream) -> &Output {
+        match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        }
+    }
+}
+
+fn could_not_start(error: &wasmtime::Error) -> frame::Done {
+    frame::Done {
+        outcome: Outcome::Crashed,
+        mode: None,
+        result_kind: ResultKind::None,
+        error: Some(ScriptError {
+            type_name: "Crashed".into(),
+            message: format!("no sandbox could be made: {error}"),
+            traceback: String::new(),
+        }),
+        stopped_at: None,
+        notes: Vec::new(),
+        usage: Default::default(),
+        stdout: Default::default(),
+        stderr: Default::default(),
+    }
+}

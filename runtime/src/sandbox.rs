@@ -1,0 +1,265 @@
+//! One single-use sandbox: made ready for nobody, given one run, thrown away.
+
+use crate::frame::Done;
+use crate::guest::{self, Arrival, Guest};
+use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage};
+use std::time::Instant;
+use tokio::sync::Notify;
+use wasmtime::component::Component;
+use wasmtime::{Engine, Store, Trap};
+use wasmtime_wasi::I32Exit;
+
+/// Fuel between two yields: about 2 ms of the slowest code, so that one run cannot hold its process for longer.
+const SLICE: u64 = 8_000_000;
+/// What a run needs beyond the interpreter's own memory to do anything at all, in bytes.
+const HEADROOM: u64 = 4 << 20;
+
+/// The loaded interpreter: makes sandboxes.
+pub(crate) struct Interpreter {
+    engine: Engine,
+    pre: guest::SandboxPre<Guest>,
+    memory: u64,
+    max_memory: u64,
+}
+
+/// A sandbox that stands ready: instantiated, and none of its code has run.
+pub(crate) struct Ready {
+    store: Store<Guest>,
+    instance: guest::Sandbox,
+}
+
+/// A sandbox that has had its run. Dropping it gives its memory back.
+pub(crate) struct Spent {
+    _store: Store<Guest>,
+}
+
+impl Interpreter {
+    /// Links the component and makes one sandbox to see that it works and how much memory it takes.
+    pub(crate) async fn new(engine: Engine, component: &Component, max_memory: u64) -> wasmtime::Result<Self> {
+        let linker = guest::linker(&engine, component)?;
+        let pre = guest::SandboxPre::new(linker.instantiate_pre(component)?)?;
+        let mut interpreter = Interpreter { engine, pre, memory: 0, max_memory };
+        let first = interpreter.prepare().await?;
+        interpreter.memory = first.store.data().limiter.budget.peak() + HEADROOM;
+        Ok(interpreter)
+    }
+
+    /// The least memory limit that a run can have, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// Makes a sandbox for nobody yet.
+    pub(crate) async fn prepare(&self) -> wasmtime::Result<Ready> {
+        let mut store = Store::new(&self.engine, Guest::waiting(self.max_memory));
+        store.limiter(|guest| &mut guest.limiter);
+        store.set_max_component_handles(MAX_COMPONENT_HANDLES);
+        // Instantiation runs a few instructions of the component's own; they are nobody's fuel.
+        store.set_fuel(u64::MAX)?;
+        let instance = self.pre.instantiate_async(&mut store).await?;
+        Ok(Ready { store, instance })
+    }
+}
+
+/// Handles of resources a component instance may hold; the guest's side of the table in `guest`.
+const MAX_COMPONENT_HANDLES: usize = 1_000;
+
+impl Ready {
+    /// Runs the script to its end, whatever end that is, and takes the sandbox with it.
+    pub(crate) async fn run(mut self, arrival: Arrival<'_>, cancel: &Notify) -> (Done, String, Spent) {
+        let start = arrival.start;
+        let limits = start.limits;
+        let source = arrival.bundle.file(&start.path).unwrap_or_default().to_vec();
+        let (stdout, stderr) = (arrival.stdout.clone(), arrival.stderr.clone());
+        let request = request_of(start, source);
+        let began = Instant::now();
+        let deadline = tokio::time::Instant::from_std(began) + limits.wall;
+        self.store.data_mut().arrive(arrival, began);
+        let ended = match self.set_limits(limits.fuel, limits.result) {
+            Err(error) => Ended::Trapped(error),
+            Ok(()) => {
+                let call = self.instance.call_run(&mut self.store, &request);
+                tokio::select! {
+                    biased;
+                    () = cancel.notified() => Ended::Cancelled,
+                    () = tokio::time::sleep_until(deadline) => Ended::TimedOut,
+                    returned = call => match returned {
+                        Err(error) => Ended::Trapped(error),
+                        Ok(returned) => Ended::Returned(returned),
+                    }
+                }
+            }
+        };
+        let budget = self.store.data().limiter.budget.clone();
+        let out_of_fuel = matches!(&ended, Ended::Trapped(error) if is_out_of_fuel(error));
+        let left = if out_of_fuel { 0 } else { self.store.get_fuel().unwrap_or(0) };
+        let usage = Usage {
+            fuel: limits.fuel.saturating_sub(left),
+            peak_memory_bytes: budget.peak(),
+            wall: began.elapsed(),
+        };
+        let (mut done, result) = judge(ended, budget.refusals() > 0, start.result_kind);
+        done.usage = usage;
+        done.stdout = stdout.totals();
+        done.stderr = stderr.totals();
+        (done, result, Spent { _store: self.store })
+    }
+
+    fn set_limits(&mut self, fuel: u64, result: u32) -> wasmtime::Result<()> {
+        self.store.set_fuel(fuel)?;
+        self.store.fuel_async_yield_interval(Some(SLICE))?;
+        // What the guest passes in one call is at most a result and a little, or a chunk of a file.
+        self.store.set_hostcall_fuel(result as usize * 2 + (4 << 20));
+        Ok(())
+    }
+}
+
+fn request_of(start: &crate::frame::Start, source: Vec<u8>) -> guest::Request {
+    guest::Request {
+        name: start.name.clone(),
+        path: format!("/app/{}", start.path),
+        source,
+        entry: start.entry.clone(),
+        args: start.args.clone(),
+        text_args: start.text_args.clone(),
+        argv: start.argv.clone(),
+        env: start.env.clone(),
+        context: start.context.clone(),
+        result_kind: match start.result_kind {
+            ResultKind::Json => guest::ResultKind::Json,
+            ResultKind::Text => guest::ResultKind::Text,
+            ResultKind::None => guest::ResultKind::None,
+        },
+        result_limit: start.limits.result,
+    }
+}
+
+/// How the guest's export ended, before anybody has judged it.
+enum Ended {
+    Returned(Result<guest::Success, guest::Failure>),
+    Trapped(wasmtime::Error),
+    TimedOut,
+    Cancelled,
+}
+
+fn is_out_of_fuel(error: &wasmtime::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Trap::OutOfFuel))
+}
+
+/// Decides the outcome. Only a typed return is a success; everything else is said by the host.
+fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String) {
+    let mut done = Done {
+        outcome: Outcome::TimedOut,
+        mode: None,
+        result_kind: kind,
+        error: None,
+        stopped_at: None,
+        notes: Vec::new(),
+        usage: Usage::default(),
+        stdout: Default::default(),
+        stderr: Default::default(),
+    };
+    let mut result = String::new();
+    match ended {
+        Ended::TimedOut => {}
+        Ended::Cancelled => done.outcome = Outcome::Cancelled,
+        Ended::Returned(Ok(success)) => {
+            done.outcome = Outcome::Succeeded;
+            done.mode = Some(mode_of(success.mode));
+            done.result_kind = match success.kind {
+                guest::ResultKind::Json => ResultKind::Json,
+                guest::ResultKind::Text => ResultKind::Text,
+                guest::ResultKind::None => ResultKind::None,
+            };
+            done.notes = success.notes;
+            result = success.value;
+        }
+        Ended::Returned(Err(failure)) => {
+            let out_of_memory = memory_refused && failure.type_name == "MemoryError";
+            done.outcome = if out_of_memory { Outcome::OutOfMemory } else { Outcome::Failed };
+            done.mode = Some(mode_of(failure.mode));
+            done.notes = failure.notes;
+            done.error = Some(ScriptError {
+                type_name: failure.type_name,
+                message: failure.message,
+                traceback: failure.traceback,
+            });
+        }
+        Ended::Trapped(error) => {
+            let (outcome, message) = verdict_on(&error, memory_refused);
+            done.outcome = outcome;
+            done.error = message.map(|message| ScriptError {
+                type_name: "Crashed".into(),
+                message,
+                traceback: String::new(),
+            });
+        }
+    }
+    (done, result)
+}
+
+fn mode_of(mode: guest::Mode) -> Mode {
+    match mode {
+        guest::Mode::Function => Mode::Function,
+        guest::Mode::Script => Mode::Script,
+    }
+}
+
+fn verdict_on(error: &wasmtime::Error, memory_refused: bool) -> (Outcome, Option<String>) {
+    if is_out_of_fuel(error) {
+        return (Outcome::OutOfFuel, None);
+    }
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        // Any exit: `sys.exit` is an exception that the harness reports, so this one went around it.
+        let message = format!("the script ended the interpreter itself (os._exit or abort; exit status {})", exit.0);
+        return (Outcome::Crashed, Some(message));
+    }
+    if memory_refused {
+        return (Outcome::OutOfMemory, None);
+    }
+    let message = match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => "the interpreter's stack is exhausted (too deep a recursion in C code)".into(),
+        Some(Trap::UnreachableCodeReached) => "the interpreter aborted".into(),
+        Some(trap) => format!("the interpreter crashed: {trap}"),
+        None => "the interpreter broke a rule of its host".into(),
+    };
+    (Outcome::Crashed, Some(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(error: impl Into<wasmtime::Error>, refused: bool) -> Outcome {
+        verdict_on(&error.into(), refused).0
+    }
+
+    #[test]
+    fn an_exit_is_never_a_success() {
+        assert_eq!(verdict(I32Exit(0), false), Outcome::Crashed);
+        assert_eq!(verdict(I32Exit(0), true), Outcome::Crashed);
+    }
+
+    #[test]
+    fn a_trap_after_refused_memory_is_about_memory() {
+        assert_eq!(verdict(Trap::UnreachableCodeReached, true), Outcome::OutOfMemory);
+        assert_eq!(verdict(Trap::UnreachableCodeReached, false), Outcome::Crashed);
+        assert_eq!(verdict(Trap::OutOfFuel, true), Outcome::OutOfFuel);
+        assert_eq!(verdict(Trap::StackOverflow, false), Outcome::Crashed);
+    }
+
+    #[test]
+    fn a_memory_error_that_nobody_caused_is_a_failure() {
+        let failure = |type_name: &str| guest::Failure {
+            mode: guest::Mode::Function,
+            type_name: type_name.into(),
+            message: String::new(),
+            traceback: String::new(),
+            notes: Vec::new(),
+        };
+        let outcome = |type_name, refused| judge(Ended::Returned(Err(failure(type_name))), refused, ResultKind::Json).0.outcome;
+        assert_eq!(outcome("MemoryError", false), Outcome::Failed);
+        assert_eq!(outcome("MemoryError", true), Outcome::OutOfMemory);
+        assert_eq!(outcome("ValueError", true), Outcome::Failed);
+    }
+}

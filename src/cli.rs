@@ -1,0 +1,144 @@
+//! The command line.
+
+mod compile;
+mod doctor;
+mod run;
+mod terminal;
+
+use clap::{Args, Parser, Subcommand};
+use cronbox_runtime::{CompiledInterpreter, PoolConfig, ProcessArgs, run_probe, sandbox_process};
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The word after which this program becomes a sandbox process.
+const SANDBOX_PROCESS: &str = "sandbox-process";
+/// The word after which it becomes a probe of the locks of one.
+const SANDBOX_PROBE: &str = "sandbox-probe";
+
+/// Exit codes, the same for every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It worked.
+    Succeeded = 0,
+    /// The script failed, or a check did.
+    Failed = 1,
+    /// The command cannot be meant as it was typed.
+    Usage = 2,
+    /// A limit stopped the script.
+    Limit = 3,
+    /// The interpreter crashed.
+    Crashed = 4,
+    /// The sandbox could not be set up.
+    Unavailable = 5,
+    /// Interrupted from the keyboard.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Runs Python scripts in throw-away WebAssembly sandboxes.
+#[derive(Debug, Parser)]
+#[command(name = "cronbox", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a script in a sandbox of its own
+    Run(run::RunArgs),
+    /// Compile the interpreter to machine code, so that the first run need not
+    Compile(compile::CompileArgs),
+    /// Say what this installation is and whether everything works
+    Doctor(doctor::DoctorArgs),
+    /// What the node starts; not for people
+    #[command(name = SANDBOX_PROCESS, hide = true)]
+    SandboxProcess { words: Vec<String> },
+    /// Try one forbidden system call in a locked process; not for people
+    #[command(name = SANDBOX_PROBE, hide = true)]
+    SandboxProbe { name: String, parent: u32 },
+}
+
+/// Where the compiled interpreter is, for every command that needs it.
+#[derive(Debug, Args)]
+struct InterpreterArgs {
+    /// Directory or file of the compiled interpreter; may be read-only [default: cronbox in the user's cache directory]
+    #[arg(long, value_name = "DIR", env = crate::config::INTERPRETER_CACHE, hide_env = true)]
+    interpreter_cache: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Does what the command says.
+    pub fn execute(self) -> ExitCode {
+        match self.command {
+            Command::Run(args) => args.execute().into(),
+            Command::Compile(args) => args.execute().into(),
+            Command::Doctor(args) => args.execute().into(),
+            Command::SandboxProcess { words } => become_sandbox_process(&words).into(),
+            // Its whole range of statuses is the probe's own.
+            Command::SandboxProbe { name, parent } => std::process::exit(run_probe(&name, parent)),
+        }
+    }
+}
+
+fn become_sandbox_process(words: &[String]) -> Exit {
+    let Some(args) = ProcessArgs::from_words(words) else {
+        complain("this command is for the node to start its sandbox processes with");
+        return Exit::Usage;
+    };
+    match sandbox_process(&args) {
+        Ok(()) => Exit::Succeeded,
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::Failed
+        }
+    }
+}
+
+/// This program again, by the file that is running now, even when another was installed in its place meanwhile.
+fn this_program() -> OsString {
+    OsString::from("/proc/self/exe")
+}
+
+/// The pool of this program's own sandbox processes, with the machine's defaults.
+fn pool_config() -> PoolConfig {
+    PoolConfig::for_machine(vec![this_program(), SANDBOX_PROCESS.into()])
+}
+
+impl InterpreterArgs {
+    /// The compiled interpreter; when it has to be compiled first, says so on standard error.
+    fn open(self) -> Result<CompiledInterpreter, String> {
+        let cache = self.cache()?;
+        let progress = || complain("compiling the interpreter to machine code, once; this takes about ten seconds …");
+        CompiledInterpreter::open(&cache, progress).map_err(|error| error.to_string())
+    }
+
+    fn cache(self) -> Result<PathBuf, String> {
+        crate::config::interpreter_cache(self.interpreter_cache).ok_or_else(|| {
+            "there is no home directory to keep the compiled interpreter in; name one with --interpreter-cache".into()
+        })
+    }
+}
+
+/// A line for people, on standard error. One that cannot be written is lost: there is nowhere else to say it.
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "cronbox: {line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

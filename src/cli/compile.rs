@@ -1,0 +1,38 @@
+//! `cronbox compile`: the machine code of the interpreter, before anybody waits for it.
+
+use super::{Exit, InterpreterArgs, complain};
+use clap::Args;
+use cronbox_runtime::CompiledInterpreter;
+use std::path::PathBuf;
+
+/// What `cronbox compile` takes.
+#[derive(Debug, Args)]
+pub(super) struct CompileArgs {
+    #[command(flatten)]
+    interpreter: InterpreterArgs,
+    /// Write to this file instead; give it to other commands with --interpreter-cache
+    #[arg(long, value_name = "FILE", conflicts_with = "interpreter_cache")]
+    out: Option<PathBuf>,
+}
+
+impl CompileArgs {
+    pub(super) fn execute(self) -> Exit {
+        let made = match self.out {
+            Some(file) => {
+                complain("compiling the interpreter to machine code; this takes about ten seconds …");
+                CompiledInterpreter::compile(&file).map_err(|error| error.to_string())
+            }
+            None => self.interpreter.open(),
+        };
+        match made {
+            Ok(made) => {
+                complain(&format!("the compiled interpreter is {}", made.path().display()));
+                Exit::Succeeded
+            }
+            Err(why) => {
+                complain(&why);
+                Exit::Unavailable
+            }
+        }
+    }
+}

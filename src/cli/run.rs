@@ -1,0 +1,550 @@
+//! `cronbox run`: one script, one sandbox, no server.
+
+use super::terminal::Sink;
+use super::{Exit, InterpreterArgs, complain, pool_config};
+use crate::metadata::{self, Metadata};
+use crate::quantity;
+use chrono::{SecondsFormat, Utc};
+use clap::Args;
+use cronbox_runtime::{
+    Bundle, CEILING, Event, Job, JobError, LimitError, LimitName, Limits, MAX_SOURCE, OnLost, Outcome, Pool, Report,
+    ResultKind, Run, Stream, StreamUsage,
+};
+use serde_json::{Map, Value, json};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What `cronbox run` takes.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The script; - reads it from standard input
+    script: PathBuf,
+    /// Words for sys.argv in script mode
+    #[arg(last = true)]
+    argv: Vec<String>,
+    /// Arguments for the entry: a JSON object (by name) or array (by position)
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    args: Option<String>,
+    /// One argument: name=text, or name:=json
+    #[arg(long, value_name = "NAME=TEXT", allow_hyphen_values = true)]
+    arg: Vec<String>,
+    /// Function to call, or module:function
+    #[arg(long, value_name = "NAME")]
+    entry: Option<String>,
+    /// What becomes of the return value: json, text or none [default: json]
+    #[arg(long, value_name = "KIND")]
+    result: Option<String>,
+    /// Fuel, such as 2e9 [default: 200e9]
+    #[arg(long, allow_hyphen_values = true)]
+    fuel: Option<String>,
+    /// Fuel as time of CPU, such as 30s
+    #[arg(long, value_name = "TIME", conflicts_with = "fuel", allow_hyphen_values = true)]
+    cpu: Option<String>,
+    /// Memory, such as 64MiB [default: 256MiB]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    memory: Option<String>,
+    /// Wall-clock time, such as 30s [default: 60s]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    timeout: Option<String>,
+    /// Bytes kept of each of standard output and standard error [default: 1MiB]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    output_limit: Option<String>,
+    /// One environment variable
+    #[arg(long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// Print the result alone on standard output
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+    /// Print one JSON document with everything about the run
+    #[arg(long)]
+    json: bool,
+    /// Refuse to run when the kernel lacks a measure of hardening
+    #[arg(long)]
+    require_hardening: bool,
+    #[command(flatten)]
+    interpreter: InterpreterArgs,
+}
+
+/// Why there was no run, with the exit code for it.
+struct Refusal(Exit, String);
+
+impl Refusal {
+    fn usage(why: impl Into<String>) -> Self {
+        Refusal(Exit::Usage, why.into())
+    }
+
+    fn unavailable(why: impl ToString) -> Self {
+        Refusal(Exit::Unavailable, why.to_string())
+    }
+}
+
+impl RunArgs {
+    pub(super) fn execute(self) -> Exit {
+        match self.run() {
+            Ok(exit) => exit,
+            Err(Refusal(exit, why)) => {
+                complain(&why);
+                exit
+            }
+        }
+    }
+
+    fn run(self) -> Result<Exit, Refusal> {
+        let (job, asked) = self.job()?;
+        let interpreter = self.interpreter.open().map_err(Refusal::unavailable)?;
+        let first_time = interpreter.compiled_now;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Refusal::unavailable)?;
+        let exit = runtime.block_on(async {
+            let mut config = pool_config();
+            (config.processes, config.max_processes, config.ready) = (1, 1, 0);
+            config.memory_budget = CEILING.memory;
+            config.require_hardening = self.require_hardening;
+            let pool = Pool::start(config, Arc::new(interpreter)).await.map_err(Refusal::unavailable)?;
+            if first_time {
+                for measure in pool.hardening().missing() {
+                    let why = measure.missing.as_deref().unwrap_or_default();
+                    complain(&format!("note: hardening without {}: {why}", measure.name));
+                }
+            }
+            let limits = job.limits;
+            let run = pool.run(job).map_err(|error| Refusal::usage(job_error(&error)))?;
+            let ended = if self.json { whole(run, &limits, &asked).await } else { live(run, &limits, &asked, self.quiet).await };
+            Ok(ended)
+        });
+        // The sandbox process ends with its link; there is nothing to wait for.
+        runtime.shutdown_background();
+        exit
+    }
+
+    fn job(&self) -> Result<(Job, Asked), Refusal> {
+        let (file, source) = read_source(&self.script)?;
+        let metadata = metadata::read(&source).map_err(Refusal::usage)?;
+        let (limits, asked) = self.limits(&metadata)?;
+        let (args, text_args) = self.arguments()?;
+        let name = script_name(&file);
+        let table = &metadata.cronbox;
+        let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
+        env.extend(table.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+        for pair in &self.env {
+            let (name, value) = pair
+                .split_once('=')
+                .filter(|(name, _)| !name.is_empty())
+                .ok_or_else(|| Refusal::usage(format!("--env {pair}: write NAME=VALUE")))?;
+            env.push((name.into(), value.into()));
+        }
+        if let Some((name, _)) = env.iter().find(|(name, value)| name.contains(['\0', '=']) || value.contains('\0')) {
+            return Err(Refusal::usage(format!("the environment variable {name:?} has a character it cannot have")));
+        }
+        let result = self.result.as_deref().or(table.result.as_deref()).unwrap_or("json");
+        let result_kind = match result {
+            "json" => ResultKind::Json,
+            "text" => ResultKind::Text,
+            "none" => ResultKind::None,
+            other => return Err(Refusal::usage(format!("the result {other:?} is none of json, text, none"))),
+        };
+        let bundle = Bundle::of_files(&[(file.as_str(), source.as_slice())])
+            .map_err(|error| Refusal::usage(error.to_string()))?;
+        let job = Job {
+            bundle: Arc::new(bundle),
+            path: file,
+            context: context(&name, &metadata, &limits),
+            name,
+            entry: self.entry.clone().or_else(|| table.entry.clone()),
+            args,
+            text_args,
+            argv: self.argv.clone(),
+            env,
+            result_kind,
+            limits,
+            on_lost: OnLost::Report,
+        };
+        Ok((job, asked))
+    }
+
+    /// The limits in force: flags, then what the script asks for itself, then the defaults. Whoever runs a script at
+    /// their own terminal grants it what it asks for, up to the ceiling.
+    fn limits(&self, metadata: &Metadata) -> Result<(Limits, Asked), Refusal> {
+        let in_script = |name: &str| metadata.cronbox.limits.get(name).map(ToString::to_string);
+        for name in metadata.cronbox.limits.keys() {
+            if !["fuel", "memory", "timeout", "output"].contains(&name.as_str()) {
+                return Err(Refusal::usage(format!(
+                    "the script's metadata has a limit {name:?}; there are fuel, memory, timeout and output"
+                )));
+            }
+        }
+        let mut limits = Limits::default();
+        let mut asked = Asked::default();
+        let parsed = |flag: &str, error: String| Refusal::usage(format!("{flag}: {error}"));
+        if let Some(text) = &self.cpu {
+            let fuel = quantity::parse_duration(text).and_then(quantity::fuel_for);
+            limits.fuel = fuel.map_err(|error| parsed("--cpu", error))?;
+            asked.fuel = true;
+        } else if let Some(text) = self.fuel.clone().or_else(|| in_script("fuel")) {
+            limits.fuel = quantity::parse_fuel(&text).map_err(|error| parsed("--fuel", error))?;
+            asked.fuel = true;
+        }
+        if let Some(text) = self.memory.clone().or_else(|| in_script("memory")) {
+            limits.memory = quantity::parse_bytes(&text).map_err(|error| parsed("--memory", error))?;
+            asked.memory = true;
+        }
+        if let Some(text) = self.timeout.clone().or_else(|| in_script("timeout")) {
+            limits.wall = quantity::parse_duration(&text).map_err(|error| parsed("--timeout", error))?;
+            asked.timeout = true;
+        }
+        if let Some(text) = self.output_limit.clone().or_else(|| in_script("output")) {
+            limits.stdout = quantity::parse_bytes(&text).map_err(|error| parsed("--output-limit", error))?;
+            limits.stderr = limits.stdout;
+        }
+        limits.files = limits.files.min(limits.memory);
+        // What the interpreter needs is known once it is loaded; the rest is said before anything is compiled.
+        limits.check(0).map_err(|error| Refusal::usage(limit_error(&error)))?;
+        Ok((limits, asked))
+    }
+
+    fn arguments(&self) -> Result<(String, Vec<String>), Refusal> {
+        let given = self.args.as_deref().unwrap_or("{}");
+        if self.arg.is_empty() {
+            // Not parsed here: the pool checks it without building what may be nested a hundred thousand deep.
+            return Ok((given.to_owned(), Vec::new()));
+        }
+        let mut object: Map<String, Value> = serde_json::from_str(given).map_err(|_| {
+            Refusal::usage("--args must be a JSON object when --arg is given too: its names go beside the others")
+        })?;
+        let mut texts = Vec::new();
+        for pair in &self.arg {
+            let wrong = || Refusal::usage(format!("--arg {pair}: write NAME=TEXT or NAME:=JSON"));
+            let (name, value) = pair.split_once('=').ok_or_else(wrong)?;
+            let (name, value) = match name.strip_suffix(':') {
+                Some(name) => {
+                    let json = serde_json::from_str(value)
+                        .map_err(|error| Refusal::usage(format!("--arg {pair}: not JSON: {error}")))?;
+                    (name, json)
+                }
+                None => {
+                    texts.push(name.to_owned());
+                    (name, Value::from(value))
+                }
+            };
+            if name.is_empty() {
+                return Err(wrong());
+            }
+            object.insert(name.into(), value);
+        }
+        Ok((Value::from(object).to_string(), texts))
+    }
+}
+
+/// Which limits were asked for, and are not the defaults.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    fuel: bool,
+    memory: bool,
+    timeout: bool,
+}
+
+/// The script's file name and its bytes.
+fn read_source(path: &Path) -> Result<(String, Vec<u8>), Refusal> {
+    let shown = path.display();
+    let mut source = Vec::new();
+    let most = MAX_SOURCE as u64 + 1;
+    let (file, read) = if path == Path::new("-") {
+        ("script.py".to_owned(), std::io::stdin().take(most).read_to_end(&mut source))
+    } else {
+        if path.is_dir() {
+            return Err(Refusal::usage(format!("{shown} is a directory; name a Python file")));
+        }
+        let file = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(|| Refusal::usage(format!("{shown} has no name that is UTF-8")))?;
+        let read = std::fs::File::open(path).and_then(|open| open.take(most).read_to_end(&mut source));
+        (file.to_owned(), read)
+    };
+    read.map_err(|error| Refusal::usage(format!("{shown} cannot be read: {}", sentence(&error))))?;
+    if source.is_empty() {
+        return Err(Refusal::usage(format!("{shown} is empty")));
+    }
+    if source.len() > MAX_SOURCE {
+        let limit = quantity::bytes(MAX_SOURCE as u64);
+        return Err(Refusal::usage(format!("{shown} is larger than a script may be ({limit})")));
+    }
+    Ok((file, source))
+}
+
+fn sentence(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// The script's name: its file's, without `.py`, with every character that names cannot have replaced.
+fn script_name(file: &str) -> String {
+    let stem = file.strip_suffix(".py").unwrap_or(file);
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+    let name: String = stem.chars().map(plain).take(100).collect();
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') { name } else { format!("_{name}") }
+}
+
+fn context(name: &str, metadata: &Metadata, limits: &Limits) -> String {
+    let now = Utc::now();
+    let time = |at: chrono::DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    let deadline = chrono::TimeDelta::from_std(limits.wall).map_or(now, |wall| now + wall);
+    json!({
+        "run_id": uuid::Uuid::now_v7().to_string(),
+        "script": name,
+        "version": null,
+        "schedule": null,
+        "cause": "manual",
+        "attempt": 1,
+        "lost_attempts": 0,
+        "fire_time": null,
+        "scheduled_at": time(now),
+        "started_at": time(now),
+        "deadline": time(deadline),
+        "timezone": metadata.cronbox.timezone.as_deref().unwrap_or("UTC"),
+        "labels": metadata.cronbox.labels,
+    })
+    .to_string()
+}
+
+/// Runs and collects; prints one document at the end.
+async fn whole(mut run: Run, limits: &Limits, asked: &Asked) -> Exit {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let Some(report) = follow(&mut run, |stream, bytes| {
+        match stream {
+            Stream::Stdout => stdout.extend_from_slice(bytes),
+            Stream::Stderr => stderr.extend_from_slice(bytes),
+        }
+        true
+    })
+    .await
+    else {
+        return Exit::Unavailable;
+    };
+    let text = |bytes: &[u8], usage: &StreamUsage, limit: u64| {
+        String::from_utf8_lossy(bytes).into_owned() + &cut_mark(usage, limit)
+    };
+    let document = json!({
+        "status": report.outcome.as_str(),
+        "result": report.result,
+        "stdout": text(&stdout, &report.stdout, limits.stdout),
+        "stderr": text(&stderr, &report.stderr, limits.stderr),
+        "error": error_of(&report, limits, asked),
+        "usage": {
+            "fuel": report.usage.fuel,
+            "peak_memory_bytes": report.usage.peak_memory_bytes,
+            "wall_ms": (report.usage.wall.as_secs_f64() * 1e6).round() / 1e3,
+        },
+    });
+    let mut out = Sink::new(std::io::stdout());
+    if out.line(&document.to_string()).is_err() {
+        return Exit::Unavailable;
+    }
+    exit_of(report.outcome)
+}
+
+/// Runs and passes on what the script writes while it writes.
+async fn live(mut run: Run, limits: &Limits, asked: &Asked, quiet: bool) -> Exit {
+    let (mut out, mut err) = (Sink::new(std::io::stdout()), Sink::new(std::io::stderr()));
+    let report = follow(&mut run, |stream, bytes| match stream {
+        Stream::Stdout if quiet => true,
+        Stream::Stdout => out.write(bytes).is_ok(),
+        Stream::Stderr => err.write(bytes).is_ok(),
+    })
+    .await;
+    // A reader that went away (`| head`) wanted no more.
+    let Some(report) = report else { return Exit::Succeeded };
+    let mut say = || {
+        if !quiet && report.stdout.dropped > 0 {
+            out.line(cut_mark(&report.stdout, limits.stdout).trim())?;
+        }
+        if report.stderr.dropped > 0 {
+            err.line(cut_mark(&report.stderr, limits.stderr).trim())?;
+        }
+        if let Some(result) = &report.result {
+            out.line(result.get())?;
+        }
+        if let Some(error) = &report.error {
+            if !error.traceback.is_empty() {
+                err.line(&error.traceback)?;
+            }
+        }
+        for note in &report.notes {
+            err.line(&format!("note: {note}"))?;
+        }
+        err.line(&summary(&report, limits, asked))
+    };
+    match say() {
+        Ok(()) => exit_of(report.outcome),
+        Err(_) => Exit::Unavailable,
+    }
+}
+
+/// Follows a run to its end; an interrupt cancels it. None when `output` wants no more.
+async fn follow(run: &mut Run, mut output: impl FnMut(Stream, &[u8]) -> bool) -> Option<Report> {
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut asked = false;
+    loop {
+        tokio::select! {
+            event = run.next() => match event? {
+                Event::Output { stream, bytes } => {
+                    if !output(stream, &bytes) {
+                        return None;
+                    }
+                }
+                // There is one attempt here; a lost one is reported.
+                Event::Restarted => {}
+                Event::Call { number, verb, .. } => run.reply(number, answer(&verb)),
+                Event::Done(report) => return Some(*report),
+            },
+            _ = &mut interrupted, if !asked => {
+                asked = true;
+                run.cancel();
+            }
+        }
+    }
+}
+
+/// What a script without a server gets: no result before it, an empty state that is not kept.
+fn answer(verb: &str) -> Result<String, String> {
+    match verb {
+        "previous_result" => Ok("null".into()),
+        "state" => Ok("{}".into()),
+        _ => Err(format!("{verb} needs a server; this script was run by itself")),
+    }
+}
+
+fn cut_mark(usage: &StreamUsage, limit: u64) -> String {
+    if usage.dropped == 0 {
+        return String::new();
+    }
+    let (dropped, limit) = (quantity::bytes(usage.dropped), quantity::bytes(limit));
+    format!("\n[cut here: {dropped} more were written; the limit is {limit}, raise it with --output-limit]\n")
+}
+
+fn exit_of(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Succeeded => Exit::Succeeded,
+        Outcome::Failed => Exit::Failed,
+        Outcome::TimedOut | Outcome::OutOfFuel | Outcome::OutOfMemory => Exit::Limit,
+        Outcome::Crashed => Exit::Crashed,
+        Outcome::Cancelled => Exit::Interrupted,
+    }
+}
+
+/// `succeeded in 3 ms · 0.31 G fuel · 21 MiB`, and what stopped the run, if anything did.
+fn summary(report: &Report, limits: &Limits, asked: &Asked) -> String {
+    let usage = &report.usage;
+    let (fuel, memory) = (quantity::fuel(usage.fuel), quantity::bytes(usage.peak_memory_bytes));
+    let line = format!("{} in {} · {fuel} · {memory}", report.outcome.as_str(), quantity::duration(usage.wall));
+    match stop_sentence(report, limits, asked) {
+        Some(sentence) => format!("{line}\n{sentence}"),
+        None => line,
+    }
+}
+
+/// What stopped the run, against which limit, and what to type.
+fn stop_sentence(report: &Report, limits: &Limits, asked: &Asked) -> Option<String> {
+    let given = |asked: bool| if asked { "" } else { ", the default" };
+    let at = report.stopped_at.as_ref().map_or(String::new(), |position| {
+        format!(" in {}, line {} of {}", position.function, position.line, position.file)
+    });
+    Some(match report.outcome {
+        Outcome::TimedOut => format!(
+            "stopped after {}{at} (limit {}{}; raise with --timeout or limits.timeout; the ceiling is {})",
+            quantity::duration(report.usage.wall),
+            quantity::duration(limits.wall),
+            given(asked.timeout),
+            quantity::duration(CEILING.wall),
+        ),
+        Outcome::OutOfFuel => format!(
+            "stopped after {}{at} (limit {}{}; raise with --fuel, --cpu or limits.fuel; the ceiling is {})",
+            quantity::fuel_and_time(report.usage.fuel),
+            quantity::fuel(limits.fuel),
+            given(asked.fuel),
+            quantity::fuel(CEILING.fuel),
+        ),
+        Outcome::OutOfMemory => format!(
+            "stopped at {} of memory{at} (limit {}{}; raise with --memory or limits.memory; the ceiling is {})",
+            quantity::bytes(report.usage.peak_memory_bytes),
+            quantity::bytes(limits.memory),
+            given(asked.memory),
+            quantity::bytes(CEILING.memory),
+        ),
+        Outcome::Crashed => report.error.as_ref()?.message.clone(),
+        Outcome::Failed => {
+            // The traceback ends with the message; without one the message stands alone.
+            let error = report.error.as_ref().filter(|error| error.traceback.is_empty())?;
+            format!("{}: {}", error.type_name, error.message)
+        }
+        Outcome::Succeeded | Outcome::Cancelled => return None,
+    })
+}
+
+fn error_of(report: &Report, limits: &Limits, asked: &Asked) -> Value {
+    let stopped = |type_name: &str| json!({"type": type_name, "message": stop_sentence(report, limits, asked), "traceback": ""});
+    match (&report.error, report.outcome) {
+        (Some(error), _) => json!(error),
+        (None, Outcome::TimedOut) => stopped("TimedOut"),
+        (None, Outcome::OutOfFuel) => stopped("OutOfFuel"),
+        (None, Outcome::OutOfMemory) => stopped("OutOfMemory"),
+        (None, _) => Value::Null,
+    }
+}
+
+fn job_error(error: &JobError) -> String {
+    match error {
+        JobError::Limit(error) => limit_error(error),
+        JobError::ArgsTooLarge { .. } | JobError::BadArgs(_) => format!("--args: {error}"),
+        _ => error.to_string(),
+    }
+}
+
+/// A limit's complaint, with the flag that sets it and in units that people read.
+fn limit_error(error: &LimitError) -> String {
+    let flag = |name: LimitName| match name {
+        LimitName::Fuel => "--fuel",
+        LimitName::Memory => "--memory",
+        LimitName::Timeout => "--timeout",
+        LimitName::Output => "--output-limit",
+        LimitName::Result | LimitName::Files => "a limit",
+    };
+    let shown = |name: LimitName, value: u64| match name {
+        LimitName::Fuel => quantity::fuel(value),
+        LimitName::Timeout => quantity::duration(std::time::Duration::from_millis(value)),
+        _ => quantity::bytes(value),
+    };
+    match *error {
+        LimitError::Zero(name) => format!("{} must be greater than 0", flag(name)),
+        LimitError::AboveCeiling { name, asked, ceiling } => {
+            format!("{} {}: the ceiling is {}", flag(name), shown(name, asked), shown(name, ceiling))
+        }
+        LimitError::BelowInterpreter { asked, needed } => format!(
+            "--memory {}: the interpreter itself needs {}",
+            quantity::bytes(asked),
+            quantity::bytes(needed)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_from_files() {
+        for (file, name) in [("price.py", "price"), ("a b.py", "a_b"), (".py", "_"), ("-x", "_-x"), ("ä.py", "_")] {
+            assert_eq!(script_name(file), name, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_limit_names_its_flag() {
+        let error = LimitError::AboveCeiling { name: LimitName::Timeout, asked: 7_200_000, ceiling: 3_600_000 };
+        assert_eq!(limit_error(&error), "--timeout 2 h: the ceiling is 1 h");
+    }
+}

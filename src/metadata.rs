@@ -1,0 +1,145 @@
+//! What a script says about itself: the `[tool.cronbox]` table of its inline metadata (PEP 723).
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The table `[tool.cronbox]`, as far as this version knows it, and what stands beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// What the script asks of Cronbox.
+    pub cronbox: CronboxTable,
+    /// Packages the script wants (`dependencies`).
+    pub dependencies: Vec<String>,
+}
+
+/// `[tool.cronbox]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct CronboxTable {
+    /// A title for people.
+    pub title: Option<String>,
+    /// `function` or `module:function`.
+    pub entry: Option<String>,
+    /// `json`, `text` or `none`.
+    pub result: Option<String>,
+    /// An IANA zone.
+    pub timezone: Option<String>,
+    /// Words to find the script by.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Limits, as texts: `fuel`, `memory`, `timeout`, `output`.
+    #[serde(default)]
+    pub limits: BTreeMap<String, Quantity>,
+    /// The environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Hosts the script wants to reach.
+    #[serde(default)]
+    pub allow: Vec<String>,
+}
+
+/// A number, or a number with its unit.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Quantity {
+    /// `2000000000`
+    Whole(u64),
+    /// `2e9`
+    Real(f64),
+    /// `"256MiB"`
+    Text(String),
+}
+
+// TOML has no NaN that would make `Real` unequal to itself in a way that matters here: NaN is refused when it is parsed.
+impl Eq for Quantity {}
+
+impl std::fmt::Display for Quantity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Quantity::Whole(number) => number.fmt(f),
+            Quantity::Real(number) => number.fmt(f),
+            Quantity::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default)]
+    dependencies: Vec<String>,
+    #[serde(default)]
+    tool: Tool,
+}
+
+#[derive(Default, Deserialize)]
+struct Tool {
+    #[serde(default)]
+    cronbox: CronboxTable,
+}
+
+/// Reads the metadata of a source; a source without a block has the default one. The error is a sentence.
+pub fn read(source: &[u8]) -> Result<Metadata, String> {
+    let text = String::from_utf8_lossy(source);
+    let Some(block) = block(&text)? else { return Ok(Metadata::default()) };
+    let document: Document =
+        toml::from_str(&block).map_err(|error| format!("the script's metadata (PEP 723) is not valid: {}", error.message()))?;
+    Ok(Metadata { cronbox: document.tool.cronbox, dependencies: document.dependencies })
+}
+
+/// The content of the one `# /// script` block. The grammar is PEP 723's: the block ends at the last `# ///` of an
+/// unbroken run of comment lines.
+fn block(text: &str) -> Result<Option<String>, String> {
+    let mut found = None;
+    let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
+    let mut at = 0;
+    while at < lines.len() {
+        if lines[at] != "# /// script" {
+            at += 1;
+            continue;
+        }
+        let comments = lines[at + 1..].iter().take_while(|line| **line == "#" || line.starts_with("# ")).count();
+        let body = &lines[at + 1..=at + comments];
+        let Some(end) = body.iter().rposition(|line| *line == "# ///") else {
+            at += 1;
+            continue;
+        };
+        if found.is_some() {
+            return Err("the script has two metadata blocks (# /// script)".into());
+        }
+        let content = body[..end].iter().map(|line| line.get(2..).unwrap_or_default());
+        found = Some(content.collect::<Vec<_>>().join("\n"));
+        at += end + 2;
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_read() {
+        let source = b"#!/usr/bin/env python3\n# /// script\n# dependencies = [\"requests\"]\n#\n# [tool.cronbox]\n\
+            # entry = \"main\"\n# limits = { memory = \"64MiB\", fuel = 2e9, timeout = 5 }\n# env = { A = \"1\" }\n# ///\nprint()\n";
+        let metadata = read(source).expect("reads");
+        assert_eq!(metadata.dependencies, ["requests"]);
+        assert_eq!(metadata.cronbox.entry.as_deref(), Some("main"));
+        assert_eq!(metadata.cronbox.limits["memory"].to_string(), "64MiB");
+        assert_eq!(metadata.cronbox.limits["fuel"].to_string(), "2000000000");
+        assert_eq!(metadata.cronbox.env["A"], "1");
+    }
+
+    #[test]
+    fn a_source_without_a_block_has_none() {
+        for source in [&b""[..], b"print()", b"# /// script\n# x = 1\nprint()", b"\xff\xfe"] {
+            assert_eq!(read(source), Ok(Metadata::default()));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_block_is_said() {
+        assert!(read(b"# /// script\n# = 1\n# ///\n").expect_err("refuses").contains("PEP 723"));
+        let two = b"# /// script\n# ///\nx\n# /// script\n# ///\n";
+        assert!(read(two).expect_err("refuses").contains("two metadata blocks"));
+        assert!(read(b"# /// script\n# [tool.cronbox]\n# entry = 1\n# ///\n").is_err());
+    }
+}
