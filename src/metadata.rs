@@ -80,8 +80,8 @@ struct Tool {
 pub fn read(source: &[u8]) -> Result<Metadata, String> {
     let text = String::from_utf8_lossy(source);
     let Some(block) = block(&text)? else { return Ok(Metadata::default()) };
-    let document: Document =
-        toml::from_str(&block).map_err(|error| format!("the script's metadata (PEP 723) is not valid: {}", error.message()))?;
+    let document: Document = toml::from_str(&block)
+        .map_err(|error| format!("the script's metadata (PEP 723) is not valid: {}", error.message()))?;
     Ok(Metadata { cronbox: document.tool.cronbox, dependencies: document.dependencies })
 }
 

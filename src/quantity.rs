@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn sizes_as_people_write_them() {
-        let cases = [("256MiB", 256 << 20), ("64k", 65_536), ("1.5 KiB", 1536), ("10", 10), ("1e3B", 1000), ("2MB", 2_000_000)];
+        let cases =
+            [("256MiB", 256 << 20), ("64k", 65_536), ("1.5 KiB", 1536), ("10", 10), ("1e3B", 1000), ("2MB", 2_000_000)];
         for (text, size) in cases {
             assert_eq!(parse_bytes(text), Ok(size), "{text}");
         }
@@ -175,7 +176,8 @@ mod tests {
 
     #[test]
     fn times_as_people_write_them() {
-        let cases = [("30s", 30_000), ("500ms", 500), ("2m", 120_000), ("1h30m", 5_400_000), ("1.5s", 1_500), ("7", 7_000)];
+        let cases =
+            [("30s", 30_000), ("500ms", 500), ("2m", 120_000), ("1h30m", 5_400_000), ("1.5s", 1_500), ("7", 7_000)];
         for (text, millis) in cases {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }

@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn a_bundle_reads_back_through_its_descriptor() {
-        let made = Bundle::of_files(&[("main.py", b"x = 1"), ("pkg/data.bin", b"\0\xff"), ("empty", b"")]).expect("packs");
+        let made =
+            Bundle::of_files(&[("main.py", b"x = 1"), ("pkg/data.bin", b"\0\xff"), ("empty", b"")]).expect("packs");
         let descriptor = made.descriptor().expect("made here").try_clone_to_owned().expect("duplicates");
         let read = Bundle::from_descriptor(descriptor, made.hash()).expect("maps");
         assert_eq!(read.file("pkg/data.bin"), Some(&b"\0\xff"[..]));
@@ -203,7 +204,9 @@ mod tests {
 
     #[test]
     fn paths_that_lead_elsewhere_are_refused() {
-        for path in ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", ".", "a\0b", "a\nb", &"n".repeat(256), &"d/".repeat(80)] {
+        for path in
+            ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", ".", "a\0b", "a\nb", &"n".repeat(256), &"d/".repeat(80)]
+        {
             let refused = Bundle::of_files(&[(path, b"")]);
             assert!(matches!(refused, Err(BundleError::BadPath(_))), "{path:?}");
         }

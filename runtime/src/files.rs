@@ -744,7 +744,10 @@ mod tests {
         assert_eq!(error(file.write(1 << 40, b"x", 1)), FileError::InsufficientSpace);
         assert_eq!(error(file.write(u64::MAX, b"x", 1)), FileError::FileTooLarge);
         assert_eq!(error(file.set_size(1 << 62, 1)), FileError::InsufficientSpace);
-        assert_eq!(error(open_file(&files, "tmp/b", create()).and_then(|b| b.write(0, &[0; 600], 1))), FileError::InsufficientSpace);
+        assert_eq!(
+            error(open_file(&files, "tmp/b", create()).and_then(|b| b.write(0, &[0; 600], 1))),
+            FileError::InsufficientSpace
+        );
         files.remove_file(&files.root(), "tmp/a", 1).expect("removes");
         // The open descriptor keeps the bytes.
         assert_eq!(file.read(0, 1), [1]);

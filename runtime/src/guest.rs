@@ -160,11 +160,7 @@ impl WasiView for Guest {
 }
 
 impl host::Host for Guest {
-    async fn wait(
-        &mut self,
-        interests: Vec<host::Interest>,
-        timeout: Option<u64>,
-    ) -> wasmtime::Result<Vec<u32>> {
+    async fn wait(&mut self, interests: Vec<host::Interest>, timeout: Option<u64>) -> wasmtime::Result<Vec<u32>> {
         if !interests.is_empty() {
             wasmtime::bail!("a channel that the guest does not have");
         }

@@ -127,7 +127,9 @@ fn limit_resources(data: u64) -> Result<(), Errno> {
 }
 
 fn restrict_files_and_network() -> Result<(), String> {
-    use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope};
+    use landlock::{
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope,
+    };
     // The newest rights this crate release knows of; the kernel takes those it knows, and no path or port is allowed.
     let abi = ABI::V6;
     let restricted = Ruleset::default()

@@ -114,7 +114,7 @@ impl CompiledInterpreter {
         }
         on_compile();
         let path = cache.join(file_name());
-        compile_to(&path)?;
+        compile_to(GUEST, &path)?;
         let mut made = Self::open_file(&path, false)?;
         made.compiled_now = true;
         Ok(made)
@@ -122,7 +122,13 @@ impl CompiledInterpreter {
 
     /// Compiles to `path`, whatever is there.
     pub fn compile(path: &Path) -> Result<Self, InterpreterError> {
-        compile_to(path)?;
+        Self::compile_guest(GUEST, path)
+    }
+
+    /// Compiles a guest other than the one inside this program, to compare the two. It becomes trusted machine code: only
+    /// for guests of the same recipe.
+    pub fn compile_guest(guest: &[u8], path: &Path) -> Result<Self, InterpreterError> {
+        compile_to(guest, path)?;
         Self::open_file(path, false)
     }
 
@@ -183,10 +189,10 @@ impl CompiledInterpreter {
     }
 }
 
-fn compile_to(path: &Path) -> Result<(), InterpreterError> {
+fn compile_to(guest: &[u8], path: &Path) -> Result<(), InterpreterError> {
     let failed = |error: wasmtime::Error| InterpreterError::Compile(format!("{error:#}"));
     let engine = engine::compiler().map_err(failed)?;
-    let code = engine.precompile_component(GUEST).map_err(failed)?;
+    let code = engine.precompile_component(guest).map_err(failed)?;
     let directory = path.parent().unwrap_or(Path::new("."));
     let missing = |source| InterpreterError::Missing { path: directory.into(), source };
     let record = Record { sha256: crate::hex(&Sha256::digest(&code)), checked: None };

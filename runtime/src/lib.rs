@@ -14,6 +14,7 @@ pub mod machine;
 mod outcome;
 mod output;
 mod pool;
+mod prefault;
 mod process;
 mod sandbox;
 mod sealed;
@@ -25,7 +26,7 @@ pub use harden::{Hardening, Measure, Probe, ProbeResult, probes, run_probe};
 pub use interpreter::{CompiledInterpreter, GUEST_FACTS, InterpreterError};
 pub use limits::{CEILING, LimitError, LimitName, Limits, MAX_ARGS, MAX_JSON_DEPTH, MAX_SOURCE};
 pub use outcome::{Mode, Outcome, Position, Report, ResultKind, ScriptError, StreamUsage, Usage};
-pub use pool::{Event, Job, JobError, OnLost, Pool, PoolConfig, PoolError, Run};
+pub use pool::{Event, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};
 pub use process::{ProcessArgs, ProcessError, sandbox_process};
 
 /// Names this build: both ends of a link must be the same, and so must the compiled interpreter.

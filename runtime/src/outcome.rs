@@ -167,11 +167,8 @@ impl Report {
     /// A report of a crash, with the sentence that says which.
     pub(crate) fn crashed(message: impl Into<String>) -> Self {
         let mut report = Report::ended(Outcome::Crashed);
-        report.error = Some(ScriptError {
-            type_name: "Crashed".into(),
-            message: message.into(),
-            traceback: String::new(),
-        });
+        report.error =
+            Some(ScriptError { type_name: "Crashed".into(), message: message.into(), traceback: String::new() });
         report
     }
 }

@@ -4,7 +4,7 @@
 //! leaves in frames as far as the node has given credit; without credit the script waits in its write (its wall clock
 //! goes on), so that a slow reader costs the node no memory.
 
-use crate::frame::{Stream, OUT_CREDIT};
+use crate::frame::{OUT_CREDIT, Stream};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -9,7 +9,7 @@
 mod child;
 
 use crate::bundle::{Bundle, BundleHash};
-use crate::frame::{self, Call, Credit, Done, Hello, Incoming, Kind, Load, Out, Reply, RunNumber, RunUsage, Start, Stream};
+use crate::frame::{self, Call, Credit, Done, Hello, Incoming, Kind, Out, Reply, RunNumber, RunUsage, Start, Stream};
 use crate::harden::Hardening;
 use crate::interpreter::CompiledInterpreter;
 use crate::limits::{LimitError, Limits, MAX_ARGS, MAX_JSON_DEPTH};
@@ -100,6 +100,17 @@ pub enum PoolError {
     /// Threads or sockets were refused.
     #[error("the pool cannot be set up")]
     Io(#[from] io::Error),
+}
+
+/// How many runs a pool has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Waiting for memory or for a process.
+    pub queued: usize,
+    /// In a process.
+    pub aboard: usize,
+    /// Those of them that compute and do not wait.
+    pub busy: usize,
 }
 
 /// What to do with a run whose process died through no fault of its own.
@@ -317,10 +328,14 @@ impl Pool {
         self.lock().processes.values().filter(|process| process.up).map(|process| process.pid).collect()
     }
 
-    /// Runs queued and aboard.
-    pub fn load(&self) -> (usize, usize) {
+    /// How many runs there are.
+    pub fn load(&self) -> Load {
         let state = self.lock();
-        (state.queue.len(), state.processes.values().map(|process| process.aboard.len()).sum())
+        Load {
+            queued: state.queue.len(),
+            aboard: state.processes.values().map(|process| process.aboard.len()).sum(),
+            busy: state.processes.values().map(Process::busy).sum(),
+        }
     }
 
     /// Takes a run; it starts as soon as memory and a process allow.
@@ -583,8 +598,8 @@ impl Pool {
         }
         if !process.up {
             self.failed_start(state, death.to_string());
-        } else if !state.closing && state.processes.values().filter(|process| !process.draining).count()
-            < self.inner.config.processes.max(1)
+        } else if !state.closing
+            && state.processes.values().filter(|process| !process.draining).count() < self.inner.config.processes.max(1)
         {
             self.spawn(state);
         }
@@ -709,7 +724,7 @@ impl Process {
         // A descriptor that cannot be duplicated (too many are open) goes without: the process then refuses the run,
         // which is reported as its crash, and the reason is in the log.
         let descriptor = bundle.descriptor().and_then(|descriptor| descriptor.try_clone_to_owned().ok());
-        let load = frame::to_json(&Load { hash: *hash.as_bytes(), forget });
+        let load = frame::to_json(&frame::Load { hash: *hash.as_bytes(), forget });
         self.link.send_with(Kind::Load, 0, &load, descriptor);
     }
 }

@@ -11,7 +11,8 @@ use crate::harden::{self, Hardening};
 use crate::limits::{CEILING, Limits};
 use crate::outcome::{Outcome, ResultKind, ScriptError};
 use crate::output::Output;
-use crate::sandbox::{Interpreter, Ready};
+use crate::prefault::Prefault;
+use crate::sandbox::{Interpreter, Ready, Spent};
 use crate::turns::{Turns, taking_turns};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -82,7 +83,9 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
         let interpreter = Interpreter::new(engine, &component, CEILING.memory).await?;
         let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
         let (sender, mut receiver) = frame::connect(socket, true)?;
-        warm_up(&interpreter, &sender).await?;
+        let spent = warm_up(&interpreter, &sender).await?;
+        let prefault = learn(&interpreter, args.ready).await?;
+        drop(spent);
         harden::lock(&mut hardening, args.data, args.parent).map_err(|_| ProcessError::Orphaned)?;
         let hello = Hello {
             protocol: frame::PROTOCOL,
@@ -96,6 +99,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             node: sender.clone(),
             ready: RefCell::default(),
             ready_wanted: args.ready,
+            prefault,
             refill: Notify::new(),
             bundles: RefCell::default(),
             aboard: RefCell::default(),
@@ -114,9 +118,10 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
 }
 
 /// Runs one small script before the locks close, so that everything that is set up at first use is set up.
-async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<(), ProcessError> {
+async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Spent, ProcessError> {
     let source = b"import sys\ndef run():\n    print('warm')\n    return {'warm': [1, 2.5, None]}\n";
-    let bundle = Bundle::of_files(&[("warm.py", source)]).map_err(|error| ProcessError::Interpreter(error.to_string()))?;
+    let bundle =
+        Bundle::of_files(&[("warm.py", source)]).map_err(|error| ProcessError::Interpreter(error.to_string()))?;
     let start = Start {
         bundle: *bundle.hash().as_bytes(),
         path: "warm.py".into(),
@@ -138,12 +143,27 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<(), 
         stderr: Output::new(Stream::Stderr, 1 << 10, bytes),
         door: Door::new(0, node.clone()),
     };
-    let (done, _, _) = interpreter.prepare().await?.run(arrival, &Notify::new()).await;
+    let (done, _, spent) = interpreter.prepare().await?.run(arrival, &Notify::new()).await;
     if done.outcome == Outcome::Succeeded {
-        return Ok(());
+        return Ok(spent);
     }
     let said = done.error.map_or_else(|| done.outcome.as_str().to_owned(), |error| error.message + &error.traceback);
     Err(ProcessError::Interpreter(said))
+}
+
+/// Learns which pages runs write, while the warm-up's sandbox is still there. As many sandboxes as will usually exist at
+/// once are made for it and dropped again: the pool gives their places out first.
+async fn learn(interpreter: &Interpreter, ready: usize) -> Result<Option<Prefault>, ProcessError> {
+    if ready == 0 {
+        // A process for one run: what it would prepare for is already waiting.
+        return Ok(None);
+    }
+    let mut sandboxes = Vec::new();
+    for _ in 0..ready * 2 {
+        sandboxes.push(interpreter.prepare().await?);
+    }
+    let file = std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+    Ok(Prefault::learn(&file)?)
 }
 
 struct Process {
@@ -151,6 +171,7 @@ struct Process {
     node: frame::Sender,
     ready: RefCell<VecDeque<Ready>>,
     ready_wanted: usize,
+    prefault: Option<Prefault>,
     refill: Notify,
     bundles: RefCell<HashMap<[u8; 32], Arc<Bundle>>>,
     aboard: RefCell<HashMap<RunNumber, Rc<Aboard>>>,
@@ -319,6 +340,9 @@ impl Process {
                     Err(_) => break,
                 }
                 tokio::task::yield_now().await;
+            }
+            if let Some(prefault) = &self.prefault {
+                prefault.fill();
             }
             self.refill.notified().await;
         }

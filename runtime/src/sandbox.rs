@@ -93,11 +93,8 @@ impl Ready {
         let budget = self.store.data().limiter.budget.clone();
         let out_of_fuel = matches!(&ended, Ended::Trapped(error) if is_out_of_fuel(error));
         let left = if out_of_fuel { 0 } else { self.store.get_fuel().unwrap_or(0) };
-        let usage = Usage {
-            fuel: limits.fuel.saturating_sub(left),
-            peak_memory_bytes: budget.peak(),
-            wall: began.elapsed(),
-        };
+        let usage =
+            Usage { fuel: limits.fuel.saturating_sub(left), peak_memory_bytes: budget.peak(), wall: began.elapsed() };
         let (mut done, result) = judge(ended, budget.refusals() > 0, start.result_kind);
         done.usage = usage;
         done.stdout = stdout.totals();
@@ -188,11 +185,8 @@ fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String)
         Ended::Trapped(error) => {
             let (outcome, message) = verdict_on(&error, memory_refused);
             done.outcome = outcome;
-            done.error = message.map(|message| ScriptError {
-                type_name: "Crashed".into(),
-                message,
-                traceback: String::new(),
-            });
+            done.error =
+                message.map(|message| ScriptError { type_name: "Crashed".into(), message, traceback: String::new() });
         }
     }
     (done, result)
@@ -257,7 +251,8 @@ mod tests {
             traceback: String::new(),
             notes: Vec::new(),
         };
-        let outcome = |type_name, refused| judge(Ended::Returned(Err(failure(type_name))), refused, ResultKind::Json).0.outcome;
+        let outcome =
+            |type_name, refused| judge(Ended::Returned(Err(failure(type_name))), refused, ResultKind::Json).0.outcome;
         assert_eq!(outcome("MemoryError", false), Outcome::Failed);
         assert_eq!(outcome("MemoryError", true), Outcome::OutOfMemory);
         assert_eq!(outcome("ValueError", true), Outcome::Failed);

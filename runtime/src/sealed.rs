@@ -54,9 +54,7 @@ impl Sealed {
             return Ok(Sealed { descriptor: None, start: std::ptr::NonNull::dangling().as_ptr(), length });
         }
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
-        let start = unsafe {
-            mmap(std::ptr::null_mut(), length, ProtFlags::READ, MapFlags::SHARED, descriptor, 0)?
-        };
+        let start = unsafe { mmap(std::ptr::null_mut(), length, ProtFlags::READ, MapFlags::SHARED, descriptor, 0)? };
         Ok(Sealed { descriptor: None, start: start.cast(), length })
     }
 
@@ -90,7 +88,9 @@ mod tests {
     #[test]
     fn content_is_shared_and_cannot_change() {
         let made = Sealed::new("test", b"content").expect("makes");
-        let other = Sealed::from_descriptor(made.descriptor().expect("made here").try_clone_to_owned().expect("duplicates")).expect("maps");
+        let other =
+            Sealed::from_descriptor(made.descriptor().expect("made here").try_clone_to_owned().expect("duplicates"))
+                .expect("maps");
         assert_eq!(other.bytes(), b"content");
         assert!(rustix::io::pwrite(made.descriptor().expect("made here"), b"x", 0).is_err());
         assert!(rustix::fs::ftruncate(made.descriptor().expect("made here"), 0).is_err());

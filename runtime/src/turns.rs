@@ -178,14 +178,10 @@ mod tests {
         let order = RefCell::new(Vec::new());
         let became_busy = RefCell::new(false);
         let started = tokio::sync::Notify::new();
-        let busy = taking_turns(
-            &turns,
-            computing(60, || order.borrow_mut().push('b')),
-            |busy| {
-                *became_busy.borrow_mut() = busy;
-                started.notify_one();
-            },
-        );
+        let busy = taking_turns(&turns, computing(60, || order.borrow_mut().push('b')), |busy| {
+            *became_busy.borrow_mut() = busy;
+            started.notify_one();
+        });
         let small = async {
             started.notified().await;
             taking_turns(&turns, computing(5, || order.borrow_mut().push('s')), |_| {}).await;

@@ -3,7 +3,8 @@
 use super::{Exit, InterpreterArgs, SANDBOX_PROBE, complain, pool_config, this_program};
 use clap::Args;
 use cronbox_runtime::{
-    BUILD, Bundle, CompiledInterpreter, GUEST_FACTS, Job, Limits, OnLost, Outcome, Pool, ProbeResult, ResultKind, probes,
+    BUILD, Bundle, CompiledInterpreter, GUEST_FACTS, Job, Limits, OnLost, Outcome, Pool, ProbeResult, ResultKind,
+    probes,
 };
 use serde_json::{Value, json};
 use std::io::Write;

@@ -110,7 +110,11 @@ impl RunArgs {
             }
             let limits = job.limits;
             let run = pool.run(job).map_err(|error| Refusal::usage(job_error(&error)))?;
-            let ended = if self.json { whole(run, &limits, &asked).await } else { live(run, &limits, &asked, self.quiet).await };
+            let ended = if self.json {
+                whole(run, &limits, &asked).await
+            } else {
+                live(run, &limits, &asked, self.quiet).await
+            };
             Ok(ended)
         });
         // The sandbox process ends with its link; there is nothing to wait for.
@@ -486,7 +490,8 @@ fn stop_sentence(report: &Report, limits: &Limits, asked: &Asked) -> Option<Stri
 }
 
 fn error_of(report: &Report, limits: &Limits, asked: &Asked) -> Value {
-    let stopped = |type_name: &str| json!({"type": type_name, "message": stop_sentence(report, limits, asked), "traceback": ""});
+    let stopped =
+        |type_name: &str| json!({"type": type_name, "message": stop_sentence(report, limits, asked), "traceback": ""});
     match (&report.error, report.outcome) {
         (Some(error), _) => json!(error),
         (None, Outcome::TimedOut) => stopped("TimedOut"),
@@ -523,11 +528,9 @@ fn limit_error(error: &LimitError) -> String {
         LimitError::AboveCeiling { name, asked, ceiling } => {
             format!("{} {}: the ceiling is {}", flag(name), shown(name, asked), shown(name, ceiling))
         }
-        LimitError::BelowInterpreter { asked, needed } => format!(
-            "--memory {}: the interpreter itself needs {}",
-            quantity::bytes(asked),
-            quantity::bytes(needed)
-        ),
+        LimitError::BelowInterpreter { asked, needed } => {
+            format!("--memory {}: the interpreter itself needs {}", quantity::bytes(asked), quantity::bytes(needed))
+        }
     }
 }
 

@@ -165,12 +165,7 @@ impl types::HostDescriptor for FilesView<'_> {
         Ok(self.get(&descriptor)?.node.set_times(accessed, modified, now)?)
     }
 
-    fn read(
-        &mut self,
-        descriptor: Resource<types::Descriptor>,
-        length: u64,
-        offset: u64,
-    ) -> FsResult<(Vec<u8>, bool)> {
+    fn read(&mut self, descriptor: Resource<types::Descriptor>, length: u64, offset: u64) -> FsResult<(Vec<u8>, bool)> {
         let file = self.file(&descriptor)?;
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(MAX_READ);
         let bytes = file.read(offset, length);
@@ -236,12 +231,7 @@ impl types::HostDescriptor for FilesView<'_> {
         Err(ErrorCode::NotPermitted.into())
     }
 
-    fn symlink_at(
-        &mut self,
-        _descriptor: Resource<types::Descriptor>,
-        _target: String,
-        _path: String,
-    ) -> FsResult<()> {
+    fn symlink_at(&mut self, _descriptor: Resource<types::Descriptor>, _target: String, _path: String) -> FsResult<()> {
         Err(ErrorCode::NotPermitted.into())
     }
 

@@ -31,6 +31,8 @@ const ALLOWED: &[i64] = &[
     libc::SYS_mremap,
     libc::SYS_munmap,
     libc::SYS_nanosleep,
+    // Which pages of its own are faulted in, from a descriptor it holds.
+    libc::SYS_pread64,
     libc::SYS_read,
     libc::SYS_recvmsg,
     libc::SYS_restart_syscall,
@@ -168,12 +170,8 @@ fn allowed() -> Result<BpfProgram, FilterError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     // Memory, but none that could hold new machine code.
     let not_executable = || -> Result<_, FilterError> {
-        let condition = SeccompCondition::new(
-            2,
-            SeccompCmpArgLen::Qword,
-            SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64),
-            0,
-        )?;
+        let condition =
+            SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?;
         Ok(vec![SeccompRule::new(vec![condition])?])
     };
     rules.insert(libc::SYS_mmap, not_executable()?);

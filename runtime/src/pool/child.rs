@@ -73,11 +73,8 @@ impl Children {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
         };
         let (ours, theirs) = frame::pair()?;
-        let args = ProcessArgs {
-            parent: std::process::id(),
-            data: memory_budget.saturating_add(DATA_BESIDE_RUNS),
-            ready,
-        };
+        let args =
+            ProcessArgs { parent: std::process::id(), data: memory_budget.saturating_add(DATA_BESIDE_RUNS), ready };
         let mut command = Command::new(program);
         command
             .args(words)
@@ -101,11 +98,7 @@ impl Children {
 impl Child {
     /// Gives every frame to `take` until the process ends, `take` refuses a frame, or `kill` says so; then makes sure
     /// that it has ended.
-    pub(super) async fn live(
-        mut self,
-        kill: Arc<Notify>,
-        take: impl Fn(Incoming) -> Result<(), String>,
-    ) -> Death {
+    pub(super) async fn live(mut self, kill: Arc<Notify>, take: impl Fn(Incoming) -> Result<(), String>) -> Death {
         let log = self.process.stderr.take().map(|stderr| tokio::spawn(log(stderr, self.pid)));
         let link = self.link.clone();
         let flushing = tokio::spawn(async move { link.flush().await });

@@ -1,0 +1,64 @@
+# The commands of this project. `make run` and `make test` need Rust, Python 3 and a C compiler, and get the rest
+# themselves: Python packages into python-wasm/out, binaryen from npm beside them.
+
+CARGO ?= cargo
+PYTHON ?= python3
+# CARGO_TARGET_DIR may point elsewhere; everything below follows it.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+CRONBOX := $(TARGET)/release/cronbox
+MERGE_TOOL := $(TARGET)/release/cronbox-guest-merge
+RUST_NEEDED := 1.95
+
+.PHONY: build run test lint bench soak guest tools clean
+
+# The release binary.
+build: guest
+	$(CARGO) build --release --locked
+
+# Three scripts, each in a sandbox of its own: a result, an error, and an endless loop that is stopped.
+run: build
+	@echo '$$ cronbox run tests/tour/prices.py --arg symbol=INIT' && $(CRONBOX) run tests/tour/prices.py --arg symbol=INIT
+	@echo '$$ cronbox run tests/tour/mistake.py' && { $(CRONBOX) run tests/tour/mistake.py; test $$? -eq 1; }
+	@echo '$$ cronbox run tests/tour/endless.py --fuel 5e9' && { $(CRONBOX) run tests/tour/endless.py --fuel 5e9; test $$? -eq 3; }
+
+# Everything that is proven, proven.
+test: guest
+	$(CARGO) test --release --locked --workspace
+
+# Format, clippy with warnings as errors, the room test. Release, like everything else: one set of build artefacts.
+lint: guest
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	$(PYTHON) -m compileall -q python-wasm/harness python-wasm/build.py tests/scripts tests/tour
+
+# What it costs, in a table. PYERYX_PYTHON names a Python that has pyeryx, to have it measured beside.
+bench: guest
+	$(CARGO) bench --locked --bench sandbox
+
+# The tests again, with ten times the rounds where rounds are counted.
+soak: guest
+	CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace
+
+# The interpreter, as a WebAssembly component; does nothing when it is up to date.
+guest: tools
+	@$(CARGO) build --release --locked --quiet -p cronbox-guest-merge
+	@$(PYTHON) python-wasm/build.py --merge-tool $(MERGE_TOOL)
+
+# What has to be on the machine.
+tools:
+	@command -v $(CARGO) >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs'; exit 1; }
+	@rust=$$(rustc --version | sed 's/rustc \([0-9]*\.[0-9]*\).*/\1/'); \
+	 test "$$(printf '%s\n' $(RUST_NEEDED) $$rust | sort -V | head -n 1)" = $(RUST_NEEDED) \
+	   || { echo "Rust $$rust is too old, $(RUST_NEEDED) is needed: rustup update stable"; exit 1; }
+	@command -v cc >/dev/null && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory packages
+
+# Debian's packages for what is missing.
+.PHONY: packages
+packages:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	   apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy gcc libc6-dev python3 python3-venv; \
+	 else echo 'A C compiler or Python with venv is missing: sudo apt-get install gcc libc6-dev python3-venv'; exit 1; fi
+
+clean:
+	$(CARGO) clean
+	rm -rf python-wasm/out

@@ -1,0 +1,121 @@
+"""The Python side of a run.
+
+This package is imported once, while the interpreter is built; the memory it leaves behind is the start of every run.
+What it exports to the host is `WitWorld.run`.
+
+    entry       one run, from the request to its outcome
+    source      bytes to code object; function or script mode
+    arguments   JSON to the call, and what is wrong when they do not fit
+    context     the object behind the parameter `context`
+    result      what the entry returned to JSON text
+    report      an exception to type, message and traceback
+    text        text that leaves the sandbox: valid and bounded
+    errors      the harness's own exceptions
+    host        the host's functions
+    loop        asyncio
+    network, threads, processes, terminal, timezones
+                what the standard library does differently in a sandbox
+    stdlib      the standard library in memory, and its finder
+    missing     modules that WASI cannot have
+    resources   files of packages in memory
+    streams     standard output and error
+    snapshot    preparing the memory that every run starts with
+    memory      making what is in it immortal
+    kept        the builtins, safe from scripts that patch them
+"""
+
+from .kept import __builtins__
+
+import atexit
+import os
+import sys
+
+from . import stdlib
+
+_library = stdlib.Library()
+
+
+def _install_library():
+    """From here on everything is imported from memory."""
+    _library.collect(stdlib.ROOT)
+    for folder in sys.path:
+        if os.path.isdir(zones := folder + "/tzdata"):
+            _library.collect(zones, "tzdata.")
+    sys.meta_path.insert(2, _library)
+
+
+_install_library()
+
+from . import network, processes, snapshot, streams, terminal, threads, timezones
+
+
+def _adapt_library():
+    import zoneinfo
+
+    zoneinfo.reset_tzpath(())
+    _library.adapt("os", processes.adapt_os)
+    _library.adapt("subprocess", processes.adapt_subprocess)
+    _library.adapt("_thread", threads.adapt_thread)
+    _library.adapt("threading", threads.adapt_threading)
+    _library.adapt("concurrent.futures.thread", threads.adapt_concurrent_futures_thread)
+    _library.adapt("socket", network.adapt_socket)
+    _library.adapt("http.client", network.adapt_http_client)
+    _library.adapt("urllib.request", network.adapt_urllib_request)
+    _library.adapt("pdb", terminal.adapt_pdb)
+    _library.adapt("zoneinfo._common", timezones.adapt_zoneinfo_common(_library))
+    terminal.install()
+
+
+with snapshot.Entropy():
+    _adapt_library()
+    snapshot.preload()
+    streams.install()
+
+    from componentize_py_types import Err
+    from wit_world import Request, ResultKind, Success
+
+    from . import entry, loop
+
+    loop.install()
+
+
+class WitWorld:
+    """The world's exports."""
+
+    def run(self, request):
+        outcome = entry.run(request)
+        if type(outcome) is Success:
+            return outcome
+        raise Err(outcome)
+
+
+def _request(source, args):
+    """A request as the runtime makes it."""
+    context = '{"run_id": "warming"}'
+    return Request("warming", "/app/warming.py", source, None, args, [], [], [], context, ResultKind(0), 1 << 20)
+
+
+with snapshot.Entropy():
+    snapshot.tread(WitWorld(), entry, _request, Err)
+
+
+def _leave_build():
+    """Forgets the build's folders, and hides the harness from scripts."""
+    import logging
+    import random
+
+    _library.adopt()
+    sys.path[:] = ["/app"]
+    sys.path_importer_cache.clear()
+    sys.meta_path.append(stdlib.Unknown())
+    sys.dont_write_bytecode = True
+    for name in [name for name in sys.modules if name.startswith("guest.")]:
+        del sys.modules[name]
+    # logging registers its shutdown when it is imported; `entry` calls it where a script has added handlers.
+    atexit.unregister(logging.shutdown)
+    # The runtime keeps what it finds under this name and calls it once, when a run begins.
+    random.seed = entry.seed
+    snapshot.settle()
+
+
+_leave_build()

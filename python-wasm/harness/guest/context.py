@@ -1,0 +1,91 @@
+"""The `context` object: what a run may know about itself."""
+
+from .kept import __builtins__
+
+import json
+from datetime import datetime, timezone
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from . import host
+
+_decode = json.JSONDecoder().decode
+_set = object.__setattr__
+_TIMES = frozenset(("fire_time", "scheduled_at", "started_at", "deadline"))
+_ASKED = frozenset(("previous_result", "state"))
+_NAMES = (
+    "run_id",
+    "script",
+    "version",
+    "schedule",
+    "cause",
+    "attempt",
+    "lost_attempts",
+    "fire_time",
+    "scheduled_at",
+    "started_at",
+    "deadline",
+    "timezone",
+    "labels",
+    "previous_result",
+    "state",
+)
+
+
+class Context:
+    """Facts about this run. Times are in the run's zone; `previous_result` and `state` are fetched when touched."""
+
+    __slots__ = ("_text", "_facts", "_values", "_zone")
+
+    def __init__(self, text):
+        # Parsed when the first attribute is touched: many functions take a context and look at nothing, most at one
+        # thing.
+        _set(self, "_text", text)
+        _set(self, "_facts", None)
+        _set(self, "_values", {})
+        _set(self, "_zone", None)
+
+    def now(self):
+        """The current time in the run's zone."""
+        return datetime.now(self._place())
+
+    def __getattr__(self, name):
+        if name not in _NAMES:
+            raise AttributeError(f"context has no attribute {name!r}; it has: {', '.join(_NAMES)}, now()")
+        values = self._values
+        if name not in values:
+            values[name] = self._find(name)
+        return values[name]
+
+    def _find(self, name):
+        if name in _ASKED:
+            value = _decode(host.ask(name))
+            # A change to a copy would be lost without a word.
+            return MappingProxyType(value) if name == "state" and type(value) is dict else value
+        value = self._all().get(name)
+        if name in _TIMES and type(value) is str:
+            return datetime.fromisoformat(value).astimezone(self._place())
+        return value
+
+    def _all(self):
+        if self._facts is None:
+            _set(self, "_facts", _decode(self._text))
+        return self._facts
+
+    def _place(self):
+        if self._zone is None:
+            name = self._all().get("timezone") or "UTC"
+            _set(self, "_zone", timezone.utc if name == "UTC" else ZoneInfo(name))
+        return self._zone
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"context is read-only: {name!r} cannot be set")
+
+    def __delattr__(self, name):
+        raise AttributeError(f"context is read-only: {name!r} cannot be deleted")
+
+    def __dir__(self):
+        return [*_NAMES, "now"]
+
+    def __repr__(self):
+        return f"<context of run {self.run_id}>"

@@ -1,0 +1,34 @@
+"""The exceptions that are the harness's own.
+
+They say `builtins` as their module because that is how a user meets them: without an import, and printed by CPython's
+traceback without a module in front (`NetworkDenied: example.com:443 is …`).
+"""
+
+from .kept import __builtins__
+
+
+class ArgumentError(TypeError):
+    """The run's arguments do not fit the function that was called.
+
+    To the user it is the TypeError that Python itself raises then; a class of its own tells it from the script's.
+    """
+
+    __qualname__ = "TypeError"
+
+
+class EntryError(LookupError):
+    """The function that was asked for does not exist."""
+
+
+class ResultError(TypeError):
+    """What the entry returned cannot be taken as a result."""
+
+
+class NetworkDenied(PermissionError):
+    """No grant covers this host and port."""
+
+
+ArgumentError.__name__ = "TypeError"
+for _kind in (ArgumentError, EntryError, ResultError, NetworkDenied):
+    _kind.__module__ = "builtins"
+del _kind

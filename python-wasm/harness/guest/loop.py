@@ -1,0 +1,102 @@
+"""asyncio without sockets: a loop that sleeps in the host.
+
+CPython's loop wakes itself through a pair of sockets, which a sandbox has not and, with one thread and no signals, does
+not need: nothing can happen while the loop sleeps but that its time comes.
+"""
+
+from .kept import __builtins__
+
+import asyncio
+import errno
+import selectors
+from asyncio import selector_events, unix_events
+
+from . import host, network, processes
+
+_NO_DESCRIPTORS = "a sandbox has no file descriptors to wait for: read files directly"
+
+
+class _Sleep(selectors._BaseSelectorImpl):
+    """The selector of a loop with nothing to select from."""
+
+    def select(self, timeout=None):
+        # No crossing to the host when callbacks are due already.
+        if timeout is None or timeout > 0:
+            host.sleep(timeout)
+        return []
+
+
+class EventLoop(selector_events.BaseSelectorEventLoop):
+    """The loop of `asyncio.run`."""
+
+    def __init__(self, selector=None):
+        super().__init__(_Sleep())
+
+    def _make_self_pipe(self):
+        pass
+
+    def _close_self_pipe(self):
+        pass
+
+    def _write_to_self(self):
+        pass
+
+    def run_in_executor(self, executor, func, *args):
+        """Runs the call at once. There is no thread that could run it beside."""
+        self._check_closed()
+        if executor is not None:
+            return asyncio.wrap_future(executor.submit(func, *args), loop=self)
+        future = self.create_future()
+        try:
+            result = func(*args)
+        except StopIteration as error:
+            # A future does not take it; a coroutine that let one out fails the same way.
+            future.set_exception(RuntimeError(f"the call raised {error!r}"))
+        except Exception as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        return future
+
+    async def getaddrinfo(self, host, port, **kwargs):
+        raise network.denied(host, port)
+
+    async def create_connection(self, protocol_factory, host=None, port=None, **kwargs):
+        raise network.denied(host, port)
+
+    async def create_datagram_endpoint(self, protocol_factory, local_addr=None, remote_addr=None, **kwargs):
+        raise network.denied(*remote_addr[:2]) if remote_addr else network.no_server()
+
+    async def create_server(self, *args, **kwargs):
+        raise network.no_server()
+
+    async def create_unix_connection(self, *args, **kwargs):
+        raise network.no_server()
+
+    async def create_unix_server(self, *args, **kwargs):
+        raise network.no_server()
+
+    async def subprocess_exec(self, protocol_factory, *args, **kwargs):
+        raise processes.refusal()
+
+    async def subprocess_shell(self, protocol_factory, *args, **kwargs):
+        raise processes.refusal()
+
+    async def connect_read_pipe(self, *args):
+        raise OSError(errno.ENOSYS, _NO_DESCRIPTORS)
+
+    async def connect_write_pipe(self, *args):
+        raise OSError(errno.ENOSYS, _NO_DESCRIPTORS)
+
+    def _add_reader(self, *args):
+        raise OSError(errno.ENOSYS, _NO_DESCRIPTORS)
+
+    def _add_writer(self, *args):
+        raise OSError(errno.ENOSYS, _NO_DESCRIPTORS)
+
+
+def install():
+    """Makes it the loop of `asyncio.run`, `asyncio.Runner`, `asyncio.new_event_loop` and those who name it."""
+    unix_events._UnixDefaultEventLoopPolicy._loop_factory = EventLoop
+    for module in (asyncio, unix_events):
+        module.EventLoop = module.SelectorEventLoop = EventLoop

@@ -1,0 +1,100 @@
+"""From the bytes that were uploaded to a code object, and which way it is to be run."""
+
+from .kept import __builtins__
+
+from opcode import opmap
+
+_compile = compile
+
+_STORE_NAME = opmap["STORE_NAME"]
+_DEFINES = {
+    opmap[name]
+    for name in (
+        "MAKE_FUNCTION",
+        "SET_FUNCTION_ATTRIBUTE",
+        "CALL",
+        "CALL_KW",
+        "CALL_FUNCTION_EX",
+        "IMPORT_FROM",
+        "LOAD_NAME",
+        "LOAD_ATTR",
+    )
+}
+
+
+def load(source, path):
+    """Compiles a script. The interpreter decodes it: byte order mark, coding line and CRLF mean what they always do."""
+    try:
+        return _compile(source, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        if problem := _encoding_problem(source, path, error):
+            raise problem from None
+        raise
+
+
+def defines_run(code):
+    """Whether the top level of the file binds the name `run` to something that may be a function.
+
+    It must be known before the first line runs, because `__name__` differs: `"__main__"` when the file runs from top to
+    bottom, the script's name when its `run` is called. So the bytecode is looked at: `run` is stored, and what is
+    stored comes from a `def` or `lambda`, a decorator or other call, an import, or another name. A loop variable or a
+    constant called `run` does not count; nor does what `from x import *` may bring.
+    """
+    names = code.co_names
+    if "run" not in names:
+        return False
+    index = names.index("run")
+    instructions = code.co_code
+    store = bytes((_STORE_NAME, index & 0xFF))
+    at = instructions.find(store)
+    while at >= 0:
+        # Instructions are two bytes; inline caches are zeros here, and no store has any.
+        if at % 2 == 0 and _extension(instructions, at) == index >> 8 and _previous(instructions, at) in _DEFINES:
+            return True
+        at = instructions.find(store, at + 1)
+    return False
+
+
+def _extension(instructions, at):
+    """The higher bits of the argument of the instruction at `at`."""
+    value = shift = 0
+    while at >= 2 and instructions[at - 2] == opmap["EXTENDED_ARG"]:
+        at -= 2
+        value |= instructions[at + 1] << shift
+        shift += 8
+    return value
+
+
+def _previous(instructions, at):
+    """The operation before the one at `at`, past its own prefixes and the other's caches."""
+    while at >= 2:
+        at -= 2
+        if instructions[at] not in (opmap["EXTENDED_ARG"], opmap["CACHE"]):
+            return instructions[at]
+    return None
+
+
+def _encoding_problem(source, path, error):
+    """A SyntaxError that names line and remedy where CPython's own is about bytes, or None."""
+    if source.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _problem("the file is UTF-16: save it as UTF-8", path, 1)
+    nul = source.find(b"\0")
+    if nul >= 0:
+        line = source.count(b"\n", 0, nul) + 1
+        return _problem(f"line {line} holds a NUL byte: this is no Python source, or it is damaged", path, line)
+    if "codec can't decode" in (error.msg or "") or "Non-UTF-8" in (error.msg or ""):
+        try:
+            source.decode("utf-8")
+        except UnicodeDecodeError as failed:
+            line = source.count(b"\n", 0, failed.start) + 1
+            return _problem(
+                f"line {line} is not UTF-8 (byte 0x{source[failed.start]:02x}): save the file as UTF-8, or name its "
+                "encoding in the first line: # -*- coding: latin-1 -*-",
+                path,
+                line,
+            )
+    return None
+
+
+def _problem(message, path, line):
+    return SyntaxError(message, (path, line, None, None))

@@ -1,0 +1,159 @@
+"""The standard library as code objects inside the interpreter's own memory.
+
+A sandbox mounts no library folder. While the interpreter is built, every module that can work on WASI is compiled and
+kept as marshalled code; a finder hands it out when a script imports it. What is not there ends in one sentence that
+says why.
+"""
+
+from .kept import __builtins__
+
+import builtins
+import marshal
+import os
+import sys
+from importlib import _bootstrap
+from importlib.machinery import ModuleSpec
+
+from . import missing, resources
+
+ROOT = "/python"
+"""Where the standard library lies while the interpreter is built, and so the folder its tracebacks and `__file__`
+name. In a run it does not exist."""
+
+_LEFT_OUT = {"__pycache__", "site-packages"}
+
+_IMPORTING = _bootstrap._find_and_load_unlocked.__code__
+_MACHINERY = ("<frozen importlib", ROOT + "/importlib/__init__.py")
+
+
+class Library:
+    """Finder and loader of the modules in memory."""
+
+    def __init__(self):
+        self._code = {}
+        self._packages = set()
+        self._data = {}
+        self._adapt = {}
+
+    def collect(self, folder, below="", root=ROOT):
+        """Takes in every module under `folder`; `below` is the dotted prefix of its names.
+
+        Files that are no Python source are kept as data (the time zone database is nothing else).
+        """
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            stem, dot, suffix = entry.name.rpartition(".")
+            path = f"{root}/{below.replace('.', '/')}{entry.name}"
+            if entry.is_dir():
+                name = below + entry.name
+                if entry.name.isidentifier() and entry.name not in _LEFT_OUT and not missing.reason(name):
+                    self.collect(entry.path, name + ".", root)
+            elif suffix == "py":
+                name = below[:-1] if stem == "__init__" else below + stem
+                if name and not missing.reason(name):
+                    with open(entry.path, "rb") as file:
+                        code = compile(file.read(), path, "exec", dont_inherit=True)
+                    self._code[name] = marshal.dumps(code)
+                    if stem == "__init__":
+                        self._packages.add(name)
+            elif below:
+                with open(entry.path, "rb") as file:
+                    self._data[path] = file.read()
+
+    def adapt(self, name, change):
+        """Has `change(module)` called when the module `name` has just been imported; at once if it is already."""
+        if name in sys.modules:
+            change(sys.modules[name])
+        else:
+            self._adapt[name] = change
+
+    def adopt(self):
+        """Makes this the loader of the modules that were imported from the library's folder before it stood here."""
+        for name, module in list(sys.modules.items()):
+            if name in self._code and module.__spec__.origin != "frozen":
+                module.__spec__ = self.find_spec(name)
+                module.__loader__ = self
+                vars(module).pop("__cached__", None)
+
+    def names(self):
+        """The names of all modules held."""
+        return list(self._code)
+
+    # The import protocol.
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self._code:
+            package = name in self._packages
+            folder = f"{ROOT}/{name.replace('.', '/')}"
+            origin = f"{folder}/__init__.py" if package else f"{folder}.py"
+            spec = ModuleSpec(name, self, origin=origin, is_package=package)
+            spec.has_location = True
+            spec.cached = None
+            if package:
+                spec.submodule_search_locations.append(folder)
+            return spec
+        if _is_import() and (message := missing.sentence(name)):
+            raise ModuleNotFoundError(message, name=name)
+        return None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        name = module.__spec__.name
+        scope = vars(module)
+        # Otherwise exec() would hand on the harness's private builtins.
+        scope["__builtins__"] = vars(builtins)
+        exec(marshal.loads(self._code[name]), scope)
+        if change := self._adapt.pop(name, None):
+            change(module)
+
+    # What `inspect`, `pkgutil`, `runpy` and `importlib.resources` ask of a loader.
+
+    def get_code(self, name):
+        return marshal.loads(self._code[name])
+
+    def get_source(self, name):
+        return None
+
+    def is_package(self, name):
+        return name in self._packages
+
+    def get_filename(self, name):
+        return self.find_spec(name).origin
+
+    def get_data(self, path):
+        try:
+            return self._data[path]
+        except KeyError:
+            raise FileNotFoundError(2, "No such file or directory", path) from None
+
+    def get_resource_reader(self, name):
+        return resources.Reader(self._data, f"{ROOT}/{name.replace('.', '/')}")
+
+
+class Unknown:
+    """The last finder: says what to do about a package that is not there."""
+
+    def find_spec(self, name, path=None, target=None):
+        if path is None and _is_import() and not _importer().startswith(ROOT + "/"):
+            raise ModuleNotFoundError(
+                f"No module named {name!r}: not in the standard library: list it under dependencies, which this "
+                "version does not do yet",
+                name=name,
+            )
+        return None
+
+
+def _is_import():
+    """Whether the finder was called to import, not to look (`importlib.util.find_spec` answers None for a module that
+    is not there, and must go on doing so)."""
+    return sys._getframe(3).f_code is _IMPORTING
+
+
+def _importer():
+    """The file whose import statement is being carried out. Modules of the library probe for modules that may be
+    missing (`_ssl`, `org.python.core`); only a script is told what to do about one."""
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith(_MACHINERY):
+        frame = frame.f_back
+    return "" if frame is None else frame.f_code.co_filename

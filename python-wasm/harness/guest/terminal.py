@@ -1,0 +1,21 @@
+"""The terminal that is not there: debuggers say so instead of reading from nothing."""
+
+from .kept import __builtins__
+
+import sys
+
+_NO_DEBUGGER = "a run has no terminal to debug in: print or log what you want to see"
+
+
+def _refuse(*args, **kwargs):
+    raise RuntimeError(_NO_DEBUGGER)
+
+
+def install():
+    sys.breakpointhook = sys.__breakpointhook__ = _refuse
+
+
+def adapt_pdb(pdb):
+    for name in ("set_trace", "set_trace_async", "post_mortem", "pm", "run", "runeval", "runcall"):
+        if hasattr(pdb, name):
+            setattr(pdb, name, _refuse)

@@ -1,0 +1,74 @@
+//! The guest: its own unit tests, run where it runs, and its two forms compared.
+
+use crate::support::{self, expect};
+use cronbox_runtime::{Bundle, CompiledInterpreter, Outcome, Pool};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn guest_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python-wasm")
+}
+
+/// The harness's modules and tests as a bundle, and a main that runs them all.
+fn unit_tests() -> Bundle {
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for folder in ["guest", "tests"] {
+        for entry in std::fs::read_dir(guest_folder().join("harness").join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "py") {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                files.push((format!("{folder}/{name}"), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    let main = "import sys, unittest\nsys.path.insert(0, '/app/tests')\n\
+        def run():\n    suite = unittest.defaultTestLoader.discover('/app/tests', 'test_*.py', '/app/tests')\n    \
+        done = unittest.TextTestRunner(sys.stderr, verbosity=2).run(suite)\n    \
+        return [done.testsRun, len(done.failures), len(done.errors), len(done.skipped)]\n";
+    files.push(("main.py".into(), main.into()));
+    let borrowed: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    Bundle::of_files(&borrowed).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_harness_passes_its_own_tests_in_the_sandbox() {
+    let _shared = support::beside_others().await;
+    let pool = support::pool_with(|config| config.processes = 1).await;
+    let mut job = support::job("");
+    job.bundle = Arc::new(unit_tests());
+    job.path = "main.py".into();
+    let (report, _, stderr) = support::start(&pool, job).finish().await;
+    assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
+    let counts: Vec<u64> = serde_json::from_str(support::result(&report)).unwrap();
+    assert!(counts[0] >= 40 && counts[1..] == [0, 0, 0], "{counts:?}\n{}", String::from_utf8_lossy(&stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_merged_guest_behaves_as_the_one_it_was_made_of() {
+    let _shared = support::beside_others().await;
+    let plain = std::fs::read(guest_folder().join("out/component.wasm")).expect("the guest before the merge");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plain").join("python.cwasm");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let plain = CompiledInterpreter::compile_guest(&plain, &path).expect("it compiles");
+    let mut config = support::config();
+    (config.processes, config.max_processes) = (1, 1);
+    let plain = Pool::start(config.clone(), Arc::new(plain)).await.expect("a pool");
+    let merged = Pool::start(config, support::interpreter()).await.expect("a pool");
+    let mut wrong = Vec::new();
+    for script in expect::scripts(&support::tests_folder().join("scripts")) {
+        let (one, other) = tokio::join!(
+            support::start(&plain, script.job.clone()).finish(),
+            support::start(&merged, script.job.clone()).finish()
+        );
+        let same = one.0.outcome == other.0.outcome
+            && one.0.mode == other.0.mode
+            && one.0.error.as_ref().map(|error| (&error.type_name, &error.traceback))
+                == other.0.error.as_ref().map(|error| (&error.type_name, &error.traceback))
+            && (one.1.len(), one.2.len()) == (other.1.len(), other.2.len());
+        let ends = [script.differences(&one.0, &one.1, &one.2), script.differences(&other.0, &other.1, &other.2)];
+        if !same || ends[0].is_empty() != ends[1].is_empty() {
+            wrong.push(format!("{}: {:?} and {:?}", script.path.display(), one.0, other.0));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

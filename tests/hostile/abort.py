@@ -1,0 +1,5 @@
+# expect: crashed
+# abort() is a trap.
+import os
+
+os.abort()

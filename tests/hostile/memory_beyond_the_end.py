@@ -1,0 +1,26 @@
+# expect: crashed memory=64MiB fuel=4e9 timeout=20s
+# Arbitrary reading and writing of the guest's own memory is possible with forged objects, and ends where it ends:
+# beyond lies a guard, and touching it is a trap of this run alone.
+import opcode
+import struct
+import types
+
+
+def fake_bytearray(start, size):
+    """A bytearray over any address: a constant is loaded from beyond the tuple of constants, which nobody checks."""
+    global body, pointer
+    body = struct.pack("<7I", 1000, id(bytearray), size, size, start, start, 1)
+    pointer = struct.pack("<I", id(body) + bytes.__basicsize__ - 1)
+    code = fake_bytearray.__code__.replace(co_argcount=0, co_posonlyargcount=0, co_kwonlyargcount=0)
+    first = id(code.co_consts) + tuple.__basicsize__
+    index = (id(pointer) + bytes.__basicsize__ - 1 - first) // 4 % 2**30
+    op = opcode.opmap
+    ops = [(op["RESUME"], 0)] + [(op["EXTENDED_ARG"], index >> shift & 255) for shift in (24, 16, 8)]
+    ops += [(op["LOAD_CONST"], index & 255), (op["RETURN_VALUE"], 0)]
+    return types.FunctionType(code.replace(co_code=bytes(sum(ops, ()))), {})()
+
+
+def run():
+    memory = memoryview(fake_bytearray(0xE000_0000, 1 << 20))
+    memory[4096] = 1
+    raise AssertionError("wrote beyond the end")

@@ -1,0 +1,9 @@
+# expect: failed|crashed memory=128MiB fuel=10e9
+# pickle recurses natively when it writes.
+# Which guard is met first, CPython's own or the end of the wasm stack, depends on how the optimiser laid out frames.
+import pickle
+
+deep = []
+for _ in range(100_000):
+    deep = [deep]
+pickle.dumps(deep)

@@ -1,0 +1,14 @@
+//! Black-box tests of the whole: the real program, its real sandbox processes, real scripts.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
+
+mod cli;
+mod crowds;
+mod deaths;
+mod guest;
+mod hostile;
+mod locks;
+mod rooms;
+mod runs;
+mod scripts;
+mod support;

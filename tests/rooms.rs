@@ -1,0 +1,167 @@
+//! The rooms of the house: who may use whom, and which line belongs where.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each room of the program may use of the others, `*` for a room that may use nothing.
+const PROGRAM: &[(&str, &[&str])] = &[
+    ("main", &["cli"]),
+    ("cli", &["config", "metadata", "quantity"]),
+    ("config", &[]),
+    ("metadata", &[]),
+    ("quantity", &[]),
+];
+
+/// The same for the crate that runs Python.
+const RUNTIME: &[(&str, &[&str])] = &[
+    (
+        "pool",
+        &["bundle", "engine", "frame", "harden", "interpreter", "limits", "machine", "outcome", "output", "process"],
+    ),
+    (
+        "process",
+        &[
+            "bundle", "engine", "frame", "guest", "harden", "limits", "outcome", "output", "prefault", "sandbox",
+            "turns",
+        ],
+    ),
+    ("sandbox", &["frame", "guest", "outcome"]),
+    ("guest", &["budget", "bundle", "clock", "files", "frame", "output"]),
+    ("interpreter", &["engine", "frame"]),
+    ("output", &["frame", "outcome"]),
+    ("frame", &["harden", "limits", "outcome"]),
+    ("files", &["budget", "bundle"]),
+    ("bundle", &["files", "sealed"]),
+    ("engine", &[]),
+    ("budget", &[]),
+    ("clock", &[]),
+    ("harden", &[]),
+    ("limits", &[]),
+    ("machine", &[]),
+    ("outcome", &[]),
+    ("prefault", &[]),
+    ("sealed", &[]),
+    ("turns", &[]),
+];
+
+/// Words that belong to some rooms only.
+const WORDS: &[(&str, &[&str])] = &[
+    (
+        "wasmtime::",
+        &[
+            "runtime/engine",
+            "runtime/guest",
+            "runtime/sandbox",
+            "runtime/budget",
+            "runtime/process",
+            "runtime/interpreter",
+            "runtime/files",
+        ],
+    ),
+    ("wasmtime_wasi::", &["runtime/guest", "runtime/sandbox", "runtime/files", "runtime/output", "runtime/clock"]),
+    ("seccompiler::", &["runtime/harden"]),
+    ("landlock::", &["runtime/harden"]),
+    ("std::env", &["src/config", "runtime/harden", "runtime/interpreter"]),
+    ("clap::", &["src/cli", "src/main"]),
+    ("unsafe ", &["runtime/sealed", "runtime/harden", "runtime/process", "runtime/prefault"]),
+    ("toml::", &["src/metadata"]),
+    ("chrono::", &["src/cli"]),
+];
+
+struct File {
+    room: String,
+    path: PathBuf,
+    /// The lines before the tests, without comments.
+    code: String,
+}
+
+fn files(folder: &Path) -> Vec<File> {
+    fn walk(folder: &Path, root: &Path, found: &mut Vec<File>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, root, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let inside = path.strip_prefix(root).expect("inside");
+                let first = inside.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
+                let text = fs::read_to_string(&path).expect("text");
+                let product = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+                let lines = product.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let code = lines.collect::<Vec<_>>().join("\n");
+                found.push(File { room: first.trim_end_matches(".rs").into(), path, code });
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(folder, folder, &mut found);
+    found
+}
+
+/// The rooms named after `crate::` in a file, `crate::{a, b::c}` taken apart.
+fn used(code: &str) -> Vec<String> {
+    let mut rooms = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let word =
+            |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+        match rest.strip_prefix('{').and_then(|group| group.split('}').next()) {
+            Some(group) => rooms.extend(group.split(',').map(word)),
+            None => rooms.push(word(rest)),
+        }
+    }
+    rooms
+}
+
+fn check(folder: &str, table: &[(&str, &[&str])]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let allowed: BTreeMap<&str, &[&str]> = table.iter().copied().collect();
+    let mut seen = Vec::new();
+    for file in files(&root) {
+        if file.room == "lib" {
+            continue;
+        }
+        seen.push(file.room.clone());
+        let may = allowed
+            .get(file.room.as_str())
+            .unwrap_or_else(|| panic!("{}: a room that the table lacks", file.path.display()));
+        for room in
+            used(&file.code).into_iter().filter(|room| allowed.contains_key(room.as_str()) && *room != file.room)
+        {
+            assert!(may.contains(&room.as_str()), "{} may not use {room}", file.path.display());
+        }
+    }
+    for room in allowed.keys() {
+        assert!(seen.iter().any(|seen| seen == room), "{folder}: the table has a room {room} that is not there");
+    }
+}
+
+#[test]
+fn rooms_use_only_what_they_may() {
+    check("src", PROGRAM);
+    check("runtime/src", RUNTIME);
+}
+
+#[test]
+fn every_line_is_in_its_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (prefix, folder) in [("src", "src"), ("runtime", "runtime/src")] {
+        for file in files(&root.join(folder)) {
+            let room = format!("{prefix}/{}", file.room);
+            for (word, rooms) in WORDS {
+                let has = file.code.contains(word);
+                assert!(!has || rooms.contains(&room.as_str()), "{}: {word} does not belong here", file.path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_map_names_every_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(root.join("src/lib.rs")).expect("the map");
+    for (room, _) in PROGRAM.iter().filter(|(room, _)| *room != "main") {
+        assert!(map.contains(&format!("- [`{room}`]")), "src/lib.rs does not describe {room}");
+        assert!(map.contains(&format!("pub mod {room};")), "src/lib.rs has no {room}");
+    }
+}

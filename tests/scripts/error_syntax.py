@@ -1,0 +1,4 @@
+# expect: failed error=SyntaxError message='expected'
+# A syntax error shows line and caret as CPython does.
+def run()
+    return 1

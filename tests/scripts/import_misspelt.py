@@ -1,0 +1,3 @@
+# expect: failed error=ModuleNotFoundError message='jsson'
+# A name that does not exist is named.
+import jsson

@@ -1,0 +1,4 @@
+# expect: failed error=ResultError message='size'
+# And the place where it stands.
+def run():
+    return {"orders": [{"price": 1}, {"size": object()}]}

@@ -1,0 +1,5 @@
+# expect: failed error=RuntimeError message='ThreadPoolExecutor'
+# Threads do not exist; the error says what to use.
+import threading
+
+threading.Thread(target=print).start()
