@@ -67,15 +67,6 @@ FOLD = [
     "--remove-unused-module-elements",
 ]
 OPTIMISE = [
-    "--partial-inlining-ifs",
-    "4",
-    "--inline-functions-with-loops",
-    "--flexible-inline-max-function-size",
-    "60",
-    "--always-inline-max-function-size",
-    "20",
-    "-O3",
-    "--inlining-optimizing",
     "-O3",
     # It would cut the snapshot into as many data segments as runtimes take at most.
     "--skip-pass=memory-packing",
@@ -354,7 +345,7 @@ def merge(tool: Path, work: Path, result: Path, progress: Progress) -> None:
     optimiser("wasm-opt", "wasm-opt-fold", GLOBALS_IN_CONSTANTS, "-g", trimmed, *FOLD, "-o", simplified)
     step("fold", simplified, folded)
 
-    progress.step("optimise (two to four minutes)")
+    progress.step("optimise (about two minutes)")
     optimised = work / "optimised.wasm"
     optimiser("wasm-opt", "wasm-opt", "-g", folded, *OPTIMISE, "-o", optimised)
     step("wrap", COMPONENT, optimised, result)

@@ -89,6 +89,7 @@ async fn cancelling_at_any_moment_harms_nobody() {
     let _shared = support::beside_others().await;
     let rounds = if std::env::var_os("CRONBOX_SOAK").is_some() { 10_000 } else { 1_000 };
     let pool = support::pool().await;
+    support::all_up(&pool, support::config().processes).await;
     let processes = pool.process_ids();
     let sources = [
         "import asyncio, json\nasync def run():\n    await asyncio.gather(*(asyncio.sleep(.001) for _ in range(5)))\n    return json.dumps(list(range(1000)))\n",

@@ -23,8 +23,8 @@ const SLEEPER: &str = "import time\ndef run(n):\n    print('began')\n    time.sl
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_runs_survive_the_death_of_a_process() {
     let _shared = support::beside_others().await;
-    let pool = support::pool_with(|config| config.memory_budget = 64 << 30).await;
-    until("two processes are up", || pool.process_ids().len() >= 2).await;
+    let pool = support::pool_with(|config| (config.processes, config.memory_budget) = (2, 64 << 30)).await;
+    support::all_up(&pool, 2).await;
     let mut runs = Vec::new();
     for n in 0..50 {
         let mut job = support::job(SLEEPER);

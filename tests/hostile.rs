@@ -26,6 +26,7 @@ async fn honest(pool: &Pool) -> Result<(), String> {
 async fn every_attack_ends_as_it_must() {
     let _alone = support::alone().await;
     let pool = support::pool().await;
+    support::all_up(&pool, support::config().processes).await;
     for _ in 0..4 {
         honest(&pool).await.expect("an honest run before");
     }

@@ -11,7 +11,7 @@ pub(super) struct CompileArgs {
     #[command(flatten)]
     interpreter: InterpreterArgs,
     /// Write to this file instead; give it to other commands with --interpreter-cache
-    #[arg(long, value_name = "FILE", conflicts_with = "interpreter_cache")]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 

@@ -11,7 +11,9 @@ def run():
         except OSError:
             continue
         assert stat.S_ISDIR(mode), f"descriptor {fd} is open"
-        for path in ("..", "../etc/passwd", "/etc/passwd"):
+        root = os.stat("/").st_ino
+        assert os.stat("..", dir_fd=fd).st_ino == root, "above the root"
+        for path in ("../etc/passwd", "/etc/passwd", "../../app/../etc"):
             try:
                 os.stat(path, dir_fd=fd)
             except (OSError, NotImplementedError):

@@ -1,5 +1,5 @@
-# expect: failed fuel=2e9 timeout=20s
-# A SystemExit whose code is a property that raises: neither success nor a fault of the harness.
+# expect: succeeded result='null' fuel=2e9 timeout=20s
+# A SystemExit whose code is a property that raises: what counts is the status it was made with, here none at all.
 class Evil(SystemExit):
     @property
     def code(self):

@@ -28,6 +28,7 @@ def run():
     bad = set()
     for text in texts():
         if text.isascii() and "/" in text and "host_strings_in_memory" not in text:
-            bad.update(match[0] for match in pattern.finditer(text))
+            # The publisher of the interpreter built it there, in public.
+            bad.update(match[0] for match in pattern.finditer(text) if match[0] != "/home/runner")
     assert not bad, sorted(bad)[:10]
     return "none found"

@@ -1,5 +1,5 @@
-# expect: crashed memory=64MiB fuel=10e9 timeout=20s
-# With Python's limit out of the way the wasm stack ends the recursion: a trap, never an abort of the sandbox process.
+# expect: out_of_memory memory=64MiB fuel=10e9 timeout=20s
+# With Python's limit out of the way its frames fill the memory: an end by the limit, never an abort of the process.
 import sys
 
 sys.setrecursionlimit(2**31 - 1)

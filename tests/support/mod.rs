@@ -43,6 +43,15 @@ pub async fn pool() -> Pool {
     pool_with(|_| ()).await
 }
 
+/// Waits until so many processes are up.
+pub async fn all_up(pool: &Pool, processes: usize) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while pool.process_ids().len() < processes {
+        assert!(std::time::Instant::now() < deadline, "the processes do not come up");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 /// A job that runs `source` as `/app/script.py` with the default limits.
 pub fn job(source: &str) -> Job {
     job_named("script.py", source.as_bytes())

@@ -63,7 +63,7 @@ _WRITE_ELSEWHERE = (
 def exit_status(error):
     """What `sys.exit` was given: None or a number for a status, anything else is a message."""
     code = _exit_code(error)
-    return int(code) if type(code) is bool else code
+    return int.__add__(code, 0) if issubclass(type(code), int) else code
 
 
 def message(error):

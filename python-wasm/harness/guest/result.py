@@ -29,7 +29,7 @@ _encode = c_make_encoder(None, None, quote, None, ":", ",", False, False, False)
 
 _LEAVES = frozenset((str, int, float, bool, type(None)))
 _PLAIN = _LEAVES | {dict, list, tuple}
-_FEW = 100
+_FEW = 60
 """Items in a small result. Fewer than MAX_DEPTH, so that it cannot be too deep either."""
 
 _SMALL = 64 * 1024
