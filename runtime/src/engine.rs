@@ -12,6 +12,8 @@ pub(crate) const SLOTS: u32 = 256;
 const WASM_STACK: usize = 4 << 20;
 /// Stack of a sandbox: the guest's and, above it, what host calls use. Overflow there would abort the process.
 const ASYNC_STACK: usize = WASM_STACK + (2 << 20);
+/// Bytes of a stack that are cleared by hand when its sandbox ends; what is beyond goes back to the kernel.
+const STACK_KEPT: usize = 64 << 10;
 /// Core modules in a component that was not merged.
 const CORE_MODULES: u32 = 40;
 
@@ -25,6 +27,8 @@ fn config() -> Config {
         .operator_cost(operator_cost())
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(ASYNC_STACK)
+        // What one guest left on its stack is gone before the next gets it, and a deep recursion's pages are given back.
+        .async_stack_zeroing(true)
         // What the guest does not use is off: less code that could be wrong, and most advisories are about it.
         .concurrency_support(false)
         .wasm_tail_call(false)
@@ -68,7 +72,8 @@ pub(crate) fn runner(max_memory: u64) -> wasmtime::Result<Engine> {
         .max_memory_size(usize::try_from(max_memory).unwrap_or(usize::MAX))
         // A page that was dirty and swapped out would reach the next sandbox of the slot (wasmtime PR 14357).
         .pagemap_scan(Enabled::No)
-        .table_keep_resident(1 << 20);
+        .table_keep_resident(1 << 20)
+        .async_stack_keep_resident(STACK_KEPT);
     let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)

@@ -19,6 +19,8 @@ const NOBODY: u32 = 65_534;
 const MAX_DESCRIPTORS: u64 = 1_024;
 /// How much nicer than its node a sandbox process is.
 const NICENESS: i32 = 5;
+/// The same for one that has nothing but busy runs.
+const LOW_NICENESS: i32 = 19;
 
 /// Which measures are in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,22 @@ impl Hardening {
         let missing = taken.err().map(|error| error.to_string());
         self.measures.push(Measure { name: name.into(), missing });
     }
+}
+
+/// Whether this process may raise the CPU priority of a sandbox process after it lowered it.
+pub(crate) fn can_change_priority(pid: u32) -> bool {
+    change_priority(pid, NICENESS + 1) && change_priority(pid, NICENESS)
+}
+
+/// Lowers the CPU priority of a sandbox process, or raises it to the usual one again.
+pub(crate) fn set_priority(pid: u32, low: bool) {
+    // A process that is gone needs none; its end is noticed elsewhere.
+    let _ = change_priority(pid, if low { LOW_NICENESS } else { NICENESS });
+}
+
+fn change_priority(pid: u32, niceness: i32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::setpriority_process(Some(pid), niceness).is_ok())
 }
 
 /// What must happen before anything else in a sandbox process: the kernel is told to sacrifice it first, and to give it

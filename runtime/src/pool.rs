@@ -10,7 +10,7 @@ mod child;
 
 use crate::bundle::{Bundle, BundleHash};
 use crate::frame::{self, Call, Credit, Done, Hello, Incoming, Kind, Out, Reply, RunNumber, RunUsage, Start, Stream};
-use crate::harden::Hardening;
+use crate::harden::{self, Hardening};
 use crate::interpreter::CompiledInterpreter;
 use crate::limits::{LimitError, Limits, MAX_ARGS, MAX_JSON_DEPTH};
 use crate::outcome::{Outcome, Report, ResultKind, ScriptError, Usage};
@@ -242,6 +242,9 @@ struct Process {
     draining: bool,
     /// Belongs to one run alone.
     reserved: bool,
+    /// Its CPU priority can be changed, and was lowered.
+    may_favour: bool,
+    lowered: bool,
     aboard: HashMap<RunNumber, Aboard>,
     started: u64,
     bundles: VecDeque<(BundleHash, usize)>,
@@ -416,6 +419,8 @@ impl Pool {
                     up: false,
                     draining: false,
                     reserved: false,
+                    may_favour: false,
+                    lowered: false,
                     aboard: HashMap::new(),
                     started: 0,
                     bundles: VecDeque::new(),
@@ -465,7 +470,7 @@ impl Pool {
                 return;
             }
             let alone = entry.lost >= 2;
-            let Some((number, every_one_busy)) = choose(&state.processes, alone) else {
+            let Some((number, every_one_busy)) = choose(&state.processes, alone, machine::cores()) else {
                 // A run that must be alone waits for an empty process; one more makes sure that there will be one.
                 if alone {
                     self.grow(state);
@@ -480,6 +485,7 @@ impl Pool {
             if let Some(process) = state.processes.get_mut(&number) {
                 process.reserved = alone;
                 process.start(entry);
+                process.favour();
             }
         }
     }
@@ -508,6 +514,7 @@ impl Pool {
                 }
                 process.up = true;
                 process.idle_since = now;
+                process.may_favour = harden::can_change_priority(process.pid);
                 state.failed_starts = 0;
                 state.interpreter_memory = hello.interpreter_memory;
                 state.hardening = Some(hello.hardening);
@@ -524,6 +531,7 @@ impl Pool {
             Kind::Usage => {
                 let usage: RunUsage = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
                 process.aboard.get_mut(&run).ok_or("usage of a run that is not aboard")?.busy = usage.busy;
+                process.favour();
                 // A process that is free again may take somebody; one that is busy now may mean that all are.
                 self.dispatch(state);
             }
@@ -539,6 +547,7 @@ impl Pool {
                 let report = aboard.report(done, result)?;
                 process.reserved = false;
                 process.idle_since = now;
+                process.favour();
                 state.admitted -= aboard.entry.job.limits.memory;
                 aboard.entry.end(report);
                 self.recycle(state, number);
@@ -648,7 +657,7 @@ impl Pool {
 }
 
 /// The process that takes the next run, and whether every process has a busy run.
-fn choose(processes: &BTreeMap<u64, Process>, alone: bool) -> Option<(u64, bool)> {
+fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usize) -> Option<(u64, bool)> {
     let open = || {
         processes.iter().filter(|(_, process)| {
             process.up && !process.draining && !process.reserved && process.aboard.len() < engine::SLOTS as usize / 2
@@ -658,13 +667,15 @@ fn choose(processes: &BTreeMap<u64, Process>, alone: bool) -> Option<(u64, bool)
         return open().find(|(_, process)| process.aboard.is_empty()).map(|(number, _)| (*number, false));
     }
     let free = open().filter(|(_, process)| !process.has_busy()).min_by_key(|(_, process)| process.aboard.len());
-    match free {
-        Some((number, _)) => Some((*number, false)),
-        // Not the fewest runs but the fewest busy ones: the others are small, and go before.
-        None => open()
-            .min_by_key(|(_, process)| (process.aboard.len() - process.busy(), process.busy()))
-            .map(|(number, _)| (*number, true)),
+    if let Some((number, _)) = free {
+        return Some((*number, false));
     }
+    // As many processes as there are cores, those with the fewest busy runs, take all newcomers: these go before the busy
+    // ones inside their process, and the other processes, which have busy runs only, go after it (see `favour`).
+    let mut busy: Vec<_> = open().collect();
+    busy.sort_by_key(|(number, process)| (process.busy(), **number));
+    let least = busy.into_iter().take(cores).min_by_key(|(_, process)| process.aboard.len() - process.busy());
+    least.map(|(number, _)| (*number, true))
 }
 
 impl Process {
@@ -674,6 +685,16 @@ impl Process {
 
     fn has_busy(&self) -> bool {
         self.aboard.values().any(|aboard| aboard.busy)
+    }
+
+    /// Gives a process that has busy runs only what CPU the others leave, for as long as that is so. Only a node with the
+    /// right to raise a priority again (root, usually) does it; elsewhere the kernel shares out the CPU evenly.
+    fn favour(&mut self) {
+        let lower = self.has_busy() && self.aboard.values().all(|aboard| aboard.busy);
+        if self.may_favour && lower != self.lowered {
+            self.lowered = lower;
+            harden::set_priority(self.pid, lower);
+        }
     }
 
     fn drain(&mut self) {
