@@ -30,7 +30,7 @@ test: guest
 lint: guest
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
-	$(PYTHON) -m compileall -q python-wasm/harness python-wasm/build.py tests/scripts tests/tour
+	$(CARGO) test --release --locked --workspace --test main -- rooms
 
 # What it costs, in a table. PYERYX_PYTHON names a Python that has pyeryx, to have it measured beside.
 bench: guest

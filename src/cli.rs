@@ -53,7 +53,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a script in a sandbox of its own
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Compile the interpreter to machine code, so that the first run need not
     Compile(compile::CompileArgs),
     /// Say what this installation is and whether everything works

@@ -1,11 +1,29 @@
 //! Many runs at once: small ones beside endless loops, and cancelling at any moment.
 
 use crate::support;
-use cronbox_runtime::{Event, Load, Outcome};
+use cronbox_runtime::{Event, Job, Load, Outcome, Pool};
 use std::time::{Duration, Instant};
 
 const LOOP: &str = "def run():\n    while True:\n        pass\n";
 const TINY: &str = "def run(n):\n    return {'n': n}\n";
+
+/// Starts 200 runs at once; the time until 99 % of them had ended.
+async fn all_at_once(pool: &Pool, job: &Job) -> Duration {
+    let began = Instant::now();
+    let runs: Vec<_> = (0..200).map(|_| support::start(pool, job.clone())).collect();
+    let mut times = tokio::task::JoinSet::new();
+    for run in runs {
+        times.spawn(async move { (run.finish().await.0.outcome, began.elapsed()) });
+    }
+    let mut took: Vec<Duration> = Vec::new();
+    while let Some(ended) = times.join_next().await {
+        let (outcome, time) = ended.unwrap();
+        assert_eq!(outcome, Outcome::Succeeded);
+        took.push(time);
+    }
+    took.sort();
+    took[197]
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn small_runs_are_quick_beside_endless_loops() {
@@ -20,6 +38,8 @@ async fn small_runs_are_quick_beside_endless_loops() {
     for _ in 0..20 {
         support::finish(&pool, tiny.clone()).await;
     }
+    let undisturbed = all_at_once(&pool, &tiny).await;
+
     let mut endless = support::job(LOOP);
     endless.limits.fuel = 2_000_000_000_000;
     endless.limits.wall = Duration::from_secs(120);
@@ -30,20 +50,7 @@ async fn small_runs_are_quick_beside_endless_loops() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 
-    let began = Instant::now();
-    let runs: Vec<_> = (0..200).map(|_| support::start(&pool, tiny.clone())).collect();
-    let mut times = tokio::task::JoinSet::new();
-    for run in runs {
-        times.spawn(async move { (run.finish().await.0.outcome, began.elapsed()) });
-    }
-    let mut took: Vec<Duration> = Vec::new();
-    while let Some(ended) = times.join_next().await {
-        let (outcome, time) = ended.unwrap();
-        assert_eq!(outcome, Outcome::Succeeded);
-        took.push(time);
-    }
-    took.sort();
-    let all_at_once = took[197];
+    let beside_loops = all_at_once(&pool, &tiny).await;
 
     // The same, one after the other, as a queue of clients would.
     let mut took: Vec<Duration> = Vec::new();
@@ -65,7 +72,10 @@ async fn small_runs_are_quick_beside_endless_loops() {
         assert!(seen < Duration::from_millis(100), "a cancel was seen after {seen:?}");
     }
     assert!(in_turn < Duration::from_millis(100), "p99 in turn {in_turn:?}");
-    assert!(all_at_once < Duration::from_millis(100), "p99 all at once {all_at_once:?}");
+    // Two hundred runs are some 150 ms of CPU on a quick machine. Where they take longer than 100 ms by themselves, the
+    // loops may not make it much longer.
+    let bound = Duration::from_millis(100).max(undisturbed * 2);
+    assert!(beside_loops < bound, "p99 all at once {beside_loops:?}, without loops {undisturbed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

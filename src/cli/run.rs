@@ -372,10 +372,8 @@ async fn live(mut run: Run, limits: &Limits, asked: &Asked, quiet: bool) -> Exit
         if let Some(result) = &report.result {
             out.line(result.get())?;
         }
-        if let Some(error) = &report.error {
-            if !error.traceback.is_empty() {
-                err.line(&error.traceback)?;
-            }
+        if let Some(error) = report.error.as_ref().filter(|error| !error.traceback.is_empty()) {
+            err.line(&error.traceback)?;
         }
         for note in &report.notes {
             err.line(&format!("note: {note}"))?;

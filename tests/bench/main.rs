@@ -50,7 +50,10 @@ fn interpreter() -> Arc<CompiledInterpreter> {
 
 /// The Python that sandboxes are compared with.
 fn python() -> String {
-    std::env::var("PYTHON").unwrap_or_else(|_| "python3".into())
+    let named = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
+    // The interpreter itself: what is found on PATH may be a script that looks for it.
+    let output = Command::new(&named).args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 async fn pool(interpreter: &Arc<CompiledInterpreter>, processes: usize, ready: usize) -> Pool {

@@ -161,11 +161,9 @@ impl Script {
         check(usage.wall <= limits.wall + grace, format!("{:?} of {:?}", usage.wall, limits.wall));
         check(stdout.len() as u64 <= limits.stdout, format!("{} bytes of stdout", stdout.len()));
         check(stderr.len() as u64 <= limits.stderr, format!("{} bytes of stderr", stderr.len()));
-        if !found.is_empty() {
-            if let Some(error) = error {
-                found.push(format!("{}: {}", error.type_name, head(&error.message)));
-                found.push(head(&error.traceback).to_owned());
-            }
+        if let Some(error) = error.filter(|_| !found.is_empty()) {
+            found.push(format!("{}: {}", error.type_name, head(&error.message)));
+            found.push(head(&error.traceback).to_owned());
         }
         found
     }
