@@ -121,8 +121,6 @@ pub struct Report {
     pub result_kind: ResultKind,
     /// What went wrong; there for every outcome but `succeeded`, `cancelled` and the limits.
     pub error: Option<ScriptError>,
-    /// Where the script stood when it was stopped, if that could be known.
-    pub stopped_at: Option<Position>,
     /// Sentences for the user.
     pub notes: Vec<String>,
     /// What it used.
@@ -135,17 +133,6 @@ pub struct Report {
     pub lost_attempts: u32,
 }
 
-/// A line of the user's code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// The file, as the sandbox names it.
-    pub file: String,
-    /// The function.
-    pub function: String,
-    /// The line, from 1.
-    pub line: u32,
-}
-
 impl Report {
     /// A report of a run that ended without a word from the guest.
     pub(crate) fn ended(outcome: Outcome) -> Self {
@@ -155,7 +142,6 @@ impl Report {
             result: None,
             result_kind: ResultKind::None,
             error: None,
-            stopped_at: None,
             notes: Vec::new(),
             usage: Usage::default(),
             stdout: StreamUsage::default(),

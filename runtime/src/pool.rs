@@ -7,50 +7,35 @@
 //! again; a run that was aboard two processes that died runs alone the third time.
 
 mod child;
+mod job;
+mod process;
+mod run;
+mod watch;
 
-use crate::bundle::{Bundle, BundleHash};
-use crate::frame::{self, Call, Credit, Done, Hello, Incoming, Kind, Out, Reply, RunNumber, RunUsage, Start, Stream};
+pub use job::{Job, JobError, OnLost};
+pub use run::{Event, Run};
+
+use crate::frame::{self, Call, Hello, Incoming, Kind, Out, Reply, RunNumber, RunUsage, Stream};
 use crate::harden::{self, Hardening};
 use crate::interpreter::CompiledInterpreter;
-use crate::limits::{LimitError, Limits, MAX_ARGS, MAX_JSON_DEPTH};
-use crate::outcome::{Outcome, Report, ResultKind, ScriptError, Usage};
-use crate::{engine, machine, output};
-use bytes::Bytes;
+use crate::limits::MAX_ARGS;
+use crate::machine;
+use crate::outcome::{Outcome, Report};
 use child::{Children, Death};
-use serde_json::value::RawValue;
+use job::check_args;
+use process::{Entry, Process, choose};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
+use watch::watch;
 
-/// A run past its wall clock by this much, or not gone this long after it was cancelled, costs its process its life.
-const OVERDUE: Duration = Duration::from_secs(2);
-/// A process that has not answered for this long is dead.
-const SILENT: Duration = Duration::from_secs(5);
-/// How often processes are asked whether they are there.
-const PING_EVERY: Duration = Duration::from_secs(1);
-/// How often the watchdog looks.
-const WATCH_EVERY: Duration = Duration::from_millis(250);
-/// A process beyond the usual number ends when it has been empty for this long.
-const LINGER: Duration = Duration::from_secs(10);
-/// A process has this long to load the interpreter and say hello.
-const START_WITHIN: Duration = Duration::from_secs(60);
 /// As many processes in a row that did not even start mean that none will.
 const MAX_FAILED_STARTS: u32 = 3;
 /// A run that was aboard so many processes that died is given up.
 const MAX_LOST: u32 = 3;
-/// Bytes of bundles that a process keeps mapped.
-const BUNDLE_BYTES: usize = 256 << 20;
-/// Bundles that a process keeps mapped.
-const BUNDLES: usize = 512;
-/// Bytes of output that wait for a run's reader before the script has to wait.
-const UNREAD: u64 = 1 << 20;
-/// What a stream may bring beyond its credit, at the end of its run.
-const LAST_BYTES: u64 = (output::BUFFER + output::PERMIT) as u64;
-/// Bytes waiting for a process to read before it is taken for dead.
-const MAX_QUEUED: usize = 64 << 20;
 
 /// How the pool is set up.
 #[derive(Clone, Debug)]
@@ -113,98 +98,6 @@ pub struct Load {
     pub busy: usize,
 }
 
-/// What to do with a run whose process died through no fault of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnLost {
-    /// Start it again, at most three times in all.
-    #[default]
-    Retry,
-    /// Report it as crashed.
-    Report,
-}
-
-/// One run to be made.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// The script's files.
-    pub bundle: Arc<Bundle>,
-    /// The source's path in the bundle.
-    pub path: String,
-    /// The script's name, `__name__` in function mode.
-    pub name: String,
-    /// `function` or `module:function`.
-    pub entry: Option<String>,
-    /// A JSON object or array.
-    pub args: String,
-    /// Which arguments were given as text.
-    pub text_args: Vec<String>,
-    /// `sys.argv[1:]` in script mode.
-    pub argv: Vec<String>,
-    /// The environment, all of it.
-    pub env: Vec<(String, String)>,
-    /// The JSON object behind `context`.
-    pub context: String,
-    /// What becomes of the result.
-    pub result_kind: ResultKind,
-    /// What it may use.
-    pub limits: Limits,
-    /// What happens when its process dies.
-    pub on_lost: OnLost,
-}
-
-/// Why a job was refused before it was queued.
-#[derive(Debug, thiserror::Error)]
-pub enum JobError {
-    /// A limit that cannot be.
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-    /// The memory limit is larger than everything all runs may use together.
-    #[error("a memory limit of {asked} bytes never fits into the memory budget of {budget} bytes")]
-    OverBudget {
-        /// What was asked for.
-        asked: u64,
-        /// What there is for all.
-        budget: u64,
-    },
-    /// The arguments are larger than arguments may be.
-    #[error("the arguments have {size} bytes; at most {MAX_ARGS} are taken")]
-    ArgsTooLarge {
-        /// Their size.
-        size: usize,
-    },
-    /// The arguments are not JSON, or nested too deep, or neither an object nor an array.
-    #[error("the arguments are not a JSON object or array: {0}")]
-    BadArgs(String),
-    /// The bundle has no such file.
-    #[error("the bundle has no file {0:?}")]
-    NoSource(String),
-}
-
-/// What happens to a run, in order; [`Event::Done`] is the last.
-#[derive(Debug)]
-pub enum Event {
-    /// The script wrote.
-    Output {
-        /// Where to.
-        stream: Stream,
-        /// What.
-        bytes: Bytes,
-    },
-    /// Its process died: it starts again, and what it wrote so far is void.
-    Restarted,
-    /// The script asks for something; answer with [`Run::reply`].
-    Call {
-        /// Names the question in the answer.
-        number: u64,
-        /// What is asked for.
-        verb: String,
-        /// The question, as JSON.
-        request: String,
-    },
-    /// It is over.
-    Done(Box<Report>),
-}
-
 /// The pool. Clones are the same pool; the processes end with the last.
 #[derive(Clone)]
 pub struct Pool {
@@ -232,51 +125,6 @@ struct State {
     hardening: Option<Hardening>,
     interpreter_memory: u64,
     closing: bool,
-}
-
-struct Process {
-    link: frame::Sender,
-    kill: Arc<Notify>,
-    pid: u32,
-    up: bool,
-    draining: bool,
-    /// Belongs to one run alone.
-    reserved: bool,
-    /// Its CPU priority can be changed, and was lowered.
-    may_favour: bool,
-    lowered: bool,
-    aboard: HashMap<RunNumber, Aboard>,
-    started: u64,
-    bundles: VecDeque<(BundleHash, usize)>,
-    since: Instant,
-    heard: Instant,
-    pinged: Instant,
-    idle_since: Instant,
-    /// The run for whose sake the watchdog ends the process, and how that run ended.
-    culprit: Option<(RunNumber, Outcome, &'static str)>,
-}
-
-struct Aboard {
-    entry: Entry,
-    busy: bool,
-    began: Instant,
-    cancelled: Option<Instant>,
-    streams: [StreamCount; 2],
-}
-
-#[derive(Default)]
-struct StreamCount {
-    received: u64,
-    /// Bytes the reader has not taken yet.
-    unread: u64,
-    credit: u64,
-}
-
-struct Entry {
-    number: RunNumber,
-    job: Arc<Job>,
-    events: mpsc::UnboundedSender<Event>,
-    lost: u32,
 }
 
 impl Pool {
@@ -542,7 +390,7 @@ impl Pool {
                 aboard.entry.tell(Event::Call { number, verb, request });
             }
             Kind::Done => {
-                let (done, result) = Done::decode(&payload).map_err(|error| error.to_string())?;
+                let (done, result) = frame::Done::decode(&payload).map_err(|error| error.to_string())?;
                 let aboard = process.aboard.remove(&run).ok_or("the end of a run that is not aboard")?;
                 let report = aboard.report(done, result)?;
                 process.reserved = false;
@@ -656,238 +504,6 @@ impl Pool {
     }
 }
 
-/// The process that takes the next run, and whether every process has a busy run.
-fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usize) -> Option<(u64, bool)> {
-    let open = || {
-        processes.iter().filter(|(_, process)| {
-            process.up && !process.draining && !process.reserved && process.aboard.len() < engine::SLOTS as usize / 2
-        })
-    };
-    if alone {
-        return open().find(|(_, process)| process.aboard.is_empty()).map(|(number, _)| (*number, false));
-    }
-    let free = open().filter(|(_, process)| !process.has_busy()).min_by_key(|(_, process)| process.aboard.len());
-    if let Some((number, _)) = free {
-        return Some((*number, false));
-    }
-    // As many processes as there are cores, those with the fewest busy runs, take all newcomers: these go before the busy
-    // ones inside their process, and the other processes, which have busy runs only, go after it (see `favour`).
-    let mut busy: Vec<_> = open().collect();
-    busy.sort_by_key(|(number, process)| (process.busy(), **number));
-    let least = busy.into_iter().take(cores).min_by_key(|(_, process)| process.aboard.len() - process.busy());
-    least.map(|(number, _)| (*number, true))
-}
-
-impl Process {
-    fn busy(&self) -> usize {
-        self.aboard.values().filter(|aboard| aboard.busy).count()
-    }
-
-    fn has_busy(&self) -> bool {
-        self.aboard.values().any(|aboard| aboard.busy)
-    }
-
-    /// Gives a process that has busy runs only what CPU the others leave, for as long as that is so. Only a node with the
-    /// right to raise a priority again (root, usually) does it; elsewhere the kernel shares out the CPU evenly.
-    fn favour(&mut self) {
-        let lower = self.has_busy() && self.aboard.values().all(|aboard| aboard.busy);
-        if self.may_favour && lower != self.lowered {
-            self.lowered = lower;
-            harden::set_priority(self.pid, lower);
-        }
-    }
-
-    fn drain(&mut self) {
-        self.draining = true;
-        self.link.send(Kind::Drain, 0, b"");
-    }
-
-    fn start(&mut self, entry: Entry) {
-        self.load(&entry.job.bundle);
-        let job = &entry.job;
-        let start = Start {
-            bundle: *job.bundle.hash().as_bytes(),
-            path: job.path.clone(),
-            name: job.name.clone(),
-            entry: job.entry.clone(),
-            args: job.args.clone(),
-            text_args: job.text_args.clone(),
-            argv: job.argv.clone(),
-            env: job.env.clone(),
-            context: job.context.clone(),
-            result_kind: job.result_kind,
-            limits: job.limits,
-        };
-        self.link.send(Kind::Start, entry.number, &frame::to_json(&start));
-        self.started += 1;
-        let streams = std::array::from_fn(|_| StreamCount { credit: frame::OUT_CREDIT, ..Default::default() });
-        let aboard = Aboard { entry, busy: false, began: Instant::now(), cancelled: None, streams };
-        self.aboard.insert(aboard.entry.number, aboard);
-    }
-
-    /// Makes sure the process has the bundle; the least recently used ones make room.
-    fn load(&mut self, bundle: &Bundle) {
-        let hash = bundle.hash();
-        if let Some(at) = self.bundles.iter().position(|(known, _)| *known == hash) {
-            if let Some(known) = self.bundles.remove(at) {
-                self.bundles.push_back(known);
-            }
-            return;
-        }
-        self.bundles.push_back((hash, bundle.bytes().len()));
-        let mut forget = Vec::new();
-        while self.bundles.len() > 1
-            && (self.bundles.len() > BUNDLES || self.bundles.iter().map(|(_, size)| size).sum::<usize>() > BUNDLE_BYTES)
-        {
-            // Forgetting one that a run uses is safe: the run holds it.
-            forget.extend(self.bundles.pop_front().map(|(hash, _)| *hash.as_bytes()));
-        }
-        // A descriptor that cannot be duplicated (too many are open) goes without: the process then refuses the run,
-        // which is reported as its crash, and the reason is in the log.
-        let descriptor = bundle.descriptor().and_then(|descriptor| descriptor.try_clone_to_owned().ok());
-        let load = frame::to_json(&frame::Load { hash: *hash.as_bytes(), forget });
-        self.link.send_with(Kind::Load, 0, &load, descriptor);
-    }
-}
-
-impl Aboard {
-    fn output(&mut self, link: &frame::Sender, out: Out<'_>, bytes: Bytes) -> Result<(), String> {
-        let limits = &self.entry.job.limits;
-        let limit = match out.stream {
-            Stream::Stdout => limits.stdout,
-            Stream::Stderr => limits.stderr,
-        };
-        let count = &mut self.streams[out.stream as usize - 1];
-        let size = bytes.len() as u64;
-        if out.offset != count.received || count.received + size > limit || size > count.credit + LAST_BYTES {
-            return Err("output out of order, over its limit or over its credit".into());
-        }
-        count.received += size;
-        count.unread += size;
-        count.credit = count.credit.saturating_sub(size);
-        count.give_credit(link, self.entry.number, out.stream);
-        self.entry.tell(Event::Output { stream: out.stream, bytes });
-        Ok(())
-    }
-
-    /// What the process says about the end of a run, checked.
-    fn report(&self, done: Done, result: &[u8]) -> Result<Report, String> {
-        let job = &self.entry.job;
-        for (count, said) in self.streams.iter().zip([done.stdout, done.stderr]) {
-            if said.bytes.checked_sub(said.dropped) != Some(count.received) {
-                return Err("output is missing at the end of a run".into());
-            }
-        }
-        let usage = Usage { fuel: done.usage.fuel.min(job.limits.fuel), ..done.usage };
-        let mut report = Report {
-            outcome: done.outcome,
-            mode: done.mode,
-            result: None,
-            result_kind: done.result_kind,
-            error: done.error,
-            stopped_at: done.stopped_at,
-            notes: done.notes,
-            usage,
-            stdout: done.stdout,
-            stderr: done.stderr,
-            lost_attempts: self.entry.lost,
-        };
-        if report.outcome == Outcome::Succeeded {
-            match check_result(result, job.limits.result) {
-                Ok(result) => report.result = Some(result),
-                Err(message) => {
-                    report.outcome = Outcome::Failed;
-                    let traceback = String::new();
-                    report.error = Some(ScriptError { type_name: "ResultError".into(), message, traceback });
-                }
-            }
-        }
-        Ok(report)
-    }
-}
-
-impl StreamCount {
-    /// Lets more come, as long as the reader keeps up.
-    fn give_credit(&mut self, link: &frame::Sender, run: RunNumber, stream: Stream) {
-        let more = frame::OUT_CREDIT.saturating_sub(self.credit);
-        if self.unread < UNREAD && more >= frame::OUT_CREDIT / 2 {
-            self.credit += more;
-            link.send(Kind::Credit, run, &Credit { stream, bytes: more }.encode());
-        }
-    }
-}
-
-impl Entry {
-    fn tell(&self, event: Event) {
-        // Nobody listens to a run that was dropped; it is being cancelled.
-        let _ = self.events.send(event);
-    }
-
-    fn end(&self, report: Report) {
-        self.tell(Event::Done(Box::new(report)));
-    }
-}
-
-/// A run under way. Dropping it cancels it.
-pub struct Run {
-    pool: Pool,
-    number: RunNumber,
-    events: mpsc::UnboundedReceiver<Event>,
-    over: bool,
-}
-
-impl Run {
-    /// What happens next; none after [`Event::Done`].
-    pub async fn next(&mut self) -> Option<Event> {
-        if self.over {
-            return None;
-        }
-        let event = self.events.recv().await;
-        match &event {
-            Some(Event::Output { stream, bytes }) => self.pool.consumed(self.number, *stream, bytes.len() as u64),
-            Some(Event::Done(_)) | None => self.over = true,
-            _ => {}
-        }
-        event
-    }
-
-    /// Waits for the end and brings all it wrote.
-    pub async fn finish(mut self) -> (Report, Vec<u8>, Vec<u8>) {
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        while let Some(event) = self.next().await {
-            match event {
-                Event::Output { stream: Stream::Stdout, bytes } => stdout.extend_from_slice(&bytes),
-                Event::Output { stream: Stream::Stderr, bytes } => stderr.extend_from_slice(&bytes),
-                Event::Restarted => {
-                    stdout.clear();
-                    stderr.clear();
-                }
-                Event::Call { number, verb, .. } => self.reply(number, Err(format!("nobody answers {verb} here"))),
-                Event::Done(report) => return (*report, stdout, stderr),
-            }
-        }
-        (Report::crashed("the pool ended"), stdout, stderr)
-    }
-
-    /// Answers a call of the script's.
-    pub fn reply(&self, number: u64, answer: Result<String, String>) {
-        self.pool.reply(self.number, &Reply { number, answer });
-    }
-
-    /// Asks the run to stop; its end comes as an event like any other.
-    pub fn cancel(&self) {
-        self.pool.cancel(self.number);
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        if !self.over {
-            self.cancel();
-        }
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(watchdog) = lock(&self.watchdog).take() {
@@ -899,137 +515,7 @@ impl Drop for Inner {
     }
 }
 
-/// Ends runs and processes that do not end by themselves, asks processes whether they are there, lets surplus ones go.
-async fn watch(pool: std::sync::Weak<Inner>) {
-    let mut tick = tokio::time::interval(WATCH_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let late = tick.tick().await;
-        let Some(inner) = pool.upgrade() else { return };
-        // A node that was itself stopped (suspended, starved) must not blame its processes for the time.
-        let asleep = late.elapsed() > WATCH_EVERY;
-        if !asleep {
-            Pool { inner }.watch(Instant::now());
-        }
-    }
-}
-
-impl Pool {
-    fn watch(&self, now: Instant) {
-        let mut state = self.lock();
-        let usual = self.inner.config.processes.max(1);
-        let mut surplus = state.processes.values().filter(|process| !process.draining).count().saturating_sub(usual);
-        for process in state.processes.values_mut() {
-            if let Some(culprit) = process.overdue(now) {
-                process.culprit.get_or_insert(culprit);
-                process.kill.notify_one();
-            }
-            let silent = now.duration_since(process.heard);
-            let stuck = process.up && silent > SILENT || process.link.queued() > MAX_QUEUED;
-            if stuck || !process.up && now.duration_since(process.since) > START_WITHIN {
-                process.kill.notify_one();
-            }
-            if process.up && now.duration_since(process.pinged) >= PING_EVERY {
-                process.pinged = now;
-                process.link.send(Kind::Ping, 0, &[0; 8]);
-            }
-            let idle = process.up && process.aboard.is_empty() && now.duration_since(process.idle_since) > LINGER;
-            if surplus > 0 && idle && !process.draining {
-                surplus -= 1;
-                process.drain();
-            }
-        }
-    }
-}
-
-impl Process {
-    /// The run that should have ended long ago, if there is one, and how it ended.
-    fn overdue(&self, now: Instant) -> Option<(RunNumber, Outcome, &'static str)> {
-        self.aboard.iter().find_map(|(run, aboard)| {
-            if aboard.cancelled.is_some_and(|cancelled| now.duration_since(cancelled) > OVERDUE) {
-                return Some((*run, Outcome::Cancelled, "cancelled"));
-            }
-            let late = now.duration_since(aboard.began) > aboard.entry.job.limits.wall + OVERDUE;
-            late.then_some((*run, Outcome::TimedOut, "it did not stop at its time limit"))
-        })
-    }
-}
-
-/// Checks arguments before any process sees them: JSON, bounded in depth, an object or an array.
-fn check_args(args: &str) -> Result<(), String> {
-    check_depth(args.as_bytes())?;
-    let value: Box<RawValue> = serde_json::from_str(args).map_err(|error| error.to_string())?;
-    match value.get().as_bytes().first() {
-        Some(b'{' | b'[') => Ok(()),
-        _ => Err("it is neither".into()),
-    }
-}
-
-/// Checks a result that came from a guest: UTF-8, JSON, within size and depth.
-fn check_result(result: &[u8], limit: u32) -> Result<Box<RawValue>, String> {
-    if result.len() > limit as usize {
-        return Err(format!("the result has {} bytes as JSON; the limit is {limit}", result.len()));
-    }
-    check_depth(result)?;
-    let text = std::str::from_utf8(result).map_err(|_| "the result is not UTF-8".to_owned())?;
-    serde_json::from_str(text).map_err(|error| format!("the result is not JSON: {error}"))
-}
-
-/// Refuses JSON nested deeper than any parser after this one should have to go. Counts brackets outside strings; what is
-/// not JSON at all is found by the parser that follows.
-fn check_depth(json: &[u8]) -> Result<(), String> {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in json {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
-        match byte {
-            b'"' => in_string = true,
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_JSON_DEPTH {
-            return Err(format!("it is nested deeper than {MAX_JSON_DEPTH}"));
-        }
-    }
-    Ok(())
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No code panics while it holds one of these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_objects_or_arrays_of_bounded_depth() {
-        assert_eq!(check_args("{}"), Ok(()));
-        assert_eq!(check_args(" [1, \"[[[\\\"[\"] "), Ok(()));
-        for bad in ["", "1", "\"x\"", "null", "{", "{}x", "[NaN]", "[1,]"] {
-            assert!(check_args(bad).is_err(), "{bad}");
-        }
-        let deep = |n: usize| "[".repeat(n) + &"]".repeat(n);
-        assert_eq!(check_args(&deep(MAX_JSON_DEPTH)), Ok(()));
-        assert!(check_args(&deep(MAX_JSON_DEPTH + 1)).is_err());
-        assert!(check_args(&deep(100_000)).is_err());
-    }
-
-    #[test]
-    fn results_are_parsed_again() {
-        assert_eq!(check_result(b"[1.5]", 100).expect("takes").get(), "[1.5]");
-        for bad in [&b"NaN"[..], b"", b"\"\xff\"", b"[1", b"{\"a\":1}{}", b"\"\\ud800"] {
-            assert!(check_result(bad, 100).is_err(), "{bad:?}");
-        }
-        assert!(check_result(b"[1234567]", 5).is_err());
-    }
 }

@@ -373,7 +373,6 @@ fn could_not_start(error: &wasmtime::Error) -> frame::Done {
             message: format!("no sandbox could be made: {error}"),
             traceback: String::new(),
         }),
-        stopped_at: None,
         notes: Vec::new(),
         usage: Default::default(),
         stdout: Default::default(),

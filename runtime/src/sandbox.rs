@@ -150,7 +150,6 @@ fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String)
         mode: None,
         result_kind: kind,
         error: None,
-        stopped_at: None,
         notes: Vec::new(),
         usage: Usage::default(),
         stdout: Default::default(),

@@ -452,26 +452,23 @@ fn summary(report: &Report, limits: &Limits, asked: &Asked) -> String {
 /// What stopped the run, against which limit, and what to type.
 fn stop_sentence(report: &Report, limits: &Limits, asked: &Asked) -> Option<String> {
     let given = |asked: bool| if asked { "" } else { ", the default" };
-    let at = report.stopped_at.as_ref().map_or(String::new(), |position| {
-        format!(" in {}, line {} of {}", position.function, position.line, position.file)
-    });
     Some(match report.outcome {
         Outcome::TimedOut => format!(
-            "stopped after {}{at} (limit {}{}; raise with --timeout or limits.timeout; the ceiling is {})",
+            "stopped after {} (limit {}{}; raise with --timeout or limits.timeout; the ceiling is {})",
             quantity::duration(report.usage.wall),
             quantity::duration(limits.wall),
             given(asked.timeout),
             quantity::duration(CEILING.wall),
         ),
         Outcome::OutOfFuel => format!(
-            "stopped after {}{at} (limit {}{}; raise with --fuel, --cpu or limits.fuel; the ceiling is {})",
+            "stopped after {} (limit {}{}; raise with --fuel, --cpu or limits.fuel; the ceiling is {})",
             quantity::fuel_and_time(report.usage.fuel),
             quantity::fuel(limits.fuel),
             given(asked.fuel),
             quantity::fuel(CEILING.fuel),
         ),
         Outcome::OutOfMemory => format!(
-            "stopped at {} of memory{at} (limit {}{}; raise with --memory or limits.memory; the ceiling is {})",
+            "stopped at {} of memory (limit {}{}; raise with --memory or limits.memory; the ceiling is {})",
             quantity::bytes(report.usage.peak_memory_bytes),
             quantity::bytes(limits.memory),
             given(asked.memory),

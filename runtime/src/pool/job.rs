@@ -1,0 +1,148 @@
+//! What is asked of the pool, and the checks at both ends of it: arguments in, results out.
+
+use crate::bundle::Bundle;
+use crate::limits::{LimitError, Limits, MAX_ARGS, MAX_JSON_DEPTH};
+use crate::outcome::ResultKind;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// What to do with a run whose process died through no fault of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLost {
+    /// Start it again, at most three times in all.
+    #[default]
+    Retry,
+    /// Report it as crashed.
+    Report,
+}
+
+/// One run to be made.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The script's files.
+    pub bundle: Arc<Bundle>,
+    /// The source's path in the bundle.
+    pub path: String,
+    /// The script's name, `__name__` in function mode.
+    pub name: String,
+    /// `function` or `module:function`.
+    pub entry: Option<String>,
+    /// A JSON object or array.
+    pub args: String,
+    /// Which arguments were given as text.
+    pub text_args: Vec<String>,
+    /// `sys.argv[1:]` in script mode.
+    pub argv: Vec<String>,
+    /// The environment, all of it.
+    pub env: Vec<(String, String)>,
+    /// The JSON object behind `context`.
+    pub context: String,
+    /// What becomes of the result.
+    pub result_kind: ResultKind,
+    /// What it may use.
+    pub limits: Limits,
+    /// What happens when its process dies.
+    pub on_lost: OnLost,
+}
+
+/// Why a job was refused before it was queued.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// A limit that cannot be.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The memory limit is larger than everything all runs may use together.
+    #[error("a memory limit of {asked} bytes never fits into the memory budget of {budget} bytes")]
+    OverBudget {
+        /// What was asked for.
+        asked: u64,
+        /// What there is for all.
+        budget: u64,
+    },
+    /// The arguments are larger than arguments may be.
+    #[error("the arguments have {size} bytes; at most {MAX_ARGS} are taken")]
+    ArgsTooLarge {
+        /// Their size.
+        size: usize,
+    },
+    /// The arguments are not JSON, or nested too deep, or neither an object nor an array.
+    #[error("the arguments are not a JSON object or array: {0}")]
+    BadArgs(String),
+    /// The bundle has no such file.
+    #[error("the bundle has no file {0:?}")]
+    NoSource(String),
+}
+
+/// Checks arguments before any process sees them: JSON, bounded in depth, an object or an array.
+pub(super) fn check_args(args: &str) -> Result<(), String> {
+    check_depth(args.as_bytes())?;
+    let value: Box<RawValue> = serde_json::from_str(args).map_err(|error| error.to_string())?;
+    match value.get().as_bytes().first() {
+        Some(b'{' | b'[') => Ok(()),
+        _ => Err("it is neither".into()),
+    }
+}
+
+/// Checks a result that came from a guest: UTF-8, JSON, within size and depth.
+pub(super) fn check_result(result: &[u8], limit: u32) -> Result<Box<RawValue>, String> {
+    if result.len() > limit as usize {
+        return Err(format!("the result has {} bytes as JSON; the limit is {limit}", result.len()));
+    }
+    check_depth(result)?;
+    let text = std::str::from_utf8(result).map_err(|_| "the result is not UTF-8".to_owned())?;
+    serde_json::from_str(text).map_err(|error| format!("the result is not JSON: {error}"))
+}
+
+/// Refuses JSON nested deeper than any parser after this one should have to go. Counts brackets outside strings; what is
+/// not JSON at all is found by the parser that follows.
+fn check_depth(json: &[u8]) -> Result<(), String> {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in json {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_JSON_DEPTH {
+            return Err(format!("it is nested deeper than {MAX_JSON_DEPTH}"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_objects_or_arrays_of_bounded_depth() {
+        assert_eq!(check_args("{}"), Ok(()));
+        assert_eq!(check_args(" [1, \"[[[\\\"[\"] "), Ok(()));
+        for bad in ["", "1", "\"x\"", "null", "{", "{}x", "[NaN]", "[1,]"] {
+            assert!(check_args(bad).is_err(), "{bad}");
+        }
+        let deep = |n: usize| "[".repeat(n) + &"]".repeat(n);
+        assert_eq!(check_args(&deep(MAX_JSON_DEPTH)), Ok(()));
+        assert!(check_args(&deep(MAX_JSON_DEPTH + 1)).is_err());
+        assert!(check_args(&deep(100_000)).is_err());
+    }
+
+    #[test]
+    fn results_are_parsed_again() {
+        assert_eq!(check_result(b"[1.5]", 100).expect("takes").get(), "[1.5]");
+        for bad in [&b"NaN"[..], b"", b"\"\xff\"", b"[1", b"{\"a\":1}{}", b"\"\\ud800"] {
+            assert!(check_result(bad, 100).is_err(), "{bad:?}");
+        }
+        assert!(check_result(b"[1234567]", 5).is_err());
+    }
+}

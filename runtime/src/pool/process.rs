@@ -1,0 +1,238 @@
+//! One sandbox process as the pool sees it, and the runs aboard.
+
+use super::job::{Job, check_result};
+use super::run::Event;
+use crate::bundle::{Bundle, BundleHash};
+use crate::frame::{self, Credit, Done, Kind, Out, RunNumber, Start, Stream};
+use crate::outcome::{Outcome, Report, ScriptError, Usage};
+use crate::{engine, harden, output};
+use bytes::Bytes;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{Notify, mpsc};
+
+/// Bytes of bundles that a process keeps mapped.
+const BUNDLE_BYTES: usize = 256 << 20;
+/// Bundles that a process keeps mapped.
+const BUNDLES: usize = 512;
+/// Bytes of output that wait for a run's reader before the script has to wait.
+const UNREAD: u64 = 1 << 20;
+/// What a stream may bring beyond its credit, at the end of its run.
+const LAST_BYTES: u64 = (output::BUFFER + output::PERMIT) as u64;
+
+pub(super) struct Process {
+    pub(super) link: frame::Sender,
+    pub(super) kill: Arc<Notify>,
+    pub(super) pid: u32,
+    pub(super) up: bool,
+    pub(super) draining: bool,
+    /// Belongs to one run alone.
+    pub(super) reserved: bool,
+    /// Its CPU priority can be changed, and was lowered.
+    pub(super) may_favour: bool,
+    pub(super) lowered: bool,
+    pub(super) aboard: HashMap<RunNumber, Aboard>,
+    pub(super) started: u64,
+    pub(super) bundles: VecDeque<(BundleHash, usize)>,
+    pub(super) since: Instant,
+    pub(super) heard: Instant,
+    pub(super) pinged: Instant,
+    pub(super) idle_since: Instant,
+    /// The run for whose sake the watchdog ends the process, and how that run ended.
+    pub(super) culprit: Option<(RunNumber, Outcome, &'static str)>,
+}
+
+pub(super) struct Aboard {
+    pub(super) entry: Entry,
+    pub(super) busy: bool,
+    pub(super) began: Instant,
+    pub(super) cancelled: Option<Instant>,
+    pub(super) streams: [StreamCount; 2],
+}
+
+#[derive(Default)]
+pub(super) struct StreamCount {
+    pub(super) received: u64,
+    /// Bytes the reader has not taken yet.
+    pub(super) unread: u64,
+    pub(super) credit: u64,
+}
+
+pub(super) struct Entry {
+    pub(super) number: RunNumber,
+    pub(super) job: Arc<Job>,
+    pub(super) events: mpsc::UnboundedSender<Event>,
+    pub(super) lost: u32,
+}
+
+/// The process that takes the next run, and whether every process has a busy run.
+pub(super) fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usize) -> Option<(u64, bool)> {
+    let open = || {
+        processes.iter().filter(|(_, process)| {
+            process.up && !process.draining && !process.reserved && process.aboard.len() < engine::SLOTS as usize / 2
+        })
+    };
+    if alone {
+        return open().find(|(_, process)| process.aboard.is_empty()).map(|(number, _)| (*number, false));
+    }
+    let free = open().filter(|(_, process)| !process.has_busy()).min_by_key(|(_, process)| process.aboard.len());
+    if let Some((number, _)) = free {
+        return Some((*number, false));
+    }
+    // As many processes as there are cores, those with the fewest busy runs, take all newcomers: these go before the busy
+    // ones inside their process, and the other processes, which have busy runs only, go after it (see `favour`).
+    let mut busy: Vec<_> = open().collect();
+    busy.sort_by_key(|(number, process)| (process.busy(), **number));
+    let least = busy.into_iter().take(cores).min_by_key(|(_, process)| process.aboard.len() - process.busy());
+    least.map(|(number, _)| (*number, true))
+}
+
+impl Process {
+    pub(super) fn busy(&self) -> usize {
+        self.aboard.values().filter(|aboard| aboard.busy).count()
+    }
+
+    pub(super) fn has_busy(&self) -> bool {
+        self.aboard.values().any(|aboard| aboard.busy)
+    }
+
+    /// Gives a process that has busy runs only what CPU the others leave, for as long as that is so. Only a node with the
+    /// right to raise a priority again (root, usually) does it; elsewhere the kernel shares out the CPU evenly.
+    pub(super) fn favour(&mut self) {
+        let lower = self.has_busy() && self.aboard.values().all(|aboard| aboard.busy);
+        if self.may_favour && lower != self.lowered {
+            self.lowered = lower;
+            harden::set_priority(self.pid, lower);
+        }
+    }
+
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+        self.link.send(Kind::Drain, 0, b"");
+    }
+
+    pub(super) fn start(&mut self, entry: Entry) {
+        self.load(&entry.job.bundle);
+        let job = &entry.job;
+        let start = Start {
+            bundle: *job.bundle.hash().as_bytes(),
+            path: job.path.clone(),
+            name: job.name.clone(),
+            entry: job.entry.clone(),
+            args: job.args.clone(),
+            text_args: job.text_args.clone(),
+            argv: job.argv.clone(),
+            env: job.env.clone(),
+            context: job.context.clone(),
+            result_kind: job.result_kind,
+            limits: job.limits,
+        };
+        self.link.send(Kind::Start, entry.number, &frame::to_json(&start));
+        self.started += 1;
+        let streams = std::array::from_fn(|_| StreamCount { credit: frame::OUT_CREDIT, ..Default::default() });
+        let aboard = Aboard { entry, busy: false, began: Instant::now(), cancelled: None, streams };
+        self.aboard.insert(aboard.entry.number, aboard);
+    }
+
+    /// Makes sure the process has the bundle; the least recently used ones make room.
+    pub(super) fn load(&mut self, bundle: &Bundle) {
+        let hash = bundle.hash();
+        if let Some(at) = self.bundles.iter().position(|(known, _)| *known == hash) {
+            if let Some(known) = self.bundles.remove(at) {
+                self.bundles.push_back(known);
+            }
+            return;
+        }
+        self.bundles.push_back((hash, bundle.bytes().len()));
+        let mut forget = Vec::new();
+        while self.bundles.len() > 1
+            && (self.bundles.len() > BUNDLES || self.bundles.iter().map(|(_, size)| size).sum::<usize>() > BUNDLE_BYTES)
+        {
+            // Forgetting one that a run uses is safe: the run holds it.
+            forget.extend(self.bundles.pop_front().map(|(hash, _)| *hash.as_bytes()));
+        }
+        // A descriptor that cannot be duplicated (too many are open) goes without: the process then refuses the run,
+        // which is reported as its crash, and the reason is in the log.
+        let descriptor = bundle.descriptor().and_then(|descriptor| descriptor.try_clone_to_owned().ok());
+        let load = frame::to_json(&frame::Load { hash: *hash.as_bytes(), forget });
+        self.link.send_with(Kind::Load, 0, &load, descriptor);
+    }
+}
+
+impl Aboard {
+    pub(super) fn output(&mut self, link: &frame::Sender, out: Out<'_>, bytes: Bytes) -> Result<(), String> {
+        let limits = &self.entry.job.limits;
+        let limit = match out.stream {
+            Stream::Stdout => limits.stdout,
+            Stream::Stderr => limits.stderr,
+        };
+        let count = &mut self.streams[out.stream as usize - 1];
+        let size = bytes.len() as u64;
+        if out.offset != count.received || count.received + size > limit || size > count.credit + LAST_BYTES {
+            return Err("output out of order, over its limit or over its credit".into());
+        }
+        count.received += size;
+        count.unread += size;
+        count.credit = count.credit.saturating_sub(size);
+        count.give_credit(link, self.entry.number, out.stream);
+        self.entry.tell(Event::Output { stream: out.stream, bytes });
+        Ok(())
+    }
+
+    /// What the process says about the end of a run, checked.
+    pub(super) fn report(&self, done: Done, result: &[u8]) -> Result<Report, String> {
+        let job = &self.entry.job;
+        for (count, said) in self.streams.iter().zip([done.stdout, done.stderr]) {
+            if said.bytes.checked_sub(said.dropped) != Some(count.received) {
+                return Err("output is missing at the end of a run".into());
+            }
+        }
+        let usage = Usage { fuel: done.usage.fuel.min(job.limits.fuel), ..done.usage };
+        let mut report = Report {
+            outcome: done.outcome,
+            mode: done.mode,
+            result: None,
+            result_kind: done.result_kind,
+            error: done.error,
+            notes: done.notes,
+            usage,
+            stdout: done.stdout,
+            stderr: done.stderr,
+            lost_attempts: self.entry.lost,
+        };
+        if report.outcome == Outcome::Succeeded {
+            match check_result(result, job.limits.result) {
+                Ok(result) => report.result = Some(result),
+                Err(message) => {
+                    report.outcome = Outcome::Failed;
+                    let traceback = String::new();
+                    report.error = Some(ScriptError { type_name: "ResultError".into(), message, traceback });
+                }
+            }
+        }
+        Ok(report)
+    }
+}
+
+impl StreamCount {
+    /// Lets more come, as long as the reader keeps up.
+    pub(super) fn give_credit(&mut self, link: &frame::Sender, run: RunNumber, stream: Stream) {
+        let more = frame::OUT_CREDIT.saturating_sub(self.credit);
+        if self.unread < UNREAD && more >= frame::OUT_CREDIT / 2 {
+            self.credit += more;
+            link.send(Kind::Credit, run, &Credit { stream, bytes: more }.encode());
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody listens to a run that was dropped; it is being cancelled.
+        let _ = self.events.send(event);
+    }
+
+    pub(super) fn end(&self, report: Report) {
+        self.tell(Event::Done(Box::new(report)));
+    }
+}

@@ -1,0 +1,80 @@
+//! The watchdog: ends runs and processes that do not end by themselves, asks processes whether they are there, and lets
+//! surplus ones go.
+
+use super::process::Process;
+use super::{Inner, Pool};
+use crate::frame::{Kind, RunNumber};
+use crate::outcome::Outcome;
+use std::sync::Weak;
+use std::time::{Duration, Instant};
+
+/// A run past its wall clock by this much, or not gone this long after it was cancelled, costs its process its life.
+const OVERDUE: Duration = Duration::from_secs(2);
+/// A process that has not answered for this long is dead.
+const SILENT: Duration = Duration::from_secs(5);
+/// How often processes are asked whether they are there.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// How often the watchdog looks.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// A process beyond the usual number ends when it has been empty for this long.
+const LINGER: Duration = Duration::from_secs(10);
+/// A process has this long to load the interpreter and say hello.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// Bytes waiting for a process to read before it is taken for dead.
+const MAX_QUEUED: usize = 64 << 20;
+
+/// Ends runs and processes that do not end by themselves, asks processes whether they are there, lets surplus ones go.
+pub(super) async fn watch(pool: Weak<Inner>) {
+    let mut tick = tokio::time::interval(WATCH_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let late = tick.tick().await;
+        let Some(inner) = pool.upgrade() else { return };
+        // A node that was itself stopped (suspended, starved) must not blame its processes for the time.
+        let asleep = late.elapsed() > WATCH_EVERY;
+        if !asleep {
+            Pool { inner }.watch(Instant::now());
+        }
+    }
+}
+
+impl Pool {
+    fn watch(&self, now: Instant) {
+        let mut state = self.lock();
+        let usual = self.inner.config.processes.max(1);
+        let mut surplus = state.processes.values().filter(|process| !process.draining).count().saturating_sub(usual);
+        for process in state.processes.values_mut() {
+            if let Some(culprit) = process.overdue(now) {
+                process.culprit.get_or_insert(culprit);
+                process.kill.notify_one();
+            }
+            let silent = now.duration_since(process.heard);
+            let stuck = process.up && silent > SILENT || process.link.queued() > MAX_QUEUED;
+            if stuck || !process.up && now.duration_since(process.since) > START_WITHIN {
+                process.kill.notify_one();
+            }
+            if process.up && now.duration_since(process.pinged) >= PING_EVERY {
+                process.pinged = now;
+                process.link.send(Kind::Ping, 0, &[0; 8]);
+            }
+            let idle = process.up && process.aboard.is_empty() && now.duration_since(process.idle_since) > LINGER;
+            if surplus > 0 && idle && !process.draining {
+                surplus -= 1;
+                process.drain();
+            }
+        }
+    }
+}
+
+impl Process {
+    /// The run that should have ended long ago, if there is one, and how it ended.
+    fn overdue(&self, now: Instant) -> Option<(RunNumber, Outcome, &'static str)> {
+        self.aboard.iter().find_map(|(run, aboard)| {
+            if aboard.cancelled.is_some_and(|cancelled| now.duration_since(cancelled) > OVERDUE) {
+                return Some((*run, Outcome::Cancelled, "cancelled"));
+            }
+            let late = now.duration_since(aboard.began) > aboard.entry.job.limits.wall + OVERDUE;
+            late.then_some((*run, Outcome::TimedOut, "it did not stop at its time limit"))
+        })
+    }
+}
