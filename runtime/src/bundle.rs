@@ -4,6 +4,7 @@
 //! pages. Layout: magic, number of files (u32), then for each file the length of its path (u32), the path, the length of
 //! its content (u64); then the contents in the same order. Numbers are little-endian.
 
+use crate::limits::{MAX_DEPTH, MAX_NAME, MAX_PATH};
 use crate::sealed::Sealed;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -156,12 +157,12 @@ fn check_paths<'p>(paths: impl Iterator<Item = &'p str>) -> Result<(), BundleErr
     for path in paths {
         let bad = || BundleError::BadPath(path.chars().take(100).collect());
         let depth = path.split('/').count();
-        if path.len() > crate::files::MAX_PATH || depth + 2 > crate::files::MAX_DEPTH {
+        if path.len() > MAX_PATH || depth + 2 > MAX_DEPTH {
             return Err(bad());
         }
         for part in path.split('/') {
             let control = part.chars().any(char::is_control);
-            if part.is_empty() || part == "." || part == ".." || control || part.len() > crate::files::MAX_NAME {
+            if part.is_empty() || part == "." || part == ".." || control || part.len() > MAX_NAME {
                 return Err(bad());
             }
         }

@@ -10,6 +10,7 @@ pub(crate) use wasi::{FilesView, HasFiles};
 
 use crate::budget::Budget;
 use crate::bundle::Bundle;
+use crate::limits::{MAX_DEPTH, MAX_NAME, MAX_PATH};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -17,12 +18,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Most files and directories in the tree that a script made.
 pub const MAX_NODES: u64 = 16_384;
-/// Longest name of a file, in bytes.
-pub const MAX_NAME: usize = 255;
-/// Longest path, in bytes, as one call may bring it.
-pub const MAX_PATH: usize = 4_096;
-/// Deepest nesting of directories.
-pub const MAX_DEPTH: usize = 64;
 /// Most files and directories open at once.
 pub const MAX_DESCRIPTORS: u64 = 256;
 /// What a file or directory costs of the run's memory besides its content, in bytes: about what the host keeps for it.

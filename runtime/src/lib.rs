@@ -8,6 +8,7 @@ mod files;
 mod frame;
 mod guest;
 mod harden;
+mod heap;
 mod interpreter;
 mod limits;
 pub mod machine;

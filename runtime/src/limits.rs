@@ -24,6 +24,13 @@ pub const MAX_SOURCE: usize = 1 << 20;
 /// below it and below what serde_json parses by default (128).
 pub const MAX_JSON_DEPTH: usize = 100;
 
+/// Longest name of a file, in bytes.
+pub(crate) const MAX_NAME: usize = 255;
+/// Longest path of a file, in bytes, as one call may bring it.
+pub(crate) const MAX_PATH: usize = 4_096;
+/// Deepest nesting of directories.
+pub(crate) const MAX_DEPTH: usize = 64;
+
 /// What one run may use. A run that reaches a limit is stopped, or refused what would take it beyond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

@@ -8,6 +8,7 @@ use crate::engine;
 use crate::frame::{self, Credit, Hello, Incoming, Kind, Load, Out, Reply, RunNumber, RunUsage, Start, Stream};
 use crate::guest::{Arrival, Door};
 use crate::harden::{self, Hardening};
+use crate::heap;
 use crate::limits::{CEILING, Limits};
 use crate::outcome::{Outcome, ResultKind, ScriptError};
 use crate::output::Output;
@@ -19,8 +20,12 @@ use std::collections::{HashMap, VecDeque};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 use wasmtime::component::Component;
+
+/// A run that took longer may have left holes in the heap worth giving back.
+const SMALL_RUN: Duration = Duration::from_millis(100);
 
 /// What the node tells a sandbox process on its command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +78,7 @@ impl From<wasmtime::Error> for ProcessError {
 pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
     let mut hardening = Hardening::default();
     harden::step_back(&mut hardening);
+    heap::configure();
     // `event_interval(1)`: the socket is looked at after every slice, so that a cancel is not late behind a busy run. (A
     // `LocalSet` would run 61 slices before that, whatever the interval is.)
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -318,6 +324,9 @@ impl Process {
         // Let a run that came meanwhile begin before the memory of this one is given back.
         tokio::task::yield_now().await;
         drop(spent);
+        if done.usage.wall > SMALL_RUN {
+            heap::trim();
+        }
         self.refill.notify_one();
     }
 
