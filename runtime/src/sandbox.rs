@@ -9,8 +9,9 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
-/// Fuel between two yields: about 2 ms of the slowest code, so that one run cannot hold its process for longer.
-const SLICE: u64 = 8_000_000;
+/// Fuel between two yields: at most 2 ms of the slowest code (regular expressions, 2.3 G a second on a slow machine), so
+/// that one run cannot hold its process for longer.
+const SLICE: u64 = 4_000_000;
 /// What a run needs beyond the interpreter's own memory to do anything at all, in bytes.
 const HEADROOM: u64 = 4 << 20;
 
