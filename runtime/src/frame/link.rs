@@ -316,6 +316,7 @@ mod tests {
         sender.send(Kind::Ping, 0, b"12345678");
         let memory = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).expect("makes");
         sender.send_with(Kind::Load, 0, b"{}", Some(memory));
+        sender.drained().await;
         assert!(receiver.next().await.expect("receives").expect("a frame").descriptor.is_none());
         assert!(receiver.next().await.expect("receives").expect("a frame").descriptor.is_some());
     }
@@ -325,6 +326,7 @@ mod tests {
         let ((_keep, mut receiver), (sender, _)) = link();
         let memory = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).expect("makes");
         sender.send_with(Kind::Load, 0, b"{}", Some(memory));
+        sender.drained().await;
         assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))));
     }
 
@@ -337,6 +339,7 @@ mod tests {
         for bytes in [too_long, no_kind, no_flag, padding] {
             let ((sender, _keep), (_, mut receiver)) = link();
             raw(&sender, &bytes);
+            sender.drained().await;
             assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))), "{bytes:?}");
         }
     }
@@ -345,6 +348,7 @@ mod tests {
     async fn a_link_that_ends_within_a_frame_is_a_violation() {
         let ((sender, other), (_, mut receiver)) = link();
         raw(&sender, &[3, 0, 0, 0]);
+        sender.drained().await;
         drop((sender, other));
         assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))));
     }
@@ -353,6 +357,7 @@ mod tests {
     async fn a_link_that_ends_between_frames_just_ends() {
         let ((sender, other), (_, mut receiver)) = link();
         sender.send(Kind::Ping, 0, b"12345678");
+        sender.drained().await;
         drop((sender, other));
         assert!(receiver.next().await.expect("receives").is_some());
         assert!(receiver.next().await.expect("receives").is_none());
