@@ -106,6 +106,8 @@ pub struct Pool {
 
 struct Inner {
     config: PoolConfig,
+    /// Asked once: the answer comes from files of the control group, too slow for every run.
+    cores: usize,
     children: Children,
     state: Mutex<State>,
     /// Something changed that somebody may wait for: the first hello, a failed start, an empty pool.
@@ -133,6 +135,7 @@ impl Pool {
         let children = Children::new(interpreter)?;
         let inner = Arc::new(Inner {
             config,
+            cores: machine::cores(),
             children,
             state: Mutex::default(),
             changed: Notify::new(),
@@ -216,10 +219,10 @@ impl Pool {
                 entry.end(Report::ended(Outcome::Cancelled));
             }
             for process in state.processes.values_mut() {
-                process.draining = true;
                 if drain {
-                    process.link.send(Kind::Drain, 0, b"");
+                    process.drain();
                 } else {
+                    process.draining = true;
                     process.kill.notify_one();
                 }
             }
@@ -318,7 +321,7 @@ impl Pool {
                 return;
             }
             let alone = entry.lost >= 2;
-            let Some((number, every_one_busy)) = choose(&state.processes, alone, machine::cores()) else {
+            let Some((number, every_one_busy)) = choose(&state.processes, alone, self.inner.cores) else {
                 // A run that must be alone waits for an empty process; one more makes sure that there will be one.
                 if alone {
                     self.grow(state);
@@ -427,10 +430,7 @@ impl Pool {
             let mut entry = aboard.entry;
             state.admitted -= entry.job.limits.memory;
             let fate = match process.culprit {
-                Some((culprit, outcome, why)) if culprit == run => Some(match outcome {
-                    Outcome::Crashed => Report::crashed(why),
-                    outcome => Report::ended(outcome),
-                }),
+                Some((culprit, outcome)) if culprit == run => Some(Report::ended(outcome)),
                 _ if aboard.cancelled.is_some() => Some(Report::ended(Outcome::Cancelled)),
                 // The kernel's or an operator's SIGKILL is nothing a script can bring about; every other death of a
                 // process with one run aboard is that run's doing.

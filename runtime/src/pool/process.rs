@@ -40,7 +40,7 @@ pub(super) struct Process {
     pub(super) pinged: Instant,
     pub(super) idle_since: Instant,
     /// The run for whose sake the watchdog ends the process, and how that run ended.
-    pub(super) culprit: Option<(RunNumber, Outcome, &'static str)>,
+    pub(super) culprit: Option<(RunNumber, Outcome)>,
 }
 
 pub(super) struct Aboard {

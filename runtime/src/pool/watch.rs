@@ -68,13 +68,13 @@ impl Pool {
 
 impl Process {
     /// The run that should have ended long ago, if there is one, and how it ended.
-    fn overdue(&self, now: Instant) -> Option<(RunNumber, Outcome, &'static str)> {
+    fn overdue(&self, now: Instant) -> Option<(RunNumber, Outcome)> {
         self.aboard.iter().find_map(|(run, aboard)| {
             if aboard.cancelled.is_some_and(|cancelled| now.duration_since(cancelled) > OVERDUE) {
-                return Some((*run, Outcome::Cancelled, "cancelled"));
+                return Some((*run, Outcome::Cancelled));
             }
             let late = now.duration_since(aboard.began) > aboard.entry.job.limits.wall + OVERDUE;
-            late.then_some((*run, Outcome::TimedOut, "it did not stop at its time limit"))
+            late.then_some((*run, Outcome::TimedOut))
         })
     }
 }
