@@ -15,6 +15,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+/// Interpreters that a cache directory keeps: the newest, and those of other builds and processors made last. Each has
+/// some 50 MB.
+const KEPT: usize = 4;
+
 static GUEST: &[u8] = include_bytes!(env!("CRONBOX_GUEST_WASM"));
 
 /// The guest's build as its recipe recorded it: a JSON object with versions and digests.
@@ -115,6 +119,7 @@ impl CompiledInterpreter {
         on_compile();
         let path = cache.join(file_name());
         compile_to(GUEST, &path)?;
+        prune(cache);
         let mut made = Self::open_file(&path, false)?;
         made.compiled_now = true;
         Ok(made)
@@ -186,6 +191,23 @@ impl CompiledInterpreter {
             let _ = write_beside(&record_path(path), &crate::frame::to_json(&record));
         }
         Ok(CompiledInterpreter { file, path: path.into(), compiled_now: false })
+    }
+}
+
+/// Removes interpreters of builds long past. Those that processes have mapped live on without a name.
+fn prune(cache: &Path) {
+    let is_ours = |name: &str| name.starts_with("python-") && name.ends_with(".cwasm");
+    let Ok(entries) = fs::read_dir(cache) else { return };
+    let mut found: Vec<_> = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_ours))
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    found.sort();
+    for (_, path) in found.iter().rev().skip(KEPT) {
+        // One that cannot be removed is in nobody's way.
+        let _ = fs::remove_file(path);
+        let _ = fs::remove_file(record_path(path));
     }
 }
 
@@ -318,6 +340,25 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("sets");
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).expect("sets");
         assert!(matches!(CompiledInterpreter::open(&directory, || ()), Err(InterpreterError::Untrusted { .. })));
+        fs::remove_dir_all(directory).expect("removes");
+    }
+
+    #[test]
+    fn of_old_builds_only_the_last_are_kept() {
+        let directory = place("pruned");
+        let made = |day: u64| {
+            let path = directory.join(format!("python-{day}.cwasm"));
+            fs::write(record_path(&path), "{}").expect("writes");
+            let file = File::create(&path).expect("makes");
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * day)).expect("sets");
+            path
+        };
+        let paths: Vec<_> = (0..KEPT as u64 + 2).map(made).collect();
+        fs::write(directory.join("lock"), "").expect("writes");
+        prune(&directory);
+        let left = |path: &&PathBuf| path.exists() && record_path(path).exists();
+        assert_eq!(paths.iter().filter(left).collect::<Vec<_>>(), paths[2..].iter().collect::<Vec<_>>());
+        assert!(!record_path(&paths[0]).exists() && directory.join("lock").exists());
         fs::remove_dir_all(directory).expect("removes");
     }
 

@@ -1,9 +1,9 @@
 //! The pool of sandbox processes, as the node sees it: who runs where, who waits, and what happens when a process dies.
 //!
 //! A run is admitted while the memory limits of all admitted runs stay within the budget, and goes to the process with
-//! the fewest runs among those that have no busy one. When every process has a busy run, the pool grows (up to
-//! [`PoolConfig::max_processes`]) and the run starts at once in the least loaded process, where it takes its turns before
-//! the busy ones. A process that dies takes no run with it: those aboard, except the culprit when there is one, start
+//! the fewest runs among those that have no busy one. When busy runs occupy so many processes that newcomers queue in
+//! fewer than usual, the pool grows (up to [`PoolConfig::max_processes`]); when they occupy all, the run starts at once in
+//! the least loaded process, where it takes its turns before the busy ones. A process that dies takes no run with it: those aboard, except the culprit when there is one, start
 //! again; a run that was aboard two processes that died runs alone the third time.
 
 mod child;
@@ -321,19 +321,20 @@ impl Pool {
                 return;
             }
             let alone = entry.lost >= 2;
-            let Some((number, every_one_busy)) = choose(&state.processes, alone, self.inner.cores) else {
+            let usual = self.inner.config.processes.max(1);
+            let Some(choice) = choose(&state.processes, alone, self.inner.cores, usual) else {
                 // A run that must be alone waits for an empty process; one more makes sure that there will be one.
                 if alone {
                     self.grow(state);
                 }
                 return;
             };
-            if every_one_busy {
+            if choice.crowded {
                 self.grow(state);
             }
             let Some(entry) = state.queue.pop_front() else { return };
             state.admitted += entry.job.limits.memory;
-            if let Some(process) = state.processes.get_mut(&number) {
+            if let Some(process) = state.processes.get_mut(&choice.process) {
                 process.reserved = alone;
                 process.start(entry);
                 process.favour();

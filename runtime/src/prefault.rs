@@ -1,9 +1,10 @@
-//! Faulting in, ahead of a run, the pages that every run writes.
+//! Faulting in, ahead of a run, the pages that every run touches.
 //!
 //! The memory of a sandbox is a private mapping of the interpreter's image: each page a run writes for the first time
-//! costs a fault and a copy, and for a small run those are most of its time. Every run writes much the same pages first,
-//! so one run is watched before the process locks itself, and from then on those pages of a sandbox that nobody uses yet
-//! are copied at once, by one system call for each stretch, while its process has nothing else to do.
+//! costs a fault and a copy, each neighbourhood it reads a fault, and for a small run those are most of its time. Every
+//! run touches much the same pages first, so one run is watched before the process locks itself, and from then on those
+//! pages of a sandbox that nobody uses yet are copied, or mapped, at once, by one system call for each stretch, while its
+//! process has nothing else to do.
 //!
 //! Nothing a script can see changes: a page that was faulted in early holds what the image holds.
 
@@ -19,17 +20,30 @@ const PAGE: usize = 4096;
 const GAP: usize = 2;
 /// Most pages that are copied for a sandbox. A warm-up run that wrote more was no small run.
 const MOST: usize = 1_024;
+/// Pages the kernel maps at once when one of a file is read (its `fault_around_bytes`, unless somebody changed that).
+const AROUND: usize = 16;
 /// Bits of /proc/self/pagemap: the page is in memory; it is a page of a file (or shared).
 const PRESENT: u64 = 1 << 63;
 const OF_FILE: u64 = 1 << 61;
 
-/// The written pages of the interpreter's image, and where the image is mapped.
+/// The pages of the interpreter's image that runs touch, and where the image is mapped.
 pub(crate) struct Prefault {
     pagemap: OwnedFd,
     /// Where each sandbox's memory begins.
     slots: Vec<usize>,
-    /// What to fault in, in bytes from there.
-    stretches: Vec<Range<usize>>,
+    /// What to copy, in bytes from there.
+    written: Vec<Range<usize>>,
+    /// What to map.
+    read: Vec<Range<usize>>,
+}
+
+/// Pages of a mapping, counted from its start.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Touched {
+    /// Copies of its own.
+    written: Vec<usize>,
+    /// The file's.
+    read: Vec<usize>,
 }
 
 /// A writable private mapping of the interpreter's file.
@@ -50,45 +64,48 @@ impl Prefault {
         // Every sandbox maps the same part of the file; what maps another part is the machine code.
         let Some(offset) = most_common(&mappings) else { return Ok(None) };
         let images: Vec<&Mapping> = mappings.iter().filter(|mapping| mapping.offset == offset).collect();
-        let mut written = Vec::new();
+        let mut touched = Touched::default();
         for image in &images {
-            let pages = written_pages(&pagemap, image)?;
-            if pages.len() > written.len() {
-                written = pages;
+            let pages = touched_pages(&pagemap, image)?;
+            if pages.written.len() > touched.written.len() {
+                touched = pages;
             }
         }
-        if written.is_empty() || written.len() > MOST {
+        if touched.written.is_empty() || touched.written.len() > MOST {
             return Ok(None);
         }
         let slots = images.iter().map(|image| image.memory.start).collect();
-        Ok(Some(Prefault { pagemap, slots, stretches: stretches(&written) }))
+        let (written, read) = (stretches(&touched.written, GAP), stretches(&touched.read, AROUND));
+        Ok(Some(Prefault { pagemap, slots, written, read }))
     }
 
-    /// Faults in the pages of every sandbox whose pages are not there yet.
-    pub(crate) fn fill(&self) {
-        for slot in &self.slots {
-            if self.is_filled(*slot) {
-                continue;
-            }
-            for stretch in &self.stretches {
-                let start = std::ptr::without_provenance_mut(slot + stretch.start);
-                // SAFETY: MADV_POPULATE_WRITE changes no byte of memory, whoever uses it; it only makes the kernel copy
-                // pages now that a write would make it copy later. The addresses were mapped when they were learnt and
-                // belong to wasmtime's pool for as long as this process lives; if they did not, the call would fail.
-                let filled = unsafe { madvise(start, stretch.len(), Advice::LinuxPopulateWrite) };
-                if filled.is_err() {
-                    // The sandbox is being taken down, or memory is short: the run will fault for itself.
-                    break;
-                }
-            }
-        }
+    /// Copies what runs write for one sandbox that has not got it yet. False when all have it.
+    pub(crate) fn copy_one(&self) -> bool {
+        self.fill_one(&self.written, Advice::LinuxPopulateWrite, is_written)
     }
 
-    fn is_filled(&self, slot: usize) -> bool {
-        let Some(last) = self.stretches.last() else { return true };
+    /// Maps what runs read for one sandbox that has not got it yet. False when all have it. Comes after copying: a page
+    /// that was mapped for reading would be faulted in twice.
+    pub(crate) fn map_one(&self) -> bool {
+        self.fill_one(&self.read, Advice::LinuxPopulateRead, |entry| entry & PRESENT != 0)
+    }
+
+    fn fill_one(&self, stretches: &[Range<usize>], advice: Advice, is_there: impl Fn(u64) -> bool) -> bool {
+        let Some(last) = stretches.last() else { return false };
         // The last stretch is the one that is faulted in last.
-        let entry = entries(&self.pagemap, slot + last.end - PAGE, 1);
-        entry.is_ok_and(|entry| is_written(entry[0]))
+        let is_filled = |slot: &usize| {
+            let entry = entries(&self.pagemap, slot + last.end - PAGE, 1);
+            entry.is_ok_and(|entry| is_there(entry[0]))
+        };
+        let Some(slot) = self.slots.iter().find(|slot| !is_filled(slot)) else { return false };
+        stretches.iter().all(|stretch| {
+            let start = std::ptr::without_provenance_mut(slot + stretch.start);
+            // SAFETY: populating changes no byte of memory, whoever uses it; it only makes the kernel map or copy pages
+            // now that an access would make it map or copy later. The addresses were mapped when they were learnt and
+            // belong to wasmtime's pool for as long as this process lives; if they did not, the call would fail. It also
+            // fails when memory is short: the run will fault for itself.
+            unsafe { madvise(start, stretch.len(), advice) }.is_ok()
+        })
     }
 }
 
@@ -96,10 +113,18 @@ fn is_written(entry: u64) -> bool {
     entry & PRESENT != 0 && entry & OF_FILE == 0
 }
 
-/// Which pages of a mapping are copies of its own, counted from its start.
-fn written_pages(pagemap: &OwnedFd, image: &Mapping) -> io::Result<Vec<usize>> {
+/// Which pages of a mapping are there, and whose they are.
+fn touched_pages(pagemap: &OwnedFd, image: &Mapping) -> io::Result<Touched> {
     let entries = entries(pagemap, image.memory.start, image.memory.len() / PAGE)?;
-    Ok(entries.iter().enumerate().filter(|(_, entry)| is_written(**entry)).map(|(page, _)| page).collect())
+    let mut touched = Touched::default();
+    for (page, entry) in entries.into_iter().enumerate().filter(|(_, entry)| entry & PRESENT != 0) {
+        if is_written(entry) {
+            touched.written.push(page);
+        } else {
+            touched.read.push(page);
+        }
+    }
+    Ok(touched)
 }
 
 fn entries(pagemap: &OwnedFd, address: usize, count: usize) -> io::Result<Vec<u64>> {
@@ -115,13 +140,13 @@ fn entries(pagemap: &OwnedFd, address: usize, count: usize) -> io::Result<Vec<u6
     Ok(bytes.as_chunks().0.iter().map(|entry| u64::from_le_bytes(*entry)).collect())
 }
 
-/// Pages that lie close together as ranges of bytes.
-fn stretches(pages: &[usize]) -> Vec<Range<usize>> {
+/// Pages that have no more than `gap` others between them as ranges of bytes.
+fn stretches(pages: &[usize], gap: usize) -> Vec<Range<usize>> {
     let mut stretches: Vec<Range<usize>> = Vec::new();
     for page in pages {
         let (start, end) = (page * PAGE, (page + 1) * PAGE);
         match stretches.last_mut() {
-            Some(last) if start <= last.end + GAP * PAGE => last.end = end,
+            Some(last) if start <= last.end + gap * PAGE => last.end = end,
             _ => stretches.push(start..end),
         }
     }
@@ -158,8 +183,8 @@ mod tests {
     #[test]
     fn pages_close_together_are_one_stretch() {
         let page = |from: usize, to: usize| from * PAGE..to * PAGE;
-        assert_eq!(stretches(&[1, 2, 5, 9, 10]), [page(1, 6), page(9, 11)]);
-        assert_eq!(stretches(&[]), []);
+        assert_eq!(stretches(&[1, 2, 5, 9, 10], 2), [page(1, 6), page(9, 11)]);
+        assert_eq!(stretches(&[], 2), []);
     }
 
     #[test]
@@ -192,10 +217,16 @@ mod tests {
             start.cast::<u8>().add(PAGE).read_volatile()
         };
         assert_eq!(read, 7);
-        assert_eq!(written_pages(&pagemap, &image).expect("reads"), [2]);
-        let prefault = Prefault { pagemap, slots: vec![image.memory.start], stretches: stretches(&[0, 1]) };
-        prefault.fill();
-        assert_eq!(written_pages(&prefault.pagemap, &image).expect("reads"), [0, 1, 2]);
+        let touched = touched_pages(&pagemap, &image).expect("reads");
+        assert_eq!(touched.written, [2]);
+        assert!(touched.read.contains(&1) && !touched.read.contains(&2), "{touched:?}");
+        let written = stretches(&[0, 1], GAP);
+        let read = stretches(&[3], AROUND);
+        let prefault = Prefault { pagemap, slots: vec![image.memory.start], written, read };
+        assert!(prefault.copy_one() && prefault.map_one());
+        assert!(!prefault.copy_one() && !prefault.map_one());
+        let touched = Touched { written: vec![0, 1, 2], read: vec![3] };
+        assert_eq!(touched_pages(&prefault.pagemap, &image).expect("reads"), touched);
         // SAFETY: as above.
         assert_eq!(unsafe { start.cast::<u8>().read_volatile() }, 7);
         fs::remove_file(&file).expect("removes");

@@ -320,6 +320,9 @@ impl Process {
             // Done has string keys and finite numbers only.
             Err(error) => unreachable!("the end of a run is not JSON: {error}"),
         }
+        // The kernel may have put the node's thread, which the end has just woken, on this core, in the belief that this
+        // process is about to sleep. There it would wait while the sandbox is taken down.
+        std::thread::yield_now();
         self.empty.notify_one();
         // Let a run that came meanwhile begin before the memory of this one is given back.
         tokio::task::yield_now().await;
@@ -356,7 +359,13 @@ impl Process {
                 tokio::task::yield_now().await;
             }
             if let Some(prefault) = &self.prefault {
-                prefault.fill();
+                while prefault.copy_one() {
+                    tokio::task::yield_now().await;
+                }
+                // What is only read costs a run little, and mapping it ahead costs more in all: for idle times.
+                while self.aboard.borrow().is_empty() && prefault.map_one() {
+                    tokio::task::yield_now().await;
+                }
             }
             self.refill.notified().await;
         }

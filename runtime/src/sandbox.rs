@@ -121,7 +121,6 @@ fn request_of(start: &crate::frame::Start, source: Vec<u8>) -> guest::Request {
         args: start.args.clone(),
         text_args: start.text_args.clone(),
         argv: start.argv.clone(),
-        env: start.env.clone(),
         context: start.context.clone(),
         result_kind: match start.result_kind {
             ResultKind::Json => guest::ResultKind::Json,

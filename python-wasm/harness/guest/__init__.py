@@ -92,7 +92,7 @@ class WitWorld:
 def _request(source, args):
     """A request as the runtime makes it."""
     context = '{"run_id": "warming"}'
-    return Request("warming", "/app/warming.py", source, None, args, [], [], [], context, ResultKind(0), 1 << 20)
+    return Request("warming", "/app/warming.py", source, None, args, [], [], context, ResultKind(0), 1 << 20)
 
 
 with snapshot.Entropy():

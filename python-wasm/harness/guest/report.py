@@ -53,6 +53,9 @@ _CAUSE = "\nThe above exception was the direct cause of the following exception:
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 _READ_ONLY = frozenset((errno.EROFS, errno.EPERM, errno.EACCES))
+_TMP_IS_FULL = (
+    "there is no room left under /tmp: its files are limited in size and number, and count against the run's memory limit"
+)
 _SQLITE_READ_ONLY = frozenset(("unable to open database file", "attempt to write a readonly database"))
 _WRITE_ELSEWHERE = (
     "files do not outlive a run: return the value, keep it in context.state, or write it under /output (kept with the "
@@ -265,9 +268,17 @@ def _advice(error, text):
     kind = type(error)
     if issubclass(kind, OSError) and _os_errno(error) in _READ_ONLY and _is_under_app(_os_filename(error)):
         return f": {_WRITE_ELSEWHERE}"
+    if issubclass(kind, OSError) and _is_full(error):
+        return f": {_TMP_IS_FULL}"
     if kind.__name__ == "OperationalError" and text in _SQLITE_READ_ONLY:
         return f": {_WRITE_ELSEWHERE}"
     return None
+
+
+def _is_full(error):
+    # WASI's streams carry no error number, so that a write that finds no room arrives as EIO. No other write fails so.
+    number = _os_errno(error)
+    return number == errno.ENOSPC or (number == errno.EIO and _os_filename(error) is None)
 
 
 def _is_under_app(name):

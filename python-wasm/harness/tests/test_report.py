@@ -115,6 +115,10 @@ class Advice(unittest.TestCase):
         refused = PermissionError(errno.EPERM, "Operation not permitted", "/app/out.txt")
         self.assertIn("files do not outlive a run", message(refused))
 
+    def test_a_full_tmp_says_what_is_limited(self):
+        self.assertIn("no room left under /tmp", message(OSError(errno.EIO, "I/O error")))
+        self.assertNotIn("no room", message(OSError(errno.EBADF, "Bad file descriptor")))
+
     def test_other_refusals_are_left_alone(self):
         self.assertNotIn("outlive", message(PermissionError(errno.EPERM, "Operation not permitted", "/tmp/x")))
         self.assertNotIn("outlive", message(FileNotFoundError(errno.ENOENT, "No such file", "/app/x")))

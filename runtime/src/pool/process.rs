@@ -66,26 +66,35 @@ pub(super) struct Entry {
     pub(super) lost: u32,
 }
 
-/// The process that takes the next run, and whether every process has a busy run.
-pub(super) fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usize) -> Option<(u64, bool)> {
+/// Where the next run goes.
+pub(super) struct Choice {
+    pub(super) process: u64,
+    /// Newcomers would gain by one more process: so few have no busy run that cores are left to the busy ones.
+    pub(super) crowded: bool,
+}
+
+/// The process that takes the next run. `usual` is how many processes newcomers have for themselves on a quiet node.
+pub(super) fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usize, usual: usize) -> Option<Choice> {
     let open = || {
         processes.iter().filter(|(_, process)| {
             process.up && !process.draining && !process.reserved && process.aboard.len() < engine::SLOTS as usize / 2
         })
     };
     if alone {
-        return open().find(|(_, process)| process.aboard.is_empty()).map(|(number, _)| (*number, false));
+        let empty = open().find(|(_, process)| process.aboard.is_empty());
+        return empty.map(|(number, _)| Choice { process: *number, crowded: false });
     }
-    let free = open().filter(|(_, process)| !process.has_busy()).min_by_key(|(_, process)| process.aboard.len());
-    if let Some((number, _)) = free {
-        return Some((*number, false));
+    let free = || open().filter(|(_, process)| !process.has_busy());
+    if let Some((number, process)) = free().min_by_key(|(_, process)| process.aboard.len()) {
+        let crowded = !process.aboard.is_empty() && free().count() < usual;
+        return Some(Choice { process: *number, crowded });
     }
     // As many processes as there are cores, those with the fewest busy runs, take all newcomers: these go before the busy
     // ones inside their process, and the other processes, which have busy runs only, go after it (see `favour`).
     let mut busy: Vec<_> = open().collect();
     busy.sort_by_key(|(number, process)| (process.busy(), **number));
     let least = busy.into_iter().take(cores).min_by_key(|(_, process)| process.aboard.len() - process.busy());
-    least.map(|(number, _)| (*number, true))
+    least.map(|(number, _)| Choice { process: *number, crowded: true })
 }
 
 impl Process {
