@@ -23,7 +23,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
         "process",
         &[
             "bundle", "engine", "frame", "guest", "harden", "heap", "limits", "outcome", "output", "prefault",
-            "sandbox", "turns",
+            "sandbox", "standing", "turns",
         ],
     ),
     ("sandbox", &["frame", "guest", "outcome"]),
@@ -43,6 +43,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("outcome", &[]),
     ("prefault", &[]),
     ("sealed", &[]),
+    ("standing", &["outcome"]),
     ("turns", &[]),
 ];
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable, ResourceType};
+use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable, ResourceType, WasmList};
 use wasmtime::{Engine, StoreContextMut};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
@@ -53,7 +53,8 @@ pub(crate) struct Guest {
     door: Option<Door>,
     /// Fuel for the script itself, from the moment it is loaded.
     script_fuel: u64,
-    pub(crate) loaded: bool,
+    /// Where its memory is, once the script has begun: the address of a byte in it.
+    pub(crate) mark: Option<usize>,
 }
 
 /// A guest's way to ask the node.
@@ -117,7 +118,7 @@ impl Guest {
             limiter: Limiter { budget: Arc::new(Budget::new(memory)), tables_fixed: false },
             door: None,
             script_fuel: 0,
-            loaded: false,
+            mark: None,
         }
     }
 
@@ -187,7 +188,7 @@ impl host::Host for Guest {
         }
     }
 
-    fn loaded(&mut self) -> wasmtime::Result<()> {
+    fn loaded(&mut self, _mark: Vec<u8>) -> wasmtime::Result<()> {
         wasmtime::bail!("linked to `loaded` below, which can set the store's fuel")
     }
 }
@@ -229,9 +230,10 @@ impl host::HostChannel for Guest {
 
 /// The script is compiled: what is counted as its fuel starts now, so that a script that was compiled beforehand costs
 /// the same. Only the first call counts, or a script could refill its own tank.
-fn loaded(mut store: StoreContextMut<'_, Guest>, (): ()) -> wasmtime::Result<()> {
-    if !store.data().loaded {
-        store.data_mut().loaded = true;
+fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u8>,)) -> wasmtime::Result<()> {
+    if store.data().mark.is_none() {
+        let mark = mark.as_le_slice(&store).as_ptr().addr();
+        store.data_mut().mark = Some(mark);
         let fuel = store.data().script_fuel;
         store.set_fuel(fuel)?;
     }

@@ -19,6 +19,7 @@ mod prefault;
 mod process;
 mod sandbox;
 mod sealed;
+mod standing;
 mod turns;
 
 pub use bundle::{Bundle, BundleError, BundleHash};
@@ -26,7 +27,7 @@ pub use frame::Stream;
 pub use harden::{Hardening, Measure, Probe, ProbeResult, probes, run_probe};
 pub use interpreter::{CompiledInterpreter, GUEST_FACTS, InterpreterError};
 pub use limits::{CEILING, LimitError, LimitName, Limits, MAX_ARGS, MAX_JSON_DEPTH, MAX_SOURCE};
-pub use outcome::{Mode, Outcome, Report, ResultKind, ScriptError, StreamUsage, Usage};
+pub use outcome::{Mode, Outcome, Place, Report, ResultKind, ScriptError, StreamUsage, Usage};
 pub use pool::{Event, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};
 pub use process::{ProcessArgs, ProcessError, sandbox_process};
 

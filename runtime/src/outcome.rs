@@ -74,6 +74,24 @@ pub struct ScriptError {
     pub traceback: String,
 }
 
+/// A line of the user's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file as the script sees it: `/app/price.py`.
+    pub file: String,
+    /// Counted from 1.
+    pub line: u32,
+    /// The function's qualified name; `<module>` outside of any.
+    pub function: String,
+}
+
+impl Place {
+    /// Whether it may be shown: short, and without control characters.
+    pub(crate) fn is_plausible(&self) -> bool {
+        [&self.file, &self.function].iter().all(|text| text.len() <= 300 && !text.contains(char::is_control))
+    }
+}
+
 /// What a run used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -121,6 +139,8 @@ pub struct Report {
     pub result_kind: ResultKind,
     /// What went wrong; there for every outcome but `succeeded`, `cancelled` and the limits.
     pub error: Option<ScriptError>,
+    /// Where the script stood when a limit or a crash stopped it, as far as that can be known.
+    pub stopped_at: Option<Place>,
     /// Sentences for the user.
     pub notes: Vec<String>,
     /// What it used.
@@ -142,6 +162,7 @@ impl Report {
             result: None,
             result_kind: ResultKind::None,
             error: None,
+            stopped_at: None,
             notes: Vec::new(),
             usage: Usage::default(),
             stdout: StreamUsage::default(),

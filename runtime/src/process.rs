@@ -14,6 +14,7 @@ use crate::outcome::{Outcome, ResultKind, ScriptError};
 use crate::output::Output;
 use crate::prefault::Prefault;
 use crate::sandbox::{Interpreter, Ready, Spent};
+use crate::standing::Onlooker;
 use crate::turns::{Turns, taking_turns};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -97,6 +98,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
         let spent = warm_up(&interpreter, &sender).await?;
         let prefault = learn(&interpreter, args.ready).await?;
         drop(spent);
+        let onlooker = Onlooker::open()?;
         harden::lock(&mut hardening, args.data, args.parent).map_err(|_| ProcessError::Orphaned)?;
         let hello = Hello {
             protocol: frame::PROTOCOL,
@@ -111,6 +113,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             ready: RefCell::default(),
             ready_wanted: args.ready,
             prefault,
+            onlooker,
             refill: Notify::new(),
             bundles: RefCell::default(),
             aboard: RefCell::default(),
@@ -183,6 +186,7 @@ struct Process {
     ready: RefCell<VecDeque<Ready>>,
     ready_wanted: usize,
     prefault: Option<Prefault>,
+    onlooker: Onlooker,
     refill: Notify,
     bundles: RefCell<HashMap<[u8; 32], Arc<Bundle>>>,
     aboard: RefCell<HashMap<RunNumber, Rc<Aboard>>>,
@@ -287,7 +291,7 @@ impl Process {
             Some(sandbox) => Ok(sandbox),
             None => self.interpreter.prepare().await,
         };
-        let (done, result, spent) = match sandbox {
+        let (mut done, result, spent) = match sandbox {
             Ok(sandbox) => {
                 let arrival = Arrival {
                     bundle: &bundle,
@@ -310,6 +314,9 @@ impl Process {
             }
             Err(error) => (could_not_start(&error), String::new(), None),
         };
+        if matches!(done.outcome, Outcome::TimedOut | Outcome::OutOfFuel | Outcome::OutOfMemory | Outcome::Crashed) {
+            done.stopped_at = spent.as_ref().and_then(Spent::mark).and_then(|mark| self.onlooker.place(mark));
+        }
         // What credit does not cover is at most the two buffers; the node allows for that at the end.
         aboard.stdout.add_credit(u64::MAX);
         aboard.stderr.add_credit(u64::MAX);
@@ -386,6 +393,7 @@ fn could_not_start(error: &wasmtime::Error) -> frame::Done {
         outcome: Outcome::Crashed,
         mode: None,
         result_kind: ResultKind::None,
+        stopped_at: None,
         error: Some(ScriptError {
             type_name: "Crashed".into(),
             message: format!("no sandbox could be made: {error}"),

@@ -31,7 +31,14 @@ pub(crate) struct Ready {
 
 /// A sandbox that has had its run. Dropping it gives its memory back.
 pub(crate) struct Spent {
-    _store: Store<Guest>,
+    store: Store<Guest>,
+}
+
+impl Spent {
+    /// An address in the guest's memory, which is still as the run left it; none when the script had not begun.
+    pub(crate) fn mark(&self) -> Option<usize> {
+        self.store.data().mark
+    }
 }
 
 impl Interpreter {
@@ -100,7 +107,7 @@ impl Ready {
         done.usage = usage;
         done.stdout = stdout.totals();
         done.stderr = stderr.totals();
-        (done, result, Spent { _store: self.store })
+        (done, result, Spent { store: self.store })
     }
 
     fn set_limits(&mut self, fuel: u64, result: u32) -> wasmtime::Result<()> {
@@ -150,6 +157,7 @@ fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String)
         mode: None,
         result_kind: kind,
         error: None,
+        stopped_at: None,
         notes: Vec::new(),
         usage: Usage::default(),
         stdout: Default::default(),

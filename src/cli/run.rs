@@ -7,8 +7,8 @@ use crate::quantity;
 use chrono::{SecondsFormat, Utc};
 use clap::Args;
 use cronbox_runtime::{
-    Bundle, CEILING, Event, Job, JobError, LimitError, LimitName, Limits, MAX_SOURCE, OnLost, Outcome, Pool, Report,
-    ResultKind, Run, Stream, StreamUsage,
+    Bundle, CEILING, Event, Job, JobError, LimitError, LimitName, Limits, MAX_SOURCE, OnLost, Outcome, Place, Pool,
+    Report, ResultKind, Run, Stream, StreamUsage,
 };
 use serde_json::{Map, Value, json};
 use std::io::Read;
@@ -449,8 +449,16 @@ fn summary(report: &Report, limits: &Limits, asked: &Asked) -> String {
     }
 }
 
-/// What stopped the run, against which limit, and what to type.
+/// What stopped the run, against which limit, what to type, and where the script stood.
 fn stop_sentence(report: &Report, limits: &Limits, asked: &Asked) -> Option<String> {
+    let sentence = reason(report, limits, asked)?;
+    Some(match &report.stopped_at {
+        Some(Place { file, line, function }) => format!("{sentence}; it stood at {file}, line {line}, in {function}"),
+        None => sentence,
+    })
+}
+
+fn reason(report: &Report, limits: &Limits, asked: &Asked) -> Option<String> {
     let given = |asked: bool| if asked { "" } else { ", the default" };
     Some(match report.outcome {
         Outcome::TimedOut => format!(

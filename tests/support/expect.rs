@@ -18,6 +18,7 @@ pub struct Script {
     stdout: Option<String>,
     stderr: Option<String>,
     truncated: Option<String>,
+    stopped_at: Option<String>,
 }
 
 /// Every script of a folder, in order.
@@ -56,6 +57,7 @@ impl Script {
             stdout: None,
             stderr: None,
             truncated: None,
+            stopped_at: None,
         };
         script.job.on_lost = OnLost::Report;
         for word in words {
@@ -78,6 +80,7 @@ impl Script {
             "stdout" => self.stdout = text(),
             "stderr" => self.stderr = text(),
             "truncated" => self.truncated = text(),
+            "stopped_at" => self.stopped_at = text(),
             "args" => self.job.args = value.into(),
             "argv" => self.job.argv = split(value)?,
             "entry" => self.job.entry = text(),
@@ -150,6 +153,11 @@ impl Script {
             Some(_) => false,
         };
         check(cut, format!("{} was not cut", self.truncated.as_deref().unwrap_or_default()));
+        if let Some(expected) = &self.stopped_at {
+            let place = report.stopped_at.as_ref().map(|place| format!("{}:{}", place.function, place.line));
+            let place = place.unwrap_or_else(|| "none".into());
+            check(place == *expected, format!("it stood at {:?}", report.stopped_at));
+        }
         let limits = &self.job.limits;
         let usage = &report.usage;
         check(usage.fuel <= limits.fuel, format!("{} of {} fuel", usage.fuel, limits.fuel));

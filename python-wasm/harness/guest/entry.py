@@ -125,7 +125,7 @@ class _Run:
         module_name, function_name = self.entry()
         if module_name is not None:
             positional, keywords = self.arguments()
-            host.loaded()
+            host.loaded(host.MARK)
             scope = vars(_import_module(module_name))
             where = module_name
         else:
@@ -134,7 +134,7 @@ class _Run:
                 self.mode = Mode.FUNCTION
                 function_name = "run"
             positional, keywords = self.arguments()
-            host.loaded()
+            host.loaded(host.MARK)
             if self.mode is Mode.SCRIPT:
                 if positional or keywords:
                     self.notes.append("the arguments were not used: without a function `run` the file runs as a script")

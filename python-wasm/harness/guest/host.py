@@ -6,6 +6,8 @@ from componentize_py_types import Err
 from wit_world.imports import host as _host
 
 loaded = _host.loaded
+MARK = b"\0"
+"""What `loaded` is given: a byte somewhere in memory."""
 
 
 def sleep(seconds):

@@ -128,7 +128,8 @@ def tread(world, entry, request, failure):
     argv = list(sys.argv)
     kept = entry._chdir, entry._run_exit_functions, entry._urandom, entry.host.loaded
     entry._chdir = lambda path: None
-    entry._run_exit_functions = entry.host.loaded = lambda: None
+    entry._run_exit_functions = lambda: None
+    entry.host.loaded = lambda mark: None
     entry._urandom = bytes
     try:
         for _ in range(_ROUNDS):

@@ -4,7 +4,7 @@ use super::job::{Job, check_result};
 use super::run::Event;
 use crate::bundle::{Bundle, BundleHash};
 use crate::frame::{self, Credit, Done, Kind, Out, RunNumber, Start, Stream};
-use crate::outcome::{Outcome, Report, ScriptError, Usage};
+use crate::outcome::{Outcome, Place, Report, ScriptError, Usage};
 use crate::{engine, harden, output};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -204,6 +204,7 @@ impl Aboard {
             result: None,
             result_kind: done.result_kind,
             error: done.error,
+            stopped_at: done.stopped_at.filter(Place::is_plausible),
             notes: done.notes,
             usage,
             stdout: done.stdout,

@@ -1,0 +1,354 @@
+//! Where a stopped script stood.
+//!
+//! A script that ran out of fuel or time ends in the middle of things, without a word. Its memory is still there, and
+//! CPython describes in it, for debuggers that look from outside, where the fields of its own structures are
+//! (`_Py_DebugOffsets` in its Include/internal/pycore_debug_offsets.h, used by PEP 768). So the innermost frame in the
+//! user's code can be found, from the runtime to the interpreter, its thread and its frames, and from the frame's
+//! instruction a line, through the code's line table (InternalDocs/code_objects.md in CPython's sources).
+//!
+//! The memory is the guest's and may hold anything at all. It is read through the kernel, within the bounds of that one
+//! memory; every walk has an end; and what comes of it is two short texts and a number, which prove nothing.
+
+use crate::outcome::Place;
+use std::cell::OnceCell;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+
+/// What CPython's description of itself begins with.
+const COOKIE: &[u8; 8] = b"xdebugpy";
+/// The version that is understood: 3.14, whatever the micro version. Its fields are counted below.
+const VERSION: u64 = 0x030e;
+/// Frames that are looked at. The user's is among the innermost; above it are at most a library's.
+const MOST_FRAMES: usize = 1_000;
+/// Bytes of a text or a line table that are looked at.
+const MOST_TEXT: usize = 300;
+const MOST_TABLE: usize = 1 << 20;
+/// Bytes read at once while the cookie is looked for.
+const CHUNK: usize = 256 << 10;
+/// Where scripts stand for themselves.
+const USERS: &str = "/app/";
+
+/// Looks into the memories of this process's sandboxes.
+pub(crate) struct Onlooker {
+    memory: OwnedFd,
+    maps: OwnedFd,
+    /// Where CPython describes itself, the same in every sandbox.
+    runtime: OnceCell<u32>,
+}
+
+impl Onlooker {
+    /// Opens what cannot be opened any more when the process has locked itself.
+    pub(crate) fn open() -> io::Result<Self> {
+        let open = |path| Ok::<_, io::Error>(File::open(path)?.into());
+        Ok(Onlooker { memory: open("/proc/self/mem")?, maps: open("/proc/self/maps")?, runtime: OnceCell::new() })
+    }
+
+    /// Where the script stood whose sandbox has `mark`, an address of this process, in its memory.
+    pub(crate) fn place(&self, mark: usize) -> Option<Place> {
+        let range = writable_around(&self.maps()?, mark)?;
+        let memory = Memory { file: &self.memory, range };
+        let runtime = match self.runtime.get() {
+            Some(runtime) => *runtime,
+            None => *self.runtime.get_or_init(|| memory.find(COOKIE).unwrap_or(0)),
+        };
+        let fields = Fields::of(&memory, runtime)?;
+        let interpreter = memory.word(runtime.checked_add(fields.interpreter)?)?;
+        let thread = memory.word(interpreter.checked_add(fields.thread)?)?;
+        let mut frame = memory.word(thread.checked_add(fields.frame)?)?;
+        for _ in 0..MOST_FRAMES {
+            if frame == 0 {
+                return None;
+            }
+            if let Some(place) = fields.place_of(&memory, frame) {
+                return Some(place);
+            }
+            frame = memory.word(frame.checked_add(fields.previous)?)?;
+        }
+        None
+    }
+
+    fn maps(&self) -> Option<String> {
+        let mut bytes = Vec::new();
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match rustix::io::pread(&self.maps, &mut chunk[..], bytes.len() as u64).ok()? {
+                0 => return String::from_utf8(bytes).ok(),
+                read => bytes.extend_from_slice(&chunk[..read]),
+            }
+        }
+    }
+}
+
+/// The adjoining writable mappings among which `address` is: one linear memory, for there are gaps on either side.
+fn writable_around(maps: &str, address: usize) -> Option<Range<usize>> {
+    let mut found: Option<Range<usize>> = None;
+    for line in maps.lines() {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
+        match &mut found {
+            _ if !rest.starts_with("rw-p") => {}
+            Some(range) if range.end == start => {
+                range.end = end;
+                continue;
+            }
+            Some(range) if range.contains(&address) => {}
+            _ => {
+                found = Some(start..end);
+                continue;
+            }
+        }
+        if found.as_ref().is_some_and(|range| range.contains(&address)) {
+            break;
+        }
+    }
+    found.filter(|range| range.contains(&address))
+}
+
+/// One guest's linear memory, addressed as the guest does.
+struct Memory<'a> {
+    file: &'a OwnedFd,
+    range: Range<usize>,
+}
+
+impl Memory<'_> {
+    fn read(&self, at: u32, into: &mut [u8]) -> Option<()> {
+        let start = self.range.start.checked_add(at as usize)?;
+        if start.checked_add(into.len())? > self.range.end {
+            return None;
+        }
+        let mut done = 0;
+        while done < into.len() {
+            match rustix::io::pread(self.file, &mut into[done..], (start + done) as u64).ok()? {
+                0 => return None,
+                read => done += read,
+            }
+        }
+        Some(())
+    }
+
+    fn bytes(&self, at: u32, length: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.read(at, &mut bytes)?;
+        Some(bytes)
+    }
+
+    fn word(&self, at: u32) -> Option<u32> {
+        let mut word = [0; 4];
+        self.read(at, &mut word)?;
+        Some(u32::from_le_bytes(word))
+    }
+
+    fn find(&self, what: &[u8]) -> Option<u32> {
+        let mut at = 0;
+        let size = self.range.len();
+        while at < size {
+            let length = CHUNK.min(size - at);
+            let bytes = self.bytes(u32::try_from(at).ok()?, length)?;
+            if let Some(found) = bytes.windows(what.len()).position(|window| window == what) {
+                return u32::try_from(at + found).ok();
+            }
+            // What is looked for is aligned to its own length, so it does not span two chunks.
+            at += length;
+        }
+        None
+    }
+}
+
+/// Where the fields are that lead to a line, each counted from the start of its structure.
+struct Fields {
+    interpreter: u32,
+    thread: u32,
+    frame: u32,
+    previous: u32,
+    executable: u32,
+    instruction: u32,
+    file_name: u32,
+    qualified_name: u32,
+    line_table: u32,
+    first_line: u32,
+    instructions: u32,
+    bytes_size: u32,
+    bytes_content: u32,
+    text_length: u32,
+    text_content: u32,
+}
+
+impl Fields {
+    fn of(memory: &Memory<'_>, runtime: u32) -> Option<Self> {
+        // The cookie, then numbers of eight bytes each.
+        let bytes = memory.bytes(runtime, 81 * 8)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        let number = |index: usize| words.get(index + 1).map(|word| u64::from_le_bytes(*word));
+        let field = |index: usize| number(index).and_then(|offset| u32::try_from(offset).ok());
+        if words.first()? != COOKIE || number(0)? >> 16 != VERSION {
+            return None;
+        }
+        Some(Fields {
+            interpreter: field(4)?,
+            thread: field(8)?,
+            frame: field(25)?,
+            previous: field(31)?,
+            executable: field(32)?,
+            instruction: field(33)?,
+            file_name: field(39)?,
+            qualified_name: field(41)?,
+            line_table: field(42)?,
+            first_line: field(43)?,
+            instructions: field(47)?,
+            bytes_size: field(74)?,
+            bytes_content: field(75)?,
+            text_length: field(78)?,
+            text_content: field(79)?,
+        })
+    }
+
+    /// The place of a frame of the user's; none for any other.
+    fn place_of(&self, memory: &Memory<'_>, frame: u32) -> Option<Place> {
+        let pointer = |structure: u32, field: u32| memory.word(structure.checked_add(field)?);
+        // The two lowest bits of a reference on the stack are a tag.
+        let code = pointer(frame, self.executable)? & !3;
+        let file = self.text(memory, pointer(code, self.file_name)?)?;
+        if !file.starts_with(USERS) {
+            return None;
+        }
+        let function = self.text(memory, pointer(code, self.qualified_name)?)?;
+        let table = pointer(code, self.line_table)?;
+        let size = pointer(table, self.bytes_size)? as usize;
+        let table = memory.bytes(table.checked_add(self.bytes_content)?, size.min(MOST_TABLE))?;
+        let first = pointer(code, self.first_line)?;
+        let offset = pointer(frame, self.instruction)?.checked_sub(code.checked_add(self.instructions)?)?;
+        // An instruction has two bytes.
+        let line = line_of(first, &table, offset / 2)?;
+        Some(Place { file, line, function })
+    }
+
+    /// A text in ASCII; none for any other.
+    fn text(&self, memory: &Memory<'_>, text: u32) -> Option<String> {
+        let length = memory.word(text.checked_add(self.text_length)?)? as usize;
+        if length > MOST_TEXT {
+            return None;
+        }
+        let bytes = memory.bytes(text.checked_add(self.text_content)?, length)?;
+        let plain = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
+        String::from_utf8(bytes).ok().filter(|_| plain)
+    }
+}
+
+/// The line of an instruction, from a code object's line table.
+fn line_of(first: u32, table: &[u8], instruction: u32) -> Option<u32> {
+    let mut bytes = table.iter().copied();
+    let mut line = first;
+    let mut end = 0;
+    while let Some(head) = bytes.next() {
+        end += u32::from(head & 7) + 1;
+        let form = head >> 3 & 15;
+        match form {
+            // Nothing is known about these instructions.
+            15 => {}
+            14 => {
+                line = line.checked_add_signed(signed(&mut bytes)?)?;
+                (0..3).try_for_each(|_| number(&mut bytes).map(|_| ()))?;
+            }
+            13 => line = line.checked_add_signed(signed(&mut bytes)?)?,
+            10..=12 => {
+                line = line.checked_add(u32::from(form) - 10)?;
+                bytes.nth(1)?;
+            }
+            _ => {
+                bytes.next()?;
+            }
+        }
+        if instruction < end {
+            return (form != 15).then_some(line);
+        }
+    }
+    None
+}
+
+/// A number of six bits a byte, the lowest first; all bytes but the last have bit 6 set.
+fn number(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
+    let mut value = 0;
+    for shift in (0..30).step_by(6) {
+        let byte = bytes.next()?;
+        value |= u32::from(byte & 63) << shift;
+        if byte & 64 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// The same with the sign in the lowest bit.
+fn signed(bytes: &mut impl Iterator<Item = u8>) -> Option<i32> {
+    let value = number(bytes)?;
+    let size = i32::try_from(value >> 1).ok()?;
+    Some(if value & 1 == 1 { -size } else { size })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_the_line_table_is_read() {
+        let table = [
+            0x80 | 15 << 3, // one instruction without a line
+            0x80 | 13 << 3 | 1,
+            0x04, // two, two lines on
+            0x80 | 11 << 3 | 2,
+            0,
+            0, // three, one line on
+            0x80 | 3 << 3,
+            0, // one, the same line
+            0x80 | 14 << 3,
+            0x07,
+            0,
+            0,
+            0, // one, three lines back
+            0x80 | 13 << 3,
+            0x40,
+            0x05, // one, 160 lines on
+        ];
+        let lines: Vec<_> = (0..10).map(|instruction| line_of(10, &table, instruction)).collect();
+        let known = [12, 12, 13, 13, 13, 13, 10, 170].map(Some);
+        assert_eq!(lines, [&[None], &known[..], &[None]].concat());
+    }
+
+    #[test]
+    fn a_table_that_is_cut_or_lies_has_no_line() {
+        assert_eq!(line_of(1, &[0x80 | 14 << 3, 0x40], 0), None);
+        assert_eq!(line_of(1, &[0x80 | 13 << 3, 0x05], 0), None);
+        assert_eq!(line_of(1, &[0x80 | 13 << 3, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f], 0), None);
+        assert_eq!(line_of(u32::MAX, &[0x80 | 11 << 3, 0, 0], 0), None);
+    }
+
+    #[test]
+    fn a_memory_is_the_writable_mappings_that_adjoin() {
+        let maps = "1000-2000 rw-p 00000000 00:00 0\n2000-5000 ---p 00000000 00:00 0\n5000-6000 rw-p 00000000 00:00 0\n\
+            6000-8000 rw-p 00010000 fe:00 77   /x\n8000-9000 rw-p 00000000 00:00 0\n9000-a000 ---p 00000000 00:00 0\n\
+            b000-c000 rw-p 00000000 00:00 0\nd000-e000 rw-p 00000000 00:00 0\n";
+        for inside in [0x5000, 0x6800, 0x8fff] {
+            assert_eq!(writable_around(maps, inside), Some(0x5000..0x9000));
+        }
+        assert_eq!(writable_around(maps, 0x1800), Some(0x1000..0x2000));
+        assert_eq!(writable_around(maps, 0xb800), Some(0xb000..0xc000));
+        assert_eq!(writable_around(maps, 0xd800), Some(0xd000..0xe000));
+        assert_eq!(writable_around(maps, 0x9800), None);
+        assert_eq!(writable_around(maps, 0x3000), None);
+    }
+
+    #[test]
+    fn only_what_lies_within_a_memory_is_read() {
+        let bytes: Box<[u8; 64]> = Box::new(std::array::from_fn(|index| index as u8));
+        let start = std::ptr::from_ref(&*bytes).addr();
+        let file: OwnedFd = File::open("/proc/self/mem").expect("opens").into();
+        let memory = Memory { file: &file, range: start..start + 32 };
+        assert_eq!(memory.word(4), Some(0x0706_0504));
+        assert_eq!(memory.word(28), Some(0x1f1e_1d1c));
+        assert_eq!((memory.word(29), memory.word(u32::MAX)), (None, None));
+        assert_eq!((memory.find(&[9, 10]), memory.find(&[40, 41])), (Some(9), None));
+    }
+}
