@@ -396,12 +396,12 @@ fn could_not_start(error: &wasmtime::Error) -> frame::Done {
         outcome: Outcome::Crashed,
         mode: None,
         result_kind: ResultKind::None,
-        stopped_at: None,
         error: Some(ScriptError {
             type_name: "Crashed".into(),
             message: format!("no sandbox could be made: {error}"),
             traceback: String::new(),
         }),
+        stopped_at: None,
         notes: Vec::new(),
         usage: Default::default(),
         stdout: Default::default(),

@@ -10,7 +10,6 @@
 //! memory; every walk has an end; and what comes of it is two short texts and a number, which prove nothing.
 
 use crate::outcome::Place;
-use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -25,6 +24,8 @@ const MOST_FRAMES: usize = 1_000;
 /// Bytes of a text or a line table that are looked at.
 const MOST_TEXT: usize = 300;
 const MOST_TABLE: usize = 1 << 20;
+/// Bytes among which the cookie is looked for. It is at 3.7 MB, in CPython's static data, which come before the heap.
+const MOST_SEARCHED: usize = 16 << 20;
 /// Bytes read at once while the cookie is looked for.
 const CHUNK: usize = 256 << 10;
 /// Where scripts stand for themselves.
@@ -34,25 +35,21 @@ const USERS: &str = "/app/";
 pub(crate) struct Onlooker {
     memory: OwnedFd,
     maps: OwnedFd,
-    /// Where CPython describes itself, the same in every sandbox.
-    runtime: OnceCell<u32>,
 }
 
 impl Onlooker {
     /// Opens what cannot be opened any more when the process has locked itself.
     pub(crate) fn open() -> io::Result<Self> {
         let open = |path| Ok::<_, io::Error>(File::open(path)?.into());
-        Ok(Onlooker { memory: open("/proc/self/mem")?, maps: open("/proc/self/maps")?, runtime: OnceCell::new() })
+        Ok(Onlooker { memory: open("/proc/self/mem")?, maps: open("/proc/self/maps")? })
     }
 
     /// Where the script stood whose sandbox has `mark`, an address of this process, in its memory.
     pub(crate) fn place(&self, mark: usize) -> Option<Place> {
         let range = writable_around(&self.maps()?, mark)?;
         let memory = Memory { file: &self.memory, range };
-        let runtime = match self.runtime.get() {
-            Some(runtime) => *runtime,
-            None => *self.runtime.get_or_init(|| memory.find(COOKIE).unwrap_or(0)),
-        };
+        // Looked for each time: what one run has in its memory must not decide where another's is looked at.
+        let runtime = memory.find(COOKIE)?;
         let fields = Fields::of(&memory, runtime)?;
         let interpreter = memory.word(runtime.checked_add(fields.interpreter)?)?;
         let thread = memory.word(interpreter.checked_add(fields.thread)?)?;
@@ -143,7 +140,7 @@ impl Memory<'_> {
 
     fn find(&self, what: &[u8]) -> Option<u32> {
         let mut at = 0;
-        let size = self.range.len();
+        let size = self.range.len().min(MOST_SEARCHED);
         while at < size {
             let length = CHUNK.min(size - at);
             let bytes = self.bytes(u32::try_from(at).ok()?, length)?;
