@@ -1,65 +1,16 @@
 //! What a script says about itself: the `[tool.cronbox]` table of its inline metadata (PEP 723).
 
+use crate::script::Settings;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
-/// The table `[tool.cronbox]`, as far as this version knows it, and what stands beside it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What this version knows of a script's metadata.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata {
-    /// What the script asks of Cronbox.
-    pub cronbox: CronboxTable,
+    /// The table `[tool.cronbox]`: what the script asks for itself. Names that this version does not know are left to
+    /// later ones.
+    pub cronbox: Settings,
     /// Packages the script wants (`dependencies`).
     pub dependencies: Vec<String>,
-}
-
-/// `[tool.cronbox]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct CronboxTable {
-    /// A title for people.
-    pub title: Option<String>,
-    /// `function` or `module:function`.
-    pub entry: Option<String>,
-    /// `json`, `text` or `none`.
-    pub result: Option<String>,
-    /// An IANA zone.
-    pub timezone: Option<String>,
-    /// Words to find the script by.
-    #[serde(default)]
-    pub labels: BTreeMap<String, String>,
-    /// Limits, as texts: `fuel`, `memory`, `timeout`, `output`.
-    #[serde(default)]
-    pub limits: BTreeMap<String, Quantity>,
-    /// The environment.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    /// Hosts the script wants to reach.
-    #[serde(default)]
-    pub allow: Vec<String>,
-}
-
-/// A number, or a number with its unit.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
-pub enum Quantity {
-    /// `2000000000`
-    Whole(u64),
-    /// `2e9`
-    Real(f64),
-    /// `"256MiB"`
-    Text(String),
-}
-
-// TOML has no NaN that would make `Real` unequal to itself in a way that matters here: NaN is refused when it is parsed.
-impl Eq for Quantity {}
-
-impl std::fmt::Display for Quantity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Quantity::Whole(number) => number.fmt(f),
-            Quantity::Real(number) => number.fmt(f),
-            Quantity::Text(text) => f.write_str(text),
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -73,7 +24,7 @@ struct Document {
 #[derive(Default, Deserialize)]
 struct Tool {
     #[serde(default)]
-    cronbox: CronboxTable,
+    cronbox: Settings,
 }
 
 /// Reads the metadata of a source; a source without a block has the default one. The error is a sentence.

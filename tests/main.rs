@@ -11,4 +11,5 @@ mod locks;
 mod rooms;
 mod runs;
 mod scripts;
+mod store;
 mod support;

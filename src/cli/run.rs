@@ -2,13 +2,16 @@
 
 use super::terminal::Sink;
 use super::{Exit, InterpreterArgs, complain, pool_config};
+use crate::clock::{Clock, rfc3339};
+use crate::ending::{Terms, cut_mark};
+use crate::limits::{self, Asked};
 use crate::metadata::{self, Metadata};
 use crate::quantity;
-use chrono::{SecondsFormat, Utc};
+use crate::script::{Name, bad_env};
 use clap::Args;
 use cronbox_runtime::{
-    Bundle, CEILING, Event, Job, JobError, LimitError, LimitName, Limits, MAX_SOURCE, OnLost, Outcome, Place, Pool,
-    Report, ResultKind, Run, Stream, StreamUsage,
+    Bundle, CEILING, Event, Job, JobError, LimitName, Limits, MAX_SOURCE, OnLost, Outcome, Pool, Report, ResultKind, Run,
+    Stream, StreamUsage,
 };
 use serde_json::{Map, Value, json};
 use std::io::Read;
@@ -91,7 +94,7 @@ impl RunArgs {
     }
 
     fn run(self) -> Result<Exit, Refusal> {
-        let (job, asked) = self.job()?;
+        let (job, terms) = self.job()?;
         let interpreter = self.interpreter.open().map_err(Refusal::unavailable)?;
         let first_time = interpreter.compiled_now;
         let runtime =
@@ -108,12 +111,11 @@ impl RunArgs {
                     complain(&format!("note: hardening without {}: {why}", measure.name));
                 }
             }
-            let limits = job.limits;
             let run = pool.run(job).map_err(|error| Refusal::usage(job_error(&error)))?;
             let ended = if self.json {
-                whole(run, &limits, &asked).await
+                whole(run, &terms).await
             } else {
-                live(run, &limits, &asked, self.quiet).await
+                live(run, &terms, self.quiet).await
             };
             Ok(ended)
         });
@@ -122,12 +124,12 @@ impl RunArgs {
         exit
     }
 
-    fn job(&self) -> Result<(Job, Asked), Refusal> {
+    fn job(&self) -> Result<(Job, Terms), Refusal> {
         let (file, source) = read_source(&self.script)?;
         let metadata = metadata::read(&source).map_err(Refusal::usage)?;
-        let (limits, asked) = self.limits(&metadata)?;
+        let terms = self.limits(&metadata)?;
         let (args, text_args) = self.arguments()?;
-        let name = script_name(&file);
+        let name = Name::of_file(&file).as_str().to_owned();
         let table = &metadata.cronbox;
         let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
         env.extend(table.env.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -138,22 +140,22 @@ impl RunArgs {
                 .ok_or_else(|| Refusal::usage(format!("--env {pair}: write NAME=VALUE")))?;
             env.push((name.into(), value.into()));
         }
-        if let Some((name, _)) = env.iter().find(|(name, value)| name.contains(['\0', '=']) || value.contains('\0')) {
+        if let Some((name, _)) = env.iter().find(|(name, value)| bad_env(name, value)) {
             return Err(Refusal::usage(format!("the environment variable {name:?} has a character it cannot have")));
         }
-        let result = self.result.as_deref().or(table.result.as_deref()).unwrap_or("json");
-        let result_kind = match result {
-            "json" => ResultKind::Json,
-            "text" => ResultKind::Text,
-            "none" => ResultKind::None,
-            other => return Err(Refusal::usage(format!("the result {other:?} is none of json, text, none"))),
+        let result_kind = match self.result.as_deref() {
+            None => table.result.unwrap_or_default(),
+            Some("json") => ResultKind::Json,
+            Some("text") => ResultKind::Text,
+            Some("none") => ResultKind::None,
+            Some(other) => return Err(Refusal::usage(format!("the result {other:?} is none of json, text, none"))),
         };
         let bundle = Bundle::of_files(&[(file.as_str(), source.as_slice())])
             .map_err(|error| Refusal::usage(error.to_string()))?;
         let job = Job {
             bundle: Arc::new(bundle),
             path: file,
-            context: context(&name, &metadata, &limits),
+            context: context(&name, &metadata, &terms.limits),
             name,
             entry: self.entry.clone().or_else(|| table.entry.clone()),
             args,
@@ -161,50 +163,44 @@ impl RunArgs {
             argv: self.argv.clone(),
             env,
             result_kind,
-            limits,
+            limits: terms.limits,
             on_lost: OnLost::Report,
         };
-        Ok((job, asked))
+        Ok((job, terms))
     }
 
     /// The limits in force: flags, then what the script asks for itself, then the defaults. Whoever runs a script at
     /// their own terminal grants it what it asks for, up to the ceiling.
-    fn limits(&self, metadata: &Metadata) -> Result<(Limits, Asked), Refusal> {
-        let in_script = |name: &str| metadata.cronbox.limits.get(name).map(ToString::to_string);
-        for name in metadata.cronbox.limits.keys() {
-            if !["fuel", "memory", "timeout", "output"].contains(&name.as_str()) {
-                return Err(Refusal::usage(format!(
-                    "the script's metadata has a limit {name:?}; there are fuel, memory, timeout and output"
-                )));
-            }
-        }
-        let mut limits = Limits::default();
-        let mut asked = Asked::default();
-        let parsed = |flag: &str, error: String| Refusal::usage(format!("{flag}: {error}"));
-        if let Some(text) = &self.cpu {
-            let fuel = quantity::parse_duration(text).and_then(quantity::fuel_for);
-            limits.fuel = fuel.map_err(|error| parsed("--cpu", error))?;
-            asked.fuel = true;
-        } else if let Some(text) = self.fuel.clone().or_else(|| in_script("fuel")) {
-            limits.fuel = quantity::parse_fuel(&text).map_err(|error| parsed("--fuel", error))?;
-            asked.fuel = true;
-        }
-        if let Some(text) = self.memory.clone().or_else(|| in_script("memory")) {
-            limits.memory = quantity::parse_bytes(&text).map_err(|error| parsed("--memory", error))?;
-            asked.memory = true;
-        }
-        if let Some(text) = self.timeout.clone().or_else(|| in_script("timeout")) {
-            limits.wall = quantity::parse_duration(&text).map_err(|error| parsed("--timeout", error))?;
-            asked.timeout = true;
-        }
-        if let Some(text) = self.output_limit.clone().or_else(|| in_script("output")) {
-            limits.stdout = quantity::parse_bytes(&text).map_err(|error| parsed("--output-limit", error))?;
-            limits.stderr = limits.stdout;
-        }
-        limits.files = limits.files.min(limits.memory);
+    fn limits(&self, metadata: &Metadata) -> Result<Terms, Refusal> {
+        let in_script = Asked::read(&metadata.cronbox.limits)
+            .map_err(|error| Refusal::usage(format!("the script's metadata has a limit that cannot be: {error}")))?;
+        let parsed = |flag: &'static str| move |error: String| Refusal::usage(format!("{flag}: {error}"));
+        let flag = |text: &Option<String>, parse: fn(&str) -> Result<u64, String>, name: &'static str| {
+            text.as_deref().map(parse).transpose().map_err(parsed(name))
+        };
+        let cpu = |text: &str| quantity::parse_duration(text).and_then(quantity::fuel_for);
+        let fuel = flag(&self.cpu, cpu, "--cpu")?.or(flag(&self.fuel, quantity::parse_fuel, "--fuel")?);
+        let timeout = self.timeout.as_deref().map(quantity::parse_duration).transpose().map_err(parsed("--timeout"))?;
+        let typed = Asked {
+            fuel,
+            memory: flag(&self.memory, quantity::parse_bytes, "--memory")?,
+            timeout,
+            output: flag(&self.output_limit, quantity::parse_bytes, "--output-limit")?,
+        };
+        let asked = typed.or(&in_script);
+        let defaults = Limits::default();
+        let limits = Limits {
+            fuel: asked.fuel.unwrap_or(defaults.fuel),
+            memory: asked.memory.unwrap_or(defaults.memory),
+            wall: asked.timeout.unwrap_or(defaults.wall),
+            stdout: asked.output.unwrap_or(defaults.stdout),
+            stderr: asked.output.unwrap_or(defaults.stderr),
+            files: defaults.files.min(asked.memory.unwrap_or(defaults.memory)),
+            ..defaults
+        };
         // What the interpreter needs is known once it is loaded; the rest is said before anything is compiled.
-        limits.check(0).map_err(|error| Refusal::usage(limit_error(&error)))?;
-        Ok((limits, asked))
+        limits.check(0).map_err(|error| Refusal::usage(limits::sentence(&error, flag_of)))?;
+        Ok(Terms { limits, asked, ceiling: CEILING })
     }
 
     fn arguments(&self) -> Result<(String, Vec<String>), Refusal> {
@@ -238,14 +234,6 @@ impl RunArgs {
         }
         Ok((Value::from(object).to_string(), texts))
     }
-}
-
-/// Which limits were asked for, and are not the defaults.
-#[derive(Clone, Copy, Default)]
-struct Asked {
-    fuel: bool,
-    memory: bool,
-    timeout: bool,
 }
 
 /// The script's file name and its bytes.
@@ -285,17 +273,9 @@ fn sentence(error: &std::io::Error) -> String {
     }
 }
 
-/// The script's name: its file's, without `.py`, with every character that names cannot have replaced.
-fn script_name(file: &str) -> String {
-    let stem = file.strip_suffix(".py").unwrap_or(file);
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
-    let name: String = stem.chars().map(plain).take(100).collect();
-    if name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') { name } else { format!("_{name}") }
-}
-
 fn context(name: &str, metadata: &Metadata, limits: &Limits) -> String {
-    let now = Utc::now();
-    let time = |at: chrono::DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    let now = Clock::system().now();
+    let time = rfc3339;
     let deadline = chrono::TimeDelta::from_std(limits.wall).map_or(now, |wall| now + wall);
     json!({
         "run_id": uuid::Uuid::now_v7().to_string(),
@@ -316,7 +296,7 @@ fn context(name: &str, metadata: &Metadata, limits: &Limits) -> String {
 }
 
 /// Runs and collects; prints one document at the end.
-async fn whole(mut run: Run, limits: &Limits, asked: &Asked) -> Exit {
+async fn whole(mut run: Run, terms: &Terms) -> Exit {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let Some(report) = follow(&mut run, |stream, bytes| {
         match stream {
@@ -335,9 +315,9 @@ async fn whole(mut run: Run, limits: &Limits, asked: &Asked) -> Exit {
     let document = json!({
         "status": report.outcome.as_str(),
         "result": report.result,
-        "stdout": text(&stdout, &report.stdout, limits.stdout),
-        "stderr": text(&stderr, &report.stderr, limits.stderr),
-        "error": error_of(&report, limits, asked),
+        "stdout": text(&stdout, &report.stdout, terms.limits.stdout),
+        "stderr": text(&stderr, &report.stderr, terms.limits.stderr),
+        "error": terms.error(&report),
         "usage": {
             "fuel": report.usage.fuel,
             "peak_memory_bytes": report.usage.peak_memory_bytes,
@@ -352,7 +332,7 @@ async fn whole(mut run: Run, limits: &Limits, asked: &Asked) -> Exit {
 }
 
 /// Runs and passes on what the script writes while it writes.
-async fn live(mut run: Run, limits: &Limits, asked: &Asked, quiet: bool) -> Exit {
+async fn live(mut run: Run, terms: &Terms, quiet: bool) -> Exit {
     let (mut out, mut err) = (Sink::new(std::io::stdout()), Sink::new(std::io::stderr()));
     let report = follow(&mut run, |stream, bytes| match stream {
         Stream::Stdout if quiet => true,
@@ -364,10 +344,10 @@ async fn live(mut run: Run, limits: &Limits, asked: &Asked, quiet: bool) -> Exit
     let Some(report) = report else { return Exit::Succeeded };
     let mut say = || {
         if !quiet && report.stdout.dropped > 0 {
-            out.line(cut_mark(&report.stdout, limits.stdout).trim())?;
+            out.line(cut_mark(&report.stdout, terms.limits.stdout).trim())?;
         }
         if report.stderr.dropped > 0 {
-            err.line(cut_mark(&report.stderr, limits.stderr).trim())?;
+            err.line(cut_mark(&report.stderr, terms.limits.stderr).trim())?;
         }
         if let Some(result) = &report.result {
             out.line(result.get())?;
@@ -378,7 +358,7 @@ async fn live(mut run: Run, limits: &Limits, asked: &Asked, quiet: bool) -> Exit
         for note in &report.notes {
             err.line(&format!("note: {note}"))?;
         }
-        err.line(&summary(&report, limits, asked))
+        err.line(&summary(&report, terms))
     };
     match say() {
         Ok(()) => exit_of(report.outcome),
@@ -420,14 +400,6 @@ fn answer(verb: &str) -> Result<String, String> {
     }
 }
 
-fn cut_mark(usage: &StreamUsage, limit: u64) -> String {
-    if usage.dropped == 0 {
-        return String::new();
-    }
-    let (dropped, limit) = (quantity::bytes(usage.dropped), quantity::bytes(limit));
-    format!("\n[cut here: {dropped} more were written; the limit is {limit}, raise it with --output-limit]\n")
-}
-
 fn exit_of(outcome: Outcome) -> Exit {
     match outcome {
         Outcome::Succeeded => Exit::Succeeded,
@@ -439,118 +411,32 @@ fn exit_of(outcome: Outcome) -> Exit {
 }
 
 /// `succeeded in 3 ms · 0.31 G fuel · 21 MiB`, and what stopped the run, if anything did.
-fn summary(report: &Report, limits: &Limits, asked: &Asked) -> String {
+fn summary(report: &Report, terms: &Terms) -> String {
     let usage = &report.usage;
     let (fuel, memory) = (quantity::fuel(usage.fuel), quantity::bytes(usage.peak_memory_bytes));
     let line = format!("{} in {} · {fuel} · {memory}", report.outcome.as_str(), quantity::duration(usage.wall));
-    match stop_sentence(report, limits, asked) {
+    match terms.stop_sentence(report) {
         Some(sentence) => format!("{line}\n{sentence}"),
         None => line,
     }
 }
 
-/// What stopped the run, against which limit, what to type, and where the script stood.
-fn stop_sentence(report: &Report, limits: &Limits, asked: &Asked) -> Option<String> {
-    let sentence = reason(report, limits, asked)?;
-    Some(match &report.stopped_at {
-        Some(Place { file, line, function }) => format!("{sentence}; it stood at {file}, line {line}, in {function}"),
-        None => sentence,
-    })
-}
-
-fn reason(report: &Report, limits: &Limits, asked: &Asked) -> Option<String> {
-    let given = |asked: bool| if asked { "" } else { ", the default" };
-    Some(match report.outcome {
-        Outcome::TimedOut => format!(
-            "stopped after {} (limit {}{}; raise with --timeout or limits.timeout; the ceiling is {})",
-            quantity::duration(report.usage.wall),
-            quantity::duration(limits.wall),
-            given(asked.timeout),
-            quantity::duration(CEILING.wall),
-        ),
-        Outcome::OutOfFuel => format!(
-            "stopped after {} (limit {}{}; raise with --fuel, --cpu or limits.fuel; the ceiling is {})",
-            quantity::fuel_and_time(report.usage.fuel),
-            quantity::fuel(limits.fuel),
-            given(asked.fuel),
-            quantity::fuel(CEILING.fuel),
-        ),
-        Outcome::OutOfMemory => format!(
-            "stopped at {} of memory (limit {}{}; raise with --memory or limits.memory; the ceiling is {})",
-            quantity::bytes(report.usage.peak_memory_bytes),
-            quantity::bytes(limits.memory),
-            given(asked.memory),
-            quantity::bytes(CEILING.memory),
-        ),
-        Outcome::Crashed => report.error.as_ref()?.message.clone(),
-        Outcome::Failed => {
-            // The traceback ends with the message; without one the message stands alone.
-            let error = report.error.as_ref().filter(|error| error.traceback.is_empty())?;
-            format!("{}: {}", error.type_name, error.message)
-        }
-        Outcome::Succeeded | Outcome::Cancelled => return None,
-    })
-}
-
-fn error_of(report: &Report, limits: &Limits, asked: &Asked) -> Value {
-    let stopped =
-        |type_name: &str| json!({"type": type_name, "message": stop_sentence(report, limits, asked), "traceback": ""});
-    match (&report.error, report.outcome) {
-        (Some(error), _) => json!(error),
-        (None, Outcome::TimedOut) => stopped("TimedOut"),
-        (None, Outcome::OutOfFuel) => stopped("OutOfFuel"),
-        (None, Outcome::OutOfMemory) => stopped("OutOfMemory"),
-        (None, _) => Value::Null,
-    }
-}
-
 fn job_error(error: &JobError) -> String {
     match error {
-        JobError::Limit(error) => limit_error(error),
+        JobError::Limit(error) => limits::sentence(error, flag_of),
         JobError::ArgsTooLarge { .. } | JobError::BadArgs(_) => format!("--args: {error}"),
         _ => error.to_string(),
     }
 }
 
-/// A limit's complaint, with the flag that sets it and in units that people read.
-fn limit_error(error: &LimitError) -> String {
-    let flag = |name: LimitName| match name {
+/// The flag that sets a limit.
+fn flag_of(name: LimitName) -> String {
+    match name {
         LimitName::Fuel => "--fuel",
         LimitName::Memory => "--memory",
         LimitName::Timeout => "--timeout",
         LimitName::Output => "--output-limit",
         LimitName::Result | LimitName::Files => "a limit",
-    };
-    let shown = |name: LimitName, value: u64| match name {
-        LimitName::Fuel => quantity::fuel(value),
-        LimitName::Timeout => quantity::duration(std::time::Duration::from_millis(value)),
-        _ => quantity::bytes(value),
-    };
-    match *error {
-        LimitError::Zero(name) => format!("{} must be greater than 0", flag(name)),
-        LimitError::AboveCeiling { name, asked, ceiling } => {
-            format!("{} {}: the ceiling is {}", flag(name), shown(name, asked), shown(name, ceiling))
-        }
-        LimitError::BelowInterpreter { asked, needed } => {
-            format!("--memory {}: the interpreter itself needs {}", quantity::bytes(asked), quantity::bytes(needed))
-        }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_come_from_files() {
-        for (file, name) in [("price.py", "price"), ("a b.py", "a_b"), (".py", "_"), ("-x", "_-x"), ("ä.py", "_")] {
-            assert_eq!(script_name(file), name, "{file}");
-        }
-    }
-
-    #[test]
-    fn a_limit_names_its_flag() {
-        let error = LimitError::AboveCeiling { name: LimitName::Timeout, asked: 7_200_000, ceiling: 3_600_000 };
-        assert_eq!(limit_error(&error), "--timeout 2 h: the ceiling is 1 h");
-    }
+    .into()
 }

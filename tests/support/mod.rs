@@ -1,6 +1,7 @@
 //! What the black-box tests share: pools of the real program's sandbox processes, and scripts that say how they end.
 
 pub mod expect;
+pub mod postgres;
 
 use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, OnLost, Pool, PoolConfig, Report, ResultKind, Run};
 use std::ffi::OsString;

@@ -1,0 +1,178 @@
+//! Who may do what: scopes, tokens, and what somebody who calls is allowed.
+
+use crate::clock::Time;
+use crate::script::Labels;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// What every token begins with, so that people and scanners recognise one.
+pub const TOKEN_PREFIX: &str = "cbx_";
+
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Look at scripts, runs and results.
+    Read,
+    /// Start, cancel and retry saved scripts.
+    Run,
+    /// Upload scripts and change settings.
+    Write,
+    /// Run source that is sent along.
+    Exec,
+    /// Allow scripts more than the default.
+    Grant,
+    /// Tokens, and everything else.
+    Admin,
+}
+
+/// All scopes.
+pub const SCOPES: [Scope; 6] = [Scope::Read, Scope::Run, Scope::Write, Scope::Exec, Scope::Grant, Scope::Admin];
+
+impl Scope {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::Read => "read",
+            Scope::Run => "run",
+            Scope::Write => "write",
+            Scope::Exec => "exec",
+            Scope::Grant => "grant",
+            Scope::Admin => "admin",
+        }
+    }
+
+    /// The scope of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        SCOPES.into_iter().find(|scope| scope.as_str() == word)
+    }
+}
+
+/// A token as it is kept: what it allows, not what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Names it.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// What it allows.
+    pub scopes: Vec<Scope>,
+    /// Only these scripts, by key.
+    pub scripts: Option<Vec<String>>,
+    /// Only scripts with one of these labels, `key=value`.
+    pub labels: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it ends.
+    pub expires_at: Option<Time>,
+    /// When it was used last, to a minute.
+    pub last_used_at: Option<Time>,
+}
+
+/// Somebody who calls.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// The user of this machine, on a server that has no tokens.
+    Local,
+    /// Somebody with a token.
+    Token(Token),
+}
+
+impl Caller {
+    /// The token's id.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Caller::Local => None,
+            Caller::Token(token) => Some(&token.id),
+        }
+    }
+
+    /// Whether a scope is theirs, whatever the script.
+    pub fn has(&self, scope: Scope) -> bool {
+        match self {
+            Caller::Local => true,
+            Caller::Token(token) => token.scopes.contains(&scope) || token.scopes.contains(&Scope::Admin),
+        }
+    }
+
+    /// Whether they may touch a script of this key and these labels. A script that is not there yet has none.
+    pub fn reaches(&self, key: &str, labels: &Labels) -> bool {
+        let Caller::Token(token) = self else { return true };
+        let by_name = token.scripts.as_ref().is_some_and(|scripts| scripts.iter().any(|script| script == key));
+        let has = |label: &String| label.split_once('=').is_some_and(|(name, value)| labels.get(name).is_some_and(|v| v == value));
+        let by_label = token.labels.as_ref().is_some_and(|wanted| wanted.iter().any(has));
+        !self.is_limited() || by_name || by_label
+    }
+
+    /// Whether they may touch some scripts only.
+    pub fn is_limited(&self) -> bool {
+        matches!(self, Caller::Token(token) if token.scripts.is_some() || token.labels.is_some())
+    }
+}
+
+/// A new token: 256 random bits.
+pub fn new_token() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(format!("{TOKEN_PREFIX}{}", hex(&bytes)))
+}
+
+/// What is kept of a token. A token is random throughout: there is nothing to guess, so nothing to salt or to slow down.
+pub fn hash(token: &str) -> String {
+    hex(&Sha256::digest(token.as_bytes()))
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::from_micros;
+
+    fn caller(scopes: &[Scope], scripts: Option<&[&str]>, labels: Option<&[&str]>) -> Caller {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Caller::Token(Token {
+            id: "t".into(),
+            name: "n".into(),
+            scopes: scopes.to_vec(),
+            scripts: scripts.map(owned),
+            labels: labels.map(owned),
+            created_at: from_micros(0),
+            expires_at: None,
+            last_used_at: None,
+        })
+    }
+
+    #[test]
+    fn scopes_are_apart_and_admin_has_all() {
+        let reader = caller(&[Scope::Read], None, None);
+        assert!(reader.has(Scope::Read) && !reader.has(Scope::Run) && !reader.has(Scope::Exec));
+        let admin = caller(&[Scope::Admin], None, None);
+        assert!(SCOPES.into_iter().all(|scope| admin.has(scope) && Caller::Local.has(scope)));
+    }
+
+    #[test]
+    fn a_limited_token_reaches_its_scripts_only() {
+        let labels: Labels = [("team".to_owned(), "data".to_owned())].into();
+        let by_name = caller(&[Scope::Run], Some(&["price"]), None);
+        assert!(by_name.reaches("price", &Labels::new()) && !by_name.reaches("other", &labels));
+        let by_label = caller(&[Scope::Run], None, Some(&["team=data"]));
+        assert!(by_label.reaches("other", &labels) && !by_label.reaches("other", &Labels::new()));
+        assert!(caller(&[Scope::Run], None, None).reaches("any", &Labels::new()));
+    }
+
+    #[test]
+    fn tokens_are_long_and_differ() {
+        let (one, other) = (new_token().expect("random"), new_token().expect("random"));
+        assert_ne!(one, other);
+        assert_eq!(one.len(), 68);
+        assert_eq!(hash("x").len(), 64);
+    }
+}

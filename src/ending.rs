@@ -1,0 +1,89 @@
+//! How a run that ended is told to people: what stopped it, against which limit, and what to type.
+
+use crate::limits::Asked;
+use crate::quantity;
+use cronbox_runtime::{Limits, Outcome, Place, Report, ScriptError, StreamUsage};
+
+/// Under what a run ran.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// What was in force.
+    pub limits: Limits,
+    /// What was asked for; the rest is default.
+    pub asked: Asked,
+    /// The most that can be asked for.
+    pub ceiling: Limits,
+}
+
+impl Terms {
+    /// What stopped the run, against which limit, what to type, and where the script stood. None for a run that nothing
+    /// stopped.
+    pub fn stop_sentence(&self, report: &Report) -> Option<String> {
+        let sentence = self.reason(report)?;
+        Some(match &report.stopped_at {
+            Some(Place { file, line, function }) => {
+                format!("{sentence}; it stood at {file}, line {line}, in {function}")
+            }
+            None => sentence,
+        })
+    }
+
+    fn reason(&self, report: &Report) -> Option<String> {
+        let Terms { limits, asked, ceiling } = self;
+        let given = |asked: bool| if asked { "" } else { ", the default" };
+        Some(match report.outcome {
+            Outcome::TimedOut => format!(
+                "stopped after {} (limit {}{}; raise with --timeout or limits.timeout; the ceiling is {})",
+                quantity::duration(report.usage.wall),
+                quantity::duration(limits.wall),
+                given(asked.timeout.is_some()),
+                quantity::duration(ceiling.wall),
+            ),
+            Outcome::OutOfFuel => format!(
+                "stopped after {} (limit {}{}; raise with --fuel, --cpu or limits.fuel; the ceiling is {})",
+                quantity::fuel_and_time(report.usage.fuel),
+                quantity::fuel(limits.fuel),
+                given(asked.fuel.is_some()),
+                quantity::fuel(ceiling.fuel),
+            ),
+            Outcome::OutOfMemory => format!(
+                "stopped at {} of memory (limit {}{}; raise with --memory or limits.memory; the ceiling is {})",
+                quantity::bytes(report.usage.peak_memory_bytes),
+                quantity::bytes(limits.memory),
+                given(asked.memory.is_some()),
+                quantity::bytes(ceiling.memory),
+            ),
+            Outcome::Crashed => report.error.as_ref()?.message.clone(),
+            Outcome::Failed => {
+                // The traceback ends with the message; without one the message stands alone.
+                let error = report.error.as_ref().filter(|error| error.traceback.is_empty())?;
+                format!("{}: {}", error.type_name, error.message)
+            }
+            Outcome::Succeeded | Outcome::Cancelled => return None,
+        })
+    }
+
+    /// What went wrong: the script's own word, or what stopped it.
+    pub fn error(&self, report: &Report) -> Option<ScriptError> {
+        let stopped = |type_name: &str| {
+            let message = self.stop_sentence(report).unwrap_or_default();
+            Some(ScriptError { type_name: type_name.into(), message, traceback: String::new() })
+        };
+        match (&report.error, report.outcome) {
+            (Some(error), _) => Some(error.clone()),
+            (None, Outcome::TimedOut) => stopped("TimedOut"),
+            (None, Outcome::OutOfFuel) => stopped("OutOfFuel"),
+            (None, Outcome::OutOfMemory) => stopped("OutOfMemory"),
+            (None, _) => None,
+        }
+    }
+}
+
+/// What stands at the end of a stream of which not everything was kept; empty when it was. `limit` is in bytes.
+pub fn cut_mark(usage: &StreamUsage, limit: u64) -> String {
+    if usage.dropped == 0 {
+        return String::new();
+    }
+    let (dropped, limit) = (quantity::bytes(usage.dropped), quantity::bytes(limit));
+    format!("\n[cut here: {dropped} more were written; the limit is {limit}, raise it with --output-limit or limits.output]\n")
+}

@@ -1,0 +1,236 @@
+//! Limits as people ask for them, what of it is granted, and the sentences about both.
+
+use crate::quantity;
+use crate::script::{Quantity, nearest};
+use cronbox_runtime::{LimitError, LimitName, Limits};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The limits that can be asked for, by name.
+pub const NAMES: &[&str] = &["fuel", "memory", "timeout", "output"];
+
+/// What somebody asked for; nothing where they said nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Units of fuel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// Wall-clock time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Bytes of each of the two streams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<u64>,
+}
+
+/// A limit that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {why}")]
+pub struct BadLimit {
+    /// The limit, as it was written.
+    pub name: String,
+    /// A sentence.
+    pub why: String,
+}
+
+/// A limit that was asked for and not granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotGranted {
+    /// `limits.memory`
+    pub what: String,
+    /// What was asked for.
+    pub asked: String,
+    /// What is in force instead.
+    pub in_force: String,
+}
+
+impl Asked {
+    /// Reads a table of limits: numbers, or numbers with their units.
+    pub fn read(table: &BTreeMap<String, Quantity>) -> Result<Self, BadLimit> {
+        let mut asked = Asked::default();
+        for (name, value) in table {
+            let bad = |why: String| BadLimit { name: name.chars().take(40).collect(), why };
+            let text = value.to_string();
+            match name.as_str() {
+                "fuel" => asked.fuel = Some(quantity::parse_fuel(&text).map_err(bad)?),
+                "memory" => asked.memory = Some(quantity::parse_bytes(&text).map_err(bad)?),
+                "timeout" => asked.timeout = Some(quantity::parse_duration(&text).map_err(bad)?),
+                "output" => asked.output = Some(quantity::parse_bytes(&text).map_err(bad)?),
+                _ => {
+                    let near = nearest(name, NAMES.iter().copied());
+                    let meant = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+                    return Err(bad(format!("{meant}there are {}", NAMES.join(", "))));
+                }
+            }
+        }
+        Ok(asked)
+    }
+
+    /// This, and where it says nothing, the other.
+    pub fn or(&self, other: &Asked) -> Asked {
+        Asked {
+            fuel: self.fuel.or(other.fuel),
+            memory: self.memory.or(other.memory),
+            timeout: self.timeout.or(other.timeout),
+            output: self.output.or(other.output),
+        }
+    }
+
+    /// The larger of both, limit by limit.
+    pub fn larger(&self, other: &Asked) -> Asked {
+        Asked {
+            fuel: self.fuel.max(other.fuel),
+            memory: self.memory.max(other.memory),
+            timeout: self.timeout.max(other.timeout),
+            output: self.output.max(other.output),
+        }
+    }
+
+    /// What of this lies above the defaults, and so needs somebody who grants it.
+    pub fn above(&self, defaults: &Limits) -> Asked {
+        Asked {
+            fuel: self.fuel.filter(|fuel| *fuel > defaults.fuel),
+            memory: self.memory.filter(|memory| *memory > defaults.memory),
+            timeout: self.timeout.filter(|timeout| *timeout > defaults.wall),
+            output: self.output.filter(|output| *output > defaults.stdout),
+        }
+    }
+
+    /// Limit by limit, `name` and number, as grants are kept.
+    pub fn numbers(&self) -> Vec<(&'static str, u64)> {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let rows = [
+            ("fuel", self.fuel),
+            ("memory", self.memory),
+            ("timeout", self.timeout.map(millis)),
+            ("output", self.output),
+        ];
+        rows.into_iter().filter_map(|(name, number)| Some((name, number?))).collect()
+    }
+
+    /// Adds what a grant of this name and number allows.
+    pub fn add_number(&mut self, name: &str, number: u64) {
+        match name {
+            "fuel" => self.fuel = self.fuel.max(Some(number)),
+            "memory" => self.memory = self.memory.max(Some(number)),
+            "timeout" => self.timeout = self.timeout.max(Some(Duration::from_millis(number))),
+            "output" => self.output = self.output.max(Some(number)),
+            _ => {}
+        }
+    }
+
+    /// What is in force: asked, as far as it is within the default or was granted, under the ceiling; and what was asked
+    /// for beyond that. An output or a file tree never needs more than the memory there is.
+    pub fn in_force(&self, granted: &Asked, defaults: &Limits, ceiling: &Limits) -> (Limits, Vec<NotGranted>) {
+        let mut refused = Vec::new();
+        let mut decide = |name: &str, asked: Option<u64>, granted: Option<u64>, default: u64, most: u64, show: fn(u64) -> String| {
+            let Some(asked) = asked else { return default.min(most) };
+            let allowed = granted.unwrap_or(0).max(default).min(most);
+            if asked > allowed {
+                refused.push(NotGranted { what: format!("limits.{name}"), asked: show(asked), in_force: show(allowed) });
+            }
+            asked.min(allowed)
+        };
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let fuel = decide("fuel", self.fuel, granted.fuel, defaults.fuel, ceiling.fuel, quantity::fuel);
+        let memory = decide("memory", self.memory, granted.memory, defaults.memory, ceiling.memory, quantity::bytes);
+        let wall = decide(
+            "timeout",
+            self.timeout.map(millis),
+            granted.timeout.map(millis),
+            millis(defaults.wall),
+            millis(ceiling.wall),
+            |millis| quantity::duration(Duration::from_millis(millis)),
+        );
+        let output = decide("output", self.output, granted.output, defaults.stdout, ceiling.stdout, quantity::bytes);
+        let limits = Limits {
+            fuel,
+            memory,
+            wall: Duration::from_millis(wall),
+            stdout: output,
+            stderr: output,
+            files: defaults.files.min(memory),
+            ..*defaults
+        };
+        (limits, refused)
+    }
+}
+
+/// A limit's complaint in units that people read; `shown` says how the limit is written where it was asked for
+/// (`--memory`, `limits.memory`).
+pub fn sentence(error: &LimitError, shown: impl Fn(LimitName) -> String) -> String {
+    let number = |name: LimitName, value: u64| match name {
+        LimitName::Fuel => quantity::fuel(value),
+        LimitName::Timeout => quantity::duration(Duration::from_millis(value)),
+        _ => quantity::bytes(value),
+    };
+    match *error {
+        LimitError::Zero(name) => format!("{} must be greater than 0", shown(name)),
+        LimitError::AboveCeiling { name, asked, ceiling } => {
+            format!("{} {}: the ceiling is {}", shown(name), number(name, asked), number(name, ceiling))
+        }
+        LimitError::BelowInterpreter { asked, needed } => format!(
+            "{} {}: the interpreter itself needs {}",
+            shown(LimitName::Memory),
+            quantity::bytes(asked),
+            quantity::bytes(needed)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cronbox_runtime::CEILING;
+
+    fn table(name: &str, value: &str) -> BTreeMap<String, Quantity> {
+        [(name.to_owned(), Quantity::Text(value.to_owned()))].into()
+    }
+
+    #[test]
+    fn limits_are_read_by_name() {
+        assert_eq!(Asked::read(&table("memory", "64MiB")).expect("reads").memory, Some(64 << 20));
+        assert_eq!(Asked::read(&table("timeout", "5m")).expect("reads").timeout, Some(Duration::from_secs(300)));
+        let why = Asked::read(&table("memroy", "1")).expect_err("no such limit").to_string();
+        assert!(why.contains("did you mean memory?"), "{why}");
+        assert!(Asked::read(&table("fuel", "much")).is_err());
+    }
+
+    #[test]
+    fn what_is_asked_is_not_what_is_granted() {
+        let defaults = Limits::default();
+        let asked = Asked { memory: Some(1 << 30), timeout: Some(Duration::from_secs(5)), ..Asked::default() };
+        let (limits, refused) = asked.in_force(&Asked::default(), &defaults, &CEILING);
+        assert_eq!((limits.memory, limits.wall), (defaults.memory, Duration::from_secs(5)));
+        assert_eq!(refused.len(), 1);
+        assert_eq!((refused[0].what.as_str(), refused[0].asked.as_str()), ("limits.memory", "1 GiB"));
+        let granted = Asked { memory: Some(512 << 20), ..Asked::default() };
+        let (limits, refused) = asked.in_force(&granted, &defaults, &CEILING);
+        assert_eq!((limits.memory, refused.len()), (512 << 20, 1));
+        let small = Limits { memory: 64 << 20, ..CEILING };
+        let (limits, _) = asked.in_force(&granted, &defaults, &small);
+        assert_eq!((limits.memory, limits.files), (64 << 20, 64 << 20));
+    }
+
+    #[test]
+    fn grants_are_kept_as_numbers() {
+        let asked = Asked { fuel: Some(7), timeout: Some(Duration::from_millis(1500)), ..Asked::default() };
+        let mut back = Asked::default();
+        for (name, number) in asked.numbers() {
+            back.add_number(name, number);
+        }
+        assert_eq!(back, asked);
+        assert_eq!(asked.above(&Limits::default()), Asked::default());
+    }
+
+    #[test]
+    fn a_limit_names_where_it_was_asked_for() {
+        let error = LimitError::AboveCeiling { name: LimitName::Timeout, asked: 7_200_000, ceiling: 3_600_000 };
+        assert_eq!(sentence(&error, |_| "--timeout".into()), "--timeout 2 h: the ceiling is 1 h");
+    }
+}

@@ -1,0 +1,574 @@
+//! Scripts: their names, their settings, and what a version is.
+
+use crate::clock::Time;
+use crate::quantity;
+use cronbox_runtime::{Mode, Outcome, ResultKind};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// Longest name, in characters.
+pub const MAX_NAME: usize = 100;
+/// Most labels of a script or a run.
+pub const MAX_LABELS: usize = 32;
+/// Longest key or value of a label, in characters.
+pub const MAX_LABEL: usize = 100;
+
+/// The name of a script: letters and digits of ASCII, `.`, `_` and `-`; unique without regard to case. A trailing `.py`
+/// is dropped.
+#[derive(Clone, Debug)]
+pub struct Name {
+    text: String,
+    key: String,
+}
+
+/// Why something is no name. Says what a name may be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{shown:?} is no name: {why}. A name has 1 to {MAX_NAME} of A-Z a-z 0-9 . _ - and begins with a letter, a digit or _")]
+pub struct BadName {
+    shown: String,
+    why: String,
+}
+
+impl Name {
+    /// Reads a name as somebody wrote it.
+    pub fn parse(text: &str) -> Result<Self, BadName> {
+        let bad = |why: String| BadName { shown: text.chars().take(40).collect(), why };
+        let name = text.strip_suffix(".py").unwrap_or(text);
+        if name.is_empty() {
+            return Err(bad("it is empty".into()));
+        }
+        if let Some(strange) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
+            return Err(bad(match strange {
+                '/' | '\\' => "it holds a slash".into(),
+                c if c.is_control() => format!("it holds the control character U+{:04X}", c as u32),
+                c if c.is_ascii() => format!("it holds {c:?}"),
+                c => format!("it holds {c:?} (U+{:04X}), which is not ASCII", c as u32),
+            }));
+        }
+        if name.len() > MAX_NAME {
+            return Err(bad(format!("it has {} characters", name.len())));
+        }
+        if name.starts_with(['.', '-']) {
+            return Err(bad(format!("it begins with {:?}", name.chars().next().unwrap_or('.'))));
+        }
+        Ok(Name { text: name.to_owned(), key: name.to_ascii_lowercase() })
+    }
+
+    /// The nearest name to a file's.
+    pub fn of_file(file: &str) -> Self {
+        let stem = file.strip_suffix(".py").or_else(|| file.strip_suffix(".pyc")).unwrap_or(file);
+        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+        let name: String = stem.chars().map(plain).take(MAX_NAME - 1).collect();
+        let text = if name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') { name } else { format!("_{name}") };
+        let key = text.to_ascii_lowercase();
+        Name { text, key }
+    }
+
+    /// As its owner writes it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// By which it is found: in lower case.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Words to find scripts and runs by.
+pub type Labels = BTreeMap<String, String>;
+
+/// What is wrong with labels, as a sentence; none when nothing is.
+pub fn bad_labels(labels: &Labels) -> Option<String> {
+    if labels.len() > MAX_LABELS {
+        return Some(format!("there are {} labels; at most {MAX_LABELS} are kept", labels.len()));
+    }
+    labels.iter().find_map(|(key, value)| {
+        let fine = |text: &str| text.chars().count() <= MAX_LABEL && !text.contains(char::is_control);
+        (key.is_empty() || key.contains('=') || !fine(key) || !fine(value)).then(|| {
+            let shown: String = key.chars().take(40).collect();
+            format!("the label {shown:?}: keys and values have at most {MAX_LABEL} characters without control characters, and a key has no =")
+        })
+    })
+}
+
+/// A number, or a number with its unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Quantity {
+    /// `2000000000`
+    Whole(u64),
+    /// `2e9`
+    Real(f64),
+    /// `"256MiB"`
+    Text(String),
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Quantity::Whole(number) => number.fmt(f),
+            Quantity::Real(number) => number.fmt(f),
+            Quantity::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What happens to an attempt that was lost with its node or sandbox process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLost {
+    /// It is tried again, at most three times.
+    #[default]
+    Retry,
+    /// The run ends `abandoned`: it starts at most once.
+    Abandon,
+}
+
+/// How delays between attempts grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backoff {
+    /// Always the same.
+    Fixed,
+    /// Twice as long each time.
+    #[default]
+    Exponential,
+}
+
+/// How often, when and after what a run is tried again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retries {
+    /// How many more attempts there may be.
+    pub count: u32,
+    /// The time before the next attempt; doubled each time with exponential backoff. A number is seconds.
+    #[serde(default = "ten_seconds", with = "duration_text")]
+    pub delay: Duration,
+    /// How delays grow.
+    #[serde(default)]
+    pub backoff: Backoff,
+    /// The longest delay.
+    #[serde(default = "one_hour", with = "duration_text")]
+    pub max_delay: Duration,
+}
+
+fn ten_seconds() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn one_hour() -> Duration {
+    Duration::from_secs(3600)
+}
+
+/// Most retries.
+pub const MAX_RETRIES: u32 = 100;
+
+impl Retries {
+    /// So many, ten seconds apart at first.
+    pub fn count(count: u32) -> Self {
+        Retries { count, delay: ten_seconds(), backoff: Backoff::default(), max_delay: one_hour() }
+    }
+
+    /// The time before attempt number `attempt` (2 is the first retry), up to a quarter longer by `chance` (0 to 1), so
+    /// that runs that failed together do not come back together.
+    pub fn delay_before(&self, attempt: u32, chance: f64) -> Duration {
+        let doublings = match self.backoff {
+            Backoff::Fixed => 0,
+            Backoff::Exponential => attempt.saturating_sub(2).min(30),
+        };
+        let base = self.delay.saturating_mul(1 << doublings).min(self.max_delay);
+        base.mul_f64(1.0 + 0.25 * chance.clamp(0.0, 1.0))
+    }
+}
+
+/// `retries = 3`, or the whole table.
+fn retries<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Retries>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Count(u32),
+        Table(Retries),
+    }
+    let written = Option::<Written>::deserialize(from)
+        .map_err(|_| serde::de::Error::custom("retries is a number, or {count, delay, backoff, max_delay}"))?;
+    let retries = written.map(|written| match written {
+        Written::Count(count) => Retries::count(count),
+        Written::Table(table) => table,
+    });
+    match &retries {
+        Some(retries) if retries.count > MAX_RETRIES => {
+            Err(serde::de::Error::custom(format!("at most {MAX_RETRIES} retries are made")))
+        }
+        _ => Ok(retries),
+    }
+}
+
+mod duration_text {
+    use super::{Quantity, quantity};
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(value.as_secs_f64())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let text = Quantity::deserialize(from)?.to_string();
+        quantity::parse_duration(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a script asks for itself, or somebody sets for it. Nothing here grants anything.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// A title for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// `function` or `module:function`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// What becomes of the return value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<ResultKind>,
+    /// An IANA zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// Words to find the script and its runs by.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: Labels,
+    /// Limits: `fuel`, `memory`, `timeout`, `output`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, Quantity>,
+    /// The environment.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Hosts the script wants to reach.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+    /// How many of its runs may run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// How often a run that failed is tried again.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "retries")]
+    pub retries: Option<Retries>,
+    /// After which outcomes it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_on: Option<Vec<Outcome>>,
+    /// What happens to an attempt that was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_lost: Option<OnLost>,
+}
+
+/// The names of all settings, for whoever checks what was sent.
+pub const SETTINGS: &[&str] = &[
+    "title", "entry", "result", "timezone", "labels", "limits", "env", "allow", "concurrency", "retries", "retry_on", "on_lost",
+];
+
+impl Settings {
+    /// These settings, and where they say nothing, the others. Labels, limits and the environment are joined name by name.
+    pub fn or(&self, other: &Settings) -> Settings {
+        fn joined<V: Clone>(first: &BTreeMap<String, V>, second: &BTreeMap<String, V>) -> BTreeMap<String, V> {
+            let mut all = second.clone();
+            all.extend(first.iter().map(|(name, value)| (name.clone(), value.clone())));
+            all
+        }
+        Settings {
+            title: self.title.clone().or_else(|| other.title.clone()),
+            entry: self.entry.clone().or_else(|| other.entry.clone()),
+            result: self.result.or(other.result),
+            timezone: self.timezone.clone().or_else(|| other.timezone.clone()),
+            labels: joined(&self.labels, &other.labels),
+            limits: joined(&self.limits, &other.limits),
+            env: joined(&self.env, &other.env),
+            allow: if self.allow.is_empty() { other.allow.clone() } else { self.allow.clone() },
+            concurrency: self.concurrency.or(other.concurrency),
+            retries: self.retries.clone().or_else(|| other.retries.clone()),
+            retry_on: self.retry_on.clone().or_else(|| other.retry_on.clone()),
+            on_lost: self.on_lost.or(other.on_lost),
+        }
+    }
+
+    /// What cannot be meant, as the setting's name and a sentence.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        let short = |text: &Option<String>, most: usize| text.as_ref().is_none_or(|text| text.chars().count() <= most);
+        if !short(&self.title, 200) {
+            return Err(("title", "a title has at most 200 characters".into()));
+        }
+        if let Some(entry) = &self.entry {
+            check_entry(entry).map_err(|why| ("entry", why))?;
+        }
+        if let Some(zone) = &self.timezone {
+            check_zone(zone).map_err(|why| ("timezone", why))?;
+        }
+        if let Some(why) = bad_labels(&self.labels) {
+            return Err(("labels", why));
+        }
+        if let Some((name, _)) = self.env.iter().find(|(name, value)| bad_env(name, value)) {
+            let shown: String = name.chars().take(40).collect();
+            return Err(("env", format!("the environment variable {shown:?} has a character it cannot have")));
+        }
+        if self.env.len() > 100 || self.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > 64 << 10 {
+            return Err(("env", "the environment has at most 100 variables and 64 KiB".into()));
+        }
+        if self.concurrency == Some(0) {
+            return Err(("concurrency", "a script that may not run at all is no use: at least 1".into()));
+        }
+        let retried = [Outcome::Failed, Outcome::TimedOut, Outcome::Crashed, Outcome::OutOfFuel, Outcome::OutOfMemory];
+        if self.retry_on.as_ref().is_some_and(|on| on.iter().any(|outcome| !retried.contains(outcome))) {
+            return Err(("retry_on", "only failed, timed_out, crashed, out_of_fuel and out_of_memory can be retried".into()));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a variable has a character that an environment cannot hold.
+pub fn bad_env(name: &str, value: &str) -> bool {
+    name.is_empty() || name.contains(['\0', '=']) || value.contains('\0')
+}
+
+/// Checks an entry: `function`, or `module:function`, of Python's identifiers.
+pub fn check_entry(entry: &str) -> Result<(), String> {
+    let identifier = |word: &str| {
+        let mut chars = word.chars();
+        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
+    };
+    let (module, function) = match entry.split_once(':') {
+        Some((module, function)) => (Some(module), function),
+        None => (None, entry),
+    };
+    let fine = entry.len() <= 200 && identifier(function) && module.is_none_or(|module| module.split('.').all(identifier));
+    if fine { Ok(()) } else { Err("an entry is the name of a function, or module:function".into()) }
+}
+
+/// Checks the name of a zone; the error names the nearest one.
+pub fn check_zone(zone: &str) -> Result<chrono_tz::Tz, String> {
+    zone.parse().map_err(|_| {
+        let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        let shown: String = zone.chars().take(40).collect();
+        match nearest(zone, names) {
+            Some(near) => format!("there is no time zone {shown:?}; did you mean {near}?"),
+            None => format!("there is no time zone {shown:?}; write an IANA name such as Europe/Berlin"),
+        }
+    })
+}
+
+/// The candidate that is most like a word, if any is like it.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word: Vec<char> = word.chars().take(60).flat_map(char::to_lowercase).collect();
+    candidates
+        .map(|candidate| (distance(&word, &candidate.to_lowercase().chars().collect::<Vec<_>>()), candidate))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count().max(word.len()) / 4)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many characters have to be changed, added or taken away (Levenshtein).
+fn distance(one: &[char], other: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// What the checker says about a source without refusing it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// A word for programs.
+    pub code: String,
+    /// Counted from 1.
+    pub line: u32,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// What was found out about a version when it was checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// Whether it has a function `run`; unknown when it was not checked.
+    pub mode: Option<Mode>,
+    /// The entry's parameters, as Python writes them: `(a, b=1)`.
+    pub signature: Option<String>,
+    /// What may not be meant.
+    pub warnings: Vec<Warning>,
+}
+
+/// An immutable version of a script.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Version {
+    /// Counted from 1; never used again.
+    pub number: i64,
+    /// Of the source, or of the bundle's canonical archive, in hexadecimal.
+    pub sha256: String,
+    /// Where the content is.
+    pub blob: String,
+    /// The source's path in it.
+    pub main: String,
+    /// Bytes of all files.
+    pub size: u64,
+    /// What the source says about itself.
+    pub table: Settings,
+    /// What the check found.
+    pub facts: Facts,
+    /// When it came.
+    pub created_at: Time,
+}
+
+/// Where a linked script is read from, and what was found there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkState {
+    /// The object's or file's state when it was read last: an ETag, or its time and size.
+    pub tag: Option<String>,
+    /// When it was looked at last.
+    pub checked_at: Option<Time>,
+    /// Why it could not be read; the last good version stays in force.
+    pub error: Option<String>,
+}
+
+/// A script with its version in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// Its name.
+    pub name: String,
+    /// By which it is found.
+    pub key: String,
+    /// What was set by request.
+    pub settings: Settings,
+    /// The version in force.
+    pub version: Version,
+    /// The last number given out.
+    pub latest: i64,
+    /// Where it is read from, when it is linked.
+    pub link: Option<String>,
+    /// What was found there.
+    pub link_state: LinkState,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was last changed.
+    pub updated_at: Time,
+}
+
+impl Script {
+    /// What holds for it: what was set by request, then what its source says.
+    pub fn in_force(&self) -> Settings {
+        self.settings.or(&self.version.table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_and_unique_without_regard_to_case() {
+        for good in ["price", "price.py", "a", "_x", "0", "A-b.c_d", &"n".repeat(100)] {
+            Name::parse(good).expect(good);
+        }
+        assert_eq!(Name::parse("Price.py"), Name::parse("price"));
+        assert_eq!(Name::parse("Price.py").expect("parses").as_str(), "Price");
+        for bad in ["", ".py", "..", ".x", "-x", "a/b", "a b", "a\nb", "prіce", "ä", "a%2fb", &"n".repeat(101), "a\0"] {
+            assert!(Name::parse(bad).is_err(), "{bad:?}");
+        }
+        let why = Name::parse("prіce").expect_err("Cyrillic").to_string();
+        assert!(why.contains("U+0456"), "{why}");
+    }
+
+    #[test]
+    fn names_come_from_files() {
+        for (file, name) in [("price.py", "price"), ("a b.py", "a_b"), (".py", "_"), ("-x", "_-x"), ("ä.py", "_")] {
+            assert_eq!(Name::of_file(file).as_str(), name, "{file}");
+        }
+    }
+
+    #[test]
+    fn what_was_set_stands_before_what_the_source_says() {
+        let set = Settings { entry: Some("a".into()), labels: [("x".into(), "1".into())].into(), ..Settings::default() };
+        let said = Settings {
+            entry: Some("b".into()),
+            title: Some("T".into()),
+            labels: [("x".into(), "2".into()), ("y".into(), "3".into())].into(),
+            ..Settings::default()
+        };
+        let both = set.or(&said);
+        assert_eq!((both.entry.as_deref(), both.title.as_deref()), (Some("a"), Some("T")));
+        assert_eq!(both.labels["x"], "1");
+        assert_eq!(both.labels["y"], "3");
+    }
+
+    #[test]
+    fn retries_are_a_number_or_a_table() {
+        let settings: Settings = serde_json::from_str(r#"{"retries": 3}"#).expect("reads");
+        assert_eq!(settings.retries.expect("there").count, 3);
+        let table = r#"{"retries": {"count": 5, "delay": "1s", "backoff": "fixed"}}"#;
+        let retries = serde_json::from_str::<Settings>(table).expect("reads").retries.expect("there");
+        assert_eq!(retries.delay_before(4, 0.0), Duration::from_secs(1));
+        assert!(serde_json::from_str::<Settings>(r#"{"retries": {"count": 1, "dealy": 1}}"#).is_err());
+        assert!(serde_json::from_str::<Settings>(r#"{"retries": 1000}"#).is_err());
+        let doubled = Retries::count(9);
+        assert_eq!(doubled.delay_before(2, 0.0), Duration::from_secs(10));
+        assert_eq!(doubled.delay_before(4, 0.0), Duration::from_secs(40));
+        assert_eq!(doubled.delay_before(40, 0.0), Duration::from_secs(3600));
+        let text = serde_json::to_string(&doubled).expect("writes");
+        assert_eq!(serde_json::from_str::<Retries>(&text).expect("reads"), doubled);
+    }
+
+    #[test]
+    fn entries_and_zones_are_checked() {
+        for good in ["run", "main:go", "pkg.mod:f", "größe"] {
+            assert_eq!(check_entry(good), Ok(()), "{good}");
+        }
+        for bad in ["", "a b", "1x", ":f", "m:", "a:b:c", "os.system"] {
+            assert!(check_entry(bad).is_err(), "{bad}");
+        }
+        assert!(check_zone("Europe/Berlin").is_ok());
+        let why = check_zone("Europe/Berln").expect_err("no zone");
+        assert!(why.contains("did you mean Europe/Berlin?"), "{why}");
+    }
+
+    #[test]
+    fn the_list_of_settings_is_complete() {
+        let all = Settings {
+            title: Some(String::new()),
+            entry: Some(String::new()),
+            result: Some(ResultKind::Json),
+            timezone: Some(String::new()),
+            labels: [(String::new(), String::new())].into(),
+            limits: [(String::new(), Quantity::Whole(1))].into(),
+            env: [(String::new(), String::new())].into(),
+            allow: vec![String::new()],
+            concurrency: Some(1),
+            retries: Some(Retries::count(1)),
+            retry_on: Some(Vec::new()),
+            on_lost: Some(OnLost::Retry),
+        };
+        let value = serde_json::to_value(&all).expect("writes");
+        let mut names: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut listed = SETTINGS.to_vec();
+        names.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(names, listed);
+    }
+}

@@ -1,0 +1,301 @@
+//! Every question that is asked of the database, for SQLite on disk, SQLite in memory, and PostgreSQL.
+//!
+//! There is one text of SQL for all three: both engines understand `$1`, and the tables use types that both have
+//! (`migrations/README.md`). What differs (locking rows, the order of nulls) is asked of [`tx::Dialect`]. So there is no
+//! trait with several implementations that could drift apart; the conformance suite (`tests/store.rs`) runs on all three.
+//!
+//! Writing on SQLite goes through one connection that commits many callers' changes together ([`writer`]); nobody waits
+//! for a lock and nobody is told that the database is locked. On PostgreSQL each change is a transaction of its own.
+
+pub mod access;
+pub mod blobs;
+pub mod lists;
+mod migrations;
+pub mod nodes;
+pub mod notices;
+pub mod output;
+pub mod queue;
+pub mod retention;
+pub mod runs;
+pub mod scripts;
+mod tx;
+mod writer;
+
+use crate::clock::{Time, from_micros};
+use futures_util::future::BoxFuture;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tx::{Dialect, Tx};
+use writer::Writer;
+
+/// How long a caller waits for a connection before it is told that the database is away.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Connections to PostgreSQL, and readers of SQLite.
+const CONNECTIONS: u32 = 16;
+const READERS: u32 = 4;
+
+/// Why the database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or is going down. Nothing is known to have been changed.
+    #[error("the database cannot be reached: {0}")]
+    Unavailable(String),
+    /// There is no more room on its disk. Nothing was changed.
+    #[error("the database's disk is full")]
+    Full,
+    /// It was changed by a later version of this program.
+    #[error("the database has step {0}, which this program does not know: a newer Cronbox has used it; start that one")]
+    Newer(i64),
+    /// It has a step whose content differs from this program's.
+    #[error("step {0} of the database is not the one this program knows")]
+    Altered(i64),
+    /// A row that should be unique is there already.
+    #[error("it is there already")]
+    Conflict,
+    /// A row holds what this program did not write.
+    #[error("the database holds something that cannot be read: {0}")]
+    Corrupt(String),
+    /// Anything else the database said.
+    #[error("the database refused: {0}")]
+    Refused(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// Whether trying again later may help.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, StoreError::Unavailable(_) | StoreError::Full)
+    }
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In memory, gone with the program.
+    Memory,
+    /// A file.
+    Sqlite(std::path::PathBuf),
+    /// `postgres://…`
+    Postgres(String),
+}
+
+impl Place {
+    /// Reads `sqlite:PATH` or `postgres://…`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Place::Postgres(text.to_owned()));
+        }
+        match text.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(Place::Sqlite(path.strip_prefix("//").unwrap_or(path).into())),
+            _ => Err("a database is written sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME".into()),
+        }
+    }
+}
+
+/// The database. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    engine: Engine,
+    /// For those who listen to PostgreSQL's notices.
+    url: Option<String>,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Sqlite { writer: Writer, readers: AnyPool },
+    /// One connection is the whole database: reading goes through the writer too.
+    Memory { writer: Writer },
+    Postgres { pool: AnyPool },
+}
+
+impl Store {
+    /// Opens the database and brings its tables up to date. On PostgreSQL many may do so at once; a file of SQLite's must
+    /// be this caller's alone (the data directory is locked).
+    pub async fn open(place: &Place) -> Result<Self, StoreError> {
+        install_default_drivers();
+        let engine = match place {
+            Place::Memory => {
+                let mut connection = connect("sqlite::memory:").await?;
+                migrations::apply(&mut connection, Dialect::Sqlite).await?;
+                Engine::Memory { writer: Writer::start(connection) }
+            }
+            Place::Sqlite(path) => {
+                let url = sqlite_url(path);
+                let mut connection = connect(&format!("{url}?mode=rwc")).await?;
+                for pragma in [
+                    "PRAGMA journal_mode = WAL",
+                    "PRAGMA synchronous = FULL",
+                    "PRAGMA foreign_keys = ON",
+                    "PRAGMA busy_timeout = 10000",
+                    "PRAGMA wal_autocheckpoint = 4000",
+                    "PRAGMA temp_store = MEMORY",
+                ] {
+                    sqlx::raw_sql(pragma).execute(&mut connection).await?;
+                }
+                migrations::apply(&mut connection, Dialect::Sqlite).await?;
+                let options = AnyPoolOptions::new()
+                    .max_connections(READERS)
+                    .acquire_timeout(PATIENCE)
+                    .test_before_acquire(false)
+                    .after_connect(|connection, _| {
+                        Box::pin(async move {
+                            sqlx::raw_sql("PRAGMA query_only = ON; PRAGMA busy_timeout = 10000").execute(connection).await?;
+                            Ok(())
+                        })
+                    });
+                let readers = options.connect_lazy_with(options_for(&format!("{url}?mode=rw"))?);
+                Engine::Sqlite { writer: Writer::start(connection), readers }
+            }
+            Place::Postgres(url) => {
+                let mut connection = connect(url).await?;
+                migrations::apply(&mut connection, Dialect::Postgres).await?;
+                // A connection that will not close has nothing left to say.
+                let _ = connection.close().await;
+                let pool = AnyPoolOptions::new()
+                    .max_connections(CONNECTIONS)
+                    .acquire_timeout(PATIENCE)
+                    .test_before_acquire(false)
+                    .connect_lazy_with(options_for(url)?);
+                Engine::Postgres { pool }
+            }
+        };
+        let url = if let Place::Postgres(url) = place { Some(url.clone()) } else { None };
+        Ok(Store { inner: Arc::new(Inner { engine, url }) })
+    }
+
+    /// Whether several nodes can share it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.engine, Engine::Postgres { .. })
+    }
+
+    /// What time the database says it is; none where the node's own clock decides.
+    pub async fn time(&self) -> Result<Option<Time>, StoreError> {
+        if !self.is_shared() {
+            return Ok(None);
+        }
+        self.read(|tx| {
+            Box::pin(async move {
+                let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros";
+                let row = tx.one(sql, tx::args![]).await?;
+                Ok(Some(from_micros(row.int("micros")?)))
+            })
+        })
+        .await
+    }
+
+    /// Whether it answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read(|tx| Box::pin(async move { tx.one("SELECT 1 AS one", tx::args![]).await.map(|_| ()) })).await
+    }
+
+    /// Ends its connections, when what was asked of it is done.
+    pub async fn close(&self) {
+        match &self.inner.engine {
+            Engine::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Engine::Memory { writer } => writer.close().await,
+            Engine::Postgres { pool } => pool.close().await,
+        }
+    }
+
+    /// Carries out a change: all of it or nothing, and on disk when this returns. `change` may be called again when
+    /// PostgreSQL asks for that (a deadlock, a conflict of transactions).
+    async fn write<T, F>(&self, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + Sync + 'static,
+    {
+        match &self.inner.engine {
+            Engine::Sqlite { writer, .. } | Engine::Memory { writer } => writer.write(change).await,
+            Engine::Postgres { pool } => {
+                let mut tries = 0;
+                loop {
+                    let mut transaction = begin(pool).await?;
+                    let mut tx = Tx::new(&mut transaction, Dialect::Postgres);
+                    let done = match change(&mut tx).await {
+                        Ok(value) => transaction.commit().await.map(|()| value).map_err(StoreError::from),
+                        // Dropping the transaction rolls it back.
+                        Err(error) => Err(error),
+                    };
+                    match done {
+                        Err(StoreError::Refused(error)) if tx::asks_for_another_try(&error) && tries < 5 => tries += 1,
+                        done => return done,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks something that changes nothing. Asked once more when the connection turns out to be dead.
+    async fn read<T, F>(&self, question: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + Sync + 'static,
+    {
+        let (pool, dialect) = match &self.inner.engine {
+            Engine::Memory { writer } => return writer.write(question).await,
+            Engine::Sqlite { readers, .. } => (readers, Dialect::Sqlite),
+            Engine::Postgres { pool } => (pool, Dialect::Postgres),
+        };
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let mut connection = pool.acquire().await?;
+            match question(&mut Tx::new(&mut connection, dialect)).await {
+                Err(StoreError::Unavailable(_)) if Instant::now() < until => {
+                    // Not this one again.
+                    let _ = connection.detach().close_hard().await;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+}
+
+/// A transaction on a connection that is alive: connections that died with the server are thrown away.
+async fn begin(pool: &AnyPool) -> Result<sqlx::Transaction<'static, sqlx::Any>, StoreError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match pool.begin().await.map_err(StoreError::from) {
+            Err(StoreError::Unavailable(_)) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            begun => return begun,
+        }
+    }
+}
+
+fn options_for(url: &str) -> Result<AnyConnectOptions, StoreError> {
+    Ok(AnyConnectOptions::from_str(url)?.disable_statement_logging())
+}
+
+async fn connect(url: &str) -> Result<AnyConnection, StoreError> {
+    let options = options_for(url)?;
+    match tokio::time::timeout(PATIENCE, AnyConnection::connect_with(&options)).await {
+        Ok(connected) => Ok(connected?),
+        Err(_) => Err(StoreError::Unavailable("it does not answer".into())),
+    }
+}
+
+/// A path as sqlx wants it: what a URL cannot hold is written in percent.
+fn sqlite_url(path: &Path) -> String {
+    let mut url = String::from("sqlite://");
+    for byte in path.to_string_lossy().bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+            url.push(byte.into());
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    url
+}

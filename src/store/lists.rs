@@ -1,0 +1,387 @@
+//! Runs by the page, counted over time, and a value of their results over time.
+
+use super::runs::{RUN, run_of};
+use super::tx::{Args, Row, args, placeholders, stamp};
+use super::{Store, StoreError};
+use crate::clock::{Time, from_micros};
+use crate::run::{Cause, Run, Status};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Most rows looked at for one page by filters that no index helps with.
+pub const MOST_LOOKED_AT: usize = 50_000;
+/// Rows fetched at once when looking for them.
+const STRIDE: usize = 1_000;
+
+/// How a value in a result is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `=`
+    Equal,
+    /// `!=`
+    Unequal,
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+}
+
+/// `/price>100`: a JSON Pointer into the result, and what the value there must be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResultTest {
+    /// RFC 6901.
+    pub pointer: String,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// With what.
+    pub value: Json,
+}
+
+impl ResultTest {
+    /// Reads `/price>100`. The value is JSON; what is not, is text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let signs = [
+            (">=", Comparison::AtLeast),
+            ("<=", Comparison::AtMost),
+            ("!=", Comparison::Unequal),
+            (">", Comparison::Greater),
+            ("<", Comparison::Less),
+            ("=", Comparison::Equal),
+        ];
+        let at = text.find(['>', '<', '=', '!']).ok_or("write a JSON Pointer, a comparison and a value: /price>100")?;
+        let (pointer, rest) = text.split_at(at);
+        let found = signs.into_iter().find_map(|(sign, comparison)| Some((rest.strip_prefix(sign)?, comparison)));
+        let (value, comparison) = found.ok_or("the comparison is none of = != < <= > >=")?;
+        check_pointer(pointer)?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Json::from(value));
+        Ok(ResultTest { pointer: pointer.into(), comparison, value })
+    }
+
+    /// Whether a result passes.
+    pub fn passes(&self, result: &Json) -> bool {
+        let Some(found) = result.pointer(&self.pointer) else { return false };
+        let order = match (found, &self.value) {
+            (Json::Number(a), Json::Number(b)) => a.as_f64().zip(b.as_f64()).and_then(|(a, b)| a.partial_cmp(&b)),
+            (Json::String(a), Json::String(b)) => Some(a.cmp(b)),
+            _ => None,
+        };
+        match self.comparison {
+            Comparison::Equal => found == &self.value || order.is_some_and(std::cmp::Ordering::is_eq),
+            Comparison::Unequal => found != &self.value && !order.is_some_and(std::cmp::Ordering::is_eq),
+            Comparison::Less => order.is_some_and(std::cmp::Ordering::is_lt),
+            Comparison::AtMost => order.is_some_and(std::cmp::Ordering::is_le),
+            Comparison::Greater => order.is_some_and(std::cmp::Ordering::is_gt),
+            Comparison::AtLeast => order.is_some_and(std::cmp::Ordering::is_ge),
+        }
+    }
+}
+
+/// Checks a JSON Pointer (RFC 6901): empty, or parts that begin with a slash.
+pub fn check_pointer(pointer: &str) -> Result<(), String> {
+    let escaped = |part: &str| part.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    if (pointer.is_empty() || pointer.starts_with('/')) && escaped(pointer) && pointer.len() <= 1000 {
+        return Ok(());
+    }
+    let shown: String = pointer.chars().take(60).collect();
+    Err(format!("{shown:?} is no JSON Pointer: write /price, /items/0/name, or nothing for the whole result"))
+}
+
+/// Which runs are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Of these scripts, by key; none: of all, and source sent along too.
+    pub scripts: Option<Vec<String>>,
+    /// Of this schedule.
+    pub schedule: Option<String>,
+    /// In one of these statuses; empty: in any.
+    pub statuses: Vec<Status>,
+    /// Made for this cause.
+    pub cause: Option<Cause>,
+    /// With this label, `key=value`.
+    pub label: Option<String>,
+    /// Made then or later.
+    pub since: Option<Time>,
+    /// Made before.
+    pub until: Option<Time>,
+    /// That took at least so long.
+    pub min_duration: Option<Duration>,
+    /// Whose error holds this text, whatever its case.
+    pub error_contains: Option<String>,
+    /// Whose result passes.
+    pub result: Option<ResultTest>,
+    /// Made before this one: where the last page ended.
+    pub before: Option<String>,
+}
+
+/// A page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Newest first.
+    pub runs: Vec<Run>,
+    /// Where the next page begins; none when there is no more.
+    pub next: Option<String>,
+}
+
+impl RunFilter {
+    fn needs_a_look(&self) -> bool {
+        self.min_duration.is_some() || self.error_contains.is_some() || self.result.is_some()
+    }
+
+    /// Conditions that an index helps with, as SQL with values.
+    fn conditions(&self) -> (String, Args) {
+        let mut sql = String::from(" WHERE 1 = 1");
+        let mut values = args![];
+        let mut count = 0;
+        let mut add = |condition: &str, value: Value| {
+            count += 1;
+            sql.push_str(&format!(" AND {}", condition.replace('?', &format!("${count}"))));
+            match value {
+                Value::Text(text) => values.push(text),
+                Value::Number(number) => values.push(number),
+            }
+        };
+        if let Some(schedule) = &self.schedule {
+            add("schedule = ?", Value::Text(schedule.clone()));
+        }
+        if let Some(cause) = self.cause {
+            add("cause = ?", Value::Text(cause.as_str().into()));
+        }
+        if let Some(label) = &self.label {
+            add("id IN (SELECT run FROM run_labels WHERE label = ?)", Value::Text(label.clone()));
+        }
+        if let Some(since) = self.since {
+            add("created_at >= ?", Value::Number(stamp(since)));
+            add("id >= ?", Value::Text(crate::run::first_id_of(since)));
+        }
+        if let Some(until) = self.until {
+            add("created_at < ?", Value::Number(stamp(until)));
+            add("id < ?", Value::Text(crate::run::first_id_of(until + chrono::TimeDelta::milliseconds(1))));
+        }
+        if let Some(before) = &self.before {
+            add("id < ?", Value::Text(before.clone()));
+        }
+        let mut any = |column: &str, words: Vec<String>| {
+            sql.push_str(&format!(" AND {column} IN ({})", placeholders(count + 1, words.len())));
+            count += words.len();
+            words.into_iter().for_each(|word| values.push(word));
+        };
+        if let Some(scripts) = &self.scripts {
+            // No script at all: a condition that nothing meets.
+            any("script", if scripts.is_empty() { vec![String::new()] } else { scripts.clone() });
+        }
+        if !self.statuses.is_empty() {
+            any("status", self.statuses.iter().map(|status| status.as_str().to_owned()).collect());
+        }
+        (sql, values)
+    }
+
+    fn passes(&self, row: &Row) -> Result<bool, StoreError> {
+        if let Some(least) = self.min_duration
+            && row.int_or_none("wall")?.is_none_or(|wall| Duration::from_micros(wall.unsigned_abs()) < least)
+        {
+            return Ok(false);
+        }
+        if let Some(wanted) = &self.error_contains
+            && row.text_or_none("error_text")?.is_none_or(|text| !text.contains(&wanted.to_lowercase()))
+        {
+            return Ok(false);
+        }
+        let Some(test) = &self.result else { return Ok(true) };
+        let result = row.text_or_none("result")?.and_then(|text| serde_json::from_str::<Json>(&text).ok());
+        Ok(result.is_some_and(|result| test.passes(&result)))
+    }
+}
+
+enum Value {
+    Text(String),
+    Number(i64),
+}
+
+/// Runs of one slot of time, by status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// When the slot begins.
+    pub at: Time,
+    /// How many runs made in it stand how.
+    pub by_status: BTreeMap<String, u64>,
+}
+
+/// A value of a result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// When its run was due.
+    pub at: Time,
+    /// The run.
+    pub run: String,
+    /// What stands at the pointer.
+    pub value: Json,
+}
+
+impl Store {
+    /// A page of at most `limit` runs, newest first. With a filter that no index helps with, a page may hold fewer and
+    /// still not be the last.
+    pub async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Page, StoreError> {
+        let filter = std::sync::Arc::new(filter);
+        self.read(move |tx| {
+            let filter = filter.clone();
+            Box::pin(async move {
+                if !filter.needs_a_look() {
+                    let (conditions, values) = filter.conditions();
+                    let sql = format!("{RUN}{conditions} ORDER BY id DESC LIMIT {}", limit + 1);
+                    let rows = tx.all(sql, values).await?;
+                    let runs: Vec<Run> = rows.iter().take(limit).map(run_of).collect::<Result<_, _>>()?;
+                    let next = if rows.len() > limit { runs.last().map(|run| run.id.clone()) } else { None };
+                    return Ok(Page { runs, next });
+                }
+                let mut narrowed = (*filter).clone();
+                let (mut ids, mut looked_at) = (Vec::new(), 0);
+                let next = loop {
+                    let (conditions, values) = narrowed.conditions();
+                    let sql = format!("SELECT id, wall, error_text, result FROM runs{conditions} ORDER BY id DESC LIMIT {STRIDE}");
+                    let rows = tx.all(sql, values).await?;
+                    looked_at += rows.len();
+                    for row in &rows {
+                        narrowed.before = Some(row.text("id")?);
+                        if filter.passes(row)? {
+                            ids.push(row.text("id")?);
+                            if ids.len() > limit {
+                                break;
+                            }
+                        }
+                    }
+                    if ids.len() > limit {
+                        ids.truncate(limit);
+                        break ids.last().cloned();
+                    }
+                    if rows.len() < STRIDE {
+                        break None;
+                    }
+                    if looked_at >= MOST_LOOKED_AT {
+                        break narrowed.before.clone();
+                    }
+                };
+                let mut runs = Vec::new();
+                if !ids.is_empty() {
+                    let sql = format!("{RUN} WHERE id IN ({}) ORDER BY id DESC", placeholders(1, ids.len()));
+                    let mut values = args![];
+                    ids.into_iter().for_each(|id| values.push(id));
+                    runs = tx.all(sql, values).await?.iter().map(run_of).collect::<Result<_, _>>()?;
+                }
+                Ok(Page { runs, next })
+            })
+        })
+        .await
+    }
+
+    /// How many runs were made in each slot of `bucket`, by status; slots without runs are left out.
+    pub async fn counts(&self, filter: RunFilter, bucket: Duration) -> Result<Vec<Count>, StoreError> {
+        let filter = std::sync::Arc::new(filter);
+        let width = i64::try_from(bucket.as_micros()).unwrap_or(i64::MAX).max(1);
+        self.read(move |tx| {
+            let filter = filter.clone();
+            Box::pin(async move {
+                // By time alone, so that an index of time and status answers.
+                let mut by_time = (*filter).clone();
+                let (since, until) = (by_time.since.take(), by_time.until.take());
+                let (conditions, mut values) = by_time.conditions();
+                let from = since.map_or(i64::MIN, stamp);
+                let to = until.map_or(i64::MAX, stamp);
+                values.push(from);
+                values.push(to);
+                let first = conditions.matches('$').count() + 1;
+                let sql = format!(
+                    "SELECT created_at / {width} AS slot, status, count(*) AS runs FROM runs{conditions}
+                    AND created_at >= ${first} AND created_at < ${} GROUP BY 1, 2 ORDER BY 1",
+                    first + 1
+                );
+                let mut counts: Vec<Count> = Vec::new();
+                for row in tx.all(sql, values).await? {
+                    let at = from_micros(row.int("slot")?.saturating_mul(width));
+                    if counts.last().is_none_or(|count| count.at != at) {
+                        counts.push(Count { at, by_status: BTreeMap::new() });
+                    }
+                    if let Some(count) = counts.last_mut() {
+                        count.by_status.insert(row.text("status")?, row.size("runs")?);
+                    }
+                }
+                Ok(counts)
+            })
+        })
+        .await
+    }
+
+    /// What stands at a pointer in the results of a script's succeeded runs, oldest first, of at most `limit` runs after
+    /// `after`; and where the next page begins.
+    pub async fn series(
+        &self,
+        script: &str,
+        pointer: &str,
+        (since, until): (Option<Time>, Option<Time>),
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Point>, Option<String>), StoreError> {
+        let all = std::sync::Arc::new((script.to_owned(), pointer.to_owned(), after.unwrap_or_default()));
+        self.read(move |tx| {
+            let all = all.clone();
+            Box::pin(async move {
+                let (script, pointer, after) = &*all;
+                let sql = format!(
+                    "SELECT id, coalesce(fire_time, run_at) AS due, result FROM runs WHERE script = $1 AND id > $2
+                    AND status = 'succeeded' AND created_at >= $3 AND created_at < $4 ORDER BY id LIMIT {}",
+                    limit + 1
+                );
+                let first = since.map_or_else(String::new, crate::run::first_id_of);
+                let from = if &first > after { &first } else { after };
+                let values = args![&**script, &**from, since.map_or(i64::MIN, stamp), until.map_or(i64::MAX, stamp)];
+                let rows = tx.all(sql, values).await?;
+                let mut points = Vec::new();
+                for row in rows.iter().take(limit) {
+                    let Some(text) = row.text_or_none("result")? else { continue };
+                    let Ok(result) = serde_json::from_str::<Json>(&text) else { continue };
+                    if let Some(value) = result.pointer(pointer) {
+                        points.push(Point { at: row.time("due")?, run: row.text("id")?, value: value.clone() });
+                    }
+                }
+                let next = if rows.len() > limit { Some(rows[limit - 1].text("id")?) } else { None };
+                Ok((points, next))
+            })
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn tests_of_results_are_read_and_applied() {
+        let result = json!({"price": 104.5, "name": "INIT", "items": [{"n": 1}], "flag": true, "a/b": 1});
+        for (text, passes) in [
+            ("/price>100", true),
+            ("/price>=104.5", true),
+            ("/price<100", false),
+            ("/price=104.5", true),
+            ("/price!=104.5", false),
+            ("/name=INIT", true),
+            ("/name>A", true),
+            ("/name>1", false),
+            ("/items/0/n<=1", true),
+            ("/flag=true", true),
+            ("/nothing=1", false),
+            ("/a~1b=1", true),
+        ] {
+            assert_eq!(ResultTest::parse(text).expect(text).passes(&result), passes, "{text}");
+        }
+        assert!(ResultTest::parse("=5").expect("the whole").passes(&json!(5)));
+        for bad in ["", "price>1", "/price", "/a~2>1", "/x!1"] {
+            assert!(ResultTest::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

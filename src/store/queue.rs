@@ -1,0 +1,481 @@
+//! The queue: which runs may start, whose turn it is, and who has taken them.
+//!
+//! Locks are always taken in this order: the script's row, then the queue's. What one transaction ends makes room for the
+//! next run of the same lane in the same transaction.
+
+use super::runs::{Claim, NewRun, RUN, run_of};
+use super::tx::{Tx, args, placeholders, stamp};
+use super::{Store, StoreError, scripts};
+use crate::clock::Time;
+use crate::run::{MAX_LOST, Run, Status};
+use crate::script::OnLost;
+
+/// A turn is counted no further: a lane so long waits in order of priority and age.
+const LONGEST_TURN: i64 = 1_000;
+/// Most runs taken at once.
+pub const MAX_CLAIM: usize = 16;
+/// Most runs that become due in one transaction.
+const DUE_TOGETHER: i64 = 100;
+
+/// Where a run stands in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Its time is ahead.
+    Waiting,
+    /// As many of its lane run as may.
+    Held,
+    /// It may start.
+    Ready,
+    /// A node has it.
+    Claimed,
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Held => "held",
+            State::Ready => "ready",
+            State::Claimed => "claimed",
+        }
+    }
+}
+
+/// Runs that take turns with other lanes: those of one script, or what one token sends along.
+pub(super) struct Lane(String);
+
+impl Lane {
+    pub(super) fn of(script: Option<&str>, token: Option<&str>) -> Self {
+        match script {
+            Some(key) => Lane(key.to_owned()),
+            // No name of a script holds a colon.
+            None => Lane(format!("sent:{}", token.unwrap_or_default())),
+        }
+    }
+
+    /// The script whose row is locked for it.
+    fn script(&self) -> Option<&str> {
+        (!self.0.contains(':')).then_some(&*self.0)
+    }
+}
+
+/// A place in the queue.
+pub(super) struct Place {
+    pub(super) state: State,
+    turn: i64,
+}
+
+/// An entry that a node holds.
+pub(super) struct HeldEntry {
+    pub(super) node: String,
+    lane: Lane,
+    concurrency: Option<i64>,
+}
+
+/// Whether as many runs wait as may.
+pub(super) async fn is_full(tx: &mut Tx<'_>, bound: u64) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) AS waiting FROM
+        (SELECT 1 FROM queue WHERE bounded = 1 AND state IN ('ready', 'held') LIMIT $1) AS counted";
+    let bound = i64::try_from(bound).unwrap_or(i64::MAX);
+    Ok(tx.one(sql, args![bound]).await?.int("waiting")? >= bound)
+}
+
+/// How many of a lane may start or run.
+async fn active(tx: &mut Tx<'_>, lane: &Lane) -> Result<i64, StoreError> {
+    let sql = "SELECT count(*) AS active FROM queue WHERE lane = $1 AND state IN ('ready', 'claimed')";
+    tx.one(sql, args![&*lane.0]).await?.int("active")
+}
+
+/// Decides where a new run stands. The script's row is locked when it has a limit.
+pub(super) async fn place(
+    tx: &mut Tx<'_>,
+    lane: &Lane,
+    concurrency: Option<u32>,
+    later: bool,
+    claim: Option<&Claim>,
+    _now: Time,
+) -> Result<Place, StoreError> {
+    if later {
+        return Ok(Place { state: State::Waiting, turn: 0 });
+    }
+    let sql = "SELECT count(*) AS turn FROM (SELECT 1 FROM queue WHERE lane = $1 AND state <> 'waiting' LIMIT $2) AS counted";
+    let turn = tx.one(sql, args![&*lane.0, LONGEST_TURN]).await?.int("turn")?;
+    if let Some(most) = concurrency
+        && turn > 0
+        && active(tx, lane).await? >= i64::from(most)
+    {
+        return Ok(Place { state: State::Held, turn });
+    }
+    let state = if claim.is_some() && tx.first("SELECT 1 AS one FROM queue WHERE state = 'ready' LIMIT 1", args![]).await?.is_none() {
+        State::Claimed
+    } else {
+        State::Ready
+    };
+    Ok(Place { state, turn })
+}
+
+pub(super) async fn insert(
+    tx: &mut Tx<'_>,
+    id: &str,
+    lane: &Lane,
+    place: &Place,
+    new: &NewRun,
+    claim: Option<&Claim>,
+    run_at: Time,
+) -> Result<(), StoreError> {
+    let claim = claim.filter(|_| place.state == State::Claimed);
+    let sql = "INSERT INTO queue (run, state, lane, priority, turn, run_at, bounded, concurrency, node, token)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let values = args![
+        id,
+        place.state.as_str(),
+        &*lane.0,
+        new.priority,
+        place.turn,
+        stamp(run_at),
+        i64::from(new.bounded),
+        new.spec.concurrency.map(i64::from),
+        claim.map(|claim| claim.node.clone()),
+        claim.map(|claim| claim.token.clone()),
+    ];
+    tx.run(sql, values).await.map(|_| ())
+}
+
+/// The entry of a run, if the holder of `token` still has it; locked, after its script's row when it has a limit.
+pub(super) async fn held_by(tx: &mut Tx<'_>, id: &str, token: &str) -> Result<Option<HeldEntry>, StoreError> {
+    let sql = "SELECT node, lane, concurrency FROM queue WHERE run = $1 AND token = $2";
+    let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
+    let entry = HeldEntry {
+        node: row.text("node")?,
+        lane: Lane(row.text("lane")?),
+        concurrency: row.int_or_none("concurrency")?,
+    };
+    lock_lane(tx, &entry.lane, entry.concurrency).await?;
+    if tx.dialect.for_update().is_empty() {
+        return Ok(Some(entry));
+    }
+    let sql = format!("SELECT 1 AS one FROM queue WHERE run = $1 AND token = $2{}", tx.dialect.for_update());
+    Ok(tx.first(sql, args![id, token]).await?.map(|_| entry))
+}
+
+async fn lock_lane(tx: &mut Tx<'_>, lane: &Lane, concurrency: Option<i64>) -> Result<(), StoreError> {
+    if let (Some(script), Some(_)) = (lane.script(), concurrency) {
+        scripts::lock(tx, script).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
+    tx.run("DELETE FROM queue WHERE run = $1", args![id]).await.map(|_| ())
+}
+
+/// The run waits for its next attempt.
+pub(super) async fn wait_again(tx: &mut Tx<'_>, id: &str, until: Time) -> Result<(), StoreError> {
+    let sql = "UPDATE queue SET state = 'waiting', run_at = $2, node = NULL, token = NULL, cancel = 0 WHERE run = $1";
+    tx.run(sql, args![id, stamp(until)]).await.map(|_| ())
+}
+
+/// Lets the next held run of a lane start, when one that had a limit ended.
+pub(super) async fn ready_next(tx: &mut Tx<'_>, ended: &HeldEntry) -> Result<(), StoreError> {
+    match ended.concurrency {
+        Some(most) => fill(tx, &ended.lane, most).await,
+        None => Ok(()),
+    }
+}
+
+/// Lets held runs start while fewer than `most` of the lane do.
+async fn fill(tx: &mut Tx<'_>, lane: &Lane, most: i64) -> Result<(), StoreError> {
+    let room = most.saturating_sub(active(tx, lane).await?);
+    if room <= 0 {
+        return Ok(());
+    }
+    let sql = "UPDATE queue SET state = 'ready' WHERE run IN
+        (SELECT run FROM queue WHERE lane = $1 AND state = 'held' ORDER BY priority DESC, run LIMIT $2)";
+    tx.run(sql, args![&*lane.0, room]).await.map(|_| ())
+}
+
+/// A script's limit has changed: what waits follows it.
+pub(super) async fn set_concurrency(tx: &mut Tx<'_>, key: &str, concurrency: Option<u32>) -> Result<(), StoreError> {
+    let sql = "UPDATE queue SET concurrency = $2 WHERE lane = $1 AND coalesce(concurrency, 0) <> coalesce($2, 0)";
+    if tx.run(sql, args![key, concurrency.map(i64::from)]).await? > 0 {
+        fill(tx, &Lane(key.to_owned()), concurrency.map_or(i64::MAX, i64::from)).await?;
+    }
+    Ok(())
+}
+
+/// Ends every run of a lane that has not begun, and asks those under way to stop.
+pub(super) async fn cancel_lane(
+    tx: &mut Tx<'_>,
+    key: &str,
+    reason: &str,
+    now: Time,
+) -> Result<(Vec<String>, Vec<String>), StoreError> {
+    let sql = format!("SELECT run, state FROM queue WHERE lane = $1{}", tx.dialect.for_update());
+    let (mut cancelled, mut running) = (Vec::new(), Vec::new());
+    for row in tx.all(sql, args![key]).await? {
+        let run = row.text("run")?;
+        if row.text("state")? == "claimed" {
+            tx.run("UPDATE queue SET cancel = 1 WHERE run = $1", args![&*run]).await?;
+            running.push(run);
+        } else {
+            end_unstarted(tx, &run, Status::Cancelled, reason, now).await?;
+            cancelled.push(run);
+        }
+    }
+    Ok((cancelled, running))
+}
+
+async fn end_unstarted(tx: &mut Tx<'_>, id: &str, status: Status, reason: &str, now: Time) -> Result<(), StoreError> {
+    remove(tx, id).await?;
+    let sql = "UPDATE runs SET status = $2, reason = $3, finished_at = $4 WHERE id = $1";
+    tx.run(sql, args![id, status.as_str(), reason, stamp(now)]).await.map(|_| ())
+}
+
+/// What became of a wish to cancel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It had not begun, and will not.
+    Done,
+    /// It is under way on this node, which was told through the database.
+    Asked(String),
+    /// It had ended so already.
+    Final(Status),
+    /// There is no such run.
+    Unknown,
+}
+
+async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Cancelled, StoreError> {
+    let unlocked = tx.first("SELECT lane, concurrency FROM queue WHERE run = $1", args![id]).await?;
+    if let Some(row) = unlocked {
+        let entry = HeldEntry {
+            node: String::new(),
+            lane: Lane(row.text("lane")?),
+            concurrency: row.int_or_none("concurrency")?,
+        };
+        lock_lane(tx, &entry.lane, entry.concurrency).await?;
+        let sql = format!("SELECT node FROM queue WHERE run = $1{}", tx.dialect.for_update());
+        match tx.first(sql, args![id]).await?.map(|row| row.text_or_none("node")).transpose()? {
+            Some(Some(node)) => {
+                tx.run("UPDATE queue SET cancel = 1 WHERE run = $1", args![id]).await?;
+                return Ok(Cancelled::Asked(node));
+            }
+            Some(None) => {
+                end_unstarted(tx, id, Status::Cancelled, reason, now).await?;
+                ready_next(tx, &entry).await?;
+                return Ok(Cancelled::Done);
+            }
+            // It ended meanwhile.
+            None => {}
+        }
+    }
+    let row = tx.first("SELECT status FROM runs WHERE id = $1", args![id]).await?;
+    Ok(match row {
+        Some(row) => Cancelled::Final(row.word("status", Status::parse)?),
+        None => Cancelled::Unknown,
+    })
+}
+
+async fn claim(tx: &mut Tx<'_>, claim: &Claim, most: usize, now: Time) -> Result<Vec<Run>, StoreError> {
+    let most = i64::try_from(most.min(MAX_CLAIM)).unwrap_or(1);
+    let sql = format!(
+        "UPDATE queue SET state = 'claimed', node = $1, token = $2 WHERE run IN
+        (SELECT run FROM queue WHERE state = 'ready' ORDER BY priority DESC, turn, run LIMIT $3{}) RETURNING run",
+        tx.dialect.for_update_skipping()
+    );
+    let rows = tx.all(sql, args![&*claim.node, &*claim.token, most]).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values = args![stamp(now)];
+    for row in &rows {
+        values.push(row.text("run")?);
+    }
+    let columns = RUN.trim_start_matches("SELECT ").trim_end_matches(" FROM runs");
+    let sql = format!(
+        "UPDATE runs SET status = 'running', reason = NULL, attempt = attempt + 1, started_at = $1
+        WHERE id IN ({}) RETURNING {columns}, source",
+        placeholders(2, rows.len())
+    );
+    let rows = tx.all(sql, values).await?;
+    rows.iter()
+        .map(|row| {
+            let mut run = run_of(row)?;
+            run.source = row.bytes_or_none("source")?;
+            Ok(run)
+        })
+        .collect()
+}
+
+/// Lets runs start whose time has come. When the next one's does, and how many may start now.
+async fn ready_due(tx: &mut Tx<'_>, now: Time) -> Result<Due, StoreError> {
+    let sql = "SELECT run, lane, concurrency FROM queue WHERE state = 'waiting' AND run_at <= $1 ORDER BY run_at LIMIT $2";
+    let mut due = Due { readied: 0, next: None };
+    let rows = tx.all(sql, args![stamp(now), DUE_TOGETHER]).await?;
+    let all = i64::try_from(rows.len()).is_ok_and(|count| count < DUE_TOGETHER);
+    for row in rows {
+        let (id, lane, concurrency) = (row.text("run")?, Lane(row.text("lane")?), row.int_or_none("concurrency")?);
+        lock_lane(tx, &lane, concurrency).await?;
+        let place = place(tx, &lane, concurrency.map(|most| u32::try_from(most).unwrap_or(u32::MAX)), false, None, now).await?;
+        let sql = "UPDATE queue SET state = $2, turn = $3 WHERE run = $1 AND state = 'waiting'";
+        if tx.run(sql, args![&*id, place.state.as_str(), place.turn]).await? > 0 {
+            tx.run("UPDATE runs SET status = 'queued', reason = NULL WHERE id = $1", args![id]).await?;
+            due.readied += usize::from(place.state == State::Ready);
+        }
+    }
+    let next = tx.one("SELECT min(run_at) AS next FROM queue WHERE state = 'waiting'", args![]).await?;
+    due.next = if all { next.time_or_none("next")? } else { Some(now) };
+    Ok(due)
+}
+
+/// What [`Store::ready_due`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// So many runs may start now.
+    pub readied: usize,
+    /// When the next one's time comes.
+    pub next: Option<Time>,
+}
+
+/// Why a node gives up a run it has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// It is going down and had no time left.
+    HandedBack,
+    /// It died.
+    Lost,
+}
+
+/// Takes a run from a node that does not end it. How it stands then; none when it is no longer held so.
+async fn give_up(tx: &mut Tx<'_>, id: &str, token: &str, why: GivenUp, now: Time) -> Result<Option<Status>, StoreError> {
+    let Some(held) = held_by(tx, id, token).await? else { return Ok(None) };
+    let row = tx.one(format!("{RUN} WHERE id = $1"), args![id]).await?;
+    let run = run_of(&row)?;
+    let wanted = tx.one("SELECT cancel FROM queue WHERE run = $1", args![id]).await?.int("cancel")? == 1;
+    let lost = run.lost + u32::from(why == GivenUp::Lost);
+    let (status, reason, error) = if wanted {
+        (Status::Cancelled, Some("cancelled while its node was lost"), None)
+    } else if run.spec.on_lost == OnLost::Abandon {
+        (Status::Abandoned, Some("its node went away, and on_lost is abandon"), None)
+    } else if lost >= MAX_LOST {
+        let message = format!("the run was lost {lost} times with the node it ran on");
+        (Status::Crashed, None, Some(format!(r#"{{"type":"Crashed","message":"{message}","traceback":""}}"#)))
+    } else {
+        (Status::Queued, Some(if why == GivenUp::Lost { "lost" } else { "handed_back" }), None)
+    };
+    let word = if why == GivenUp::Lost { "lost" } else { "handed_back" };
+    let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome)
+        SELECT id, attempt, $2, $3, started_at, $4, $5 FROM runs WHERE id = $1";
+    tx.run(sql, args![id, &*held.node, token, stamp(now), word]).await?;
+    tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
+    let finished = status.is_final().then(|| stamp(now));
+    let sql = "UPDATE runs SET status = $2, reason = $3, error = $4, lost = $5, finished_at = $6 WHERE id = $1";
+    tx.run(sql, args![id, status.as_str(), reason.map(str::to_owned), error, i64::from(lost), finished]).await?;
+    if status.is_final() {
+        remove(tx, id).await?;
+        ready_next(tx, &held).await?;
+    } else {
+        let sql = "UPDATE queue SET state = 'ready', node = NULL, token = NULL, turn = 0 WHERE run = $1";
+        tx.run(sql, args![id]).await?;
+    }
+    Ok(Some(status))
+}
+
+impl Store {
+    /// Takes up to `most` runs for a node: by priority, then by turns over lanes, then by age.
+    pub async fn claim(&self, by: Claim, most: usize, now: Time) -> Result<Vec<Run>, StoreError> {
+        self.write(move |tx| {
+            let by = by.clone();
+            Box::pin(async move { claim(tx, &by, most, now).await })
+        })
+        .await
+    }
+
+    /// Lets runs start whose time has come.
+    pub async fn ready_due(&self, now: Time) -> Result<Due, StoreError> {
+        self.write(move |tx| Box::pin(async move { ready_due(tx, now).await })).await
+    }
+
+    /// Ends a run that has not begun, or has its node told to stop it.
+    pub async fn cancel(&self, id: &str, reason: &str, now: Time) -> Result<Cancelled, StoreError> {
+        let (id, reason) = (id.to_owned(), reason.to_owned());
+        self.write(move |tx| {
+            let (id, reason) = (id.clone(), reason.clone());
+            Box::pin(async move { cancel(tx, &id, &reason, now).await })
+        })
+        .await
+    }
+
+    /// Which of a node's runs somebody wants cancelled.
+    pub async fn wanted_cancelled(&self, node: &str) -> Result<Vec<String>, StoreError> {
+        let node = node.to_owned();
+        self.read(move |tx| {
+            let node = node.clone();
+            Box::pin(async move {
+                let sql = "SELECT run FROM queue WHERE state = 'claimed' AND node = $1 AND cancel = 1";
+                tx.all(sql, args![node]).await?.iter().map(|row| row.text("run")).collect()
+            })
+        })
+        .await
+    }
+
+    /// Takes a run from a node that will not end it: it starts again, or ends as its `on_lost` says. None when the node
+    /// did not have it by this token any more.
+    pub async fn give_up(&self, id: &str, token: &str, why: GivenUp, now: Time) -> Result<Option<Status>, StoreError> {
+        let (id, token) = (id.to_owned(), token.to_owned());
+        self.write(move |tx| {
+            let (id, token) = (id.clone(), token.clone());
+            Box::pin(async move { give_up(tx, &id, &token, why, now).await })
+        })
+        .await
+    }
+
+    /// The runs a node holds, with their tokens.
+    pub async fn held_by_node(&self, node: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let node = node.to_owned();
+        self.read(move |tx| {
+            let node = node.clone();
+            Box::pin(async move {
+                let rows = tx.all("SELECT run, token FROM queue WHERE state = 'claimed' AND node = $1", args![node]).await?;
+                rows.iter().map(|row| Ok((row.text("run")?, row.text("token")?))).collect()
+            })
+        })
+        .await
+    }
+
+    /// How long the queue is: by state, and when the oldest of those that may start was made.
+    pub async fn queue_depth(&self) -> Result<Depth, StoreError> {
+        self.read(|tx| {
+            Box::pin(async move {
+                let mut depth = Depth::default();
+                for row in tx.all("SELECT state, count(*) AS runs FROM queue GROUP BY state", args![]).await? {
+                    let runs = row.size("runs")?;
+                    match row.text("state")?.as_str() {
+                        "waiting" => depth.waiting = runs,
+                        "held" => depth.held = runs,
+                        "ready" => depth.ready = runs,
+                        _ => depth.claimed = runs,
+                    }
+                }
+                let sql = "SELECT min(run_at) AS oldest FROM queue WHERE state = 'ready'";
+                depth.oldest = tx.one(sql, args![]).await?.time_or_none("oldest")?;
+                Ok(depth)
+            })
+        })
+        .await
+    }
+}
+
+/// How long the queue is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Their time is ahead.
+    pub waiting: u64,
+    /// As many of their lane run as may.
+    pub held: u64,
+    /// They may start.
+    pub ready: u64,
+    /// Nodes have them.
+    pub claimed: u64,
+    /// Since when the oldest of those that may start waits.
+    pub oldest: Option<Time>,
+}

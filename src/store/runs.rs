@@ -1,0 +1,446 @@
+//! Runs as rows: making them, reading them, and recording how they ended.
+
+use super::tx::{Row, Tx, args, json, stamp, stamp_of};
+use super::{Store, StoreError, blobs, queue};
+use crate::clock::Time;
+use crate::run::{Cause, Run, Spec, Status, Value, Written};
+use crate::script::Labels;
+use cronbox_runtime::{Mode, ResultKind, ScriptError};
+use std::time::Duration;
+
+/// Everything about a run but what it wrote and the source that was sent along.
+pub(super) const RUN: &str = "SELECT id, script, name, version, mode, schedule, cause, fire_time, status, reason, attempt, lost,
+    priority, created_at, run_at, started_at, finished_at, spec, args, args_blob, result, result_blob, result_bytes,
+    result_kind, error, notes, fuel, memory, wall, labels, stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped,
+    retry_of, created_by FROM runs";
+
+/// A run to be made.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// UUIDv7.
+    pub id: String,
+    /// Its script's key; none for source sent along.
+    pub script: Option<String>,
+    /// Its script's name.
+    pub name: String,
+    /// Its script's version.
+    pub version: Option<i64>,
+    /// Why it is made.
+    pub cause: Cause,
+    /// When it may start; not before it was made.
+    pub run_at: Option<Time>,
+    /// Runs of a higher one start first.
+    pub priority: i64,
+    /// What is fixed.
+    pub spec: Spec,
+    /// The source itself, when it was sent along and is small.
+    pub source: Option<Vec<u8>>,
+    /// The arguments.
+    pub args: Value,
+    /// Words to find it by.
+    pub labels: Labels,
+    /// The run it is a new try of.
+    pub retry_of: Option<String>,
+    /// The token that asked for it.
+    pub created_by: Option<String>,
+    /// Whether it counts towards the bound of the queue.
+    pub bounded: bool,
+}
+
+/// A client's name for a request, so that the same sent twice makes one run.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// Token, endpoint and the client's key.
+    pub key: String,
+    /// SHA-256 of the request.
+    pub body: String,
+    /// Since when names count.
+    pub since: Time,
+}
+
+/// Who takes a run at once, when nothing goes before it.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The node.
+    pub node: String,
+    /// The attempt's token.
+    pub token: String,
+}
+
+/// What became of a run that was to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Made {
+    /// It is there and waits.
+    Waits,
+    /// It is there, and the node that offered to take it has it.
+    Claimed,
+    /// The same request made this run before.
+    Again(String),
+    /// Another request had the same key.
+    KeyReused,
+    /// So many wait already.
+    QueueFull,
+    /// Its script is gone.
+    NoScript,
+}
+
+/// How an attempt ended, to be recorded.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The outcome.
+    pub status: Status,
+    /// Function or script.
+    pub mode: Option<Mode>,
+    /// What it returned.
+    pub result: Option<Value>,
+    /// Its size as JSON.
+    pub result_bytes: Option<u64>,
+    /// What kind it is.
+    pub result_kind: ResultKind,
+    /// What went wrong.
+    pub error: Option<ScriptError>,
+    /// Sentences for the user.
+    pub notes: Vec<String>,
+    /// Units of fuel.
+    pub fuel: u64,
+    /// Most bytes in use.
+    pub memory: u64,
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// What it wrote.
+    pub stdout: Output,
+    /// What it wrote to standard error.
+    pub stderr: Output,
+    /// How many attempts were lost with sandbox processes within this one.
+    pub lost: u32,
+    /// When it is tried again, if it is.
+    pub next: Option<Time>,
+    /// Whether parts of its output were kept while it ran.
+    pub has_parts: bool,
+}
+
+/// What a run wrote to one stream.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// The bytes, when they are few.
+    pub inline: Option<Vec<u8>>,
+    /// The blob, when they are many.
+    pub blob: Option<String>,
+    /// How many.
+    pub written: Written,
+}
+
+pub(super) fn run_of(row: &Row) -> Result<Run, StoreError> {
+    let value = |text: &str, blob: &str| -> Result<Option<Value>, StoreError> {
+        Ok(match row.text_or_none(text)? {
+            Some(text) => Some(Value::Inline(text)),
+            None => row.text_or_none(blob)?.map(Value::Blob),
+        })
+    };
+    let number = |column: &str| -> Result<Option<u64>, StoreError> { Ok(row.int_or_none(column)?.map(i64::unsigned_abs)) };
+    let small = |column: &str| -> Result<u32, StoreError> { Ok(u32::try_from(row.int(column)?).unwrap_or(u32::MAX)) };
+    let word = |column: &str| -> Result<Option<serde_json::Value>, StoreError> {
+        Ok(row.text_or_none(column)?.map(serde_json::Value::from))
+    };
+    let mode = word("mode")?.map(serde_json::from_value::<Mode>).transpose();
+    let kind = word("result_kind")?.map(serde_json::from_value::<ResultKind>).transpose();
+    let corrupt = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
+    Ok(Run {
+        id: row.text("id")?,
+        script: row.text_or_none("script")?,
+        name: row.text("name")?,
+        version: row.int_or_none("version")?,
+        schedule: row.text_or_none("schedule")?,
+        cause: row.word("cause", Cause::parse)?,
+        fire_time: row.time_or_none("fire_time")?,
+        status: row.word("status", Status::parse)?,
+        reason: row.text_or_none("reason")?,
+        attempt: small("attempt")?,
+        lost: small("lost")?,
+        priority: row.int("priority")?,
+        created_at: row.time("created_at")?,
+        run_at: row.time("run_at")?,
+        started_at: row.time_or_none("started_at")?,
+        finished_at: row.time_or_none("finished_at")?,
+        spec: row.json("spec")?,
+        source: None,
+        args: value("args", "args_blob")?.unwrap_or_else(|| Value::Inline("{}".into())),
+        mode: mode.map_err(corrupt)?,
+        result: value("result", "result_blob")?,
+        result_bytes: number("result_bytes")?,
+        result_kind: kind.map_err(corrupt)?,
+        error: row.json_or_none("error")?,
+        notes: row.json_or_none("notes")?.unwrap_or_default(),
+        fuel: number("fuel")?,
+        memory: number("memory")?,
+        wall: number("wall")?.map(Duration::from_micros),
+        labels: row.json("labels")?,
+        stdout: Written { bytes: row.size("stdout_bytes")?, dropped: row.size("stdout_dropped")? },
+        stderr: Written { bytes: row.size("stderr_bytes")?, dropped: row.size("stderr_dropped")? },
+        retry_of: row.text_or_none("retry_of")?,
+        created_by: row.text_or_none("created_by")?,
+    })
+}
+
+fn split(value: Option<&Value>) -> (Option<String>, Option<String>) {
+    match value {
+        Some(Value::Inline(text)) => (Some(text.clone()), None),
+        Some(Value::Blob(key)) => (None, Some(key.clone())),
+        None => (None, None),
+    }
+}
+
+fn number(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// A word of a closed set, as serde writes it, without the quotes.
+fn word<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    Ok(json(value)?.trim_matches('"').to_owned())
+}
+
+async fn make(
+    tx: &mut Tx<'_>,
+    new: &NewRun,
+    idempotency: Option<&Idempotency>,
+    claim: Option<&Claim>,
+    bound: u64,
+    now: Time,
+) -> Result<Made, StoreError> {
+    if let Some(request) = idempotency {
+        // Names that count no longer make room first.
+        let sql = "DELETE FROM idempotency WHERE key = $1 AND created_at < $2";
+        tx.run(sql, args![&*request.key, stamp(request.since)]).await?;
+        let sql = "INSERT INTO idempotency (key, body, run, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO NOTHING";
+        if tx.run(sql, args![&*request.key, &*request.body, &*new.id, stamp(now)]).await? == 0 {
+            let sql = "SELECT body, run FROM idempotency WHERE key = $1";
+            let row = tx.one(sql, args![&*request.key]).await?;
+            return Ok(if row.text("body")? == request.body { Made::Again(row.text("run")?) } else { Made::KeyReused });
+        }
+    }
+    let lane = queue::Lane::of(new.script.as_deref(), new.created_by.as_deref());
+    if let Some(key) = &new.script {
+        let there = match new.spec.concurrency {
+            Some(_) => super::scripts::lock(tx, key).await?,
+            None => tx.first("SELECT 1 AS one FROM scripts WHERE key = $1", args![&**key]).await?.is_some(),
+        };
+        if !there {
+            forget(tx, idempotency).await?;
+            return Ok(Made::NoScript);
+        }
+    }
+    if new.bounded && queue::is_full(tx, bound).await? {
+        forget(tx, idempotency).await?;
+        return Ok(Made::QueueFull);
+    }
+    let run_at = new.run_at.unwrap_or(now).max(now);
+    let place = queue::place(tx, &lane, new.spec.concurrency, run_at > now, claim, now).await?;
+    let status = match place.state {
+        queue::State::Waiting => Status::Scheduled,
+        queue::State::Held | queue::State::Ready => Status::Queued,
+        queue::State::Claimed => Status::Running,
+    };
+    let is_claimed = place.state == queue::State::Claimed;
+    let (args, args_blob) = split(Some(&new.args));
+    let sql = "INSERT INTO runs (id, script, name, version, entry, cause, status, attempt, priority, created_at, run_at, started_at,
+        spec, source, args, args_blob, labels, retry_of, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+    let values = args![
+        &*new.id,
+        new.script.clone(),
+        &*new.name,
+        new.version,
+        new.spec.entry.clone(),
+        new.cause.as_str(),
+        status.as_str(),
+        i64::from(is_claimed),
+        new.priority,
+        stamp(now),
+        stamp(run_at),
+        is_claimed.then(|| stamp(now)),
+        json(&new.spec)?,
+        new.source.clone(),
+        args,
+        args_blob.clone(),
+        json(&new.labels)?,
+        new.retry_of.clone(),
+        new.created_by.clone(),
+    ];
+    tx.run(sql, values).await?;
+    queue::insert(tx, &new.id, &lane, &place, new, claim, run_at).await?;
+    for (key, value) in &new.labels {
+        let label = format!("{key}={value}");
+        tx.run("INSERT INTO run_labels (label, run) VALUES ($1, $2)", args![label, &*new.id]).await?;
+    }
+    let sent_along = if new.script.is_none() { new.spec.blob.as_ref() } else { None };
+    for blob in args_blob.iter().chain(sent_along) {
+        blobs::refer(tx, blob, blobs::Owner::Run, &new.id, now).await?;
+    }
+    Ok(if is_claimed { Made::Claimed } else { Made::Waits })
+}
+
+async fn forget(tx: &mut Tx<'_>, idempotency: Option<&Idempotency>) -> Result<(), StoreError> {
+    if let Some(request) = idempotency {
+        tx.run("DELETE FROM idempotency WHERE key = $1", args![&*request.key]).await?;
+    }
+    Ok(())
+}
+
+async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time) -> Result<bool, StoreError> {
+    let Some(held) = queue::held_by(tx, id, token).await? else { return Ok(false) };
+    let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome, error)
+        SELECT id, attempt, $2, $3, started_at, $4, $5, $6 FROM runs WHERE id = $1";
+    let error = ended.error.as_ref().map(json).transpose()?;
+    let first_line = |error: &ScriptError| format!("{}: {}", error.type_name, error.message).to_lowercase().replace('\0', " ");
+    let values = args![id, &*held.node, token, stamp(now), ended.status.as_str(), ended.error.as_ref().map(first_line)];
+    tx.run(sql, values).await?;
+    if ended.has_parts {
+        tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
+    }
+    let (result, result_blob) = split(ended.result.as_ref());
+    let notes = if ended.notes.is_empty() { None } else { Some(json(&ended.notes)?) };
+    let is_final = ended.next.is_none();
+    let status = if is_final { ended.status } else { Status::Scheduled };
+    let reason = (!is_final).then(|| "retry".to_owned());
+    let sql = "UPDATE runs SET status = $2, reason = $3, mode = $4, result = $5, result_blob = $6, result_bytes = $7,
+        result_kind = $8, error = $9, error_text = $10, notes = $11, fuel = $12, memory = $13, wall = $14, stdout = $15,
+        stdout_blob = $16, stdout_bytes = $17, stdout_dropped = $18, stderr = $19, stderr_blob = $20, stderr_bytes = $21,
+        stderr_dropped = $22, finished_at = $23, lost = lost + $24, run_at = coalesce($25, run_at) WHERE id = $1";
+    let values = args![
+        id,
+        status.as_str(),
+        reason,
+        ended.mode.as_ref().map(word).transpose()?,
+        result,
+        result_blob.clone(),
+        ended.result_bytes.map(number),
+        word(&ended.result_kind)?,
+        error,
+        ended.error.as_ref().map(first_line),
+        notes,
+        number(ended.fuel),
+        number(ended.memory),
+        i64::try_from(ended.wall.as_micros()).unwrap_or(i64::MAX),
+        ended.stdout.inline.clone(),
+        ended.stdout.blob.clone(),
+        number(ended.stdout.written.bytes),
+        number(ended.stdout.written.dropped),
+        ended.stderr.inline.clone(),
+        ended.stderr.blob.clone(),
+        number(ended.stderr.written.bytes),
+        number(ended.stderr.written.dropped),
+        is_final.then(|| stamp(now)),
+        i64::from(ended.lost),
+        stamp_of(ended.next),
+    ];
+    tx.run(sql, values).await?;
+    for blob in [&result_blob, &ended.stdout.blob, &ended.stderr.blob].into_iter().flatten() {
+        blobs::refer(tx, blob, blobs::Owner::Run, id, now).await?;
+    }
+    match ended.next {
+        Some(next) => queue::wait_again(tx, id, next).await?,
+        None => queue::remove(tx, id).await?,
+    }
+    queue::ready_next(tx, &held).await?;
+    Ok(true)
+}
+
+impl Store {
+    /// Makes a run, when the queue has room for it (`bound`) and its request did not make one before. `claim` takes it at
+    /// once when it may start and nothing ready goes before it.
+    pub async fn make_run(
+        &self,
+        new: NewRun,
+        idempotency: Option<Idempotency>,
+        claim: Option<Claim>,
+        bound: u64,
+        now: Time,
+    ) -> Result<Made, StoreError> {
+        let all = std::sync::Arc::new((new, idempotency, claim));
+        self.write(move |tx| {
+            let all = all.clone();
+            Box::pin(async move { make(tx, &all.0, all.1.as_ref(), all.2.as_ref(), bound, now).await })
+        })
+        .await
+    }
+
+    /// Records how an attempt ended. False when the attempt is no longer the holder's of `token`: nothing was changed.
+    pub async fn record(&self, id: &str, token: &str, ended: Ended, now: Time) -> Result<bool, StoreError> {
+        let all = std::sync::Arc::new((id.to_owned(), token.to_owned(), ended));
+        self.write(move |tx| {
+            let all = all.clone();
+            Box::pin(async move { record(tx, &all.0, &all.1, &all.2, now).await })
+        })
+        .await
+    }
+
+    /// A run by its id.
+    pub async fn run(&self, id: &str) -> Result<Option<Run>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |tx| {
+            let id = id.clone();
+            Box::pin(async move {
+                let row = tx.first(format!("{RUN} WHERE id = $1"), args![id]).await?;
+                row.as_ref().map(run_of).transpose()
+            })
+        })
+        .await
+    }
+
+    /// The source that was sent along with a run, when it stands in its row.
+    pub async fn run_source(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |tx| {
+            let id = id.clone();
+            Box::pin(async move {
+                let row = tx.first("SELECT source FROM runs WHERE id = $1", args![id]).await?;
+                Ok(row.map(|row| row.bytes_or_none("source")).transpose()?.flatten())
+            })
+        })
+        .await
+    }
+
+    /// How a run stands, without the rest of it.
+    pub async fn status(&self, id: &str) -> Result<Option<Status>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |tx| {
+            let id = id.clone();
+            Box::pin(async move {
+                let row = tx.first("SELECT status FROM runs WHERE id = $1", args![id]).await?;
+                row.map(|row| row.word("status", Status::parse)).transpose()
+            })
+        })
+        .await
+    }
+
+    /// Runs whose id begins so, at most two: enough to tell whether it is one.
+    pub async fn runs_beginning(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let (from, to) = (prefix.to_owned(), format!("{prefix}g"));
+        self.read(move |tx| {
+            let (from, to) = (from.clone(), to.clone());
+            Box::pin(async move {
+                let sql = "SELECT id FROM runs WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2";
+                tx.all(sql, args![from, to]).await?.iter().map(|row| row.text("id")).collect()
+            })
+        })
+        .await
+    }
+
+    /// The result of a script's last succeeded run before this one.
+    pub async fn previous_result(&self, script: &str, before: &str) -> Result<Option<Value>, StoreError> {
+        let (script, before) = (script.to_owned(), before.to_owned());
+        self.read(move |tx| {
+            let (script, before) = (script.clone(), before.clone());
+            Box::pin(async move {
+                let sql = "SELECT result, result_blob FROM runs WHERE script = $1 AND status = 'succeeded' AND id < $2
+                    ORDER BY id DESC LIMIT 1";
+                let Some(row) = tx.first(sql, args![script, before]).await? else { return Ok(None) };
+                Ok(match row.text_or_none("result")? {
+                    Some(text) => Some(Value::Inline(text)),
+                    None => row.text_or_none("result_blob")?.map(Value::Blob),
+                })
+            })
+        })
+        .await
+    }
+}

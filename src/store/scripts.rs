@@ -1,0 +1,325 @@
+//! Scripts and their versions.
+
+use super::tx::{Row, Tx, args, json, stamp};
+use super::{Store, StoreError, blobs, queue};
+use crate::clock::Time;
+use crate::script::{Facts, Script, Settings, Version};
+
+const SCRIPT: &str = "SELECT s.key, s.name, s.settings, s.latest, s.link, s.link_state, s.created_at AS made_at, s.updated_at,
+    v.number, v.sha256, v.blob, v.main, v.size, v.table_json, v.facts, v.created_at
+    FROM scripts s JOIN versions v ON v.script = s.key AND v.number = s.version";
+const VERSION: &str = "SELECT number, sha256, blob, main, size, table_json, facts, created_at FROM versions";
+
+/// A version to be kept.
+#[derive(Clone, Debug)]
+pub struct NewVersion {
+    /// The script's name as it was written this time.
+    pub name: String,
+    /// By which the script is found.
+    pub key: String,
+    /// Of the content.
+    pub sha256: String,
+    /// Where the content is; the blob is there already.
+    pub blob: String,
+    /// The source's path.
+    pub main: String,
+    /// Bytes of all files.
+    pub size: u64,
+    /// What the source says about itself.
+    pub table: Settings,
+    /// What the check found.
+    pub facts: Facts,
+    /// What the request sets, if it sets anything.
+    pub settings: Option<Settings>,
+    /// Where it is read from from now on; none: it is no linked script, or no longer.
+    pub link: Option<String>,
+}
+
+/// What became of a version that was to be kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The script as it is now.
+    pub script: Script,
+    /// Whether its content is new, and so has a new number.
+    pub is_new: bool,
+}
+
+/// What became of a wish to delete a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone; these runs of it were waiting and are cancelled, these are running and were asked to stop.
+    Done {
+        /// Ended without having begun.
+        cancelled: Vec<String>,
+        /// Under way.
+        running: Vec<String>,
+    },
+    /// There is none.
+    Unknown,
+}
+
+/// Which scripts a list is to show.
+#[derive(Clone, Debug, Default)]
+pub struct ScriptFilter {
+    /// Only with this label, `key=value`.
+    pub label: Option<(String, String)>,
+    /// Only those whose key comes after this one.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+fn version_of(row: &Row) -> Result<Version, StoreError> {
+    Ok(Version {
+        number: row.int("number")?,
+        sha256: row.text("sha256")?,
+        blob: row.text("blob")?,
+        main: row.text("main")?,
+        size: row.size("size")?,
+        table: row.json("table_json")?,
+        facts: row.json("facts")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+fn script_of(row: &Row) -> Result<Script, StoreError> {
+    Ok(Script {
+        name: row.text("name")?,
+        key: row.text("key")?,
+        settings: row.json("settings")?,
+        version: version_of(row)?,
+        latest: row.int("latest")?,
+        link: row.text_or_none("link")?,
+        link_state: row.json_or_none("link_state")?.unwrap_or_default(),
+        created_at: row.time("made_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+async fn script(tx: &mut Tx<'_>, key: &str) -> Result<Option<Script>, StoreError> {
+    let row = tx.first(format!("{SCRIPT} WHERE s.key = $1"), args![key]).await?;
+    row.as_ref().map(script_of).transpose()
+}
+
+/// Takes the script's row lock; whether there is such a script.
+pub(super) async fn lock(tx: &mut Tx<'_>, key: &str) -> Result<bool, StoreError> {
+    let sql = format!("SELECT key FROM scripts WHERE key = $1{}", tx.dialect.for_update());
+    Ok(tx.first(sql, args![key]).await?.is_some())
+}
+
+async fn keep(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, StoreError> {
+    let found = if lock(tx, &new.key).await? { script(tx, &new.key).await? } else { None };
+    let Some(old) = found else {
+        let settings = json(&new.settings.clone().unwrap_or_default())?;
+        let sql = "INSERT INTO scripts (key, name, settings, version, latest, link, created_at, updated_at)
+            VALUES ($1, $2, $3, 1, 1, $4, $5, $5)";
+        tx.run(sql, args![&*new.key, &*new.name, settings, new.link.clone(), stamp(now)]).await?;
+        insert_version(tx, new, 1, now).await?;
+        let script = script(tx, &new.key).await?.ok_or_else(|| StoreError::Corrupt("a script without a version".into()))?;
+        return Ok(Kept { script, is_new: true });
+    };
+    let settings = json(&new.settings.as_ref().map_or_else(|| old.settings.clone(), |set| set.or(&old.settings)))?;
+    // The content in force again: nothing new. Content of an earlier version: that one is in force again.
+    let same = "SELECT number FROM versions WHERE script = $1 AND sha256 = $2 AND main = $3 ORDER BY number DESC LIMIT 1";
+    let known = tx.first(same, args![&*new.key, &*new.sha256, &*new.main]).await?;
+    let known = known.map(|row| row.int("number")).transpose()?;
+    let number = match known {
+        Some(number) => {
+            let sql = "UPDATE versions SET table_json = $3, facts = $4 WHERE script = $1 AND number = $2";
+            tx.run(sql, args![&*new.key, number, json(&new.table)?, json(&new.facts)?]).await?;
+            number
+        }
+        None => {
+            insert_version(tx, new, old.latest + 1, now).await?;
+            old.latest + 1
+        }
+    };
+    let sql = "UPDATE scripts SET name = $2, settings = $3, version = $4, latest = $5, link = $6, updated_at = $7 WHERE key = $1";
+    let latest = old.latest.max(number);
+    tx.run(sql, args![&*new.key, &*new.name, settings, number, latest, new.link.clone(), stamp(now)]).await?;
+    let script = script(tx, &new.key).await?.ok_or_else(|| StoreError::Corrupt("a script without a version".into()))?;
+    queue::set_concurrency(tx, &new.key, script.in_force().concurrency).await?;
+    Ok(Kept { is_new: known.is_none(), script })
+}
+
+async fn insert_version(tx: &mut Tx<'_>, new: &NewVersion, number: i64, now: Time) -> Result<(), StoreError> {
+    let sql = "INSERT INTO versions (script, number, sha256, blob, main, size, table_json, facts, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let size = i64::try_from(new.size).unwrap_or(i64::MAX);
+    let (table, facts) = (json(&new.table)?, json(&new.facts)?);
+    tx.run(sql, args![&*new.key, number, &*new.sha256, &*new.blob, &*new.main, size, table, facts, stamp(now)]).await?;
+    blobs::refer(tx, &new.blob, blobs::Owner::Version, &owner(&new.key, number), now).await
+}
+
+/// A version's name as an owner of blobs.
+fn owner(key: &str, number: i64) -> String {
+    format!("{key}@{number}")
+}
+
+impl Store {
+    /// Keeps a version. Content that the script has or had already gets no new number.
+    pub async fn keep_version(&self, new: NewVersion, now: Time) -> Result<Kept, StoreError> {
+        self.write(move |tx| {
+            let new = new.clone();
+            Box::pin(async move { keep(tx, &new, now).await })
+        })
+        .await
+    }
+
+    /// A script by its key.
+    pub async fn script(&self, key: &str) -> Result<Option<Script>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |tx| {
+            let key = key.clone();
+            Box::pin(async move { script(tx, &key).await })
+        })
+        .await
+    }
+
+    /// Scripts by key.
+    pub async fn scripts(&self, filter: ScriptFilter) -> Result<Vec<Script>, StoreError> {
+        self.read(move |tx| {
+            let filter = filter.clone();
+            Box::pin(async move {
+                let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+                let mut after = filter.after.unwrap_or_default();
+                let mut found = Vec::new();
+                loop {
+                    let sql = format!("{SCRIPT} WHERE s.key > $1 ORDER BY s.key LIMIT $2");
+                    let rows = tx.all(sql, args![&*after, limit]).await?;
+                    for row in &rows {
+                        let script = script_of(row)?;
+                        after.clone_from(&script.key);
+                        let has = |(key, value): &(String, String)| script.in_force().labels.get(key) == Some(value);
+                        if filter.label.as_ref().is_none_or(has) {
+                            found.push(script);
+                        }
+                    }
+                    if found.len() >= filter.limit || rows.len() < filter.limit {
+                        found.truncate(filter.limit);
+                        return Ok(found);
+                    }
+                }
+            })
+        })
+        .await
+    }
+
+    /// How many scripts there are.
+    pub async fn count_scripts(&self) -> Result<u64, StoreError> {
+        self.read(|tx| {
+            Box::pin(async move { tx.one("SELECT count(*) AS scripts FROM scripts", args![]).await?.size("scripts") })
+        })
+        .await
+    }
+
+    /// Linked scripts: key, where they are read from.
+    pub async fn links(&self) -> Result<Vec<Script>, StoreError> {
+        self.read(|tx| {
+            Box::pin(async move {
+                let rows = tx.all(format!("{SCRIPT} WHERE s.link IS NOT NULL ORDER BY s.key"), args![]).await?;
+                rows.iter().map(script_of).collect()
+            })
+        })
+        .await
+    }
+
+    /// Says what was found at a script's link.
+    pub async fn set_link_state(&self, key: &str, state: &crate::script::LinkState) -> Result<(), StoreError> {
+        let (key, state) = (key.to_owned(), json(state)?);
+        self.write(move |tx| {
+            let (key, state) = (key.clone(), state.clone());
+            Box::pin(async move {
+                tx.run("UPDATE scripts SET link_state = $2 WHERE key = $1", args![key, state]).await.map(|_| ())
+            })
+        })
+        .await
+    }
+
+    /// A script's versions, newest first, those before `before`.
+    pub async fn versions(&self, key: &str, before: Option<i64>, limit: usize) -> Result<Vec<Version>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |tx| {
+            let key = key.clone();
+            Box::pin(async move {
+                let sql = format!("{VERSION} WHERE script = $1 AND number < $2 ORDER BY number DESC LIMIT $3");
+                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                let rows = tx.all(sql, args![key, before.unwrap_or(i64::MAX), limit]).await?;
+                rows.iter().map(version_of).collect()
+            })
+        })
+        .await
+    }
+
+    /// One version.
+    pub async fn version(&self, key: &str, number: i64) -> Result<Option<Version>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |tx| {
+            let key = key.clone();
+            Box::pin(async move {
+                let row = tx.first(format!("{VERSION} WHERE script = $1 AND number = $2"), args![key, number]).await?;
+                row.as_ref().map(version_of).transpose()
+            })
+        })
+        .await
+    }
+
+    /// Puts these settings in the place of what was set by request. The script as it is then; none when there is none.
+    pub async fn set_settings(&self, key: &str, settings: Settings, now: Time) -> Result<Option<Script>, StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| {
+            let (key, settings) = (key.clone(), settings.clone());
+            Box::pin(async move {
+                if !lock(tx, &key).await? {
+                    return Ok(None);
+                }
+                let sql = "UPDATE scripts SET settings = $2, updated_at = $3 WHERE key = $1";
+                tx.run(sql, args![&*key, json(&settings)?, stamp(now)]).await?;
+                let script = script(tx, &key).await?;
+                let concurrency = script.as_ref().and_then(|script| script.in_force().concurrency);
+                queue::set_concurrency(tx, &key, concurrency).await?;
+                Ok(script)
+            })
+        })
+        .await
+    }
+
+    /// Puts another version in force. None when the script or the version is not there.
+    pub async fn set_version(&self, key: &str, number: i64, now: Time) -> Result<Option<Script>, StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| {
+            let key = key.clone();
+            Box::pin(async move {
+                lock(tx, &key).await?;
+                let sql = "UPDATE scripts SET version = $2, updated_at = $3 WHERE key = $1
+                    AND EXISTS (SELECT 1 FROM versions WHERE script = $1 AND number = $2)";
+                if tx.run(sql, args![&*key, number, stamp(now)]).await? == 0 {
+                    return Ok(None);
+                }
+                script(tx, &key).await
+            })
+        })
+        .await
+    }
+
+    /// Deletes a script with all its versions. Its runs stay; those that wait are cancelled.
+    pub async fn delete_script(&self, key: &str, now: Time) -> Result<Deleted, StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| {
+            let key = key.clone();
+            Box::pin(async move {
+                if !lock(tx, &key).await? {
+                    return Ok(Deleted::Unknown);
+                }
+                let (cancelled, running) = queue::cancel_lane(tx, &key, "script_deleted", now).await?;
+                let versions = tx.all("SELECT number FROM versions WHERE script = $1", args![&*key]).await?;
+                for row in versions {
+                    blobs::release(tx, blobs::Owner::Version, &owner(&key, row.int("number")?)).await?;
+                }
+                tx.run("DELETE FROM scripts WHERE key = $1", args![&*key]).await?;
+                Ok(Deleted::Done { cancelled, running })
+            })
+        })
+        .await
+    }
+}

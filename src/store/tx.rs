@@ -1,0 +1,234 @@
+//! One transaction, whatever the engine: statements, rows, and what the engines' errors mean.
+
+use super::StoreError;
+use crate::clock::{Time, from_micros, micros};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{Any, AnyConnection, Arguments, AssertSqlSafe, Encode, Row as _, Type};
+
+/// What engines do differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// One writer: nothing to lock.
+    Sqlite,
+    /// Many writers.
+    Postgres,
+}
+
+impl Dialect {
+    /// Ends a `SELECT` whose rows nobody else may change meanwhile.
+    pub(super) fn for_update(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR UPDATE",
+        }
+    }
+
+    /// The same, without those that somebody else holds.
+    pub(super) fn for_update_skipping(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+}
+
+/// A transaction under way, or a connection that is only read from.
+pub(super) struct Tx<'c> {
+    connection: &'c mut AnyConnection,
+    /// Which engine it is on.
+    pub(super) dialect: Dialect,
+}
+
+/// Values for `$1`, `$2`, …
+#[derive(Default)]
+pub(super) struct Args(AnyArguments);
+
+impl Args {
+    pub(super) fn push<'a, T: Encode<'a, Any> + Type<Any>>(&mut self, value: T) {
+        // Text, numbers and bytes can all be written.
+        let _ = self.0.add(value);
+    }
+}
+
+/// Values for `$1`, `$2`, … in order.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => {{
+        #[allow(unused_mut, reason = "a statement may have no values")]
+        let mut args = $crate::store::tx::Args::default();
+        $(args.push($value);)*
+        args
+    }};
+}
+pub(super) use args;
+
+/// A time as it is kept.
+pub(super) fn stamp(time: Time) -> i64 {
+    micros(time)
+}
+
+/// The same for a time that may not be there.
+pub(super) fn stamp_of(time: Option<Time>) -> Option<i64> {
+    time.map(micros)
+}
+
+impl<'c> Tx<'c> {
+    pub(super) fn new(connection: &'c mut AnyConnection, dialect: Dialect) -> Self {
+        Tx { connection, dialect }
+    }
+
+    /// Carries out a statement; how many rows it changed.
+    pub(super) async fn run(&mut self, sql: impl Into<Sql>, args: Args) -> Result<u64, StoreError> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.0);
+        Ok(query.execute(&mut *self.connection).await?.rows_affected())
+    }
+
+    /// All rows of an answer.
+    pub(super) async fn all(&mut self, sql: impl Into<Sql>, args: Args) -> Result<Vec<Row>, StoreError> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.0);
+        Ok(query.fetch_all(&mut *self.connection).await?.into_iter().map(Row).collect())
+    }
+
+    /// The first row of an answer, if it has one.
+    pub(super) async fn first(&mut self, sql: impl Into<Sql>, args: Args) -> Result<Option<Row>, StoreError> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.0);
+        Ok(query.fetch_optional(&mut *self.connection).await?.map(Row))
+    }
+
+    /// The one row that an answer must have.
+    pub(super) async fn one(&mut self, sql: impl Into<Sql>, args: Args) -> Result<Row, StoreError> {
+        self.first(sql, args).await?.ok_or_else(|| StoreError::Corrupt("an answer without a row".into()))
+    }
+}
+
+/// A statement of this program's: never text from outside.
+pub(super) struct Sql(String);
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Sql(text.to_owned())
+    }
+}
+
+impl From<String> for Sql {
+    fn from(text: String) -> Self {
+        Sql(text)
+    }
+}
+
+/// `$3, $4, $5`: as many placeholders as there are values.
+pub(super) fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A row of an answer.
+pub(super) struct Row(AnyRow);
+
+impl Row {
+    fn get<'r, T: sqlx::Decode<'r, Any> + Type<Any>>(&'r self, column: &str) -> Result<T, StoreError> {
+        self.0.try_get(column).map_err(|error| StoreError::Corrupt(error.to_string()))
+    }
+
+    pub(super) fn int(&self, column: &str) -> Result<i64, StoreError> {
+        self.get(column)
+    }
+
+    pub(super) fn int_or_none(&self, column: &str) -> Result<Option<i64>, StoreError> {
+        self.get(column)
+    }
+
+    pub(super) fn size(&self, column: &str) -> Result<u64, StoreError> {
+        Ok(self.int(column)?.unsigned_abs())
+    }
+
+    pub(super) fn text(&self, column: &str) -> Result<String, StoreError> {
+        self.get(column)
+    }
+
+    pub(super) fn text_or_none(&self, column: &str) -> Result<Option<String>, StoreError> {
+        self.get(column)
+    }
+
+    pub(super) fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError> {
+        self.get(column)
+    }
+
+    pub(super) fn bytes_or_none(&self, column: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(column)
+    }
+
+    pub(super) fn time(&self, column: &str) -> Result<Time, StoreError> {
+        Ok(from_micros(self.int(column)?))
+    }
+
+    pub(super) fn time_or_none(&self, column: &str) -> Result<Option<Time>, StoreError> {
+        Ok(self.int_or_none(column)?.map(from_micros))
+    }
+
+    pub(super) fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
+        let text = self.text(column)?;
+        serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("{column}: {error}")))
+    }
+
+    pub(super) fn json_or_none<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<Option<T>, StoreError> {
+        let text = self.text_or_none(column)?;
+        let parse = |text: String| serde_json::from_str(&text);
+        text.map(parse).transpose().map_err(|error| StoreError::Corrupt(format!("{column}: {error}")))
+    }
+
+    /// A word out of a closed set.
+    pub(super) fn word<T>(&self, column: &str, parse: fn(&str) -> Option<T>) -> Result<T, StoreError> {
+        let word = self.text(column)?;
+        parse(&word).ok_or_else(|| StoreError::Corrupt(format!("{column}: {word:?}")))
+    }
+}
+
+/// JSON of something that can always be written: maps with text as keys, lists, numbers.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// Whether the engine asks to do the whole transaction again.
+pub(super) fn asks_for_another_try(error: &sqlx::Error) -> bool {
+    // Serialization failure and deadlock (PostgreSQL, appendix A of its documentation).
+    matches!(code_of(error).as_deref(), Some("40001" | "40P01"))
+}
+
+fn code_of(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::error::ErrorKind;
+        if let Some(database) = error.as_database_error() {
+            if database.kind() == ErrorKind::UniqueViolation {
+                return StoreError::Conflict;
+            }
+            let code = code_of(&error).unwrap_or_default();
+            return match code.as_str() {
+                // PostgreSQL: disk full. SQLite: SQLITE_FULL.
+                "53100" | "13" => StoreError::Full,
+                // PostgreSQL: connections, shutting down, starting up, too many connections, a lock or statement that timed
+                // out. SQLite: SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR with its kinds, SQLITE_CANTOPEN.
+                "57P01" | "57P02" | "57P03" | "53300" | "55P03" | "57014" | "5" | "6" | "14" => {
+                    StoreError::Unavailable(database.message().to_owned())
+                }
+                _ if code.starts_with("08") => StoreError::Unavailable(database.message().to_owned()),
+                _ if code.parse::<u32>().is_ok_and(|number| number & 0xff == 10) && code.len() <= 5 => {
+                    StoreError::Unavailable(database.message().to_owned())
+                }
+                _ => StoreError::Refused(error),
+            };
+        }
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => StoreError::Unavailable(error.to_string()),
+            sqlx::Error::Configuration(_) => StoreError::Unavailable(error.to_string()),
+            other => StoreError::Refused(other),
+        }
+    }
+}
