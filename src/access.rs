@@ -9,7 +9,9 @@ use std::fmt::Write;
 pub const TOKEN_PREFIX: &str = "cbx_";
 
 /// What a token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Look at scripts, runs and results.
@@ -99,7 +101,9 @@ impl Caller {
     pub fn reaches(&self, key: &str, labels: &Labels) -> bool {
         let Caller::Token(token) = self else { return true };
         let by_name = token.scripts.as_ref().is_some_and(|scripts| scripts.iter().any(|script| script == key));
-        let has = |label: &String| label.split_once('=').is_some_and(|(name, value)| labels.get(name).is_some_and(|v| v == value));
+        let has = |label: &String| {
+            label.split_once('=').is_some_and(|(name, value)| labels.get(name).is_some_and(|v| v == value))
+        };
         let by_label = token.labels.as_ref().is_some_and(|wanted| wanted.iter().any(has));
         !self.is_limited() || by_name || by_label
     }

@@ -6,6 +6,7 @@
 //! | `bundles/SHA256.zip` | a script's files, as an archive that is the same for the same files |
 //! | `values/SHA256.json` | arguments or a result over 16 KiB |
 //! | `output/SHA256.txt` | what a run wrote, over 16 KiB |
+//! | `code/SHA256.pyc` | the code object of a version, so that no run compiles it again |
 //!
 //! A key names its content: what is fetched is hashed again, and content that does not match is an error, never used.
 
@@ -36,6 +37,8 @@ pub enum Kind {
     Value,
     /// What a run wrote.
     Output,
+    /// A code object.
+    Code,
 }
 
 impl Kind {
@@ -45,6 +48,7 @@ impl Kind {
             Kind::Bundle => format!("bundles/{sha256}.zip"),
             Kind::Value => format!("values/{sha256}.json"),
             Kind::Output => format!("output/{sha256}.txt"),
+            Kind::Code => format!("code/{sha256}.pyc"),
         }
     }
 }
@@ -149,8 +153,14 @@ pub fn open_place(place: &Place, access: &S3Access) -> Result<(Arc<dyn ObjectSto
             let client = ClientOptions::new()
                 .with_timeout(Duration::from_secs(30))
                 .with_connect_timeout(Duration::from_secs(3))
-                .with_allow_http(access.options.iter().any(|(name, value)| name == "aws_endpoint" && value.starts_with("http:")));
-            let mut builder = AmazonS3Builder::new().with_retry(retry).with_client_options(client).with_bucket_name(bucket);
+                .with_allow_http(
+                    access
+                        .options
+                        .iter()
+                        .any(|(name, value)| name.starts_with("aws_endpoint") && value.starts_with("http:")),
+                );
+            let mut builder =
+                AmazonS3Builder::new().with_retry(retry).with_client_options(client).with_bucket_name(bucket);
             for (name, value) in &access.options {
                 if let Ok(key) = name.parse() {
                     builder = builder.with_config(key, value);
@@ -205,7 +215,7 @@ impl Blobs {
 
     /// Deletes a key; one that is not there is deleted already.
     pub async fn delete(&self, key: &str) -> Result<(), BlobError> {
-        self.cache().drop(key);
+        self.cache().forget(key);
         match self.inner.store.delete(&self.path(key)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(blob_error(key, error)),
@@ -238,7 +248,7 @@ pub fn blob_error(key: &str, error: object_store::Error) -> BlobError {
     }
 }
 
-fn is_full(error: &dyn std::error::Error) -> bool {
+fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull) {
@@ -273,13 +283,13 @@ impl Cache {
         while self.bytes > CACHE {
             let oldest = self.blobs.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
             match oldest {
-                Some(oldest) => self.drop(&oldest),
+                Some(oldest) => self.forget(&oldest),
                 None => return,
             }
         }
     }
 
-    fn drop(&mut self, key: &str) {
+    fn forget(&mut self, key: &str) {
         if let Some((_, content)) = self.blobs.remove(key) {
             self.bytes -= content.len();
         }

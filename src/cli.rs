@@ -1,9 +1,14 @@
 //! The command line.
 
+mod client;
 mod compile;
 mod doctor;
 mod run;
+mod runs;
+mod scripts;
+mod serve;
 mod terminal;
+mod tokens;
 
 use clap::{Args, Parser, Subcommand};
 use cronbox_runtime::{CompiledInterpreter, PoolConfig, ProcessArgs, run_probe, sandbox_process};
@@ -30,7 +35,7 @@ pub enum Exit {
     Limit = 3,
     /// The interpreter crashed.
     Crashed = 4,
-    /// The sandbox could not be set up.
+    /// The sandbox could not be set up, or the server could not be reached or refused.
     Unavailable = 5,
     /// Interrupted from the keyboard.
     Interrupted = 130,
@@ -54,6 +59,24 @@ pub struct Cli {
 enum Command {
     /// Run a script in a sandbox of its own
     Run(Box<run::RunArgs>),
+    /// Start the server
+    Serve(Box<serve::ServeArgs>),
+    /// Upload a script
+    Push(scripts::PushArgs),
+    /// List scripts
+    Scripts(scripts::ScriptsArgs),
+    /// Show, roll back or delete a script
+    Script(scripts::ScriptArgs),
+    /// List runs, or show, cancel or retry one
+    Runs(Box<runs::RunsArgs>),
+    /// Show what a run wrote
+    Logs(runs::LogsArgs),
+    /// List tokens
+    Tokens(tokens::TokensArgs),
+    /// Make or remove a token
+    Token(tokens::TokenArgs),
+    /// Print the description of the server's API (OpenAPI 3.1)
+    Openapi,
     /// Compile the interpreter to machine code, so that the first run need not
     Compile(compile::CompileArgs),
     /// Say what this installation is and whether everything works
@@ -67,7 +90,7 @@ enum Command {
 }
 
 /// Where the compiled interpreter is, for every command that needs it.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct InterpreterArgs {
     /// Directory or file of the compiled interpreter; may be read-only [default: cronbox in the user's cache directory]
     #[arg(long, value_name = "DIR", env = crate::config::INTERPRETER_CACHE, hide_env = true)]
@@ -79,6 +102,18 @@ impl Cli {
     pub fn execute(self) -> ExitCode {
         match self.command {
             Command::Run(args) => args.execute().into(),
+            Command::Serve(args) => args.execute().into(),
+            Command::Push(args) => args.execute().into(),
+            Command::Scripts(args) => args.execute().into(),
+            Command::Script(args) => args.execute().into(),
+            Command::Runs(args) => args.execute().into(),
+            Command::Logs(args) => args.execute().into(),
+            Command::Tokens(args) => args.execute().into(),
+            Command::Token(args) => args.execute().into(),
+            Command::Openapi => match writeln!(std::io::stdout().lock(), "{}", crate::http::document()) {
+                Ok(()) => Exit::Succeeded.into(),
+                Err(_) => Exit::Failed.into(),
+            },
             Command::Compile(args) => args.execute().into(),
             Command::Doctor(args) => args.execute().into(),
             Command::SandboxProcess { words } => become_sandbox_process(&words).into(),

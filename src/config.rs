@@ -1,10 +1,20 @@
-//! What the environment says, read in one place.
+//! What the environment and the configuration file say, read in one place.
 
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Names the directory or file of the compiled interpreter.
 pub const INTERPRETER_CACHE: &str = "CRONBOX_INTERPRETER_CACHE";
+/// Names the configuration file.
+pub const CONFIG: &str = "CRONBOX_CONFIG";
+/// The server that the command line talks to.
+pub const URL: &str = "CRONBOX_URL";
+/// The token it talks with.
+pub const TOKEN: &str = "CRONBOX_TOKEN";
+/// The configuration file that is read when it is there.
+const FILE: &str = "cronbox.toml";
 
 /// Where the compiled interpreter is kept: what the flag says, else `CRONBOX_INTERPRETER_CACHE`, else `cronbox` in the
 /// user's cache directory (XDG). None when there is no home to keep it in.
@@ -13,4 +23,62 @@ pub fn interpreter_cache(flag: Option<PathBuf>) -> Option<PathBuf> {
     flag.or_else(|| named(INTERPRETER_CACHE))
         .or_else(|| named("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("cronbox")))
         .or_else(|| named("HOME").map(|home| home.join(".cache/cronbox")))
+}
+
+/// How buckets are reached: the `AWS_…` variables that S3's clients know, their names in lower case.
+pub fn aws() -> Vec<(String, String)> {
+    env::vars()
+        .filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty())
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect()
+}
+
+/// The name of this machine, for people.
+pub fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "node".into(), |name| name.trim().to_owned())
+}
+
+/// A setting of the server as it stands in the file: one value, or several.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Setting {
+    /// `true`
+    Flag(bool),
+    /// `8`
+    Number(i64),
+    /// `"30s"`
+    Text(String),
+    /// `["s3://jobs/", "/srv/jobs"]`
+    Texts(Vec<String>),
+}
+
+impl Setting {
+    /// As it would be typed.
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Setting::Flag(flag) => vec![flag.to_string()],
+            Setting::Number(number) => vec![number.to_string()],
+            Setting::Text(text) => vec![text.clone()],
+            Setting::Texts(texts) => texts.clone(),
+        }
+    }
+}
+
+/// Reads the configuration file: the one that was named, which must be there, or `cronbox.toml` when it is. Names are those
+/// of the flags, with `_` or `-`. The error is a sentence.
+pub fn file(named: Option<&Path>) -> Result<BTreeMap<String, Setting>, String> {
+    let path = named.unwrap_or(Path::new(FILE));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+    };
+    let settings: BTreeMap<String, Setting> =
+        toml::from_str(&text).map_err(|error| format!("{}: {}", path.display(), error.message()))?;
+    Ok(settings.into_iter().map(|(name, setting)| (name.replace('_', "-"), setting)).collect())
+}
+
+/// Where a token for the first start stands, when the environment names a file.
+pub fn admin_token_file() -> Option<PathBuf> {
+    env::var_os("CRONBOX_ADMIN_TOKEN_FILE").filter(|value| !value.is_empty()).map(PathBuf::from)
 }

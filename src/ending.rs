@@ -85,5 +85,7 @@ pub fn cut_mark(usage: &StreamUsage, limit: u64) -> String {
         return String::new();
     }
     let (dropped, limit) = (quantity::bytes(usage.dropped), quantity::bytes(limit));
-    format!("\n[cut here: {dropped} more were written; the limit is {limit}, raise it with --output-limit or limits.output]\n")
+    format!(
+        "\n[cut here: {dropped} more were written; the limit is {limit}, raise it with --output-limit or limits.output]\n"
+    )
 }

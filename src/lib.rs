@@ -13,7 +13,23 @@
 //! - [`ending`]: how a run that ended is told
 //! - [`metadata`]: what a script says about itself (PEP 723)
 //! - [`store`]: every question that is asked of the database
+//! - [`blobs`]: sources and large values, on disk or in a bucket
+//! - [`sources`]: what was uploaded, read
+//! - [`checker`]: looks at scripts in a sandbox before they are kept
+//! - [`keeper`]: keeps a script's new content, wherever it came from
+//! - [`linker`]: reads scripts from files and objects that lie elsewhere
+//! - [`wake`]: the bell between rooms
+//! - [`live`]: what runs of this node have written so far
+//! - [`metrics`]: what is counted
+//! - [`worker`]: takes runs, runs them, records how they ended
+//! - [`rescuer`]: says that this node lives, takes over what dead ones held
+//! - [`neighbours`]: carries the bell to other nodes
+//! - [`cleaner`]: lets go of what is old
+//! - [`api`]: the bodies of the API's answers
+//! - [`http`]: the API over HTTP
 //! - [`config`]: the only reader of environment variables
+//! - [`log`]: how the log is written
+//! - [`serve`]: the node, all rooms put together
 //! - [`cli`]: the command line, one file a command
 //!
 //! Running Python is the crate `cronbox-runtime`'s.
@@ -31,8 +47,35 @@ pub mod run;
 pub mod ending;
 pub mod metadata;
 
+pub mod blobs;
 pub mod store;
 
+pub mod sources;
+
+pub mod checker;
+
+pub mod keeper;
+
+pub mod linker;
+
+pub mod live;
+pub mod metrics;
+pub mod wake;
+
+pub mod worker;
+
+pub mod cleaner;
+pub mod neighbours;
+pub mod rescuer;
+
+pub mod api;
+
+pub mod http;
+
 pub mod config;
+
+pub mod log;
+
+pub mod serve;
 
 pub mod cli;

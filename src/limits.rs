@@ -39,7 +39,7 @@ pub struct BadLimit {
 }
 
 /// A limit that was asked for and not granted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NotGranted {
     /// `limits.memory`
     pub what: String,
@@ -128,14 +128,19 @@ impl Asked {
     /// for beyond that. An output or a file tree never needs more than the memory there is.
     pub fn in_force(&self, granted: &Asked, defaults: &Limits, ceiling: &Limits) -> (Limits, Vec<NotGranted>) {
         let mut refused = Vec::new();
-        let mut decide = |name: &str, asked: Option<u64>, granted: Option<u64>, default: u64, most: u64, show: fn(u64) -> String| {
-            let Some(asked) = asked else { return default.min(most) };
-            let allowed = granted.unwrap_or(0).max(default).min(most);
-            if asked > allowed {
-                refused.push(NotGranted { what: format!("limits.{name}"), asked: show(asked), in_force: show(allowed) });
-            }
-            asked.min(allowed)
-        };
+        let mut decide =
+            |name: &str, asked: Option<u64>, granted: Option<u64>, default: u64, most: u64, show: fn(u64) -> String| {
+                let Some(asked) = asked else { return default.min(most) };
+                let allowed = granted.unwrap_or(0).max(default).min(most);
+                if asked > allowed {
+                    refused.push(NotGranted {
+                        what: format!("limits.{name}"),
+                        asked: show(asked),
+                        in_force: show(allowed),
+                    });
+                }
+                asked.min(allowed)
+            };
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let fuel = decide("fuel", self.fuel, granted.fuel, defaults.fuel, ceiling.fuel, quantity::fuel);
         let memory = decide("memory", self.memory, granted.memory, defaults.memory, ceiling.memory, quantity::bytes);

@@ -183,6 +183,9 @@ impl Cause {
 pub struct Spec {
     /// The blob of its source; none when the source stands in the run's row.
     pub blob: Option<String>,
+    /// The blob of its code object, when it was compiled before.
+    #[serde(default)]
+    pub code: Option<String>,
     /// The source's path.
     pub main: String,
     /// What it asked to be called; none: `run`, or script mode.
@@ -220,7 +223,14 @@ pub const RETRY_ON: [Outcome; 3] = [Outcome::Failed, Outcome::TimedOut, Outcome:
 impl Spec {
     /// The time before the next attempt after attempt number `attempt` ended so; none when that was the last.
     /// `lost` attempts do not count: they have a bound of their own. `error` is the exception's type.
-    pub fn next_attempt(&self, outcome: Outcome, error: Option<&str>, attempt: u32, lost: u32, chance: f64) -> Option<Duration> {
+    pub fn next_attempt(
+        &self,
+        outcome: Outcome,
+        error: Option<&str>,
+        attempt: u32,
+        lost: u32,
+        chance: f64,
+    ) -> Option<Duration> {
         let retries = self.retries.as_ref()?;
         // A result that cannot be taken will not be taken the next time either.
         if !self.retry_on.contains(&outcome) || error == Some("ResultError") {
@@ -327,6 +337,7 @@ mod tests {
     fn spec(retries: Option<Retries>) -> Spec {
         Spec {
             blob: None,
+            code: None,
             main: "main.py".into(),
             entry: None,
             text_args: Vec::new(),

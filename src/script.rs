@@ -25,7 +25,9 @@ pub struct Name {
 
 /// Why something is no name. Says what a name may be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{shown:?} is no name: {why}. A name has 1 to {MAX_NAME} of A-Z a-z 0-9 . _ - and begins with a letter, a digit or _")]
+#[error(
+    "{shown:?} is no name: {why}. A name has 1 to {MAX_NAME} of A-Z a-z 0-9 . _ - and begins with a letter, a digit or _"
+)]
 pub struct BadName {
     shown: String,
     why: String,
@@ -61,7 +63,8 @@ impl Name {
         let stem = file.strip_suffix(".py").or_else(|| file.strip_suffix(".pyc")).unwrap_or(file);
         let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
         let name: String = stem.chars().map(plain).take(MAX_NAME - 1).collect();
-        let text = if name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') { name } else { format!("_{name}") };
+        let text =
+            if name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') { name } else { format!("_{name}") };
         let key = text.to_ascii_lowercase();
         Name { text, key }
     }
@@ -277,7 +280,18 @@ pub struct Settings {
 
 /// The names of all settings, for whoever checks what was sent.
 pub const SETTINGS: &[&str] = &[
-    "title", "entry", "result", "timezone", "labels", "limits", "env", "allow", "concurrency", "retries", "retry_on", "on_lost",
+    "title",
+    "entry",
+    "result",
+    "timezone",
+    "labels",
+    "limits",
+    "env",
+    "allow",
+    "concurrency",
+    "retries",
+    "retry_on",
+    "on_lost",
 ];
 
 impl Settings {
@@ -323,7 +337,9 @@ impl Settings {
             let shown: String = name.chars().take(40).collect();
             return Err(("env", format!("the environment variable {shown:?} has a character it cannot have")));
         }
-        if self.env.len() > 100 || self.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > 64 << 10 {
+        if self.env.len() > 100
+            || self.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > 64 << 10
+        {
             return Err(("env", "the environment has at most 100 variables and 64 KiB".into()));
         }
         if self.concurrency == Some(0) {
@@ -331,7 +347,10 @@ impl Settings {
         }
         let retried = [Outcome::Failed, Outcome::TimedOut, Outcome::Crashed, Outcome::OutOfFuel, Outcome::OutOfMemory];
         if self.retry_on.as_ref().is_some_and(|on| on.iter().any(|outcome| !retried.contains(outcome))) {
-            return Err(("retry_on", "only failed, timed_out, crashed, out_of_fuel and out_of_memory can be retried".into()));
+            return Err((
+                "retry_on",
+                "only failed, timed_out, crashed, out_of_fuel and out_of_memory can be retried".into(),
+            ));
         }
         Ok(())
     }
@@ -352,7 +371,8 @@ pub fn check_entry(entry: &str) -> Result<(), String> {
         Some((module, function)) => (Some(module), function),
         None => (None, entry),
     };
-    let fine = entry.len() <= 200 && identifier(function) && module.is_none_or(|module| module.split('.').all(identifier));
+    let fine =
+        entry.len() <= 200 && identifier(function) && module.is_none_or(|module| module.split('.').all(identifier));
     if fine { Ok(()) } else { Err("an entry is the name of a function, or module:function".into()) }
 }
 
@@ -433,8 +453,17 @@ pub struct Version {
     pub table: Settings,
     /// What the check found.
     pub facts: Facts,
+    /// The blob of its code object, and the interpreter that made it.
+    pub code: Option<(String, String)>,
     /// When it came.
     pub created_at: Time,
+}
+
+impl Version {
+    /// The blob of its code object, when this program's interpreter made it.
+    pub fn usable_code(&self) -> Option<&str> {
+        self.code.as_ref().filter(|(_, build)| build == cronbox_runtime::GUEST_FACTS).map(|(key, _)| &**key)
+    }
 }
 
 /// Where a linked script is read from, and what was found there.
@@ -489,7 +518,8 @@ mod tests {
         }
         assert_eq!(Name::parse("Price.py"), Name::parse("price"));
         assert_eq!(Name::parse("Price.py").expect("parses").as_str(), "Price");
-        for bad in ["", ".py", "..", ".x", "-x", "a/b", "a b", "a\nb", "prіce", "ä", "a%2fb", &"n".repeat(101), "a\0"] {
+        for bad in ["", ".py", "..", ".x", "-x", "a/b", "a b", "a\nb", "prіce", "ä", "a%2fb", &"n".repeat(101), "a\0"]
+        {
             assert!(Name::parse(bad).is_err(), "{bad:?}");
         }
         let why = Name::parse("prіce").expect_err("Cyrillic").to_string();
@@ -505,7 +535,8 @@ mod tests {
 
     #[test]
     fn what_was_set_stands_before_what_the_source_says() {
-        let set = Settings { entry: Some("a".into()), labels: [("x".into(), "1".into())].into(), ..Settings::default() };
+        let set =
+            Settings { entry: Some("a".into()), labels: [("x".into(), "1".into())].into(), ..Settings::default() };
         let said = Settings {
             entry: Some("b".into()),
             title: Some("T".into()),

@@ -110,10 +110,17 @@ struct Inner {
 
 #[derive(Debug)]
 enum Engine {
-    Sqlite { writer: Writer, readers: AnyPool },
+    Sqlite {
+        writer: Writer,
+        readers: AnyPool,
+    },
     /// One connection is the whole database: reading goes through the writer too.
-    Memory { writer: Writer },
-    Postgres { pool: AnyPool },
+    Memory {
+        writer: Writer,
+    },
+    Postgres {
+        pool: AnyPool,
+    },
 }
 
 impl Store {
@@ -147,7 +154,9 @@ impl Store {
                     .test_before_acquire(false)
                     .after_connect(|connection, _| {
                         Box::pin(async move {
-                            sqlx::raw_sql("PRAGMA query_only = ON; PRAGMA busy_timeout = 10000").execute(connection).await?;
+                            sqlx::raw_sql("PRAGMA query_only = ON; PRAGMA busy_timeout = 10000")
+                                .execute(connection)
+                                .await?;
                             Ok(())
                         })
                     });

@@ -7,10 +7,67 @@ use std::path::{Path, PathBuf};
 /// What each room of the program may use of the others, `*` for a room that may use nothing.
 const PROGRAM: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["config", "metadata", "quantity"]),
+    (
+        "cli",
+        &[
+            "access", "api", "blobs", "cleaner", "clock", "config", "ending", "http", "limits", "log", "metadata",
+            "quantity", "rescuer", "run", "script", "serve", "store",
+        ],
+    ),
+    (
+        "serve",
+        &[
+            "access",
+            "api",
+            "blobs",
+            "checker",
+            "cleaner",
+            "clock",
+            "http",
+            "keeper",
+            "linker",
+            "live",
+            "metrics",
+            "neighbours",
+            "rescuer",
+            "run",
+            "store",
+            "wake",
+            "worker",
+        ],
+    ),
+    ("log", &[]),
     ("config", &[]),
-    ("metadata", &[]),
+    // The rooms of a node: they meet in the store and ring one another's bell.
+    (
+        "http",
+        &[
+            "access", "api", "blobs", "checker", "clock", "keeper", "limits", "linker", "live", "metadata", "metrics",
+            "quantity", "run", "script", "sources", "store", "wake",
+        ],
+    ),
+    ("worker", &["blobs", "clock", "ending", "live", "metrics", "run", "script", "sources", "store", "wake"]),
+    ("rescuer", &["clock", "run", "store", "wake"]),
+    ("neighbours", &["store", "wake"]),
+    ("cleaner", &["blobs", "clock", "run", "store"]),
+    ("api", &["access", "clock", "limits", "run", "script"]),
+    ("linker", &["blobs", "clock", "keeper", "script", "sources", "store"]),
+    ("keeper", &["blobs", "checker", "clock", "metadata", "script", "sources", "store"]),
+    ("checker", &["script", "sources"]),
+    ("sources", &["blobs"]),
+    ("metrics", &["run"]),
+    ("live", &["run"]),
+    ("wake", &["run"]),
+    ("store", &["access", "clock", "limits", "run", "script"]),
+    ("blobs", &["access"]),
+    ("access", &["clock", "script"]),
+    ("metadata", &["script"]),
+    ("ending", &["limits", "quantity"]),
+    ("run", &["clock", "limits", "script"]),
+    ("limits", &["quantity", "script"]),
+    ("script", &["clock", "quantity"]),
     ("quantity", &[]),
+    ("clock", &[]),
 ];
 
 /// The same for the crate that runs Python.
@@ -67,8 +124,13 @@ const WORDS: &[(&str, &[&str])] = &[
     ("std::env", &["src/config", "runtime/harden", "runtime/interpreter"]),
     ("clap::", &["src/cli", "src/main"]),
     ("unsafe ", &["runtime/sealed", "runtime/harden", "runtime/heap", "runtime/process", "runtime/prefault"]),
-    ("toml::", &["src/metadata"]),
-    ("chrono::", &["src/cli"]),
+    ("toml::", &["src/metadata", "src/config"]),
+    ("sqlx::", &["src/store"]),
+    ("object_store::", &["src/blobs", "src/linker"]),
+    ("StatusCode", &["src/http", "src/serve", "src/cli"]),
+    ("zip::", &["src/sources"]),
+    ("Utc::now", &["src/clock"]),
+    ("tracing_subscriber::", &["src/log"]),
 ];
 
 struct File {

@@ -113,6 +113,7 @@ fn version(name: &str, content: &str) -> NewVersion {
         size: 10,
         table: Settings::default(),
         facts: Facts::default(),
+        code: None,
         settings: None,
         link: None,
     }
@@ -121,6 +122,7 @@ fn version(name: &str, content: &str) -> NewVersion {
 fn spec() -> Spec {
     Spec {
         blob: Some("sources/a".into()),
+        code: None,
         main: "price.py".into(),
         entry: None,
         text_args: Vec::new(),
@@ -282,7 +284,10 @@ async fn a_run_goes_from_the_queue_to_its_outcome(store: Store) {
     assert_eq!(store.held_by_node("n").await.expect("asks"), [(id.clone(), claim.token.clone())]);
     assert!(store.record(&id, &claim.token, ended(Status::Succeeded, "[1]"), after(2)).await.expect("records"));
     let run = store.run(&id).await.expect("reads").expect("there");
-    assert_eq!((run.status, run.result, run.finished_at), (Status::Succeeded, Some(Value::Inline("[1]".into())), Some(after(2))));
+    assert_eq!(
+        (run.status, run.result, run.finished_at),
+        (Status::Succeeded, Some(Value::Inline("[1]".into())), Some(after(2)))
+    );
     assert_eq!((run.fuel, run.memory, run.wall), (Some(5), Some(7), Some(Duration::from_millis(3))));
     assert_eq!(store.held_by_node("n").await.expect("asks"), []);
     assert_eq!(store.previous_result("a", "ffffffff").await.expect("asks"), Some(Value::Inline("[1]".into())));
@@ -324,7 +329,10 @@ async fn a_late_record_changes_nothing(store: Store) {
     assert!(store.record(&id, &other.token, ended(Status::Succeeded, "2"), after(5)).await.expect("records"));
     assert!(!store.record(&id, &other.token, ended(Status::Failed, ""), after(6)).await.expect("asks"));
     let run = store.run(&id).await.expect("reads").expect("there");
-    assert_eq!((run.status, run.attempt, run.lost, run.result), (Status::Succeeded, 2, 1, Some(Value::Inline("2".into()))));
+    assert_eq!(
+        (run.status, run.attempt, run.lost, run.result),
+        (Status::Succeeded, 2, 1, Some(Value::Inline("2".into())))
+    );
 }
 
 async fn the_schema_refuses_other_steps(store: Store) {
@@ -341,7 +349,11 @@ async fn the_schema_refuses_other_steps(store: Store) {
 
 async fn the_same_request_makes_one_run(store: Store) {
     store.keep_version(version("a", "a"), start()).await.expect("keeps");
-    let request = |body: &str, at: Time| Idempotency { key: "t:runs:k".into(), body: body.into(), since: at - TimeDelta::days(1) };
+    let request = |body: &str, at: Time| Idempotency {
+        key: "t:runs:k".into(),
+        body: body.into(),
+        since: at - TimeDelta::days(1),
+    };
     let first = new_run(Some("a"), start());
     let made = store.make_run(first.clone(), Some(request("b", start())), None, 10, start()).await.expect("makes");
     assert_eq!(made, Made::Waits);
@@ -412,7 +424,10 @@ async fn a_limit_holds_and_lets_go(store: Store) {
     }
     let claim = by("n");
     let claimed = store.claim(claim.clone(), 10, after(9)).await.expect("claims");
-    assert_eq!(claimed.iter().map(|run| run.id.clone()).collect::<std::collections::BTreeSet<_>>(), ids[..2].iter().cloned().collect());
+    assert_eq!(
+        claimed.iter().map(|run| run.id.clone()).collect::<std::collections::BTreeSet<_>>(),
+        ids[..2].iter().cloned().collect()
+    );
     assert!(store.claim(by("n"), 10, after(9)).await.expect("claims").is_empty());
     assert!(store.record(&ids[0], &claim.token, ended(Status::Succeeded, "1"), after(10)).await.expect("records"));
     let next = store.claim(by("n"), 10, after(10)).await.expect("claims");
@@ -445,13 +460,16 @@ async fn cancelling(store: Store) {
     let waiting = make(&store, NewRun { run_at: Some(after(60)), ..new_run(Some("a"), start()) }, start()).await;
     assert_eq!(store.cancel(&waiting, "asked", after(1)).await.expect("cancels"), Cancelled::Done);
     let run = store.run(&waiting).await.expect("reads").expect("there");
-    assert_eq!((run.status, run.reason.as_deref(), run.finished_at), (Status::Cancelled, Some("asked"), Some(after(1))));
+    assert_eq!(
+        (run.status, run.reason.as_deref(), run.finished_at),
+        (Status::Cancelled, Some("asked"), Some(after(1)))
+    );
     assert_eq!(store.cancel(&waiting, "asked", after(2)).await.expect("asks"), Cancelled::Final(Status::Cancelled));
     let running = make(&store, new_run(Some("a"), start()), start()).await;
     let claim = by("n");
     store.claim(claim.clone(), 1, start()).await.expect("claims");
     assert_eq!(store.cancel(&running, "asked", after(2)).await.expect("cancels"), Cancelled::Asked("n".into()));
-    assert_eq!(store.wanted_cancelled("n").await.expect("asks"), [running.clone()]);
+    assert_eq!(store.wanted_cancelled("n").await.expect("asks"), std::slice::from_ref(&running));
     assert!(store.record(&running, &claim.token, ended(Status::Cancelled, ""), after(3)).await.expect("records"));
     assert_eq!(store.cancel(&new_id(start()), "asked", after(2)).await.expect("asks"), Cancelled::Unknown);
 }
@@ -497,7 +515,10 @@ async fn runs_are_tried_again(store: Store) {
     let failed = Ended { next: Some(after(10)), ..ended(Status::Failed, "") };
     assert!(store.record(&id, &claim.token, failed, after(1)).await.expect("records"));
     let run = store.run(&id).await.expect("reads").expect("there");
-    assert_eq!((run.status, run.reason.as_deref(), run.run_at, run.finished_at), (Status::Scheduled, Some("retry"), after(10), None));
+    assert_eq!(
+        (run.status, run.reason.as_deref(), run.run_at, run.finished_at),
+        (Status::Scheduled, Some("retry"), after(10), None)
+    );
     store.ready_due(after(10)).await.expect("looks");
     let again = store.claim(by("n"), 1, after(10)).await.expect("claims");
     assert_eq!((again[0].attempt, again[0].lost), (2, 0));
@@ -536,8 +557,11 @@ async fn pages_and_filters(store: Store) {
         let script = if n % 2 == 0 { "a" } else { "b" };
         let labels = [("n".to_owned(), n.to_string())].into();
         let new = NewRun { labels, ..new_run(Some(script), after(n)) };
-        let end = if n < 8 { ended(Status::Succeeded, &format!(r#"{{"price":{n}}}"#)) } else { ended(Status::Failed, "") };
-        ids.push(made_and_ended(&store, new, Ended { wall: Duration::from_secs(n.unsigned_abs()), ..end }, after(n)).await);
+        let end =
+            if n < 8 { ended(Status::Succeeded, &format!(r#"{{"price":{n}}}"#)) } else { ended(Status::Failed, "") };
+        ids.push(
+            made_and_ended(&store, new, Ended { wall: Duration::from_secs(n.unsigned_abs()), ..end }, after(n)).await,
+        );
     }
     let list = |filter: RunFilter, limit: usize| {
         let store = store.clone();
@@ -581,7 +605,8 @@ async fn counts_and_series(store: Store) {
     store.keep_version(version("a", "a"), start()).await.expect("keeps");
     for n in 0..6 {
         let at = after(n * 1800);
-        let end = if n == 5 { ended(Status::Failed, "") } else { ended(Status::Succeeded, &format!(r#"{{"p":[{n}]}}"#)) };
+        let end =
+            if n == 5 { ended(Status::Failed, "") } else { ended(Status::Succeeded, &format!(r#"{{"p":[{n}]}}"#)) };
         made_and_ended(&store, new_run(Some("a"), at), end, at).await;
     }
     let hour = Duration::from_secs(3600);
@@ -706,7 +731,12 @@ async fn many_at_once(store: Store) {
             while done < 40 && std::time::Instant::now() < deadline {
                 let claim = by(&format!("n{n}"));
                 for run in store.claim(claim.clone(), (40 - done).min(5), start()).await.expect("claims") {
-                    assert!(store.record(&run.id, &claim.token, ended(Status::Succeeded, "1"), start()).await.expect("records"));
+                    assert!(
+                        store
+                            .record(&run.id, &claim.token, ended(Status::Succeeded, "1"), start())
+                            .await
+                            .expect("records")
+                    );
                     done += 1;
                 }
             }

@@ -123,6 +123,8 @@ pub(crate) struct Start {
     pub(crate) bundle: [u8; 32],
     /// The source's path in the bundle.
     pub(crate) path: String,
+    /// The path of its code object, when it was compiled before.
+    pub(crate) code: Option<String>,
     pub(crate) name: String,
     pub(crate) entry: Option<String>,
     pub(crate) args: String,

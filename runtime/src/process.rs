@@ -140,6 +140,7 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Spen
     let start = Start {
         bundle: *bundle.hash().as_bytes(),
         path: "warm.py".into(),
+        code: None,
         name: "warm".into(),
         entry: None,
         args: "{}".into(),

@@ -77,7 +77,8 @@ impl Ready {
     pub(crate) async fn run(mut self, arrival: Arrival<'_>, cancel: &Notify) -> (Done, String, Spent) {
         let start = arrival.start;
         let limits = start.limits;
-        let source = arrival.bundle.file(&start.path).unwrap_or_default().to_vec();
+        let compiled = start.code.as_deref().and_then(|code| arrival.bundle.file(code));
+        let source = compiled.or_else(|| arrival.bundle.file(&start.path)).unwrap_or_default().to_vec();
         let (stdout, stderr) = (arrival.stdout.clone(), arrival.stderr.clone());
         let request = request_of(start, source);
         let began = Instant::now();

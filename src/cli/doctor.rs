@@ -76,6 +76,7 @@ fn self_test(interpreter: CompiledInterpreter) -> Result<Value, String> {
         let job = Job {
             bundle: Arc::new(bundle),
             path: "doctor.py".into(),
+            code: None,
             name: "doctor".into(),
             entry: None,
             args: "{\"n\": 1000}".into(),

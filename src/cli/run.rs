@@ -1,5 +1,7 @@
 //! `cronbox run`: one script, one sandbox, no server.
 
+use super::client::{Refusal, Server, ServerArgs, talk};
+use super::runs::run_remote;
 use super::terminal::Sink;
 use super::{Exit, InterpreterArgs, complain, pool_config};
 use crate::clock::{Clock, rfc3339};
@@ -10,8 +12,8 @@ use crate::quantity;
 use crate::script::{Name, bad_env};
 use clap::Args;
 use cronbox_runtime::{
-    Bundle, CEILING, Event, Job, JobError, LimitName, Limits, MAX_SOURCE, OnLost, Outcome, Pool, Report, ResultKind, Run,
-    Stream, StreamUsage,
+    Bundle, CEILING, Event, Job, JobError, LimitName, Limits, MAX_SOURCE, OnLost, Outcome, Pool, Report, ResultKind,
+    Run, Stream, StreamUsage,
 };
 use serde_json::{Map, Value, json};
 use std::io::Read;
@@ -65,25 +67,20 @@ pub(super) struct RunArgs {
     /// Refuse to run when the kernel lacks a measure of hardening
     #[arg(long)]
     require_hardening: bool,
+    /// Run it on a server instead
+    #[arg(long)]
+    remote: bool,
+    #[command(flatten)]
+    server: ServerArgs,
     #[command(flatten)]
     interpreter: InterpreterArgs,
 }
 
-/// Why there was no run, with the exit code for it.
-struct Refusal(Exit, String);
-
-impl Refusal {
-    fn usage(why: impl Into<String>) -> Self {
-        Refusal(Exit::Usage, why.into())
-    }
-
-    fn unavailable(why: impl ToString) -> Self {
-        Refusal(Exit::Unavailable, why.to_string())
-    }
-}
-
 impl RunArgs {
     pub(super) fn execute(self) -> Exit {
+        if self.remote {
+            return talk(async || self.run_remote().await);
+        }
         match self.run() {
             Ok(exit) => exit,
             Err(Refusal(exit, why)) => {
@@ -91,6 +88,47 @@ impl RunArgs {
                 exit
             }
         }
+    }
+
+    /// The same on a server, with everything that was typed.
+    async fn run_remote(&self) -> Result<Exit, Refusal> {
+        let (file, source) = read_source(&self.script)?;
+        let source = String::from_utf8(source)
+            .map_err(|_| Refusal::usage("a script that is not UTF-8 cannot be sent along; push it first"))?;
+        let (args, text_args) = self.arguments()?;
+        let args: Value = serde_json::from_str(&args).map_err(|error| Refusal::usage(format!("--args: {error}")))?;
+        let mut limits = Map::new();
+        if let Some(text) = &self.cpu {
+            let fuel = quantity::parse_duration(text).and_then(quantity::fuel_for);
+            limits.insert("fuel".into(), fuel.map_err(|error| Refusal::usage(format!("--cpu: {error}")))?.into());
+        }
+        let typed = [
+            ("fuel", &self.fuel),
+            ("memory", &self.memory),
+            ("timeout", &self.timeout),
+            ("output", &self.output_limit),
+        ];
+        for (name, text) in typed {
+            if let Some(text) = text {
+                limits.insert(name.into(), text.clone().into());
+            }
+        }
+        let mut env = Map::new();
+        for pair in &self.env {
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| Refusal::usage(format!("--env {pair}: write NAME=VALUE")))?;
+            env.insert(name.into(), value.into());
+        }
+        let mut request = json!({
+            "source": source, "name": Name::of_file(&file).as_str(), "args": args, "text_args": text_args,
+            "argv": self.argv, "limits": limits, "env": env,
+        });
+        for (name, text) in [("entry", &self.entry), ("result", &self.result)] {
+            if let Some(text) = text {
+                request[name] = text.clone().into();
+            }
+        }
+        run_remote(&Server::new(&self.server)?, request, self.json, self.quiet).await
     }
 
     fn run(self) -> Result<Exit, Refusal> {
@@ -112,11 +150,7 @@ impl RunArgs {
                 }
             }
             let run = pool.run(job).map_err(|error| Refusal::usage(job_error(&error)))?;
-            let ended = if self.json {
-                whole(run, &terms).await
-            } else {
-                live(run, &terms, self.quiet).await
-            };
+            let ended = if self.json { whole(run, &terms).await } else { live(run, &terms, self.quiet).await };
             Ok(ended)
         });
         // The sandbox process ends with its link; there is nothing to wait for.
@@ -155,6 +189,7 @@ impl RunArgs {
         let job = Job {
             bundle: Arc::new(bundle),
             path: file,
+            code: None,
             context: context(&name, &metadata, &terms.limits),
             name,
             entry: self.entry.clone().or_else(|| table.entry.clone()),

@@ -114,7 +114,13 @@ impl Store {
     }
 
     /// Grants limits to a script, beside what it was granted before. False when there is no such script.
-    pub async fn grant_limits(&self, key: &str, limits: Asked, by: Option<String>, now: Time) -> Result<bool, StoreError> {
+    pub async fn grant_limits(
+        &self,
+        key: &str,
+        limits: Asked,
+        by: Option<String>,
+        now: Time,
+    ) -> Result<bool, StoreError> {
         let key = key.to_owned();
         self.write(move |tx| {
             let (key, by) = (key.clone(), by.clone());

@@ -242,7 +242,9 @@ impl Store {
                 let (mut ids, mut looked_at) = (Vec::new(), 0);
                 let next = loop {
                     let (conditions, values) = narrowed.conditions();
-                    let sql = format!("SELECT id, wall, error_text, result FROM runs{conditions} ORDER BY id DESC LIMIT {STRIDE}");
+                    let sql = format!(
+                        "SELECT id, wall, error_text, result FROM runs{conditions} ORDER BY id DESC LIMIT {STRIDE}"
+                    );
                     let rows = tx.all(sql, values).await?;
                     looked_at += rows.len();
                     for row in &rows {

@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn both_engines_have_the_same_steps() {
-        let names = |steps: &'static [(i64, &'static str, &str)]| steps.iter().map(|step| (step.0, step.1)).collect::<Vec<_>>();
+        let names =
+            |steps: &'static [(i64, &'static str, &str)]| steps.iter().map(|step| (step.0, step.1)).collect::<Vec<_>>();
         assert_eq!(names(SQLITE), names(POSTGRES));
     }
 }

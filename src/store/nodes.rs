@@ -22,7 +22,8 @@ impl Store {
         self.write(move |tx| {
             let (id, name, roles) = (id.clone(), name.clone(), roles.clone());
             Box::pin(async move {
-                let sql = "INSERT INTO nodes (id, name, program, roles, beat, started_at) VALUES ($1, $2, $3, $4, 0, $5)";
+                let sql =
+                    "INSERT INTO nodes (id, name, program, roles, beat, started_at) VALUES ($1, $2, $3, $4, 0, $5)";
                 tx.run(sql, args![id, name, env!("CARGO_PKG_VERSION"), roles, stamp(now)]).await.map(|_| ())
             })
         })
@@ -81,7 +82,8 @@ impl Store {
     pub async fn unknown_holders(&self) -> Result<Vec<String>, StoreError> {
         self.read(|tx| {
             Box::pin(async move {
-                let sql = "SELECT DISTINCT node FROM queue WHERE state = 'claimed' AND node NOT IN (SELECT id FROM nodes)";
+                let sql =
+                    "SELECT DISTINCT node FROM queue WHERE state = 'claimed' AND node NOT IN (SELECT id FROM nodes)";
                 tx.all(sql, args![]).await?.iter().map(|row| row.text("node")).collect()
             })
         })

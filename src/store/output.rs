@@ -52,7 +52,11 @@ impl Store {
             let all = all.clone();
             Box::pin(async move {
                 let (id, token, parts) = &*all;
-                if tx.first("SELECT 1 AS one FROM queue WHERE run = $1 AND token = $2", args![&**id, &**token]).await?.is_none() {
+                if tx
+                    .first("SELECT 1 AS one FROM queue WHERE run = $1 AND token = $2", args![&**id, &**token])
+                    .await?
+                    .is_none()
+                {
                     return Ok(());
                 }
                 for part in parts {

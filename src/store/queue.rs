@@ -98,7 +98,8 @@ pub(super) async fn place(
     if later {
         return Ok(Place { state: State::Waiting, turn: 0 });
     }
-    let sql = "SELECT count(*) AS turn FROM (SELECT 1 FROM queue WHERE lane = $1 AND state <> 'waiting' LIMIT $2) AS counted";
+    let sql =
+        "SELECT count(*) AS turn FROM (SELECT 1 FROM queue WHERE lane = $1 AND state <> 'waiting' LIMIT $2) AS counted";
     let turn = tx.one(sql, args![&*lane.0, LONGEST_TURN]).await?.int("turn")?;
     if let Some(most) = concurrency
         && turn > 0
@@ -106,7 +107,9 @@ pub(super) async fn place(
     {
         return Ok(Place { state: State::Held, turn });
     }
-    let state = if claim.is_some() && tx.first("SELECT 1 AS one FROM queue WHERE state = 'ready' LIMIT 1", args![]).await?.is_none() {
+    let state = if claim.is_some()
+        && tx.first("SELECT 1 AS one FROM queue WHERE state = 'ready' LIMIT 1", args![]).await?.is_none()
+    {
         State::Claimed
     } else {
         State::Ready
@@ -308,14 +311,16 @@ async fn claim(tx: &mut Tx<'_>, claim: &Claim, most: usize, now: Time) -> Result
 
 /// Lets runs start whose time has come. When the next one's does, and how many may start now.
 async fn ready_due(tx: &mut Tx<'_>, now: Time) -> Result<Due, StoreError> {
-    let sql = "SELECT run, lane, concurrency FROM queue WHERE state = 'waiting' AND run_at <= $1 ORDER BY run_at LIMIT $2";
+    let sql =
+        "SELECT run, lane, concurrency FROM queue WHERE state = 'waiting' AND run_at <= $1 ORDER BY run_at LIMIT $2";
     let mut due = Due { readied: 0, next: None };
     let rows = tx.all(sql, args![stamp(now), DUE_TOGETHER]).await?;
     let all = i64::try_from(rows.len()).is_ok_and(|count| count < DUE_TOGETHER);
     for row in rows {
         let (id, lane, concurrency) = (row.text("run")?, Lane(row.text("lane")?), row.int_or_none("concurrency")?);
         lock_lane(tx, &lane, concurrency).await?;
-        let place = place(tx, &lane, concurrency.map(|most| u32::try_from(most).unwrap_or(u32::MAX)), false, None, now).await?;
+        let place =
+            place(tx, &lane, concurrency.map(|most| u32::try_from(most).unwrap_or(u32::MAX)), false, None, now).await?;
         let sql = "UPDATE queue SET state = $2, turn = $3 WHERE run = $1 AND state = 'waiting'";
         if tx.run(sql, args![&*id, place.state.as_str(), place.turn]).await? > 0 {
             tx.run("UPDATE runs SET status = 'queued', reason = NULL WHERE id = $1", args![id]).await?;
@@ -337,21 +342,42 @@ pub struct Due {
 }
 
 /// Why a node gives up a run it has begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GivenUp {
     /// It is going down and had no time left.
     HandedBack,
     /// It died.
     Lost,
+    /// What the run needs cannot be had now: nothing of it was started.
+    Postponed {
+        /// When to try again.
+        until: Time,
+        /// A sentence.
+        reason: String,
+    },
 }
 
 /// Takes a run from a node that does not end it. How it stands then; none when it is no longer held so.
-async fn give_up(tx: &mut Tx<'_>, id: &str, token: &str, why: GivenUp, now: Time) -> Result<Option<Status>, StoreError> {
+async fn give_up(
+    tx: &mut Tx<'_>,
+    id: &str,
+    token: &str,
+    why: &GivenUp,
+    now: Time,
+) -> Result<Option<Status>, StoreError> {
     let Some(held) = held_by(tx, id, token).await? else { return Ok(None) };
     let row = tx.one(format!("{RUN} WHERE id = $1"), args![id]).await?;
     let run = run_of(&row)?;
     let wanted = tx.one("SELECT cancel FROM queue WHERE run = $1", args![id]).await?.int("cancel")? == 1;
-    let lost = run.lost + u32::from(why == GivenUp::Lost);
+    if let (GivenUp::Postponed { until, reason }, false) = (why, wanted) {
+        let sql =
+            "UPDATE runs SET status = 'scheduled', reason = $2, attempt = attempt - 1, started_at = NULL WHERE id = $1";
+        tx.run(sql, args![id, &**reason]).await?;
+        wait_again(tx, id, *until).await?;
+        ready_next(tx, &held).await?;
+        return Ok(Some(Status::Scheduled));
+    }
+    let lost = run.lost + u32::from(*why == GivenUp::Lost);
     let (status, reason, error) = if wanted {
         (Status::Cancelled, Some("cancelled while its node was lost"), None)
     } else if run.spec.on_lost == OnLost::Abandon {
@@ -360,9 +386,9 @@ async fn give_up(tx: &mut Tx<'_>, id: &str, token: &str, why: GivenUp, now: Time
         let message = format!("the run was lost {lost} times with the node it ran on");
         (Status::Crashed, None, Some(format!(r#"{{"type":"Crashed","message":"{message}","traceback":""}}"#)))
     } else {
-        (Status::Queued, Some(if why == GivenUp::Lost { "lost" } else { "handed_back" }), None)
+        (Status::Queued, Some(if *why == GivenUp::Lost { "lost" } else { "handed_back" }), None)
     };
-    let word = if why == GivenUp::Lost { "lost" } else { "handed_back" };
+    let word = if *why == GivenUp::Lost { "lost" } else { "handed_back" };
     let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome)
         SELECT id, attempt, $2, $3, started_at, $4, $5 FROM runs WHERE id = $1";
     tx.run(sql, args![id, &*held.node, token, stamp(now), word]).await?;
@@ -386,6 +412,17 @@ impl Store {
         self.write(move |tx| {
             let by = by.clone();
             Box::pin(async move { claim(tx, &by, most, now).await })
+        })
+        .await
+    }
+
+    /// When the next run's time comes.
+    pub async fn next_due(&self) -> Result<Option<Time>, StoreError> {
+        self.read(|tx| {
+            Box::pin(async move {
+                let row = tx.one("SELECT min(run_at) AS next FROM queue WHERE state = 'waiting'", args![]).await?;
+                row.time_or_none("next")
+            })
         })
         .await
     }
@@ -423,8 +460,8 @@ impl Store {
     pub async fn give_up(&self, id: &str, token: &str, why: GivenUp, now: Time) -> Result<Option<Status>, StoreError> {
         let (id, token) = (id.to_owned(), token.to_owned());
         self.write(move |tx| {
-            let (id, token) = (id.clone(), token.clone());
-            Box::pin(async move { give_up(tx, &id, &token, why, now).await })
+            let (id, token, why) = (id.clone(), token.clone(), why.clone());
+            Box::pin(async move { give_up(tx, &id, &token, &why, now).await })
         })
         .await
     }
@@ -435,7 +472,8 @@ impl Store {
         self.read(move |tx| {
             let node = node.clone();
             Box::pin(async move {
-                let rows = tx.all("SELECT run, token FROM queue WHERE state = 'claimed' AND node = $1", args![node]).await?;
+                let rows =
+                    tx.all("SELECT run, token FROM queue WHERE state = 'claimed' AND node = $1", args![node]).await?;
                 rows.iter().map(|row| Ok((row.text("run")?, row.text("token")?))).collect()
             })
         })

@@ -60,7 +60,8 @@ impl Store {
     pub async fn forget_requests(&self, before: Time) -> Result<u64, StoreError> {
         self.write(move |tx| {
             Box::pin(async move {
-                let sql = "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE created_at < $1 LIMIT $2)";
+                let sql =
+                    "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE created_at < $1 LIMIT $2)";
                 tx.run(sql, args![stamp(before), BATCH]).await
             })
         })

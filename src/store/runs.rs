@@ -9,7 +9,8 @@ use cronbox_runtime::{Mode, ResultKind, ScriptError};
 use std::time::Duration;
 
 /// Everything about a run but what it wrote and the source that was sent along.
-pub(super) const RUN: &str = "SELECT id, script, name, version, mode, schedule, cause, fire_time, status, reason, attempt, lost,
+pub(super) const RUN: &str =
+    "SELECT id, script, name, version, mode, schedule, cause, fire_time, status, reason, attempt, lost,
     priority, created_at, run_at, started_at, finished_at, spec, args, args_blob, result, result_blob, result_bytes,
     result_kind, error, notes, fuel, memory, wall, labels, stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped,
     retry_of, created_by FROM runs";
@@ -45,6 +46,47 @@ pub struct NewRun {
     pub created_by: Option<String>,
     /// Whether it counts towards the bound of the queue.
     pub bounded: bool,
+}
+
+impl NewRun {
+    /// The run as it is when a node takes it while it is made.
+    pub fn as_begun(&self, now: Time) -> Run {
+        Run {
+            id: self.id.clone(),
+            script: self.script.clone(),
+            name: self.name.clone(),
+            version: self.version,
+            schedule: None,
+            cause: self.cause,
+            fire_time: None,
+            status: Status::Running,
+            reason: None,
+            attempt: 1,
+            lost: 0,
+            priority: self.priority,
+            created_at: now,
+            run_at: now,
+            started_at: Some(now),
+            finished_at: None,
+            spec: self.spec.clone(),
+            source: self.source.clone(),
+            args: self.args.clone(),
+            mode: None,
+            result: None,
+            result_bytes: None,
+            result_kind: None,
+            error: None,
+            notes: Vec::new(),
+            fuel: None,
+            memory: None,
+            wall: None,
+            labels: self.labels.clone(),
+            stdout: Written::default(),
+            stderr: Written::default(),
+            retry_of: self.retry_of.clone(),
+            created_by: self.created_by.clone(),
+        }
+    }
 }
 
 /// A client's name for a request, so that the same sent twice makes one run.
@@ -137,7 +179,8 @@ pub(super) fn run_of(row: &Row) -> Result<Run, StoreError> {
             None => row.text_or_none(blob)?.map(Value::Blob),
         })
     };
-    let number = |column: &str| -> Result<Option<u64>, StoreError> { Ok(row.int_or_none(column)?.map(i64::unsigned_abs)) };
+    let number =
+        |column: &str| -> Result<Option<u64>, StoreError> { Ok(row.int_or_none(column)?.map(i64::unsigned_abs)) };
     let small = |column: &str| -> Result<u32, StoreError> { Ok(u32::try_from(row.int(column)?).unwrap_or(u32::MAX)) };
     let word = |column: &str| -> Result<Option<serde_json::Value>, StoreError> {
         Ok(row.text_or_none(column)?.map(serde_json::Value::from))
@@ -211,7 +254,8 @@ async fn make(
         // Names that count no longer make room first.
         let sql = "DELETE FROM idempotency WHERE key = $1 AND created_at < $2";
         tx.run(sql, args![&*request.key, stamp(request.since)]).await?;
-        let sql = "INSERT INTO idempotency (key, body, run, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO NOTHING";
+        let sql =
+            "INSERT INTO idempotency (key, body, run, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO NOTHING";
         if tx.run(sql, args![&*request.key, &*request.body, &*new.id, stamp(now)]).await? == 0 {
             let sql = "SELECT body, run FROM idempotency WHERE key = $1";
             let row = tx.one(sql, args![&*request.key]).await?;
@@ -291,7 +335,8 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
     let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome, error)
         SELECT id, attempt, $2, $3, started_at, $4, $5, $6 FROM runs WHERE id = $1";
     let error = ended.error.as_ref().map(json).transpose()?;
-    let first_line = |error: &ScriptError| format!("{}: {}", error.type_name, error.message).to_lowercase().replace('\0', " ");
+    let first_line =
+        |error: &ScriptError| format!("{}: {}", error.type_name, error.message).to_lowercase().replace('\0', " ");
     let values = args![id, &*held.node, token, stamp(now), ended.status.as_str(), ended.error.as_ref().map(first_line)];
     tx.run(sql, values).await?;
     if ended.has_parts {

@@ -5,10 +5,12 @@ use super::{Store, StoreError, blobs, queue};
 use crate::clock::Time;
 use crate::script::{Facts, Script, Settings, Version};
 
-const SCRIPT: &str = "SELECT s.key, s.name, s.settings, s.latest, s.link, s.link_state, s.created_at AS made_at, s.updated_at,
-    v.number, v.sha256, v.blob, v.main, v.size, v.table_json, v.facts, v.created_at
+const SCRIPT: &str =
+    "SELECT s.key, s.name, s.settings, s.latest, s.link, s.link_state, s.created_at AS made_at, s.updated_at,
+    v.number, v.sha256, v.blob, v.main, v.size, v.table_json, v.facts, v.code, v.code_build, v.created_at
     FROM scripts s JOIN versions v ON v.script = s.key AND v.number = s.version";
-const VERSION: &str = "SELECT number, sha256, blob, main, size, table_json, facts, created_at FROM versions";
+const VERSION: &str =
+    "SELECT number, sha256, blob, main, size, table_json, facts, code, code_build, created_at FROM versions";
 
 /// A version to be kept.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct NewVersion {
     pub table: Settings,
     /// What the check found.
     pub facts: Facts,
+    /// The blob of its code object, and the interpreter that made it; the blob is there already.
+    pub code: Option<(String, String)>,
     /// What the request sets, if it sets anything.
     pub settings: Option<Settings>,
     /// Where it is read from from now on; none: it is no linked script, or no longer.
@@ -78,6 +82,7 @@ fn version_of(row: &Row) -> Result<Version, StoreError> {
         size: row.size("size")?,
         table: row.json("table_json")?,
         facts: row.json("facts")?,
+        code: row.text_or_none("code")?.zip(row.text_or_none("code_build")?),
         created_at: row.time("created_at")?,
     })
 }
@@ -115,18 +120,21 @@ async fn keep(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, Stor
             VALUES ($1, $2, $3, 1, 1, $4, $5, $5)";
         tx.run(sql, args![&*new.key, &*new.name, settings, new.link.clone(), stamp(now)]).await?;
         insert_version(tx, new, 1, now).await?;
-        let script = script(tx, &new.key).await?.ok_or_else(|| StoreError::Corrupt("a script without a version".into()))?;
+        let script =
+            script(tx, &new.key).await?.ok_or_else(|| StoreError::Corrupt("a script without a version".into()))?;
         return Ok(Kept { script, is_new: true });
     };
     let settings = json(&new.settings.as_ref().map_or_else(|| old.settings.clone(), |set| set.or(&old.settings)))?;
     // The content in force again: nothing new. Content of an earlier version: that one is in force again.
-    let same = "SELECT number FROM versions WHERE script = $1 AND sha256 = $2 AND main = $3 ORDER BY number DESC LIMIT 1";
+    let same =
+        "SELECT number FROM versions WHERE script = $1 AND sha256 = $2 AND main = $3 ORDER BY number DESC LIMIT 1";
     let known = tx.first(same, args![&*new.key, &*new.sha256, &*new.main]).await?;
     let known = known.map(|row| row.int("number")).transpose()?;
     let number = match known {
         Some(number) => {
             let sql = "UPDATE versions SET table_json = $3, facts = $4 WHERE script = $1 AND number = $2";
             tx.run(sql, args![&*new.key, number, json(&new.table)?, json(&new.facts)?]).await?;
+            keep_code(tx, new, number, now).await?;
             number
         }
         None => {
@@ -148,7 +156,15 @@ async fn insert_version(tx: &mut Tx<'_>, new: &NewVersion, number: i64, now: Tim
     let size = i64::try_from(new.size).unwrap_or(i64::MAX);
     let (table, facts) = (json(&new.table)?, json(&new.facts)?);
     tx.run(sql, args![&*new.key, number, &*new.sha256, &*new.blob, &*new.main, size, table, facts, stamp(now)]).await?;
-    blobs::refer(tx, &new.blob, blobs::Owner::Version, &owner(&new.key, number), now).await
+    blobs::refer(tx, &new.blob, blobs::Owner::Version, &owner(&new.key, number), now).await?;
+    keep_code(tx, new, number, now).await
+}
+
+async fn keep_code(tx: &mut Tx<'_>, new: &NewVersion, number: i64, now: Time) -> Result<(), StoreError> {
+    let Some((code, build)) = &new.code else { return Ok(()) };
+    let sql = "UPDATE versions SET code = $3, code_build = $4 WHERE script = $1 AND number = $2";
+    tx.run(sql, args![&*new.key, number, &**code, &**build]).await?;
+    blobs::refer(tx, code, blobs::Owner::Version, &owner(&new.key, number), now).await
 }
 
 /// A version's name as an owner of blobs.

@@ -74,6 +74,7 @@ fn job(name: &str, source: &str) -> Job {
     Job {
         bundle: Arc::new(Bundle::of_files(&[(file.as_str(), source.as_bytes())]).unwrap()),
         path: file,
+        code: None,
         name: name.into(),
         entry: None,
         args: "{}".into(),

@@ -64,6 +64,7 @@ pub fn job_named(file: &str, source: &[u8]) -> Job {
     Job {
         bundle: Arc::new(Bundle::of_files(&[(file, source)]).expect("a bundle")),
         path: file.into(),
+        code: None,
         name: name.into(),
         entry: None,
         args: "{}".into(),

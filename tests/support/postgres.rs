@@ -39,7 +39,8 @@ impl Cluster {
             .output()
             .expect("initdb starts");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut settings = String::from("listen_addresses = '127.0.0.1'\nmax_connections = 200\nlogging_collector = off\n");
+        let mut settings =
+            String::from("listen_addresses = '127.0.0.1'\nmax_connections = 200\nlogging_collector = off\n");
         settings.push_str(&format!("unix_socket_directories = '{}'\n", folder.display()));
         if !durable {
             settings.push_str("fsync = off\nfull_page_writes = off\n");
@@ -65,7 +66,7 @@ impl Cluster {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.answers() {
             assert!(Instant::now() < deadline, "PostgreSQL does not start: {}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::park_timeout(Duration::from_millis(20));
         }
     }
 
@@ -79,9 +80,8 @@ impl Cluster {
     }
 
     fn answers(&self) -> bool {
-        let ready = Command::new(binary("pg_isready"))
-            .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .status();
+        let ready =
+            Command::new(binary("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]).status();
         ready.is_ok_and(|status| status.success())
     }
 

@@ -18,6 +18,7 @@ from itertools import islice
 from types import CodeType, TracebackType
 
 from . import stdlib
+from .source import is_compiled
 from .text import clean, type_name
 
 MESSAGE_LIMIT = 8 * 1024
@@ -84,7 +85,12 @@ def message(error):
 def render(error, path, source):
     """The traceback as CPython prints it, frames of the harness and the standard library left out."""
     try:
-        linecache.cache.setdefault(path, (len(source), None, _lines(source), path))
+        if is_compiled(source):
+            # The text, where there is one, stands beside the code object.
+            with open(path, "rb") as file:
+                source = file.read()
+        if not is_compiled(source):
+            linecache.cache.setdefault(path, (len(source), None, _lines(source), path))
     except BaseException:
         # Without source text the lines are numbered only.
         pass

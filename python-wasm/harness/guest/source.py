@@ -2,9 +2,15 @@
 
 from .kept import __builtins__
 
+import _imp
+import marshal
+from importlib.util import MAGIC_NUMBER
 from opcode import opmap
+from types import CodeType
 
 _compile = compile
+_unmarshal = marshal.loads
+_set_file = _imp._fix_co_filename
 
 _STORE_NAME = opmap["STORE_NAME"]
 _DEFINES = {
@@ -23,13 +29,36 @@ _DEFINES = {
 
 
 def load(source, path):
-    """Compiles a script. The interpreter decodes it: byte order mark, coding line and CRLF mean what they always do."""
+    """Compiles a script. The interpreter decodes it: byte order mark, coding line and CRLF mean what they always do.
+    What was compiled already (the content of a `.pyc` file) is taken as it is."""
+    if is_compiled(source):
+        return _load_compiled(source, path)
     try:
         return _compile(source, path, "exec", dont_inherit=True)
     except SyntaxError as error:
         if problem := _encoding_problem(source, path, error):
             raise problem from None
         raise
+
+
+def is_compiled(source):
+    """Whether this is the content of a `.pyc` file: its magic number (3000 and up for Python 3, 62000 and up for Python 2)
+    and a line break. The number's second byte is one that no source has there."""
+    return source[2:4] == b"\r\n" and len(source) >= 16 and (11 <= source[1] <= 15 or source[1] >= 242)
+
+
+def _load_compiled(source, path):
+    if source[:4] != MAGIC_NUMBER:
+        theirs, ours = (int.from_bytes(magic[:2], "little") for magic in (source, MAGIC_NUMBER))
+        raise _problem(f"the file was compiled by another Python: its magic number is {theirs}, this one's is {ours}", path, 1)
+    try:
+        code = _unmarshal(source[16:])
+    except (EOFError, TypeError, ValueError):
+        code = None
+    if type(code) is not CodeType:
+        raise _problem("the file was compiled by this Python, but it is damaged", path, 1)
+    _set_file(code, path)
+    return code
 
 
 def defines_run(code):

@@ -1,5 +1,7 @@
 import support  # noqa: F401  (first: it makes `guest` importable)
 
+import importlib.util
+import marshal
 import unittest
 
 from guest.source import defines_run, load
@@ -42,6 +44,36 @@ class DefinesRun(unittest.TestCase):
             "job.run = main",
         ):
             self.assertFalse(defines_run(load(source.encode(), "/app/x.py")), source)
+
+
+class LoadCompiled(unittest.TestCase):
+    def pyc(self, code, magic=importlib.util.MAGIC_NUMBER):
+        return magic + bytes(12) + marshal.dumps(code)
+
+    def test_takes_what_this_python_compiled(self):
+        code = compile("def run(): return 5", "/elsewhere/x.py", "exec")
+        loaded = load(self.pyc(code), "/app/x.py")
+        self.assertEqual(loaded.co_filename, "/app/x.py")
+        self.assertTrue(defines_run(loaded))
+        scope = {}
+        exec(loaded, scope)
+        self.assertEqual((scope["run"](), scope["run"].__code__.co_filename), (5, "/app/x.py"))
+
+    def test_refuses_what_it_cannot_run(self):
+        code = compile("x = 1", "x.py", "exec")
+        for content, part in (
+            (self.pyc(code, b"\xa7\x0d\r\n"), "magic number is 3495"),
+            (self.pyc(code, b"\x03\xf3\r\n"), "magic number is 62211"),
+            (self.pyc(code)[:-5], "damaged"),
+            (self.pyc([1]), "damaged"),
+        ):
+            with self.assertRaises(SyntaxError) as caught:
+                load(content, "/app/x.py")
+            self.assertIn(part, str(caught.exception))
+
+    def test_source_is_not_taken_for_it(self):
+        for source in (b"# \r\nx = 1\r\n#............", b"1 \r\nx = 1\r\n#............"):
+            load(source, "/app/x.py")
 
 
 class Load(unittest.TestCase):

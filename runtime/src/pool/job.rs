@@ -23,6 +23,9 @@ pub struct Job {
     pub bundle: Arc<Bundle>,
     /// The source's path in the bundle.
     pub path: String,
+    /// The path in the bundle of its code object (the content of a `.pyc` file), when it was compiled before. A code
+    /// object that this interpreter did not make must not be given here.
+    pub code: Option<String>,
     /// The script's name, `__name__` in function mode.
     pub name: String,
     /// `function` or `module:function`.

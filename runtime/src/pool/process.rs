@@ -127,6 +127,7 @@ impl Process {
         let start = Start {
             bundle: *job.bundle.hash().as_bytes(),
             path: job.path.clone(),
+            code: job.code.clone(),
             name: job.name.clone(),
             entry: job.entry.clone(),
             args: job.args.clone(),

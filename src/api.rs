@@ -1,0 +1,466 @@
+//! What the API says: the bodies of its answers, for the server that writes them and the command line that reads them.
+
+use crate::access::{Scope, Token};
+use crate::clock::Time;
+use crate::limits::NotGranted;
+use crate::run::{Run, Status, Written};
+use crate::script::{Labels, Script, Settings, Version, Warning};
+use cronbox_runtime::Limits;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A part of a list.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// The things themselves.
+    pub items: Vec<T>,
+    /// Ask with `?cursor=` for the next part; null when there is none.
+    pub next_cursor: Option<String>,
+}
+
+/// A request that was not carried out (RFC 9457).
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ProblemBody {
+    /// `about:blank`: the code says what it is.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// A stable word for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub detail: String,
+    /// The field or parameter at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Counted from 1: where in the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Counted from 1: where in the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// Names the request in the server's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// What went wrong in a script.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// The exception's type, or a word for what stopped the run.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// One sentence.
+    pub message: String,
+    /// As Python prints it, the script's own lines only.
+    pub traceback: String,
+}
+
+/// What a run used.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct UsageBody {
+    /// Units of fuel: about one per WebAssembly instruction.
+    pub fuel: u64,
+    /// Most bytes of memory and files together.
+    pub peak_memory_bytes: u64,
+    /// Wall-clock time in the sandbox.
+    pub wall_ms: f64,
+}
+
+/// The limits in force.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LimitsBody {
+    /// Units of fuel.
+    pub fuel: u64,
+    /// Bytes.
+    pub memory: u64,
+    /// Seconds.
+    pub timeout: f64,
+    /// Bytes of each stream.
+    pub output: u64,
+    /// Bytes of the result as JSON.
+    pub result: u64,
+}
+
+impl From<&Limits> for LimitsBody {
+    fn from(limits: &Limits) -> Self {
+        LimitsBody {
+            fuel: limits.fuel,
+            memory: limits.memory,
+            timeout: limits.wall.as_secs_f64(),
+            output: limits.stdout,
+            result: limits.result.into(),
+        }
+    }
+}
+
+/// What a run wrote to a stream.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct StreamBody {
+    /// Bytes kept, with the mark where the stream was cut.
+    pub bytes: u64,
+    /// Whether some were not kept.
+    pub truncated: bool,
+}
+
+impl From<Written> for StreamBody {
+    fn from(written: Written) -> Self {
+        StreamBody { bytes: written.bytes, truncated: written.dropped > 0 }
+    }
+}
+
+/// A run.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RunBody {
+    /// UUIDv7.
+    pub id: String,
+    /// The script's name, or the one given to source that was sent along.
+    pub script: String,
+    /// The script's version; null for source that was sent along.
+    pub version: Option<i64>,
+    /// What was asked to be called; null: `run`, or the file from top to bottom.
+    pub entry: Option<String>,
+    /// `function` or `script`, when it is known.
+    pub mode: Option<String>,
+    /// The schedule that made it.
+    pub schedule: Option<String>,
+    /// `fire`, `api`, `manual`, `chain`, `backfill` or `retry`.
+    pub cause: String,
+    /// The instant a schedule says it was due.
+    pub fire_time: Option<String>,
+    /// When it was accepted.
+    pub created_at: String,
+    /// When it may start.
+    pub run_at: String,
+    /// When its last attempt began.
+    pub started_at: Option<String>,
+    /// When it became final.
+    pub finished_at: Option<String>,
+    /// From when it might have begun to when it did.
+    pub lateness_ms: Option<f64>,
+    /// `scheduled`, `queued`, `running`, or how it ended.
+    pub status: String,
+    /// Why it stands so, where that is not plain.
+    pub reason: Option<String>,
+    /// The number of its last attempt; 0 before the first.
+    pub attempt: u32,
+    /// How many of them were lost with a node or a sandbox process.
+    pub lost_attempts: u32,
+    /// Runs of a higher one start first.
+    pub priority: i64,
+    /// The arguments; null in lists when they are large.
+    pub args: Value,
+    /// `sys.argv[1:]`.
+    pub argv: Vec<String>,
+    /// What it returned; null in lists when it is large.
+    pub result: Value,
+    /// The size of the result as JSON.
+    pub result_bytes: Option<u64>,
+    /// `json`, `text` or `none`.
+    pub result_kind: Option<String>,
+    /// What went wrong.
+    pub error: Option<ErrorBody>,
+    /// Sentences for people.
+    pub notes: Vec<String>,
+    /// What it used; null before its end.
+    pub usage: Option<UsageBody>,
+    /// The limits in force.
+    pub limits: LimitsBody,
+    /// What was asked for beyond the defaults and not granted; only where the run was just made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_granted: Vec<NotGranted>,
+    /// Words to find it by.
+    pub labels: Labels,
+    /// What it wrote.
+    pub stdout: StreamBody,
+    /// What it wrote to standard error.
+    pub stderr: StreamBody,
+    /// The run it is a new try of.
+    pub retry_of: Option<String>,
+}
+
+fn time(at: Time) -> String {
+    crate::clock::rfc3339(at)
+}
+
+/// A word of a closed set.
+fn word<T: Serialize>(value: &T) -> Option<String> {
+    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
+}
+
+/// Milliseconds, to the microsecond.
+fn millis(time: std::time::Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+impl RunBody {
+    /// A run with its arguments and result, as far as they are at hand.
+    pub fn new(run: &Run, args: Value, result: Value) -> Self {
+        let lateness = run.started_at.map(|started| (started - run.run_at).to_std().unwrap_or_default());
+        RunBody {
+            id: run.id.clone(),
+            script: run.name.clone(),
+            version: run.version,
+            entry: run.spec.entry.clone(),
+            mode: run.mode.as_ref().and_then(word),
+            schedule: run.schedule.clone(),
+            cause: run.cause.as_str().into(),
+            fire_time: run.fire_time.map(time),
+            created_at: time(run.created_at),
+            run_at: time(run.run_at),
+            started_at: run.started_at.map(time),
+            finished_at: run.finished_at.map(time),
+            lateness_ms: lateness.map(millis),
+            status: run.status.as_str().into(),
+            reason: run.reason.clone(),
+            attempt: run.attempt,
+            lost_attempts: run.lost,
+            priority: run.priority,
+            args,
+            argv: run.spec.argv.clone(),
+            result,
+            result_bytes: run.result_bytes,
+            result_kind: run.result_kind.as_ref().and_then(word),
+            error: run.error.as_ref().map(|error| ErrorBody {
+                kind: error.type_name.clone(),
+                message: error.message.clone(),
+                traceback: error.traceback.clone(),
+            }),
+            notes: run.notes.clone(),
+            usage: run.fuel.map(|fuel| UsageBody {
+                fuel,
+                peak_memory_bytes: run.memory.unwrap_or_default(),
+                wall_ms: run.wall.map(millis).unwrap_or_default(),
+            }),
+            limits: LimitsBody::from(&run.spec.limits),
+            not_granted: Vec::new(),
+            labels: run.labels.clone(),
+            stdout: run.stdout.into(),
+            stderr: run.stderr.into(),
+            retry_of: run.retry_of.clone(),
+        }
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> Option<Status> {
+        Status::parse(&self.status)
+    }
+}
+
+/// Where a linked script is read from.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LinkBody {
+    /// `s3://bucket/key` or `file:///path`.
+    pub from: String,
+    /// When it was looked at last.
+    pub checked_at: Option<String>,
+    /// Why it cannot be read; the last good version stays in force.
+    pub error: Option<String>,
+}
+
+/// A script.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ScriptBody {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub title: Option<String>,
+    /// The version in force.
+    pub version: i64,
+    /// Of its content, in hexadecimal.
+    pub sha256: String,
+    /// What is called; null: `run`, or the file from top to bottom.
+    pub entry: Option<String>,
+    /// `function` or `script`; null when it was not checked.
+    pub mode: Option<String>,
+    /// The entry's parameters, as Python writes them.
+    pub signature: Option<String>,
+    /// What holds: what was set by request, then what the source says.
+    #[schema(value_type = Object)]
+    pub settings: Settings,
+    /// Where it is read from, when it is linked.
+    pub link: Option<LinkBody>,
+    /// What may not be meant.
+    #[schema(value_type = Vec<Object>)]
+    pub warnings: Vec<Warning>,
+    /// Bytes of all files.
+    pub size: u64,
+    /// When it was made.
+    pub created_at: String,
+    /// When it was last changed.
+    pub updated_at: String,
+}
+
+impl From<&Script> for ScriptBody {
+    fn from(script: &Script) -> Self {
+        let settings = script.in_force();
+        ScriptBody {
+            name: script.name.clone(),
+            title: settings.title.clone(),
+            version: script.version.number,
+            sha256: script.version.sha256.clone(),
+            entry: settings.entry.clone(),
+            mode: script.version.facts.mode.as_ref().and_then(word),
+            signature: script.version.facts.signature.clone(),
+            link: script.link.as_ref().map(|from| LinkBody {
+                from: from.clone(),
+                checked_at: script.link_state.checked_at.map(time),
+                error: script.link_state.error.clone(),
+            }),
+            settings,
+            warnings: script.version.facts.warnings.clone(),
+            size: script.version.size,
+            created_at: time(script.created_at),
+            updated_at: time(script.updated_at),
+        }
+    }
+}
+
+/// What an upload came to: the script as it is now, and what was made beside it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct UploadedBody {
+    /// The script's name.
+    pub script: String,
+    /// The script itself.
+    #[serde(flatten)]
+    pub body: ScriptBody,
+    /// Schedules that were made.
+    pub schedules: Vec<Value>,
+    /// What was asked for beyond the defaults and not granted.
+    pub not_granted: Vec<NotGranted>,
+}
+
+/// A version of a script.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct VersionBody {
+    /// Counted from 1.
+    pub version: i64,
+    /// Of its content.
+    pub sha256: String,
+    /// Bytes of all files.
+    pub size: u64,
+    /// The path of the file where a run begins.
+    pub main: String,
+    /// `function` or `script`.
+    pub mode: Option<String>,
+    /// The entry's parameters.
+    pub signature: Option<String>,
+    /// What may not be meant.
+    #[schema(value_type = Vec<Object>)]
+    pub warnings: Vec<Warning>,
+    /// When it came.
+    pub created_at: String,
+    /// Whether it is in force.
+    pub in_force: bool,
+}
+
+impl VersionBody {
+    /// A version; `in_force` is the number of the one that is.
+    pub fn new(version: &Version, in_force: i64) -> Self {
+        VersionBody {
+            version: version.number,
+            sha256: version.sha256.clone(),
+            size: version.size,
+            main: version.main.clone(),
+            mode: version.facts.mode.as_ref().and_then(word),
+            signature: version.facts.signature.clone(),
+            warnings: version.facts.warnings.clone(),
+            created_at: time(version.created_at),
+            in_force: version.number == in_force,
+        }
+    }
+}
+
+/// Runs of one slot of time.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CountBody {
+    /// When the slot begins.
+    pub at: String,
+    /// How many were made in it.
+    pub total: u64,
+    /// How many of them stand how.
+    pub by_status: BTreeMap<String, u64>,
+}
+
+/// A value over time.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PointBody {
+    /// When its run was due, or when the slot begins.
+    pub at: String,
+    /// The value, or what the slot's values come to.
+    pub value: Value,
+    /// The run, when it is the value of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// How many values the slot has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+}
+
+/// A token, without what it is.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TokenBody {
+    /// Names it.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// What it allows.
+    pub scopes: Vec<Scope>,
+    /// Only these scripts; null: any.
+    pub scripts: Option<Vec<String>>,
+    /// Only scripts with one of these labels; null: any.
+    pub labels: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: String,
+    /// When it ends; null: never.
+    pub expires_at: Option<String>,
+    /// When it was used last, to a minute.
+    pub last_used_at: Option<String>,
+    /// The token itself, only in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+impl From<&Token> for TokenBody {
+    fn from(token: &Token) -> Self {
+        TokenBody {
+            id: token.id.clone(),
+            name: token.name.clone(),
+            scopes: token.scopes.clone(),
+            scripts: token.scripts.clone(),
+            labels: token.labels.clone(),
+            created_at: time(token.created_at),
+            expires_at: token.expires_at.map(time),
+            last_used_at: token.last_used_at.map(time),
+            token: None,
+        }
+    }
+}
+
+/// What somebody with the right allowed a script.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct GrantBody {
+    /// The script.
+    pub script: String,
+    /// `limit`
+    pub kind: String,
+    /// Which: `memory`.
+    pub name: String,
+    /// How much: bytes, units of fuel, milliseconds.
+    pub value: String,
+    /// Since when.
+    pub created_at: String,
+}
+
+/// Whether a node is ready, and why not.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReadyBody {
+    /// Whether everything is there.
+    pub ready: bool,
+    /// Each part: `ok`, or a sentence.
+    pub parts: BTreeMap<String, String>,
+}

@@ -1,0 +1,140 @@
+//! Looks at scripts before they are kept: syntax, mode, parameters, warnings, and the code object, so that no run compiles
+//! again. All of it happens in a sandbox that sees only that source; no Python of the node's ever does.
+
+use crate::script::{Facts, Warning};
+use crate::sources::{Sources, is_compiled};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use cronbox_runtime::{Bundle, Job, Limits, Load, MAX_SOURCE, Mode, OnLost, Outcome, Pool, ResultKind};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+const PROGRAM: &[u8] = include_bytes!("checker/check.py");
+
+/// Why a script is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// `syntax_error`, `wrong_magic`, `damaged`, `check_failed`.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+    /// Counted from 1, when it is known.
+    pub line: Option<u32>,
+    /// Counted from 1, when it is known.
+    pub column: Option<u32>,
+    /// The line itself, when it is known.
+    pub text: Option<String>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// For the version.
+    pub facts: Facts,
+    /// The content of a `.pyc` file.
+    pub code: Option<Vec<u8>>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    error: Option<Problem>,
+    #[serde(default)]
+    mode: Option<Mode>,
+    #[serde(default)]
+    signature: Option<String>,
+    #[serde(default)]
+    warnings: Vec<Warning>,
+    #[serde(default)]
+    code: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    message: String,
+    line: Option<u32>,
+    column: Option<u32>,
+    text: Option<String>,
+    #[serde(default)]
+    code: Option<String>,
+}
+
+/// Checks scripts in sandboxes of a pool.
+#[derive(Clone)]
+pub struct Checker {
+    pool: Pool,
+}
+
+impl std::fmt::Debug for Checker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Checker")
+    }
+}
+
+impl Checker {
+    /// A checker with this pool.
+    pub fn new(pool: Pool) -> Self {
+        Checker { pool }
+    }
+
+    /// How many runs its pool has.
+    pub fn load(&self) -> Load {
+        self.pool.load()
+    }
+
+    /// Looks at a script whose entry is `entry`, or the usual one.
+    pub async fn check(&self, name: &str, sources: &Sources, entry: Option<&str>) -> Result<Checked, Refused> {
+        let source = sources.source();
+        let failed =
+            |message: String| Refused { code: "check_failed".into(), message, line: None, column: None, text: None };
+        let bundle = Bundle::of_files(&[("check.py", PROGRAM), ("source", source)])
+            .map_err(|error| failed(error.to_string()))?;
+        let modules: BTreeSet<&str> =
+            sources.files.iter().filter_map(|(path, _)| path.split(['/', '.']).next()).collect();
+        let args = json!({"path": format!("/app/{}", sources.main), "name": name, "entry": entry, "modules": modules});
+        let job = Job {
+            bundle: Arc::new(bundle),
+            path: "check.py".into(),
+            code: None,
+            name: "check".into(),
+            entry: Some("run".into()),
+            args: args.to_string(),
+            text_args: Vec::new(),
+            argv: Vec::new(),
+            env: Vec::new(),
+            context: "{}".into(),
+            result_kind: ResultKind::Json,
+            limits: Limits {
+                wall: Duration::from_secs(30),
+                // The code object of the largest source, in base64.
+                result: (MAX_SOURCE * 12) as u32,
+                ..Limits::default()
+            },
+            on_lost: OnLost::Retry,
+        };
+        let run = self.pool.run(job).map_err(|error| failed(error.to_string()))?;
+        let (report, _, _) = run.finish().await;
+        let answer = match (report.outcome, &report.result) {
+            (Outcome::Succeeded, Some(result)) => {
+                serde_json::from_str::<Answer>(result.get()).map_err(|error| failed(error.to_string()))?
+            }
+            (outcome, _) => {
+                let why = report.error.map(|error| format!(": {}", error.message)).unwrap_or_default();
+                return Err(failed(format!("looking at the source ended {}{why}", outcome.as_str())));
+            }
+        };
+        if let Some(problem) = answer.error {
+            return Err(Refused {
+                code: problem.code.unwrap_or_else(|| "syntax_error".into()),
+                message: problem.message,
+                line: problem.line,
+                column: problem.column,
+                text: problem.text,
+            });
+        }
+        let facts = Facts { mode: answer.mode, signature: answer.signature, warnings: answer.warnings };
+        let code = answer.code.and_then(|code| BASE64_STANDARD.decode(code).ok()).filter(|code| is_compiled(code));
+        Ok(Checked { facts, code })
+    }
+}

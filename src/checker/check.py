@@ -1,0 +1,207 @@
+"""Looks at a script without running it: the sandbox that does so sees nothing but its source.
+
+Returns what the upload's answer shows: the mode, the entry's parameters, warnings; or the syntax error. And the code
+object, so that no run has to compile again.
+"""
+
+import ast
+import base64
+import importlib.util
+import marshal
+import sys
+
+MISSING = {
+    "ctypes": "there is no C to call in a sandbox",
+    "mmap": "read the file instead",
+    "multiprocessing": "there are no processes in a sandbox: use a loop, or several runs",
+    "curses": "there is no terminal",
+    "tkinter": "there is no screen",
+    "readline": "there is no terminal",
+    "fcntl": "there are no locks on files in a sandbox",
+    "pwd": "there are no users in a sandbox",
+    "grp": "there are no users in a sandbox",
+    "resource": "limits are set outside: see limits",
+    "pty": "there is no terminal",
+    "termios": "there is no terminal",
+}
+
+
+def run(path, name, entry=None, modules=()):
+    with open("source", "rb") as file:
+        source = file.read()
+    if is_compiled(source):
+        return compiled(source, path)
+    try:
+        code = compile(source, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return {"error": syntax_error(source, error)}
+    except (ValueError, OverflowError, RecursionError, MemoryError) as error:
+        return {"error": {"message": f"{type(error).__name__}: {error}"[:500], "line": None, "column": None, "text": None}}
+    facts = {"error": None, "mode": "script", "signature": None, "warnings": [], "code": None}
+    try:
+        tree = ast.parse(source)
+        look(tree, facts, name, entry, set(modules))
+    except RecursionError:
+        # Compiled, but too deep to look at.
+        pass
+    data = importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
+    facts["code"] = base64.b64encode(data).decode()
+    return facts
+
+
+def is_compiled(source):
+    return source[2:4] == b"\r\n" and len(source) >= 16 and (11 <= source[1] <= 15 or source[1] >= 242)
+
+
+def compiled(source, path):
+    magic = importlib.util.MAGIC_NUMBER
+    if source[:4] != magic:
+        theirs, ours = (int.from_bytes(number[:2], "little") for number in (source, magic))
+        message = f"the file was compiled by another Python: its magic number is {theirs}, this one's is {ours}"
+        return {"error": {"message": message, "line": None, "column": None, "text": None, "code": "wrong_magic"}}
+    try:
+        code = marshal.loads(source[16:])
+        mode = "function" if "run" in code.co_names else "script"
+    except Exception:
+        message = "the file was compiled by this Python, but it is damaged"
+        return {"error": {"message": message, "line": None, "column": None, "text": None, "code": "damaged"}}
+    return {"error": None, "mode": mode, "signature": None, "warnings": [], "code": None}
+
+
+def syntax_error(source, error):
+    message = error.msg or "invalid syntax"
+    line = error.lineno
+    if source.startswith((b"\xff\xfe", b"\xfe\xff")):
+        message, line = "the file is UTF-16: save it as UTF-8", 1
+    elif b"\0" in source:
+        line = source.count(b"\n", 0, source.find(b"\0")) + 1
+        message = f"line {line} holds a NUL byte: this is no Python source, or it is damaged"
+    elif "codec can't decode" in message or "Non-UTF-8" in message:
+        try:
+            source.decode("utf-8")
+        except UnicodeDecodeError as failed:
+            line = source.count(b"\n", 0, failed.start) + 1
+            message = (
+                f"line {line} is not UTF-8 (byte 0x{source[failed.start]:02x}): save the file as UTF-8, or name its "
+                "encoding in the first line: # -*- coding: latin-1 -*-"
+            )
+    text = error.text.rstrip("\r\n")[:200] if isinstance(error.text, str) else None
+    return {"message": message[:500], "line": line, "column": error.offset, "text": text}
+
+
+def look(tree, facts, name, entry, modules):
+    warn = facts["warnings"]
+    functions = {}
+    for statement in top_level(tree.body):
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            functions[statement.name] = statement
+            if statement.name == "run":
+                facts["mode"] = "function"
+        elif isinstance(statement, ast.ClassDef) and statement.name == "run":
+            facts["mode"] = "function"
+        elif isinstance(statement, ast.Assign) and not isinstance(statement.value, (ast.Constant, ast.List, ast.Dict, ast.Tuple, ast.Set)):
+            if any(isinstance(target, ast.Name) and target.id == "run" for target in statement.targets):
+                facts["mode"] = "function"
+        elif isinstance(statement, ast.ImportFrom):
+            if any((alias.asname or alias.name) == "run" for alias in statement.names):
+                facts["mode"] = "function"
+    wanted = entry or "run"
+    if entry:
+        facts["mode"] = "function"
+    function = functions.get(wanted.rpartition(":")[2]) if ":" not in wanted or wanted.partition(":")[0] in (name, "main") else None
+    if function is not None:
+        facts["signature"] = f"({ast.unparse(function.args)})"[:500]
+        for node in own_nodes(function):
+            if isinstance(node, (ast.Yield, ast.YieldFrom)):
+                add(warn, "entry_is_generator", node, f"`{function.name}` yields: calling it gives a generator, which is no result; return a list")
+                break
+    elif entry and ":" not in entry and not star_import(tree) and entry not in assigned(tree):
+        names = ", ".join(f"`{known}`" for known in list(functions)[:8])
+        add(warn, "no_entry", None, f"there is no function `{entry}`" + (f"; there is {names}" if names else ""))
+    if facts["mode"] == "script" and functions:
+        called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        idle = [known for known in functions if known not in called]
+        if len(idle) == len(functions):
+            names = ", ".join(f"`{known}`" for known in list(functions)[:8])
+            add(warn, "no_run", functions[next(iter(functions))], f"no function `run`; there is {names}: set entry, or nothing will be called")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            look_at_call(node, warn)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                look_at_import(node, alias.name, warn, modules)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            look_at_import(node, node.module, warn, modules)
+        if len(warn) >= 50:
+            break
+    warn.sort(key=lambda warning: warning["line"])
+
+
+def top_level(body):
+    """Statements that run when the file does, those under if, try and with too."""
+    for statement in body:
+        yield statement
+        for field in ("body", "orelse", "finalbody"):
+            if isinstance(statement, (ast.If, ast.Try, ast.With)):
+                yield from top_level(getattr(statement, field, []))
+        for handler in getattr(statement, "handlers", []):
+            yield from top_level(handler.body)
+
+
+def own_nodes(function):
+    waiting = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def star_import(tree):
+    return any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in tree.body)
+
+
+def assigned(tree):
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ClassDef):
+            names.add(node.name)
+    return names
+
+
+def look_at_call(node, warn):
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        base = function.value
+        base = base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
+        bare = not node.args and not node.keywords
+        if bare and base in ("datetime", "dt", "date") and function.attr in ("now", "today", "utcnow"):
+            zoned = "context.now()" if base != "date" else "context.now().date()"
+            add(warn, "naive_time", node, f"{base}.{function.attr}() is in UTC here, whatever the schedule's zone; {zoned} is in the run's zone")
+        if base == "os" and function.attr in ("fork", "system", "popen", "execv", "execvp", "kill"):
+            add(warn, "no_processes", node, f"os.{function.attr}() fails: there are no processes in a sandbox")
+        if base == "subprocess" and function.attr in ("run", "Popen", "call", "check_call", "check_output"):
+            add(warn, "no_processes", node, f"subprocess.{function.attr}() fails: there are no processes in a sandbox")
+    elif isinstance(function, ast.Name):
+        if function.id == "input":
+            add(warn, "no_input", node, "input() fails: nobody types; take an argument instead")
+        if function.id == "open" and node.args and isinstance(node.args[0], ast.Constant):
+            mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), None)
+            path = node.args[0].value
+            writes = isinstance(mode, ast.Constant) and isinstance(mode.value, str) and set(mode.value) & set("wax+")
+            if writes and isinstance(path, str) and not path.startswith(("/tmp/", "/output/")):
+                add(warn, "read_only", node, f"open({path!r}, {mode.value!r}) fails: files do not outlive a run; return the value, or write under /output or /tmp")
+
+
+def look_at_import(node, module, warn, modules):
+    first = module.partition(".")[0]
+    if first in MISSING:
+        add(warn, "missing_module", node, f"{first} does not work here: {MISSING[first]}")
+    elif first not in sys.stdlib_module_names and first not in modules:
+        add(warn, "unknown_module", node, f"{first} is neither in the standard library nor in the bundle")
+
+
+def add(warn, code, node, message):
+    warn.append({"code": code, "line": getattr(node, "lineno", 1), "message": message[:500]})

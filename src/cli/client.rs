@@ -1,0 +1,167 @@
+//! Talking to a server: one request at a time, and what its problems come to here.
+
+use super::{Exit, complain};
+use crate::api::ProblemBody;
+use crate::config;
+use clap::Args;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
+use std::io::Write;
+use std::time::Duration;
+
+/// Which server, and as whom.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ServerArgs {
+    /// The server: http://HOST:PORT or unix:PATH
+    #[arg(long, value_name = "URL", env = config::URL, hide_env = true, default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// A token; better in CRONBOX_TOKEN, where nobody sees it
+    #[arg(long, value_name = "TOKEN", env = config::TOKEN, hide_env = true, hide_env_values = true)]
+    token: Option<String>,
+}
+
+/// Why a command came to nothing: the exit code and a sentence.
+#[derive(Debug)]
+pub(super) struct Refusal(pub(super) Exit, pub(super) String);
+
+impl Refusal {
+    pub(super) fn usage(why: impl Into<String>) -> Self {
+        Refusal(Exit::Usage, why.into())
+    }
+
+    pub(super) fn unavailable(why: impl ToString) -> Self {
+        Refusal(Exit::Unavailable, why.to_string())
+    }
+}
+
+/// A server.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    client: Client,
+    base: String,
+    shown: String,
+    token: Option<String>,
+}
+
+impl Server {
+    pub(super) fn new(args: &ServerArgs) -> Result<Self, Refusal> {
+        // The client brings no implementation of TLS of its own; another may have been set already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .user_agent(concat!("cronbox/", env!("CARGO_PKG_VERSION")));
+        let (builder, base) = match args.url.strip_prefix("unix:") {
+            Some(path) => (builder.unix_socket(path), "http://localhost".to_owned()),
+            None => (builder, args.url.trim_end_matches('/').to_owned()),
+        };
+        let client = builder.build().map_err(Refusal::unavailable)?;
+        Ok(Server { client, base, shown: args.url.clone(), token: args.token.clone() })
+    }
+
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Sends a request; a problem is a refusal with the server's words.
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Refusal> {
+        let response = request.send().await.map_err(|error| {
+            let why = if error.is_connect() {
+                "nobody answers there; is it started? (cronbox serve)"
+            } else {
+                "the connection broke"
+            };
+            Refusal::unavailable(format!("{}: {why}", self.shown))
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let text = response.text().await.unwrap_or_default();
+        let why = match serde_json::from_str::<ProblemBody>(&text) {
+            Ok(problem) => format!("{} ({})", problem.detail, problem.code),
+            Err(_) => format!("{} answered {status}", self.shown),
+        };
+        Err(Refusal::unavailable(why))
+    }
+
+    /// Sends a request, and reads the answer as JSON: as it is, and as what it is meant to be.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<(String, T), Refusal> {
+        let response = self.send(request).await?;
+        let text = response.text().await.map_err(Refusal::unavailable)?;
+        let value = serde_json::from_str(&text).map_err(|error| {
+            Refusal::unavailable(format!("{} answered what this program does not understand: {error}", self.shown))
+        })?;
+        Ok((text, value))
+    }
+}
+
+/// Does a command that talks to a server.
+pub(super) fn talk(command: impl AsyncFnOnce() -> Result<Exit, Refusal>) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&error.to_string());
+            return Exit::Unavailable;
+        }
+    };
+    match runtime.block_on(command()) {
+        Ok(exit) => exit,
+        Err(Refusal(exit, why)) => {
+            if !why.is_empty() {
+                complain(&why);
+            }
+            exit
+        }
+    }
+}
+
+/// A part of an address, as a URL holds it.
+pub(super) fn part(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(byte.into());
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// A line on standard output. A reader that went away wanted no more.
+pub(super) fn say(line: &str) -> Result<(), Refusal> {
+    writeln!(std::io::stdout().lock(), "{line}").map_err(|_| Refusal(Exit::Succeeded, String::new()))
+}
+
+/// Rows in columns under a head.
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), Refusal> {
+    let mut widths: Vec<usize> = head.iter().map(|word| word.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    say(&line(&mut head.iter().copied()))?;
+    for row in rows {
+        say(&line(&mut row.iter().map(String::as_str)))?;
+    }
+    Ok(())
+}
+
+/// Text that a terminal shows as it is: control characters would do things to it.
+pub(super) fn plain(text: &str, most: usize) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most + 1).collect();
+    if clean.chars().count() > most {
+        clean.chars().take(most.saturating_sub(1)).collect::<String>() + "…"
+    } else {
+        clean
+    }
+}

@@ -1,0 +1,220 @@
+//! The API over HTTP: the one list of routes with their scopes, and what every request passes.
+
+mod access;
+mod body;
+mod docs;
+mod health;
+mod launch;
+mod listen;
+mod lists;
+mod output;
+mod problem;
+mod runs;
+mod scripts;
+mod tokens;
+
+pub use access::Entrance;
+pub use docs::document;
+pub use listen::{Listener, serve};
+
+use crate::access::Scope;
+use crate::blobs::Blobs;
+use crate::checker::Checker;
+use crate::clock::Clock;
+use crate::linker::Linker;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::wake::Wake;
+use access::Limiter;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{delete, get, post};
+use axum::{RequestPartsExt, Router};
+use cronbox_runtime::Limits;
+use problem::Problem;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: it tells nothing about scripts.
+    Nothing,
+    /// A scope.
+    Scope(Scope),
+}
+
+/// Every route: method, path, what it asks of its caller. A route that is not here answers nobody.
+pub const ROUTES: &[(&str, &str, Need)] = &[
+    ("GET", "/healthz", Need::Nothing),
+    ("GET", "/readyz", Need::Nothing),
+    ("GET", "/openapi.json", Need::Nothing),
+    ("GET", "/docs", Need::Nothing),
+    ("GET", "/docs/{file}", Need::Nothing),
+    ("GET", "/metrics", Need::Scope(Scope::Read)),
+    ("GET", "/v1/scripts", Need::Scope(Scope::Read)),
+    ("POST", "/v1/scripts", Need::Scope(Scope::Write)),
+    ("GET", "/v1/scripts/{name}", Need::Scope(Scope::Read)),
+    ("PUT", "/v1/scripts/{name}", Need::Scope(Scope::Write)),
+    ("PATCH", "/v1/scripts/{name}", Need::Scope(Scope::Write)),
+    ("DELETE", "/v1/scripts/{name}", Need::Scope(Scope::Write)),
+    ("GET", "/v1/scripts/{name}/versions", Need::Scope(Scope::Read)),
+    ("GET", "/v1/scripts/{name}/versions/{number}/source", Need::Scope(Scope::Read)),
+    ("POST", "/v1/scripts/{name}/rollback", Need::Scope(Scope::Write)),
+    ("POST", "/v1/scripts/{name}/runs", Need::Scope(Scope::Run)),
+    ("GET", "/v1/scripts/{name}/series", Need::Scope(Scope::Read)),
+    ("GET", "/v1/runs", Need::Scope(Scope::Read)),
+    ("POST", "/v1/runs", Need::Scope(Scope::Exec)),
+    ("GET", "/v1/runs/counts", Need::Scope(Scope::Read)),
+    ("GET", "/v1/runs/{id}", Need::Scope(Scope::Read)),
+    ("GET", "/v1/runs/{id}/output/{stream}", Need::Scope(Scope::Read)),
+    ("GET", "/v1/runs/{id}/events", Need::Scope(Scope::Read)),
+    ("POST", "/v1/runs/{id}/cancel", Need::Scope(Scope::Run)),
+    ("POST", "/v1/runs/{id}/retry", Need::Scope(Scope::Run)),
+    ("GET", "/v1/tokens", Need::Scope(Scope::Admin)),
+    ("POST", "/v1/tokens", Need::Scope(Scope::Admin)),
+    ("DELETE", "/v1/tokens/{id}", Need::Scope(Scope::Admin)),
+    ("GET", "/v1/grants", Need::Scope(Scope::Read)),
+    ("PUT", "/v1/grants/{script}", Need::Scope(Scope::Grant)),
+    ("DELETE", "/v1/grants/{script}/{kind}/{name}", Need::Scope(Scope::Grant)),
+];
+
+/// What the operator decides about requests.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The limits of a run that asks for none.
+    pub defaults: Limits,
+    /// The largest limits.
+    pub ceiling: Limits,
+    /// The least memory a run can have, in bytes.
+    pub interpreter_memory: u64,
+    /// How many runs may wait that were asked for by request.
+    pub queue_bound: u64,
+    /// The zone of scripts that name none.
+    pub timezone: String,
+    /// Requests a second, of all and of each token.
+    pub rate: (u32, u32),
+}
+
+/// What the node has found out about its parts: `ok`, or a sentence.
+pub type Readiness = BTreeMap<String, String>;
+
+/// What handlers work with.
+pub struct Tools {
+    /// The database.
+    pub store: Store,
+    /// Sources and large values.
+    pub blobs: Blobs,
+    /// Looks at scripts before they are kept.
+    pub checker: Checker,
+    /// Reads linked scripts.
+    pub linker: Linker,
+    /// What time it is.
+    pub clock: Clock,
+    /// The bell.
+    pub wake: Arc<Wake>,
+    /// What runs of this node write.
+    pub live: Arc<Live>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The node that takes runs while they are made; none when this one has no worker.
+    pub node: Option<String>,
+    /// What the operator decides.
+    pub rules: Rules,
+    /// How the node's parts are.
+    pub ready: watch::Receiver<Readiness>,
+    /// Who comes in without a token.
+    pub entrance: Entrance,
+}
+
+/// Shared by all handlers.
+#[derive(Clone)]
+pub(crate) struct App {
+    tools: Arc<Tools>,
+    limiter: Arc<Limiter>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Tools;
+
+    fn deref(&self) -> &Tools {
+        &self.tools
+    }
+}
+
+/// The API.
+pub fn router(tools: Tools) -> Router {
+    let limiter = Arc::new(Limiter::new(tools.rules.rate));
+    let app = App { tools: Arc::new(tools), limiter };
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(docs::openapi))
+        .route("/docs", get(docs::docs))
+        .route("/docs/{file}", get(docs::file))
+        .route("/v1/scripts", get(scripts::list_scripts).post(scripts::create_script))
+        .route(
+            "/v1/scripts/{name}",
+            get(scripts::get_script)
+                .put(scripts::put_script)
+                .patch(scripts::patch_script)
+                .delete(scripts::delete_script),
+        )
+        .route("/v1/scripts/{name}/versions", get(scripts::list_versions))
+        .route("/v1/scripts/{name}/versions/{number}/source", get(scripts::get_source))
+        .route("/v1/scripts/{name}/rollback", post(scripts::roll_back_script))
+        .route("/v1/scripts/{name}/runs", post(runs::run_script))
+        .route("/v1/scripts/{name}/series", get(lists::get_series))
+        .route("/v1/runs", get(lists::list_runs).post(runs::run_source))
+        .route("/v1/runs/counts", get(lists::count_runs))
+        .route("/v1/runs/{id}", get(runs::get_run))
+        .route("/v1/runs/{id}/output/{stream}", get(output::get_output))
+        .route("/v1/runs/{id}/events", get(output::follow_run))
+        .route("/v1/runs/{id}/cancel", post(runs::cancel_run))
+        .route("/v1/runs/{id}/retry", post(runs::retry_run))
+        .route("/v1/tokens", get(tokens::list_tokens).post(tokens::create_token))
+        .route("/v1/tokens/{id}", delete(tokens::delete_token))
+        .route("/v1/grants", get(tokens::list_grants))
+        .route("/v1/grants/{script}", axum::routing::put(tokens::put_grant))
+        .route("/v1/grants/{script}/{kind}/{name}", delete(tokens::delete_grant))
+        .method_not_allowed_fallback(async || {
+            let detail = "this address does not answer this method; /docs shows what there is";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        })
+        .route_layer(from_fn_with_state(app.clone(), access::guard))
+        .fallback(async || {
+            Problem::not_found("no_such_address", "there is nothing at this address; /docs shows what there is")
+        })
+        .layer(from_fn_with_state(app.clone(), access::observe))
+        .layer(from_fn(access::never_panic))
+        .with_state(app)
+}
+
+/// The one part of the path that varies.
+pub(crate) struct Part(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Part {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let path = parts.extract::<axum::extract::Path<String>>().await;
+        path.map(|path| Part(path.0)).map_err(|_| Problem::bad("bad_path", "the address is not UTF-8"))
+    }
+}
+
+/// The parts of the path that vary.
+pub(crate) struct PathParts(pub(crate) Vec<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathParts {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let path = parts.extract::<axum::extract::Path<Vec<String>>>().await;
+        path.map(|path| PathParts(path.0)).map_err(|_| Problem::bad("bad_path", "the address is not UTF-8"))
+    }
+}

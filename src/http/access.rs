@@ -1,0 +1,296 @@
+//! Who a caller is and whether they may; how many requests there may be; and what is told about each.
+
+use super::problem::Problem;
+use super::{App, Need, ROUTES};
+use crate::access::{Caller, Scope, TOKEN_PREFIX, hash};
+use crate::api::ProblemBody;
+use crate::script::Script;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+use futures_util::FutureExt;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::num::NonZeroU32;
+use std::panic::AssertUnwindSafe;
+use std::sync::RwLock;
+use std::time::Instant;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The last use of a token is told to so much.
+const USE_TOLD: TimeDelta = TimeDelta::seconds(60);
+
+/// Who comes in without a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// The user of this machine, when no token was made: the listener is a loopback address. Names of other hosts and pages
+    /// of other origins are refused, so that a page in a browser cannot come in.
+    Loopback,
+    /// Whoever may open the socket, when no token was made.
+    Unix,
+    /// Nobody.
+    Nobody,
+}
+
+/// How many requests there may be.
+pub(super) struct Limiter {
+    all: DefaultDirectRateLimiter,
+    each: DefaultKeyedRateLimiter<String>,
+    /// Whether any token was made, as far as is known; once one was, it stays so for this node.
+    has_tokens: RwLock<Option<Instant>>,
+}
+
+impl Limiter {
+    pub(super) fn new((all, each): (u32, u32)) -> Self {
+        let quota = |rate: u32| {
+            let rate = NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
+            Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::MIN.saturating_add(1)))
+        };
+        Limiter {
+            all: RateLimiter::direct(quota(all)),
+            each: RateLimiter::keyed(quota(each)),
+            has_tokens: RwLock::new(None),
+        }
+    }
+
+    fn pass(&self, caller: Option<&str>) -> Result<(), Problem> {
+        let clock = DefaultClock::default();
+        let wait = match caller {
+            None => self.all.check().err().map(|until| until.wait_time_from(clock.now())),
+            Some(id) => self.each.check_key(&id.to_owned()).err().map(|until| until.wait_time_from(clock.now())),
+        };
+        let Some(wait) = wait else { return Ok(()) };
+        let whose = if caller.is_some() { "this token" } else { "this server" };
+        let detail = format!("more requests a second than {whose} takes");
+        Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs() + 1))
+    }
+}
+
+/// Lets in who may.
+pub(super) async fn guard(
+    State(app): State<App>,
+    path: MatchedPath,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
+    let route = ROUTES.iter().find(|(known, route, _)| *known == method && *route == path.as_str());
+    let Some((_, _, need)) = route else {
+        // A method that this address does not have gets its own answer from the router.
+        if ROUTES.iter().any(|(_, route, _)| *route == path.as_str()) {
+            return Ok(next.run(request).await);
+        }
+        return Err(Problem::forbidden("no_scope", "this address has no scope; nobody may use it"));
+    };
+    app.limiter.pass(None)?;
+    if let Need::Scope(scope) = need {
+        let caller = identify(&app, request.headers()).await?;
+        app.limiter.pass(Some(caller.id().unwrap_or("local")))?;
+        if !caller.has(*scope) {
+            let detail = format!("this needs a token with the scope {}", scope.as_str());
+            return Err(Problem::forbidden("missing_scope", detail));
+        }
+        request.extensions_mut().insert(caller);
+    } else if app.entrance == Entrance::Loopback {
+        check_local(request.headers())?;
+    }
+    Ok(next.run(request).await)
+}
+
+async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let denied = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
+    let Some(given) = headers.get(header::AUTHORIZATION) else {
+        if app.entrance == Entrance::Nobody || any_token(app).await? {
+            return Err(denied("this server wants a token: Authorization: Bearer cbx_…"));
+        }
+        if app.entrance == Entrance::Loopback {
+            check_local(headers)?;
+        }
+        return Ok(Caller::Local);
+    };
+    let given = given.to_str().ok().and_then(|text| text.split_once(' '));
+    let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    let Some(token) = token.filter(|token| token.starts_with(TOKEN_PREFIX) && token.len() < 200) else {
+        return Err(denied("a token is sent as Authorization: Bearer cbx_…"));
+    };
+    let given = hash(token);
+    // Found by the hash of what was given, which tells nothing about tokens that are near it.
+    let Some(found) = app.store.token(&given).await? else {
+        return Err(denied("this token is unknown, or was removed"));
+    };
+    let now = app.clock.now();
+    if found.expires_at.is_some_and(|end| end <= now) {
+        return Err(denied("this token has expired"));
+    }
+    if found.last_used_at.is_none_or(|used| now - used >= USE_TOLD) {
+        let (store, id) = (app.store.clone(), found.id.clone());
+        tokio::spawn(async move {
+            // For people; the next use tells it again.
+            let _ = store.token_used(&id, now).await;
+        });
+    }
+    Ok(Caller::Token(found))
+}
+
+/// Whether any token was made. Looked up at most once a second until one was.
+async fn any_token(app: &App) -> Result<bool, Problem> {
+    let known = *app.limiter.has_tokens.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if known.is_some_and(|until| Instant::now() < until) {
+        return Ok(false);
+    }
+    let any = !app.store.tokens().await?.is_empty();
+    if !any {
+        let until = Instant::now() + std::time::Duration::from_secs(1);
+        *app.limiter.has_tokens.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(until);
+    }
+    Ok(any)
+}
+
+/// On a server that lets this machine's user in, a request must be meant for this machine and come from no page of
+/// another: a name that resolves to 127.0.0.1 (DNS rebinding) and a form on a page elsewhere are refused.
+fn check_local(headers: &HeaderMap) -> Result<(), Problem> {
+    let refused = |what: &str| {
+        let detail = format!("this server has no tokens, so it only answers this machine itself; {what}");
+        Err(Problem::forbidden("not_local", detail))
+    };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if !host.is_some_and(is_loopback) {
+        return refused("the Host of this request is another's");
+    }
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    let own = |origin: &str| {
+        origin.split_once("://").is_some_and(|(scheme, rest)| matches!(scheme, "http" | "https") && is_loopback(rest))
+    };
+    if origin.is_some_and(|origin| !own(origin)) {
+        return refused("the Origin of this request is another's");
+    }
+    Ok(())
+}
+
+/// Whether `host` or `host:port` is this machine's own.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+impl App {
+    /// Refuses a caller that may not touch a script.
+    pub(super) fn check_reach(&self, caller: &Caller, key: &str, script: Option<&Script>) -> Result<(), Problem> {
+        let labels = script.map(|script| script.in_force().labels).unwrap_or_default();
+        if caller.reaches(key, &labels) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("script_out_of_reach", "this token is limited to other scripts"))
+    }
+
+    /// The scripts a caller may see, by key; none when they may see all.
+    pub(super) async fn reach_of(&self, caller: &Caller) -> Result<Option<Vec<String>>, Problem> {
+        if !caller.is_limited() {
+            return Ok(None);
+        }
+        let filter = crate::store::scripts::ScriptFilter { label: None, after: None, limit: usize::MAX >> 1 };
+        let scripts = self.store.scripts(filter).await?;
+        let reached = scripts.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
+        let mut keys: Vec<String> = reached.map(|script| script.key.clone()).collect();
+        // Scripts that were deleted have runs too; only names reach those.
+        if let Caller::Token(token) = caller {
+            keys.extend(token.scripts.iter().flatten().cloned());
+        }
+        keys.sort();
+        keys.dedup();
+        Ok(Some(keys))
+    }
+
+    /// What a caller's grant is worth: somebody with the scope grants what they ask for.
+    pub(super) fn grants_itself(caller: &Caller) -> bool {
+        caller.has(Scope::Grant)
+    }
+}
+
+/// Names a request, counts it, and tells the log of it.
+pub(super) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = crate::run::new_id(app.clock.now());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let mut response = next.run(request).await;
+    if let Some(mut problem) = response.extensions_mut().remove::<ProblemBody>() {
+        problem.request_id = Some(id.clone());
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        response = (status, axum::Json(problem)).into_response();
+        let length = response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.headers_mut().extend(headers);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        if let Some(length) = length {
+            response.headers_mut().insert(header::CONTENT_LENGTH, length);
+        }
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    let (status, time) = (response.status().as_u16(), started.elapsed());
+    app.metrics.answered(method.as_str(), &route, status, time);
+    let duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(request.id = %id, http.method = %method, http.path = %path, http.status = status, duration_ms, "request");
+    response
+}
+
+/// A handler that panics is a mistake of ours: the caller is told so, and the node goes on.
+pub(super) async fn never_panic(request: Request, next: Next) -> Response {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!("a handler panicked");
+            let detail = "the server made a mistake";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(host: &str, origin: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_str(host).expect("a header"));
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, HeaderValue::from_str(origin).expect("a header"));
+        }
+        headers
+    }
+
+    #[test]
+    fn only_this_machine_is_let_in_without_tokens() {
+        for (host, origin) in [
+            ("127.0.0.1:8080", None),
+            ("localhost", None),
+            ("LOCALHOST:1", None),
+            ("[::1]:8080", None),
+            ("127.9.9.9", Some("http://localhost:3000")),
+        ] {
+            assert!(check_local(&headers(host, origin)).is_ok(), "{host} {origin:?}");
+        }
+        for (host, origin) in [
+            ("evil.example", None),
+            ("127.0.0.1.evil.example:8080", None),
+            ("localhost.evil.example", None),
+            ("127.0.0.1:8080", Some("https://evil.example")),
+            ("127.0.0.1:8080", Some("null")),
+            ("10.0.0.1", None),
+        ] {
+            assert!(check_local(&headers(host, origin)).is_err(), "{host} {origin:?}");
+        }
+        assert!(check_local(&HeaderMap::new()).is_err());
+    }
+}

@@ -1,0 +1,249 @@
+//! The API's description (OpenAPI 3.1), made from the code, and a page that shows it without the network.
+
+use super::problem::Problem;
+use super::{Part, health, lists, output, runs, scripts, tokens};
+use crate::api::ErrorBody;
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa_swagger_ui::Config;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Cronbox", description = "Takes Python scripts, runs each run in a sandbox of its own, and keeps the results."),
+    paths(
+        scripts::list_scripts, scripts::create_script, scripts::get_script, scripts::put_script, scripts::patch_script,
+        scripts::delete_script, scripts::list_versions, scripts::get_source, scripts::roll_back_script, runs::run_script,
+        lists::get_series, lists::list_runs, runs::run_source, lists::count_runs, runs::get_run, output::get_output,
+        output::follow_run, runs::cancel_run, runs::retry_run, tokens::list_tokens, tokens::create_token,
+        tokens::delete_token, tokens::list_grants, tokens::put_grant, tokens::delete_grant, health::healthz,
+        health::readyz, health::metrics,
+    ),
+    components(schemas(ErrorBody)),
+    modifiers(&Bearer),
+    security((), ("token" = [])),
+    tags(
+        (name = "scripts", description = "Python sources with numbered versions and settings"),
+        (name = "runs", description = "Executions and their results"),
+        (name = "access", description = "Tokens and grants"),
+        (name = "node", description = "How the node is"),
+    )
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("cbx_…").build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The settings of a script, as they are sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SettingsRequest {
+    /// For people.
+    title: Option<String>,
+    /// `function`, or `module:function`.
+    entry: Option<String>,
+    /// `json`, `text` or `none`.
+    #[schema(pattern = "^(json|text|none)$")]
+    result: Option<String>,
+    /// An IANA zone.
+    timezone: Option<String>,
+    /// Words to find the script and its runs by.
+    labels: Option<BTreeMap<String, String>>,
+    /// `fuel`, `memory`, `timeout`, `output`: numbers, or texts with units.
+    limits: Option<LimitsRequest>,
+    /// The environment.
+    env: Option<BTreeMap<String, String>>,
+    /// Hosts the script wants to reach.
+    allow: Option<Vec<String>>,
+    /// How many of its runs may run at once.
+    #[schema(minimum = 1)]
+    concurrency: Option<u32>,
+    /// How often a run that failed is tried again: a number, or `{count, delay, backoff, max_delay}`.
+    retries: Option<Value>,
+    /// After which outcomes it is.
+    retry_on: Option<Vec<String>>,
+    /// `retry` or `abandon`.
+    on_lost: Option<String>,
+}
+
+/// Limits that are asked for: numbers, or texts with units.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LimitsRequest {
+    /// `2e9`
+    fuel: Option<Value>,
+    /// `"256MiB"`, or bytes.
+    memory: Option<Value>,
+    /// `"30s"`, or seconds.
+    timeout: Option<Value>,
+    /// `"1MiB"`, or bytes; of each stream.
+    output: Option<Value>,
+}
+
+/// A script as JSON.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ScriptRequest {
+    /// Python.
+    source: Option<String>,
+    /// Several files, by path; one is `main.py`.
+    files: Option<BTreeMap<String, String>>,
+    /// Where it is read from: `s3://bucket/key`, `file:///path`.
+    from: Option<String>,
+    #[serde(flatten)]
+    settings: SettingsRequest,
+}
+
+/// A script as a form.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ScriptForm {
+    /// Files, or one archive.
+    #[schema(value_type = Vec<String>, format = Binary)]
+    file: Vec<u8>,
+}
+
+/// A run of a saved script.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RunRequest {
+    /// By name (an object) or by position (an array).
+    args: Option<Value>,
+    /// `sys.argv[1:]`.
+    argv: Option<Vec<String>>,
+    /// Another version than the one in force.
+    version: Option<i64>,
+    /// What to call instead.
+    entry: Option<String>,
+    /// Limits that are asked for.
+    limits: Option<LimitsRequest>,
+    /// Runs of a higher one start first.
+    #[schema(minimum = -100, maximum = 100)]
+    priority: Option<i64>,
+    /// Not before this time (RFC 3339).
+    run_at: Option<String>,
+    /// Words to find it by.
+    labels: Option<BTreeMap<String, String>>,
+    /// Which arguments were given as text on a command line.
+    text_args: Option<Vec<String>>,
+}
+
+/// A run of source that is sent along.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SourceRequest {
+    /// Python.
+    source: String,
+    /// A name for it.
+    name: Option<String>,
+    /// By name (an object) or by position (an array).
+    args: Option<Value>,
+    /// `sys.argv[1:]`.
+    argv: Option<Vec<String>>,
+    /// What to call.
+    entry: Option<String>,
+    /// Limits that are asked for.
+    limits: Option<LimitsRequest>,
+    /// Runs of a higher one start first.
+    #[schema(minimum = -100, maximum = 100)]
+    priority: Option<i64>,
+    /// Not before this time (RFC 3339).
+    run_at: Option<String>,
+    /// Words to find it by.
+    labels: Option<BTreeMap<String, String>>,
+    /// `json`, `text` or `none`.
+    result: Option<String>,
+    /// The environment.
+    env: Option<BTreeMap<String, String>>,
+    /// An IANA zone.
+    timezone: Option<String>,
+}
+
+/// Which version to put in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RollbackRequest {
+    /// Its number.
+    version: Option<i64>,
+}
+
+/// A token to be made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TokenRequest {
+    /// For people.
+    name: String,
+    /// What it allows.
+    scopes: Vec<crate::access::Scope>,
+    /// Only these scripts.
+    scripts: Option<Vec<String>>,
+    /// Only scripts with one of these labels: `key=value`.
+    labels: Option<Vec<String>>,
+    /// When it ends: `"90d"`.
+    expires_in: Option<Value>,
+}
+
+/// What to grant.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GrantRequest {
+    /// Limits above the defaults.
+    limits: LimitsRequest,
+}
+
+/// The description as JSON.
+pub fn document() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        let mut document = Document::openapi();
+        document.info.version = env!("CARGO_PKG_VERSION").into();
+        // A document of our own types can always be written.
+        document.to_pretty_json().unwrap_or_default()
+    })
+}
+
+pub(super) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
+}
+
+pub(super) async fn docs() -> Redirect {
+    Redirect::temporary("/docs/index.html")
+}
+
+pub(super) async fn file(Part(name): Part) -> Result<Response, Problem> {
+    static CONFIG: OnceLock<Arc<Config<'static>>> = OnceLock::new();
+    let config = CONFIG.get_or_init(|| Arc::new(Config::from("/openapi.json")));
+    match utoipa_swagger_ui::serve(&name, config.clone()) {
+        Ok(Some(file)) => Ok(([(header::CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response()),
+        _ => Err(Problem::not_found("no_such_address", "the docs have no such file")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::ROUTES;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_route_has_a_scope_and_is_described() {
+        let document: Value = serde_json::from_str(document()).expect("JSON");
+        let mut described = BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().expect("paths") {
+            for method in methods.as_object().expect("methods").keys() {
+                described.insert((method.to_uppercase(), path.clone()));
+            }
+        }
+        let own = ["/openapi.json", "/docs", "/docs/{file}"];
+        let routes: BTreeSet<_> = ROUTES
+            .iter()
+            .filter(|(_, path, _)| !own.contains(path))
+            .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
+            .collect();
+        assert_eq!(routes, described);
+        assert_eq!(document["openapi"], "3.1.0");
+    }
+}

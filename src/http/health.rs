@@ -1,0 +1,61 @@
+//! How the node is.
+
+use super::App;
+use super::problem::Problem;
+use crate::api::{ProblemBody, ReadyBody};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::time::Instant;
+
+/// Whether the process is alive
+#[utoipa::path(
+    get, path = "/healthz", tag = "node", operation_id = "healthz",
+    responses((status = 200, description = "It is", body = String, content_type = "text/plain"))
+)]
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the node can do its work
+#[utoipa::path(
+    get, path = "/readyz", tag = "node", operation_id = "readyz",
+    responses(
+        (status = 200, description = "It can", body = ReadyBody),
+        (status = 503, description = "It cannot, and why", body = ReadyBody),
+    )
+)]
+pub(super) async fn readyz(State(app): State<App>) -> Response {
+    let mut parts = app.ready.borrow().clone();
+    let (database, blobs) = tokio::join!(app.store.ping(), app.blobs.ping());
+    let word = |problem: Option<String>| problem.unwrap_or_else(|| "ok".into());
+    parts.insert("database".into(), word(database.err().map(|error| error.to_string())));
+    parts.insert("blobs".into(), word(blobs.err().map(|error| error.to_string())));
+    let ready = parts.values().all(|part| part == "ok");
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(ReadyBody { ready, parts })).into_response()
+}
+
+/// What is counted, for Prometheus
+#[utoipa::path(
+    get, path = "/metrics", tag = "node", operation_id = "metrics",
+    responses(
+        (status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"),
+        (status = "4XX", description = "It is not told", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database is away", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    let asked = Instant::now();
+    app.store.ping().await?;
+    app.metrics.pinged(asked.elapsed());
+    let depth = app.store.queue_depth().await?;
+    let age = depth.oldest.and_then(|oldest| (app.clock.now() - oldest).to_std().ok()).unwrap_or_default();
+    let states = [("waiting", depth.waiting), ("held", depth.held), ("ready", depth.ready), ("claimed", depth.claimed)];
+    app.metrics.queue(states, age);
+    let load = app.checker.load();
+    app.metrics.node(app.live.count(), [("queued", load.queued), ("aboard", load.aboard), ("busy", load.busy)]);
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response())
+}

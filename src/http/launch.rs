@@ -1,0 +1,397 @@
+//! From a request to a run: what holds for it, and waiting for its end.
+
+use super::body::Fields;
+use super::problem::Problem;
+use super::{App, body};
+use crate::access::{Caller, hex};
+use crate::api::RunBody;
+use crate::blobs::{Blobs, Kind};
+use crate::clock::Time;
+use crate::limits::{self, Asked, NotGranted};
+use crate::run::{Cause, INLINE, PRIORITIES, RETRY_ON, Run, Spec, Status, Value, new_id};
+use crate::script::{Labels, Quantity, Settings};
+use crate::store::runs::{Claim, Idempotency, Made, NewRun};
+use crate::wake::Handed;
+use axum::Json;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use chrono::TimeDelta;
+use cronbox_runtime::{LimitName, Limits};
+use serde_json::Value as Any;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The longest wait for a run's end.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// How long `?wait` waits.
+const WAIT: Duration = Duration::from_secs(30);
+/// How often a run on another node is looked at though nobody rang.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long a client's name for a request counts.
+const REQUESTS_COUNT: TimeDelta = TimeDelta::hours(24);
+/// The furthest time a run can be put off to.
+const FURTHEST: TimeDelta = TimeDelta::days(3660);
+
+/// What every request for a run may say.
+pub(super) const FIELDS: &[&str] =
+    &["args", "argv", "version", "limits", "priority", "run_at", "labels", "entry", "text_args"];
+
+/// What a request for a run says, read.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) args: String,
+    pub(super) argv: Vec<String>,
+    pub(super) text_args: Vec<String>,
+    pub(super) version: Option<i64>,
+    pub(super) limits: BTreeMap<String, Quantity>,
+    pub(super) priority: i64,
+    pub(super) run_at: Option<Time>,
+    pub(super) labels: Labels,
+    pub(super) entry: Option<String>,
+}
+
+impl Wishes {
+    pub(super) fn read(fields: &mut Fields, now: Time) -> Result<Self, Problem> {
+        let args = body::arguments(fields.raw("args").filter(|args| !args.is_null()))?;
+        let argv: Vec<String> = fields.take("argv")?.unwrap_or_default();
+        if argv.len() > 1000 || argv.iter().map(String::len).sum::<usize>() > 64 << 10 {
+            return Err(Problem::too_large("argv has at most 1000 words and 64 KiB").field("argv"));
+        }
+        let priority: i64 = fields.take("priority")?.unwrap_or_default();
+        if !PRIORITIES.contains(&priority) {
+            let detail = format!("priority is between {} and {}", PRIORITIES.start(), PRIORITIES.end());
+            return Err(Problem::invalid("priority", detail));
+        }
+        let run_at = match fields.take::<String>("run_at")? {
+            None => None,
+            Some(text) => {
+                let time = chrono::DateTime::parse_from_rfc3339(&text).map_err(|_| {
+                    let detail = format!("{:?} is no time: write 2026-01-31T09:00:00Z", body::short(&text));
+                    Problem::invalid("run_at", detail)
+                })?;
+                if time.to_utc() > now + FURTHEST {
+                    return Err(Problem::invalid("run_at", "run_at is at most ten years ahead"));
+                }
+                Some(time.to_utc())
+            }
+        };
+        let entry: Option<String> = fields.take("entry")?;
+        if let Some(entry) = &entry {
+            crate::script::check_entry(entry).map_err(|why| Problem::invalid("entry", why))?;
+        }
+        Ok(Wishes {
+            args,
+            argv,
+            text_args: fields.take("text_args")?.unwrap_or_default(),
+            version: fields.take("version")?,
+            limits: fields.take("limits")?.unwrap_or_default(),
+            priority,
+            run_at,
+            labels: body::labels(fields.take("labels")?)?,
+            entry,
+        })
+    }
+}
+
+/// The files of a run.
+pub(super) struct Files {
+    pub(super) script: Option<String>,
+    pub(super) name: String,
+    pub(super) version: Option<i64>,
+    pub(super) blob: Option<String>,
+    pub(super) code: Option<String>,
+    pub(super) main: String,
+    pub(super) source: Option<Vec<u8>>,
+}
+
+impl App {
+    /// The run that was asked for, and what was asked for and not granted.
+    pub(super) async fn new_run(
+        &self,
+        caller: &Caller,
+        wishes: Wishes,
+        files: Files,
+        settings: &Settings,
+        now: Time,
+    ) -> Result<(NewRun, Vec<NotGranted>), Problem> {
+        let bad_limit = |error: limits::BadLimit| {
+            let field = format!("limits.{}", error.name);
+            Problem::invalid(&field, format!("{field}: {}", error.why))
+        };
+        let of_script = Asked::read(&settings.limits).map_err(bad_limit)?;
+        let asked = Asked::read(&wishes.limits).map_err(bad_limit)?.or(&of_script);
+        let above = asked.above(&self.rules.defaults);
+        let granted = if above == Asked::default() {
+            Asked::default()
+        } else if Self::grants_itself(caller) {
+            above
+        } else {
+            match &files.script {
+                Some(key) => self.store.granted_limits(key).await?,
+                None => Asked::default(),
+            }
+        };
+        let (limits, refused) = asked.in_force(&granted, &self.rules.defaults, &self.rules.ceiling);
+        self.check_limits(&limits)?;
+        let mut labels = settings.labels.clone();
+        labels.extend(wishes.labels);
+        let labels = body::labels(Some(labels))?;
+        let args = if wishes.args.len() <= INLINE {
+            Value::Inline(wishes.args)
+        } else {
+            let content = Bytes::from(wishes.args);
+            Value::Blob(self.put_blob(Kind::Value, content, now).await?)
+        };
+        let spec = Spec {
+            blob: files.blob,
+            code: files.code,
+            main: files.main,
+            entry: wishes.entry.or_else(|| settings.entry.clone()),
+            text_args: wishes.text_args,
+            argv: wishes.argv,
+            env: settings.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            result: settings.result.unwrap_or_default(),
+            limits,
+            asked,
+            timezone: settings.timezone.clone().unwrap_or_else(|| self.rules.timezone.clone()),
+            retries: settings.retries.clone().filter(|retries| retries.count > 0),
+            retry_on: settings.retry_on.clone().unwrap_or_else(|| RETRY_ON.to_vec()),
+            on_lost: settings.on_lost.unwrap_or_default(),
+            concurrency: settings.concurrency,
+        };
+        let new = NewRun {
+            id: new_id(now),
+            script: files.script,
+            name: files.name,
+            version: files.version,
+            cause: Cause::Api,
+            run_at: wishes.run_at,
+            priority: wishes.priority,
+            spec,
+            source: files.source,
+            args,
+            labels,
+            retry_of: None,
+            created_by: caller.id().map(str::to_owned),
+            bounded: true,
+        };
+        Ok((new, refused))
+    }
+
+    fn check_limits(&self, limits: &Limits) -> Result<(), Problem> {
+        let field = |name: LimitName| match name {
+            LimitName::Fuel => "limits.fuel",
+            LimitName::Memory => "limits.memory",
+            LimitName::Timeout => "limits.timeout",
+            LimitName::Output => "limits.output",
+            LimitName::Result | LimitName::Files => "limits",
+        };
+        limits.check(self.rules.interpreter_memory).map_err(|error| {
+            use cronbox_runtime::LimitError::{AboveCeiling, BelowInterpreter, Zero};
+            let at = match error {
+                Zero(name) | AboveCeiling { name, .. } => field(name),
+                BelowInterpreter { .. } => "limits.memory",
+            };
+            Problem::invalid(at, limits::sentence(&error, |name| field(name).to_owned()))
+        })
+    }
+
+    /// Keeps content as a blob; its key.
+    pub(super) async fn put_blob(&self, kind: Kind, content: Bytes, now: Time) -> Result<String, Problem> {
+        let (key, _) = Blobs::name(kind, &content);
+        self.store.announce_blob(&key, content.len() as u64, now).await?;
+        self.blobs.put(&key, content).await?;
+        Ok(key)
+    }
+
+    /// Makes the run, and answers: at once, or when it has ended.
+    pub(super) async fn launch(
+        &self,
+        new: NewRun,
+        refused: Vec<NotGranted>,
+        request: Option<Idempotency>,
+        wait: Option<Duration>,
+        now: Time,
+    ) -> Result<Response, Problem> {
+        let id = new.id.clone();
+        let end = wait.map(|_| self.wake.end_of(&id));
+        // Registered before the run is made: its end cannot be missed.
+        let mut rung = std::pin::pin!(end.as_ref().map(crate::wake::EndOf::rung));
+        if let Some(rung) = rung.as_mut().as_pin_mut() {
+            rung.enable();
+        }
+        let seat = match &self.node {
+            Some(node) if new.run_at.is_none_or(|at| at <= now) => {
+                let claim = Claim { node: node.clone(), token: uuid::Uuid::new_v4().to_string() };
+                self.wake.seats.clone().try_acquire_owned().ok().map(|seat| (seat, claim))
+            }
+            _ => None,
+        };
+        let claim = seat.as_ref().map(|(_, claim)| claim.clone());
+        let timed = new.run_at.is_some_and(|at| at > now);
+        let handed = claim.is_some().then(|| Box::new(new.as_begun(now)));
+        let made = self.store.make_run(new, request, claim, self.rules.queue_bound, now).await?;
+        match made {
+            Made::Claimed => {
+                if let (Some((seat, claim)), Some(run)) = (seat, handed)
+                    && self.wake.hand_over(Handed { run, token: claim.token, seat }).is_err()
+                {
+                    // The worker ended meanwhile; its node's runs are taken by others.
+                    tracing::warn!(run.id = %id, "a run was taken and cannot be begun here");
+                }
+            }
+            Made::Waits if timed => self.wake.timed.notify_one(),
+            Made::Waits => {
+                drop(seat);
+                self.wake.ring_queued();
+            }
+            Made::Again(earlier) => {
+                drop(seat);
+                let mut response = match wait {
+                    Some(wait) => self.wait_for(&earlier, wait).await?,
+                    None => self.answer(&earlier, StatusCode::OK, Vec::new()).await?,
+                };
+                response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+                return Ok(response);
+            }
+            Made::KeyReused => {
+                let detail = "this Idempotency-Key came with another request in the last 24 hours";
+                return Err(Problem::conflict("idempotency_key_reused", detail));
+            }
+            Made::QueueFull => {
+                let detail = format!("{} runs are waiting, and no more are taken", self.rules.queue_bound);
+                return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail).retry_after(5));
+            }
+            Made::NoScript => return Err(Problem::not_found("no_such_script", "the script was deleted meanwhile")),
+        }
+        let Some(wait) = wait else { return self.answer(&id, StatusCode::CREATED, refused).await };
+        let deadline = tokio::time::Instant::now() + wait;
+        if let Some(rung) = rung.as_pin_mut() {
+            tokio::select! {
+                () = rung => {}
+                () = tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + LOOK)) => {}
+            }
+        }
+        self.wait_until(&id, deadline, refused).await
+    }
+
+    /// Waits for a run's end.
+    pub(super) async fn wait_for(&self, id: &str, wait: Duration) -> Result<Response, Problem> {
+        self.wait_until(id, tokio::time::Instant::now() + wait, Vec::new()).await
+    }
+
+    async fn wait_until(
+        &self,
+        id: &str,
+        deadline: tokio::time::Instant,
+        refused: Vec<NotGranted>,
+    ) -> Result<Response, Problem> {
+        let end = self.wake.end_of(id);
+        loop {
+            let mut rung = std::pin::pin!(end.rung());
+            rung.as_mut().enable();
+            let Some(run) = self.store.run(id).await? else {
+                return Err(Problem::not_found("no_such_run", "the run is gone"));
+            };
+            let now = tokio::time::Instant::now();
+            if run.status.is_final() || now >= deadline {
+                let status = if run.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
+                return self.answer_run(&run, status, refused).await;
+            }
+            tokio::select! {
+                () = rung => {}
+                () = tokio::time::sleep_until(deadline.min(now + LOOK)) => {}
+            }
+        }
+    }
+
+    /// The run as it is now.
+    pub(super) async fn answer(
+        &self,
+        id: &str,
+        status: StatusCode,
+        refused: Vec<NotGranted>,
+    ) -> Result<Response, Problem> {
+        match self.store.run(id).await? {
+            Some(run) => self.answer_run(&run, status, refused).await,
+            None => Err(Problem::not_found("no_such_run", "the run is gone")),
+        }
+    }
+
+    /// A run as an answer, with its large values.
+    pub(super) async fn answer_run(
+        &self,
+        run: &Run,
+        status: StatusCode,
+        refused: Vec<NotGranted>,
+    ) -> Result<Response, Problem> {
+        let mut body = self.run_body(run).await?;
+        body.not_granted = refused;
+        let mut response = (status, Json(body)).into_response();
+        if matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
+            && let Ok(place) = HeaderValue::from_str(&format!("/v1/runs/{}", run.id))
+        {
+            response.headers_mut().insert(header::LOCATION, place);
+        }
+        Ok(response)
+    }
+
+    /// A run with all its values.
+    pub(super) async fn run_body(&self, run: &Run) -> Result<RunBody, Problem> {
+        let args = self.value(Some(&run.args)).await?;
+        let result = self.value(run.result.as_ref()).await?;
+        let mut body = RunBody::new(run, args, result);
+        if run.status == Status::Running
+            && let Some(live) = self.live.find(&run.id)
+        {
+            (body.stdout.bytes, body.stderr.bytes) = live.lengths();
+        }
+        Ok(body)
+    }
+
+    async fn value(&self, value: Option<&Value>) -> Result<Any, Problem> {
+        Ok(match value {
+            None => Any::Null,
+            Some(Value::Inline(text)) => parsed(text.as_bytes()),
+            Some(Value::Blob(key)) => parsed(&self.blobs.get(key).await?),
+        })
+    }
+}
+
+/// JSON that was checked when it was kept.
+pub(super) fn parsed(text: &[u8]) -> Any {
+    serde_json::from_slice(text).unwrap_or(Any::Null)
+}
+
+/// `?wait=30s`, `?wait`.
+pub(super) fn wait_of(query: &body::Query) -> Result<Option<Duration>, Problem> {
+    query.parse("wait", |text| match text {
+        "" | "true" => Ok(WAIT),
+        text => {
+            let wait = crate::quantity::parse_duration(text)?;
+            if wait > LONGEST_WAIT { Err("at most 300 s".to_owned()) } else { Ok(wait) }
+        }
+    })
+}
+
+/// The client's name for a request, with what it names.
+pub(super) fn idempotency(
+    headers: &HeaderMap,
+    caller: &Caller,
+    endpoint: &str,
+    body: &[u8],
+    now: Time,
+) -> Result<Option<Idempotency>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= 255).ok_or_else(|| {
+        Problem::bad("bad_idempotency_key", "an Idempotency-Key has 1 to 255 characters of ASCII")
+            .field("Idempotency-Key")
+    })?;
+    Ok(Some(Idempotency {
+        key: format!("{}:{endpoint}:{key}", caller.id().unwrap_or_default()),
+        body: hex(&Sha256::digest(body)),
+        since: now - REQUESTS_COUNT,
+    }))
+}

@@ -1,0 +1,259 @@
+//! What runs write: by offset, and as it comes (server-sent events).
+
+use super::body::{self, Query};
+use super::problem::Problem;
+use super::{App, Part, PathParts};
+use crate::access::Caller;
+use crate::api::ProblemBody;
+use crate::run::Status;
+use crate::store::output::Found;
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use cronbox_runtime::Stream as OutputStream;
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+/// How often a run of another node is looked at.
+const LOOK: Duration = Duration::from_millis(300);
+/// Most bytes of output in one event.
+const PIECE: usize = 32 << 10;
+/// The run's status, for those who read its output.
+const RUN_STATUS: HeaderName = HeaderName::from_static("x-run-status");
+
+impl App {
+    /// What there is of a stream from an offset on, and how the run stands.
+    async fn written(&self, id: &str, stream: OutputStream, offset: u64) -> Result<(Vec<u8>, Status), Problem> {
+        if let Some(live) = self.live.find(id) {
+            return Ok((live.from(stream, offset), Status::Running));
+        }
+        let found = self.store.output(id, stream).await?;
+        let found = found.ok_or_else(|| Problem::not_found("no_such_run", "the run is gone"))?;
+        let bytes = match found.found {
+            Found::Bytes(bytes) => bytes,
+            Found::Blob(key) => self.blobs.get(&key).await?.to_vec(),
+        };
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        Ok((bytes[from..].to_vec(), found.status))
+    }
+}
+
+/// Read what a run wrote
+///
+/// The bytes as they are, from `offset` on; while it runs, what there is so far. The header X-Run-Status tells whether more
+/// may come.
+#[utoipa::path(
+    get, path = "/v1/runs/{id}/output/{stream}", tag = "runs", operation_id = "get_output",
+    params(
+        ("id" = String, Path, description = "The run"),
+        ("stream" = String, Path, description = "stdout or stderr"),
+        ("offset" = Option<u64>, Query, description = "How many bytes to leave out"),
+    ),
+    responses(
+        (status = 200, description = "Bytes", body = Vec<u8>, content_type = "text/plain"),
+        (status = "4XX", description = "There is no such run or stream", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 500, description = "What it wrote is corrupt or missing", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The blob store is away", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_output(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    PathParts(parts): PathParts,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (id, stream) = match parts.as_slice() {
+        [id, stream] => (id, stream),
+        _ => return Err(Problem::not_found("no_such_stream", "there are stdout and stderr")),
+    };
+    let stream = match stream.as_str() {
+        "stdout" => OutputStream::Stdout,
+        "stderr" => OutputStream::Stderr,
+        other => {
+            let detail = format!("there is no stream {:?}: there are stdout and stderr", body::short(other));
+            return Err(Problem::not_found("no_such_stream", detail));
+        }
+    };
+    let query = Query::read(request.uri().query(), &["offset"])?;
+    let offset = query.parse("offset", |text| {
+        text.parse::<u64>().map_err(|_| format!("{:?} is no number of bytes", body::short(text)))
+    })?;
+    let run = app.run_for(&caller, id).await?;
+    let (bytes, status) = app.written(&run.id, stream, offset.unwrap_or(0)).await?;
+    // No charset: what a script writes is bytes. A browser must not take it for a page.
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))];
+    let mut response = (StatusCode::OK, headers, bytes).into_response();
+    response.headers_mut().insert(RUN_STATUS, HeaderValue::from_static(status.as_str()));
+    Ok(response)
+}
+
+/// Follow a run
+///
+/// Server-sent events: `output` with `{stream, offset, text}`, `status`, and `end` with the run's status, which is the last.
+/// `Last-Event-ID` goes on where a connection broke.
+#[utoipa::path(
+    get, path = "/v1/runs/{id}/events", tag = "runs", operation_id = "follow_run",
+    params(
+        ("id" = String, Path, description = "The run"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came"),
+    ),
+    responses(
+        (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
+        (status = "4XX", description = "There is no such run", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn follow_run(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let run = app.run_for(&caller, &id).await?;
+    let at = match headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default()) {
+        None | Some("") => Places::default(),
+        Some(text) => Places::parse(text).ok_or_else(|| {
+            Problem::bad("bad_event_id", "this is no event's id: leave Last-Event-ID out to begin anew")
+                .field("Last-Event-ID")
+        })?,
+    };
+    let follower = Follower { app, id: run.id, at, told: None, waiting: VecDeque::new(), over: false };
+    let events = unfold(follower, |mut follower| async move {
+        let event = follower.next().await?;
+        Some((Ok(event), follower))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}
+
+/// How much of each stream was told of. As an event's id: `12.0`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Places {
+    stdout: u64,
+    stderr: u64,
+}
+
+impl Places {
+    fn parse(text: &str) -> Option<Self> {
+        let (stdout, stderr) = text.split_once('.')?;
+        Some(Places { stdout: stdout.parse().ok()?, stderr: stderr.parse().ok()? })
+    }
+
+    fn of(&mut self, stream: OutputStream) -> &mut u64 {
+        match stream {
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
+        }
+    }
+}
+
+struct Follower {
+    app: App,
+    id: String,
+    at: Places,
+    told: Option<Status>,
+    waiting: VecDeque<Event>,
+    over: bool,
+}
+
+impl Follower {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some(event);
+            }
+            if self.over {
+                return None;
+            }
+            // What to wait for, before looking.
+            let mut changes = self.app.live.find(&self.id).map(|live| live.changes());
+            let end = self.app.wake.end_of(&self.id);
+            let rung = end.rung();
+            if self.look().await.is_err() {
+                // The database is away for now; the client hears nothing, and goes on when it is back.
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
+            if !self.waiting.is_empty() || self.over {
+                continue;
+            }
+            tokio::select! {
+                () = rung => {}
+                () = tokio::time::sleep(LOOK) => {}
+                _ = async { match &mut changes { Some(changes) => changes.changed().await.is_ok(), None => std::future::pending().await } } => {}
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), Problem> {
+        let status = self.app.store.status(&self.id).await?;
+        let Some(status) = status else {
+            self.over = true;
+            return Ok(());
+        };
+        if self.told != Some(status) && !status.is_final() {
+            self.told = Some(status);
+            self.push("status", json!({"status": status}));
+        }
+        for (stream, name) in [(OutputStream::Stdout, "stdout"), (OutputStream::Stderr, "stderr")] {
+            let offset = *self.at.of(stream);
+            let (bytes, _) = self.app.written(&self.id, stream, offset).await?;
+            let whole = if status.is_final() { bytes.len() } else { whole_characters(&bytes) };
+            let mut from = 0;
+            while from < whole {
+                let most = (from + PIECE).min(whole);
+                let to = if most == whole { whole } else { from + whole_characters(&bytes[from..most]).max(1) };
+                let text = String::from_utf8_lossy(&bytes[from..to]).into_owned();
+                let start = *self.at.of(stream);
+                *self.at.of(stream) = start + (to - from) as u64;
+                self.push("output", json!({"stream": name, "offset": start, "text": text}));
+                from = to;
+            }
+        }
+        if status.is_final() {
+            self.push("end", json!({"status": status}));
+            self.over = true;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, name: &str, data: serde_json::Value) {
+        let id = format!("{}.{}", self.at.stdout, self.at.stderr);
+        self.waiting.push_back(Event::default().event(name).id(id).data(data.to_string()));
+    }
+}
+
+/// How many of the bytes are whole characters: one whose end is still to come is left for the next time.
+fn whole_characters(bytes: &[u8]) -> usize {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => bytes.len(),
+        // Broken in the middle: it will not get better.
+        Err(error) if error.error_len().is_some() => bytes.len(),
+        Err(error) => error.valid_up_to(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_is_not_torn() {
+        let text = "aé€".as_bytes();
+        assert_eq!(whole_characters(text), 6);
+        assert_eq!(whole_characters(&text[..5]), 3);
+        assert_eq!(whole_characters(&text[..2]), 1);
+        assert_eq!(whole_characters(b"\xff\xfe"), 2);
+    }
+
+    #[test]
+    fn an_event_names_its_place() {
+        assert_eq!(Places::parse("12.3"), Some(Places { stdout: 12, stderr: 3 }));
+        assert_eq!(Places::parse("x"), None);
+        assert_eq!(Places::parse("1.-2"), None);
+    }
+}

@@ -1,0 +1,365 @@
+//! Runs: asking for one, looking at it, cancelling it, trying it again.
+
+use super::App;
+use super::Part;
+use super::body::{self, Fields, Query};
+use super::launch::{FIELDS, Files, Wishes, idempotency, wait_of};
+use super::problem::Problem;
+use crate::access::Caller;
+use crate::api::{ProblemBody, RunBody};
+use crate::blobs::Kind;
+use crate::clock::Clock;
+use crate::metadata;
+use crate::run::{Cause, INLINE, Run, Status, new_id};
+use crate::script::{Name, SETTINGS, Script, Settings};
+use crate::sources::{Sources, is_archive};
+use crate::store::queue::Cancelled;
+use crate::store::runs::NewRun;
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// The largest request for a run: arguments, and source written as JSON.
+const MOST: usize = 4 << 20;
+/// How long a request to cancel waits for the run's end.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
+
+impl App {
+    /// The script of that name, if the caller may touch it.
+    pub(super) async fn script_for(&self, caller: &Caller, name: &str) -> Result<Script, Problem> {
+        let name = Name::parse(name)?;
+        let script = self.store.script(name.key()).await?;
+        self.check_reach(caller, name.key(), script.as_ref())?;
+        match script {
+            Some(script) => Ok(script),
+            None => Err(self.no_such_script(caller, &name).await),
+        }
+    }
+
+    async fn no_such_script(&self, caller: &Caller, name: &Name) -> Problem {
+        let filter = crate::store::scripts::ScriptFilter { label: None, after: None, limit: 1000 };
+        let known = self.store.scripts(filter).await.unwrap_or_default();
+        let seen = known.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
+        let near = crate::script::nearest(name.as_str(), seen.map(|script| script.name.as_str()));
+        let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        Problem::not_found("no_such_script", format!("there is no script {name}{meant}"))
+    }
+
+    /// The run of that id, if the caller may see it.
+    pub(super) async fn run_for(&self, caller: &Caller, id: &str) -> Result<Run, Problem> {
+        let not_found = || Problem::not_found("no_such_run", format!("there is no run {:?}", body::short(id)));
+        if uuid::Uuid::parse_str(id).is_err() {
+            let detail = if id.bytes().all(|byte| byte.is_ascii_digit()) {
+                format!(
+                    "there is no run {:?}: runs are named by UUIDs, such as 0198c2a4-…, and not by numbers",
+                    body::short(id)
+                )
+            } else {
+                format!("{:?} is no run's id: those are UUIDs", body::short(id))
+            };
+            return Err(Problem::not_found("no_such_run", detail).field("id"));
+        }
+        let run = self.store.run(&id.to_ascii_lowercase()).await?.ok_or_else(not_found)?;
+        if caller.is_limited() {
+            let own = run.created_by.is_some() && run.created_by.as_deref() == caller.id();
+            match &run.script {
+                Some(key) => {
+                    let script = self.store.script(key).await?;
+                    if !own {
+                        self.check_reach(caller, key, script.as_ref())?;
+                    }
+                }
+                None if own => {}
+                None => return Err(not_found()),
+            }
+        }
+        Ok(run)
+    }
+}
+
+/// Run a saved script
+///
+/// Without a body it runs with no arguments. With `?wait=30s` the answer comes when the run has ended, whatever its outcome.
+#[utoipa::path(
+    post, path = "/v1/scripts/{name}/runs", tag = "runs", operation_id = "run_script",
+    params(
+        ("name" = String, Path, description = "The script"),
+        ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one run in 24 hours"),
+    ),
+    request_body(content = super::docs::RunRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "It has ended, or the same request made it before", body = RunBody),
+        (status = 201, description = "It was accepted", body = RunBody),
+        (status = 202, description = "It has not ended yet", body = RunBody),
+        (status = "4XX", description = "It was not accepted", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn run_script(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, stream) = request.into_parts();
+    let query = Query::read(parts.uri.query(), &["wait"])?;
+    let wait = wait_of(&query)?;
+    let sent = body::read(stream, MOST).await?;
+    let now = app.clock.now();
+    let mut fields = Fields::read(&sent, FIELDS)?;
+    let wishes = Wishes::read(&mut fields, now)?;
+    let script = app.script_for(&caller, &name).await?;
+    let script = app.linker.fresh(script, now).await?;
+    let version = match wishes.version {
+        None => script.version.clone(),
+        Some(number) if number == script.version.number => script.version.clone(),
+        Some(number) => app.store.version(&script.key, number).await?.ok_or_else(|| {
+            let detail = format!("{} has no version {number}; the last one is {}", script.name, script.latest);
+            Problem::invalid("version", detail).code("no_such_version")
+        })?,
+    };
+    let settings = script.settings.or(&version.table);
+    let files = Files {
+        script: Some(script.key.clone()),
+        name: script.name.clone(),
+        version: Some(version.number),
+        code: version.usable_code().map(str::to_owned),
+        blob: Some(version.blob),
+        main: version.main,
+        source: None,
+    };
+    let idempotency = idempotency(&parts.headers, &caller, &format!("scripts/{}/runs", script.key), &sent, now)?;
+    let (new, refused) = app.new_run(&caller, wishes, files, &settings, now).await?;
+    app.launch(new, refused, idempotency, wait, now).await
+}
+
+/// Run source that is sent along
+///
+/// Nothing is kept but the run. The body is JSON with `source`, or the source itself.
+#[utoipa::path(
+    post, path = "/v1/runs", tag = "runs", operation_id = "run_source",
+    params(
+        ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
+        ("name" = Option<String>, Query, description = "A name for it, when the body is the source itself"),
+        ("entry" = Option<String>, Query, description = "What to call, when the body is the source itself"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one run in 24 hours"),
+    ),
+    request_body(content = super::docs::SourceRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "It has ended, or the same request made it before", body = RunBody),
+        (status = 201, description = "It was accepted", body = RunBody),
+        (status = 202, description = "It has not ended yet", body = RunBody),
+        (status = "4XX", description = "It was not accepted", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn run_source(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, stream) = request.into_parts();
+    let query = Query::read(parts.uri.query(), &["wait", "name", "entry"])?;
+    let wait = wait_of(&query)?;
+    let sent = body::read(stream, MOST).await?;
+    let now = app.clock.now();
+    let mut known = vec!["source", "name"];
+    known.extend(FIELDS.iter().filter(|field| **field != "version"));
+    known.extend(SETTINGS.iter().filter(|field| !FIELDS.contains(field) && **field != "concurrency"));
+    let mut fields = if is_json(&parts.headers, &sent) {
+        Fields::read(&sent, &known)?
+    } else {
+        let text = String::from_utf8(sent.to_vec()).map_err(|_| {
+            Problem::invalid("source", "source that is sent as the body is UTF-8; send other encodings as a script")
+        })?;
+        Fields::of(Value::Object(Map::from_iter([("source".to_owned(), Value::from(text))])), &known)?
+    };
+    let source: Bytes = match fields.take::<String>("source")? {
+        Some(source) if !source.is_empty() => Bytes::from(source),
+        _ => return Err(Problem::bad("empty_source", "there is no source to run").field("source")),
+    };
+    let name: Option<String> = fields.take("name")?;
+    let name = match name.as_deref().or(query.one("name")?) {
+        Some(name) => Name::parse(name)?.as_str().to_owned(),
+        None => "script".to_owned(),
+    };
+    let mut wishes = Wishes::read(&mut fields, now)?;
+    wishes.entry = match (wishes.entry, query.one("entry")?) {
+        (None, Some(entry)) => {
+            crate::script::check_entry(entry).map_err(|why| Problem::invalid("entry", why))?;
+            Some(entry.to_owned())
+        }
+        (entry, _) => entry,
+    };
+    let asked = settings_of(fields)?;
+    if is_archive(&source) {
+        return Err(Problem::invalid("source", "an archive cannot be sent along as text; save it as a script"));
+    }
+    let sources = Sources::one(&name, source)?;
+    let table =
+        metadata::read(sources.source()).map_err(|why| Problem::invalid("source", why).code("bad_metadata"))?.cronbox;
+    let settings = asked.or(&table);
+    settings.check().map_err(|(field, why)| Problem::invalid(field, why))?;
+    let (blob, source) = if sources.source().len() <= INLINE {
+        (None, Some(sources.source().to_vec()))
+    } else {
+        (Some(app.put_blob(Kind::Source, sources.source().clone(), now).await?), None)
+    };
+    let settings = Settings { concurrency: None, ..settings };
+    let files = Files { script: None, name, version: None, blob, code: None, main: sources.main.clone(), source };
+    let idempotency = idempotency(&parts.headers, &caller, "runs", &sent, now)?;
+    let (new, refused) = app.new_run(&caller, wishes, files, &settings, now).await?;
+    app.launch(new, refused, idempotency, wait, now).await
+}
+
+/// Whether a body is meant as JSON: it says so, or it looks so and does not say otherwise.
+pub(super) fn is_json(headers: &HeaderMap, body: &[u8]) -> bool {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    said.contains("json") || (!said.starts_with("text/") && body.trim_ascii_start().starts_with(b"{"))
+}
+
+/// What of a request is settings.
+pub(super) fn settings_of(fields: Fields) -> Result<Settings, Problem> {
+    let rest = fields.rest();
+    // One by one, so that the one at fault is known.
+    let mut settings = Settings::default();
+    for (name, value) in rest {
+        if value.is_null() {
+            continue;
+        }
+        let one: Settings = serde_json::from_value(Value::Object(Map::from_iter([(name.clone(), value)])))
+            .map_err(|error| Problem::invalid(&name, format!("{name}: {error}")))?;
+        settings = one.or(&settings);
+    }
+    settings.check().map_err(|(field, why)| Problem::invalid(field, why))?;
+    Ok(settings)
+}
+
+/// Look at a run
+#[utoipa::path(
+    get, path = "/v1/runs/{id}", tag = "runs", operation_id = "get_run",
+    params(
+        ("id" = String, Path, description = "The run"),
+        ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
+    ),
+    responses(
+        (status = 200, description = "The run", body = RunBody),
+        (status = 202, description = "It has not ended while this waited", body = RunBody),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_run(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::read(request.uri().query(), &["wait"])?;
+    let run = app.run_for(&caller, &id).await?;
+    match wait_of(&query)? {
+        Some(wait) => app.wait_for(&run.id, wait).await,
+        None => app.answer_run(&run, StatusCode::OK, Vec::new()).await,
+    }
+}
+
+/// Cancel a run
+///
+/// One that has not begun never will; one under way is stopped.
+#[utoipa::path(
+    post, path = "/v1/runs/{id}/cancel", tag = "runs", operation_id = "cancel_run",
+    params(("id" = String, Path, description = "The run")),
+    responses(
+        (status = 200, description = "It is cancelled", body = RunBody),
+        (status = 202, description = "It was told to stop", body = RunBody),
+        (status = "4XX", description = "It was not", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cancel_run(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+) -> Result<Response, Problem> {
+    let run = app.run_for(&caller, &id).await?;
+    match app.store.cancel(&run.id, "cancelled", app.clock.now()).await? {
+        Cancelled::Done => {
+            app.wake.ring_ended(&run.id);
+            app.wake.ring_queued();
+            app.answer(&run.id, StatusCode::OK, Vec::new()).await
+        }
+        Cancelled::Asked(_) => {
+            app.wake.ring_cancel(&run.id);
+            app.wait_for(&run.id, CANCEL_WAIT).await
+        }
+        Cancelled::Final(Status::Cancelled) => app.answer(&run.id, StatusCode::OK, Vec::new()).await,
+        Cancelled::Final(status) => {
+            Err(Problem::conflict("run_is_final", format!("the run has ended already: {status}")))
+        }
+        Cancelled::Unknown => Err(Problem::not_found("no_such_run", "the run is gone")),
+    }
+}
+
+/// Try a run again
+///
+/// Makes a new run with the same source, arguments and limits.
+#[utoipa::path(
+    post, path = "/v1/runs/{id}/retry", tag = "runs", operation_id = "retry_run",
+    params(
+        ("id" = String, Path, description = "The run"),
+        ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
+    ),
+    responses(
+        (status = 200, description = "The new run has ended", body = RunBody),
+        (status = 201, description = "The new run", body = RunBody),
+        (status = 202, description = "The new run has not ended yet", body = RunBody),
+        (status = "4XX", description = "None was made", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn retry_run(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::read(request.uri().query(), &["wait"])?;
+    let wait = wait_of(&query)?;
+    let run = app.run_for(&caller, &id).await?;
+    if run.script.is_none() && !caller.has(crate::access::Scope::Exec) {
+        return Err(Problem::forbidden("missing_scope", "source that was sent along is run again with the scope exec"));
+    }
+    if !run.status.is_final() {
+        return Err(Problem::conflict("run_is_not_final", format!("the run has not ended: it is {}", run.status)));
+    }
+    let now = app.clock.now();
+    let source = match (&run.script, &run.spec.blob) {
+        (None, None) => app.store.run_source(&run.id).await?,
+        _ => None,
+    };
+    let new = again(&run, source, &caller, &app.clock);
+    app.launch(new, Vec::new(), None, wait, now).await
+}
+
+/// A run like another.
+fn again(run: &Run, source: Option<Vec<u8>>, caller: &Caller, clock: &Clock) -> NewRun {
+    NewRun {
+        id: new_id(clock.now()),
+        script: run.script.clone(),
+        name: run.name.clone(),
+        version: run.version,
+        cause: Cause::Retry,
+        run_at: None,
+        priority: run.priority,
+        spec: run.spec.clone(),
+        source,
+        args: run.args.clone(),
+        labels: run.labels.clone(),
+        retry_of: Some(run.id.clone()),
+        created_by: caller.id().map(str::to_owned),
+        bounded: true,
+    }
+}

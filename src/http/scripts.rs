@@ -1,0 +1,637 @@
+//! Scripts: uploading in every form, looking, changing, deleting.
+
+use super::body::{self, Fields, Query};
+use super::problem::Problem;
+use super::runs::settings_of;
+use super::{App, Part, PathParts};
+use crate::access::Caller;
+use crate::api::{Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
+use crate::clock::Time;
+use crate::keeper::{KeepError, Keeper, Wanted};
+use crate::limits::{Asked, NotGranted};
+use crate::linker::LinkError;
+use crate::script::{LinkState, Name, SETTINGS, Script, Settings};
+use crate::sources::{MAX_BUNDLE, Sources, is_archive};
+use crate::store::scripts::{Deleted, ScriptFilter};
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+/// The largest upload: a bundle, and what the form around it takes; in JSON a source may take six times its size.
+const MOST: usize = MAX_BUNDLE + (1 << 20);
+/// The largest change of settings.
+const MOST_SETTINGS: usize = 1 << 20;
+
+impl From<KeepError> for Problem {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Source(error) => error.into(),
+            KeepError::Refused(refused) => refused.into(),
+            KeepError::Metadata(why) => Problem::invalid("source", why).code("bad_metadata"),
+            KeepError::Setting(setting, why) => {
+                Problem::invalid(setting, format!("the script's metadata, {setting}: {why}"))
+            }
+            KeepError::Blob(error) => error.into(),
+            KeepError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LinkError> for Problem {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::NotAllowed(why) => Problem::invalid("from", why).code("link_not_allowed"),
+            LinkError::Blob(crate::blobs::BlobError::Missing(url)) => {
+                Problem::invalid("from", format!("there is nothing at {url}")).code("link_broken")
+            }
+            LinkError::Blob(error) => error.into(),
+            LinkError::Keep(error) => error.into(),
+        }
+    }
+}
+
+/// What was uploaded.
+enum Content {
+    Sources(Sources),
+    Link(String),
+}
+
+/// Upload a script
+///
+/// The body is the source (with any type that curl sends), a zip archive, a multipart form with one or more files, or JSON.
+/// The same content again makes no new version.
+#[utoipa::path(
+    put, path = "/v1/scripts/{name}", tag = "scripts", operation_id = "put_script",
+    params(
+        ("name" = String, Path, description = "Its name; a trailing .py is dropped"),
+        ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
+    ),
+    request_body(content(
+        (super::docs::ScriptRequest = "application/json"),
+        (String = "text/x-python"),
+        (Vec<u8> = "application/zip"),
+        (super::docs::ScriptForm = "multipart/form-data"),
+    )),
+    responses(
+        (status = 200, description = "It had this content already", body = UploadedBody),
+        (status = 201, description = "This is a new version", body = UploadedBody),
+        (status = "4XX", description = "It was not taken", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn put_script(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::read(request.uri().query(), &["check"])?;
+    let unchecked = !query.flag("check", true)?;
+    upload(&app, &caller, &Name::parse(&name)?, unchecked, request).await
+}
+
+/// Upload a script, its name in the query
+#[utoipa::path(
+    post, path = "/v1/scripts", tag = "scripts", operation_id = "create_script",
+    params(
+        ("name" = String, Query, description = "Its name; a trailing .py is dropped"),
+        ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
+    ),
+    request_body(content(
+        (super::docs::ScriptRequest = "application/json"),
+        (String = "text/x-python"),
+        (Vec<u8> = "application/zip"),
+        (super::docs::ScriptForm = "multipart/form-data"),
+    )),
+    responses(
+        (status = 200, description = "It had this content already", body = UploadedBody),
+        (status = 201, description = "This is a new version", body = UploadedBody),
+        (status = "4XX", description = "It was not taken", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn create_script(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::read(request.uri().query(), &["name", "check"])?;
+    let unchecked = !query.flag("check", true)?;
+    let Some(name) = query.one("name")? else {
+        let detail = "a script needs a name: POST /v1/scripts?name=price, or PUT /v1/scripts/price";
+        return Err(Problem::bad("missing_name", detail).field("name"));
+    };
+    upload(&app, &caller, &Name::parse(name)?, unchecked, request).await
+}
+
+async fn upload(
+    app: &App,
+    caller: &Caller,
+    name: &Name,
+    unchecked: bool,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, stream) = request.into_parts();
+    let content = body::read(stream, MOST).await?;
+    let known = app.store.script(name.key()).await?;
+    app.check_reach(caller, name.key(), known.as_ref())?;
+    let stripped = is_stripped_form(&parts.headers, &content);
+    let (sent, settings) = read_upload(parts, content, name).await?;
+    let now = app.clock.now();
+    let keeper = Keeper { store: app.store.clone(), blobs: app.blobs.clone(), checker: app.checker.clone() };
+    let (sources, link) = match sent {
+        Content::Sources(sources) => (sources, None),
+        Content::Link(from) => {
+            let url = app.linker.normal(&from)?;
+            let (content, tag) = app.linker.read(&url).await?;
+            (Sources::of_bytes(name.as_str(), content)?, Some((url, tag)))
+        }
+    };
+    let line_breaks = || {
+        let detail =
+            "the body has no line breaks: curl's -d strips them; send the file with --data-binary @FILE or -T FILE";
+        Problem::invalid("source", detail).code("line_breaks_stripped")
+    };
+    if stripped && sources.source().trim_ascii_start().starts_with(b"#") {
+        return Err(line_breaks());
+    }
+    let wanted = Wanted { settings, link: link.as_ref().map(|(url, _)| url.clone()), unchecked };
+    let kept = match keeper.keep(name, &sources, wanted, now).await {
+        Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => return Err(line_breaks()),
+        kept => kept?,
+    };
+    if let Some((_, tag)) = link {
+        let state = LinkState { tag: Some(tag), checked_at: Some(now), error: None };
+        app.store.set_link_state(name.key(), &state).await?;
+    }
+    let not_granted = app.grant_what_is_asked(caller, &kept.script, now).await?;
+    let script = app.store.script(name.key()).await?.unwrap_or(kept.script);
+    let body = UploadedBody {
+        script: script.name.clone(),
+        body: ScriptBody::from(&script),
+        schedules: Vec::new(),
+        not_granted,
+    };
+    let status = if kept.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let mut response = (status, Json(body)).into_response();
+    if let Ok(place) = HeaderValue::from_str(&format!("/v1/scripts/{}", script.name)) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}
+
+impl App {
+    /// Grants what a script asks for when the caller may, and says what is not granted.
+    async fn grant_what_is_asked(
+        &self,
+        caller: &Caller,
+        script: &Script,
+        now: Time,
+    ) -> Result<Vec<NotGranted>, Problem> {
+        let settings = script.in_force();
+        let asked = Asked::read(&settings.limits).map_err(|error| {
+            let field = format!("limits.{}", error.name);
+            Problem::invalid(&field, format!("{field}: {}", error.why))
+        })?;
+        let above = asked.above(&self.rules.defaults);
+        if above != Asked::default() && Self::grants_itself(caller) {
+            self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
+        }
+        let granted = self.store.granted_limits(&script.key).await?;
+        let (_, mut refused) = asked.in_force(&granted, &self.rules.defaults, &self.rules.ceiling);
+        refused.extend(settings.allow.iter().map(|host| NotGranted {
+            what: "allow".into(),
+            asked: host.clone(),
+            in_force: "no network".into(),
+        }));
+        Ok(refused)
+    }
+}
+
+/// A body that curl's `-d` may have taken the line breaks from: of a form's type, and one line.
+fn is_stripped_form(headers: &HeaderMap, content: &[u8]) -> bool {
+    kind_of(headers) == "application/x-www-form-urlencoded" && !content.contains(&b'\n') && !content.contains(&b'\r')
+}
+
+/// The type of a body, without its parameters; empty when none was said.
+fn kind_of(headers: &HeaderMap) -> String {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+async fn read_upload(parts: Parts, content: Bytes, name: &Name) -> Result<(Content, Option<Settings>), Problem> {
+    let kind = kind_of(&parts.headers);
+    match kind.as_str() {
+        "multipart/form-data" => read_form(parts, content, name).await,
+        kind if kind == "application/json" || kind.ends_with("+json") => read_json(&content, name),
+        ""
+        | "application/octet-stream"
+        | "application/x-www-form-urlencoded"
+        | "application/zip"
+        | "application/x-zip-compressed"
+        | "application/x-python"
+        | "application/x-python-code"
+        | "application/x-bytecode.python" => Ok((Content::Sources(Sources::of_bytes(name.as_str(), content)?), None)),
+        kind if kind.starts_with("text/") => Ok((Content::Sources(Sources::of_bytes(name.as_str(), content)?), None)),
+        other => {
+            let detail = format!(
+                "{:?} is no type that a script comes in: send text/x-python, application/zip, multipart/form-data or application/json",
+                body::short(other)
+            );
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_type", detail).field("Content-Type"))
+        }
+    }
+}
+
+fn read_json(content: &[u8], name: &Name) -> Result<(Content, Option<Settings>), Problem> {
+    let mut known = vec!["source", "files", "from"];
+    known.extend(SETTINGS);
+    let mut fields = Fields::read(content, &known)?;
+    let source: Option<String> = fields.take("source")?;
+    let files: Option<Map<String, Value>> = fields.take("files")?;
+    let from: Option<String> = fields.take("from")?;
+    let settings = settings_of(fields)?;
+    let settings = (settings != Settings::default()).then_some(settings);
+    let sent = match (source, files, from) {
+        (Some(source), None, None) => Content::Sources(Sources::one(name.as_str(), Bytes::from(source))?),
+        (None, Some(files), None) => {
+            let mut list = Vec::new();
+            for (path, content) in files {
+                let Value::String(content) = content else {
+                    let detail = format!(
+                        "files: the content of {:?} is {}, and not a text",
+                        body::short(&path),
+                        body::kind(&content)
+                    );
+                    return Err(Problem::invalid("files", detail));
+                };
+                list.push((path, Bytes::from(content)));
+            }
+            Content::Sources(Sources::several(list, None)?)
+        }
+        (None, None, Some(from)) => Content::Link(from),
+        (None, None, None) => {
+            return Err(Problem::bad("empty_source", "one of source, files and from is needed").field("source"));
+        }
+        _ => {
+            return Err(
+                Problem::bad("ambiguous_source", "only one of source, files and from can be there").field("source")
+            );
+        }
+    };
+    Ok((sent, settings))
+}
+
+async fn read_form(parts: Parts, content: Bytes, name: &Name) -> Result<(Content, Option<Settings>), Problem> {
+    let broken = |why: String| Problem::bad("bad_multipart", format!("the form cannot be read: {why}"));
+    let request = Request::from_parts(parts, axum::body::Body::from(content));
+    let mut form = Multipart::from_request(request, &()).await.map_err(|error| broken(error.body_text()))?;
+    let mut files: Vec<(String, Bytes)> = Vec::new();
+    let mut said = Map::new();
+    let mut archive = None;
+    while let Some(field) = form.next_field().await.map_err(|error| broken(error.body_text()))? {
+        let field_name = field.name().unwrap_or_default().to_owned();
+        let file = field.file_name().map(str::to_owned);
+        let content = field.bytes().await.map_err(|error| broken(error.body_text()))?;
+        match file {
+            Some(_) if is_archive(&content) => {
+                if archive.replace(content).is_some() {
+                    return Err(Problem::invalid("file", "there is more than one archive").code("bad_multipart"));
+                }
+            }
+            Some(path) => files.push((path, content)),
+            None if field_name == "source" || field_name == "file" => {
+                files.push((format!("{}.py", name.as_str()), content))
+            }
+            None if field_name == "settings" => {
+                let fields = Fields::read(&content, SETTINGS)?;
+                said.extend(fields.rest());
+            }
+            None if SETTINGS.contains(&field_name.as_str()) => {
+                let text = String::from_utf8_lossy(&content).into_owned();
+                let plain = matches!(field_name.as_str(), "title" | "entry" | "result" | "timezone" | "on_lost");
+                let value = if plain { None } else { serde_json::from_str(&text).ok() };
+                said.insert(field_name, value.unwrap_or(Value::String(text)));
+            }
+            None => {
+                let near =
+                    crate::script::nearest(&field_name, SETTINGS.iter().copied().chain(["file", "source", "settings"]));
+                let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                let shown = body::short(&field_name);
+                return Err(
+                    Problem::invalid(&shown, format!("there is no field {shown:?}{meant}")).code("unknown_field")
+                );
+            }
+        }
+    }
+    let settings = settings_of(Fields::of(Value::Object(said), SETTINGS)?)?;
+    let settings = (settings != Settings::default()).then_some(settings);
+    let sources = match (archive, files.as_mut_slice()) {
+        (Some(archive), []) => Sources::of_archive(&archive)?,
+        (Some(_), _) => return Err(Problem::invalid("file", "an archive stands alone").code("bad_multipart")),
+        // One file is the script, whatever it was called where it came from.
+        (None, [(_, content)]) => Sources::one(name.as_str(), content.clone())?,
+        (None, _) => {
+            let own = format!("{}.py", name.as_str());
+            let main = files.iter().any(|(path, _)| *path == own).then_some(own);
+            let has_main = files.iter().any(|(path, _)| path == "main.py" || path == "__main__.py");
+            Sources::several(files, main.as_deref().filter(|_| !has_main))?
+        }
+    };
+    Ok((Content::Sources(sources), settings))
+}
+
+/// List scripts
+#[utoipa::path(
+    get, path = "/v1/scripts", tag = "scripts", operation_id = "list_scripts",
+    params(
+        ("label" = Option<String>, Query, description = "Only those with this label: key=value"),
+        ("limit" = Option<usize>, Query, description = "How many; 100 unless told, at most 1000"),
+        ("cursor" = Option<String>, Query, description = "Where the last page ended"),
+    ),
+    responses(
+        (status = 200, description = "Scripts by name", body = Page<ScriptBody>),
+        (status = "4XX", description = "The list cannot be had so", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_scripts(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Json<Page<ScriptBody>>, Problem> {
+    let query = Query::read(request.uri().query(), &["label", "limit", "cursor"])?;
+    let limit = query.limit(100, 1000)?;
+    let label = query.parse("label", |text| {
+        let (key, value) = text.split_once('=').ok_or("write key=value")?;
+        Ok((key.to_owned(), value.to_owned()))
+    })?;
+    let after =
+        query.parse("cursor", |text| Name::parse(text).map(|name| name.key().to_owned()).map_err(|_| bad_cursor()))?;
+    let mut filter = ScriptFilter { label, after, limit: limit + 1 };
+    let mut seen: Vec<Script> = Vec::new();
+    loop {
+        let page = app.store.scripts(filter.clone()).await?;
+        let whole = page.len() <= limit;
+        filter.after = page.last().map(|script| script.key.clone());
+        seen.extend(page.into_iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels)));
+        if whole || seen.len() > limit {
+            break;
+        }
+    }
+    let more = seen.len() > limit;
+    seen.truncate(limit);
+    let next_cursor = if more { seen.last().map(|script| script.key.clone()) } else { None };
+    Ok(Json(Page { items: seen.iter().map(ScriptBody::from).collect(), next_cursor }))
+}
+
+/// What is said about a cursor that is none.
+pub(super) fn bad_cursor() -> String {
+    "this is no cursor: take next_cursor of the page before".into()
+}
+
+/// Look at a script
+#[utoipa::path(
+    get, path = "/v1/scripts/{name}", tag = "scripts", operation_id = "get_script",
+    params(("name" = String, Path, description = "The script")),
+    responses(
+        (status = 200, description = "The script", body = ScriptBody),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_script(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+) -> Result<Json<ScriptBody>, Problem> {
+    Ok(Json(ScriptBody::from(&app.script_for(&caller, &name).await?)))
+}
+
+/// Change a script's settings
+///
+/// What is not there stays; null takes away what was set, so that what the source says holds again.
+#[utoipa::path(
+    patch, path = "/v1/scripts/{name}", tag = "scripts", operation_id = "patch_script",
+    params(("name" = String, Path, description = "The script")),
+    request_body(content = super::docs::SettingsRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The script as it is now", body = UploadedBody),
+        (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn patch_script(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+    request: Request,
+) -> Result<Json<UploadedBody>, Problem> {
+    let content = body::read(request.into_body(), MOST_SETTINGS).await?;
+    let fields = Fields::read(&content, SETTINGS)?;
+    let script = app.script_for(&caller, &name).await?;
+    let mut merged = match serde_json::to_value(&script.settings) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    for (name, value) in fields.rest() {
+        match (merged.get_mut(&name), value) {
+            (_, Value::Null) => {
+                merged.remove(&name);
+            }
+            // Labels, limits and the environment are changed name by name.
+            (Some(Value::Object(old)), Value::Object(new)) if name != "retries" => {
+                for (key, value) in new {
+                    if value.is_null() {
+                        old.remove(&key)
+                    } else {
+                        old.insert(key, value)
+                    };
+                }
+            }
+            (_, value) => {
+                merged.insert(name, value);
+            }
+        }
+    }
+    let settings = settings_of(Fields::of(Value::Object(merged), SETTINGS)?)?;
+    Asked::read(&settings.limits).map_err(|error| {
+        let field = format!("limits.{}", error.name);
+        Problem::invalid(&field, format!("{field}: {}", error.why))
+    })?;
+    // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
+    app.check_reach(&caller, &script.key, Some(&Script { settings: settings.clone(), ..script.clone() }))?;
+    let now = app.clock.now();
+    let gone = || Problem::not_found("no_such_script", "the script was deleted meanwhile");
+    let script = app.store.set_settings(&script.key, settings, now).await?.ok_or_else(gone)?;
+    app.wake.ring_queued();
+    let not_granted = app.grant_what_is_asked(&caller, &script, now).await?;
+    let body = ScriptBody::from(&script);
+    Ok(Json(UploadedBody { script: script.name.clone(), body, schedules: Vec::new(), not_granted }))
+}
+
+/// Delete a script
+///
+/// All its versions go; its runs stay. Those that wait are cancelled, those under way are stopped.
+#[utoipa::path(
+    delete, path = "/v1/scripts/{name}", tag = "scripts", operation_id = "delete_script",
+    params(("name" = String, Path, description = "The script")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete_script(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+) -> Result<StatusCode, Problem> {
+    let script = app.script_for(&caller, &name).await?;
+    match app.store.delete_script(&script.key, app.clock.now()).await? {
+        Deleted::Unknown => Err(Problem::not_found("no_such_script", "the script was deleted meanwhile")),
+        Deleted::Done { cancelled, running } => {
+            cancelled.iter().for_each(|id| app.wake.ring_ended(id));
+            running.iter().for_each(|id| app.wake.ring_cancel(id));
+            Ok(StatusCode::NO_CONTENT)
+        }
+    }
+}
+
+/// List a script's versions
+#[utoipa::path(
+    get, path = "/v1/scripts/{name}/versions", tag = "scripts", operation_id = "list_versions",
+    params(
+        ("name" = String, Path, description = "The script"),
+        ("limit" = Option<usize>, Query, description = "How many; 100 unless told, at most 1000"),
+        ("cursor" = Option<String>, Query, description = "Where the last page ended"),
+    ),
+    responses(
+        (status = 200, description = "Versions, newest first", body = Page<VersionBody>),
+        (status = "4XX", description = "The list cannot be had so", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_versions(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+    request: Request,
+) -> Result<Json<Page<VersionBody>>, Problem> {
+    let query = Query::read(request.uri().query(), &["limit", "cursor"])?;
+    let limit = query.limit(100, 1000)?;
+    let before = query.parse("cursor", |text| text.parse::<i64>().map_err(|_| bad_cursor()))?;
+    let script = app.script_for(&caller, &name).await?;
+    let mut versions = app.store.versions(&script.key, before, limit + 1).await?;
+    let more = versions.len() > limit;
+    versions.truncate(limit);
+    let next_cursor = if more { versions.last().map(|version| version.number.to_string()) } else { None };
+    let items = versions.iter().map(|version| VersionBody::new(version, script.version.number)).collect();
+    Ok(Json(Page { items, next_cursor }))
+}
+
+/// Get the source of a version
+///
+/// One file as it was uploaded; several as a zip archive.
+#[utoipa::path(
+    get, path = "/v1/scripts/{name}/versions/{number}/source", tag = "scripts", operation_id = "get_source",
+    params(
+        ("name" = String, Path, description = "The script"),
+        ("number" = i64, Path, description = "The version"),
+    ),
+    responses(
+        (status = 200, description = "The source", content((String = "text/x-python"), (Vec<u8> = "application/zip"), (Vec<u8> = "application/octet-stream"))),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 500, description = "The source is corrupt or missing", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The blob store is away", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_source(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    PathParts(parts): PathParts,
+) -> Result<Response, Problem> {
+    let (name, number) = match parts.as_slice() {
+        [name, number] => (name, number),
+        _ => return Err(Problem::not_found("no_such_version", "there is no such version")),
+    };
+    let script = app.script_for(&caller, name).await?;
+    let missing = || {
+        let detail =
+            format!("{} has no version {:?}; the last one is {}", script.name, body::short(number), script.latest);
+        Problem::not_found("no_such_version", detail)
+    };
+    let number: i64 = number.parse().map_err(|_| missing())?;
+    let version = app.store.version(&script.key, number).await?.ok_or_else(missing)?;
+    let content = app.blobs.get(&version.blob).await?;
+    let (kind, ending) = if version.blob.ends_with(".zip") {
+        ("application/zip", "zip")
+    } else if version.main.ends_with(".pyc") {
+        ("application/octet-stream", "pyc")
+    } else {
+        ("text/x-python; charset=utf-8", "py")
+    };
+    let disposition = format!("attachment; filename=\"{}.{ending}\"", script.name);
+    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    Ok((headers, content).into_response())
+}
+
+/// Put an earlier version in force
+///
+/// Without a body: the one before.
+#[utoipa::path(
+    post, path = "/v1/scripts/{name}/rollback", tag = "scripts", operation_id = "roll_back_script",
+    params(("name" = String, Path, description = "The script")),
+    request_body(content = super::docs::RollbackRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The script as it is now", body = ScriptBody),
+        (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn roll_back_script(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+    request: Request,
+) -> Result<Json<ScriptBody>, Problem> {
+    let content = body::read(request.into_body(), MOST_SETTINGS).await?;
+    let wanted: Option<i64> = Fields::read(&content, &["version"])?.take("version")?;
+    let script = app.script_for(&caller, &name).await?;
+    let number = match wanted {
+        Some(number) => number,
+        None => {
+            let before = app.store.versions(&script.key, Some(script.version.number), 1).await?;
+            let none = || {
+                Problem::conflict(
+                    "no_earlier_version",
+                    format!("{} has no version before {}", script.name, script.version.number),
+                )
+            };
+            before.first().map(|version| version.number).ok_or_else(none)?
+        }
+    };
+    let missing = || {
+        let detail = format!("{} has no version {number}; the last one is {}", script.name, script.latest);
+        Problem::invalid("version", detail).code("no_such_version")
+    };
+    let script = app.store.set_version(&script.key, number, app.clock.now()).await?.ok_or_else(missing)?;
+    Ok(Json(ScriptBody::from(&script)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::runs::is_json;
+    use super::*;
+
+    #[test]
+    fn what_curl_sends_is_told_apart() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(kind_of(&headers), "");
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        assert!(is_stripped_form(&headers, b"import os print(1)"));
+        assert!(!is_stripped_form(&headers, b"import os\nprint(1)"));
+        assert!(is_json(&headers, b" {\"args\": {}}"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/x-python; charset=utf-8"));
+        assert_eq!(kind_of(&headers), "text/x-python");
+        assert!(!is_json(&headers, b"{1: 2}"));
+    }
+}

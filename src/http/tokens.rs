@@ -1,0 +1,211 @@
+//! Tokens and grants.
+
+use super::body::{self, Fields};
+use super::problem::Problem;
+use super::{App, Part, PathParts};
+use crate::access::{Caller, SCOPES, Scope, Token, hash, new_token};
+use crate::api::{GrantBody, Page, ProblemBody, TokenBody};
+use crate::clock::rfc3339;
+use crate::limits::Asked;
+use crate::quantity;
+use crate::script::{Name, Quantity};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use std::collections::BTreeMap;
+
+const MOST: usize = 64 << 10;
+
+/// List tokens
+#[utoipa::path(
+    get, path = "/v1/tokens", tag = "access", operation_id = "list_tokens",
+    responses(
+        (status = 200, description = "Tokens, without what they are", body = Page<TokenBody>),
+        (status = "4XX", description = "They are not told", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<Page<TokenBody>>, Problem> {
+    let tokens = app.store.tokens().await?;
+    Ok(Json(Page { items: tokens.iter().map(TokenBody::from).collect(), next_cursor: None }))
+}
+
+/// Make a token
+///
+/// The answer holds it; it is told only this once. The first token ends the time in which this machine's user needs none.
+#[utoipa::path(
+    post, path = "/v1/tokens", tag = "access", operation_id = "create_token",
+    request_body(content = super::docs::TokenRequest, content_type = "application/json"),
+    responses(
+        (status = 201, description = "The token", body = TokenBody),
+        (status = "4XX", description = "None was made", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn create_token(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let content = body::read(request.into_body(), MOST).await?;
+    let mut fields = Fields::read(&content, &["name", "scopes", "scripts", "labels", "expires_in"])?;
+    let name: String = fields.take("name")?.unwrap_or_default();
+    if name.is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
+        return Err(Problem::invalid("name", "a token needs a name of 1 to 100 characters, for people to know it by"));
+    }
+    let words: Vec<String> = fields.take("scopes")?.unwrap_or_default();
+    let mut scopes = Vec::new();
+    for word in &words {
+        let all = SCOPES.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+        let unknown = || Problem::invalid("scopes", format!("{:?} is no scope; there are {all}", body::short(word)));
+        scopes.push(Scope::parse(word).ok_or_else(unknown)?);
+    }
+    scopes.sort();
+    scopes.dedup();
+    if scopes.is_empty() {
+        return Err(Problem::invalid("scopes", "a token without scopes allows nothing: name at least one"));
+    }
+    let scripts: Option<Vec<String>> = fields.take("scripts")?;
+    let scripts = match scripts {
+        None => None,
+        Some(names) => {
+            let keys = names.iter().map(|name| Name::parse(name).map(|name| name.key().to_owned()));
+            Some(keys.collect::<Result<Vec<_>, _>>().map_err(|error| Problem::invalid("scripts", error.to_string()))?)
+        }
+    };
+    let labels: Option<Vec<String>> = fields.take("labels")?;
+    if labels.iter().flatten().any(|label| !label.contains('=')) {
+        return Err(Problem::invalid("labels", "a label is written key=value"));
+    }
+    // A limited token would hand out more than it has.
+    if caller.is_limited() {
+        return Err(Problem::forbidden("script_out_of_reach", "a token that is limited to scripts makes no others"));
+    }
+    let now = app.clock.now();
+    let expires_in: Option<Quantity> = fields.take("expires_in")?;
+    let expires_at = match expires_in {
+        None => None,
+        Some(text) => {
+            let time =
+                quantity::parse_duration(&text.to_string()).map_err(|why| Problem::invalid("expires_in", why))?;
+            let end = chrono::TimeDelta::from_std(time).ok().and_then(|time| now.checked_add_signed(time));
+            Some(end.ok_or_else(|| Problem::invalid("expires_in", "that is too long a time"))?)
+        }
+    };
+    let secret = new_token().map_err(|error| {
+        tracing::error!(%error, "no randomness");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the system gives no randomness")
+    })?;
+    let id = crate::run::new_id(now);
+    let token = Token { id, name, scopes, scripts, labels, created_at: now, expires_at, last_used_at: None };
+    app.store.add_token(&token, &hash(&secret)).await?;
+    Ok((StatusCode::CREATED, Json(TokenBody { token: Some(secret), ..TokenBody::from(&token) })).into_response())
+}
+
+/// Remove a token
+#[utoipa::path(
+    delete, path = "/v1/tokens/{id}", tag = "access", operation_id = "delete_token",
+    params(("id" = String, Path, description = "The token's id")),
+    responses(
+        (status = 204, description = "It is gone, at once"),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete_token(State(app): State<App>, Part(id): Part) -> Result<StatusCode, Problem> {
+    let tokens = app.store.tokens().await?;
+    let admins = tokens.iter().filter(|token| token.scopes.contains(&Scope::Admin)).count();
+    // Without any token this machine's user would be let in again; on other listeners, nobody ever.
+    if admins == 1
+        && tokens.len() > 1
+        && tokens.iter().any(|token| token.id == id && token.scopes.contains(&Scope::Admin))
+    {
+        let detail = "this is the last token with the scope admin, and others are left: remove those first";
+        return Err(Problem::conflict("last_admin", detail));
+    }
+    match app.store.remove_token(&id).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found("no_such_token", format!("there is no token {:?}", body::short(&id)))),
+    }
+}
+
+/// List grants
+#[utoipa::path(
+    get, path = "/v1/grants", tag = "access", operation_id = "list_grants",
+    responses(
+        (status = 200, description = "What scripts were allowed beyond the default", body = Page<GrantBody>),
+        (status = "4XX", description = "They are not told", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_grants(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Page<GrantBody>>, Problem> {
+    let reach = app.reach_of(&caller).await?;
+    let grants = app.store.grants().await?;
+    let seen = grants.into_iter().filter(|grant| reach.as_ref().is_none_or(|reach| reach.contains(&grant.script)));
+    let items = seen.map(|grant| GrantBody {
+        script: grant.script,
+        kind: grant.kind,
+        name: grant.name,
+        value: grant.value,
+        created_at: rfc3339(grant.created_at),
+    });
+    Ok(Json(Page { items: items.collect(), next_cursor: None }))
+}
+
+/// Grant a script more than the default
+#[utoipa::path(
+    put, path = "/v1/grants/{script}", tag = "access", operation_id = "put_grant",
+    params(("script" = String, Path, description = "The script")),
+    request_body(content = super::docs::GrantRequest, content_type = "application/json"),
+    responses(
+        (status = 204, description = "It is granted"),
+        (status = "4XX", description = "It is not", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn put_grant(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(script): Part,
+    request: Request,
+) -> Result<StatusCode, Problem> {
+    let content = body::read(request.into_body(), MOST).await?;
+    let mut fields = Fields::read(&content, &["limits"])?;
+    let limits: BTreeMap<String, Quantity> = fields.take("limits")?.unwrap_or_default();
+    let asked = Asked::read(&limits).map_err(|error| {
+        let field = format!("limits.{}", error.name);
+        Problem::invalid(&field, format!("{field}: {}", error.why))
+    })?;
+    if asked == Asked::default() {
+        return Err(Problem::invalid("limits", "there is nothing to grant"));
+    }
+    let script = app.script_for(&caller, &script).await?;
+    app.store.grant_limits(&script.key, asked, caller.id().map(str::to_owned), app.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Take a grant back
+#[utoipa::path(
+    delete, path = "/v1/grants/{script}/{kind}/{name}", tag = "access", operation_id = "delete_grant",
+    params(
+        ("script" = String, Path, description = "The script"),
+        ("kind" = String, Path, description = "limit"),
+        ("name" = String, Path, description = "Which: memory"),
+    ),
+    responses(
+        (status = 204, description = "It is gone; runs that were made before keep it"),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete_grant(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    PathParts(parts): PathParts,
+) -> Result<StatusCode, Problem> {
+    let none = || Problem::not_found("no_such_grant", "there is no such grant");
+    let [script, kind, name] = parts.as_slice() else { return Err(none()) };
+    let script = app.script_for(&caller, script).await?;
+    match app.store.revoke(&script.key, kind, name).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(none()),
+    }
+}

@@ -1,0 +1,82 @@
+//! Carries the bell to other nodes on the same database, and theirs to this one.
+
+use crate::store::Store;
+use crate::store::notices::Notice;
+use crate::wake::{Ring, Wake};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Rings within so long are told together.
+const TOGETHER: Duration = Duration::from_millis(5);
+/// The time before another try when the database is away.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Tells other nodes what happens on this one.
+pub async fn tell(store: Store, mut rings: mpsc::UnboundedReceiver<Ring>, stop: CancellationToken) {
+    loop {
+        let first = tokio::select! {
+            () = stop.cancelled() => return,
+            ring = rings.recv() => ring,
+        };
+        let Some(first) = first else { return };
+        if !store.is_shared() {
+            continue;
+        }
+        // What says that somebody waits is told at once, with whatever else is there.
+        if first == Ring::Queued {
+            tokio::time::sleep(TOGETHER).await;
+        }
+        let mut notices = vec![notice(first)];
+        while notices.len() < 100
+            && let Ok(ring) = rings.try_recv()
+        {
+            let next = notice(ring);
+            if !notices.contains(&next) {
+                notices.push(next);
+            }
+        }
+        // One that is lost costs time: everybody looks by the clock too.
+        if let Err(error) = store.notify(notices).await {
+            tracing::debug!(%error, "other nodes cannot be told");
+        }
+    }
+}
+
+fn notice(ring: Ring) -> Notice {
+    match ring {
+        Ring::Queued => Notice::Queued,
+        Ring::Cancel(id) => Notice::Cancel(id),
+        Ring::Ended(id) => Notice::Ended(id),
+    }
+}
+
+/// Hears what happens on other nodes.
+pub async fn hear(store: Store, wake: Arc<Wake>, stop: CancellationToken) {
+    let hear = async {
+        loop {
+            let mut listener = match store.listen().await {
+                Ok(Some(listener)) => listener,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "other nodes cannot be heard");
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+            };
+            while let Ok(notice) = listener.next().await {
+                match notice {
+                    Notice::Queued => wake.queued.notify_one(),
+                    Notice::Cancel(id) => wake.heard_cancel(&id),
+                    Notice::Ended(id) => wake.heard_ended(&id),
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = hear => {}
+    }
+}

@@ -1,0 +1,153 @@
+//! Says that this node lives, and takes over what nodes held that do not.
+//!
+//! A node counts; the others watch the count. Only a node that has *itself* seen another's count stand still for the lease
+//! time, by its own monotonic clock and with the database answering all along, takes over: no wall clock is compared. A
+//! node that cannot count stops its runs before its lease is over; should it wake up later all the same, its records are
+//! refused, because each needs the attempt's token.
+
+use crate::clock::Clock;
+use crate::run::Status;
+use crate::store::queue::GivenUp;
+use crate::store::{Store, StoreError};
+use crate::wake::Wake;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// How long a count may stand still.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// Counts for a node, and watches the others.
+pub struct Rescuer {
+    /// The database.
+    pub store: Store,
+    /// What time it is; a clock that follows the database is told the database's time with every beat.
+    pub clock: Clock,
+    /// The bell.
+    pub wake: Arc<Wake>,
+    /// The node's id.
+    pub node: String,
+    /// The node's name, for people.
+    pub name: String,
+    /// What it does.
+    pub roles: String,
+    /// How long a count may stand still.
+    pub lease: Duration,
+    /// What to do when this node's runs are no longer its own.
+    pub on_lost: Box<dyn Fn() + Send + Sync>,
+}
+
+/// A node's count, and since when it is so.
+struct Seen {
+    beat: i64,
+    since: Instant,
+}
+
+impl Rescuer {
+    /// Makes the node known. What other nodes of a database that only one can use have left is taken at once.
+    pub async fn join(&self) -> Result<(), StoreError> {
+        if !self.store.is_shared() {
+            for node in self.store.nodes().await? {
+                self.take_over(&node.id).await?;
+            }
+            for node in self.store.unknown_holders().await? {
+                self.take_over(&node).await?;
+            }
+        }
+        self.store.join(&self.node, &self.name, &self.roles, self.clock.now()).await
+    }
+
+    /// Counts and watches until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        let beat = self.lease / 15;
+        // Five seconds of the usual fifteen.
+        let patience = self.lease - self.lease / 3;
+        let mut beaten = Instant::now();
+        let mut others: HashMap<String, Seen> = HashMap::new();
+        let mut stopped = false;
+        loop {
+            match self.beat().await {
+                Ok(true) => {
+                    beaten = Instant::now();
+                    stopped = false;
+                    if let Err(error) = self.watch(&mut others).await {
+                        tracing::warn!(%error, "other nodes cannot be watched");
+                        // What was seen before the gap says nothing about it.
+                        others.clear();
+                    }
+                }
+                Ok(false) => {
+                    tracing::error!("this node was taken for dead: its runs are others' now");
+                    (self.on_lost)();
+                    others.clear();
+                    if let Err(error) = self.store.join(&self.node, &self.name, &self.roles, self.clock.now()).await {
+                        tracing::warn!(%error, "this node cannot make itself known again");
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "this node cannot say that it lives");
+                    others.clear();
+                    if self.store.is_shared() && !stopped && beaten.elapsed() >= patience {
+                        tracing::error!("the database has been away for too long: this node's runs are stopped");
+                        (self.on_lost)();
+                        stopped = true;
+                    }
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(beat) => {}
+            }
+        }
+    }
+
+    async fn beat(&self) -> Result<bool, StoreError> {
+        if let Some(now) = self.store.time().await? {
+            self.clock.set(now);
+        }
+        self.store.beat(&self.node).await
+    }
+
+    /// Looks at the others' counts, and takes over what nodes held whose count stands still.
+    async fn watch(&self, others: &mut HashMap<String, Seen>) -> Result<(), StoreError> {
+        if !self.store.is_shared() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let nodes = self.store.nodes().await?;
+        let mut holders: Vec<(String, i64)> = nodes.into_iter().map(|node| (node.id, node.beat)).collect();
+        // Whoever took over and died in the middle left a node that is no longer known.
+        holders.extend(self.store.unknown_holders().await?.into_iter().map(|node| (node, -1)));
+        others.retain(|id, _| holders.iter().any(|(holder, _)| holder == id));
+        for (id, beat) in holders {
+            if id == self.node {
+                continue;
+            }
+            let seen = others.entry(id.clone()).or_insert(Seen { beat, since: now });
+            if seen.beat != beat {
+                *seen = Seen { beat, since: now };
+            } else if seen.since.elapsed() >= self.lease {
+                tracing::warn!(node = %id, "a node is dead: its runs are taken over");
+                self.take_over(&id).await?;
+                others.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_over(&self, node: &str) -> Result<(), StoreError> {
+        // First its next beat fails, then its runs are given to others.
+        self.store.disown(node).await?;
+        for (run, token) in self.store.held_by_node(node).await? {
+            let status = self.store.give_up(&run, &token, GivenUp::Lost, self.clock.now()).await?;
+            tracing::warn!(run.id = %run, node, status = status.map(Status::as_str), "a run was lost with its node");
+            if status.is_some_and(Status::is_final) {
+                self.wake.ring_ended(&run);
+            }
+        }
+        self.wake.ring_queued();
+        Ok(())
+    }
+}

@@ -1,0 +1,430 @@
+//! The node: all rooms put together, started in order and ended in order.
+
+use crate::access::{Scope, TOKEN_PREFIX, Token, hash, new_token};
+use crate::blobs::{self, Blobs, S3Access};
+use crate::checker::Checker;
+use crate::cleaner::{Cleaner, Retention};
+use crate::clock::Clock;
+use crate::http::{self, Entrance, Listener, Readiness, Rules};
+use crate::keeper::Keeper;
+use crate::linker::{Linker, Root};
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::neighbours;
+use crate::rescuer::Rescuer;
+use crate::run::new_id;
+use crate::store::{self, Store, StoreError};
+use crate::wake::Wake;
+use crate::worker::{self, Worker};
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use cronbox_runtime::{CompiledInterpreter, Limits, Pool, PoolConfig};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long a start waits for a database that is not there yet.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// It answers requests.
+    pub api: bool,
+    /// It fires schedules.
+    pub scheduler: bool,
+    /// It runs scripts.
+    pub worker: bool,
+}
+
+/// How a node is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `HOST:PORT` or `unix:PATH`.
+    pub listen: String,
+    /// Where SQLite and the blobs are, unless they are elsewhere.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: store::Place,
+    /// The blobs.
+    pub blobs: blobs::Place,
+    /// How buckets are reached.
+    pub s3: S3Access,
+    /// Where scripts may be read from.
+    pub script_sources: Vec<String>,
+    /// The zone of scripts that name none.
+    pub timezone: String,
+    /// What the node does.
+    pub roles: Roles,
+    /// The pool of sandbox processes.
+    pub pool: PoolConfig,
+    /// Where the compiled interpreter is kept.
+    pub interpreter_cache: PathBuf,
+    /// Runs of this node at once.
+    pub max_running: usize,
+    /// How many runs may wait that were asked for by request.
+    pub queue_bound: u64,
+    /// How long runs under way may go on when the node goes down.
+    pub drain: Duration,
+    /// How long a node's count may stand still before others take over.
+    pub lease: Duration,
+    /// The limits of a run that asks for none.
+    pub defaults: Limits,
+    /// The largest limits.
+    pub ceiling: Limits,
+    /// Requests a second, of all and of each token.
+    pub rate: (u32, u32),
+    /// How long things are kept.
+    pub retention: Retention,
+    /// Holds, or is to hold, the first token.
+    pub admin_token_file: Option<PathBuf>,
+    /// The node's name, for people.
+    pub name: String,
+}
+
+/// Why a node did not start, or ended: a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ServeError(pub String);
+
+fn failed(what: impl std::fmt::Display) -> ServeError {
+    ServeError(what.to_string())
+}
+
+/// What is told when the node is up, line by line.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The directory of a node, its own as long as this lives.
+struct DataDir {
+    _lock: File,
+    /// Whether it was made just now.
+    is_new: bool,
+    path: PathBuf,
+}
+
+impl DataDir {
+    fn open(path: &Path) -> Result<Self, ServeError> {
+        let is_new = !path.exists();
+        let shown = path.display();
+        std::fs::create_dir_all(path)
+            .map_err(|error| failed(format_args!("the data directory {shown} cannot be made: {error}")))?;
+        if is_new {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
+        }
+        let path = path.canonicalize().map_err(failed)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .map_err(|error| failed(format_args!("the data directory {shown} cannot be written to: {error}")))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+            failed(format_args!(
+                "another server is using the data directory {shown}; stop it, or name another with --data-dir"
+            ))
+        })?;
+        Ok(DataDir { _lock: lock, is_new, path })
+    }
+}
+
+/// Runs a node until `stop` is cancelled and everything has ended in order; `at_once` shortens that.
+pub async fn serve(
+    config: Config,
+    say: Say,
+    stop: CancellationToken,
+    at_once: CancellationToken,
+) -> Result<(), ServeError> {
+    let needs_directory =
+        matches!(config.database, store::Place::Sqlite(_)) || matches!(config.blobs, blobs::Place::Disk(_));
+    let directory = if needs_directory { Some(DataDir::open(&config.data_dir)?) } else { None };
+    let blobs = Blobs::open(&config.blobs, &config.s3).map_err(failed)?;
+    let roots: Vec<Root> = config
+        .script_sources
+        .iter()
+        .map(|source| Root::open(source, &config.s3))
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
+    let store = open_store(&config.database).await?;
+    let clock = match store.time().await.map_err(failed)? {
+        Some(now) => Clock::database(now),
+        None => Clock::system(),
+    };
+    let has_tokens = first_token(&store, &config, &clock).await?;
+    let listener = Listener::bind(&config.listen).await.map_err(|error| taken(&config.listen, &error))?;
+    let entrance = entrance(&listener, has_tokens)?;
+    let address = listener.address();
+
+    // From here on the port answers: first that the node is starting, later everything.
+    let (ready, readiness) = watch::channel(Readiness::from([("interpreter".to_owned(), "being loaded".to_owned())]));
+    let router = Arc::new(RwLock::new(starting(readiness.clone())));
+    let http_stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    tasks.spawn(http::serve(listener, router.clone(), http_stop.clone()));
+
+    let interpreter = load_interpreter(&config.interpreter_cache, &say).await?;
+    let pool = Pool::start(config.pool.clone(), Arc::new(interpreter)).await.map_err(failed)?;
+    let (wake, ears, rings) = Wake::new(if config.roles.worker { config.max_running } else { 0 });
+    let (live, metrics) = (Arc::new(Live::default()), Arc::new(Metrics::default()));
+    let checker = Checker::new(pool.clone());
+    let keeper = Keeper { store: store.clone(), blobs: blobs.clone(), checker: checker.clone() };
+    let linker = Linker::new(keeper, roots);
+    let node = new_id(clock.now());
+    let ceiling = Limits { memory: config.ceiling.memory.min(config.pool.memory_budget), ..config.ceiling };
+    let worker = Worker::new(worker::Tools {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        pool: pool.clone(),
+        clock: clock.clone(),
+        wake: wake.clone(),
+        live: live.clone(),
+        metrics: metrics.clone(),
+        node: node.clone(),
+        ceiling,
+    });
+    let lost = worker.clone();
+    let rescuer = Rescuer {
+        store: store.clone(),
+        clock: clock.clone(),
+        wake: wake.clone(),
+        node: node.clone(),
+        name: config.name.clone(),
+        roles: roles_text(config.roles),
+        lease: config.lease,
+        on_lost: Box::new(move || lost.abandon_all()),
+    };
+    rescuer.join().await.map_err(failed)?;
+    let background = CancellationToken::new();
+    let rescuing = background.clone();
+    tasks.spawn(async move { rescuer.run(rescuing).await });
+    tasks.spawn(neighbours::tell(store.clone(), rings, background.clone()));
+    tasks.spawn(neighbours::hear(store.clone(), wake.clone(), background.clone()));
+    let cleaner =
+        Cleaner { store: store.clone(), blobs: blobs.clone(), clock: clock.clone(), retention: config.retention };
+    let cleaning = background.clone();
+    tasks.spawn(async move { cleaner.run(cleaning).await });
+    let (linking, link_clock, link_stop) = (linker.clone(), clock.clone(), background.clone());
+    tasks.spawn(async move { linking.run(link_stop, || link_clock.now()).await });
+
+    let scripts = store.count_scripts().await.map_err(failed)?;
+    let tools = http::Tools {
+        store: store.clone(),
+        blobs,
+        checker,
+        linker,
+        clock: clock.clone(),
+        wake: wake.clone(),
+        live,
+        metrics,
+        node: config.roles.worker.then(|| node.clone()),
+        rules: Rules {
+            defaults: config.defaults,
+            ceiling,
+            interpreter_memory: pool.interpreter_memory(),
+            queue_bound: config.queue_bound,
+            timezone: config.timezone.clone(),
+            rate: config.rate,
+        },
+        ready: readiness,
+        entrance,
+    };
+    if config.roles.api {
+        *router.write().unwrap_or_else(std::sync::PoisonError::into_inner) = http::router(tools);
+    }
+    ready.send_replace(Readiness::from([("interpreter".to_owned(), "ok".to_owned())]));
+    announce(&config, &say, &address, directory.as_ref(), scripts, &pool, entrance);
+
+    if config.roles.worker {
+        worker.run(ears, stop.clone()).await;
+    }
+    stop.cancelled().await;
+
+    tracing::info!(runs = worker.aboard(), "going down");
+    ready.send_replace(Readiness::from([("node".to_owned(), "going down".to_owned())]));
+    wake.seats.close();
+    worker.drain(config.drain, at_once.clone()).await;
+    http_stop.cancel();
+    pool.close(false).await;
+    background.cancel();
+    tasks.close();
+    tokio::select! {
+        () = tasks.wait() => {}
+        () = at_once.cancelled() => {}
+    }
+    if let Err(error) = store.leave(&node).await {
+        tracing::warn!(%error, "this node cannot say that it is gone; the others will find out");
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn open_store(place: &store::Place) -> Result<Store, ServeError> {
+    let until = Instant::now() + DATABASE_PATIENCE;
+    loop {
+        match Store::open(place).await {
+            Err(error @ StoreError::Unavailable(_)) if Instant::now() < until => {
+                tracing::warn!(%error, "waiting for the database");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            opened => return opened.map_err(failed),
+        }
+    }
+}
+
+/// Makes the first token when a file is named for it; whether there are tokens then.
+async fn first_token(store: &Store, config: &Config, clock: &Clock) -> Result<bool, ServeError> {
+    let tokens = store.tokens().await.map_err(failed)?;
+    let Some(path) = &config.admin_token_file else { return Ok(!tokens.is_empty()) };
+    let shown = path.display();
+    let secret = match File::open(path) {
+        Ok(file) => {
+            let mut text = String::new();
+            file.take(1000)
+                .read_to_string(&mut text)
+                .map_err(|error| failed(format_args!("{shown} cannot be read: {error}")))?;
+            text.trim().to_owned()
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret = new_token().map_err(failed)?;
+            write_secret(path, &secret).map_err(|error| failed(format_args!("{shown} cannot be written: {error}")))?;
+            secret
+        }
+        Err(error) => return Err(failed(format_args!("{shown} cannot be read: {error}"))),
+    };
+    if !secret.starts_with(TOKEN_PREFIX) || secret.len() < 36 || secret.len() > 190 || !secret.is_ascii() {
+        return Err(failed(format_args!(
+            "{shown} holds no token: write {TOKEN_PREFIX} and at least 32 random letters and digits, or remove the file to have one made"
+        )));
+    }
+    if store.token(&hash(&secret)).await.map_err(failed)?.is_none() {
+        let now = clock.now();
+        let token = Token {
+            id: new_id(now),
+            name: "admin".into(),
+            scopes: vec![Scope::Admin],
+            scripts: None,
+            labels: None,
+            created_at: now,
+            expires_at: None,
+            last_used_at: None,
+        };
+        match store.add_token(&token, &hash(&secret)).await {
+            // Another node that starts from the same file was first.
+            Ok(()) | Err(StoreError::Conflict) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(true)
+}
+
+/// Writes a file that only its owner may read.
+fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{secret}")
+}
+
+fn entrance(listener: &Listener, has_tokens: bool) -> Result<Entrance, ServeError> {
+    match listener.tcp() {
+        None => Ok(Entrance::Unix),
+        Some(address) if address.ip().is_loopback() => Ok(Entrance::Loopback),
+        Some(_) if has_tokens => Ok(Entrance::Nobody),
+        Some(address) => Err(failed(format_args!(
+            "{address} can be reached from other machines, and there is no token yet: make one with `cronbox token create`, or name a \
+             file for the first with CRONBOX_ADMIN_TOKEN_FILE; or listen on 127.0.0.1"
+        ))),
+    }
+}
+
+/// What is said when the address cannot be listened at.
+fn taken(address: &str, error: &std::io::Error) -> ServeError {
+    if error.kind() == std::io::ErrorKind::AddrInUse
+        && let Some((host, port)) = address.rsplit_once(':')
+        && let Ok(port) = port.parse::<u16>()
+    {
+        let free = (port.saturating_add(1)..port.saturating_add(50))
+            .find(|port| std::net::TcpListener::bind(format!("{host}:{port}")).is_ok());
+        let next = free.map(|port| format!("; {host}:{port} is free: --listen {host}:{port}")).unwrap_or_default();
+        return failed(format_args!("{address} is taken by another program{next}"));
+    }
+    failed(format_args!("cannot listen at {address}: {error}"))
+}
+
+/// What answers while the node starts.
+fn starting(ready: watch::Receiver<Readiness>) -> Router {
+    let not_yet = move || {
+        let parts = ready.borrow().clone();
+        let body = crate::api::ReadyBody { ready: false, parts };
+        async move {
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                [(header::RETRY_AFTER, "1"), (header::CONNECTION, "close")],
+                axum::Json(body),
+            )
+                .into_response()
+        }
+    };
+    Router::new().route("/healthz", get(async || "ok\n")).fallback(not_yet)
+}
+
+async fn load_interpreter(cache: &Path, say: &Say) -> Result<CompiledInterpreter, ServeError> {
+    let (cache, say) = (cache.to_owned(), say.clone());
+    let load = move || {
+        let progress = || say("compiling the interpreter to machine code, once; this takes about ten seconds …");
+        CompiledInterpreter::open(&cache, progress)
+    };
+    tokio::task::spawn_blocking(load).await.map_err(failed)?.map_err(failed)
+}
+
+fn roles_text(roles: Roles) -> String {
+    let names = [(roles.api, "api"), (roles.scheduler, "scheduler"), (roles.worker, "worker")];
+    names.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect::<Vec<_>>().join(",")
+}
+
+/// Tells where the node is, what it found, and who can reach it.
+fn announce(
+    config: &Config,
+    say: &Say,
+    address: &str,
+    directory: Option<&DataDir>,
+    scripts: u64,
+    pool: &Pool,
+    entrance: Entrance,
+) {
+    let url = if address.starts_with("unix:") { address.to_owned() } else { format!("http://{address}") };
+    say(&format!("cronbox {} at {url} (docs: {url}/docs)", env!("CARGO_PKG_VERSION")));
+    let found = match scripts {
+        1 => "1 script".to_owned(),
+        count => format!("{count} scripts"),
+    };
+    match directory {
+        Some(directory) if directory.is_new => say(&format!("data in {} (new)", directory.path.display())),
+        Some(directory) => say(&format!("data in {} (found, with {found})", directory.path.display())),
+        None if config.database == store::Place::Memory => say("data in memory: everything is gone when this ends"),
+        None => say(&format!("data in the database and the bucket ({found})")),
+    }
+    let hardening = pool.hardening();
+    let missing: Vec<&str> = hardening.missing().map(|measure| measure.name.as_str()).collect();
+    let measures =
+        if missing.is_empty() { "all measures in force".to_owned() } else { format!("without {}", missing.join(", ")) };
+    say(&format!(
+        "zone {} · {} sandbox processes, at most {} runs at once · hardening: {measures}",
+        config.timezone, config.pool.processes, config.max_running
+    ));
+    match entrance {
+        Entrance::Loopback => {
+            say("every user of this machine can use it until the first token is made (cronbox token create)")
+        }
+        Entrance::Unix => say("only this user can use it until the first token is made"),
+        Entrance::Nobody => say("callers need a token"),
+    }
+}

@@ -1,0 +1,174 @@
+//! The bell between rooms: something happened, look again. Losing a ring costs time, nothing else: whoever waits also looks
+//! by the clock.
+
+use crate::run::Run;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// What is said to other nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ring {
+    /// Runs may start.
+    Queued,
+    /// Somebody wants a run cancelled.
+    Cancel(String),
+    /// A run is final.
+    Ended(String),
+}
+
+/// A run that was taken for this node while it was made, with the seat that was kept for it.
+#[derive(Debug)]
+pub struct Handed {
+    /// The run, as it is in the database.
+    pub run: Box<Run>,
+    /// Its attempt's token.
+    pub token: String,
+    /// Its seat.
+    pub seat: OwnedSemaphorePermit,
+}
+
+/// The bell of a node.
+#[derive(Debug)]
+pub struct Wake {
+    /// Runs may start.
+    pub queued: Notify,
+    /// A run's time was set.
+    pub timed: Notify,
+    /// How many more runs this node can take.
+    pub seats: Arc<Semaphore>,
+    waiting: Mutex<HashMap<String, (u64, Arc<Notify>)>>,
+    cancel: mpsc::UnboundedSender<String>,
+    handed: mpsc::UnboundedSender<Handed>,
+    others: mpsc::UnboundedSender<Ring>,
+}
+
+/// What the worker listens to.
+#[derive(Debug)]
+pub struct Ears {
+    /// Runs that somebody wants cancelled.
+    pub cancel: mpsc::UnboundedReceiver<String>,
+    /// Runs that were taken while they were made.
+    pub handed: mpsc::UnboundedReceiver<Handed>,
+}
+
+/// Waits for a run's end.
+#[derive(Debug)]
+pub struct EndOf {
+    wake: Arc<Wake>,
+    id: String,
+    notify: Arc<Notify>,
+}
+
+impl Wake {
+    /// A bell, the ears for it, and what other nodes should know; `seats` runs can be taken at once.
+    pub fn new(seats: usize) -> (Arc<Self>, Ears, mpsc::UnboundedReceiver<Ring>) {
+        let (cancel, cancels) = mpsc::unbounded_channel();
+        let (handed, hands) = mpsc::unbounded_channel();
+        let (others, rings) = mpsc::unbounded_channel();
+        let wake = Wake {
+            queued: Notify::new(),
+            timed: Notify::new(),
+            seats: Arc::new(Semaphore::new(seats)),
+            waiting: Mutex::default(),
+            cancel,
+            handed,
+            others,
+        };
+        (Arc::new(wake), Ears { cancel: cancels, handed: hands }, rings)
+    }
+
+    /// Runs may start, here or on another node.
+    pub fn ring_queued(&self) {
+        self.queued.notify_one();
+        self.tell(Ring::Queued);
+    }
+
+    /// A run became final on this node.
+    pub fn ring_ended(&self, id: &str) {
+        self.heard_ended(id);
+        self.tell(Ring::Ended(id.to_owned()));
+    }
+
+    /// Somebody wants a run cancelled.
+    pub fn ring_cancel(&self, id: &str) {
+        self.heard_cancel(id);
+        self.tell(Ring::Cancel(id.to_owned()));
+    }
+
+    /// A run became final somewhere.
+    pub fn heard_ended(&self, id: &str) {
+        if let Some((_, notify)) = self.lock().get(id) {
+            notify.notify_waiters();
+        }
+    }
+
+    /// Somebody somewhere wants a run cancelled.
+    pub fn heard_cancel(&self, id: &str) {
+        // Nobody listens on a node without a worker.
+        let _ = self.cancel.send(id.to_owned());
+    }
+
+    /// A run was taken for this node while it was made.
+    pub fn hand_over(&self, handed: Handed) -> Result<(), Handed> {
+        self.handed.send(handed).map_err(|unsent| unsent.0)
+    }
+
+    /// Begins to wait for a run's end. Begin before looking whether it has ended.
+    pub fn end_of(self: &Arc<Self>, id: &str) -> EndOf {
+        let mut waiting = self.lock();
+        let (count, notify) = waiting.entry(id.to_owned()).or_insert_with(|| (0, Arc::new(Notify::new())));
+        *count += 1;
+        EndOf { wake: self.clone(), id: id.to_owned(), notify: notify.clone() }
+    }
+
+    fn tell(&self, ring: Ring) {
+        // Nobody listens on a node that has no others.
+        let _ = self.others.send(ring);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (u64, Arc<Notify>)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EndOf {
+    /// The next ring. Make this future before looking, await it after.
+    pub fn rung(&self) -> tokio::sync::futures::Notified<'_> {
+        self.notify.notified()
+    }
+}
+
+impl Drop for EndOf {
+    fn drop(&mut self) {
+        let mut waiting = self.wake.lock();
+        if let Some((count, _)) = waiting.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(&self.id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_and_forgotten() {
+        let (wake, _ears, mut rings) = Wake::new(1);
+        {
+            let (one, other) = (wake.end_of("r"), wake.end_of("r"));
+            let (mut first, mut second) = (std::pin::pin!(one.rung()), std::pin::pin!(other.rung()));
+            first.as_mut().enable();
+            second.as_mut().enable();
+            wake.ring_ended("other");
+            wake.ring_ended("r");
+            first.await;
+            second.await;
+        }
+        assert!(wake.lock().is_empty());
+        assert_eq!(rings.recv().await, Some(Ring::Ended("other".into())));
+    }
+}

@@ -1,0 +1,271 @@
+//! Takes runs from the queue, runs them in the pool, and records how they ended.
+//!
+//! A run that is taken occupies a seat until it is recorded. When the database or the bucket is away at its end, its
+//! record is kept in memory and tried again until it is taken, or until the node has lost the run to another.
+
+mod attempt;
+mod sources;
+
+use crate::blobs::Blobs;
+use crate::clock::Clock;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::run::Run;
+use crate::store::Store;
+use crate::store::queue::{GivenUp, MAX_CLAIM};
+use crate::store::runs::Claim;
+use crate::wake::{Ears, Handed, Wake};
+use cronbox_runtime::{Limits, Pool};
+use sources::Bundles;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often the queue is looked at though nobody rang.
+const LOOK: Duration = Duration::from_millis(500);
+/// The time before another try when the database is away.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// What a worker works with.
+#[derive(Clone)]
+pub struct Tools {
+    /// The database.
+    pub store: Store,
+    /// Sources and large values.
+    pub blobs: Blobs,
+    /// Where scripts run.
+    pub pool: Pool,
+    /// What time it is.
+    pub clock: Clock,
+    /// The bell.
+    pub wake: Arc<Wake>,
+    /// What runs write, for those who follow them.
+    pub live: Arc<Live>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The node's id.
+    pub node: String,
+    /// The largest limits.
+    pub ceiling: Limits,
+}
+
+/// The worker of a node.
+pub struct Worker {
+    tools: Tools,
+    bundles: Bundles,
+    aboard: Mutex<HashMap<String, Aboard>>,
+    tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("aboard", &self.lock().len()).finish_non_exhaustive()
+    }
+}
+
+/// A run that this node has.
+#[derive(Clone, Debug)]
+struct Aboard {
+    token: String,
+    /// Somebody wants it cancelled.
+    cancel: CancellationToken,
+    /// The node no longer has it: nothing is recorded.
+    abandon: CancellationToken,
+}
+
+impl Worker {
+    /// A worker; [`Worker::run`] makes it work.
+    pub fn new(tools: Tools) -> Arc<Self> {
+        let bundles = Bundles::new(tools.blobs.clone());
+        Arc::new(Worker { tools, bundles, aboard: Mutex::default(), tasks: TaskTracker::new() })
+    }
+
+    /// Takes runs until `stop`; what was begun goes on (see [`Worker::drain`]).
+    pub async fn run(self: &Arc<Self>, mut ears: Ears, stop: CancellationToken) {
+        let wake = self.tools.wake.clone();
+        let timer = self.clone();
+        let timer_stop = stop.clone();
+        let mut looked = Instant::now();
+        self.tasks.spawn(async move { timer.watch_times(timer_stop).await });
+        loop {
+            // Register for the bell before looking.
+            let rung = wake.queued.notified();
+            let full = self.take_all(&stop).await;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(id) = ears.cancel.recv() => self.cancel(&id),
+                Some(Handed { run, token, seat }) = ears.handed.recv() => self.begin(*run, token, seat),
+                // Every seat is taken: a run that ends rings.
+                () = rung => {}
+                () = tokio::time::sleep(if full { LOOK * 4 } else { LOOK }) => {}
+            }
+            if self.tools.store.is_shared() && looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                self.look_for_cancels().await;
+            }
+        }
+        // Runs that were handed over and not begun, and wishes to cancel, while the rest drains.
+        let worker = self.clone();
+        self.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    Some(id) = ears.cancel.recv() => worker.cancel(&id),
+                    Some(Handed { run, token, seat }) = ears.handed.recv() => worker.begin(*run, token, seat),
+                    () = worker.idle() => return,
+                }
+            }
+        });
+        self.tasks.close();
+    }
+
+    /// Takes what is ready while there are seats. Whether it stopped for want of seats.
+    async fn take_all(self: &Arc<Self>, stop: &CancellationToken) -> bool {
+        let seats = &self.tools.wake.seats;
+        while !stop.is_cancelled() {
+            let mut kept = Vec::new();
+            while kept.len() < MAX_CLAIM
+                && let Ok(seat) = seats.clone().try_acquire_owned()
+            {
+                kept.push(seat);
+            }
+            if kept.is_empty() {
+                return true;
+            }
+            let claim = Claim { node: self.tools.node.clone(), token: uuid::Uuid::new_v4().to_string() };
+            match self.tools.store.claim(claim.clone(), kept.len(), self.tools.clock.now()).await {
+                Ok(runs) => {
+                    let more = runs.len() == kept.len();
+                    for run in runs {
+                        if let Some(seat) = kept.pop() {
+                            self.begin(run, claim.token.clone(), seat);
+                        }
+                    }
+                    if !more {
+                        return false;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the queue cannot be looked at; trying again");
+                    tokio::time::sleep(RETRY).await;
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    fn begin(self: &Arc<Self>, run: Run, token: String, seat: OwnedSemaphorePermit) {
+        let aboard = Aboard { token, cancel: CancellationToken::new(), abandon: CancellationToken::new() };
+        self.lock().insert(run.id.clone(), aboard.clone());
+        let worker = self.clone();
+        self.tasks.spawn(async move {
+            let id = run.id.clone();
+            worker.attempt(run, &aboard).await;
+            let mut runs = worker.lock();
+            if runs.get(&id).is_some_and(|now| now.token == aboard.token) {
+                runs.remove(&id);
+            }
+            drop(runs);
+            drop(seat);
+            // A seat is free.
+            worker.tools.wake.queued.notify_one();
+        });
+    }
+
+    /// Somebody wants a run cancelled; nothing happens when it is not here.
+    fn cancel(&self, id: &str) {
+        if let Some(aboard) = self.lock().get(id) {
+            aboard.cancel.cancel();
+        }
+    }
+
+    /// Looks in the database for wishes to cancel that no bell told of.
+    async fn look_for_cancels(&self) {
+        if self.lock().is_empty() {
+            return;
+        }
+        if let Ok(wanted) = self.tools.store.wanted_cancelled(&self.tools.node).await {
+            wanted.iter().for_each(|id| self.cancel(id));
+        }
+    }
+
+    /// Stops everything and records nothing: others have these runs now.
+    pub fn abandon_all(&self) {
+        for aboard in self.lock().values() {
+            aboard.abandon.cancel();
+        }
+    }
+
+    /// How many runs this node has.
+    pub fn aboard(&self) -> usize {
+        self.lock().len()
+    }
+
+    async fn idle(&self) {
+        while self.aboard() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until what was begun has ended, at most so long; then gives the rest back to the queue. [`Worker::run`] has
+    /// ended by then.
+    pub async fn drain(&self, patience: Duration, at_once: CancellationToken) {
+        tokio::select! {
+            () = self.tasks.wait() => return,
+            () = tokio::time::sleep(patience) => {}
+            () = at_once.cancelled() => {}
+        }
+        let left: Vec<(String, Aboard)> = self.lock().iter().map(|(id, aboard)| (id.clone(), aboard.clone())).collect();
+        for (id, aboard) in left {
+            aboard.abandon.cancel();
+            let now = self.tools.clock.now();
+            match self.tools.store.give_up(&id, &aboard.token, GivenUp::HandedBack, now).await {
+                Ok(Some(status)) => tracing::info!(run.id = %id, %status, "handed back"),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(run.id = %id, %error, "cannot be handed back; it will be taken for lost"),
+            }
+        }
+        self.tools.wake.ring_queued();
+    }
+
+    /// Lets runs start whose time has come.
+    async fn watch_times(&self, stop: CancellationToken) {
+        let store = &self.tools.store;
+        loop {
+            let set = self.tools.wake.timed.notified();
+            let mut wait = LOOK * 2;
+            match store.next_due().await {
+                Ok(Some(next)) => {
+                    let now = self.tools.clock.now();
+                    if next <= now {
+                        match store.ready_due(now).await {
+                            Ok(due) if due.readied > 0 => self.tools.wake.ring_queued(),
+                            Ok(_) => {}
+                            Err(error) => {
+                                tracing::warn!(%error, "runs whose time has come cannot be let go; trying again")
+                            }
+                        }
+                        wait = Duration::ZERO;
+                    } else {
+                        wait = wait.min((next - now).to_std().unwrap_or_default());
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "the queue cannot be looked at; trying again"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = set => {}
+                () = tokio::time::sleep(wait.max(Duration::from_millis(1))) => {}
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Aboard>> {
+        self.aboard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,365 @@
+//! One attempt at a run: from its files to its record.
+
+use super::sources::Unready;
+use super::{Aboard, RETRY, Worker};
+use crate::blobs::{BlobError, Blobs, Kind};
+use crate::clock::{Time, rfc3339};
+use crate::ending::{Terms, cut_mark};
+use crate::live::Writing;
+use crate::run::{INLINE, Run, Status, Value, Written};
+use crate::store::StoreError;
+use crate::store::output::Part;
+use crate::store::queue::GivenUp;
+use crate::store::runs::{Ended, Output};
+use bytes::Bytes;
+use cronbox_runtime::{Event, Job, JobError, OnLost, Outcome, Report, ResultKind, ScriptError, Stream, StreamUsage};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A run shorter than this keeps no parts of its output.
+const PARTS_AFTER: Duration = Duration::from_millis(250);
+/// The largest part.
+const PART: usize = 64 << 10;
+/// The time before a run is tried again whose files cannot be had.
+const POSTPONED: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
+
+/// How an attempt came out.
+enum End {
+    /// It ended.
+    Ended(Box<Report>),
+    /// It could not begin, and will not the next time.
+    Refused(ScriptError),
+    /// It could not begin now.
+    Postponed(String),
+    /// The node no longer has it.
+    Abandoned,
+}
+
+impl Worker {
+    pub(super) async fn attempt(&self, run: Run, aboard: &Aboard) {
+        let writing = self.tools.live.begin(&run.id);
+        let started = run.started_at.unwrap_or(run.created_at);
+        let lateness = (started - run.run_at).to_std().unwrap_or_default();
+        self.tools.metrics.started(lateness);
+        let mut has_parts = false;
+        let end = tokio::select! {
+            biased;
+            () = aboard.abandon.cancelled() => End::Abandoned,
+            end = self.make(&run, aboard, &writing, &mut has_parts) => end,
+        };
+        let (report, error) = match end {
+            End::Abandoned => return,
+            End::Postponed(reason) => return self.postpone(&run, aboard, reason).await,
+            End::Refused(error) => (None, Some(error)),
+            End::Ended(report) => (Some(report), None),
+        };
+        let written = |stream| writing.from(stream, 0);
+        let (stdout, stderr) = (written(Stream::Stdout), written(Stream::Stderr));
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let now = self.tools.clock.now();
+            let ended = self.compose(&run, report.as_deref(), error.clone(), (&stdout, &stderr), has_parts, now).await;
+            let error = match ended {
+                Ok(ended) => match self.record(&run, aboard, ended, now).await {
+                    Ok(()) => return,
+                    Err(error) => error.to_string(),
+                },
+                Err(error) => error,
+            };
+            tracing::warn!(run.id = %run.id, error, "the end of a run cannot be recorded; trying again");
+            tokio::select! {
+                () = aboard.abandon.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// Records an end, and tells of it.
+    async fn record(&self, run: &Run, aboard: &Aboard, ended: Ended, now: Time) -> Result<(), StoreError> {
+        let status = if ended.next.is_some() { Status::Scheduled } else { ended.status };
+        let (outcome, wall) = (ended.status, ended.wall);
+        if !self.tools.store.record(&run.id, &aboard.token, ended, now).await? {
+            tracing::warn!(run.id = %run.id, "another node has this run by now; its end here is not recorded");
+            return Ok(());
+        }
+        self.tools.metrics.ended(outcome, wall);
+        let duration_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(run.id = %run.id, script = %run.name, %status, attempt = run.attempt, duration_ms, "run ended");
+        if status == Status::Scheduled {
+            self.tools.wake.timed.notify_one();
+        } else {
+            self.tools.wake.ring_ended(&run.id);
+        }
+        Ok(())
+    }
+
+    /// Runs it, and follows it to its end.
+    async fn make(&self, run: &Run, aboard: &Aboard, writing: &Writing, has_parts: &mut bool) -> End {
+        let refused = |type_name: &str, message: String| {
+            End::Refused(ScriptError { type_name: type_name.into(), message, traceback: String::new() })
+        };
+        let ready = match self.bundles.of(run).await {
+            Ok(ready) => ready,
+            Err(Unready::Blob(BlobError::Unavailable(why))) => {
+                return End::Postponed(format!("its source cannot be fetched: {why}"));
+            }
+            Err(Unready::Blob(error @ BlobError::Corrupt(_))) => return refused("SourceCorrupt", error.to_string()),
+            Err(Unready::Blob(error)) => return refused("SourceMissing", error.to_string()),
+            Err(error) => return refused("SourceError", error.to_string()),
+        };
+        let args = match &run.args {
+            Value::Inline(text) => text.clone(),
+            Value::Blob(key) => match self.tools.blobs.get(key).await {
+                Ok(content) => String::from_utf8_lossy(&content).into_owned(),
+                Err(BlobError::Unavailable(why)) => {
+                    return End::Postponed(format!("its arguments cannot be fetched: {why}"));
+                }
+                Err(error) => return refused("ArgumentsMissing", error.to_string()),
+            },
+        };
+        let spec = &run.spec;
+        let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
+        env.extend(spec.env.iter().cloned());
+        let job = Job {
+            bundle: ready.bundle,
+            path: spec.main.clone(),
+            code: ready.code,
+            name: run.name.clone(),
+            entry: spec.entry.clone(),
+            args,
+            text_args: spec.text_args.clone(),
+            argv: spec.argv.clone(),
+            env,
+            context: self.context(run),
+            result_kind: spec.result,
+            limits: spec.limits,
+            // A process that dies takes nothing with it, but a run that may start only once.
+            on_lost: match spec.on_lost {
+                crate::script::OnLost::Retry => OnLost::Retry,
+                crate::script::OnLost::Abandon => OnLost::Report,
+            },
+        };
+        let mut running = match self.tools.pool.run(job) {
+            Ok(running) => running,
+            Err(error @ JobError::OverBudget { .. }) => return refused("OverBudget", error.to_string()),
+            Err(error) => return refused("RunRefused", error.to_string()),
+        };
+        let mut next_part = Instant::now() + PARTS_AFTER;
+        let mut kept = BTreeMap::from([("stdout", 0u64), ("stderr", 0u64)]);
+        let mut cancelled = false;
+        loop {
+            tokio::select! {
+                event = running.next() => match event {
+                    Some(Event::Output { stream, bytes }) => writing.write(stream, &bytes),
+                    Some(Event::Restarted) => {
+                        writing.restart();
+                        kept.values_mut().for_each(|bytes| *bytes = 0);
+                        if *has_parts {
+                            let _ = self.tools.store.drop_output(&run.id).await;
+                        }
+                    }
+                    Some(Event::Call { number, verb, .. }) => running.reply(number, self.answer(run, &verb).await),
+                    Some(Event::Done(report)) => return End::Ended(report),
+                    None => return refused("Crashed", "the pool of sandbox processes ended".into()),
+                },
+                () = aboard.cancel.cancelled(), if !cancelled => {
+                    cancelled = true;
+                    running.cancel();
+                }
+                () = tokio::time::sleep_until(next_part) => {
+                    *has_parts |= self.keep_parts(run, aboard, writing, &mut kept).await;
+                    next_part = Instant::now() + PARTS_AFTER;
+                }
+            }
+        }
+    }
+
+    /// Keeps what was written since the last time. Whether anything was.
+    async fn keep_parts(
+        &self,
+        run: &Run,
+        aboard: &Aboard,
+        writing: &Writing,
+        kept: &mut BTreeMap<&'static str, u64>,
+    ) -> bool {
+        let mut parts = Vec::new();
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let start = kept[crate::store::output::word(stream)];
+            let bytes = writing.from(stream, start);
+            let mut at = start;
+            for piece in bytes.chunks(PART) {
+                parts.push(Part { stream, start: at, bytes: piece.to_vec() });
+                at += piece.len() as u64;
+            }
+        }
+        if parts.is_empty() {
+            return false;
+        }
+        let ends: Vec<_> = parts.iter().map(|part| (part.stream, part.start + part.bytes.len() as u64)).collect();
+        // What is not kept now is kept the next time.
+        if self.tools.store.keep_output(&run.id, &aboard.token, parts).await.is_ok() {
+            for (stream, end) in ends {
+                kept.insert(crate::store::output::word(stream), end);
+            }
+        }
+        true
+    }
+
+    /// What the script asks of the node.
+    async fn answer(&self, run: &Run, verb: &str) -> Result<String, String> {
+        let away = |error: StoreError| error.to_string();
+        match (verb, &run.script) {
+            ("previous_result", Some(script)) => {
+                match self.tools.store.previous_result(script, &run.id).await.map_err(away)? {
+                    None => Ok("null".into()),
+                    Some(Value::Inline(text)) => Ok(text),
+                    Some(Value::Blob(key)) => {
+                        let content = self.tools.blobs.get(&key).await.map_err(|error| error.to_string())?;
+                        Ok(String::from_utf8_lossy(&content).into_owned())
+                    }
+                }
+            }
+            ("previous_result", None) => Ok("null".into()),
+            ("state", _) => Ok("{}".into()),
+            _ => Err(format!("this server knows no {verb}")),
+        }
+    }
+
+    fn context(&self, run: &Run) -> String {
+        let started = run.started_at.unwrap_or_else(|| self.tools.clock.now());
+        let deadline = chrono::TimeDelta::from_std(run.spec.limits.wall).map_or(started, |wall| started + wall);
+        json!({
+            "run_id": run.id,
+            "script": run.name,
+            "version": run.version,
+            "schedule": run.schedule,
+            "cause": run.cause,
+            "attempt": run.attempt,
+            "lost_attempts": run.lost,
+            "fire_time": run.fire_time.map(rfc3339),
+            "scheduled_at": rfc3339(run.run_at),
+            "started_at": rfc3339(started),
+            "deadline": rfc3339(deadline),
+            "timezone": run.spec.timezone,
+            "labels": run.labels,
+        })
+        .to_string()
+    }
+
+    /// The record of an attempt; large values are in the blob store when this returns.
+    async fn compose(
+        &self,
+        run: &Run,
+        report: Option<&Report>,
+        refused: Option<ScriptError>,
+        (stdout, stderr): (&[u8], &[u8]),
+        has_parts: bool,
+        now: Time,
+    ) -> Result<Ended, String> {
+        let Some(report) = report else {
+            return Ok(Ended {
+                status: Status::Crashed,
+                mode: None,
+                result: None,
+                result_bytes: None,
+                result_kind: ResultKind::None,
+                error: refused,
+                notes: Vec::new(),
+                fuel: 0,
+                memory: 0,
+                wall: Duration::ZERO,
+                stdout: Output::default(),
+                stderr: Output::default(),
+                lost: 0,
+                next: None,
+                has_parts,
+            });
+        };
+        let spec = &run.spec;
+        let terms = Terms { limits: spec.limits, asked: spec.asked, ceiling: self.tools.ceiling };
+        let error = terms.error(report);
+        let result = match &report.result {
+            Some(result) if spec.result != ResultKind::None => {
+                let text = result.get();
+                Some(if text.len() <= INLINE {
+                    Value::Inline(text.to_owned())
+                } else {
+                    Value::Blob(self.put(Kind::Value, text.as_bytes(), now).await?)
+                })
+            }
+            _ => None,
+        };
+        let lost = report.lost_attempts;
+        let type_name = error.as_ref().map(|error| error.type_name.as_str());
+        let chance = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
+        let status = match report.outcome {
+            // Its one process died, and it may not start again.
+            Outcome::Crashed if lost > 0 && spec.on_lost == crate::script::OnLost::Abandon => Status::Abandoned,
+            outcome => outcome.into(),
+        };
+        let next = spec
+            .next_attempt(report.outcome, type_name, run.attempt, run.lost, chance)
+            .filter(|_| status != Status::Abandoned);
+        Ok(Ended {
+            status,
+            mode: report.mode,
+            result_bytes: result.as_ref().and(report.result.as_ref()).map(|result| result.get().len() as u64),
+            result,
+            result_kind: report.result_kind,
+            error,
+            notes: report.notes.clone(),
+            fuel: report.usage.fuel,
+            memory: report.usage.peak_memory_bytes,
+            wall: report.usage.wall,
+            stdout: self.output(stdout, &report.stdout, spec.limits.stdout, now).await?,
+            stderr: self.output(stderr, &report.stderr, spec.limits.stderr, now).await?,
+            lost,
+            next: next.and_then(|delay| chrono::TimeDelta::from_std(delay).ok()).map(|delay| now + delay),
+            has_parts,
+        })
+    }
+
+    async fn output(&self, bytes: &[u8], usage: &StreamUsage, limit: u64, now: Time) -> Result<Output, String> {
+        let mut bytes = bytes.to_vec();
+        bytes.extend_from_slice(cut_mark(usage, limit).as_bytes());
+        let written = Written { bytes: bytes.len() as u64, dropped: usage.dropped };
+        Ok(match bytes.len() {
+            0 => Output { inline: None, blob: None, written },
+            1..=INLINE => Output { inline: Some(bytes), blob: None, written },
+            _ => Output { inline: None, blob: Some(self.put(Kind::Output, &bytes, now).await?), written },
+        })
+    }
+
+    async fn put(&self, kind: Kind, content: &[u8], now: Time) -> Result<String, String> {
+        let (key, _) = Blobs::name(kind, content);
+        self.tools.store.announce_blob(&key, content.len() as u64, now).await.map_err(|error| error.to_string())?;
+        self.tools.blobs.put(&key, Bytes::copy_from_slice(content)).await.map_err(|error| error.to_string())?;
+        Ok(key)
+    }
+
+    /// Puts a run back that cannot begin now.
+    async fn postpone(&self, run: &Run, aboard: &Aboard, reason: String) {
+        tracing::warn!(run.id = %run.id, reason, "a run is put off");
+        loop {
+            let until = self.tools.clock.now() + POSTPONED;
+            let why = GivenUp::Postponed { until, reason: reason.clone() };
+            match self.tools.store.give_up(&run.id, &aboard.token, why, self.tools.clock.now()).await {
+                Ok(status) => {
+                    if status.is_some_and(Status::is_final) {
+                        self.tools.wake.ring_ended(&run.id);
+                    }
+                    self.tools.wake.timed.notify_one();
+                    return;
+                }
+                Err(error) => tracing::warn!(run.id = %run.id, %error, "a run cannot be put off; trying again"),
+            }
+            tokio::select! {
+                () = aboard.abandon.cancelled() => return,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+    }
+}
