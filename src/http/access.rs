@@ -38,8 +38,8 @@ pub enum Entrance {
 pub(super) struct Limiter {
     all: DefaultDirectRateLimiter,
     each: DefaultKeyedRateLimiter<String>,
-    /// Whether any token was made, as far as is known; once one was, it stays so for this node.
-    has_tokens: RwLock<Option<Instant>>,
+    /// Until when it is known that there is no token.
+    no_tokens_until: RwLock<Option<Instant>>,
 }
 
 impl Limiter {
@@ -51,8 +51,13 @@ impl Limiter {
         Limiter {
             all: RateLimiter::direct(quota(all)),
             each: RateLimiter::keyed(quota(each)),
-            has_tokens: RwLock::new(None),
+            no_tokens_until: RwLock::new(None),
         }
+    }
+
+    /// A token was made here: whether there is any is asked anew.
+    pub(super) fn token_made(&self) {
+        *self.no_tokens_until.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     }
 
     fn pass(&self, caller: Option<&str>) -> Result<(), Problem> {
@@ -136,14 +141,14 @@ async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
 
 /// Whether any token was made. Looked up at most once a second until one was.
 async fn any_token(app: &App) -> Result<bool, Problem> {
-    let known = *app.limiter.has_tokens.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let known = *app.limiter.no_tokens_until.read().unwrap_or_else(std::sync::PoisonError::into_inner);
     if known.is_some_and(|until| Instant::now() < until) {
         return Ok(false);
     }
     let any = !app.store.tokens().await?.is_empty();
     if !any {
         let until = Instant::now() + std::time::Duration::from_secs(1);
-        *app.limiter.has_tokens.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(until);
+        *app.limiter.no_tokens_until.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(until);
     }
     Ok(any)
 }

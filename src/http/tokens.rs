@@ -98,6 +98,7 @@ pub(super) async fn create_token(
     let id = crate::run::new_id(now);
     let token = Token { id, name, scopes, scripts, labels, created_at: now, expires_at, last_used_at: None };
     app.store.add_token(&token, &hash(&secret)).await?;
+    app.limiter.token_made();
     Ok((StatusCode::CREATED, Json(TokenBody { token: Some(secret), ..TokenBody::from(&token) })).into_response())
 }
 

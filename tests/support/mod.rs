@@ -2,6 +2,8 @@
 
 pub mod expect;
 pub mod postgres;
+pub mod s3;
+pub mod server;
 
 use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, OnLost, Pool, PoolConfig, Report, ResultKind, Run};
 use std::ffi::OsString;

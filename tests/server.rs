@@ -1,0 +1,742 @@
+//! The server over HTTP, as its users meet it.
+
+use crate::support::PROGRAM;
+use crate::support::server::{Folder, Server, answer};
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use std::io::{Cursor, Write};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const PRICE: &str = "def run(symbol='INIT', n=1):\n    print('asked for', symbol)\n    return {'price': 100 + n, 'symbol': symbol}\n";
+
+fn ephemeral() -> (Folder, Server) {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, &["--ephemeral"]);
+    (folder, server)
+}
+
+fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, content) in files {
+        zip.start_file(*path, zip::write::SimpleFileOptions::default()).expect("starts");
+        zip.write_all(content.as_bytes()).expect("writes");
+    }
+    zip.finish().expect("ends").into_inner()
+}
+
+fn code(answer: &(u16, Value)) -> (u16, &str) {
+    (answer.0, answer.1["code"].as_str().unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_is_uploaded_run_listed_and_charted() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder.0, &[]);
+    let (status, kept) = server.put("price.py", PRICE).await;
+    assert_eq!((status, &kept["script"], &kept["version"], &kept["mode"]), (201, &json!("price"), &json!(1), &json!("function")));
+    assert_eq!(kept["signature"], "(symbol='INIT', n=1)");
+    assert_eq!(server.put("price", PRICE).await.0, 200);
+    let run = server.run("price", &json!({"args": {"n": 4}, "labels": {"k": "v"}})).await;
+    let keys: Vec<&str> = [
+        "args", "argv", "attempt", "cause", "created_at", "entry", "error", "finished_at", "fire_time", "id", "labels",
+        "lateness_ms", "limits", "lost_attempts", "mode", "notes", "priority", "reason", "result", "result_bytes", "result_kind",
+        "retry_of", "run_at", "schedule", "script", "started_at", "status", "stderr", "stdout", "usage", "version",
+    ]
+    .to_vec();
+    assert_eq!(run.as_object().expect("an object").keys().map(String::as_str).collect::<Vec<_>>(), keys);
+    assert_eq!((&run["status"], &run["result"]), (&json!("succeeded"), &json!({"price": 104, "symbol": "INIT"})));
+    assert_eq!((&run["cause"], &run["attempt"], &run["mode"]), (&json!("api"), &json!(1), &json!("function")));
+    assert_eq!(run["stdout"], json!({"bytes": 15, "truncated": false}));
+    assert!(run["usage"]["fuel"].as_u64().expect("fuel") > 1000);
+    let id = run["id"].as_str().expect("an id");
+    let output = server.request(Method::GET, &format!("/v1/runs/{id}/output/stdout?offset=6")).send().await.expect("answers");
+    assert_eq!(output.text().await.expect("text"), "for INIT\n");
+    let failing = server.run("price", &json!({"args": {"n": "x"}})).await;
+    assert_eq!((&failing["status"], &failing["error"]["type"]), (&json!("failed"), &json!("TypeError")));
+    assert!(failing["error"]["traceback"].as_str().expect("text").contains("price.py\", line 3"));
+    server.run("price", &json!({"args": ["X", 7]})).await;
+
+    for (query, count) in [
+        ("", 3),
+        ("?status=succeeded", 2),
+        ("?status=failed,crashed", 1),
+        ("?script=price&label=k=v", 1),
+        ("?result=/price%3E105", 1),
+        ("?error_contains=typeerror", 1),
+        ("?since=1h", 3),
+        ("?until=2020-01-01T00:00:00Z", 0),
+        ("?limit=2", 2),
+    ] {
+        let (status, page) = server.get(&format!("/v1/runs{query}")).await;
+        assert_eq!((status, page["items"].as_array().map(Vec::len)), (200, Some(count)), "{query}: {page}");
+    }
+    let (_, page) = server.get("/v1/runs?limit=2").await;
+    let (_, rest) = server.get(&format!("/v1/runs?limit=2&cursor={}", page["next_cursor"].as_str().expect("more"))).await;
+    assert_eq!((rest["items"][0]["id"].as_str(), &rest["next_cursor"]), (Some(id), &Value::Null));
+    let (_, series) = server.get("/v1/scripts/price/series?path=/price").await;
+    assert_eq!(series["items"].as_array().expect("items").iter().map(|p| p["value"].clone()).collect::<Vec<_>>(), [104, 107]);
+    let (_, series) = server.get("/v1/scripts/price/series?path=/price&bucket=1d&agg=avg").await;
+    assert_eq!((&series["items"][0]["value"], &series["items"][0]["count"]), (&json!(105.5), &json!(2)));
+    let (_, counts) = server.get("/v1/runs/counts?bucket=1d").await;
+    assert_eq!(counts["items"][0]["by_status"], json!({"failed": 1, "succeeded": 2}));
+    let csv = server.request(Method::GET, "/v1/runs?format=csv&limit=1").send().await.expect("answers");
+    assert_eq!(csv.headers()["content-type"], "text/csv; charset=utf-8");
+    assert!(csv.headers().contains_key("x-next-cursor"));
+    let text = csv.text().await.expect("text");
+    assert!(text.starts_with("id,script,version,cause,status,") && text.contains("\"\"price\"\":107"), "{text}");
+
+    // Everything is there after a restart, and the start says what it found.
+    server.signal("-TERM");
+    assert!(server.ended(Duration::from_secs(20)).success());
+    server.up();
+    let (_, again) = server.get(&format!("/v1/runs/{id}")).await;
+    assert_eq!(again, run);
+    assert_eq!(server.run("price", &json!({})).await["status"], "succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_come_in_every_form() {
+    let (_folder, server) = ephemeral();
+    let put = |name: &str| server.request(Method::PUT, &format!("/v1/scripts/{name}"));
+    let form = "application/x-www-form-urlencoded";
+    for (name, kind) in [("a", form), ("b", "text/x-python; charset=utf-8"), ("c", "application/octet-stream"), ("d", "text/plain")] {
+        let kept = server.json(put(name).header("content-type", kind).body(PRICE)).await;
+        assert_eq!(kept.0, 201, "{kind}: {}", kept.1);
+        assert_eq!(server.run(name, &json!({})).await["result"]["price"], 101);
+    }
+    assert_eq!(server.json(server.request(Method::POST, "/v1/scripts?name=e.py").body(PRICE)).await.0, 201);
+    // What curl's -d makes of a file.
+    for stripped in [PRICE.replace('\n', ""), "# a comment".to_owned() + &PRICE.replace('\n', "")] {
+        let told = server.json(put("s").header("content-type", form).body(stripped)).await;
+        assert_eq!(code(&told), (422, "line_breaks_stripped"));
+        assert!(told.1["detail"].as_str().expect("text").contains("--data-binary"));
+    }
+    assert_eq!(server.json(put("one").header("content-type", form).body("print(1)")).await.0, 201);
+    let kept = server.json(put("f").multipart(Form::new().part("file", Part::text(PRICE).file_name("x.py")).text("title", "T"))).await;
+    assert_eq!((kept.0, &kept.1["title"]), (201, &json!("T")));
+    let helper = "RATE = 2\n";
+    let main = "import json\nfrom lib.helper import RATE\ndef run():\n    return [RATE, json.load(open('data.json'))]\n";
+    let several = Form::new()
+        .part("file", Part::text(main).file_name("main.py"))
+        .part("file", Part::text(helper).file_name("lib/helper.py"))
+        .part("file", Part::text("[7]").file_name("data.json"));
+    assert_eq!(server.json(put("g").multipart(several)).await.0, 201);
+    let files = [("main.py", main), ("lib/helper.py", helper), ("data.json", "[7]")];
+    assert_eq!(server.json(put("h").header("content-type", "application/zip").body(zip(&files))).await.0, 201);
+    let zipped = Form::new().part("file", Part::bytes(zip(&files)).file_name("x.zip"));
+    assert_eq!(server.json(put("i").multipart(zipped)).await.0, 201);
+    let listed: serde_json::Map<_, _> = files.iter().map(|(path, text)| ((*path).to_owned(), json!(text))).collect();
+    assert_eq!(server.json(put("j").json(&json!({"files": listed, "labels": {"team": "x"}}))).await.0, 201);
+    let hashes: Vec<Value> = {
+        let mut all = Vec::new();
+        for name in ["g", "h", "i", "j"] {
+            assert_eq!(server.run(name, &json!({})).await["result"], json!([2, [7]]), "{name}");
+            all.push(server.get(&format!("/v1/scripts/{name}")).await.1["sha256"].clone());
+        }
+        all
+    };
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]), "the same files have the same hash: {hashes:?}");
+    let kept = server.json(put("k").json(&json!({"source": PRICE, "entry": "run", "limits": {"timeout": "5s"}}))).await;
+    assert_eq!(kept.0, 201);
+    assert_eq!(server.run("k", &json!({})).await["limits"]["timeout"], 5.0);
+    let source = server.request(Method::GET, "/v1/scripts/h/versions/1/source").send().await.expect("answers");
+    assert_eq!(source.headers()["content-type"], "application/zip");
+    let (_, labelled) = server.get("/v1/scripts?label=team=x").await;
+    assert_eq!(labelled["items"][0]["name"], "j");
+    assert_eq!(labelled["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_script_is_refused_by_name() {
+    let (_folder, server) = ephemeral();
+    let put = |name: &str| server.request(Method::PUT, &format!("/v1/scripts/{name}"));
+    let refused = server.put("x", "def run():\n    return (1\n").await;
+    assert_eq!((code(&refused), &refused.1["line"], &refused.1["column"]), ((422, "syntax_error"), &json!(2), &json!(12)));
+    assert!(refused.1["detail"].as_str().expect("text").contains("'(' was never closed"));
+    assert_eq!(server.json(put("x?check=false").body("def run(:")).await.0, 201);
+    assert_eq!(server.run("x", &json!({})).await["error"]["type"], "SyntaxError");
+    let mut foreign = vec![0xa7, 0x0d, b'\r', b'\n'];
+    foreign.extend([0; 20]);
+    let refused = server.json(put("y").body(foreign)).await;
+    assert_eq!(code(&refused), (422, "wrong_magic"));
+    assert!(refused.1["detail"].as_str().expect("text").contains("3495"), "{}", refused.1);
+    // A .pyc of this interpreter, made by this interpreter.
+    let make = "import importlib.util, marshal, base64\ndef run():\n    code = compile('def run():\\n    return 42\\n', 'z.py', 'exec')\n    \
+        return base64.b64encode(importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)).decode()\n";
+    let (_, made) = server.post("/v1/runs?wait", &json!({"source": make})).await;
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    let pyc = BASE64_STANDARD.decode(made["result"].as_str().expect("text")).expect("base64");
+    assert_eq!(server.json(put("z").body(pyc)).await.0, 201);
+    assert_eq!(server.run("z", &json!({})).await["result"], 42);
+    for (files, wanted) in [
+        (vec![("main.py", "1"), ("lib/_x.so", "2")], "machine_code"),
+        (vec![("main.py", "1"), ("../x.py", "2")], "bad_path"),
+        (vec![("main.py", "1"), ("/etc/x", "2")], "bad_path"),
+        (vec![("main.py", "1"), ("Main.py", "2")], "bad_path"),
+        (vec![("a.py", "1"), ("b.py", "2")], "no_main"),
+    ] {
+        let refused = server.json(put("w").header("content-type", "application/zip").body(zip(&files))).await;
+        assert_eq!(code(&refused), (422, wanted), "{files:?}");
+    }
+    let mut bomb = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    bomb.start_file("main.py", zip::write::SimpleFileOptions::default()).expect("starts");
+    (0..64).for_each(|_| bomb.write_all(&vec![b' '; 1 << 20]).expect("writes"));
+    let refused = server.json(put("w").body(bomb.finish().expect("ends").into_inner())).await;
+    assert_eq!(code(&refused), (413, "too_large"));
+    for (request, wanted) in [
+        (put("w").body(""), (400, "empty_source")),
+        (put("w").body(vec![b'#'; (1 << 20) + 1]), (413, "too_large")),
+        (put("w").body(vec![b'#'; 20 << 20]), (413, "too_large")),
+        (put("w").header("content-type", "image/png").body("x"), (415, "unsupported_type")),
+        (put("w").json(&json!({"sorce": "x"})), (422, "unknown_field")),
+        (put("w").json(&json!({"source": "x=1", "entry": "a b"})), (422, "invalid_value")),
+        (put("w").json(&json!({"source": 5})), (422, "invalid_value")),
+        (put("w").json(&json!({"from": "s3://x/y.py"})), (422, "link_not_allowed")),
+        (put("w").header("content-type", "multipart/form-data; boundary=x").body("--x\r\nnonsense"), (400, "bad_multipart")),
+        (put("w").body("# /// script\n# [tool.cronbox]\n# entry = 5\n# ///\n"), (422, "bad_metadata")),
+        (put("a%2Fb").body("x = 1"), (400, "bad_name")),
+        (put("..%2f").body("x = 1"), (400, "bad_name")),
+        (put("pr%D1%96ce").body("x = 1"), (400, "bad_name")),
+        (put("a%0Ab").body("x = 1"), (400, "bad_name")),
+        (put(&"n".repeat(300)).body("x = 1"), (400, "bad_name")),
+        (server.request(Method::POST, "/v1/scripts").body("x = 1"), (400, "missing_name")),
+    ] {
+        let answer = server.json(request).await;
+        assert_eq!(code(&answer), wanted, "{}", answer.1);
+        assert!(answer.1["request_id"].is_string() && answer.1["status"] == wanted.0);
+    }
+    assert_eq!(server.get("/v1/scripts").await.1["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn warnings_come_from_the_syntax_tree() {
+    let (_folder, server) = ephemeral();
+    let source = "import requests\nfrom datetime import datetime\nimport ctypes\n\ndef main():\n    datetime.now()\n    open('out.txt', 'w')\n    input()\n";
+    let (status, kept) = server.put("w", source).await;
+    assert_eq!(status, 201);
+    let found: Vec<(String, u64)> = kept["warnings"]
+        .as_array()
+        .expect("warnings")
+        .iter()
+        .map(|warning| (warning["code"].as_str().expect("a code").to_owned(), warning["line"].as_u64().expect("a line")))
+        .collect();
+    let expected = [
+        ("unknown_module", 1),
+        ("missing_module", 3),
+        ("no_run", 5),
+        ("naive_time", 6),
+        ("read_only", 7),
+        ("no_input", 8),
+    ];
+    assert_eq!(found, expected.map(|(code, line)| (code.to_owned(), line)));
+    assert_eq!(kept["mode"], "script");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_settings_and_deleting() {
+    let (_folder, server) = ephemeral();
+    for n in 1..=3 {
+        let (status, kept) = server.put("v", &format!("def run():\n    return {n}\n")).await;
+        assert_eq!((status, &kept["version"]), (201, &json!(n)));
+    }
+    assert_eq!(server.run("v", &json!({"version": 1})).await["result"], 1);
+    assert_eq!(code(&server.post("/v1/scripts/v/runs", &json!({"version": 9})).await), (422, "no_such_version"));
+    let (status, back) = server.post("/v1/scripts/v/rollback", &json!({})).await;
+    assert_eq!((status, &back["version"]), (200, &json!(2)));
+    assert_eq!(server.run("V.py", &json!({})).await["result"], 2);
+    let (_, versions) = server.get("/v1/scripts/v/versions?limit=2").await;
+    assert_eq!(versions["items"][1]["in_force"], true);
+    assert_eq!(versions["next_cursor"], "2");
+    let source = server.request(Method::GET, "/v1/scripts/v/versions/3/source").send().await.expect("answers");
+    assert_eq!(source.text().await.expect("text"), "def run():\n    return 3\n");
+    let patch = |body: Value| server.json(server.request(Method::PATCH, "/v1/scripts/v").json(&body));
+    let (status, patched) = patch(json!({"title": "Tea", "labels": {"a": "1", "b": "2"}, "env": {"X": "y"}})).await;
+    assert_eq!((status, &patched["title"]), (200, &json!("Tea")), "{patched}");
+    let (_, patched) = patch(json!({"title": null, "labels": {"a": null}})).await;
+    assert_eq!((&patched["title"], &patched["settings"]["labels"]), (&Value::Null, &json!({"b": "2"})));
+    assert_eq!(code(&patch(json!({"titel": "x"})).await), (422, "unknown_field"));
+    assert_eq!(code(&patch(json!({"concurrency": 0})).await), (422, "invalid_value"));
+    assert_eq!(code(&patch(json!({"timezone": "Europe/Berln"})).await), (422, "invalid_value"));
+    let deleted = server.json(server.request(Method::DELETE, "/v1/scripts/v")).await;
+    assert_eq!(deleted.0, 204);
+    let gone = server.get("/v1/scripts/v").await;
+    assert_eq!(code(&gone), (404, "no_such_script"));
+    assert_eq!(server.get("/v1/runs?script=v").await.1["items"].as_array().map(Vec::len), Some(2), "its runs stay");
+    // What a script says about itself holds until somebody sets something else.
+    let said = "# /// script\n# [tool.cronbox]\n# title = \"Said\"\n# entry = \"go\"\n# result = \"text\"\n# limits = { timeout = \"7s\" }\n\
+        # env = { WHO = \"me\" }\n# ///\nimport os\ndef go():\n    return {1, os.environ['WHO']}\n";
+    let (_, kept) = server.put("m", said).await;
+    assert_eq!((&kept["title"], &kept["entry"]), (&json!("Said"), &json!("go")));
+    let run = server.run("m", &json!({})).await;
+    assert_eq!((&run["status"], &run["entry"], &run["limits"]["timeout"]), (&json!("succeeded"), &json!("go"), &json!(7.0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_wait_repeat_and_stop() {
+    let (_folder, server) = ephemeral();
+    server.put("sleep", "import time\ndef run(s):\n    print('begun', flush=True)\n    time.sleep(s)\n    return s\n").await;
+    server.put("n", "def run(n=0):\n    return n\n").await;
+    let (status, run) = server.post("/v1/scripts/sleep/runs?wait=100ms", &json!({"args": {"s": 600}})).await;
+    assert_eq!((status, &run["status"]), (202, &json!("running")));
+    let id = run["id"].as_str().expect("an id").to_owned();
+    assert_eq!(code(&server.post(&format!("/v1/runs/{id}/retry"), &json!({})).await), (409, "run_is_not_final"));
+    let asked = Instant::now();
+    let (status, cancelled) = server.post(&format!("/v1/runs/{id}/cancel"), &json!({})).await;
+    assert_eq!((status, &cancelled["status"]), (200, &json!("cancelled")));
+    assert!(asked.elapsed() < Duration::from_secs(1));
+    assert_eq!(server.post(&format!("/v1/runs/{id}/cancel"), &json!({})).await.0, 200, "twice is once");
+    // Accepted at once, with its address.
+    let response = server.request(Method::POST, "/v1/scripts/n/runs").send().await.expect("answers");
+    assert_eq!(response.status(), 201);
+    let place = response.headers()["location"].to_str().expect("text").to_owned();
+    let (_, run) = server.get(&format!("{place}?wait=10s")).await;
+    assert_eq!((&run["status"], &run["result"]), (&json!("succeeded"), &json!(0)));
+    assert_eq!(code(&server.post(&format!("{place}/cancel"), &json!({})).await), (409, "run_is_final"));
+    let (_, again) = server.post(&format!("{place}/retry?wait"), &json!({})).await;
+    assert_eq!((&again["cause"], &again["retry_of"], &again["status"]), (&json!("retry"), &run["id"], &json!("succeeded")));
+    // The same request makes one run.
+    let keyed = |body: Value| {
+        let request = server.request(Method::POST, "/v1/scripts/n/runs?wait").header("idempotency-key", "k1").json(&body);
+        async { answer(request.send().await.expect("answers")).await }
+    };
+    let first = keyed(json!({"args": {"n": 1}})).await;
+    assert_eq!(keyed(json!({"args": {"n": 1}})).await.1["id"], first.1["id"]);
+    assert_eq!(code(&keyed(json!({"args": {"n": 2}})).await), (409, "idempotency_key_reused"));
+    // Later, and not before.
+    let at = chrono::Utc::now() + chrono::TimeDelta::milliseconds(700);
+    let (_, later) = server.post("/v1/scripts/n/runs", &json!({"run_at": at.to_rfc3339()})).await;
+    assert_eq!(later["status"], "scheduled");
+    let run = server.run_when(later["id"].as_str().expect("an id"), |run| run["status"] == "succeeded").await;
+    let started = chrono::DateTime::parse_from_rfc3339(run["started_at"].as_str().expect("a time")).expect("a time");
+    assert!(started.to_utc() >= at, "{run}");
+    assert!(run["lateness_ms"].as_f64().expect("a number") < 1000.0, "{run}");
+    // Tried again as often as it says, and no more.
+    let failing = "# /// script\n# [tool.cronbox]\n# retries = { count = 2, delay = \"10ms\" }\n# ///\ndef run(context):\n    raise ValueError(context.attempt)\n";
+    server.put("fail", failing).await;
+    let run = server.run("fail", &json!({})).await;
+    assert_eq!((&run["status"], &run["attempt"], &run["error"]["message"]), (&json!("failed"), &json!(3), &json!("3")));
+    // Limits: asked, in force, and what stops a run.
+    let run = server.run("sleep", &json!({"args": {"s": 60}, "limits": {"timeout": "200ms"}})).await;
+    assert_eq!(run["status"], "timed_out");
+    assert!(run["error"]["message"].as_str().expect("text").contains("raise with --timeout or limits.timeout"), "{run}");
+    // The result of the run before.
+    server.put("prev", "def run(context):\n    return (context.previous_result or 0) + 1\n").await;
+    for n in 1..=3 {
+        assert_eq!(server.run("prev", &json!({})).await["result"], n);
+    }
+    // Large values come back whole.
+    server.put("large", "def run(n, text):\n    print('x' * n)\n    return text * 2\n").await;
+    let text = "é".repeat(20_000);
+    let run = server.run("large", &json!({"args": {"n": 100_000, "text": text}})).await;
+    assert_eq!(run["result"].as_str().map(str::len), Some(80_000));
+    assert_eq!(run["args"]["text"], text);
+    let output = server.request(Method::GET, &format!("/v1/runs/{}/output/stdout", run["id"].as_str().expect("an id")));
+    assert_eq!(output.send().await.expect("answers").bytes().await.expect("bytes").len(), 100_001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_run_at_once_as_may() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, &["--ephemeral", "--max-queued", "3"]);
+    server.put("one", "# /// script\n# [tool.cronbox]\n# concurrency = 1\n# ///\nimport time\ndef run(s):\n    time.sleep(s)\n").await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let (status, run) = server.post("/v1/scripts/one/runs", &json!({"args": {"s": 600}})).await;
+        assert_eq!(status, 201, "{run}");
+        ids.push(run["id"].as_str().expect("an id").to_owned());
+    }
+    server.run_when(&ids[0], |run| run["status"] == "running").await;
+    let full = server.request(Method::POST, "/v1/scripts/one/runs").json(&json!({"args": {"s": 1}})).send().await.expect("answers");
+    assert_eq!(full.headers()["retry-after"], "5");
+    assert_eq!(code(&answer(full).await), (429, "queue_full"));
+    for id in &ids[1..] {
+        assert_eq!(server.get(&format!("/v1/runs/{id}")).await.1["status"], "queued");
+    }
+    server.post(&format!("/v1/runs/{}/cancel", ids[0]), &json!({})).await;
+    server.run_when(&ids[1], |run| run["status"] == "running").await;
+    assert_eq!(server.get(&format!("/v1/runs/{}", ids[2])).await.1["status"], "queued");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_is_followed_while_it_is_written() {
+    let (_folder, server) = ephemeral();
+    let source = "import time\ndef run():\n    for n in range(4):\n        print('line', n, 'é', flush=True)\n        time.sleep(0.2)\n";
+    server.put("slow", source).await;
+    let (_, run) = server.post("/v1/scripts/slow/runs", &json!({})).await;
+    let id = run["id"].as_str().expect("an id");
+    let mut response = server.request(Method::GET, &format!("/v1/runs/{id}/events")).send().await.expect("answers");
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut text = String::new();
+    let mut before_the_end = false;
+    while let Some(piece) = response.chunk().await.expect("a piece") {
+        text.push_str(&String::from_utf8_lossy(&piece));
+        before_the_end |= text.contains("line 0") && !text.contains("event: end");
+    }
+    assert!(before_the_end, "{text}");
+    let written: String = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: ").or_else(|| line.strip_prefix("data:")))
+        .filter_map(|data| serde_json::from_str::<Value>(data).ok())
+        .filter_map(|data| data["text"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(written, "line 0 é\nline 1 é\nline 2 é\nline 3 é\n");
+    assert!(text.trim_end().ends_with(r#"{"status":"succeeded"}"#), "{text}");
+    // Where a connection broke, the next goes on.
+    let request = server.request(Method::GET, &format!("/v1/runs/{id}/events")).header("last-event-id", "10.0");
+    let rest = request.send().await.expect("answers").text().await.expect("text");
+    assert!(rest.contains("line 1") && !rest.contains("line 0"), "{rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_requests_get_problems() {
+    let (_folder, server) = ephemeral();
+    server.put("n", "def run(n=0):\n    return n\n").await;
+    let run = |body: &str| server.request(Method::POST, "/v1/scripts/n/runs").body(body.to_owned());
+    let get = |path: &str| server.request(Method::GET, path);
+    let deep = format!("{{\"args\": {}1{}}}", "[".repeat(200), "]".repeat(200));
+    let large = format!("{{\"args\": [\"{}\"]}}", "x".repeat(300_000));
+    for (request, wanted, field) in [
+        (run(r#"{"n": 4}"#), (422, "unknown_field"), Some("n")),
+        (run(r#"{"args": 4}"#), (422, "invalid_value"), Some("args")),
+        (run(r#"{"args": {}, "priority": "high"}"#), (422, "invalid_value"), Some("priority")),
+        (run(r#"{"priority": 1000}"#), (422, "invalid_value"), Some("priority")),
+        (run(r#"{"run_at": "tomorrow"}"#), (422, "invalid_value"), Some("run_at")),
+        (run(r#"{"limits": {"memroy": 1}}"#), (422, "invalid_value"), Some("limits.memroy")),
+        (run(r#"{"limits": {"memory": "1KiB"}}"#), (422, "invalid_value"), Some("limits.memory")),
+        (run(r#"{"limits": {"timeout": 0}}"#), (422, "invalid_value"), Some("limits.timeout")),
+        (run(r#"{"labels": {"a": 5}}"#), (422, "invalid_value"), Some("labels")),
+        (run(r#"{"entry": "os.system('x')"}"#), (422, "invalid_value"), Some("entry")),
+        (run("{"), (400, "bad_json"), None),
+        (run("[1]"), (400, "bad_json"), None),
+        (run(&deep), (400, "bad_json"), None),
+        (run(&large), (413, "too_large"), Some("args")),
+        (run("").header("idempotency-key", "k".repeat(300)), (400, "bad_idempotency_key"), None),
+        (get("/v1/runs/17"), (404, "no_such_run"), Some("id")),
+        (get("/v1/runs/0198c2a4-0000-7000-8000-000000000000"), (404, "no_such_run"), None),
+        (get("/v1/runs?cursor=x"), (400, "bad_parameter"), Some("cursor")),
+        (get("/v1/runs?since=yesterday"), (400, "bad_parameter"), Some("since")),
+        (get("/v1/runs?status=done"), (400, "bad_parameter"), Some("status")),
+        (get("/v1/runs?result=price"), (400, "bad_parameter"), Some("result")),
+        (get("/v1/runs?limit=-1"), (400, "bad_parameter"), Some("limit")),
+        (get("/v1/runs?stauts=failed"), (400, "unknown_parameter"), Some("stauts")),
+        (get("/v1/runs?format=xml"), (400, "bad_parameter"), Some("format")),
+        (get("/v1/runs/counts?bucket=1ms"), (400, "bad_parameter"), Some("bucket")),
+        (get("/v1/runs/counts?bucket=1s&since=365d"), (400, "too_many_slots"), Some("bucket")),
+        (get("/v1/scripts/n/series?path=price"), (400, "bad_parameter"), Some("path")),
+        (get("/v1/scripts/n/versions/x/source"), (404, "no_such_version"), None),
+        (get("/v1/scripts/m"), (404, "no_such_script"), None),
+        (get("/v1/nothing"), (404, "no_such_address"), None),
+        (server.request(Method::PUT, "/v1/runs"), (405, "method_not_allowed"), None),
+        (server.request(Method::POST, "/v1/scripts/n/runs?wait=2h"), (400, "bad_parameter"), Some("wait")),
+    ] {
+        let answer = server.json(request).await;
+        assert_eq!(code(&answer), wanted, "{}", answer.1);
+        if field.is_some() {
+            assert_eq!(answer.1["field"].as_str(), field, "{}", answer.1);
+        }
+    }
+    let (_, told) = server.json(run(r#"{"n": 4}"#)).await;
+    assert!(told["detail"].as_str().expect("text").contains("arguments go under args"));
+    let (_, near) = server.get("/v1/scripts/m").await;
+    assert!(near["detail"].as_str().expect("text").contains("did you mean n?"));
+    // A body that stops halfway is no request, and the server is there for the next.
+    use tokio::io::AsyncWriteExt;
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let mut half = tokio::net::TcpStream::connect(&address).await.expect("connects");
+    half.write_all(b"PUT /v1/scripts/half HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx = 1").await.expect("writes");
+    drop(half);
+    assert_eq!(server.get("/healthz").await.0, 200);
+    assert_eq!(server.get("/v1/scripts/half").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_allow_what_they_say() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder.0, &["--ephemeral"]);
+    server.put("price", PRICE).await;
+    server.put("other", PRICE).await;
+    let (status, admin) = server.post("/v1/tokens", &json!({"name": "boss", "scopes": ["admin"]})).await;
+    assert_eq!(status, 201, "{admin}");
+    assert_eq!(code(&server.get("/v1/scripts").await), (401, "unauthorized"), "the first token ends the open door");
+    server.token = Some("cbx_wrong".into());
+    assert_eq!(server.get("/v1/scripts").await.0, 401);
+    let admin_token = admin["token"].as_str().map(str::to_owned);
+    server.token.clone_from(&admin_token);
+    let make = |body: Value| {
+        let request = server.request(Method::POST, "/v1/tokens").json(&body);
+        async { answer(request.send().await.expect("answers")).await.1["token"].as_str().expect("a token").to_owned() }
+    };
+    let reader = make(json!({"name": "r", "scopes": ["read"]})).await;
+    let runner = make(json!({"name": "x", "scopes": ["read", "run"], "scripts": ["price"]})).await;
+    let writer = make(json!({"name": "w", "scopes": ["write", "run", "read"]})).await;
+    let brief = make(json!({"name": "b", "scopes": ["read"], "expires_in": 0.001})).await;
+    // A request has one Authorization: build these without the admin's.
+    server.token = None;
+    let with_token = |token: &str, method: Method, path: &str, body: &str| {
+        let request = server.request(method, path).bearer_auth(token).body(body.to_owned());
+        async { answer(request.send().await.expect("answers")).await }
+    };
+    assert_eq!(with_token(&reader, Method::GET, "/v1/runs", "").await.0, 200);
+    assert_eq!(code(&with_token(&reader, Method::POST, "/v1/scripts/price/runs", "").await), (403, "missing_scope"));
+    assert_eq!(code(&with_token(&writer, Method::POST, "/v1/runs", "{\"source\":\"1\"}").await), (403, "missing_scope"));
+    assert_eq!(with_token(&runner, Method::POST, "/v1/scripts/price/runs?wait", "").await.0, 200);
+    assert_eq!(code(&with_token(&runner, Method::POST, "/v1/scripts/other/runs", "").await), (403, "script_out_of_reach"));
+    let (_, seen) = with_token(&runner, Method::GET, "/v1/scripts", "").await;
+    assert_eq!(seen["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(with_token(&brief, Method::GET, "/v1/runs", "").await.0, 401);
+    // Without the scope grant nothing above the default comes into force, and the answer says so.
+    let (_, run) = with_token(&writer, Method::POST, "/v1/scripts/price/runs?wait", r#"{"limits": {"memory": "512MiB"}}"#).await;
+    assert_eq!(run["limits"]["memory"], 256 << 20);
+    let admin_token = admin_token.expect("a token");
+    let granted = with_token(&admin_token, Method::PUT, "/v1/grants/price", r#"{"limits": {"memory": "512MiB"}}"#).await;
+    assert_eq!(granted.0, 204);
+    let (_, run) = with_token(&writer, Method::POST, "/v1/scripts/price/runs?wait", r#"{"limits": {"memory": "1GiB"}}"#).await;
+    assert_eq!(run["limits"]["memory"], 512 << 20);
+    let (_, list) = with_token(&admin_token, Method::GET, "/v1/tokens", "").await;
+    assert!(list["items"].as_array().expect("items").iter().all(|token| token.get("token").is_none()));
+    let id = list["items"].as_array().expect("items").iter().find(|token| token["name"] == "r").expect("there")["id"].clone();
+    assert_eq!(with_token(&admin_token, Method::DELETE, &format!("/v1/tokens/{}", id.as_str().expect("text")), "").await.0, 204);
+    assert_eq!(with_token(&reader, Method::GET, "/v1/runs", "").await.0, 401, "at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_may_gets_in() {
+    let folder = Folder::new();
+    let (status, said) = Server::refused(&folder.0, &["--ephemeral", "--listen", "0.0.0.0:0"], &[]);
+    assert_eq!(status.code(), Some(5));
+    assert!(said.contains("cronbox token create") && said.contains("CRONBOX_ADMIN_TOKEN_FILE"), "{said}");
+    let file = folder.0.join("token");
+    let env = [("CRONBOX_ADMIN_TOKEN_FILE", file.to_str().expect("text"))];
+    let mut server = Server::start_with(&folder.0, &["--ephemeral", "--listen", "0.0.0.0:0"], &env);
+    server.url = server.url.replace("0.0.0.0", "127.0.0.1");
+    assert_eq!(server.get("/v1/scripts").await.0, 401);
+    assert_eq!(server.get("/healthz").await.0, 200);
+    server.token = Some(std::fs::read_to_string(&file).expect("made").trim().to_owned());
+    assert_eq!(server.get("/v1/scripts").await.0, 200);
+    drop(server);
+    let (_other, server) = ephemeral();
+    for (name, value) in [("host", "evil.example"), ("origin", "https://evil.example")] {
+        let request = server.request(Method::GET, "/v1/scripts").header(name, value);
+        assert_eq!(code(&server.json(request).await), (403, "not_local"), "{name}");
+    }
+    let socket = folder.0.join("s");
+    let server = Server::start(&folder.0, &["--ephemeral", "--listen", &format!("unix:{}", socket.display())]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&socket).expect("there").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let listed = Command::new(PROGRAM).args(["scripts", "--url", &format!("unix:{}", socket.display())]).output().expect("starts");
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    drop(server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_cannot_be_says_why() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, &[]);
+    let (status, said) = Server::refused(&folder.0, &[], &[]);
+    assert_eq!(status.code(), Some(5));
+    assert!(said.contains("another server is using the data directory"), "{said}");
+    let other = Folder::new();
+    let taken = server.url.trim_start_matches("http://").to_owned();
+    let (status, said) = Server::refused(&other.0, &["--listen", &taken], &[]);
+    assert_eq!(status.code(), Some(5));
+    assert!(said.contains("is taken") && said.contains("--listen 127.0.0.1:"), "{said}");
+    for words in [
+        &["--timezone", "Europe/Berln"][..],
+        &["--drain", "soon"],
+        &["--roles", "cook"],
+        &["--database", "mysql://x"],
+        &["--blobs", "s3://"],
+        &["--max-running", "0"],
+        &["--ceiling", "memroy=1"],
+    ] {
+        let (status, said) = Server::refused(&other.0, words, &[]);
+        assert_eq!(status.code(), Some(2), "{words:?}: {said}");
+    }
+    std::fs::write(other.0.join("cronbox.toml"), "max_runing = 3\n").expect("writes");
+    let (status, said) = Server::refused(&other.0, &[], &[]);
+    assert!(status.code() == Some(2) && said.contains("did you mean max-running?"), "{said}");
+    std::fs::write(other.0.join("cronbox.toml"), "ephemeral = true\ntimezone = \"Asia/Shanghai\"\n").expect("writes");
+    let server = Server::start(&other.0, &[]);
+    server.put("z", "def run(context):\n    return str(context.now().tzinfo)\n").await;
+    assert_eq!(server.run("z", &json!({})).await["result"], "Asia/Shanghai");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_down_finishes_or_hands_back() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder.0, &["--drain", "1500ms"]);
+    server.put("sleep", "import time\ndef run(s, context):\n    time.sleep(s)\n    return context.attempt\n").await;
+    let short = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 0.7}})).await.1["id"].as_str().expect("an id").to_owned();
+    let long = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 3}})).await.1["id"].as_str().expect("an id").to_owned();
+    server.run_when(&long, |run| run["status"] == "running").await;
+    server.signal("-TERM");
+    assert!(server.ended(Duration::from_secs(20)).success(), "{}", server.log());
+    server.up();
+    assert_eq!(server.run_when(&short, |run| run["status"] == "succeeded").await["result"], 1);
+    let run = server.run_when(&long, |run| run["status"] == "succeeded").await;
+    assert_eq!((&run["result"], &run["lost_attempts"]), (&json!(2), &json!(0)), "handed back is not lost");
+    // The second signal does not wait.
+    let (_, run) = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 600}})).await;
+    server.run_when(run["id"].as_str().expect("an id"), |run| run["status"] == "running").await;
+    server.signal("-TERM");
+    server.signal("-TERM");
+    server.ended(Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_node_loses_no_run() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder.0, &[]);
+    server.put("sleep", "import time\ndef run(s, context):\n    time.sleep(s)\n    return [context.attempt, context.lost_attempts]\n").await;
+    let again = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 1.5}})).await.1["id"].as_str().expect("an id").to_owned();
+    let patched = server.json(server.request(Method::PATCH, "/v1/scripts/sleep").json(&json!({"on_lost": "abandon"}))).await;
+    assert_eq!(patched.0, 200);
+    let once = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 600}})).await.1["id"].as_str().expect("an id").to_owned();
+    for id in [&again, &once] {
+        server.run_when(id, |run| run["status"] == "running").await;
+    }
+    server.kill();
+    server.up();
+    let run = server.run_when(&again, |run| run["status"] == "succeeded").await;
+    assert_eq!((&run["result"], &run["attempt"]), (&json!([2, 1]), &json!(2)));
+    let run = server.run_when(&once, |run| run["finished_at"].is_string()).await;
+    assert_eq!((&run["status"], &run["attempt"]), (&json!("abandoned"), &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_are_taken_from_a_folder() {
+    let folder = Folder::new();
+    let source = folder.0.join("jobs");
+    std::fs::create_dir_all(source.join("deep")).expect("made");
+    std::fs::write(source.join("price.py"), "def run():\n    return 1\n").expect("writes");
+    std::fs::write(source.join("broken.py"), "def run(:\n").expect("writes");
+    std::fs::write(source.join("deep/linked.py"), "def run():\n    return 'deep'\n").expect("writes");
+    let server = Server::start(&folder.0, &["--ephemeral", "--script-source", source.to_str().expect("text")]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while server.get("/v1/scripts/price").await.0 != 200 {
+        assert!(Instant::now() < deadline, "{}", server.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(server.run("price", &json!({})).await["result"], 1);
+    assert_eq!(server.get("/v1/scripts/broken").await.0, 404);
+    let from = format!("file://{}", source.join("deep/linked.py").display());
+    let (status, linked) = server.json(server.request(Method::PUT, "/v1/scripts/far").json(&json!({"from": from}))).await;
+    assert_eq!((status, &linked["link"]["from"]), (201, &json!(from)));
+    assert_eq!(server.run("far", &json!({})).await["result"], "deep");
+    let outside = server.json(server.request(Method::PUT, "/v1/scripts/no").json(&json!({"from": "file:///etc/passwd"}))).await;
+    assert_eq!(code(&outside), (422, "link_not_allowed"));
+    std::fs::write(source.join("price.py"), "def run():\n    return 2\n").expect("writes");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while server.get("/v1/scripts/price").await.1["version"] != 2 {
+        assert!(Instant::now() < deadline, "{}", server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(server.run("price", &json!({})).await["result"], 2);
+    // What becomes unreadable leaves the last good version, and says so.
+    std::fs::write(source.join("price.py"), "def run(:\n").expect("writes");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while server.get("/v1/scripts/price").await.1["link"]["error"].is_null() {
+        assert!(Instant::now() < deadline, "{}", server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(server.run("price", &json!({})).await["result"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_blob_is_named_and_never_run() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder.0, &[]);
+    let (_, kept) = server.put("price", PRICE).await;
+    server.signal("-TERM");
+    server.ended(Duration::from_secs(20));
+    let hash = kept["sha256"].as_str().expect("text");
+    let blob = folder.0.join(format!("cronbox-data/blobs/sources/{hash}.py"));
+    std::fs::write(&blob, "def run():\n    return 'forged'\n").expect("the blob is where the key says");
+    server.up();
+    let run = server.run("price", &json!({})).await;
+    assert_eq!((&run["status"], &run["error"]["type"]), (&json!("crashed"), &json!("SourceCorrupt")));
+    assert!(run["error"]["message"].as_str().expect("text").contains(hash), "{run}");
+    assert_eq!(code(&server.get("/v1/scripts/price/versions/1/source").await), (500, "blob_corrupt"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_node_tells_how_it_is() {
+    let (_folder, server) = ephemeral();
+    let (status, ready) = server.get("/readyz").await;
+    assert_eq!((status, ready["parts"].as_object().map(serde_json::Map::len)), (200, Some(3)), "{ready}");
+    server.put("price", PRICE).await;
+    server.run("price", &json!({})).await;
+    let text = server.request(Method::GET, "/metrics").send().await.expect("answers").text().await.expect("text");
+    for line in [
+        r#"cronbox_runs_total{outcome="succeeded"} 1"#,
+        r#"cronbox_queue_runs{state="ready"} 0"#,
+        "cronbox_run_start_seconds_count 1",
+        "cronbox_database_ping_seconds_count 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let (_, document) = server.get("/openapi.json").await;
+    assert_eq!(document["openapi"], "3.1.0");
+    for file in ["index.html", "swagger-ui-bundle.js", "swagger-initializer.js"] {
+        let response = server.request(Method::GET, &format!("/docs/{file}")).send().await.expect("answers");
+        assert_eq!(response.status(), 200, "{file}");
+        let text = response.text().await.expect("text");
+        assert!(!text.contains("https://unpkg") && !text.contains("https://cdn"), "{file} works without the network");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_does_it_all() {
+    let (folder, server) = ephemeral();
+    let cronbox = |words: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(words).current_dir(&folder.0).env("CRONBOX_URL", &server.url);
+        let done = command.output().expect("starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    std::fs::write(folder.0.join("price.py"), PRICE).expect("writes");
+    let (status, said, _) = cronbox(&["push", "price.py"]);
+    assert_eq!((status, said.as_str()), (Some(0), "price version 1 · calls run(symbol='INIT', n=1)\n"));
+    std::fs::write(folder.0.join("bad.py"), "def run(:\n").expect("writes");
+    let (status, _, why) = cronbox(&["push", "bad.py"]);
+    assert!(status == Some(5) && why.contains("line 1") && why.contains("syntax_error"), "{why}");
+    let (_, list, _) = cronbox(&["scripts"]);
+    assert!(list.starts_with("NAME") && list.contains("price  1"), "{list}");
+    let run = server.run("price", &json!({"args": {"n": 9}})).await;
+    let id = run["id"].as_str().expect("an id");
+    let (_, list, _) = cronbox(&["runs", "--script", "price"]);
+    assert!(list.contains(&id[..18]) && list.contains("succeeded"), "{list}");
+    let (_, shown, _) = cronbox(&["runs", "show", &id[..18]]);
+    assert!(shown.contains(r#"result    {"price":109"#), "{shown}");
+    let (_, json_text, _) = cronbox(&["runs", "show", id, "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&json_text).expect("JSON")["id"], id);
+    let (_, log, _) = cronbox(&["logs", id]);
+    assert_eq!(log, "asked for INIT\n");
+    let (status, log, _) = cronbox(&["logs", "-f", id]);
+    assert_eq!((status, log.as_str()), (Some(0), "asked for INIT\n"));
+    let (status, out, summary) = cronbox(&["run", "--remote", "price.py", "--arg", "n:=2"]);
+    assert_eq!(status, Some(0), "{summary}");
+    assert!(out.starts_with("asked for INIT\n{\"price\":102") && summary.contains("succeeded in"), "{out}{summary}");
+    std::fs::write(folder.0.join("boom.py"), "raise ValueError('no')\n").expect("writes");
+    let (status, _, trace) = cronbox(&["run", "--remote", "boom.py"]);
+    assert!(status == Some(1) && trace.contains("ValueError: no"), "{trace}");
+    let (status, source, _) = cronbox(&["script", "show", "price", "--source"]);
+    assert_eq!((status, source.as_str()), (Some(0), PRICE));
+    let (_, again, _) = cronbox(&["runs", "retry", id, "--wait"]);
+    assert!(again.contains("succeeded"), "{again}");
+    let (status, _, _) = cronbox(&["script", "rm", "price"]);
+    assert_eq!(status, Some(0));
+    let (status, token, _) = cronbox(&["token", "create", "me", "--scope", "admin"]);
+    assert!(status == Some(0) && token.starts_with("cbx_"), "{token}");
+    let (status, _, why) = cronbox(&["scripts"]);
+    assert!(status == Some(5) && why.contains("token"), "{why}");
+    let (status, list, _) = cronbox(&["tokens", "--token", token.trim()]);
+    assert!(status == Some(0) && list.contains("me"), "{list}");
+    let (status, _, why) = cronbox(&["scripts", "--url", "http://127.0.0.1:9"]);
+    assert!(status == Some(5) && why.contains("nobody answers"), "{why}");
+    let (status, document, _) = cronbox(&["openapi"]);
+    assert!(status == Some(0) && document.contains("\"openapi\": \"3.1.0\""));
+}
