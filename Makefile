@@ -9,21 +9,25 @@ CRONBOX := $(TARGET)/release/cronbox
 MERGE_TOOL := $(TARGET)/release/cronbox-guest-merge
 RUST_NEEDED := 1.95
 
-.PHONY: build run test lint bench soak guest tools clean
+.PHONY: build run tour test lint bench soak guest tools postgres clean
 
 # The release binary. The whole workspace, here and below: a smaller selection would resolve other features of shared
 # dependencies, and wasmtime would be compiled once for each.
 build: guest
 	$(CARGO) build --release --locked --workspace
 
-# Three scripts, each in a sandbox of its own: a result, an error, and an endless loop that is stopped.
+# The server on its defaults, with a script that was uploaded and run; it goes on until Ctrl-C.
 run: build
+	@tests/tour/serve.sh $(CRONBOX)
+
+# Three scripts without a server: a result, an error, and an endless loop that is stopped.
+tour: build
 	@echo '$$ cronbox run tests/tour/prices.py --arg symbol=INIT' && $(CRONBOX) run tests/tour/prices.py --arg symbol=INIT
 	@echo '$$ cronbox run tests/tour/mistake.py' && { $(CRONBOX) run tests/tour/mistake.py; test $$? -eq 1; }
 	@echo '$$ cronbox run tests/tour/endless.py --fuel 5e9' && { $(CRONBOX) run tests/tour/endless.py --fuel 5e9; test $$? -eq 3; }
 
 # Everything that is proven, proven.
-test: guest
+test: guest postgres
 	$(CARGO) test --release --locked --workspace
 
 # Format, clippy with warnings as errors, the room test. Release, like everything else: one set of build artefacts.
@@ -37,7 +41,7 @@ bench: guest
 	$(CARGO) bench --locked --workspace --bench sandbox
 
 # The tests again, with ten times the rounds where rounds are counted.
-soak: guest
+soak: guest postgres
 	CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace
 
 # The interpreter, as a WebAssembly component; does nothing when it is up to date.
@@ -52,6 +56,13 @@ tools:
 	 test "$$(printf '%s\n' $(RUST_NEEDED) $$rust | sort -V | head -n 1)" = $(RUST_NEEDED) \
 	   || { echo "Rust $$rust is too old, $(RUST_NEEDED) is needed: rustup update stable"; exit 1; }
 	@command -v cc >/dev/null && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory packages
+
+# The database server that the tests start clusters of their own with.
+postgres:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+	 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	   apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql; \
+	 else echo 'PostgreSQL is missing, which the tests need: sudo apt-get install postgresql'; exit 1; fi
 
 # Debian's packages for what is missing.
 .PHONY: packages

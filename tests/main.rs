@@ -13,5 +13,6 @@ mod rooms;
 mod runs;
 mod scripts;
 mod server;
+mod services;
 mod store;
 mod support;

@@ -20,11 +20,21 @@ async fn two_nodes_share_a_database_and_a_bucket() {
     let bucket = Bucket::start(&folder.0).await;
     bucket.copy_in("scripts/copied.py", "def run():\n    return 'from the bucket'\n");
     let database = cluster().database();
-    let words =
-        ["--database", &database, "--blobs", "s3://jobs/cronbox", "--script-source", "s3://jobs/scripts", "--lease", "3s"];
+    let words = [
+        "--database",
+        &database,
+        "--blobs",
+        "s3://jobs/cronbox",
+        "--script-source",
+        "s3://jobs/scripts",
+        "--lease",
+        "3s",
+    ];
     let one = start(&folder.0, &words, &bucket.env());
     let mut other = start(&folder.0, &words, &bucket.env());
-    let (status, kept) = one.put("sleep", "import time\ndef run(s=0):\n    print('begun', flush=True)\n    time.sleep(s)\n    return s\n").await;
+    let (status, kept) = one
+        .put("sleep", "import time\ndef run(s=0):\n    print('begun', flush=True)\n    time.sleep(s)\n    return s\n")
+        .await;
     assert_eq!(status, 201, "{kept}");
     let object = format!("cronbox/sources/{}.py", kept["sha256"].as_str().expect("text"));
     assert!(bucket.path(&object).exists(), "the source is in the bucket, where the docs say");
@@ -95,7 +105,9 @@ async fn a_bucket_or_a_database_that_goes_away_comes_back() {
     let run = server.run_when(&id, |run| run["finished_at"].is_string()).await;
     assert_eq!((&run["result"], &run["attempt"]), (&json!(2), &json!(1)));
 
-    let (_, slow) = server.post("/v1/runs", &json!({"source": "import time\ndef run():\n    time.sleep(2)\n    return 'done'\n"})).await;
+    let (_, slow) = server
+        .post("/v1/runs", &json!({"source": "import time\ndef run():\n    time.sleep(2)\n    return 'done'\n"}))
+        .await;
     let id = slow["id"].as_str().expect("an id").to_owned();
     server.run_when(&id, |run| run["status"] == "running").await;
     own.down();
@@ -232,7 +244,9 @@ async fn sixty_four_clients_never_meet_a_lock() {
         let server = server.clone();
         tokio::spawn(async move {
             for n in 0..10 {
-                let run = server.run("n", &json!({"args": {"n": client * 100 + n}, "labels": {"c": client.to_string()}})).await;
+                let run = server
+                    .run("n", &json!({"args": {"n": client * 100 + n}, "labels": {"c": client.to_string()}}))
+                    .await;
                 assert_eq!((&run["status"], &run["result"]), (&json!("succeeded"), &json!(client * 100 + n)));
                 let (status, list) = server.get(&format!("/v1/runs?label=c={client}")).await;
                 assert_eq!((status, list["items"].as_array().map(Vec::len)), (200, Some(n + 1)));

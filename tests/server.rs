@@ -9,7 +9,8 @@ use std::io::{Cursor, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const PRICE: &str = "def run(symbol='INIT', n=1):\n    print('asked for', symbol)\n    return {'price': 100 + n, 'symbol': symbol}\n";
+const PRICE: &str =
+    "def run(symbol='INIT', n=1):\n    print('asked for', symbol)\n    return {'price': 100 + n, 'symbol': symbol}\n";
 
 fn ephemeral() -> (Folder, Server) {
     let folder = Folder::new();
@@ -35,14 +36,45 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
     let folder = Folder::new();
     let mut server = Server::start(&folder.0, &[]);
     let (status, kept) = server.put("price.py", PRICE).await;
-    assert_eq!((status, &kept["script"], &kept["version"], &kept["mode"]), (201, &json!("price"), &json!(1), &json!("function")));
+    assert_eq!(
+        (status, &kept["script"], &kept["version"], &kept["mode"]),
+        (201, &json!("price"), &json!(1), &json!("function"))
+    );
     assert_eq!(kept["signature"], "(symbol='INIT', n=1)");
     assert_eq!(server.put("price", PRICE).await.0, 200);
     let run = server.run("price", &json!({"args": {"n": 4}, "labels": {"k": "v"}})).await;
     let keys: Vec<&str> = [
-        "args", "argv", "attempt", "cause", "created_at", "entry", "error", "finished_at", "fire_time", "id", "labels",
-        "lateness_ms", "limits", "lost_attempts", "mode", "notes", "priority", "reason", "result", "result_bytes", "result_kind",
-        "retry_of", "run_at", "schedule", "script", "started_at", "status", "stderr", "stdout", "usage", "version",
+        "args",
+        "argv",
+        "attempt",
+        "cause",
+        "created_at",
+        "entry",
+        "error",
+        "finished_at",
+        "fire_time",
+        "id",
+        "labels",
+        "lateness_ms",
+        "limits",
+        "lost_attempts",
+        "mode",
+        "notes",
+        "priority",
+        "reason",
+        "result",
+        "result_bytes",
+        "result_kind",
+        "retry_of",
+        "run_at",
+        "schedule",
+        "script",
+        "started_at",
+        "status",
+        "stderr",
+        "stdout",
+        "usage",
+        "version",
     ]
     .to_vec();
     assert_eq!(run.as_object().expect("an object").keys().map(String::as_str).collect::<Vec<_>>(), keys);
@@ -51,7 +83,8 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
     assert_eq!(run["stdout"], json!({"bytes": 15, "truncated": false}));
     assert!(run["usage"]["fuel"].as_u64().expect("fuel") > 1000);
     let id = run["id"].as_str().expect("an id");
-    let output = server.request(Method::GET, &format!("/v1/runs/{id}/output/stdout?offset=6")).send().await.expect("answers");
+    let output =
+        server.request(Method::GET, &format!("/v1/runs/{id}/output/stdout?offset=6")).send().await.expect("answers");
     assert_eq!(output.text().await.expect("text"), "for INIT\n");
     let failing = server.run("price", &json!({"args": {"n": "x"}})).await;
     assert_eq!((&failing["status"], &failing["error"]["type"]), (&json!("failed"), &json!("TypeError")));
@@ -73,10 +106,14 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
         assert_eq!((status, page["items"].as_array().map(Vec::len)), (200, Some(count)), "{query}: {page}");
     }
     let (_, page) = server.get("/v1/runs?limit=2").await;
-    let (_, rest) = server.get(&format!("/v1/runs?limit=2&cursor={}", page["next_cursor"].as_str().expect("more"))).await;
+    let (_, rest) =
+        server.get(&format!("/v1/runs?limit=2&cursor={}", page["next_cursor"].as_str().expect("more"))).await;
     assert_eq!((rest["items"][0]["id"].as_str(), &rest["next_cursor"]), (Some(id), &Value::Null));
     let (_, series) = server.get("/v1/scripts/price/series?path=/price").await;
-    assert_eq!(series["items"].as_array().expect("items").iter().map(|p| p["value"].clone()).collect::<Vec<_>>(), [104, 107]);
+    assert_eq!(
+        series["items"].as_array().expect("items").iter().map(|p| p["value"].clone()).collect::<Vec<_>>(),
+        [104, 107]
+    );
     let (_, series) = server.get("/v1/scripts/price/series?path=/price&bucket=1d&agg=avg").await;
     assert_eq!((&series["items"][0]["value"], &series["items"][0]["count"]), (&json!(105.5), &json!(2)));
     let (_, counts) = server.get("/v1/runs/counts?bucket=1d").await;
@@ -101,7 +138,9 @@ async fn uploads_come_in_every_form() {
     let (_folder, server) = ephemeral();
     let put = |name: &str| server.request(Method::PUT, &format!("/v1/scripts/{name}"));
     let form = "application/x-www-form-urlencoded";
-    for (name, kind) in [("a", form), ("b", "text/x-python; charset=utf-8"), ("c", "application/octet-stream"), ("d", "text/plain")] {
+    for (name, kind) in
+        [("a", form), ("b", "text/x-python; charset=utf-8"), ("c", "application/octet-stream"), ("d", "text/plain")]
+    {
         let kept = server.json(put(name).header("content-type", kind).body(PRICE)).await;
         assert_eq!(kept.0, 201, "{kind}: {}", kept.1);
         assert_eq!(server.run(name, &json!({})).await["result"]["price"], 101);
@@ -114,10 +153,13 @@ async fn uploads_come_in_every_form() {
         assert!(told.1["detail"].as_str().expect("text").contains("--data-binary"));
     }
     assert_eq!(server.json(put("one").header("content-type", form).body("print(1)")).await.0, 201);
-    let kept = server.json(put("f").multipart(Form::new().part("file", Part::text(PRICE).file_name("x.py")).text("title", "T"))).await;
+    let kept = server
+        .json(put("f").multipart(Form::new().part("file", Part::text(PRICE).file_name("x.py")).text("title", "T")))
+        .await;
     assert_eq!((kept.0, &kept.1["title"]), (201, &json!("T")));
     let helper = "RATE = 2\n";
-    let main = "import json\nfrom lib.helper import RATE\ndef run():\n    return [RATE, json.load(open('data.json'))]\n";
+    let main =
+        "import json\nfrom lib.helper import RATE\ndef run():\n    return [RATE, json.load(open('data.json'))]\n";
     let several = Form::new()
         .part("file", Part::text(main).file_name("main.py"))
         .part("file", Part::text(helper).file_name("lib/helper.py"))
@@ -153,7 +195,10 @@ async fn what_is_no_script_is_refused_by_name() {
     let (_folder, server) = ephemeral();
     let put = |name: &str| server.request(Method::PUT, &format!("/v1/scripts/{name}"));
     let refused = server.put("x", "def run():\n    return (1\n").await;
-    assert_eq!((code(&refused), &refused.1["line"], &refused.1["column"]), ((422, "syntax_error"), &json!(2), &json!(12)));
+    assert_eq!(
+        (code(&refused), &refused.1["line"], &refused.1["column"]),
+        ((422, "syntax_error"), &json!(2), &json!(12))
+    );
     assert!(refused.1["detail"].as_str().expect("text").contains("'(' was never closed"));
     assert_eq!(server.json(put("x?check=false").body("def run(:")).await.0, 201);
     assert_eq!(server.run("x", &json!({})).await["error"]["type"], "SyntaxError");
@@ -194,7 +239,10 @@ async fn what_is_no_script_is_refused_by_name() {
         (put("w").json(&json!({"source": "x=1", "entry": "a b"})), (422, "invalid_value")),
         (put("w").json(&json!({"source": 5})), (422, "invalid_value")),
         (put("w").json(&json!({"from": "s3://x/y.py"})), (422, "link_not_allowed")),
-        (put("w").header("content-type", "multipart/form-data; boundary=x").body("--x\r\nnonsense"), (400, "bad_multipart")),
+        (
+            put("w").header("content-type", "multipart/form-data; boundary=x").body("--x\r\nnonsense"),
+            (400, "bad_multipart"),
+        ),
         (put("w").body("# /// script\n# [tool.cronbox]\n# entry = 5\n# ///\n"), (422, "bad_metadata")),
         (put("a%2Fb").body("x = 1"), (400, "bad_name")),
         (put("..%2f").body("x = 1"), (400, "bad_name")),
@@ -220,7 +268,9 @@ async fn warnings_come_from_the_syntax_tree() {
         .as_array()
         .expect("warnings")
         .iter()
-        .map(|warning| (warning["code"].as_str().expect("a code").to_owned(), warning["line"].as_u64().expect("a line")))
+        .map(|warning| {
+            (warning["code"].as_str().expect("a code").to_owned(), warning["line"].as_u64().expect("a line"))
+        })
         .collect();
     let expected = [
         ("unknown_module", 1),
@@ -270,13 +320,18 @@ async fn versions_settings_and_deleting() {
     let (_, kept) = server.put("m", said).await;
     assert_eq!((&kept["title"], &kept["entry"]), (&json!("Said"), &json!("go")));
     let run = server.run("m", &json!({})).await;
-    assert_eq!((&run["status"], &run["entry"], &run["limits"]["timeout"]), (&json!("succeeded"), &json!("go"), &json!(7.0)));
+    assert_eq!(
+        (&run["status"], &run["entry"], &run["limits"]["timeout"]),
+        (&json!("succeeded"), &json!("go"), &json!(7.0))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_wait_repeat_and_stop() {
     let (_folder, server) = ephemeral();
-    server.put("sleep", "import time\ndef run(s):\n    print('begun', flush=True)\n    time.sleep(s)\n    return s\n").await;
+    server
+        .put("sleep", "import time\ndef run(s):\n    print('begun', flush=True)\n    time.sleep(s)\n    return s\n")
+        .await;
     server.put("n", "def run(n=0):\n    return n\n").await;
     let (status, run) = server.post("/v1/scripts/sleep/runs?wait=100ms", &json!({"args": {"s": 600}})).await;
     assert_eq!((status, &run["status"]), (202, &json!("running")));
@@ -295,10 +350,14 @@ async fn runs_wait_repeat_and_stop() {
     assert_eq!((&run["status"], &run["result"]), (&json!("succeeded"), &json!(0)));
     assert_eq!(code(&server.post(&format!("{place}/cancel"), &json!({})).await), (409, "run_is_final"));
     let (_, again) = server.post(&format!("{place}/retry?wait"), &json!({})).await;
-    assert_eq!((&again["cause"], &again["retry_of"], &again["status"]), (&json!("retry"), &run["id"], &json!("succeeded")));
+    assert_eq!(
+        (&again["cause"], &again["retry_of"], &again["status"]),
+        (&json!("retry"), &run["id"], &json!("succeeded"))
+    );
     // The same request makes one run.
     let keyed = |body: Value| {
-        let request = server.request(Method::POST, "/v1/scripts/n/runs?wait").header("idempotency-key", "k1").json(&body);
+        let request =
+            server.request(Method::POST, "/v1/scripts/n/runs?wait").header("idempotency-key", "k1").json(&body);
         async { answer(request.send().await.expect("answers")).await }
     };
     let first = keyed(json!({"args": {"n": 1}})).await;
@@ -320,7 +379,10 @@ async fn runs_wait_repeat_and_stop() {
     // Limits: asked, in force, and what stops a run.
     let run = server.run("sleep", &json!({"args": {"s": 60}, "limits": {"timeout": "200ms"}})).await;
     assert_eq!(run["status"], "timed_out");
-    assert!(run["error"]["message"].as_str().expect("text").contains("raise with --timeout or limits.timeout"), "{run}");
+    assert!(
+        run["error"]["message"].as_str().expect("text").contains("raise with --timeout or limits.timeout"),
+        "{run}"
+    );
     // The result of the run before.
     server.put("prev", "def run(context):\n    return (context.previous_result or 0) + 1\n").await;
     for n in 1..=3 {
@@ -340,7 +402,12 @@ async fn runs_wait_repeat_and_stop() {
 async fn as_many_run_at_once_as_may() {
     let folder = Folder::new();
     let server = Server::start(&folder.0, &["--ephemeral", "--max-queued", "3"]);
-    server.put("one", "# /// script\n# [tool.cronbox]\n# concurrency = 1\n# ///\nimport time\ndef run(s):\n    time.sleep(s)\n").await;
+    server
+        .put(
+            "one",
+            "# /// script\n# [tool.cronbox]\n# concurrency = 1\n# ///\nimport time\ndef run(s):\n    time.sleep(s)\n",
+        )
+        .await;
     let mut ids = Vec::new();
     for _ in 0..4 {
         let (status, run) = server.post("/v1/scripts/one/runs", &json!({"args": {"s": 600}})).await;
@@ -348,7 +415,12 @@ async fn as_many_run_at_once_as_may() {
         ids.push(run["id"].as_str().expect("an id").to_owned());
     }
     server.run_when(&ids[0], |run| run["status"] == "running").await;
-    let full = server.request(Method::POST, "/v1/scripts/one/runs").json(&json!({"args": {"s": 1}})).send().await.expect("answers");
+    let full = server
+        .request(Method::POST, "/v1/scripts/one/runs")
+        .json(&json!({"args": {"s": 1}}))
+        .send()
+        .await
+        .expect("answers");
     assert_eq!(full.headers()["retry-after"], "5");
     assert_eq!(code(&answer(full).await), (429, "queue_full"));
     for id in &ids[1..] {
@@ -445,7 +517,9 @@ async fn bad_requests_get_problems() {
     use tokio::io::AsyncWriteExt;
     let address = server.url.trim_start_matches("http://").to_owned();
     let mut half = tokio::net::TcpStream::connect(&address).await.expect("connects");
-    half.write_all(b"PUT /v1/scripts/half HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx = 1").await.expect("writes");
+    half.write_all(b"PUT /v1/scripts/half HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx = 1")
+        .await
+        .expect("writes");
     drop(half);
     assert_eq!(server.get("/healthz").await.0, 200);
     assert_eq!(server.get("/v1/scripts/half").await.0, 404);
@@ -480,24 +554,37 @@ async fn tokens_allow_what_they_say() {
     };
     assert_eq!(with_token(&reader, Method::GET, "/v1/runs", "").await.0, 200);
     assert_eq!(code(&with_token(&reader, Method::POST, "/v1/scripts/price/runs", "").await), (403, "missing_scope"));
-    assert_eq!(code(&with_token(&writer, Method::POST, "/v1/runs", "{\"source\":\"1\"}").await), (403, "missing_scope"));
+    assert_eq!(
+        code(&with_token(&writer, Method::POST, "/v1/runs", "{\"source\":\"1\"}").await),
+        (403, "missing_scope")
+    );
     assert_eq!(with_token(&runner, Method::POST, "/v1/scripts/price/runs?wait", "").await.0, 200);
-    assert_eq!(code(&with_token(&runner, Method::POST, "/v1/scripts/other/runs", "").await), (403, "script_out_of_reach"));
+    assert_eq!(
+        code(&with_token(&runner, Method::POST, "/v1/scripts/other/runs", "").await),
+        (403, "script_out_of_reach")
+    );
     let (_, seen) = with_token(&runner, Method::GET, "/v1/scripts", "").await;
     assert_eq!(seen["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(with_token(&brief, Method::GET, "/v1/runs", "").await.0, 401);
     // Without the scope grant nothing above the default comes into force, and the answer says so.
-    let (_, run) = with_token(&writer, Method::POST, "/v1/scripts/price/runs?wait", r#"{"limits": {"memory": "512MiB"}}"#).await;
+    let (_, run) =
+        with_token(&writer, Method::POST, "/v1/scripts/price/runs?wait", r#"{"limits": {"memory": "512MiB"}}"#).await;
     assert_eq!(run["limits"]["memory"], 256 << 20);
     let admin_token = admin_token.expect("a token");
-    let granted = with_token(&admin_token, Method::PUT, "/v1/grants/price", r#"{"limits": {"memory": "512MiB"}}"#).await;
+    let granted =
+        with_token(&admin_token, Method::PUT, "/v1/grants/price", r#"{"limits": {"memory": "512MiB"}}"#).await;
     assert_eq!(granted.0, 204);
-    let (_, run) = with_token(&writer, Method::POST, "/v1/scripts/price/runs?wait", r#"{"limits": {"memory": "1GiB"}}"#).await;
+    let (_, run) =
+        with_token(&writer, Method::POST, "/v1/scripts/price/runs?wait", r#"{"limits": {"memory": "1GiB"}}"#).await;
     assert_eq!(run["limits"]["memory"], 512 << 20);
     let (_, list) = with_token(&admin_token, Method::GET, "/v1/tokens", "").await;
     assert!(list["items"].as_array().expect("items").iter().all(|token| token.get("token").is_none()));
-    let id = list["items"].as_array().expect("items").iter().find(|token| token["name"] == "r").expect("there")["id"].clone();
-    assert_eq!(with_token(&admin_token, Method::DELETE, &format!("/v1/tokens/{}", id.as_str().expect("text")), "").await.0, 204);
+    let id = list["items"].as_array().expect("items").iter().find(|token| token["name"] == "r").expect("there")["id"]
+        .clone();
+    assert_eq!(
+        with_token(&admin_token, Method::DELETE, &format!("/v1/tokens/{}", id.as_str().expect("text")), "").await.0,
+        204
+    );
     assert_eq!(with_token(&reader, Method::GET, "/v1/runs", "").await.0, 401, "at once");
 }
 
@@ -525,7 +612,10 @@ async fn only_who_may_gets_in() {
     let server = Server::start(&folder.0, &["--ephemeral", "--listen", &format!("unix:{}", socket.display())]);
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&socket).expect("there").permissions());
     assert_eq!(mode & 0o777, 0o600);
-    let listed = Command::new(PROGRAM).args(["scripts", "--url", &format!("unix:{}", socket.display())]).output().expect("starts");
+    let listed = Command::new(PROGRAM)
+        .args(["scripts", "--url", &format!("unix:{}", socket.display())])
+        .output()
+        .expect("starts");
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     drop(server);
 }
@@ -568,8 +658,14 @@ async fn going_down_finishes_or_hands_back() {
     let folder = Folder::new();
     let mut server = Server::start(&folder.0, &["--drain", "1500ms"]);
     server.put("sleep", "import time\ndef run(s, context):\n    time.sleep(s)\n    return context.attempt\n").await;
-    let short = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 0.7}})).await.1["id"].as_str().expect("an id").to_owned();
-    let long = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 3}})).await.1["id"].as_str().expect("an id").to_owned();
+    let short = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 0.7}})).await.1["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let long = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 3}})).await.1["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     server.run_when(&long, |run| run["status"] == "running").await;
     server.signal("-TERM");
     assert!(server.ended(Duration::from_secs(20)).success(), "{}", server.log());
@@ -590,10 +686,17 @@ async fn a_killed_node_loses_no_run() {
     let folder = Folder::new();
     let mut server = Server::start(&folder.0, &[]);
     server.put("sleep", "import time\ndef run(s, context):\n    time.sleep(s)\n    return [context.attempt, context.lost_attempts]\n").await;
-    let again = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 1.5}})).await.1["id"].as_str().expect("an id").to_owned();
-    let patched = server.json(server.request(Method::PATCH, "/v1/scripts/sleep").json(&json!({"on_lost": "abandon"}))).await;
+    let again = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 1.5}})).await.1["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let patched =
+        server.json(server.request(Method::PATCH, "/v1/scripts/sleep").json(&json!({"on_lost": "abandon"}))).await;
     assert_eq!(patched.0, 200);
-    let once = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 600}})).await.1["id"].as_str().expect("an id").to_owned();
+    let once = server.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 600}})).await.1["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     for id in [&again, &once] {
         server.run_when(id, |run| run["status"] == "running").await;
     }
@@ -622,10 +725,12 @@ async fn scripts_are_taken_from_a_folder() {
     assert_eq!(server.run("price", &json!({})).await["result"], 1);
     assert_eq!(server.get("/v1/scripts/broken").await.0, 404);
     let from = format!("file://{}", source.join("deep/linked.py").display());
-    let (status, linked) = server.json(server.request(Method::PUT, "/v1/scripts/far").json(&json!({"from": from}))).await;
+    let (status, linked) =
+        server.json(server.request(Method::PUT, "/v1/scripts/far").json(&json!({"from": from}))).await;
     assert_eq!((status, &linked["link"]["from"]), (201, &json!(from)));
     assert_eq!(server.run("far", &json!({})).await["result"], "deep");
-    let outside = server.json(server.request(Method::PUT, "/v1/scripts/no").json(&json!({"from": "file:///etc/passwd"}))).await;
+    let outside =
+        server.json(server.request(Method::PUT, "/v1/scripts/no").json(&json!({"from": "file:///etc/passwd"}))).await;
     assert_eq!(code(&outside), (422, "link_not_allowed"));
     std::fs::write(source.join("price.py"), "def run():\n    return 2\n").expect("writes");
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -720,6 +825,12 @@ async fn the_command_line_does_it_all() {
     let (status, out, summary) = cronbox(&["run", "--remote", "price.py", "--arg", "n:=2"]);
     assert_eq!(status, Some(0), "{summary}");
     assert!(out.starts_with("asked for INIT\n{\"price\":102") && summary.contains("succeeded in"), "{out}{summary}");
+    let (status, out, _) = cronbox(&["run", "--remote", "price", "--arg", "n:=3", "--quiet"]);
+    assert_eq!(
+        (status, out.as_str()),
+        (Some(0), "{\"price\":103,\"symbol\":\"INIT\"}\n"),
+        "a saved script, by its name"
+    );
     std::fs::write(folder.0.join("boom.py"), "raise ValueError('no')\n").expect("writes");
     let (status, _, trace) = cronbox(&["run", "--remote", "boom.py"]);
     assert!(status == Some(1) && trace.contains("ValueError: no"), "{trace}");

@@ -67,7 +67,7 @@ pub(super) struct RunArgs {
     /// Refuse to run when the kernel lacks a measure of hardening
     #[arg(long)]
     require_hardening: bool,
-    /// Run it on a server instead
+    /// Run it on a server instead: this file, or when there is none, the server's script of that name
     #[arg(long)]
     remote: bool,
     #[command(flatten)]
@@ -92,7 +92,11 @@ impl RunArgs {
 
     /// The same on a server, with everything that was typed.
     async fn run_remote(&self) -> Result<Exit, Refusal> {
-        let (file, source) = read_source(&self.script)?;
+        let saved = self.script.to_str().and_then(|name| Name::parse(name).ok()).filter(|_| !self.script.exists());
+        let (file, source) = match &saved {
+            Some(_) => (String::new(), Vec::new()),
+            None => read_source(&self.script)?,
+        };
         let source = String::from_utf8(source)
             .map_err(|_| Refusal::usage("a script that is not UTF-8 cannot be sent along; push it first"))?;
         let (args, text_args) = self.arguments()?;
@@ -119,16 +123,27 @@ impl RunArgs {
                 pair.split_once('=').ok_or_else(|| Refusal::usage(format!("--env {pair}: write NAME=VALUE")))?;
             env.insert(name.into(), value.into());
         }
-        let mut request = json!({
-            "source": source, "name": Name::of_file(&file).as_str(), "args": args, "text_args": text_args,
-            "argv": self.argv, "limits": limits, "env": env,
-        });
-        for (name, text) in [("entry", &self.entry), ("result", &self.result)] {
-            if let Some(text) = text {
-                request[name] = text.clone().into();
-            }
+        let mut request = json!({"args": args, "text_args": text_args, "argv": self.argv, "limits": limits});
+        if let Some(entry) = &self.entry {
+            request["entry"] = entry.clone().into();
         }
-        run_remote(&Server::new(&self.server)?, request, self.json, self.quiet).await
+        let server = Server::new(&self.server)?;
+        if let Some(name) = saved {
+            if !self.env.is_empty() || self.result.is_some() {
+                return Err(Refusal::usage(
+                    "--env and --result of a saved script are settings: set them with the script",
+                ));
+            }
+            let path = format!("/v1/scripts/{}/runs", name.as_str());
+            return run_remote(&server, &path, request, self.json, self.quiet).await;
+        }
+        request["source"] = source.into();
+        request["name"] = Name::of_file(&file).as_str().into();
+        request["env"] = env.into();
+        if let Some(result) = &self.result {
+            request["result"] = result.clone().into();
+        }
+        run_remote(&server, "/v1/runs", request, self.json, self.quiet).await
     }
 
     fn run(self) -> Result<Exit, Refusal> {

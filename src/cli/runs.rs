@@ -330,8 +330,14 @@ pub(super) async fn follow(server: &Server, id: &str) -> Result<Exit, Refusal> {
 }
 
 /// `cronbox run --remote`: the server runs it, this shows it.
-pub(super) async fn run_remote(server: &Server, request: Value, as_json: bool, quiet: bool) -> Result<Exit, Refusal> {
-    let (_, run): (_, RunBody) = server.ask(server.request(Method::POST, "/v1/runs").json(&request)).await?;
+pub(super) async fn run_remote(
+    server: &Server,
+    path: &str,
+    request: Value,
+    as_json: bool,
+    quiet: bool,
+) -> Result<Exit, Refusal> {
+    let (_, run): (_, RunBody) = server.ask(server.request(Method::POST, path).json(&request)).await?;
     if !as_json && !quiet {
         follow(server, &run.id).await?;
     }
