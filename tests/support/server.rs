@@ -84,17 +84,16 @@ impl Server {
     /// Starts it again after it ended.
     pub fn up(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.folder.join("log")).expect("a log");
-        let mut child = self.command().stdout(Stdio::piped()).stderr(log).spawn().expect("starts");
+        let started = self.command().stdout(Stdio::piped()).stderr(log).spawn().expect("starts");
+        let child = self.child.insert(started);
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         for line in lines {
             let line = line.expect("text");
             if let Some(rest) = line.split(" at http://").nth(1) {
                 self.url = format!("http://{}", rest.split(' ').next().expect("an address"));
-                self.child = Some(child);
                 return;
             }
             if line.contains(" at unix:") {
-                self.child = Some(child);
                 return;
             }
         }
