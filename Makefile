@@ -8,6 +8,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 CRONBOX := $(TARGET)/release/cronbox
 MERGE_TOOL := $(TARGET)/release/cronbox-guest-merge
 RUST_NEEDED := 1.95
+# Programs from PyPI that the tests set against ours.
+TEST_VENV := $(abspath $(TARGET))/test-venv
 
 .PHONY: build run tour test lint bench soak guest tools postgres clean
 
@@ -27,8 +29,8 @@ tour: build
 	@echo '$$ cronbox run tests/tour/endless.py --fuel 5e9' && { $(CRONBOX) run tests/tour/endless.py --fuel 5e9; test $$? -eq 3; }
 
 # Everything that is proven, proven.
-test: guest postgres
-	$(CARGO) test --release --locked --workspace
+test: guest postgres $(TEST_VENV)/installed
+	CRONBOX_TEST_VENV=$(TEST_VENV) $(CARGO) test --release --locked --workspace
 
 # Format, clippy with warnings as errors, the room test. Release, like everything else: one set of build artefacts.
 lint: guest
@@ -41,8 +43,8 @@ bench: guest
 	$(CARGO) bench --locked --workspace --bench sandbox
 
 # The tests again, with ten times the rounds where rounds are counted.
-soak: guest postgres
-	CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace
+soak: guest postgres $(TEST_VENV)/installed
+	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace
 
 # The interpreter, as a WebAssembly component; does nothing when it is up to date.
 guest: tools
@@ -56,6 +58,11 @@ tools:
 	 test "$$(printf '%s\n' $(RUST_NEEDED) $$rust | sort -V | head -n 1)" = $(RUST_NEEDED) \
 	   || { echo "Rust $$rust is too old, $(RUST_NEEDED) is needed: rustup update stable"; exit 1; }
 	@command -v cc >/dev/null && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory packages
+
+$(TEST_VENV)/installed: tests/peers/requirements.txt
+	$(PYTHON) -m venv --clear $(TEST_VENV)
+	$(TEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/peers/requirements.txt
+	@touch $@
 
 # The database server that the tests start clusters of their own with.
 postgres:

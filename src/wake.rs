@@ -3,7 +3,7 @@
 
 use crate::run::Run;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// What is said to other nodes.
@@ -37,10 +37,24 @@ pub struct Wake {
     pub timed: Notify,
     /// How many more runs this node can take.
     pub seats: Arc<Semaphore>,
-    waiting: Mutex<HashMap<String, (u64, Arc<Notify>)>>,
+    waiting: Mutex<HashMap<String, Waiting>>,
     cancel: mpsc::UnboundedSender<String>,
     handed: mpsc::UnboundedSender<Handed>,
     others: mpsc::UnboundedSender<Ring>,
+}
+
+/// Those who wait for one run's end.
+#[derive(Debug)]
+struct Waiting {
+    count: u64,
+    end: Arc<End>,
+}
+
+/// A run's end: the bell, and the run itself when it ended on this node.
+#[derive(Debug, Default)]
+struct End {
+    bell: Notify,
+    run: OnceLock<Box<Run>>,
 }
 
 /// What the worker listens to.
@@ -57,7 +71,7 @@ pub struct Ears {
 pub struct EndOf {
     wake: Arc<Wake>,
     id: String,
-    notify: Arc<Notify>,
+    end: Arc<End>,
 }
 
 impl Wake {
@@ -90,6 +104,14 @@ impl Wake {
         self.tell(Ring::Ended(id.to_owned()));
     }
 
+    /// A run became final on this node, and this is how it was recorded: those who wait here need not look.
+    pub fn ring_ended_as(&self, run: impl FnOnce() -> Run, id: &str) {
+        if let Some(waiting) = self.lock().get(id) {
+            let _ = waiting.end.run.set(Box::new(run()));
+        }
+        self.ring_ended(id);
+    }
+
     /// Somebody wants a run cancelled.
     pub fn ring_cancel(&self, id: &str) {
         self.heard_cancel(id);
@@ -98,8 +120,8 @@ impl Wake {
 
     /// A run became final somewhere.
     pub fn heard_ended(&self, id: &str) {
-        if let Some((_, notify)) = self.lock().get(id) {
-            notify.notify_waiters();
+        if let Some(waiting) = self.lock().get(id) {
+            waiting.end.bell.notify_waiters();
         }
     }
 
@@ -117,9 +139,9 @@ impl Wake {
     /// Begins to wait for a run's end. Begin before looking whether it has ended.
     pub fn end_of(self: &Arc<Self>, id: &str) -> EndOf {
         let mut waiting = self.lock();
-        let (count, notify) = waiting.entry(id.to_owned()).or_insert_with(|| (0, Arc::new(Notify::new())));
-        *count += 1;
-        EndOf { wake: self.clone(), id: id.to_owned(), notify: notify.clone() }
+        let waiting = waiting.entry(id.to_owned()).or_insert_with(|| Waiting { count: 0, end: Arc::default() });
+        waiting.count += 1;
+        EndOf { wake: self.clone(), id: id.to_owned(), end: waiting.end.clone() }
     }
 
     fn tell(&self, ring: Ring) {
@@ -127,7 +149,7 @@ impl Wake {
         let _ = self.others.send(ring);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (u64, Arc<Notify>)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -135,16 +157,21 @@ impl Wake {
 impl EndOf {
     /// The next ring. Make this future before looking, await it after.
     pub fn rung(&self) -> tokio::sync::futures::Notified<'_> {
-        self.notify.notified()
+        self.end.bell.notified()
+    }
+
+    /// The run as it ended, when it ended on this node while this waited.
+    pub fn run(&self) -> Option<&Run> {
+        self.end.run.get().map(|run| &**run)
     }
 }
 
 impl Drop for EndOf {
     fn drop(&mut self) {
         let mut waiting = self.wake.lock();
-        if let Some((count, _)) = waiting.get_mut(&self.id) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(of_run) = waiting.get_mut(&self.id) {
+            of_run.count -= 1;
+            if of_run.count == 0 {
                 waiting.remove(&self.id);
             }
         }

@@ -18,6 +18,7 @@ use crate::wake::{Ears, Handed, Wake};
 use cronbox_runtime::{Limits, Pool};
 use sources::Bundles;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
@@ -57,6 +58,8 @@ pub struct Worker {
     tools: Tools,
     bundles: Bundles,
     aboard: Mutex<HashMap<String, Aboard>>,
+    /// Whether the last look at the queue ended for want of seats: there may be more.
+    more: AtomicBool,
     tasks: TaskTracker,
 }
 
@@ -80,7 +83,13 @@ impl Worker {
     /// A worker; [`Worker::run`] makes it work.
     pub fn new(tools: Tools) -> Arc<Self> {
         let bundles = Bundles::new(tools.blobs.clone());
-        Arc::new(Worker { tools, bundles, aboard: Mutex::default(), tasks: TaskTracker::new() })
+        Arc::new(Worker {
+            tools,
+            bundles,
+            aboard: Mutex::default(),
+            more: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
+        })
     }
 
     /// Takes runs until `stop`; what was begun goes on (see [`Worker::drain`]).
@@ -94,6 +103,7 @@ impl Worker {
             // Register for the bell before looking.
             let rung = wake.queued.notified();
             let full = self.take_all(&stop).await;
+            self.more.store(full, Ordering::Relaxed);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -163,7 +173,7 @@ impl Worker {
         self.lock().insert(run.id.clone(), aboard.clone());
         let worker = self.clone();
         self.tasks.spawn(async move {
-            let id = run.id.clone();
+            let (id, limited) = (run.id.clone(), run.spec.concurrency.is_some());
             worker.attempt(run, &aboard).await;
             let mut runs = worker.lock();
             if runs.get(&id).is_some_and(|now| now.token == aboard.token) {
@@ -171,8 +181,11 @@ impl Worker {
             }
             drop(runs);
             drop(seat);
-            // A seat is free.
-            worker.tools.wake.queued.notify_one();
+            // A seat is free, and a run of the same script may start. Looking at an empty queue for nothing after every
+            // run would cost as much as making it.
+            if limited || worker.more.load(Ordering::Relaxed) {
+                worker.tools.wake.queued.notify_one();
+            }
         });
     }
 

@@ -9,6 +9,7 @@ mod guest;
 mod hostile;
 mod locks;
 mod nodes;
+mod peers;
 mod rooms;
 mod runs;
 mod scripts;

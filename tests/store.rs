@@ -183,6 +183,7 @@ fn ended(status: Status, result: &str) -> Ended {
         lost: 0,
         next: None,
         has_parts: false,
+        lock: None,
     }
 }
 
@@ -282,7 +283,11 @@ async fn a_run_goes_from_the_queue_to_its_outcome(store: Store) {
     assert_eq!(claimed[0].source.as_deref(), Some(&b"\0\xffx"[..]));
     assert!(store.claim(by("m"), 5, after(1)).await.expect("claims").is_empty());
     assert_eq!(store.held_by_node("n").await.expect("asks"), [(id.clone(), claim.token.clone())]);
-    assert!(store.record(&id, &claim.token, ended(Status::Succeeded, "[1]"), after(2)).await.expect("records"));
+    let end = ended(Status::Succeeded, "[1]");
+    let expected = end.applied_to(&claimed[0], after(2));
+    assert!(store.record(&id, &claim.token, end, after(2)).await.expect("records"));
+    let run = store.run(&id).await.expect("reads").expect("there");
+    assert_eq!(run, cronbox::run::Run { source: None, ..expected }, "what waiters are told is what is kept");
     let run = store.run(&id).await.expect("reads").expect("there");
     assert_eq!(
         (run.status, run.result, run.finished_at),

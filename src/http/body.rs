@@ -4,7 +4,7 @@ use super::problem::Problem;
 use crate::clock::Time;
 use crate::quantity;
 use crate::script::{Labels, nearest};
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::StatusCode;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// How long a body may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much of a body that is too large is read all the same, and how long.
+const DISCARDED: usize = 64 << 20;
+const DISCARDING: Duration = Duration::from_secs(5);
 /// Deepest nesting of JSON that is taken; serde_json's own bound is 128.
 const DEPTH: usize = 110;
 
@@ -25,6 +28,7 @@ pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
         while let Some(piece) = stream.next().await {
             let piece = piece.map_err(|_| Problem::bad("body_broken", "the body ended before its end"))?;
             if bytes.len() + piece.len() > limit {
+                discard(stream).await;
                 return Err(Problem::too_large(format!("the body is larger than {}", quantity::bytes(limit as u64))));
             }
             bytes.extend_from_slice(&piece);
@@ -35,6 +39,20 @@ pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
         Ok(read) => read,
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body took longer than 30 s to come")),
     }
+}
+
+/// Reads on for a while: a client that is still sending when the connection is closed never sees the answer.
+async fn discard(mut stream: BodyDataStream) {
+    let reading = async {
+        let mut left = DISCARDED;
+        while let Some(Ok(piece)) = stream.next().await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DISCARDING, reading).await;
 }
 
 /// The fields of a JSON object, taken one by one.

@@ -274,6 +274,9 @@ impl App {
                 () = tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + LOOK)) => {}
             }
         }
+        if let Some(run) = end.as_ref().and_then(crate::wake::EndOf::run) {
+            return self.answer_run(run, StatusCode::OK, refused).await;
+        }
         self.wait_until(&id, deadline, refused).await
     }
 

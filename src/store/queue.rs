@@ -72,12 +72,32 @@ pub(super) struct HeldEntry {
     concurrency: Option<i64>,
 }
 
-/// Whether as many runs wait as may.
-pub(super) async fn is_full(tx: &mut Tx<'_>, bound: u64) -> Result<bool, StoreError> {
-    let sql = "SELECT count(*) AS waiting FROM
-        (SELECT 1 FROM queue WHERE bounded = 1 AND state IN ('ready', 'held') LIMIT $1) AS counted";
+/// What a new run has to know of the queue, asked in one go.
+pub(super) struct Look {
+    /// Whether its script is there; true when it has none.
+    pub(super) has_script: bool,
+    /// How many bounded runs wait, counted to the bound.
+    pub(super) waiting: i64,
+    /// How many of its lane are there before it, counted to [`LONGEST_TURN`].
+    turn: i64,
+    /// Whether any run may start.
+    any_ready: bool,
+}
+
+/// Looks at the queue for a run of this lane.
+pub(super) async fn look(tx: &mut Tx<'_>, lane: &Lane, bound: u64) -> Result<Look, StoreError> {
+    let sql = "SELECT (SELECT count(*) FROM scripts WHERE key = $1) AS scripts,
+        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE bounded = 1 AND state IN ('ready', 'held') LIMIT $2) AS a) AS waiting,
+        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE lane = $1 AND state <> 'waiting' LIMIT $3) AS b) AS turn,
+        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE state = 'ready' LIMIT 1) AS c) AS ready";
     let bound = i64::try_from(bound).unwrap_or(i64::MAX);
-    Ok(tx.one(sql, args![bound]).await?.int("waiting")? >= bound)
+    let row = tx.one(sql, args![&*lane.0, bound, LONGEST_TURN]).await?;
+    Ok(Look {
+        has_script: lane.script().is_none() || row.int("scripts")? > 0,
+        waiting: row.int("waiting")?,
+        turn: row.int("turn")?,
+        any_ready: row.int("ready")? > 0,
+    })
 }
 
 /// How many of a lane may start or run.
@@ -86,36 +106,27 @@ async fn active(tx: &mut Tx<'_>, lane: &Lane) -> Result<i64, StoreError> {
     tx.one(sql, args![&*lane.0]).await?.int("active")
 }
 
-/// Decides where a new run stands. The script's row is locked when it has a limit.
+/// Decides where a run stands whose time has come. The script's row is locked when it has a limit.
 pub(super) async fn place(
     tx: &mut Tx<'_>,
     lane: &Lane,
+    look: &Look,
     concurrency: Option<u32>,
-    later: bool,
     claim: Option<&Claim>,
-    _now: Time,
 ) -> Result<Place, StoreError> {
-    if later {
-        return Ok(Place { state: State::Waiting, turn: 0 });
-    }
-    let sql =
-        "SELECT count(*) AS turn FROM (SELECT 1 FROM queue WHERE lane = $1 AND state <> 'waiting' LIMIT $2) AS counted";
-    let turn = tx.one(sql, args![&*lane.0, LONGEST_TURN]).await?.int("turn")?;
+    let turn = look.turn;
     if let Some(most) = concurrency
         && turn > 0
         && active(tx, lane).await? >= i64::from(most)
     {
         return Ok(Place { state: State::Held, turn });
     }
-    let state = if claim.is_some()
-        && tx.first("SELECT 1 AS one FROM queue WHERE state = 'ready' LIMIT 1", args![]).await?.is_none()
-    {
-        State::Claimed
-    } else {
-        State::Ready
-    };
+    let state = if claim.is_some() && !look.any_ready { State::Claimed } else { State::Ready };
     Ok(Place { state, turn })
 }
+
+/// Where a run stands whose time is ahead.
+pub(super) const AHEAD: Place = Place { state: State::Waiting, turn: 0 };
 
 pub(super) async fn insert(
     tx: &mut Tx<'_>,
@@ -159,6 +170,26 @@ pub(super) async fn held_by(tx: &mut Tx<'_>, id: &str, token: &str) -> Result<Op
     }
     let sql = format!("SELECT 1 AS one FROM queue WHERE run = $1 AND token = $2{}", tx.dialect.for_update());
     Ok(tx.first(sql, args![id, token]).await?.map(|_| entry))
+}
+
+/// Ends a node's hold on a run, if the holder of `token` still has it. `lock` is the script's key when its runs are limited:
+/// its row is locked first.
+pub(super) async fn release(
+    tx: &mut Tx<'_>,
+    id: &str,
+    token: &str,
+    lock: Option<&str>,
+) -> Result<Option<HeldEntry>, StoreError> {
+    if let Some(key) = lock {
+        scripts::lock(tx, key).await?;
+    }
+    let sql = "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency";
+    let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
+    Ok(Some(HeldEntry {
+        node: row.text("node")?,
+        lane: Lane(row.text("lane")?),
+        concurrency: row.int_or_none("concurrency")?,
+    }))
 }
 
 async fn lock_lane(tx: &mut Tx<'_>, lane: &Lane, concurrency: Option<i64>) -> Result<(), StoreError> {
@@ -319,8 +350,9 @@ async fn ready_due(tx: &mut Tx<'_>, now: Time) -> Result<Due, StoreError> {
     for row in rows {
         let (id, lane, concurrency) = (row.text("run")?, Lane(row.text("lane")?), row.int_or_none("concurrency")?);
         lock_lane(tx, &lane, concurrency).await?;
-        let place =
-            place(tx, &lane, concurrency.map(|most| u32::try_from(most).unwrap_or(u32::MAX)), false, None, now).await?;
+        let look = look(tx, &lane, 0).await?;
+        let most = concurrency.map(|most| u32::try_from(most).unwrap_or(u32::MAX));
+        let place = place(tx, &lane, &look, most, None).await?;
         let sql = "UPDATE queue SET state = $2, turn = $3 WHERE run = $1 AND state = 'waiting'";
         if tx.run(sql, args![&*id, place.state.as_str(), place.turn]).await? > 0 {
             tx.run("UPDATE runs SET status = 'queued', reason = NULL WHERE id = $1", args![id]).await?;

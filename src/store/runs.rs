@@ -159,6 +159,32 @@ pub struct Ended {
     pub next: Option<Time>,
     /// Whether parts of its output were kept while it ran.
     pub has_parts: bool,
+    /// Its script's key, when the script's runs are limited in number.
+    pub lock: Option<String>,
+}
+
+impl Ended {
+    /// The run as it is when this has been recorded as its end.
+    pub fn applied_to(&self, run: &Run, now: Time) -> Run {
+        Run {
+            status: self.status,
+            reason: None,
+            mode: self.mode,
+            result: self.result.clone(),
+            result_bytes: self.result_bytes,
+            result_kind: Some(self.result_kind),
+            error: self.error.clone(),
+            notes: self.notes.clone(),
+            fuel: Some(self.fuel),
+            memory: Some(self.memory),
+            wall: Some(Duration::from_micros(u64::try_from(self.wall.as_micros()).unwrap_or(u64::MAX))),
+            stdout: self.stdout.written,
+            stderr: self.stderr.written,
+            finished_at: Some(now),
+            lost: run.lost + self.lost,
+            ..run.clone()
+        }
+    }
 }
 
 /// What a run wrote to one stream.
@@ -263,22 +289,21 @@ async fn make(
         }
     }
     let lane = queue::Lane::of(new.script.as_deref(), new.created_by.as_deref());
-    if let Some(key) = &new.script {
-        let there = match new.spec.concurrency {
-            Some(_) => super::scripts::lock(tx, key).await?,
-            None => tx.first("SELECT 1 AS one FROM scripts WHERE key = $1", args![&**key]).await?.is_some(),
-        };
-        if !there {
-            forget(tx, idempotency).await?;
-            return Ok(Made::NoScript);
-        }
+    if let (Some(key), Some(_)) = (&new.script, new.spec.concurrency) {
+        super::scripts::lock(tx, key).await?;
     }
-    if new.bounded && queue::is_full(tx, bound).await? {
+    let look = queue::look(tx, &lane, bound).await?;
+    if !look.has_script {
+        forget(tx, idempotency).await?;
+        return Ok(Made::NoScript);
+    }
+    if new.bounded && look.waiting >= i64::try_from(bound).unwrap_or(i64::MAX) {
         forget(tx, idempotency).await?;
         return Ok(Made::QueueFull);
     }
     let run_at = new.run_at.unwrap_or(now).max(now);
-    let place = queue::place(tx, &lane, new.spec.concurrency, run_at > now, claim, now).await?;
+    let place =
+        if run_at > now { queue::AHEAD } else { queue::place(tx, &lane, &look, new.spec.concurrency, claim).await? };
     let status = match place.state {
         queue::State::Waiting => Status::Scheduled,
         queue::State::Held | queue::State::Ready => Status::Queued,
@@ -331,7 +356,12 @@ async fn forget(tx: &mut Tx<'_>, idempotency: Option<&Idempotency>) -> Result<()
 }
 
 async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time) -> Result<bool, StoreError> {
-    let Some(held) = queue::held_by(tx, id, token).await? else { return Ok(false) };
+    let held = match ended.next {
+        // It goes on standing in the queue.
+        Some(_) => queue::held_by(tx, id, token).await?,
+        None => queue::release(tx, id, token, ended.lock.as_deref()).await?,
+    };
+    let Some(held) = held else { return Ok(false) };
     let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome, error)
         SELECT id, attempt, $2, $3, started_at, $4, $5, $6 FROM runs WHERE id = $1";
     let error = ended.error.as_ref().map(json).transpose()?;
@@ -382,9 +412,8 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
     for blob in [&result_blob, &ended.stdout.blob, &ended.stderr.blob].into_iter().flatten() {
         blobs::refer(tx, blob, blobs::Owner::Run, id, now).await?;
     }
-    match ended.next {
-        Some(next) => queue::wait_again(tx, id, next).await?,
-        None => queue::remove(tx, id).await?,
+    if let Some(next) = ended.next {
+        queue::wait_again(tx, id, next).await?;
     }
     queue::ready_next(tx, &held).await?;
     Ok(true)

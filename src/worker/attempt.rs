@@ -81,6 +81,7 @@ impl Worker {
     async fn record(&self, run: &Run, aboard: &Aboard, ended: Ended, now: Time) -> Result<(), StoreError> {
         let status = if ended.next.is_some() { Status::Scheduled } else { ended.status };
         let (outcome, wall) = (ended.status, ended.wall);
+        let told = ended.clone();
         if !self.tools.store.record(&run.id, &aboard.token, ended, now).await? {
             tracing::warn!(run.id = %run.id, "another node has this run by now; its end here is not recorded");
             return Ok(());
@@ -91,7 +92,7 @@ impl Worker {
         if status == Status::Scheduled {
             self.tools.wake.timed.notify_one();
         } else {
-            self.tools.wake.ring_ended(&run.id);
+            self.tools.wake.ring_ended_as(|| told.applied_to(run, now), &run.id);
         }
         Ok(())
     }
@@ -276,6 +277,7 @@ impl Worker {
                 lost: 0,
                 next: None,
                 has_parts,
+                lock: lock_of(run),
             });
         };
         let spec = &run.spec;
@@ -319,6 +321,7 @@ impl Worker {
             lost,
             next: next.and_then(|delay| chrono::TimeDelta::from_std(delay).ok()).map(|delay| now + delay),
             has_parts,
+            lock: lock_of(run),
         })
     }
 
@@ -362,4 +365,9 @@ impl Worker {
             }
         }
     }
+}
+
+/// The script whose row is locked when a run of it ends: one whose runs are limited in number.
+fn lock_of(run: &Run) -> Option<String> {
+    run.script.clone().filter(|_| run.spec.concurrency.is_some())
 }

@@ -11,6 +11,11 @@
     reason = "a benchmark prints, and stops at the first thing that is not as it should be"
 )]
 
+mod server;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "the tests use more of it than the benchmark does")]
+mod support;
+
 use cronbox_runtime::{
     Bundle, CompiledInterpreter, Job, Limits, OnLost, Outcome, Pool, PoolConfig, Report, ResultKind, machine,
 };
@@ -39,6 +44,7 @@ fn main() {
     commands(&cache, &python);
     peer(tiny);
     runtime.block_on(kernels(&interpreter(), &python));
+    runtime.block_on(server::costs());
 }
 
 fn cache() -> PathBuf {

@@ -1,0 +1,181 @@
+//! What the server costs over HTTP, on SQLite and on PostgreSQL; lists over a million runs.
+
+use super::support::postgres::Cluster;
+use super::support::server::{Folder, Server};
+use super::{at, ms, row};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Requests one after the other.
+const ALONE: usize = 500;
+/// Clients at once, and requests of each.
+const CLIENTS: (usize, usize) = (16, 250);
+/// Runs in the lists.
+const MANY: usize = 1_000_000;
+
+/// One server on SQLite, one on PostgreSQL, both durable.
+pub(super) async fn costs() {
+    let cluster = Cluster::start(true);
+    for (name, target) in [("SQLite", 0.6), ("PostgreSQL", 1.0)] {
+        let folder = Folder::new();
+        let database = cluster.database();
+        let mut words = vec!["--rate-limit", "1000000", "--log", "warn", "--sandbox-processes", "2"];
+        if name == "PostgreSQL" {
+            words.extend(["--database", &database]);
+        }
+        let server = Arc::new(Server::start(&folder.0, &words));
+        server.put("tiny", super::TINY).await;
+        one_after_the_other(&server, name).await;
+        many_at_once(&server, name, target).await;
+        drop(server);
+        lists(name, &cluster).await;
+    }
+}
+
+async fn post(server: &Server) -> Duration {
+    let started = Instant::now();
+    let (status, run) = server.post("/v1/scripts/tiny/runs?wait", &json!({"args": {"n": 4}})).await;
+    let took = started.elapsed();
+    assert!(status == 200 && run["status"] == "succeeded", "{run}");
+    took
+}
+
+async fn one_after_the_other(server: &Server, name: &str) {
+    for _ in 0..50 {
+        post(server).await;
+    }
+    let mut times = Vec::new();
+    for _ in 0..ALONE {
+        times.push(post(server).await);
+    }
+    times.sort();
+    let p50 = at(&times, 0.5);
+    let met = (name == "SQLite").then_some(p50 < Duration::from_millis(5));
+    row(&format!("`POST …/runs?wait`, {name}, p50"), ms(p50), if met.is_some() { "under 5 ms" } else { "" }, met);
+    row("the same, p99", ms(at(&times, 0.99)), "", None);
+}
+
+async fn many_at_once(server: &Arc<Server>, name: &str, target: f64) {
+    let before = cpu(server.pid());
+    let started = Instant::now();
+    let clients = (0..CLIENTS.0).map(|_| {
+        let server = server.clone();
+        tokio::spawn(async move {
+            for _ in 0..CLIENTS.1 {
+                post(&server).await;
+            }
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    let runs = (CLIENTS.0 * CLIENTS.1) as f64;
+    let rate = runs / started.elapsed().as_secs_f64();
+    row(&format!("runs a second, {} clients, {name}", CLIENTS.0), format!("{rate:.0}"), "", None);
+    let cost = (cpu(server.pid()) - before).as_secs_f64() * 1e3 / runs;
+    row(
+        "CPU of the node for each, outside the sandbox",
+        format!("{cost:.2} ms"),
+        &format!("at most {target} ms"),
+        Some(cost <= target),
+    );
+}
+
+/// The time of CPU that a process has used.
+fn cpu(pid: u32) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // After the name, which may hold anything: state is the first, user and system time the twelfth and thirteenth.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+/// A million runs over a year, written by the database itself.
+async fn lists(name: &str, cluster: &Cluster) {
+    let folder = Folder::new();
+    let database = cluster.database();
+    let words = match name {
+        "PostgreSQL" => vec!["--database", &database, "--log", "warn"],
+        _ => vec!["--log", "warn"],
+    };
+    let mut server = Server::start(&folder.0, &words);
+    server.put("tiny", super::TINY).await;
+    let run = server.run("tiny", &json!({})).await;
+    let id = run["id"].as_str().unwrap().to_owned();
+    server.signal("-TERM");
+    server.ended(Duration::from_secs(20));
+    // Ids in the order of time, as the program makes them: milliseconds since 1970 in their first twelve digits.
+    let columns = "script, name, version, cause, status, attempt, lost, priority, spec, args, result, result_kind, fuel, memory, wall, labels";
+    let now = chrono::Utc::now().timestamp_micros();
+    let step = 365 * 86_400 * 1_000_000_i64 / MANY as i64;
+    let status = "CASE WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END";
+    let chosen = columns.replace("status", status);
+    if name == "PostgreSQL" {
+        let time = format!("({now} - n * {step})");
+        let hex = format!("lpad(to_hex(({time} / 1000)::bigint), 12, '0')");
+        let made =
+            format!("substr({hex}, 1, 8) || '-' || substr({hex}, 9, 4) || '-7000-8000-' || lpad(to_hex(n), 12, '0')");
+        let sql = format!(
+            "ALTER TABLE runs DISABLE TRIGGER USER; INSERT INTO runs (id, created_at, run_at, started_at, finished_at, {columns})
+             SELECT {made}, {time}, {time}, {time}, {time}, {chosen} FROM runs, generate_series(1, {MANY}) AS n WHERE id = '{id}';
+             ALTER TABLE runs ENABLE TRIGGER USER; ANALYZE runs"
+        );
+        cluster.sql(database.rsplit('/').next().unwrap(), &sql);
+    } else {
+        let time = format!("({now} - n * {step})");
+        let hex = format!("printf('%012x', {time} / 1000)");
+        let made = format!("substr({hex}, 1, 8) || '-' || substr({hex}, 9, 4) || '-7000-8000-' || printf('%012x', n)");
+        let sql = format!(
+            "DROP TRIGGER runs_begin; INSERT INTO runs (id, created_at, run_at, started_at, finished_at, {columns})
+             WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {MANY})
+             SELECT {made}, {time}, {time}, {time}, {time}, {chosen} FROM numbers, runs WHERE id = '{id}'; ANALYZE"
+        );
+        sqlite(&folder.0.join("cronbox-data/cronbox.db"), &sql);
+    }
+    server.up();
+    for (what, path) in [
+        ("all", "/v1/runs"),
+        ("of a script", "/v1/runs?script=tiny"),
+        ("that failed", "/v1/runs?status=failed"),
+        ("of a script since a week", "/v1/runs?script=tiny&since=7d"),
+    ] {
+        let mut times = Vec::new();
+        for _ in 0..100 {
+            let started = Instant::now();
+            let (status, page) = server.get(path).await;
+            times.push(started.elapsed());
+            assert!(status == 200 && page["items"].as_array().map(Vec::len) == Some(50), "{page}");
+        }
+        times.sort();
+        let p99 = at(&times, 0.99);
+        let met = Some(p99 < Duration::from_millis(20));
+        row(&format!("first page of a million runs, {name}: {what}, p99"), ms(p99), "under 20 ms", met);
+    }
+    let started = Instant::now();
+    let (_, counts): (u16, Value) = server.get("/v1/runs/counts?bucket=1d&since=365d").await;
+    let took = started.elapsed();
+    assert!(counts["items"].as_array().unwrap().len() > 360);
+    row(&format!("counts a day over a year of them, {name}"), ms(took), "", None);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let resident: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap()
+        .trim()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    row("memory of the node after that", format!("{} MiB", resident / 1024), "", None);
+}
+
+/// Python's own SQLite: the program's is inside it.
+fn sqlite(path: &Path, sql: &str) {
+    let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()";
+    let done = Command::new(super::python()).args(["-c", script]).arg(path).arg(sql).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
