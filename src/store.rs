@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod blobs;
+mod connections;
 pub mod lists;
 mod migrations;
 pub mod nodes;
@@ -22,9 +23,10 @@ mod tx;
 mod writer;
 
 use crate::clock::{Time, from_micros};
+use connections::{Borrowed, Connections};
 use futures_util::future::BoxFuture;
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
-use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection};
+use sqlx::any::{AnyConnectOptions, install_default_drivers};
+use sqlx::{AnyConnection, ConnectOptions, Connection};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -35,8 +37,8 @@ use writer::Writer;
 /// How long a caller waits for a connection before it is told that the database is away.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Connections to PostgreSQL, and readers of SQLite.
-const CONNECTIONS: u32 = 16;
-const READERS: u32 = 4;
+const CONNECTIONS: usize = 16;
+const READERS: usize = 4;
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -112,14 +114,14 @@ struct Inner {
 enum Engine {
     Sqlite {
         writer: Writer,
-        readers: AnyPool,
+        readers: Connections,
     },
     /// One connection is the whole database: reading goes through the writer too.
     Memory {
         writer: Writer,
     },
     Postgres {
-        pool: AnyPool,
+        connections: Connections,
     },
 }
 
@@ -148,19 +150,9 @@ impl Store {
                     sqlx::raw_sql(pragma).execute(&mut connection).await?;
                 }
                 migrations::apply(&mut connection, Dialect::Sqlite).await?;
-                let options = AnyPoolOptions::new()
-                    .max_connections(READERS)
-                    .acquire_timeout(PATIENCE)
-                    .test_before_acquire(false)
-                    .after_connect(|connection, _| {
-                        Box::pin(async move {
-                            sqlx::raw_sql("PRAGMA query_only = ON; PRAGMA busy_timeout = 10000")
-                                .execute(connection)
-                                .await?;
-                            Ok(())
-                        })
-                    });
-                let readers = options.connect_lazy_with(options_for(&format!("{url}?mode=rw"))?);
+                let options = options_for(&format!("{url}?mode=rw"))?;
+                let greeting = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
+                let readers = Connections::new(options, Some(greeting), READERS, PATIENCE);
                 Engine::Sqlite { writer: Writer::start(connection), readers }
             }
             Place::Postgres(url) => {
@@ -168,12 +160,8 @@ impl Store {
                 migrations::apply(&mut connection, Dialect::Postgres).await?;
                 // A connection that will not close has nothing left to say.
                 let _ = connection.close().await;
-                let pool = AnyPoolOptions::new()
-                    .max_connections(CONNECTIONS)
-                    .acquire_timeout(PATIENCE)
-                    .test_before_acquire(false)
-                    .connect_lazy_with(options_for(url)?);
-                Engine::Postgres { pool }
+                let connections = Connections::new(options_for(url)?, None, CONNECTIONS, PATIENCE);
+                Engine::Postgres { connections }
             }
         };
         let url = if let Place::Postgres(url) = place { Some(url.clone()) } else { None };
@@ -213,7 +201,7 @@ impl Store {
                 writer.close().await;
             }
             Engine::Memory { writer } => writer.close().await,
-            Engine::Postgres { pool } => pool.close().await,
+            Engine::Postgres { connections } => connections.close().await,
         }
     }
 
@@ -226,19 +214,21 @@ impl Store {
     {
         match &self.inner.engine {
             Engine::Sqlite { writer, .. } | Engine::Memory { writer } => writer.write(change).await,
-            Engine::Postgres { pool } => {
+            Engine::Postgres { connections } => {
                 let mut tries = 0;
                 loop {
-                    let mut transaction = begin(pool).await?;
-                    let mut tx = Tx::new(&mut transaction, Dialect::Postgres);
-                    let done = match change(&mut tx).await {
-                        Ok(value) => transaction.commit().await.map(|()| value).map_err(StoreError::from),
-                        // Dropping the transaction rolls it back.
-                        Err(error) => Err(error),
-                    };
+                    let mut connection = begin(connections).await?;
+                    let done = change(&mut Tx::new(&mut connection, Dialect::Postgres)).await;
+                    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+                    let ended = sqlx::raw_sql(end).execute(&mut *connection).await;
+                    if ended.is_ok() {
+                        connection.give_back();
+                    }
                     match done {
                         Err(StoreError::Refused(error)) if tx::asks_for_another_try(&error) && tries < 5 => tries += 1,
-                        done => return done,
+                        // Whether a commit whose answer did not come was made, nobody knows.
+                        Ok(value) => return ended.map(|_| value).map_err(StoreError::from),
+                        Err(error) => return Err(error),
                     }
                 }
             }
@@ -251,35 +241,44 @@ impl Store {
         T: Send + 'static,
         F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + Sync + 'static,
     {
-        let (pool, dialect) = match &self.inner.engine {
+        let (connections, dialect) = match &self.inner.engine {
             Engine::Memory { writer } => return writer.write(question).await,
             Engine::Sqlite { readers, .. } => (readers, Dialect::Sqlite),
-            Engine::Postgres { pool } => (pool, Dialect::Postgres),
+            Engine::Postgres { connections } => (connections, Dialect::Postgres),
         };
         let until = Instant::now() + PATIENCE;
         loop {
-            let mut connection = pool.acquire().await?;
+            let mut connection = connections.take().await?;
             match question(&mut Tx::new(&mut connection, dialect)).await {
                 Err(StoreError::Unavailable(_)) if Instant::now() < until => {
-                    // Not this one again.
-                    let _ = connection.detach().close_hard().await;
+                    drop(connection);
+                    connections.forget_idle();
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                answer => return answer,
+                answer => {
+                    if answer.is_ok() {
+                        connection.give_back();
+                    }
+                    return answer;
+                }
             }
         }
     }
 }
 
-/// A transaction on a connection that is alive: connections that died with the server are thrown away.
-async fn begin(pool: &AnyPool) -> Result<sqlx::Transaction<'static, sqlx::Any>, StoreError> {
+/// A transaction on a connection that is alive: those that died with the server are thrown away.
+async fn begin(connections: &Connections) -> Result<Borrowed<'_>, StoreError> {
     let until = Instant::now() + PATIENCE;
     loop {
-        match pool.begin().await.map_err(StoreError::from) {
+        let mut connection = connections.take().await?;
+        match sqlx::raw_sql("BEGIN").execute(&mut *connection).await.map_err(StoreError::from) {
+            Ok(_) => return Ok(connection),
             Err(StoreError::Unavailable(_)) if Instant::now() < until => {
+                drop(connection);
+                connections.forget_idle();
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            begun => return begun,
+            Err(error) => return Err(error),
         }
     }
 }

@@ -86,12 +86,14 @@ pub(super) struct Look {
 
 /// Looks at the queue for a run of this lane.
 pub(super) async fn look(tx: &mut Tx<'_>, lane: &Lane, bound: u64) -> Result<Look, StoreError> {
-    let sql = "SELECT (SELECT count(*) FROM scripts WHERE key = $1) AS scripts,
-        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE bounded = 1 AND state IN ('ready', 'held') LIMIT $2) AS a) AS waiting,
-        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE lane = $1 AND state <> 'waiting' LIMIT $3) AS b) AS turn,
-        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE state = 'ready' LIMIT 1) AS c) AS ready";
-    let bound = i64::try_from(bound).unwrap_or(i64::MAX);
-    let row = tx.one(sql, args![&*lane.0, bound, LONGEST_TURN]).await?;
+    // Limits stand in the text: SQLite compiles a statement again whenever a bound limit is bound.
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM scripts WHERE key = $1) AS scripts,
+        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE bounded = 1 AND state IN ('ready', 'held') LIMIT {bound}) AS a) AS waiting,
+        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE lane = $1 AND state <> 'waiting' LIMIT {LONGEST_TURN}) AS b) AS turn,
+        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE state = 'ready' LIMIT 1) AS c) AS ready"
+    );
+    let row = tx.one(sql, args![&*lane.0]).await?;
     Ok(Look {
         has_script: lane.script().is_none() || row.int("scripts")? > 0,
         waiting: row.int("waiting")?,
@@ -310,13 +312,13 @@ async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Ca
 }
 
 async fn claim(tx: &mut Tx<'_>, claim: &Claim, most: usize, now: Time) -> Result<Vec<Run>, StoreError> {
-    let most = i64::try_from(most.min(MAX_CLAIM)).unwrap_or(1);
     let sql = format!(
         "UPDATE queue SET state = 'claimed', node = $1, token = $2 WHERE run IN
-        (SELECT run FROM queue WHERE state = 'ready' ORDER BY priority DESC, turn, run LIMIT $3{}) RETURNING run",
+        (SELECT run FROM queue WHERE state = 'ready' ORDER BY priority DESC, turn, run LIMIT {}{}) RETURNING run",
+        most.clamp(1, MAX_CLAIM),
         tx.dialect.for_update_skipping()
     );
-    let rows = tx.all(sql, args![&*claim.node, &*claim.token, most]).await?;
+    let rows = tx.all(sql, args![&*claim.node, &*claim.token]).await?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }

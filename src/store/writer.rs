@@ -1,12 +1,14 @@
 //! The one writer of SQLite: whoever has a change queues it, and all that wait are committed together.
 //!
 //! A commit waits for the disk, much longer than any statement; so a commit for one change costs as much as one for a
-//! hundred. Each change stands in a savepoint of its own: one that fails takes no other with it.
+//! hundred. A change that fails takes no other with it: all are taken back, and the others made again. That is rare, and
+//! cheaper than a savepoint around each.
 
 use super::StoreError;
 use super::tx::{Dialect, Tx};
 use futures_util::future::BoxFuture;
 use sqlx::{AnyConnection, Connection};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,7 +17,7 @@ const TOGETHER: usize = 256;
 /// Most changes that wait; further callers wait for room.
 const WAITING: usize = 4_096;
 
-type Change = Box<dyn for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<(), StoreError>> + Send>;
+type Change = Box<dyn for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<(), StoreError>> + Send + Sync>;
 
 struct Entry {
     change: Change,
@@ -48,7 +50,9 @@ impl Writer {
     {
         let value = Arc::new(Mutex::new(None));
         let slot = value.clone();
+        let change = Arc::new(change);
         let change: Change = Box::new(move |tx| {
+            let (change, slot) = (change.clone(), slot.clone());
             Box::pin(async move {
                 let value = change(tx).await?;
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
@@ -96,42 +100,29 @@ async fn write_together(
     first: Entry,
     waiting: &mut mpsc::Receiver<Message>,
 ) -> Option<oneshot::Sender<()>> {
-    let mut made: Vec<oneshot::Sender<Result<(), StoreError>>> = Vec::new();
+    let mut made: Vec<Entry> = Vec::new();
+    let mut again: VecDeque<Entry> = VecDeque::new();
     let mut closing = None;
     let mut next = Some(first);
     let mut open = false;
-    while let Some(Entry { change, done }) = next.take() {
-        let changed = async {
-            if !open {
-                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-                open = true;
+    while let Some(entry) = next.take().or_else(|| again.pop_front()) {
+        if !open {
+            if let Err(error) = sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await {
+                let _ = entry.done.send(Err(error.into()));
+                continue;
             }
-            // The first change needs no savepoint: when it fails there is nothing else to keep.
-            let alone = made.is_empty();
-            if !alone {
-                sqlx::raw_sql("SAVEPOINT change").execute(&mut *connection).await?;
-            }
-            let changed = change(&mut Tx::new(connection, Dialect::Sqlite)).await;
-            let end = match (&changed, alone) {
-                (Ok(()), true) => return changed,
-                (Ok(()), false) => "RELEASE change",
-                (Err(_), true) => {
-                    open = false;
-                    "ROLLBACK"
-                }
-                (Err(_), false) => "ROLLBACK TO change; RELEASE change",
-            };
-            let ended = sqlx::raw_sql(end).execute(&mut *connection).await;
-            changed.and(ended.map(|_| ()).map_err(StoreError::from))
+            open = true;
         }
-        .await;
-        match changed {
-            Ok(()) => made.push(done),
+        match (entry.change)(&mut Tx::new(connection, Dialect::Sqlite)).await {
+            Ok(()) => made.push(entry),
             Err(error) => {
-                let _ = done.send(Err(error));
+                let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+                open = false;
+                let _ = entry.done.send(Err(error));
+                again.extend(made.drain(..));
             }
         }
-        if made.len() < TOGETHER {
+        if closing.is_none() && again.is_empty() && made.len() < TOGETHER {
             match waiting.try_recv() {
                 Ok(Message::Change(entry)) => next = Some(entry),
                 Ok(Message::Close(closed)) => closing = Some(closed),
@@ -139,23 +130,20 @@ async fn write_together(
             }
         }
     }
-    if open {
-        let committed = sqlx::raw_sql("COMMIT").execute(&mut *connection).await;
-        if let Err(error) = committed {
-            let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
-            let error = StoreError::from(error);
-            for done in made {
-                let again = match &error {
-                    StoreError::Full => StoreError::Full,
-                    other => StoreError::Unavailable(other.to_string()),
-                };
-                let _ = done.send(Err(again));
-            }
-            return closing;
-        }
+    if !open {
+        return closing;
     }
-    for done in made {
-        let _ = done.send(Ok(()));
+    let committed = sqlx::query("COMMIT").execute(&mut *connection).await.map_err(StoreError::from);
+    if committed.is_err() {
+        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+    }
+    for entry in made {
+        let outcome = match &committed {
+            Ok(_) => Ok(()),
+            Err(StoreError::Full) => Err(StoreError::Full),
+            Err(other) => Err(StoreError::Unavailable(other.to_string())),
+        };
+        let _ = entry.done.send(outcome);
     }
     closing
 }

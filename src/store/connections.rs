@@ -1,0 +1,111 @@
+//! Connections that many use in turn.
+//!
+//! sqlx has a pool of its own; it pings every connection when it comes back, in a task of its own, which cost as much as
+//! the question that was asked (measured: a fifth of the node's time for a run). This one gives a connection that worked
+//! to the next who asks, and throws away one that did not, or whose user went away in the middle of a transaction.
+
+use super::StoreError;
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, Connection};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+/// Connections to one database.
+#[derive(Debug)]
+pub(super) struct Connections {
+    options: AnyConnectOptions,
+    /// What is said to each when it is new.
+    greeting: Option<&'static str>,
+    idle: Mutex<Vec<AnyConnection>>,
+    seats: Semaphore,
+    patience: Duration,
+}
+
+/// A connection while somebody has it.
+pub(super) struct Borrowed<'c> {
+    from: &'c Connections,
+    connection: Option<AnyConnection>,
+    _seat: SemaphorePermit<'c>,
+}
+
+impl Connections {
+    pub(super) fn new(
+        options: AnyConnectOptions,
+        greeting: Option<&'static str>,
+        most: usize,
+        patience: Duration,
+    ) -> Self {
+        Connections { options, greeting, idle: Mutex::default(), seats: Semaphore::new(most), patience }
+    }
+
+    /// A connection; the others wait while all are out.
+    pub(super) async fn take(&self) -> Result<Borrowed<'_>, StoreError> {
+        let away = |why: &str| StoreError::Unavailable(why.to_owned());
+        let seat = match timeout(self.patience, self.seats.acquire()).await {
+            Ok(Ok(seat)) => seat,
+            Ok(Err(_)) => return Err(away("it was closed")),
+            Err(_) => return Err(away("all connections are busy")),
+        };
+        let idle = self.lock().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => match timeout(self.patience, AnyConnection::connect_with(&self.options)).await {
+                Ok(connected) => {
+                    let mut connection = connected?;
+                    if let Some(greeting) = self.greeting {
+                        sqlx::raw_sql(greeting).execute(&mut connection).await?;
+                    }
+                    connection
+                }
+                Err(_) => return Err(away("it does not answer")),
+            },
+        };
+        Ok(Borrowed { from: self, connection: Some(connection), _seat: seat })
+    }
+
+    /// Throws away those that nobody has: they were to a server that is gone.
+    pub(super) fn forget_idle(&self) {
+        self.lock().clear();
+    }
+
+    /// No more are given out.
+    pub(super) async fn close(&self) {
+        self.seats.close();
+        let idle = std::mem::take(&mut *self.lock());
+        for connection in idle {
+            // One that will not close has nothing left to say.
+            let _ = connection.close().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<AnyConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Borrowed<'_> {
+    /// It worked, and nothing is left open on it: the next may have it. Not called, it is thrown away.
+    pub(super) fn give_back(mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.from.lock().push(connection);
+        }
+    }
+}
+
+impl Deref for Borrowed<'_> {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        // Taken only by what consumes this.
+        self.connection.as_ref().unwrap_or_else(|| unreachable!("a connection that was given back"))
+    }
+}
+
+impl DerefMut for Borrowed<'_> {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        self.connection.as_mut().unwrap_or_else(|| unreachable!("a connection that was given back"))
+    }
+}
