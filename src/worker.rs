@@ -227,6 +227,8 @@ impl Worker {
     /// Waits until what was begun has ended, at most so long; then gives the rest back to the queue. [`Worker::run`] has
     /// ended by then.
     pub async fn drain(&self, patience: Duration, at_once: CancellationToken) {
+        // Closed already, unless this node takes no runs.
+        self.tasks.close();
         tokio::select! {
             () = self.tasks.wait() => return,
             () = tokio::time::sleep(patience) => {}

@@ -62,7 +62,7 @@ async fn two_nodes_share_a_database_and_a_bucket() {
     let asked = Instant::now();
     let (_, cancelled) = other.post(&format!("/v1/runs/{id}/cancel"), &json!({})).await;
     other.run_when(cancelled["id"].as_str().expect("an id"), |run| run["status"] == "cancelled").await;
-    assert!(asked.elapsed() < Duration::from_millis(1500), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_millis(2500), "{:?}", asked.elapsed());
     // The runs of a node that dies are another's.
     let mut ids = Vec::new();
     for _ in 0..6 {

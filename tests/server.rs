@@ -340,7 +340,7 @@ async fn runs_wait_repeat_and_stop() {
     let asked = Instant::now();
     let (status, cancelled) = server.post(&format!("/v1/runs/{id}/cancel"), &json!({})).await;
     assert_eq!((status, &cancelled["status"]), (200, &json!("cancelled")));
-    assert!(asked.elapsed() < Duration::from_secs(1));
+    assert!(asked.elapsed() < Duration::from_secs(2));
     assert_eq!(server.post(&format!("/v1/runs/{id}/cancel"), &json!({})).await.0, 200, "twice is once");
     // Accepted at once, with its address.
     let response = server.request(Method::POST, "/v1/scripts/n/runs").send().await.expect("answers");
@@ -370,7 +370,7 @@ async fn runs_wait_repeat_and_stop() {
     let run = server.run_when(later["id"].as_str().expect("an id"), |run| run["status"] == "succeeded").await;
     let started = chrono::DateTime::parse_from_rfc3339(run["started_at"].as_str().expect("a time")).expect("a time");
     assert!(started.to_utc() >= at, "{run}");
-    assert!(run["lateness_ms"].as_f64().expect("a number") < 1000.0, "{run}");
+    assert!(run["lateness_ms"].as_f64().expect("a number") < 3000.0, "{run}");
     // Tried again as often as it says, and no more.
     let failing = "# /// script\n# [tool.cronbox]\n# retries = { count = 2, delay = \"10ms\" }\n# ///\ndef run(context):\n    raise ValueError(context.attempt)\n";
     server.put("fail", failing).await;

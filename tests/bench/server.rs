@@ -120,7 +120,7 @@ async fn lists(name: &str, cluster: &Cluster) {
             format!("substr({hex}, 1, 8) || '-' || substr({hex}, 9, 4) || '-7000-8000-' || lpad(to_hex(n), 12, '0')");
         let sql = format!(
             "ALTER TABLE runs DISABLE TRIGGER USER; INSERT INTO runs (id, created_at, run_at, started_at, finished_at, {columns})
-             SELECT {made}, {time}, {time}, {time}, {time}, {chosen} FROM runs, generate_series(1, {MANY}) AS n WHERE id = '{id}';
+             SELECT {made}, {time}, {time}, {time}, {time}, {chosen} FROM runs, generate_series(1::bigint, {MANY}) AS n WHERE id = '{id}';
              ALTER TABLE runs ENABLE TRIGGER USER; ANALYZE runs"
         );
         cluster.sql(database.rsplit('/').next().unwrap(), &sql);
