@@ -68,11 +68,11 @@ impl Keeper {
             self.checker.check(name.as_str(), sources, entry).await.map_err(KeepError::Refused)?
         };
         let (blob, sha256, content) = sources.blob()?;
-        self.put(&blob, content, now).await?;
+        keep_blob(&self.store, &self.blobs, &blob, content, now).await?;
         let code = match checked.code {
             Some(code) => {
                 let (key, _) = Blobs::name(Kind::Code, &code);
-                self.put(&key, Bytes::from(code), now).await?;
+                keep_blob(&self.store, &self.blobs, &key, Bytes::from(code), now).await?;
                 Some((key, cronbox_runtime::GUEST_FACTS.to_owned()))
             }
             None => None,
@@ -92,9 +92,11 @@ impl Keeper {
         };
         Ok(self.store.keep_version(new, now).await?)
     }
+}
 
-    async fn put(&self, key: &str, content: Bytes, now: Time) -> Result<(), KeepError> {
-        self.store.announce_blob(key, content.len() as u64, now).await?;
-        Ok(self.blobs.put(key, content).await?)
-    }
+/// Keeps content as a blob that the database knows of before it is there, so that one which nobody comes to refer to is
+/// found and deleted.
+pub async fn keep_blob(store: &Store, blobs: &Blobs, key: &str, content: Bytes, now: Time) -> Result<(), KeepError> {
+    store.announce_blob(key, content.len() as u64, now).await?;
+    Ok(blobs.put(key, content).await?)
 }

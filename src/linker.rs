@@ -259,11 +259,6 @@ impl Linker {
         self.keeper.store.set_link_state(name.key(), &state).await.map_err(KeepError::from)?;
         Ok(())
     }
-
-    /// The names of the script sources, for people.
-    pub fn roots(&self) -> Vec<String> {
-        self.roots.iter().map(|root| root.url.clone()).collect()
-    }
 }
 
 /// What changes when the content does: an ETag, or time and size.

@@ -1,6 +1,5 @@
 //! What the runs of this node have written so far, for those who follow them; the worker writes, anybody reads.
 
-use crate::run::Written;
 use cronbox_runtime::Stream;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,12 +106,6 @@ impl Writing {
     /// What was written from an offset on.
     pub fn from(&self, stream: Stream, offset: u64) -> Vec<u8> {
         self.run.from(stream, offset)
-    }
-
-    /// How many bytes of a stream were written.
-    pub fn written(&self, stream: Stream) -> Written {
-        let (stdout, stderr) = self.run.lengths();
-        Written { bytes: if stream == Stream::Stdout { stdout } else { stderr }, dropped: 0 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every question that is asked of the database, for SQLite on disk, SQLite in memory, and PostgreSQL.
 //!
 //! There is one text of SQL for all three: both engines understand `$1`, and the tables use types that both have
-//! (`migrations/README.md`). What differs (locking rows, the order of nulls) is asked of [`tx::Dialect`]. So there is no
+//! (`migrations/README.md`). What differs (locking rows) is asked of [`tx::Dialect`]. So there is no
 //! trait with several implementations that could drift apart; the conformance suite (`tests/store.rs`) runs on all three.
 //!
 //! Writing on SQLite goes through one connection that commits many callers' changes together ([`writer`]); nobody waits
@@ -66,13 +66,6 @@ pub enum StoreError {
     Refused(#[source] sqlx::Error),
 }
 
-impl StoreError {
-    /// Whether trying again later may help.
-    pub fn is_temporary(&self) -> bool {
-        matches!(self, StoreError::Unavailable(_) | StoreError::Full)
-    }
-}
-
 /// Where the data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -132,13 +125,13 @@ impl Store {
         install_default_drivers();
         let engine = match place {
             Place::Memory => {
-                let mut connection = connect("sqlite::memory:").await?;
+                let mut connection = connect(&options_for("sqlite::memory:")?).await?;
                 migrations::apply(&mut connection, Dialect::Sqlite).await?;
                 Engine::Memory { writer: Writer::start(connection) }
             }
             Place::Sqlite(path) => {
                 let url = sqlite_url(path);
-                let mut connection = connect(&format!("{url}?mode=rwc")).await?;
+                let mut connection = connect(&options_for(&format!("{url}?mode=rwc"))?).await?;
                 for pragma in [
                     "PRAGMA journal_mode = WAL",
                     "PRAGMA synchronous = FULL",
@@ -152,15 +145,16 @@ impl Store {
                 migrations::apply(&mut connection, Dialect::Sqlite).await?;
                 let options = options_for(&format!("{url}?mode=rw"))?;
                 let greeting = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
-                let readers = Connections::new(options, Some(greeting), READERS, PATIENCE);
+                let readers = Connections::new(options, Some(greeting), READERS);
                 Engine::Sqlite { writer: Writer::start(connection), readers }
             }
             Place::Postgres(url) => {
-                let mut connection = connect(url).await?;
+                let options = options_for(url)?;
+                let mut connection = connect(&options).await?;
                 migrations::apply(&mut connection, Dialect::Postgres).await?;
                 // A connection that will not close has nothing left to say.
                 let _ = connection.close().await;
-                let connections = Connections::new(options_for(url)?, None, CONNECTIONS, PATIENCE);
+                let connections = Connections::new(options, None, CONNECTIONS);
                 Engine::Postgres { connections }
             }
         };
@@ -235,7 +229,7 @@ impl Store {
         }
     }
 
-    /// Asks something that changes nothing. Asked once more when the connection turns out to be dead.
+    /// Asks something that changes nothing; again, for a while, when the connection turns out to be dead.
     async fn read<T, F>(&self, question: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -287,9 +281,9 @@ fn options_for(url: &str) -> Result<AnyConnectOptions, StoreError> {
     Ok(AnyConnectOptions::from_str(url)?.disable_statement_logging())
 }
 
-async fn connect(url: &str) -> Result<AnyConnection, StoreError> {
-    let options = options_for(url)?;
-    match tokio::time::timeout(PATIENCE, AnyConnection::connect_with(&options)).await {
+/// A new connection, or the word that the database does not answer.
+async fn connect(options: &AnyConnectOptions) -> Result<AnyConnection, StoreError> {
+    match tokio::time::timeout(PATIENCE, AnyConnection::connect_with(options)).await {
         Ok(connected) => Ok(connected?),
         Err(_) => Err(StoreError::Unavailable("it does not answer".into())),
     }

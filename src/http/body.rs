@@ -17,8 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of a body that is too large is read all the same, and how long.
 const DISCARDED: usize = 64 << 20;
 const DISCARDING: Duration = Duration::from_secs(5);
-/// Deepest nesting of JSON that is taken; serde_json's own bound is 128.
-const DEPTH: usize = 110;
 
 /// A whole body of at most `limit` bytes.
 pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
@@ -123,7 +121,7 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// How deep a value is nested, counted to [`DEPTH`].
+/// Whether a value is nested deeper than `left`.
 pub(crate) fn too_deep(value: &Value, left: usize) -> bool {
     match value {
         Value::Array(items) => left == 0 || items.iter().any(|item| too_deep(item, left - 1)),
@@ -142,7 +140,7 @@ pub(crate) fn arguments(args: Option<Value>) -> Result<String, Problem> {
             format!("args is {what}; it is an object (by name) or an array (by position)"),
         ));
     }
-    if too_deep(&args, cronbox_runtime::MAX_JSON_DEPTH.min(DEPTH)) {
+    if too_deep(&args, cronbox_runtime::MAX_JSON_DEPTH) {
         let most = cronbox_runtime::MAX_JSON_DEPTH;
         return Err(Problem::invalid("args", format!("args is nested deeper than {most}")));
     }

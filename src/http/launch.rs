@@ -7,6 +7,7 @@ use crate::access::{Caller, hex};
 use crate::api::RunBody;
 use crate::blobs::{Blobs, Kind};
 use crate::clock::Time;
+use crate::keeper::keep_blob;
 use crate::limits::{self, Asked, NotGranted};
 use crate::run::{Cause, INLINE, PRIORITIES, RETRY_ON, Run, Spec, Status, Value, new_id};
 use crate::script::{Labels, Quantity, Settings};
@@ -116,12 +117,8 @@ impl App {
         settings: &Settings,
         now: Time,
     ) -> Result<(NewRun, Vec<NotGranted>), Problem> {
-        let bad_limit = |error: limits::BadLimit| {
-            let field = format!("limits.{}", error.name);
-            Problem::invalid(&field, format!("{field}: {}", error.why))
-        };
-        let of_script = Asked::read(&settings.limits).map_err(bad_limit)?;
-        let asked = Asked::read(&wishes.limits).map_err(bad_limit)?.or(&of_script);
+        let of_script = Asked::read(&settings.limits)?;
+        let asked = Asked::read(&wishes.limits)?.or(&of_script);
         let above = asked.above(&self.rules.defaults);
         let granted = if above == Asked::default() {
             Asked::default()
@@ -201,8 +198,7 @@ impl App {
     /// Keeps content as a blob; its key.
     pub(super) async fn put_blob(&self, kind: Kind, content: Bytes, now: Time) -> Result<String, Problem> {
         let (key, _) = Blobs::name(kind, &content);
-        self.store.announce_blob(&key, content.len() as u64, now).await?;
-        self.blobs.put(&key, content).await?;
+        keep_blob(&self.store, &self.blobs, &key, content, now).await?;
         Ok(key)
     }
 

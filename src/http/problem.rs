@@ -3,7 +3,8 @@
 use crate::api::ProblemBody;
 use crate::blobs::BlobError;
 use crate::checker;
-use crate::script::BadName;
+use crate::limits::BadLimit;
+use crate::script::{BadName, Script};
 use crate::sources::SourceError;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -48,6 +49,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// A version that was asked for in a request.
+    pub(crate) fn no_such_version(script: &Script, number: i64) -> Self {
+        let detail = format!("{} has no version {number}; the last one is {}", script.name, script.latest);
+        Problem::invalid("version", detail).code("no_such_version")
+    }
+
     pub(crate) fn conflict(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
@@ -58,6 +65,11 @@ impl Problem {
 
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    pub(crate) fn code(mut self, code: &str) -> Self {
+        self.code = code.into();
+        self
     }
 
     pub(crate) fn field(mut self, field: &str) -> Self {
@@ -163,6 +175,13 @@ impl From<BadName> for Problem {
     }
 }
 
+impl From<BadLimit> for Problem {
+    fn from(error: BadLimit) -> Self {
+        let field = format!("limits.{}", error.name);
+        Problem::invalid(&field, format!("{field}: {}", error.why))
+    }
+}
+
 impl From<SourceError> for Problem {
     fn from(error: SourceError) -> Self {
         let detail = error.to_string();
@@ -194,12 +213,5 @@ impl From<checker::Refused> for Problem {
         let mut problem = Problem::invalid("source", detail).code(&refused.code);
         (problem.line, problem.column) = (refused.line, refused.column);
         problem
-    }
-}
-
-impl Problem {
-    pub(crate) fn code(mut self, code: &str) -> Self {
-        self.code = code.into();
-        self
     }
 }

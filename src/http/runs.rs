@@ -118,10 +118,10 @@ pub(super) async fn run_script(
     let version = match wishes.version {
         None => script.version.clone(),
         Some(number) if number == script.version.number => script.version.clone(),
-        Some(number) => app.store.version(&script.key, number).await?.ok_or_else(|| {
-            let detail = format!("{} has no version {number}; the last one is {}", script.name, script.latest);
-            Problem::invalid("version", detail).code("no_such_version")
-        })?,
+        Some(number) => {
+            let version = app.store.version(&script.key, number).await?;
+            version.ok_or_else(|| Problem::no_such_version(&script, number))?
+        }
     };
     let settings = script.settings.or(&version.table);
     let files = Files {

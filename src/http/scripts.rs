@@ -164,12 +164,12 @@ async fn upload(
         Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => return Err(line_breaks()),
         kept => kept?,
     };
+    let mut script = kept.script;
     if let Some((_, tag)) = link {
-        let state = LinkState { tag: Some(tag), checked_at: Some(now), error: None };
-        app.store.set_link_state(name.key(), &state).await?;
+        script.link_state = LinkState { tag: Some(tag), checked_at: Some(now), error: None };
+        app.store.set_link_state(name.key(), &script.link_state).await?;
     }
-    let not_granted = app.grant_what_is_asked(caller, &kept.script, now).await?;
-    let script = app.store.script(name.key()).await?.unwrap_or(kept.script);
+    let not_granted = app.grant_what_is_asked(caller, &script, now).await?;
     let body = UploadedBody {
         script: script.name.clone(),
         body: ScriptBody::from(&script),
@@ -193,10 +193,7 @@ impl App {
         now: Time,
     ) -> Result<Vec<NotGranted>, Problem> {
         let settings = script.in_force();
-        let asked = Asked::read(&settings.limits).map_err(|error| {
-            let field = format!("limits.{}", error.name);
-            Problem::invalid(&field, format!("{field}: {}", error.why))
-        })?;
+        let asked = Asked::read(&settings.limits)?;
         let above = asked.above(&self.rules.defaults);
         if above != Asked::default() && Self::grants_itself(caller) {
             self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
@@ -456,10 +453,7 @@ pub(super) async fn patch_script(
         }
     }
     let settings = settings_of(Fields::of(Value::Object(merged), SETTINGS)?)?;
-    Asked::read(&settings.limits).map_err(|error| {
-        let field = format!("limits.{}", error.name);
-        Problem::invalid(&field, format!("{field}: {}", error.why))
-    })?;
+    Asked::read(&settings.limits)?;
     // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
     app.check_reach(&caller, &script.key, Some(&Script { settings: settings.clone(), ..script.clone() }))?;
     let now = app.clock.now();
@@ -609,11 +603,8 @@ pub(super) async fn roll_back_script(
             before.first().map(|version| version.number).ok_or_else(none)?
         }
     };
-    let missing = || {
-        let detail = format!("{} has no version {number}; the last one is {}", script.name, script.latest);
-        Problem::invalid("version", detail).code("no_such_version")
-    };
-    let script = app.store.set_version(&script.key, number, app.clock.now()).await?.ok_or_else(missing)?;
+    let set = app.store.set_version(&script.key, number, app.clock.now()).await?;
+    let script = set.ok_or_else(|| Problem::no_such_version(&script, number))?;
     Ok(Json(ScriptBody::from(&script)))
 }
 

@@ -172,10 +172,7 @@ pub(super) async fn put_grant(
     let content = body::read(request.into_body(), MOST).await?;
     let mut fields = Fields::read(&content, &["limits"])?;
     let limits: BTreeMap<String, Quantity> = fields.take("limits")?.unwrap_or_default();
-    let asked = Asked::read(&limits).map_err(|error| {
-        let field = format!("limits.{}", error.name);
-        Problem::invalid(&field, format!("{field}: {}", error.why))
-    })?;
+    let asked = Asked::read(&limits)?;
     if asked == Asked::default() {
         return Err(Problem::invalid("limits", "there is nothing to grant"));
     }

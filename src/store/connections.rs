@@ -4,12 +4,11 @@
 //! the question that was asked (measured: a fifth of the node's time for a run). This one gives a connection that worked
 //! to the next who asks, and throws away one that did not, or whose user went away in the middle of a transaction.
 
-use super::StoreError;
+use super::{PATIENCE, StoreError, connect};
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, Connection};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -21,7 +20,6 @@ pub(super) struct Connections {
     greeting: Option<&'static str>,
     idle: Mutex<Vec<AnyConnection>>,
     seats: Semaphore,
-    patience: Duration,
 }
 
 /// A connection while somebody has it.
@@ -32,19 +30,14 @@ pub(super) struct Borrowed<'c> {
 }
 
 impl Connections {
-    pub(super) fn new(
-        options: AnyConnectOptions,
-        greeting: Option<&'static str>,
-        most: usize,
-        patience: Duration,
-    ) -> Self {
-        Connections { options, greeting, idle: Mutex::default(), seats: Semaphore::new(most), patience }
+    pub(super) fn new(options: AnyConnectOptions, greeting: Option<&'static str>, most: usize) -> Self {
+        Connections { options, greeting, idle: Mutex::default(), seats: Semaphore::new(most) }
     }
 
     /// A connection; the others wait while all are out.
     pub(super) async fn take(&self) -> Result<Borrowed<'_>, StoreError> {
         let away = |why: &str| StoreError::Unavailable(why.to_owned());
-        let seat = match timeout(self.patience, self.seats.acquire()).await {
+        let seat = match timeout(PATIENCE, self.seats.acquire()).await {
             Ok(Ok(seat)) => seat,
             Ok(Err(_)) => return Err(away("it was closed")),
             Err(_) => return Err(away("all connections are busy")),
@@ -52,16 +45,13 @@ impl Connections {
         let idle = self.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => match timeout(self.patience, AnyConnection::connect_with(&self.options)).await {
-                Ok(connected) => {
-                    let mut connection = connected?;
-                    if let Some(greeting) = self.greeting {
-                        sqlx::raw_sql(greeting).execute(&mut connection).await?;
-                    }
-                    connection
+            None => {
+                let mut connection = connect(&self.options).await?;
+                if let Some(greeting) = self.greeting {
+                    sqlx::raw_sql(greeting).execute(&mut connection).await?;
                 }
-                Err(_) => return Err(away("it does not answer")),
-            },
+                connection
+            }
         };
         Ok(Borrowed { from: self, connection: Some(connection), _seat: seat })
     }

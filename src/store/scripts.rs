@@ -229,17 +229,6 @@ impl Store {
         .await
     }
 
-    /// Linked scripts: key, where they are read from.
-    pub async fn links(&self) -> Result<Vec<Script>, StoreError> {
-        self.read(|tx| {
-            Box::pin(async move {
-                let rows = tx.all(format!("{SCRIPT} WHERE s.link IS NOT NULL ORDER BY s.key"), args![]).await?;
-                rows.iter().map(script_of).collect()
-            })
-        })
-        .await
-    }
-
     /// Says what was found at a script's link.
     pub async fn set_link_state(&self, key: &str, state: &crate::script::LinkState) -> Result<(), StoreError> {
         let (key, state) = (key.to_owned(), json(state)?);

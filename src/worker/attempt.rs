@@ -5,6 +5,7 @@ use super::{Aboard, RETRY, Worker};
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::clock::{Time, rfc3339};
 use crate::ending::{Terms, cut_mark};
+use crate::keeper::keep_blob;
 use crate::live::Writing;
 use crate::run::{INLINE, Run, Status, Value, Written};
 use crate::store::StoreError;
@@ -338,8 +339,9 @@ impl Worker {
 
     async fn put(&self, kind: Kind, content: &[u8], now: Time) -> Result<String, String> {
         let (key, _) = Blobs::name(kind, content);
-        self.tools.store.announce_blob(&key, content.len() as u64, now).await.map_err(|error| error.to_string())?;
-        self.tools.blobs.put(&key, Bytes::copy_from_slice(content)).await.map_err(|error| error.to_string())?;
+        let content = Bytes::copy_from_slice(content);
+        let kept = keep_blob(&self.tools.store, &self.tools.blobs, &key, content, now).await;
+        kept.map_err(|error| error.to_string())?;
         Ok(key)
     }
 
