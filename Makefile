@@ -39,8 +39,8 @@ lint: guest
 	$(CARGO) test --release --locked --workspace --test main -- rooms
 
 # What it costs, in a table. PYERYX_PYTHON names a Python that has pyeryx, to have it measured beside.
-bench: guest
-	$(CARGO) bench --locked --workspace --bench sandbox
+bench: guest postgres $(TEST_VENV)/installed
+	CRONBOX_TEST_VENV=$(TEST_VENV) $(CARGO) bench --locked --workspace --bench sandbox
 
 # The tests again, with ten times the rounds where rounds are counted.
 soak: guest postgres $(TEST_VENV)/installed

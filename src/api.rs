@@ -11,6 +11,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
+/// The header of an answer that holds a sentence for whoever runs the server.
+pub const WARNING: &str = "x-cronbox-warning";
+
 /// A part of a list.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Page<T> {
@@ -463,4 +466,7 @@ pub struct ReadyBody {
     pub ready: bool,
     /// Each part: `ok`, or a sentence.
     pub parts: BTreeMap<String, String>,
+    /// What somebody should see to, though it works.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }

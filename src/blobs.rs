@@ -16,7 +16,9 @@ use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path as Key;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig};
+use object_store::{
+    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
+};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -170,6 +172,19 @@ pub fn open_place(place: &Place, access: &S3Access) -> Result<(Arc<dyn ObjectSto
             Ok((Arc::new(s3), prefix.clone()))
         }
     }
+}
+
+/// The first `most` bytes of any object, `s3://bucket/key`.
+pub async fn read_object(address: &str, access: &S3Access, most: u64) -> Result<Vec<u8>, BlobError> {
+    let (bucket, key) = match Place::parse(address) {
+        Ok(Place::S3 { bucket, prefix }) if !prefix.is_empty() => (bucket, prefix),
+        _ => return Err(BlobError::BadPlace("an object is written s3://BUCKET/KEY".into())),
+    };
+    let (store, _) = open_place(&Place::S3 { bucket, prefix: String::new() }, access)?;
+    let path = Key::parse(&key).map_err(|error| BlobError::BadPlace(error.to_string()))?;
+    let read = store.get_opts(&path, GetOptions::new().with_range(Some(GetRange::Bounded(0..most)))).await;
+    let content = read.map_err(|error| blob_error(&key, error))?.bytes().await;
+    Ok(content.map_err(|error| blob_error(&key, error))?.to_vec())
 }
 
 impl Blobs {

@@ -1,8 +1,10 @@
 //! Lets go of what is old, and of blobs that nothing refers to.
 
 use crate::blobs::Blobs;
-use crate::clock::Clock;
-use crate::run::Status;
+use crate::clock::{Clock, Time};
+use crate::run::{Status, first_id_of};
+use crate::script::Keep;
+use crate::store::retention::{BATCH, Of, Old};
 use crate::store::{Store, StoreError};
 use chrono::TimeDelta;
 use std::time::Duration;
@@ -10,32 +12,34 @@ use tokio_util::sync::CancellationToken;
 
 /// How often old things are looked for.
 const ROUND: Duration = Duration::from_secs(60);
+/// Runs are counted, and their bytes added up, once in so many rounds: what is kept has to be looked at for that.
+const ROUNDS_BETWEEN_COUNTS: u64 = 10;
 /// The pause between batches, so that nobody waits for them.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A blob that nothing has referred to for so long is deleted.
 const CONDEMNED: TimeDelta = TimeDelta::hours(1);
 /// Blobs deleted in one go.
-const BLOBS: i64 = 500;
+const BLOBS: usize = 500;
+/// Scripts looked at together.
+const SCRIPTS: usize = 1_000;
 
-/// How long things are kept.
-#[derive(Clone, Copy, Debug)]
+/// How much is kept.
+#[derive(Clone, Debug)]
 pub struct Retention {
-    /// What runs wrote.
-    pub output: TimeDelta,
+    /// Of each script that does not say otherwise, and of source that was sent along; none: all.
+    pub keep: Keep,
     /// Rows of runs that never started by policy.
-    pub unstarted: TimeDelta,
-    /// Rows of all other runs; none: for ever.
-    pub runs: Option<TimeDelta>,
+    pub unstarted: Duration,
     /// A client's name for a request.
     pub requests: TimeDelta,
 }
 
 impl Default for Retention {
     fn default() -> Self {
+        let days = |days: u64| Duration::from_secs(days * 86_400);
         Retention {
-            output: TimeDelta::days(30),
-            unstarted: TimeDelta::days(90),
-            runs: None,
+            keep: Keep { output: Some(days(30)), ..Keep::default() },
+            unstarted: days(90),
             requests: TimeDelta::hours(24),
         }
     }
@@ -50,48 +54,148 @@ pub struct Cleaner {
     pub blobs: Blobs,
     /// What time it is.
     pub clock: Clock,
-    /// How long things are kept.
+    /// How much is kept.
     pub retention: Retention,
+}
+
+/// What is let go of about an old run.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Output,
+    Everything,
 }
 
 impl Cleaner {
     /// Cleans up until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
-        loop {
+        for round in 0.. {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(ROUND) => {}
             }
-            if let Err(error) = self.round(&stop).await {
+            let counting = round % ROUNDS_BETWEEN_COUNTS == 0;
+            if let Err(error) = self.round(counting, &stop).await {
                 tracing::warn!(%error, "old things cannot be let go; trying again");
             }
         }
     }
 
-    /// Lets go of everything that is old by now.
-    pub async fn round(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+    /// Lets go of everything that is old by now; with `counting`, also of what is beyond a script's count or bytes.
+    pub async fn round(&self, counting: bool, stop: &CancellationToken) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let (store, keep) = (&self.store, &self.retention);
-        loop {
-            let mut gone = store.forget_output(now - keep.output).await?;
-            gone += store.forget_runs(&[Status::Skipped, Status::Missed], now - keep.unstarted).await?;
-            if let Some(age) = keep.runs {
-                gone += store.forget_runs(&[], now - age).await?;
+        let keeps = self.store.keeps().await?;
+        self.by_age(&keeps, now, stop).await?;
+        if counting {
+            self.by_count(&keeps, now, stop).await?;
+        }
+        while !stop.is_cancelled() && self.store.forget_requests(now - self.retention.requests).await? > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.condemned(now - CONDEMNED, stop).await
+    }
+
+    async fn by_age(&self, keeps: &[(String, Keep)], now: Time, stop: &CancellationToken) -> Result<(), StoreError> {
+        let default = &self.retention.keep;
+        let unstarted = [Status::Skipped, Status::Missed];
+        self.older(Of::AllBut(Vec::new()), Some(self.retention.unstarted), &unstarted, Part::Everything, now, stop)
+            .await?;
+        for (part, of_keep) in
+            [(Part::Output, (|keep| keep.output) as fn(&Keep) -> Option<Duration>), (Part::Everything, |keep| keep.age)]
+        {
+            let own: Vec<(&String, Duration)> =
+                keeps.iter().filter_map(|(key, keep)| Some((key, of_keep(keep)?))).collect();
+            let but = own.iter().map(|(key, _)| (*key).clone()).collect();
+            self.older(Of::AllBut(but), of_keep(default), &[], part, now, stop).await?;
+            for (key, age) in own {
+                self.older(Of::Script(key.clone()), Some(age), &[], part, now, stop).await?;
             }
-            gone += store.forget_requests(now - keep.requests).await?;
-            if gone == 0 || stop.is_cancelled() {
+        }
+        Ok(())
+    }
+
+    /// Lets go of runs that ended longer ago than `age`.
+    async fn older(
+        &self,
+        of: Of,
+        age: Option<Duration>,
+        statuses: &[Status],
+        part: Part,
+        now: Time,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        // An age beyond what a calendar holds keeps everything.
+        let Some(then) = age.and_then(|age| now.checked_sub_signed(TimeDelta::from_std(age).ok()?)) else {
+            return Ok(());
+        };
+        let (before, with_output) = (first_id_of(then), part == Part::Output);
+        self.forget(Old { of, before, ended: then, statuses: statuses.to_vec(), with_output }, now, stop).await
+    }
+
+    async fn by_count(&self, keeps: &[(String, Keep)], now: Time, stop: &CancellationToken) -> Result<(), StoreError> {
+        let default = &self.retention.keep;
+        let limited = |keep: &Keep| keep.count.is_some() || keep.bytes.is_some();
+        let mut after = String::new();
+        loop {
+            let keys = if limited(default) {
+                self.store.script_keys(&after, SCRIPTS).await?
+            } else {
+                keeps.iter().map(|(key, _)| key.clone()).collect()
+            };
+            for key in &keys {
+                let own = keeps.iter().find(|(other, _)| other == key).map(|(_, keep)| keep.or(default));
+                self.beyond(Of::Script(key.clone()), own.as_ref().unwrap_or(default), now, stop).await?;
+            }
+            match keys.last() {
+                Some(last) if limited(default) && keys.len() == SCRIPTS => after.clone_from(last),
+                _ => break,
+            }
+        }
+        self.beyond(Of::Sent, default, now, stop).await
+    }
+
+    /// Lets go of runs beyond the newest ones that a script keeps.
+    async fn beyond(&self, of: Of, keep: &Keep, now: Time, stop: &CancellationToken) -> Result<(), StoreError> {
+        let mut last = None;
+        if let Some(count) = keep.count {
+            last = self.store.beyond_count(&of, count).await?;
+        }
+        if let Some(bytes) = keep.bytes {
+            last = last.max(self.store.beyond_bytes(&of, bytes).await?);
+        }
+        // The run itself too: with one more letter its id comes before.
+        let Some(before) = last.map(|id| id + "-") else { return Ok(()) };
+        self.forget(Old { of, before, ended: now, statuses: Vec::new(), with_output: false }, now, stop).await
+    }
+
+    async fn forget(&self, old: Old, now: Time, stop: &CancellationToken) -> Result<(), StoreError> {
+        let mut after = String::new();
+        while !stop.is_cancelled() {
+            let runs = self.store.old_runs(old.clone(), &after).await?;
+            let Some(last) = runs.last() else { break };
+            let is_last = runs.len() < BATCH;
+            after.clone_from(last);
+            if old.with_output {
+                self.store.forget_output(runs, now).await?;
+            } else {
+                self.store.delete_runs(runs, now).await?;
+            }
+            if is_last {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
         }
-        let before = now - CONDEMNED;
-        for key in store.condemned_blobs(before, BLOBS, now).await? {
+        Ok(())
+    }
+
+    /// Deletes blobs that were condemned before `before`.
+    async fn condemned(&self, before: Time, stop: &CancellationToken) -> Result<(), StoreError> {
+        for key in self.store.condemned_blobs(before, BLOBS).await? {
             if stop.is_cancelled() {
                 break;
             }
             // Forgotten first: a blob that is written again meanwhile is announced again. One that is deleted and still
             // known would be worse than one that is there and unknown.
-            if store.forget_blob(&key, before).await?
+            if self.store.forget_blob(&key, before).await?
                 && let Err(error) = self.blobs.delete(&key).await
             {
                 tracing::warn!(blob = key, %error, "a blob that nothing refers to cannot be deleted");

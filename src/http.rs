@@ -12,6 +12,7 @@ mod problem;
 mod runs;
 mod scripts;
 mod tokens;
+mod typed;
 
 pub use access::Entrance;
 pub use docs::document;
@@ -24,6 +25,7 @@ use crate::clock::Clock;
 use crate::linker::Linker;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::space::Space;
 use crate::store::Store;
 use crate::wake::Wake;
 use access::Limiter;
@@ -127,6 +129,8 @@ pub struct Tools {
     pub rules: Rules,
     /// How the node's parts are.
     pub ready: watch::Receiver<Readiness>,
+    /// How much room the data has; none where it is on another machine.
+    pub space: Option<Space>,
     /// Who comes in without a token.
     pub entrance: Entrance,
 }

@@ -25,6 +25,7 @@
 //! - [`rescuer`]: says that this node lives, takes over what dead ones held
 //! - [`neighbours`]: carries the bell to other nodes
 //! - [`cleaner`]: lets go of what is old
+//! - [`space`]: how much room the data takes
 //! - [`api`]: the bodies of the API's answers
 //! - [`http`]: the API over HTTP
 //! - [`config`]: the only reader of environment variables
@@ -67,6 +68,7 @@ pub mod worker;
 pub mod cleaner;
 pub mod neighbours;
 pub mod rescuer;
+pub mod space;
 
 pub mod api;
 

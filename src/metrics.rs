@@ -22,6 +22,11 @@ struct StateLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartLabel {
+    part: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HttpLabel {
     method: String,
     route: String,
@@ -42,6 +47,7 @@ pub struct Metrics {
     queue_age: Gauge<f64, AtomicU64>,
     aboard: Gauge,
     sandbox: Family<StateLabel, Gauge>,
+    space: Family<PartLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -59,6 +65,7 @@ impl Default for Metrics {
             queue_age: Gauge::default(),
             aboard: Gauge::default(),
             sandbox: Family::default(),
+            space: Family::default(),
         };
         metrics.registered()
     }
@@ -88,6 +95,11 @@ impl Metrics {
             "sandbox_runs",
             "Runs in this node's pool: queued for memory or a process, aboard, busy",
             self.sandbox.clone(),
+        );
+        registry.register(
+            "space_bytes",
+            "The data directory's bytes, those of its disk, and those of it that can still be written",
+            self.space.clone(),
         );
         self
     }
@@ -128,6 +140,13 @@ impl Metrics {
         self.aboard.set(i64::try_from(aboard).unwrap_or(i64::MAX));
         for (state, runs) in states {
             self.sandbox.get_or_create(&StateLabel { state }).set(i64::try_from(runs).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// How much room there is.
+    pub fn space(&self, parts: [(&'static str, u64); 3]) {
+        for (part, bytes) in parts {
+            self.space.get_or_create(&PartLabel { part }).set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
     }
 

@@ -24,7 +24,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     whole(number * factor)
 }
 
-/// Parses a time: `500ms`, `30s`, `2m`, `1h`, `1h30m`; a number alone is seconds.
+/// Parses a time: `500ms`, `30s`, `2m`, `1h`, `1h30m`, `7d`, `2w`; a number alone is seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -47,6 +47,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
             "m" | "min" => number * 60.0,
             "h" => number * 3600.0,
             "d" => number * 86_400.0,
+            "w" => number * 604_800.0,
             _ => return Err(format!("{part:?} is no time; write 500ms, 30s, 2m or 1h")),
         };
         rest = after;

@@ -221,6 +221,59 @@ fn retries<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Retries>, D::Err
     }
 }
 
+/// How much of a script's history is kept. What says nothing is as the server has it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keep {
+    /// Runs younger than this. A number is seconds.
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional_duration_text")]
+    pub age: Option<Duration>,
+    /// So many of the newest runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// The newest runs whose arguments, results and output have so many bytes together.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "bytes_text")]
+    pub bytes: Option<u64>,
+    /// The output of runs younger than this.
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional_duration_text")]
+    pub output: Option<Duration>,
+}
+
+impl Keep {
+    /// This, and where it says nothing, the other.
+    pub fn or(&self, other: &Keep) -> Keep {
+        Keep {
+            age: self.age.or(other.age),
+            count: self.count.or(other.count),
+            bytes: self.bytes.or(other.bytes),
+            output: self.output.or(other.output),
+        }
+    }
+}
+
+fn bytes_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let text = Option::<Quantity>::deserialize(from)?.map(|quantity| quantity.to_string());
+    text.map(|text| quantity::parse_bytes(&text)).transpose().map_err(serde::de::Error::custom)
+}
+
+mod optional_duration_text {
+    use super::{Quantity, quantity};
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub fn serialize<S: Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::duration_text::serialize(value, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let text = Option::<Quantity>::deserialize(from)?.map(|quantity| quantity.to_string());
+        text.map(|text| quantity::parse_duration(&text)).transpose().map_err(serde::de::Error::custom)
+    }
+}
+
 mod duration_text {
     use super::{Quantity, quantity};
     use serde::{Deserialize, Deserializer, Serializer};
@@ -276,6 +329,9 @@ pub struct Settings {
     /// What happens to an attempt that was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_lost: Option<OnLost>,
+    /// How much of its history is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
 }
 
 /// The names of all settings, for whoever checks what was sent.
@@ -292,6 +348,7 @@ pub const SETTINGS: &[&str] = &[
     "retries",
     "retry_on",
     "on_lost",
+    "keep",
 ];
 
 impl Settings {
@@ -315,6 +372,10 @@ impl Settings {
             retries: self.retries.clone().or_else(|| other.retries.clone()),
             retry_on: self.retry_on.clone().or_else(|| other.retry_on.clone()),
             on_lost: self.on_lost.or(other.on_lost),
+            keep: match (&self.keep, &other.keep) {
+                (Some(keep), Some(other)) => Some(keep.or(other)),
+                (keep, other) => keep.clone().or_else(|| other.clone()),
+            },
         }
     }
 
@@ -351,6 +412,11 @@ impl Settings {
                 "retry_on",
                 "only failed, timed_out, crashed, out_of_fuel and out_of_memory can be retried".into(),
             ));
+        }
+        if let Some(keep) = &self.keep
+            && keep.count == Some(0)
+        {
+            return Err(("keep", "keep.count is 1 at least".into()));
         }
         Ok(())
     }
@@ -594,6 +660,7 @@ mod tests {
             retries: Some(Retries::count(1)),
             retry_on: Some(Vec::new()),
             on_lost: Some(OnLost::Retry),
+            keep: Some(Keep::default()),
         };
         let value = serde_json::to_value(&all).expect("writes");
         let mut names: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();

@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::neighbours;
 use crate::rescuer::Rescuer;
 use crate::run::new_id;
+use crate::space::Space;
 use crate::store::{self, Store, StoreError};
 use crate::wake::Wake;
 use crate::worker::{self, Worker};
@@ -84,6 +85,8 @@ pub struct Config {
     pub rate: (u32, u32),
     /// How long things are kept.
     pub retention: Retention,
+    /// The size of the data directory from which on there are warnings.
+    pub max_data: u64,
     /// Holds, or is to hold, the first token.
     pub admin_token_file: Option<PathBuf>,
     /// The node's name, for people.
@@ -207,10 +210,20 @@ pub async fn serve(
     tasks.spawn(async move { rescuer.run(rescuing).await });
     tasks.spawn(neighbours::tell(store.clone(), rings, background.clone()));
     tasks.spawn(neighbours::hear(store.clone(), wake.clone(), background.clone()));
-    let cleaner =
-        Cleaner { store: store.clone(), blobs: blobs.clone(), clock: clock.clone(), retention: config.retention };
+    let cleaner = Cleaner {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        clock: clock.clone(),
+        retention: config.retention.clone(),
+    };
     let cleaning = background.clone();
     tasks.spawn(async move { cleaner.run(cleaning).await });
+    let space = directory.as_ref().map(|directory| Space::new(directory.path.clone(), config.max_data));
+    if let Some(space) = space.clone() {
+        space.look().await;
+        let looking = background.clone();
+        tasks.spawn(async move { space.run(looking).await });
+    }
     let (linking, link_clock, link_stop) = (linker.clone(), clock.clone(), background.clone());
     tasks.spawn(async move { linking.run(link_stop, || link_clock.now()).await });
 
@@ -234,6 +247,7 @@ pub async fn serve(
             rate: config.rate,
         },
         ready: readiness,
+        space: space.clone(),
         entrance,
     };
     if config.roles.api {
@@ -241,6 +255,9 @@ pub async fn serve(
     }
     ready.send_replace(Readiness::from([("interpreter".to_owned(), "ok".to_owned())]));
     announce(&config, &say, &address, directory.as_ref(), scripts, &pool, entrance);
+    if let Some(warning) = space.and_then(|space| space.found().warning) {
+        say(&format!("warning: {warning}"));
+    }
 
     if config.roles.worker {
         worker.run(ears, stop.clone()).await;
@@ -363,7 +380,7 @@ fn taken(address: &str, error: &std::io::Error) -> ServeError {
 fn starting(ready: watch::Receiver<Readiness>) -> Router {
     let not_yet = move || {
         let parts = ready.borrow().clone();
-        let body = crate::api::ReadyBody { ready: false, parts };
+        let body = crate::api::ReadyBody { ready: false, parts, warnings: Vec::new() };
         async move {
             (
                 StatusCode::SERVICE_UNAVAILABLE,

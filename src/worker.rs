@@ -10,7 +10,7 @@ use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::run::Run;
+use crate::run::{Run, Status};
 use crate::store::Store;
 use crate::store::queue::{GivenUp, MAX_CLAIM};
 use crate::store::runs::Claim;
@@ -29,6 +29,8 @@ use tokio_util::task::TaskTracker;
 const LOOK: Duration = Duration::from_millis(500);
 /// The time before another try when the database is away.
 const RETRY: Duration = Duration::from_millis(500);
+/// A run that the node does not know of is given back after so long.
+const STRAY: Duration = Duration::from_secs(5);
 
 /// What a worker works with.
 #[derive(Clone)]
@@ -98,6 +100,7 @@ impl Worker {
         let timer = self.clone();
         let timer_stop = stop.clone();
         let mut looked = Instant::now();
+        let mut strays = HashMap::new();
         self.tasks.spawn(async move { timer.watch_times(timer_stop).await });
         loop {
             // Register for the bell before looking.
@@ -116,6 +119,7 @@ impl Worker {
             if self.tools.store.is_shared() && looked.elapsed() >= LOOK {
                 looked = Instant::now();
                 self.look_for_cancels().await;
+                self.look_for_strays(&mut strays).await;
             }
         }
         // Runs that were handed over and not begun, and wishes to cancel, while the rest drains.
@@ -203,6 +207,37 @@ impl Worker {
         }
         if let Ok(wanted) = self.tools.store.wanted_cancelled(&self.tools.node).await {
             wanted.iter().for_each(|id| self.cancel(id));
+        }
+    }
+
+    /// Gives back runs that the database says this node has, and that it does not: the answer to a claim was lost with the
+    /// connection, and nobody knew that it had been made; or the node had stopped its runs for want of a database.
+    /// `strays` is what was found the last times.
+    async fn look_for_strays(&self, strays: &mut HashMap<String, (String, Instant)>) {
+        let Ok(held) = self.tools.store.held_by_node(&self.tools.node).await else { return };
+        let unknown: Vec<(String, String)> = {
+            let aboard = self.lock();
+            let known = |(id, token): &(String, String)| aboard.get(id).is_some_and(|run| run.token == *token);
+            held.into_iter().filter(|held| !known(held)).collect()
+        };
+        strays.retain(|id, (token, _)| unknown.iter().any(|(other, now)| other == id && now == token));
+        for (id, token) in unknown {
+            let (_, since) = strays.entry(id.clone()).or_insert_with(|| (token.clone(), Instant::now()));
+            // An answer may be under way.
+            if since.elapsed() < STRAY {
+                continue;
+            }
+            match self.tools.store.give_up(&id, &token, GivenUp::HandedBack, self.tools.clock.now()).await {
+                Ok(status) => {
+                    tracing::warn!(run.id = %id, status = status.map(Status::as_str), "this node had a run it did not know of");
+                    strays.remove(&id);
+                    self.tools.wake.ring_queued();
+                    if status.is_some_and(Status::is_final) {
+                        self.tools.wake.ring_ended(&id);
+                    }
+                }
+                Err(error) => tracing::warn!(run.id = %id, %error, "a stray run cannot be given back; trying again"),
+            }
         }
     }
 

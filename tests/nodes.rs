@@ -3,6 +3,7 @@
 use crate::support::postgres::{Cluster, cluster};
 use crate::support::s3::Bucket;
 use crate::support::server::{Folder, Server};
+use crate::support::{PROGRAM, interpreter_cache};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -46,6 +47,12 @@ async fn two_nodes_share_a_database_and_a_bucket() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(one.run("copied", &json!({})).await["result"], "from the bucket");
+    // The same file without a server.
+    let mut command = std::process::Command::new(PROGRAM);
+    command.args(["run", "s3://jobs/scripts/copied.py", "--quiet"]).envs(bucket.env());
+    command.env("CRONBOX_INTERPRETER_CACHE", interpreter_cache());
+    let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("ran").expect("starts");
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "\"from the bucket\"\n", "{ran:?}");
     // A run of one node is waited for, read and cancelled on the other.
     let (_, run) = one.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 600}})).await;
     let id = run["id"].as_str().expect("an id").to_owned();
@@ -125,33 +132,91 @@ async fn a_bucket_or_a_database_that_goes_away_comes_back() {
     drop(server);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_its_node_does_not_know_of_is_given_back() {
+    let folder = Folder::new();
+    let database = cluster().database();
+    let server = start(&folder.0, &["--database", &database], &[]);
+    let (status, kept) = server
+        .json(server.request(Method::PUT, "/v1/scripts/slow").json(&json!({
+            "source": "import time\ndef run(s):\n    time.sleep(s)\n    return s\n",
+            "concurrency": 1,
+        })))
+        .await;
+    assert_eq!(status, 201, "{kept}");
+    let (_, first) = server.post("/v1/scripts/slow/runs", &json!({"args": {"s": 2}})).await;
+    server.run_when(first["id"].as_str().expect("an id"), |run| run["status"] == "running").await;
+    let (_, second) = server.post("/v1/scripts/slow/runs", &json!({"args": {"s": 0}})).await;
+    let id = second["id"].as_str().expect("an id");
+    // As if the node had claimed it, and the answer had been lost.
+    let name = database.rsplit('/').next().expect("a name");
+    let sql = format!(
+        "BEGIN;
+        UPDATE queue SET state = 'claimed', token = 'lost', node = (SELECT node FROM queue WHERE state = 'claimed') WHERE run = '{id}';
+        UPDATE runs SET status = 'running', attempt = 1, started_at = created_at WHERE id = '{id}';
+        COMMIT"
+    );
+    cluster().sql(name, &sql);
+    let run = server.run_when(id, |run| run["finished_at"].is_string()).await;
+    assert_eq!((&run["status"], &run["attempt"]), (&json!("succeeded"), &json!(2)), "{run}");
+    assert!(server.log().contains("did not know of"), "{}", server.log());
+}
+
 /// How many runs chaos makes.
 fn rounds() -> usize {
     if std::env::var_os("CRONBOX_SOAK").is_some() { 10_000 } else { 1_000 }
 }
 
-/// Every accepted run ends in exactly one final status, whoever is killed.
-async fn chaos(mut servers: Vec<Server>, runs: usize) {
-    let source = "import time\ndef run(n):\n    time.sleep(n % 7 / 100)\n    if n % 10 == 9:\n        raise ValueError(n)\n    return n\n";
+/// Any sequence will do: xorshift.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Self {
+        Random(uuid::Uuid::new_v4().as_u128() as u64 | 1)
+    }
+
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % most as u64) as usize
+    }
+}
+
+/// Kills a node, or one of its sandbox processes.
+fn kill_something(servers: &mut [Server], random: &mut Random) {
+    let victim = random.below(servers.len());
+    if random.below(3) == 0 {
+        servers[victim].kill();
+        servers[victim].up();
+    } else {
+        let children = format!("/proc/{0}/task/{0}/children", servers[victim].pid());
+        let children = std::fs::read_to_string(children).unwrap_or_default();
+        if let Some(child) = children.split_whitespace().next() {
+            let _ = std::process::Command::new("kill").args(["-KILL", child]).status();
+        }
+    }
+}
+
+/// Every accepted run ends in exactly one final status, whatever `disturb` does between the requests. Every seventh run has
+/// arguments and a result that are blobs.
+async fn chaos(mut servers: Vec<Server>, runs: usize, mut disturb: impl AsyncFnMut(&mut [Server], &mut Random)) {
+    let source = "import time\ndef run(n, pad=''):\n    time.sleep(n % 7 / 100)\n    if n % 10 == 9:\n        raise ValueError(n)\n    return [n, pad]\n";
     assert_eq!(servers[0].put("work", source).await.0, 201);
+    let pad = |n: usize| if n.is_multiple_of(7) { "x".repeat(20_000) } else { String::new() };
     let mut accepted: BTreeMap<String, usize> = BTreeMap::new();
-    let mut random = uuid::Uuid::new_v4().as_u128() as u64 | 1;
-    let mut next = move |most: u64| {
-        // xorshift: any sequence will do.
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % most
-    };
+    let mut random = Random::new();
     let mut sent = 0;
+    let deadline = Instant::now() + Duration::from_secs(60 + runs as u64 / 5);
     while sent < runs {
         for _ in 0..50.min(runs - sent) {
             let server = &servers[sent % servers.len()];
             let request = server
                 .request(Method::POST, "/v1/scripts/work/runs")
                 .header("idempotency-key", format!("chaos-{sent}"))
-                .json(&json!({"args": {"n": sent}}));
-            // A node that was just killed answers nobody; what it did not accept is not counted, but is sent again.
+                .json(&json!({"args": {"n": sent, "pad": pad(sent)}}));
+            // A node that was just killed answers nobody; one whose database or bucket is away says so. What was not
+            // accepted is sent again.
             if let Ok(response) = request.send().await
                 && response.status().is_success()
             {
@@ -160,18 +225,8 @@ async fn chaos(mut servers: Vec<Server>, runs: usize) {
                 sent += 1;
             }
         }
-        let victim = next(servers.len() as u64) as usize;
-        if next(3) == 0 {
-            servers[victim].kill();
-            servers[victim].up();
-        } else {
-            // One of its sandbox processes.
-            let children = format!("/proc/{0}/task/{0}/children", servers[victim].pid());
-            let children = std::fs::read_to_string(children).unwrap_or_default();
-            if let Some(child) = children.split_whitespace().next() {
-                let _ = std::process::Command::new("kill").args(["-KILL", child]).status();
-            }
-        }
+        disturb(&mut servers, &mut random).await;
+        assert!(Instant::now() < deadline, "only {sent} were accepted\n{}", servers[0].log());
     }
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
@@ -182,14 +237,14 @@ async fn chaos(mut servers: Vec<Server>, runs: usize) {
         assert!(Instant::now() < deadline, "runs are left over: {open}\n{}", servers[0].log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let mut seen: BTreeMap<String, (String, Value)> = BTreeMap::new();
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut cursor = String::new();
     loop {
         let (_, page) = servers[0].get(&format!("/v1/runs?limit=500{cursor}")).await;
         for run in page["items"].as_array().expect("items") {
             let id = run["id"].as_str().expect("an id").to_owned();
             let status = run["status"].as_str().expect("a status").to_owned();
-            assert!(seen.insert(id, (status, run["result"].clone())).is_none(), "a run is listed twice");
+            assert!(seen.insert(id, status).is_none(), "a run is listed twice");
         }
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -197,17 +252,24 @@ async fn chaos(mut servers: Vec<Server>, runs: usize) {
         }
     }
     assert_eq!(accepted.len(), runs);
+    assert_eq!(seen.len(), runs, "as many as were asked for, and no more");
     for (id, n) in &accepted {
-        let (status, result) = seen.get(id).unwrap_or_else(|| panic!("run {id} is lost"));
+        let status = seen.get(id).unwrap_or_else(|| panic!("run {id} is lost"));
         match status.as_str() {
-            "succeeded" => assert_eq!(*result, json!(n), "{id}"),
+            "succeeded" => {
+                assert_ne!(n % 10, 9, "{id}");
+                if n.is_multiple_of(7) {
+                    let (_, run) = servers[0].get(&format!("/v1/runs/{id}")).await;
+                    assert_eq!(run["result"], json!([n, pad(*n)]), "{id}");
+                }
+            }
             "failed" => assert_eq!(n % 10, 9, "{id}"),
             // Three times with a process or a node that was killed under it.
             "crashed" => {}
             other => panic!("run {id} ended {other}"),
         }
     }
-    let crashed = seen.values().filter(|(status, _)| status == "crashed").count();
+    let crashed = seen.values().filter(|status| *status == "crashed").count();
     assert!(crashed * 10 < runs, "{crashed} of {runs} runs were aboard three times");
 }
 
@@ -215,7 +277,7 @@ async fn chaos(mut servers: Vec<Server>, runs: usize) {
 async fn chaos_on_one_node() {
     let folder = Folder::new();
     let server = start(&folder.0, &["--rate-limit", "100000"], &[]);
-    chaos(vec![server], rounds()).await;
+    chaos(vec![server], rounds(), async |servers, random| kill_something(servers, random)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,7 +293,41 @@ async fn chaos_on_three_nodes() {
         words[3] = blobs.to_str().expect("text");
         start(&own, &words, &[])
     });
-    chaos(servers.collect(), rounds()).await;
+    chaos(servers.collect(), rounds(), async |servers, random| kill_something(servers, random)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chaos_while_the_database_and_the_bucket_come_and_go() {
+    let folder = Folder::new();
+    let mut bucket = Bucket::start(&folder.0).await;
+    let own = Cluster::start(true);
+    let database = own.database();
+    let words = ["--database", &database, "--blobs", "s3://jobs/cronbox", "--lease", "3s", "--rate-limit", "100000"];
+    let servers = (0..2).map(|n| {
+        let own = folder.0.join(n.to_string());
+        std::fs::create_dir_all(&own).expect("a folder");
+        start(&own, &words, &bucket.env())
+    });
+    let servers: Vec<Server> = servers.collect();
+    chaos(servers, rounds(), async |servers, random| match random.below(4) {
+        0 => {
+            own.down();
+            // Asked while it is away, which the next requests would be too late for.
+            let away = servers[0].get("/v1/scripts").await;
+            assert_eq!(away.0, 503, "{}", away.1);
+            own.up();
+        }
+        1 => {
+            bucket.down();
+            let large = json!({"args": {"n": 0, "pad": "y".repeat(20_000)}});
+            let away = servers[1].post("/v1/scripts/work/runs", &large).await;
+            assert_eq!((away.0, &away.1["code"]), (503, &json!("blobs_unavailable")), "{}", away.1);
+            bucket.up().await;
+        }
+        2 => kill_something(servers, random),
+        _ => {}
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

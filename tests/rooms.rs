@@ -11,7 +11,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         "cli",
         &[
             "access", "api", "blobs", "cleaner", "clock", "config", "ending", "http", "limits", "log", "metadata",
-            "quantity", "rescuer", "run", "script", "serve", "store",
+            "quantity", "rescuer", "run", "script", "serve", "space", "store",
         ],
     ),
     (
@@ -31,6 +31,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "neighbours",
             "rescuer",
             "run",
+            "space",
             "store",
             "wake",
             "worker",
@@ -43,13 +44,14 @@ const PROGRAM: &[(&str, &[&str])] = &[
         "http",
         &[
             "access", "api", "blobs", "checker", "clock", "keeper", "limits", "linker", "live", "metadata", "metrics",
-            "quantity", "run", "script", "sources", "store", "wake",
+            "quantity", "run", "script", "sources", "space", "store", "wake",
         ],
     ),
     ("worker", &["blobs", "clock", "ending", "keeper", "live", "metrics", "run", "script", "sources", "store", "wake"]),
     ("rescuer", &["clock", "run", "store", "wake"]),
     ("neighbours", &["store", "wake"]),
-    ("cleaner", &["blobs", "clock", "run", "store"]),
+    ("cleaner", &["blobs", "clock", "run", "script", "store"]),
+    ("space", &["quantity"]),
     ("api", &["access", "clock", "limits", "run", "script"]),
     ("linker", &["blobs", "clock", "keeper", "script", "sources", "store"]),
     ("keeper", &["blobs", "checker", "clock", "metadata", "script", "sources", "store"]),

@@ -91,6 +91,11 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
     assert!(failing["error"]["traceback"].as_str().expect("text").contains("price.py\", line 3"));
     server.run("price", &json!({"args": ["X", 7]})).await;
 
+    // As people type it: curl sends the sign as it is.
+    let typed = format!("{}/v1/runs?result=/price>105", server.url);
+    let done = Command::new("curl").args(["-sS", &typed]).output().expect("curl starts");
+    let page: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!(page["items"].as_array().map(Vec::len), Some(1), "{page}");
     for (query, count) in [
         ("", 3),
         ("?status=succeeded", 2),
@@ -764,6 +769,110 @@ async fn a_corrupt_blob_is_named_and_never_run() {
     assert_eq!((&run["status"], &run["error"]["type"]), (&json!("crashed"), &json!("SourceCorrupt")));
     assert!(run["error"]["message"].as_str().expect("text").contains(hash), "{run}");
     assert_eq!(code(&server.get("/v1/scripts/price/versions/1/source").await), (500, "blob_corrupt"));
+}
+
+/// Writes until there is no room at all, and makes some again when dropped.
+struct Filler(std::path::PathBuf);
+
+impl Filler {
+    fn fill(path: std::path::PathBuf) -> Self {
+        let mut file = std::fs::File::options().create(true).append(true).open(&path).expect("a file");
+        for size in [1 << 20, 4096, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+        Filler(path)
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_leaves_nothing_half_written() {
+    let folder = Folder::new();
+    let disk = folder.0.join("disk");
+    std::fs::create_dir_all(&disk).expect("a folder");
+    // A small disk of its own, in a namespace of mounts that goes with the server.
+    let mount = "mount -t tmpfs -o size=32m none \"$0\" && exec \"$@\"";
+    let disk = disk.to_str().expect("text");
+    let words = ["--data-dir", &format!("{disk}/data"), "--max-data", "1KiB"];
+    let mut server = Server::start_through(&["unshare", "-rm", "sh", "-c", mount, disk], &folder.0, &words);
+    server.put("echo", "import time\ndef run(s=0, pad=''):\n    time.sleep(s)\n    return len(pad)\n").await;
+    let listed = server.request(Method::GET, "/v1/runs").send().await.expect("answers");
+    let warning = listed.headers().get("x-cronbox-warning").expect("a warning").to_str().expect("text").to_owned();
+    assert!(warning.contains("more than 1 KiB (--max-data)"), "{warning}");
+    let (_, ready) = server.get("/readyz").await;
+    assert_eq!((&ready["ready"], &ready["warnings"]), (&json!(true), &json!([warning])));
+
+    let (_, slow) = server.post("/v1/scripts/echo/runs", &json!({"args": {"s": 3}})).await;
+    let slow = slow["id"].as_str().expect("an id").to_owned();
+    server.run_when(&slow, |run| run["status"] == "running").await;
+    let filler = Filler::fill(format!("/proc/{}/root{disk}/filler", server.pid()).into());
+    let mut accepted = 1;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        // What is written already makes room for a while.
+        let answer = server.post("/v1/scripts/echo/runs", &json!({"args": {"pad": "x".repeat(10_000)}})).await;
+        match code(&answer) {
+            (201, _) => accepted += 1,
+            refused => {
+                assert_eq!(refused, (503, "disk_full"), "{}", answer.1);
+                break;
+            }
+        }
+        assert!(Instant::now() < deadline, "the disk does not become full");
+    }
+    let refused = server.put("new", &format!("def run():\n    return 1\n#{}", "x".repeat(100_000))).await;
+    assert_eq!(code(&refused), (503, "disk_full"), "{}", refused.1);
+    assert_eq!(server.get("/v1/runs").await.0, 200, "reading goes on");
+    drop(filler);
+    let run = server.run_when(&slow, |run| run["finished_at"].is_string()).await;
+    assert_eq!(run["status"], "succeeded", "its end was recorded when there was room: {run}");
+    assert_eq!(server.put("new", "def run():\n    return 1\n").await.0, 201);
+    assert_eq!(server.run("new", &json!({})).await["result"], 1);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (_, open) = server.get("/v1/runs?status=queued,running,scheduled&limit=1").await;
+        if open["items"].as_array().is_some_and(Vec::is_empty) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "runs are left over: {open}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (_, counts) = server.get("/v1/runs/counts?script=echo&bucket=1d").await;
+    let made: u64 = counts["items"].as_array().expect("items").iter().filter_map(|slot| slot["total"].as_u64()).sum();
+    assert_eq!(made, accepted, "what was refused is not there, what was accepted is: {counts}");
+    let database = format!("/proc/{}/root{disk}/data/cronbox.db", server.pid());
+    let copy = folder.0.join("copy.db");
+    for suffix in ["", "-wal"] {
+        let to = format!("{}{suffix}", copy.display());
+        std::fs::copy(format!("{database}{suffix}"), to).expect("copies");
+    }
+    let check =
+        "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('PRAGMA integrity_check').fetchone()[0])";
+    let checked = Command::new("python3").args(["-c", check]).arg(&copy).output().expect("starts");
+    assert_eq!(String::from_utf8_lossy(&checked.stdout), "ok\n", "{checked:?}");
+    server.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_results_are_filtered_and_charted_too() {
+    let (_folder, server) = ephemeral();
+    server.put("large", "def run(n):\n    return {'price': n, 'pad': 'x' * (n * 10_000)}\n").await;
+    for n in 0..4 {
+        server.run("large", &json!({"args": {"n": n}})).await;
+    }
+    let (_, page) = server.get("/v1/runs?result=/price%3E=2").await;
+    assert_eq!(page["items"].as_array().map(Vec::len), Some(2), "{page}");
+    let (_, series) = server.get("/v1/scripts/large/series?path=/price").await;
+    let values: Vec<&Value> = series["items"].as_array().expect("items").iter().map(|point| &point["value"]).collect();
+    assert_eq!(values, [&json!(0), &json!(1), &json!(2), &json!(3)]);
+    let (_, series) = server.get("/v1/scripts/large/series?path=/price&bucket=1d&agg=sum").await;
+    let sum: f64 = series["items"].as_array().expect("items").iter().filter_map(|point| point["value"].as_f64()).sum();
+    assert_eq!(sum, 6.0, "{series}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

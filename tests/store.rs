@@ -3,17 +3,22 @@
 use crate::support::postgres::cluster;
 use chrono::TimeDelta;
 use cronbox::access::{Scope, Token};
-use cronbox::clock::{Time, from_micros};
+use cronbox::blobs::{self, Blobs, S3Access};
+use cronbox::cleaner::{Cleaner, Retention};
+use cronbox::clock::{Clock, Time, from_micros};
 use cronbox::limits::Asked;
 use cronbox::run::{Cause, RETRY_ON, Spec, Status, Value, new_id};
-use cronbox::script::{Facts, OnLost, Settings};
-use cronbox::store::lists::{ResultTest, RunFilter};
+use cronbox::script::{Facts, Keep, OnLost, Settings};
+use cronbox::store::lists::{Entry, ResultTest, RunFilter};
 use cronbox::store::output::{Found, Part};
 use cronbox::store::queue::{Cancelled, GivenUp};
+use cronbox::store::retention::{Of, Old};
 use cronbox::store::runs::{Claim, Ended, Idempotency, Made, NewRun, Output};
 use cronbox::store::scripts::{Deleted, NewVersion, ScriptFilter};
 use cronbox::store::{Place, Store, StoreError};
 use cronbox_runtime::{Limits, ResultKind, ScriptError, Stream};
+use serde_json::json;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -66,6 +71,7 @@ on_every_engine![
     blobs_go_when_nothing_refers_to_them,
     tokens_and_grants,
     old_things_go,
+    what_a_script_keeps,
     many_at_once,
 ];
 
@@ -297,8 +303,15 @@ async fn a_run_goes_from_the_queue_to_its_outcome(store: Store) {
     assert_eq!(store.held_by_node("n").await.expect("asks"), []);
     assert_eq!(store.previous_result("a", "ffffffff").await.expect("asks"), Some(Value::Inline("[1]".into())));
     assert_eq!(store.previous_result("a", &id).await.expect("asks"), None);
-    assert_eq!(store.runs_beginning(&id[..8]).await.expect("asks"), [id]);
-    assert!(store.runs_beginning("zz").await.expect("asks").is_empty());
+    let beginning = |prefix: &str| {
+        let (store, prefix) = (store.clone(), Some(prefix.to_owned()));
+        async move {
+            let page = store.runs(RunFilter { prefix, ..RunFilter::default() }, 9).await.expect("lists");
+            page.runs.into_iter().map(|run| run.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(beginning(&id[..8]).await, [id]);
+    assert!(beginning("ff").await.is_empty());
 }
 
 async fn a_free_node_takes_a_run_at_once(store: Store) {
@@ -626,14 +639,23 @@ async fn counts_and_series(store: Store) {
     assert_eq!(slots, expected);
     let some = RunFilter { since: Some(after(3600)), scripts: Some(vec!["a".into()]), ..RunFilter::default() };
     assert_eq!(store.counts(some, hour).await.expect("counts").len(), 2);
-    let (points, next) = store.series("a", "/p/0", (None, None), None, 3).await.expect("reads");
-    let values = |points: &[cronbox::store::lists::Point]| points.iter().map(|p| p.value.clone()).collect::<Vec<_>>();
-    assert_eq!((values(&points), points[1].at), (vec![0.into(), 1.into(), 2.into()], after(1800)));
-    let (points, next) = store.series("a", "/p/0", (None, None), next, 3).await.expect("reads");
-    assert_eq!((values(&points), next), (vec![3.into(), 4.into()], None));
-    let (points, _) = store.series("a", "/p/0", (Some(after(1800)), Some(after(3600))), None, 9).await.expect("reads");
-    assert_eq!(values(&points), [1]);
-    assert!(store.series("a", "/q", (None, None), None, 9).await.expect("reads").0.is_empty());
+    let (entries, next) = store.series("a", (None, None), None, 3).await.expect("reads");
+    let values = |entries: &[Entry]| entries.iter().map(|entry| entry.result.clone()).collect::<Vec<_>>();
+    let results =
+        |range: std::ops::Range<i32>| range.map(|n| Value::Inline(format!("{{\"p\":[{n}]}}"))).collect::<Vec<_>>();
+    assert_eq!((values(&entries), entries[1].at), (results(0..3), after(1800)));
+    let (entries, next) = store.series("a", (None, None), next, 3).await.expect("reads");
+    assert_eq!((values(&entries), next), (results(3..5), None));
+    let (entries, _) = store.series("a", (Some(after(1800)), Some(after(3600))), None, 9).await.expect("reads");
+    assert_eq!(values(&entries), results(1..2));
+    store.keep_version(version("large", "a"), start()).await.expect("keeps");
+    let large = Ended { result: Some(Value::Blob("values/large".into())), ..ended(Status::Succeeded, "1") };
+    let id = made_and_ended(&store, new_run(Some("large"), after(0)), large, after(0)).await;
+    let (entries, _) = store.series("large", (None, None), None, 9).await.expect("reads");
+    assert_eq!(values(&entries), [Value::Blob("values/large".into())]);
+    let test = Some(ResultTest::parse("/p>5").expect("a test"));
+    let page = store.runs(RunFilter { result: test, ..RunFilter::default() }, 9).await.expect("lists");
+    assert_eq!(page.runs.into_iter().map(|run| run.id).collect::<Vec<_>>(), [id], "a blob is left to whoever reads it");
 }
 
 async fn blobs_go_when_nothing_refers_to_them(store: Store) {
@@ -643,14 +665,14 @@ async fn blobs_go_when_nothing_refers_to_them(store: Store) {
     let hour = TimeDelta::hours(1);
     let gone = |now: Time| {
         let store = store.clone();
-        async move { store.condemned_blobs(now - hour, 10, now).await.expect("looks") }
+        async move { store.condemned_blobs(now - hour, 10).await.expect("looks") }
     };
     assert!(gone(after(1)).await.is_empty());
     assert_eq!(gone(after(3700)).await, ["sources/orphan"]);
     assert!(!store.forget_blob("sources/a", after(3700)).await.expect("asks"));
     assert!(store.forget_blob("sources/orphan", after(3700)).await.expect("forgets"));
     store.delete_script("a", after(4000)).await.expect("deletes");
-    assert!(gone(after(4001)).await.is_empty(), "it is condemned first");
+    assert!(gone(after(4001)).await.is_empty(), "an hour goes by first");
     // Referred to again, it is saved.
     store.announce_blob("sources/a", 10, after(5000)).await.expect("announces");
     store.keep_version(version("a", "a"), after(5000)).await.expect("keeps");
@@ -700,8 +722,20 @@ async fn old_things_go(store: Store) {
     let end = Ended { stdout: output, ..ended(Status::Succeeded, "1") };
     let old = made_and_ended(&store, new_run(Some("a"), start()), end.clone(), start()).await;
     let new = made_and_ended(&store, new_run(Some("a"), after(100)), end, after(100)).await;
-    assert_eq!(store.forget_output(after(50)).await.expect("forgets"), 1);
-    assert_eq!(store.forget_output(after(50)).await.expect("forgets"), 0);
+    let older = |statuses: &[Status], with_output| Old {
+        of: Of::AllBut(Vec::new()),
+        before: cronbox::run::first_id_of(after(50)),
+        ended: after(50),
+        statuses: statuses.to_vec(),
+        with_output,
+    };
+    let found = |old: Old| {
+        let store = store.clone();
+        async move { store.old_runs(old, "").await.expect("looks") }
+    };
+    assert_eq!(found(older(&[], true)).await, std::slice::from_ref(&old));
+    store.forget_output(vec![old.clone()], after(60)).await.expect("forgets");
+    assert!(found(older(&[], true)).await.is_empty());
     let bytes = |id: String| {
         let store = store.clone();
         async move { store.output(&id, Stream::Stdout).await.expect("reads").expect("there").found }
@@ -709,13 +743,71 @@ async fn old_things_go(store: Store) {
     assert_eq!(bytes(old.clone()).await, Found::Bytes(Vec::new()));
     assert_eq!(bytes(new.clone()).await, Found::Bytes(b"x".to_vec()));
     assert!(store.run(&old).await.expect("reads").expect("there").result.is_some());
-    assert_eq!(store.forget_runs(&[Status::Skipped], after(50)).await.expect("forgets"), 0);
-    assert_eq!(store.forget_runs(&[], after(50)).await.expect("forgets"), 1);
+    assert!(found(older(&[Status::Skipped], false)).await.is_empty());
+    assert!(found(Old { of: Of::Sent, ..older(&[], false) }).await.is_empty());
+    assert!(found(Old { of: Of::AllBut(vec!["a".into()]), ..older(&[], false) }).await.is_empty());
+    assert_eq!(found(Old { of: Of::Script("a".into()), ..older(&[], false) }).await, std::slice::from_ref(&old));
+    assert_eq!(store.delete_runs(found(older(&[], false)).await, after(60)).await.expect("forgets"), 1);
     assert!(store.run(&old).await.expect("reads").is_none());
     assert!(store.run(&new).await.expect("reads").is_some());
     let request = Idempotency { key: "k".into(), body: "b".into(), since: start() };
     store.make_run(new_run(Some("a"), start()), Some(request), None, 10, start()).await.expect("makes");
     assert_eq!(store.forget_requests(after(1)).await.expect("forgets"), 1);
+}
+
+async fn what_a_script_keeps(store: Store) {
+    let settings =
+        |keep: serde_json::Value| serde_json::from_value::<Settings>(json!({"keep": keep})).expect("settings");
+    let some = NewVersion { settings: Some(settings(json!({"count": 2, "age": "1h"}))), ..version("some", "a") };
+    let small = NewVersion { table: settings(json!({"bytes": "30KiB"})), ..version("small", "a") };
+    for new in [some, small, version("all", "a")] {
+        store.keep_version(new, start()).await.expect("keeps");
+    }
+    let of = |keeps: &[(String, Keep)], key: &str| {
+        keeps.iter().find(|(other, _)| other == key).map(|(_, keep)| keep.clone())
+    };
+    let keeps = store.keeps().await.expect("reads");
+    assert_eq!(of(&keeps, "some").and_then(|keep| keep.age), Some(Duration::from_secs(3600)));
+    assert_eq!(of(&keeps, "small").and_then(|keep| keep.bytes), Some(30 << 10));
+    assert_eq!(of(&keeps, "all"), None);
+    let large = format!("\"{}\"", "x".repeat(10_000));
+    let mut made: HashMap<&str, Vec<String>> = HashMap::new();
+    for n in 0..5 {
+        for script in ["some", "small", "all"] {
+            let end = ended(Status::Succeeded, &large);
+            let id = made_and_ended(&store, new_run(Some(script), after(n)), end, after(n)).await;
+            made.entry(script).or_default().push(id);
+        }
+    }
+    let waiting = make(&store, new_run(Some("some"), start()), start()).await;
+    let blobs = Blobs::open(&blobs::Place::Memory, &S3Access::default()).expect("opens");
+    let clock = Clock::manual(after(60));
+    let cleaner = Cleaner { store: store.clone(), blobs, clock: clock.clone(), retention: Retention::default() };
+    let left = |script: &str| {
+        let (store, script) = (store.clone(), script.to_owned());
+        async move {
+            let filter = RunFilter { scripts: Some(vec![script]), ..RunFilter::default() };
+            let mut ids: Vec<String> =
+                store.runs(filter, 100).await.expect("lists").runs.into_iter().map(|run| run.id).collect();
+            ids.reverse();
+            ids
+        }
+    };
+    let stop = tokio_util::sync::CancellationToken::new();
+    cleaner.round(false, &stop).await.expect("cleans");
+    assert_eq!(left("some").await.len(), 6, "nothing is old, and nothing was counted");
+    cleaner.round(true, &stop).await.expect("cleans");
+    assert_eq!(left("some").await, [std::slice::from_ref(&waiting), &made["some"][3..]].concat(), "what waits stays");
+    assert_eq!(left("small").await, made["small"][2..], "three of ten thousand bytes");
+    assert_eq!(left("all").await, made["all"]);
+    clock.set(after(4000));
+    cleaner.round(false, &stop).await.expect("cleans");
+    assert_eq!(left("some").await, [waiting], "what is not final stays");
+    assert_eq!(left("all").await, made["all"]);
+    let all = Retention { keep: Keep { count: Some(1), ..Keep::default() }, ..Retention::default() };
+    Cleaner { retention: all, ..cleaner }.round(true, &stop).await.expect("cleans");
+    assert_eq!(left("all").await, made["all"][4..]);
+    assert_eq!(left("small").await, made["small"][4..]);
 }
 
 async fn many_at_once(store: Store) {

@@ -1,12 +1,14 @@
 //! Talking to a server: one request at a time, and what its problems come to here.
 
 use super::{Exit, complain};
-use crate::api::ProblemBody;
+use crate::api::{ProblemBody, WARNING};
 use crate::config;
 use clap::Args;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Which server, and as whom.
@@ -41,6 +43,7 @@ pub(super) struct Server {
     base: String,
     shown: String,
     token: Option<String>,
+    warned: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -55,7 +58,7 @@ impl Server {
             None => (builder, args.url.trim_end_matches('/').to_owned()),
         };
         let client = builder.build().map_err(Refusal::unavailable)?;
-        Ok(Server { client, base, shown: args.url.clone(), token: args.token.clone() })
+        Ok(Server { client, base, shown: args.url.clone(), token: args.token.clone(), warned: Arc::default() })
     }
 
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -76,6 +79,11 @@ impl Server {
             };
             Refusal::unavailable(format!("{}: {why}", self.shown))
         })?;
+        if let Some(warning) = response.headers().get(WARNING).and_then(|warning| warning.to_str().ok())
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            complain(&format!("warning: {}", plain(warning, 1000)));
+        }
         let status = response.status();
         if status.is_success() {
             return Ok(response);

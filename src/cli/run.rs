@@ -4,7 +4,9 @@ use super::client::{Refusal, Server, ServerArgs, talk};
 use super::runs::run_remote;
 use super::terminal::Sink;
 use super::{Exit, InterpreterArgs, complain, pool_config};
+use crate::blobs::{S3Access, read_object};
 use crate::clock::{Clock, rfc3339};
+use crate::config;
 use crate::ending::{Terms, cut_mark};
 use crate::limits::{self, Asked};
 use crate::metadata::{self, Metadata};
@@ -23,7 +25,7 @@ use std::sync::Arc;
 /// What `cronbox run` takes.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// The script; - reads it from standard input
+    /// The script: a file, s3://BUCKET/KEY, or - for standard input
     script: PathBuf,
     /// Words for sys.argv in script mode
     #[arg(last = true)]
@@ -95,7 +97,7 @@ impl RunArgs {
         let saved = self.script.to_str().and_then(|name| Name::parse(name).ok()).filter(|_| !self.script.exists());
         let (file, source) = match &saved {
             Some(_) => (String::new(), Vec::new()),
-            None => read_source(&self.script)?,
+            None => read_source(&self.script).await?,
         };
         let source = String::from_utf8(source)
             .map_err(|_| Refusal::usage("a script that is not UTF-8 cannot be sent along; push it first"))?;
@@ -147,11 +149,11 @@ impl RunArgs {
     }
 
     fn run(self) -> Result<Exit, Refusal> {
-        let (job, terms) = self.job()?;
-        let interpreter = self.interpreter.open().map_err(Refusal::unavailable)?;
-        let first_time = interpreter.compiled_now;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Refusal::unavailable)?;
+        let (job, terms) = runtime.block_on(self.job())?;
+        let interpreter = self.interpreter.open().map_err(Refusal::unavailable)?;
+        let first_time = interpreter.compiled_now;
         let exit = runtime.block_on(async {
             let mut config = pool_config();
             (config.processes, config.max_processes, config.ready) = (1, 1, 0);
@@ -173,8 +175,8 @@ impl RunArgs {
         exit
     }
 
-    fn job(&self) -> Result<(Job, Terms), Refusal> {
-        let (file, source) = read_source(&self.script)?;
+    async fn job(&self) -> Result<(Job, Terms), Refusal> {
+        let (file, source) = read_source(&self.script).await?;
         let metadata = metadata::read(&source).map_err(Refusal::usage)?;
         let terms = self.limits(&metadata)?;
         let (args, text_args) = self.arguments()?;
@@ -287,11 +289,18 @@ impl RunArgs {
 }
 
 /// The script's file name and its bytes.
-fn read_source(path: &Path) -> Result<(String, Vec<u8>), Refusal> {
+async fn read_source(path: &Path) -> Result<(String, Vec<u8>), Refusal> {
+    let address = path.to_str().unwrap_or_default();
+    let path = address.strip_prefix("file://").map_or(path, Path::new);
     let shown = path.display();
     let mut source = Vec::new();
     let most = MAX_SOURCE as u64 + 1;
-    let (file, read) = if path == Path::new("-") {
+    let (file, read) = if address.starts_with("s3://") {
+        let access = S3Access { options: config::aws() };
+        let content = read_object(address, &access, most).await;
+        source = content.map_err(|error| Refusal::unavailable(format!("{address}: {error}")))?;
+        (address.rsplit('/').next().unwrap_or_default().to_owned(), Ok(0))
+    } else if path == Path::new("-") {
         ("script.py".to_owned(), std::io::stdin().take(most).read_to_end(&mut source))
     } else {
         if path.is_dir() {

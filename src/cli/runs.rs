@@ -98,23 +98,12 @@ async fn whole_id(server: &Server, typed: &str) -> Result<String, Refusal> {
     if given.len() < 4 || !given.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
         return Err(Refusal::usage(format!("{typed:?} is no run's id, nor four characters of one")));
     }
-    let mut found: Option<String> = None;
-    let mut cursor: Option<String> = None;
-    // The id tells its time: what is older than the beginning could be need not be looked at.
-    loop {
-        let mut query = vec![("limit", "500".to_owned())];
-        query.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let (_, page): (_, Page<RunBody>) = server.ask(server.request(Method::GET, "/v1/runs").query(&query)).await?;
-        for run in page.items.iter().filter(|run| run.id.starts_with(&given)) {
-            if found.replace(run.id.clone()).is_some() {
-                return Err(Refusal::usage(format!("more than one run begins with {typed}: type more of the id")));
-            }
-        }
-        let past = page.items.last().is_some_and(|run| run.id[..given.len()] < given[..]);
-        cursor = page.next_cursor;
-        if cursor.is_none() || past {
-            return found.ok_or_else(|| Refusal::unavailable(format!("there is no run that begins with {typed}")));
-        }
+    let query = [("id", given.as_str()), ("limit", "2")];
+    let (_, page): (_, Page<RunBody>) = server.ask(server.request(Method::GET, "/v1/runs").query(&query)).await?;
+    match page.items.as_slice() {
+        [] => Err(Refusal::unavailable(format!("there is no run that begins with {typed}"))),
+        [run] => Ok(run.id.clone()),
+        _ => Err(Refusal::usage(format!("more than one run begins with {typed}: type more of the id"))),
     }
 }
 
@@ -161,15 +150,15 @@ impl RunsArgs {
             RunVerb::Retry { id, wait } => (id, Method::POST, "/retry", *wait),
         };
         let id = whole_id(&server, id).await?;
-        let wait = if wait { "?wait=300s" } else { "" };
+        let query = if wait { "?wait=300s" } else { "" };
         let (text, run): (_, RunBody) =
-            server.ask(server.request(method, &format!("/v1/runs/{id}{verb}{wait}"))).await?;
+            server.ask(server.request(method, &format!("/v1/runs/{id}{verb}{query}"))).await?;
         if self.json {
             say(&text)?;
-            return Ok(Exit::Succeeded);
+        } else {
+            show(&run)?;
         }
-        show(&run)?;
-        Ok(Exit::Succeeded)
+        Ok(if wait { exit_of(run.status()) } else { Exit::Succeeded })
     }
 
     async fn list(&self, server: &Server) -> Result<Exit, Refusal> {

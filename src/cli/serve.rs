@@ -4,7 +4,7 @@ use super::{Exit, InterpreterArgs, complain, pool_config};
 use crate::cleaner::Retention;
 use crate::config::{self, Setting};
 use crate::limits::{self, Asked};
-use crate::script::{Quantity, check_zone, nearest};
+use crate::script::{Keep, Quantity, check_zone, nearest};
 use crate::serve::{self, Config, Roles};
 use crate::{blobs, log, quantity, store};
 use clap::Args;
@@ -72,6 +72,15 @@ pub(super) struct ServeArgs {
     /// How long runs are kept [default: for ever]
     #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_RUNS", hide_env = true)]
     keep_runs: Option<String>,
+    /// How many of each script's newest runs are kept [default: all]
+    #[arg(long, value_name = "N", env = "CRONBOX_KEEP_COUNT", hide_env = true)]
+    keep_count: Option<String>,
+    /// How many bytes of each script's newest runs are kept [default: all]
+    #[arg(long, value_name = "SIZE", env = "CRONBOX_KEEP_BYTES", hide_env = true)]
+    keep_bytes: Option<String>,
+    /// The size of the data directory from which on there are warnings; nothing is deleted [default: 10GiB]
+    #[arg(long, value_name = "SIZE", env = "CRONBOX_MAX_DATA", hide_env = true)]
+    max_data: Option<String>,
     /// The node's name, for people [default: the machine's]
     #[arg(long, value_name = "NAME", env = "CRONBOX_NODE_NAME", hide_env = true)]
     node_name: Option<String>,
@@ -116,6 +125,9 @@ const NAMES: &[&str] = &[
     "rate-limit",
     "keep-output",
     "keep-runs",
+    "keep-count",
+    "keep-bytes",
+    "max-data",
     "node-name",
     "log",
     "log-format",
@@ -294,16 +306,14 @@ impl ServeArgs {
             let number = |text: &str| count(text.trim()).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
             Ok((number(all)?, number(each)?))
         })?;
-        let age = |text: &str| {
-            let time = quantity::parse_duration(text)?;
-            chrono::TimeDelta::from_std(time).map_err(|_| "that is too long a time".to_owned())
+        let mut retention = Retention::default();
+        let own = Keep {
+            age: settings.parsed("keep-runs", self.keep_runs, quantity::parse_duration)?,
+            count: settings.parsed("keep-count", self.keep_count, |text| count(text).map(|count| count as u64))?,
+            bytes: settings.parsed("keep-bytes", self.keep_bytes, quantity::parse_bytes)?,
+            output: settings.parsed("keep-output", self.keep_output, quantity::parse_duration)?,
         };
-        let default = Retention::default();
-        let retention = Retention {
-            output: settings.parsed("keep-output", self.keep_output, age)?.unwrap_or(default.output),
-            runs: settings.parsed("keep-runs", self.keep_runs, age)?.or(default.runs),
-            ..default
-        };
+        retention.keep = own.or(&retention.keep);
         let timezone = settings.one("timezone", self.timezone)?.unwrap_or_else(|| "UTC".into());
         check_zone(&timezone).map_err(|why| format!("--timezone: {why}"))?;
         let lease = settings.parsed("lease", self.lease, quantity::parse_duration)?.unwrap_or(crate::rescuer::LEASE);
@@ -339,6 +349,9 @@ impl ServeArgs {
             ceiling,
             rate: rate.unwrap_or((5_000, 1_000)),
             retention,
+            max_data: settings
+                .parsed("max-data", self.max_data, quantity::parse_bytes)?
+                .unwrap_or(crate::space::MAX_DATA),
             admin_token_file: config::admin_token_file(),
             name: settings.one("node-name", self.node_name)?.unwrap_or_else(config::host_name),
         };

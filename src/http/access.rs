@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::{App, Need, ROUTES};
 use crate::access::{Caller, Scope, TOKEN_PREFIX, hash};
-use crate::api::ProblemBody;
+use crate::api::{ProblemBody, WARNING};
 use crate::script::Script;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -98,6 +98,12 @@ pub(super) async fn guard(
             return Err(Problem::forbidden("missing_scope", detail));
         }
         request.extensions_mut().insert(caller);
+        let mut response = next.run(request).await;
+        let warning = app.space.as_ref().and_then(|space| space.found().warning);
+        if let Some(warning) = warning.and_then(|warning| HeaderValue::from_str(&warning).ok()) {
+            response.headers_mut().insert(WARNING, warning);
+        }
+        return Ok(response);
     } else if app.entrance == Entrance::Loopback {
         check_local(request.headers())?;
     }

@@ -75,6 +75,22 @@ pub(super) struct SettingsRequest {
     retry_on: Option<Vec<String>>,
     /// `retry` or `abandon`.
     on_lost: Option<String>,
+    /// How much of its history is kept.
+    keep: Option<KeepRequest>,
+}
+
+/// How much of a script's history is kept; what says nothing is as the server has it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KeepRequest {
+    /// Runs younger than this: `"90d"`, or seconds.
+    age: Option<Value>,
+    /// So many of the newest runs.
+    #[schema(minimum = 1)]
+    count: Option<u64>,
+    /// The newest runs whose arguments, results and output have so many bytes together: `"1GiB"`, or bytes.
+    bytes: Option<Value>,
+    /// The output of runs younger than this: `"7d"`, or seconds.
+    output: Option<Value>,
 }
 
 /// Limits that are asked for: numbers, or texts with units.

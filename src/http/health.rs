@@ -34,7 +34,8 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
     parts.insert("blobs".into(), word(blobs.err().map(|error| error.to_string())));
     let ready = parts.values().all(|part| part == "ok");
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(ReadyBody { ready, parts })).into_response()
+    let warnings = app.space.as_ref().and_then(|space| space.found().warning).into_iter().collect();
+    (status, Json(ReadyBody { ready, parts, warnings })).into_response()
 }
 
 /// What is counted, for Prometheus
@@ -54,6 +55,10 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
     let age = depth.oldest.and_then(|oldest| (app.clock.now() - oldest).to_std().ok()).unwrap_or_default();
     let states = [("waiting", depth.waiting), ("held", depth.held), ("ready", depth.ready), ("claimed", depth.claimed)];
     app.metrics.queue(states, age);
+    if let Some(space) = &app.space {
+        let found = space.found();
+        app.metrics.space([("data", found.data), ("disk", found.disk), ("free", found.free)]);
+    }
     let load = app.checker.load();
     app.metrics.node(app.live.count(), [("queued", load.queued), ("aboard", load.aboard), ("busy", load.busy)]);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -1,5 +1,6 @@
 //! Listening, and answering on each connection until the node goes down.
 
+use super::typed::Typed;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -102,7 +103,7 @@ pub async fn serve(listener: Listener, router: Arc<RwLock<Router>>, stop: Cancel
         };
         let now = router.read().unwrap_or_else(PoisonError::into_inner).clone();
         let service = TowerToHyperService::new(now);
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
+        let connection = graceful.watch(server.serve_connection(TokioIo::new(Typed::new(stream)), service));
         tokio::spawn(async move {
             // A client that goes away, or never says what it wants, is no error of ours.
             let _ = connection.await;

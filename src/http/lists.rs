@@ -7,15 +7,16 @@ use super::scripts::bad_cursor;
 use super::{App, Part};
 use crate::access::Caller;
 use crate::api::{CountBody, Page, PointBody, ProblemBody, RunBody};
-use crate::clock::{from_micros, micros, rfc3339};
+use crate::clock::{Time, from_micros, micros, rfc3339};
 use crate::quantity;
 use crate::run::{CAUSES, Cause, Run, STATUSES, Status, Value};
 use crate::script::{Name, nearest};
-use crate::store::lists::{Point, ResultTest, RunFilter, check_pointer};
+use crate::store::lists::{ResultTest, RunFilter, check_pointer};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value as Any;
 use std::time::Duration;
 
@@ -25,8 +26,12 @@ const MOST_SLOTS: u128 = 10_000;
 const MOST_POINTS: usize = 50_000;
 /// Values fetched at once.
 const STRIDE: usize = 5_000;
+/// Most large results read for one part of an answer, and how many of them at once.
+const MOST_READ: usize = 1_000;
+const READ_TOGETHER: usize = 16;
 
 const FILTERS: &[&str] = &[
+    "id",
     "script",
     "schedule",
     "status",
@@ -81,7 +86,14 @@ impl App {
             true => Ok(text.to_owned()),
             false => Err("write key=value".to_owned()),
         })?;
+        let prefix = query.parse("id", |text| match text.len() {
+            1..=36 if text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') => {
+                Ok(text.to_ascii_lowercase())
+            }
+            _ => Err("the beginning of a run's id".to_owned()),
+        })?;
         Ok(RunFilter {
+            prefix,
             scripts,
             schedule: query.one("schedule")?.map(str::to_owned),
             statuses,
@@ -96,6 +108,65 @@ impl App {
                 uuid::Uuid::parse_str(text).map(|id| id.to_string()).map_err(|_| bad_cursor())
             })?,
         })
+    }
+}
+
+/// What stands at a pointer in a result.
+struct Point {
+    at: Time,
+    run: String,
+    value: Any,
+}
+
+impl App {
+    /// Reads large results, a few at once, and takes from each what is wanted; none where there is no key.
+    async fn read_all<T: Send>(
+        &self,
+        keys: Vec<Option<String>>,
+        take: impl Fn(&Any) -> T + Send + Sync,
+    ) -> Result<Vec<Option<T>>, Problem> {
+        let take = &take;
+        let reads = keys.into_iter().map(|key| async move {
+            match key {
+                Some(key) => Ok::<_, Problem>(Some(take(&parsed(&self.blobs.get(&key).await?)))),
+                None => Ok(None),
+            }
+        });
+        stream::iter(reads).buffered(READ_TOGETHER).try_collect().await
+    }
+
+    /// What stands at a pointer in the results of a script, of at most `limit` runs; and where the next part begins, which
+    /// is earlier when there are many large results.
+    async fn points(
+        &self,
+        script: &str,
+        pointer: &str,
+        times: (Option<Time>, Option<Time>),
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Point>, Option<String>), Problem> {
+        let (mut entries, mut next) = self.store.series(script, times, after, limit).await?;
+        let mut large = entries.iter().enumerate().filter(|(_, entry)| matches!(entry.result, Value::Blob(_)));
+        if let Some((beyond, _)) = large.nth(MOST_READ)
+            && let Some(last) = beyond.checked_sub(1)
+        {
+            entries.truncate(beyond);
+            next = Some(entries[last].run.clone());
+        }
+        let keys = entries.iter().map(|entry| match &entry.result {
+            Value::Blob(key) => Some(key.clone()),
+            Value::Inline(_) => None,
+        });
+        let mut read = self.read_all(keys.collect(), |result| result.pointer(pointer).cloned()).await?.into_iter();
+        let points = entries.into_iter().filter_map(|entry| {
+            let from_blob = read.next().flatten();
+            let value = match &entry.result {
+                Value::Inline(text) => parsed(text.as_bytes()).pointer(pointer).cloned(),
+                Value::Blob(_) => from_blob.flatten(),
+            };
+            Some(Point { at: entry.at, run: entry.run, value: value? })
+        });
+        Ok((points.collect(), next))
     }
 }
 
@@ -158,6 +229,7 @@ fn cell(value: &Any) -> String {
 #[utoipa::path(
     get, path = "/v1/runs", tag = "runs", operation_id = "list_runs",
     params(
+        ("id" = Option<String>, Query, description = "Whose id begins so"),
         ("script" = Option<String>, Query, description = "Of these scripts"),
         ("schedule" = Option<String>, Query, description = "Made by this schedule"),
         ("status" = Option<String>, Query, description = "In one of these statuses, with commas between"),
@@ -186,7 +258,17 @@ pub(super) async fn list_runs(
     let limit = query.limit(50, 500)?;
     let as_csv = wants_csv(&query)?;
     let filter = app.filter(&caller, &query).await?;
-    let page = app.store.runs(filter, limit).await?;
+    let test = filter.result.clone();
+    let mut page = app.store.runs(filter, limit).await?;
+    if let Some(test) = test {
+        let large = page.runs.iter().map(|run| match &run.result {
+            Some(Value::Blob(key)) => Some(key.clone()),
+            _ => None,
+        });
+        let passes = app.read_all(large.collect(), |result| test.passes(result)).await?;
+        let mut passes = passes.into_iter();
+        page.runs.retain(|_| passes.next().flatten().unwrap_or(true));
+    }
     let items: Vec<RunBody> = page.runs.iter().map(listed).collect();
     if !as_csv {
         return Ok(Json(Page { items, next_cursor: page.next }).into_response());
@@ -239,12 +321,7 @@ fn bucket_of(query: &Query, default: Duration) -> Result<Duration, Problem> {
     Ok(bucket.unwrap_or(default))
 }
 
-fn check_slots(
-    filter_since: Option<crate::clock::Time>,
-    until: Option<crate::clock::Time>,
-    bucket: Duration,
-    now: crate::clock::Time,
-) -> Result<(), Problem> {
+fn check_slots(filter_since: Option<Time>, until: Option<Time>, bucket: Duration, now: Time) -> Result<(), Problem> {
     let from = filter_since.unwrap_or(now);
     let span = (until.unwrap_or(now) - from).to_std().unwrap_or_default();
     if span.as_micros() / bucket.as_micros().max(1) > MOST_SLOTS {
@@ -398,7 +475,7 @@ pub(super) async fn get_series(
     };
     let script = app.script_for(&caller, &name).await?;
     let Some(bucket) = bucket else {
-        let (points, next) = app.store.series(&script.key, &pointer, times, after, limit).await?;
+        let (points, next) = app.points(&script.key, &pointer, times, after, limit).await?;
         let items = points.into_iter().map(|point| PointBody {
             at: rfc3339(point.at),
             value: point.value,
@@ -410,7 +487,7 @@ pub(super) async fn get_series(
     let mut looked_at = 0;
     let mut points: Vec<Point> = Vec::new();
     let next = loop {
-        let (more, next) = app.store.series(&script.key, &pointer, times, after, STRIDE).await?;
+        let (more, next) = app.points(&script.key, &pointer, times, after, STRIDE).await?;
         looked_at += STRIDE;
         points.extend(more);
         match next {

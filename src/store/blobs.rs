@@ -1,12 +1,15 @@
 //! Which blobs are referred to, and which may go.
 //!
-//! A blob is written first, then its reference in the transaction that needs it. One that nothing refers to is condemned;
-//! only when nothing has come to refer to it for an hour is it deleted: a writer that had just written the same content
-//! has long committed by then.
+//! A blob is announced as condemned, then written, then referred to in the transaction that needs it, which saves it. The
+//! transaction that takes the last reference away condemns it again. Only when nothing has come to refer to it for an hour
+//! is it deleted: a writer that had just written the same content has long committed by then.
 
-use super::tx::{Tx, args, stamp};
+use super::tx::{Args, Tx, args, placeholders, stamp};
 use super::{Store, StoreError};
 use crate::clock::Time;
+
+/// Blobs let go of in one go.
+const RELEASED_TOGETHER: usize = 500;
 
 /// Who refers to a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +38,57 @@ pub(super) async fn refer(tx: &mut Tx<'_>, blob: &str, kind: Owner, owner: &str,
 }
 
 /// An owner is gone, and refers to nothing any more.
-pub(super) async fn release(tx: &mut Tx<'_>, kind: Owner, owner: &str) -> Result<(), StoreError> {
-    let sql = "DELETE FROM blob_references WHERE kind = $1 AND owner = $2";
-    tx.run(sql, args![kind.as_str(), owner]).await.map(|_| ())
+pub(super) async fn release(tx: &mut Tx<'_>, kind: Owner, owner: &str, now: Time) -> Result<(), StoreError> {
+    release_some(tx, kind, &[owner.to_owned()], None, now).await
+}
+
+/// Owners refer no more to these blobs (none: to any). What nothing refers to then is condemned.
+pub(super) async fn release_some(
+    tx: &mut Tx<'_>,
+    kind: Owner,
+    owners: &[String],
+    only: Option<Vec<String>>,
+    now: Time,
+) -> Result<(), StoreError> {
+    let owned = |first| format!("kind = ${first} AND owner IN ({})", placeholders(first + 1, owners.len()));
+    let push_owners = |values: &mut Args| {
+        values.push(kind.as_str());
+        owners.iter().for_each(|owner| values.push(&**owner));
+    };
+    let blobs = match only {
+        Some(blobs) => blobs,
+        None => {
+            let mut values = args![];
+            push_owners(&mut values);
+            let sql = format!("SELECT DISTINCT blob FROM blob_references WHERE {}", owned(1));
+            tx.all(sql, values).await?.iter().map(|row| row.text("blob")).collect::<Result<_, _>>()?
+        }
+    };
+    for some in blobs.chunks(RELEASED_TOGETHER) {
+        let list = |first| placeholders(first, some.len());
+        let push_blobs = |values: &mut Args| some.iter().for_each(|blob| values.push(&**blob));
+        // Two that let go of the last two references at once would each see the other's: the row's lock sets them in order.
+        if !tx.dialect.for_update().is_empty() {
+            let mut values = args![];
+            push_blobs(&mut values);
+            let lock = tx.dialect.for_update();
+            tx.all(format!("SELECT key FROM blobs WHERE key IN ({}) ORDER BY key{lock}", list(1)), values).await?;
+        }
+        let mut values = args![];
+        push_blobs(&mut values);
+        push_owners(&mut values);
+        let sql = format!("DELETE FROM blob_references WHERE blob IN ({}) AND {}", list(1), owned(some.len() + 1));
+        tx.run(sql, values).await?;
+        let mut values = args![stamp(now)];
+        push_blobs(&mut values);
+        let sql = format!(
+            "UPDATE blobs SET condemned_at = $1 WHERE key IN ({}) AND condemned_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM blob_references WHERE blob = key)",
+            list(2)
+        );
+        tx.run(sql, values).await?;
+    }
+    Ok(())
 }
 
 impl Store {
@@ -56,16 +107,15 @@ impl Store {
         .await
     }
 
-    /// Condemns what nothing refers to, and brings what was condemned before `before` and still is not referred to.
-    pub async fn condemned_blobs(&self, before: Time, limit: i64, now: Time) -> Result<Vec<String>, StoreError> {
-        self.write(move |tx| {
+    /// Blobs that were condemned before `before`, and that nothing has come to refer to since.
+    pub async fn condemned_blobs(&self, before: Time, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.read(move |tx| {
             Box::pin(async move {
-                let sql = "UPDATE blobs SET condemned_at = $1 WHERE condemned_at IS NULL AND NOT EXISTS
-                    (SELECT 1 FROM blob_references WHERE blob = key)";
-                tx.run(sql, args![stamp(now)]).await?;
-                let sql = "SELECT key FROM blobs WHERE condemned_at < $1 AND NOT EXISTS
-                    (SELECT 1 FROM blob_references WHERE blob = key) ORDER BY condemned_at LIMIT $2";
-                tx.all(sql, args![stamp(before), limit]).await?.iter().map(|row| row.text("key")).collect()
+                let sql = format!(
+                    "SELECT key FROM blobs WHERE condemned_at < $1 AND NOT EXISTS
+                    (SELECT 1 FROM blob_references WHERE blob = key) ORDER BY condemned_at LIMIT {limit}"
+                );
+                tx.all(sql, args![stamp(before)]).await?.iter().map(|row| row.text("key")).collect()
             })
         })
         .await

@@ -1,10 +1,10 @@
 //! Runs by the page, counted over time, and a value of their results over time.
 
-use super::runs::{RUN, run_of};
+use super::runs::{RUN, run_of, value_of};
 use super::tx::{Args, Row, args, placeholders, stamp};
 use super::{Store, StoreError};
 use crate::clock::{Time, from_micros};
-use crate::run::{Cause, Run, Status};
+use crate::run::{Cause, Run, Status, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -94,6 +94,8 @@ pub fn check_pointer(pointer: &str) -> Result<(), String> {
 /// Which runs are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
+    /// Whose id begins so.
+    pub prefix: Option<String>,
     /// Of these scripts, by key; none: of all, and source sent along too.
     pub scripts: Option<Vec<String>>,
     /// Of this schedule.
@@ -137,33 +139,38 @@ impl RunFilter {
         let mut sql = String::from(" WHERE 1 = 1");
         let mut values = args![];
         let mut count = 0;
-        let mut add = |condition: &str, value: Value| {
+        let mut add = |condition: &str, value: Bound| {
             count += 1;
             sql.push_str(&format!(" AND {}", condition.replace('?', &format!("${count}"))));
             match value {
-                Value::Text(text) => values.push(text),
-                Value::Number(number) => values.push(number),
+                Bound::Text(text) => values.push(text),
+                Bound::Number(number) => values.push(number),
             }
         };
+        if let Some(prefix) = &self.prefix {
+            add("id >= ?", Bound::Text(prefix.clone()));
+            // No letter of an id comes after f.
+            add("id < ?", Bound::Text(format!("{prefix}g")));
+        }
         if let Some(schedule) = &self.schedule {
-            add("schedule = ?", Value::Text(schedule.clone()));
+            add("schedule = ?", Bound::Text(schedule.clone()));
         }
         if let Some(cause) = self.cause {
-            add("cause = ?", Value::Text(cause.as_str().into()));
+            add("cause = ?", Bound::Text(cause.as_str().into()));
         }
         if let Some(label) = &self.label {
-            add("id IN (SELECT run FROM run_labels WHERE label = ?)", Value::Text(label.clone()));
+            add("id IN (SELECT run FROM run_labels WHERE label = ?)", Bound::Text(label.clone()));
         }
         if let Some(since) = self.since {
-            add("created_at >= ?", Value::Number(stamp(since)));
-            add("id >= ?", Value::Text(crate::run::first_id_of(since)));
+            add("created_at >= ?", Bound::Number(stamp(since)));
+            add("id >= ?", Bound::Text(crate::run::first_id_of(since)));
         }
         if let Some(until) = self.until {
-            add("created_at < ?", Value::Number(stamp(until)));
-            add("id < ?", Value::Text(crate::run::first_id_of(until + chrono::TimeDelta::milliseconds(1))));
+            add("created_at < ?", Bound::Number(stamp(until)));
+            add("id < ?", Bound::Text(crate::run::first_id_of(until + chrono::TimeDelta::milliseconds(1))));
         }
         if let Some(before) = &self.before {
-            add("id < ?", Value::Text(before.clone()));
+            add("id < ?", Bound::Text(before.clone()));
         }
         let mut any = |column: &str, words: Vec<String>| {
             sql.push_str(&format!(" AND {column} IN ({})", placeholders(count + 1, words.len())));
@@ -192,12 +199,16 @@ impl RunFilter {
             return Ok(false);
         }
         let Some(test) = &self.result else { return Ok(true) };
+        if row.text_or_none("result_blob")?.is_some() {
+            return Ok(true);
+        }
         let result = row.text_or_none("result")?.and_then(|text| serde_json::from_str::<Json>(&text).ok());
         Ok(result.is_some_and(|result| test.passes(&result)))
     }
 }
 
-enum Value {
+/// A value of a condition.
+enum Bound {
     Text(String),
     Number(i64),
 }
@@ -211,20 +222,20 @@ pub struct Count {
     pub by_status: BTreeMap<String, u64>,
 }
 
-/// A value of a result.
+/// A result of a script.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Point {
+pub struct Entry {
     /// When its run was due.
     pub at: Time,
     /// The run.
     pub run: String,
-    /// What stands at the pointer.
-    pub value: Json,
+    /// What it returned.
+    pub result: Value,
 }
 
 impl Store {
     /// A page of at most `limit` runs, newest first. With a filter that no index helps with, a page may hold fewer and
-    /// still not be the last.
+    /// still not be the last. Runs whose results are blobs are all in it: whoever can read blobs tests those.
     pub async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Page, StoreError> {
         let filter = std::sync::Arc::new(filter);
         self.read(move |tx| {
@@ -243,7 +254,7 @@ impl Store {
                 let next = loop {
                     let (conditions, values) = narrowed.conditions();
                     let sql = format!(
-                        "SELECT id, wall, error_text, result FROM runs{conditions} ORDER BY id DESC LIMIT {STRIDE}"
+                        "SELECT id, wall, error_text, result, result_blob FROM runs{conditions} ORDER BY id DESC LIMIT {STRIDE}"
                     );
                     let rows = tx.all(sql, values).await?;
                     looked_at += rows.len();
@@ -317,23 +328,22 @@ impl Store {
         .await
     }
 
-    /// What stands at a pointer in the results of a script's succeeded runs, oldest first, of at most `limit` runs after
-    /// `after`; and where the next page begins.
+    /// The results of a script's succeeded runs, oldest first, of at most `limit` runs after `after`; and where the next
+    /// page begins.
     pub async fn series(
         &self,
         script: &str,
-        pointer: &str,
         (since, until): (Option<Time>, Option<Time>),
         after: Option<String>,
         limit: usize,
-    ) -> Result<(Vec<Point>, Option<String>), StoreError> {
-        let all = std::sync::Arc::new((script.to_owned(), pointer.to_owned(), after.unwrap_or_default()));
+    ) -> Result<(Vec<Entry>, Option<String>), StoreError> {
+        let all = std::sync::Arc::new((script.to_owned(), after.unwrap_or_default()));
         self.read(move |tx| {
             let all = all.clone();
             Box::pin(async move {
-                let (script, pointer, after) = &*all;
+                let (script, after) = &*all;
                 let sql = format!(
-                    "SELECT id, coalesce(fire_time, run_at) AS due, result FROM runs WHERE script = $1 AND id > $2
+                    "SELECT id, coalesce(fire_time, run_at) AS due, result, result_blob FROM runs WHERE script = $1 AND id > $2
                     AND status = 'succeeded' AND created_at >= $3 AND created_at < $4 ORDER BY id LIMIT {}",
                     limit + 1
                 );
@@ -341,16 +351,14 @@ impl Store {
                 let from = if &first > after { &first } else { after };
                 let values = args![&**script, &**from, since.map_or(i64::MIN, stamp), until.map_or(i64::MAX, stamp)];
                 let rows = tx.all(sql, values).await?;
-                let mut points = Vec::new();
+                let mut entries = Vec::new();
                 for row in rows.iter().take(limit) {
-                    let Some(text) = row.text_or_none("result")? else { continue };
-                    let Ok(result) = serde_json::from_str::<Json>(&text) else { continue };
-                    if let Some(value) = result.pointer(pointer) {
-                        points.push(Point { at: row.time("due")?, run: row.text("id")?, value: value.clone() });
+                    if let Some(result) = value_of(row, "result", "result_blob")? {
+                        entries.push(Entry { at: row.time("due")?, run: row.text("id")?, result });
                     }
                 }
                 let next = if rows.len() > limit { Some(rows[limit - 1].text("id")?) } else { None };
-                Ok((points, next))
+                Ok((entries, next))
             })
         })
         .await

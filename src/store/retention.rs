@@ -1,68 +1,230 @@
-//! Letting go of what is old, by key and in batches, so that nobody waits for it.
+//! Letting go of what is old: found by reading, deleted by key and in batches, so that nobody waits for it.
 
-use super::tx::{args, placeholders, stamp};
+use super::tx::{Args, args, placeholders, stamp};
 use super::{Store, StoreError, blobs};
 use crate::clock::Time;
+use crate::run::Status;
+use crate::script::{Keep, Settings};
 
-/// Rows changed in one transaction.
-const BATCH: i64 = 500;
+/// Most runs found, and changed in one transaction.
+pub const BATCH: usize = 200;
+/// Rows looked at together when their bytes are added up.
+const STRIDE: usize = 2_000;
+/// As the index of runs with output says it.
+const WITH_OUTPUT: &str =
+    "(stdout IS NOT NULL OR stderr IS NOT NULL OR stdout_blob IS NOT NULL OR stderr_blob IS NOT NULL)";
+
+/// Whose runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Those of the script with this key.
+    Script(String),
+    /// Those of source that was sent along.
+    Sent,
+    /// All but those of these scripts.
+    AllBut(Vec<String>),
+}
+
+impl Of {
+    /// As a condition whose values begin at `$first`.
+    fn condition(&self, first: usize, values: &mut Args) -> String {
+        match self {
+            Of::Script(key) => {
+                values.push(key.clone());
+                format!(" AND script = ${first}")
+            }
+            Of::Sent => " AND script IS NULL".into(),
+            Of::AllBut(keys) if keys.is_empty() => String::new(),
+            Of::AllBut(keys) => {
+                keys.iter().for_each(|key| values.push(key.clone()));
+                format!(" AND (script IS NULL OR script NOT IN ({}))", placeholders(first, keys.len()))
+            }
+        }
+    }
+}
+
+/// Final runs that are let go of.
+#[derive(Clone, Debug)]
+pub struct Old {
+    /// Whose.
+    pub of: Of,
+    /// Made before the run with this id, or with this beginning of an id.
+    pub before: String,
+    /// And ended before.
+    pub ended: Time,
+    /// With one of these statuses; any final one when empty.
+    pub statuses: Vec<Status>,
+    /// Only those whose output is still there.
+    pub with_output: bool,
+}
 
 impl Store {
-    /// Lets go of the output of runs that ended before `before`: how many, at most a batch.
-    pub async fn forget_output(&self, before: Time) -> Result<u64, StoreError> {
-        self.write(move |tx| {
+    /// Scripts with a rule of their own for what is kept.
+    pub async fn keeps(&self) -> Result<Vec<(String, Keep)>, StoreError> {
+        self.read(|tx| {
             Box::pin(async move {
-                let sql = "SELECT id FROM runs WHERE created_at < $1 AND finished_at < $1
-                    AND (stdout IS NOT NULL OR stderr IS NOT NULL OR stdout_blob IS NOT NULL OR stderr_blob IS NOT NULL)
-                    LIMIT $2";
-                let rows = tx.all(sql, args![stamp(before), BATCH]).await?;
-                for row in &rows {
-                    let id = row.text("id")?;
-                    let sql = "DELETE FROM blob_references WHERE kind = 'run' AND owner = $1 AND blob IN
-                        (SELECT stdout_blob FROM runs WHERE id = $1 UNION SELECT stderr_blob FROM runs WHERE id = $1)";
-                    tx.run(sql, args![&*id]).await?;
-                    let sql = "UPDATE runs SET stdout = NULL, stderr = NULL, stdout_blob = NULL, stderr_blob = NULL WHERE id = $1";
-                    tx.run(sql, args![id]).await?;
+                let sql = "SELECT s.key, s.settings, v.table_json FROM scripts s
+                    JOIN versions v ON v.script = s.key AND v.number = s.version
+                    WHERE s.settings LIKE '%\"keep\"%' OR v.table_json LIKE '%\"keep\"%'";
+                let mut keeps = Vec::new();
+                for row in tx.all(sql, args![]).await? {
+                    let (set, said): (Settings, Settings) = (row.json("settings")?, row.json("table_json")?);
+                    if let Some(keep) = set.or(&said).keep {
+                        keeps.push((row.text("key")?, keep));
+                    }
                 }
-                Ok(rows.len() as u64)
+                Ok(keeps)
             })
         })
         .await
     }
 
-    /// Deletes runs that ended before `before` with one of these statuses (any final one when empty): how many, at most a
-    /// batch.
-    pub async fn forget_runs(&self, statuses: &[crate::run::Status], before: Time) -> Result<u64, StoreError> {
-        let words: Vec<String> = statuses.iter().map(|status| status.as_str().to_owned()).collect();
-        self.write(move |tx| {
-            let words = words.clone();
+    /// The keys of all scripts after `after`, at most `limit`.
+    pub async fn script_keys(&self, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        let after = after.to_owned();
+        self.read(move |tx| {
+            let after = after.clone();
             Box::pin(async move {
-                let mut values = args![stamp(before), BATCH];
-                let mut condition = String::new();
-                if !words.is_empty() {
-                    condition = format!(" AND status IN ({})", placeholders(3, words.len()));
-                    words.into_iter().for_each(|word| values.push(word));
-                }
-                let sql = format!("SELECT id FROM runs WHERE created_at < $1 AND finished_at < $1{condition} LIMIT $2");
-                let rows = tx.all(sql, values).await?;
-                for row in &rows {
-                    let id = row.text("id")?;
-                    blobs::release(tx, blobs::Owner::Run, &id).await?;
-                    tx.run("DELETE FROM runs WHERE id = $1", args![id]).await?;
-                }
-                Ok(rows.len() as u64)
+                let sql = format!("SELECT key FROM scripts WHERE key > $1 ORDER BY key LIMIT {limit}");
+                tx.all(sql, args![after]).await?.iter().map(|row| row.text("key")).collect()
             })
         })
         .await
     }
 
-    /// Forgets clients' names for requests that count no longer.
+    /// The ids of runs to let go of, oldest first, those after `after`: at most [`BATCH`].
+    pub async fn old_runs(&self, old: Old, after: &str) -> Result<Vec<String>, StoreError> {
+        let all = std::sync::Arc::new((old, after.to_owned()));
+        self.read(move |tx| {
+            let all = all.clone();
+            Box::pin(async move {
+                let (old, after) = &*all;
+                let mut values = args![&**after, &*old.before, stamp(old.ended)];
+                let mut sql = String::from("SELECT id FROM runs WHERE id > $1 AND id < $2 AND finished_at < $3");
+                if old.with_output {
+                    sql.push_str(&format!(" AND {WITH_OUTPUT}"));
+                }
+                let mut next = 4;
+                if !old.statuses.is_empty() {
+                    sql.push_str(&format!(" AND status IN ({})", placeholders(next, old.statuses.len())));
+                    next += old.statuses.len();
+                    old.statuses.iter().for_each(|status| values.push(status.as_str()));
+                }
+                sql.push_str(&old.of.condition(next, &mut values));
+                sql.push_str(&format!(" ORDER BY id LIMIT {BATCH}"));
+                tx.all(sql, values).await?.iter().map(|row| row.text("id")).collect()
+            })
+        })
+        .await
+    }
+
+    /// Where the newest `count` runs end: the id of the first one beyond them, if there is one.
+    pub async fn beyond_count(&self, of: &Of, count: u64) -> Result<Option<String>, StoreError> {
+        let of = of.clone();
+        self.read(move |tx| {
+            let of = of.clone();
+            Box::pin(async move {
+                let mut values = args![];
+                let condition = of.condition(1, &mut values);
+                let sql = format!("SELECT id FROM runs WHERE 1 = 1{condition} ORDER BY id DESC LIMIT 1 OFFSET {count}");
+                tx.first(sql, values).await?.map(|row| row.text("id")).transpose()
+            })
+        })
+        .await
+    }
+
+    /// The id of the newest run with which, and with all newer ones, the arguments, results and output have more than
+    /// `bytes` bytes.
+    pub async fn beyond_bytes(&self, of: &Of, bytes: u64) -> Result<Option<String>, StoreError> {
+        let (mut before, mut left) = (String::from("g"), bytes);
+        loop {
+            let all = std::sync::Arc::new((of.clone(), before.clone()));
+            let sizes = self.read(move |tx| {
+                let all = all.clone();
+                Box::pin(async move {
+                    let (of, before) = &*all;
+                    let mut values = args![&**before];
+                    let condition = of.condition(2, &mut values);
+                    let sql = format!(
+                        "SELECT id, coalesce(length(args), 0) + coalesce(result_bytes, 0) + stdout_bytes + stderr_bytes AS bytes
+                        FROM runs WHERE id < $1{condition} ORDER BY id DESC LIMIT {STRIDE}"
+                    );
+                    let rows = tx.all(sql, values).await?;
+                    rows.iter().map(|row| Ok((row.text("id")?, row.size("bytes")?))).collect::<Result<Vec<_>, StoreError>>()
+                })
+            });
+            let sizes = sizes.await?;
+            for (id, size) in &sizes {
+                match left.checked_sub(*size) {
+                    Some(rest) => left = rest,
+                    None => return Ok(Some(id.clone())),
+                }
+            }
+            match sizes.last() {
+                Some((id, _)) if sizes.len() == STRIDE => before.clone_from(id),
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// Lets go of what these runs wrote.
+    pub async fn forget_output(&self, runs: Vec<String>, now: Time) -> Result<(), StoreError> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        self.write(move |tx| {
+            let runs = runs.clone();
+            Box::pin(async move {
+                let list = |first| placeholders(first, runs.len());
+                let values = || {
+                    let mut values = args![];
+                    runs.iter().for_each(|run| values.push(&**run));
+                    values
+                };
+                let sql = format!(
+                    "SELECT DISTINCT blob FROM blob_references r JOIN runs ON runs.id = r.owner
+                    WHERE r.kind = 'run' AND r.owner IN ({}) AND (r.blob = runs.stdout_blob OR r.blob = runs.stderr_blob)",
+                    list(1)
+                );
+                let blobs: Vec<String> =
+                    tx.all(sql, values()).await?.iter().map(|row| row.text("blob")).collect::<Result<_, _>>()?;
+                blobs::release_some(tx, blobs::Owner::Run, &runs, Some(blobs), now).await?;
+                let sql = format!(
+                    "UPDATE runs SET stdout = NULL, stderr = NULL, stdout_blob = NULL, stderr_blob = NULL WHERE id IN ({})",
+                    list(1)
+                );
+                tx.run(sql, values()).await.map(|_| ())
+            })
+        })
+        .await
+    }
+
+    /// Deletes runs, with all that hangs on them. Those that are not final stay.
+    pub async fn delete_runs(&self, runs: Vec<String>, now: Time) -> Result<u64, StoreError> {
+        if runs.is_empty() {
+            return Ok(0);
+        }
+        self.write(move |tx| {
+            let runs = runs.clone();
+            Box::pin(async move {
+                blobs::release_some(tx, blobs::Owner::Run, &runs, None, now).await?;
+                let mut values = args![];
+                runs.iter().for_each(|run| values.push(&**run));
+                let list = placeholders(1, runs.len());
+                tx.run(format!("DELETE FROM runs WHERE finished_at IS NOT NULL AND id IN ({list})"), values).await
+            })
+        })
+        .await
+    }
+
+    /// Forgets clients' names for requests that count no longer: how many, at most a batch.
     pub async fn forget_requests(&self, before: Time) -> Result<u64, StoreError> {
         self.write(move |tx| {
             Box::pin(async move {
-                let sql =
-                    "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE created_at < $1 LIMIT $2)";
-                tx.run(sql, args![stamp(before), BATCH]).await
+                let sql = format!(
+                    "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE created_at < $1 LIMIT {BATCH})"
+                );
+                tx.run(sql, args![stamp(before)]).await
             })
         })
         .await

@@ -198,13 +198,15 @@ pub struct Output {
     pub written: Written,
 }
 
+/// A value that stands in one of two columns: as text, or as the key of a blob.
+pub(super) fn value_of(row: &Row, text: &str, blob: &str) -> Result<Option<Value>, StoreError> {
+    Ok(match row.text_or_none(text)? {
+        Some(text) => Some(Value::Inline(text)),
+        None => row.text_or_none(blob)?.map(Value::Blob),
+    })
+}
+
 pub(super) fn run_of(row: &Row) -> Result<Run, StoreError> {
-    let value = |text: &str, blob: &str| -> Result<Option<Value>, StoreError> {
-        Ok(match row.text_or_none(text)? {
-            Some(text) => Some(Value::Inline(text)),
-            None => row.text_or_none(blob)?.map(Value::Blob),
-        })
-    };
     let number =
         |column: &str| -> Result<Option<u64>, StoreError> { Ok(row.int_or_none(column)?.map(i64::unsigned_abs)) };
     let small = |column: &str| -> Result<u32, StoreError> { Ok(u32::try_from(row.int(column)?).unwrap_or(u32::MAX)) };
@@ -233,9 +235,9 @@ pub(super) fn run_of(row: &Row) -> Result<Run, StoreError> {
         finished_at: row.time_or_none("finished_at")?,
         spec: row.json("spec")?,
         source: None,
-        args: value("args", "args_blob")?.unwrap_or_else(|| Value::Inline("{}".into())),
+        args: value_of(row, "args", "args_blob")?.unwrap_or_else(|| Value::Inline("{}".into())),
         mode: mode.map_err(corrupt)?,
-        result: value("result", "result_blob")?,
+        result: value_of(row, "result", "result_blob")?,
         result_bytes: number("result_bytes")?,
         result_kind: kind.map_err(corrupt)?,
         error: row.json_or_none("error")?,
@@ -487,19 +489,6 @@ impl Store {
         .await
     }
 
-    /// Runs whose id begins so, at most two: enough to tell whether it is one.
-    pub async fn runs_beginning(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let (from, to) = (prefix.to_owned(), format!("{prefix}g"));
-        self.read(move |tx| {
-            let (from, to) = (from.clone(), to.clone());
-            Box::pin(async move {
-                let sql = "SELECT id FROM runs WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2";
-                tx.all(sql, args![from, to]).await?.iter().map(|row| row.text("id")).collect()
-            })
-        })
-        .await
-    }
-
     /// The result of a script's last succeeded run before this one.
     pub async fn previous_result(&self, script: &str, before: &str) -> Result<Option<Value>, StoreError> {
         let (script, before) = (script.to_owned(), before.to_owned());
@@ -509,10 +498,7 @@ impl Store {
                 let sql = "SELECT result, result_blob FROM runs WHERE script = $1 AND status = 'succeeded' AND id < $2
                     ORDER BY id DESC LIMIT 1";
                 let Some(row) = tx.first(sql, args![script, before]).await? else { return Ok(None) };
-                Ok(match row.text_or_none("result")? {
-                    Some(text) => Some(Value::Inline(text)),
-                    None => row.text_or_none("result_blob")?.map(Value::Blob),
-                })
+                value_of(&row, "result", "result_blob")
             })
         })
         .await

@@ -319,7 +319,7 @@ impl Store {
                 let (cancelled, running) = queue::cancel_lane(tx, &key, "script_deleted", now).await?;
                 let versions = tx.all("SELECT number FROM versions WHERE script = $1", args![&*key]).await?;
                 for row in versions {
-                    blobs::release(tx, blobs::Owner::Version, &owner(&key, row.int("number")?)).await?;
+                    blobs::release(tx, blobs::Owner::Version, &owner(&key, row.int("number")?), now).await?;
                 }
                 tx.run("DELETE FROM scripts WHERE key = $1", args![&*key]).await?;
                 Ok(Deleted::Done { cancelled, running })

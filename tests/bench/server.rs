@@ -3,9 +3,11 @@
 use super::support::postgres::Cluster;
 use super::support::server::{Folder, Server};
 use super::{at, ms, row};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,8 @@ const ALONE: usize = 500;
 const CLIENTS: (usize, usize) = (16, 250);
 /// Runs in the lists.
 const MANY: usize = 1_000_000;
+/// Runs that are let go of.
+const OLD: usize = 100_000;
 
 /// One server on SQLite, one on PostgreSQL, both durable.
 pub(super) async fn costs() {
@@ -31,8 +35,57 @@ pub(super) async fn costs() {
         one_after_the_other(&server, name).await;
         many_at_once(&server, name, target).await;
         drop(server);
+        if name == "SQLite" {
+            service_of_today().await;
+        }
         lists(name, &cluster).await;
     }
+}
+
+/// The same requests to FastAPI under uvicorn, which starts a `python3` for each and records to SQLite too.
+async fn service_of_today() {
+    let folder = Folder::new();
+    let venv = std::env::var("CRONBOX_TEST_VENV").expect("CRONBOX_TEST_VENV: `make bench` sets it");
+    let service = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/fastapi_service.py");
+    let mut process = Command::new(Path::new(&venv).join("bin/python"))
+        .arg(service)
+        .args([super::python(), folder.0.join("runs.db").display().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = format!("http://127.0.0.1:{}/scripts/tiny/runs", line.trim());
+    let client = reqwest::Client::new();
+    let ask = || async {
+        let started = Instant::now();
+        let answer = client.post(&url).json(&json!({"args": {"n": 4}})).send().await.unwrap();
+        let run: Value = answer.json().await.unwrap();
+        assert_eq!(run["result"], json!({"n": 4}), "{run}");
+        started.elapsed()
+    };
+    for _ in 0..10 {
+        ask().await;
+    }
+    let mut times = Vec::new();
+    for _ in 0..ALONE / 5 {
+        times.push(ask().await);
+    }
+    times.sort();
+    row("FastAPI, uvicorn and a `python3` for each request, recorded to SQLite: p50", ms(at(&times, 0.5)), "", None);
+    row("the same, p99", ms(at(&times, 0.99)), "", None);
+    let started = Instant::now();
+    let clients = CLIENTS.0 * CLIENTS.1 / 10;
+    futures_util::stream::iter(0..clients)
+        .for_each_concurrent(CLIENTS.0, |_| async {
+            ask().await;
+        })
+        .await;
+    let rate = clients as f64 / started.elapsed().as_secs_f64();
+    row(&format!("its runs a second, {} clients", CLIENTS.0), format!("{rate:.0}"), "", None);
+    drop(process.stdin.take());
+    process.wait().unwrap();
 }
 
 async fn post(server: &Server) -> Duration {
@@ -159,6 +212,7 @@ async fn lists(name: &str, cluster: &Cluster) {
     let took = started.elapsed();
     assert!(counts["items"].as_array().unwrap().len() > 360);
     row(&format!("counts a day over a year of them, {name}"), ms(took), "", None);
+    retention(&mut server, name).await;
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let resident: u64 = status
         .lines()
@@ -171,6 +225,37 @@ async fn lists(name: &str, cluster: &Cluster) {
         .parse()
         .unwrap();
     row("memory of the node after that", format!("{} MiB", resident / 1024), "", None);
+}
+
+/// Lets the node delete the oldest 100,000 runs while it serves: how long that takes, and what its users notice.
+async fn retention(server: &mut Server, name: &str) {
+    let quiet = p99_of_posts(server, async |posted| posted >= ALONE).await;
+    server.signal("-TERM");
+    server.ended(Duration::from_secs(20));
+    server.words.extend(["--keep-count".into(), (MANY - OLD).to_string()]);
+    server.up();
+    // They were made evenly over a year.
+    let oldest = |share: f64| format!("/v1/runs?limit=1&until={}h", (365.0 * 24.0 * share) as u64);
+    let gone = async |path: &str| server.get(path).await.1["items"].as_array().is_some_and(Vec::is_empty);
+    // The first round comes within a minute.
+    while !gone(&oldest(0.9999)).await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (started, last) = (Instant::now(), oldest(0.9005));
+    let busy = p99_of_posts(server, async |posted| posted % 100 == 99 && gone(&last).await).await;
+    let rate = OLD as f64 / started.elapsed().as_secs_f64();
+    row(&format!("retention of 100,000 runs while serving, {name}"), format!("{rate:.0} a second"), "", None);
+    row("`POST …/runs?wait` meanwhile, p99 (and before it)", format!("{} ({})", ms(busy), ms(quiet)), "", None);
+}
+
+/// Posts one after the other until `enough`.
+async fn p99_of_posts(server: &Server, enough: impl AsyncFn(usize) -> bool) -> Duration {
+    let mut times = Vec::new();
+    while !enough(times.len()).await {
+        times.push(post(server).await);
+    }
+    times.sort();
+    at(&times, 0.99)
 }
 
 /// Python's own SQLite: the program's is inside it.

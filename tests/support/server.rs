@@ -44,6 +44,8 @@ pub struct Server {
     pub url: String,
     /// What requests carry.
     pub token: Option<String>,
+    /// A command that starts it, instead of it being started itself.
+    through: Vec<String>,
     child: Option<Child>,
     client: Client,
 }
@@ -57,22 +59,36 @@ impl Server {
     /// The same with variables.
     pub fn start_with(folder: &Path, words: &[&str], env: &[(&str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut server = Server {
+        let mut server = Self::down(folder, words, env);
+        server.up();
+        server
+    }
+
+    /// Starts one through another command, whose last words are the program and its own.
+    pub fn start_through(through: &[&str], folder: &Path, words: &[&str]) -> Self {
+        let mut server = Self::down(folder, words, &[]);
+        server.through = through.iter().map(|word| (*word).to_owned()).collect();
+        server.up();
+        server
+    }
+
+    fn down(folder: &Path, words: &[&str], env: &[(&str, &str)]) -> Self {
+        Server {
             words: words.iter().map(|word| (*word).to_owned()).collect(),
             env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             folder: folder.to_owned(),
             url: String::new(),
             token: None,
+            through: Vec::new(),
             child: None,
             client: Client::new(),
-        };
-        server.up();
-        server
+        }
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.arg("serve").args(&self.words).current_dir(&self.folder);
+        let mut words = self.through.iter().map(String::as_str).chain([PROGRAM]);
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words).arg("serve").args(&self.words).current_dir(&self.folder);
         if !self.words.iter().any(|word| word == "--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
@@ -102,15 +118,7 @@ impl Server {
 
     /// Tries to start it and waits for its end: the status and what it says.
     pub fn refused(folder: &Path, words: &[&str], env: &[(&str, &str)]) -> (ExitStatus, String) {
-        let server = Server {
-            words: words.iter().map(|word| (*word).to_owned()).collect(),
-            env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            folder: folder.to_owned(),
-            url: String::new(),
-            token: None,
-            child: None,
-            client: Client::new(),
-        };
+        let server = Self::down(folder, words, env);
         let done = server.command().output().expect("starts");
         (done.status, String::from_utf8_lossy(&done.stderr).into_owned())
     }
