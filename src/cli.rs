@@ -5,6 +5,7 @@ mod compile;
 mod doctor;
 mod run;
 mod runs;
+mod schedules;
 mod scripts;
 mod serve;
 mod terminal;
@@ -69,6 +70,10 @@ enum Command {
     Script(scripts::ScriptArgs),
     /// List runs, or show, cancel or retry one
     Runs(Box<runs::RunsArgs>),
+    /// List schedules
+    Schedules(schedules::SchedulesArgs),
+    /// Make, show, change, pause, resume, trigger, backfill, delete or preview a schedule
+    Schedule(Box<schedules::ScheduleArgs>),
     /// Show what a run wrote
     Logs(runs::LogsArgs),
     /// List tokens
@@ -107,6 +112,8 @@ impl Cli {
             Command::Scripts(args) => args.execute().into(),
             Command::Script(args) => args.execute().into(),
             Command::Runs(args) => args.execute().into(),
+            Command::Schedules(args) => args.execute().into(),
+            Command::Schedule(args) => args.execute().into(),
             Command::Logs(args) => args.execute().into(),
             Command::Tokens(args) => args.execute().into(),
             Command::Token(args) => args.execute().into(),

@@ -10,6 +10,7 @@ mod lists;
 mod output;
 mod problem;
 mod runs;
+mod schedules;
 mod scripts;
 mod tokens;
 mod typed;
@@ -25,6 +26,7 @@ use crate::clock::Clock;
 use crate::linker::Linker;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::order;
 use crate::space::Space;
 use crate::store::Store;
 use crate::wake::Wake;
@@ -35,7 +37,6 @@ use axum::http::request::Parts;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 use axum::{RequestPartsExt, Router};
-use cronbox_runtime::Limits;
 use problem::Problem;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -77,6 +78,21 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/runs/{id}/events", Need::Scope(Scope::Read)),
     ("POST", "/v1/runs/{id}/cancel", Need::Scope(Scope::Run)),
     ("POST", "/v1/runs/{id}/retry", Need::Scope(Scope::Run)),
+    ("GET", "/v1/schedules", Need::Scope(Scope::Read)),
+    ("POST", "/v1/schedules", Need::Scope(Scope::Write)),
+    ("GET", "/v1/schedules/{id}", Need::Scope(Scope::Read)),
+    ("PUT", "/v1/schedules/{id}", Need::Scope(Scope::Write)),
+    ("PATCH", "/v1/schedules/{id}", Need::Scope(Scope::Write)),
+    ("DELETE", "/v1/schedules/{id}", Need::Scope(Scope::Write)),
+    ("POST", "/v1/schedules/{id}/pause", Need::Scope(Scope::Write)),
+    ("POST", "/v1/schedules/{id}/resume", Need::Scope(Scope::Write)),
+    ("POST", "/v1/schedules/{id}/trigger", Need::Scope(Scope::Run)),
+    ("POST", "/v1/schedules/{id}/backfill", Need::Scope(Scope::Run)),
+    ("GET", "/v1/schedules/{id}/preview", Need::Scope(Scope::Read)),
+    ("POST", "/v1/triggers/preview", Need::Scope(Scope::Read)),
+    ("GET", "/v1/scheduler", Need::Scope(Scope::Read)),
+    ("POST", "/v1/scheduler/pause", Need::Scope(Scope::Admin)),
+    ("POST", "/v1/scheduler/resume", Need::Scope(Scope::Admin)),
     ("GET", "/v1/tokens", Need::Scope(Scope::Admin)),
     ("POST", "/v1/tokens", Need::Scope(Scope::Admin)),
     ("DELETE", "/v1/tokens/{id}", Need::Scope(Scope::Admin)),
@@ -88,16 +104,10 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
 /// What the operator decides about requests.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The limits of a run that asks for none.
-    pub defaults: Limits,
-    /// The largest limits.
-    pub ceiling: Limits,
-    /// The least memory a run can have, in bytes.
-    pub interpreter_memory: u64,
+    /// What holds for runs.
+    pub runs: Arc<order::Rules>,
     /// How many runs may wait that were asked for by request.
     pub queue_bound: u64,
-    /// The zone of scripts that name none.
-    pub timezone: String,
     /// Requests a second, of all and of each token.
     pub rate: (u32, u32),
 }
@@ -181,6 +191,23 @@ pub fn router(tools: Tools) -> Router {
         .route("/v1/runs/{id}/events", get(output::follow_run))
         .route("/v1/runs/{id}/cancel", post(runs::cancel_run))
         .route("/v1/runs/{id}/retry", post(runs::retry_run))
+        .route("/v1/schedules", get(schedules::list_schedules).post(schedules::create_schedule))
+        .route(
+            "/v1/schedules/{id}",
+            get(schedules::get_schedule)
+                .put(schedules::put_schedule)
+                .patch(schedules::patch_schedule)
+                .delete(schedules::delete_schedule),
+        )
+        .route("/v1/schedules/{id}/pause", post(schedules::pause_schedule))
+        .route("/v1/schedules/{id}/resume", post(schedules::resume_schedule))
+        .route("/v1/schedules/{id}/trigger", post(schedules::trigger_schedule))
+        .route("/v1/schedules/{id}/backfill", post(schedules::backfill_schedule))
+        .route("/v1/schedules/{id}/preview", get(schedules::preview_schedule))
+        .route("/v1/triggers/preview", post(schedules::preview_trigger))
+        .route("/v1/scheduler", get(schedules::get_scheduler))
+        .route("/v1/scheduler/pause", post(schedules::pause_scheduler))
+        .route("/v1/scheduler/resume", post(schedules::resume_scheduler))
         .route("/v1/tokens", get(tokens::list_tokens).post(tokens::create_token))
         .route("/v1/tokens/{id}", delete(tokens::delete_token))
         .route("/v1/grants", get(tokens::list_grants))

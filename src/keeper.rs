@@ -5,11 +5,15 @@ use crate::blobs::{BlobError, Blobs, Kind};
 use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
 use crate::metadata;
+use crate::schedule::Origin;
 use crate::script::{Name, Settings};
 use crate::sources::{SourceError, Sources};
+use crate::store::schedules::NewSchedule;
 use crate::store::scripts::{Kept, NewVersion};
 use crate::store::{Store, StoreError};
+use crate::timetable::{self, Around, BadSchedule};
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
 /// Why content was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +30,9 @@ pub enum KeepError {
     /// What it, or the request, sets cannot be: the setting, and why.
     #[error("{0}: {1}")]
     Setting(&'static str, String),
+    /// A schedule that it brings along cannot be.
+    #[error("{0}")]
+    Schedule(BadSchedule),
     /// The blob store did not take it.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -43,6 +50,8 @@ pub struct Keeper {
     pub blobs: Blobs,
     /// Looks at it first.
     pub checker: Checker,
+    /// The zone of schedules and scripts that name none.
+    pub timezone: String,
 }
 
 /// How content is to be kept.
@@ -59,7 +68,11 @@ pub struct Wanted {
 impl Keeper {
     /// Keeps content as the version in force of a script.
     pub async fn keep(&self, name: &Name, sources: &Sources, wanted: Wanted, now: Time) -> Result<Kept, KeepError> {
-        let table = metadata::read(sources.source()).map_err(KeepError::Metadata)?.cronbox;
+        let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
+        let zone = wanted.settings.as_ref().and_then(|set| set.timezone.as_deref());
+        let zone = zone.or(metadata.cronbox.timezone.as_deref()).unwrap_or(&self.timezone);
+        let schedules = self.schedules(name, &metadata.schedules, zone, now).await?;
+        let table = metadata.cronbox;
         table.check().map_err(|(setting, why)| KeepError::Setting(setting, why))?;
         let entry = wanted.settings.as_ref().and_then(|set| set.entry.as_deref()).or(table.entry.as_deref());
         let checked = if wanted.unchecked {
@@ -89,8 +102,55 @@ impl Keeper {
             code,
             settings: wanted.settings,
             link: wanted.link,
+            schedules,
         };
         Ok(self.store.keep_version(new, now).await?)
+    }
+
+    /// The schedules that a script brings along. Those without an id are called as the script is, and numbered from the
+    /// second on.
+    async fn schedules(
+        &self,
+        script: &Name,
+        asked: &[Map<String, Value>],
+        timezone: &str,
+        now: Time,
+    ) -> Result<Vec<NewSchedule>, KeepError> {
+        let mut schedules: Vec<NewSchedule> = Vec::new();
+        for (number, asked) in (1..).zip(asked) {
+            let bad = |field: &str, why: String| {
+                KeepError::Schedule(BadSchedule { code: "bad_schedule", field: field.into(), why, at: None })
+            };
+            let id = match asked.get("id") {
+                Some(Value::String(id)) => Name::parse(id).map_err(|error| bad("schedules.id", error.to_string()))?,
+                Some(_) => return Err(bad("schedules.id", "a schedule's id is a text".into())),
+                None if number == 1 => script.clone(),
+                None => Name::parse(&format!("{script}-{number}"))
+                    .map_err(|error| bad("schedules.id", error.to_string()))?,
+            };
+            if asked.contains_key("script") {
+                return Err(bad("schedules.script", "a script's own schedules start the script itself".into()));
+            }
+            let existing = self.store.schedule(id.key()).await?;
+            if let Some(other) =
+                existing.as_ref().filter(|other| other.origin != Origin::Metadata || other.script != script.key())
+            {
+                let why = format!(
+                    "there is a schedule {} already, of {}, which is not this script's own",
+                    other.id, other.script_name
+                );
+                return Err(bad("schedules.id", why));
+            }
+            if schedules.iter().any(|other| other.key == id.key()) {
+                return Err(bad("schedules.id", format!("two of the script's schedules are called {id}")));
+            }
+            let around = Around { timezone, now, origin: Origin::Metadata, existing: existing.as_ref(), chance: 0.5 };
+            let refused = |error: BadSchedule| {
+                KeepError::Schedule(BadSchedule { field: format!("schedules.{}", error.field), ..error })
+            };
+            schedules.push(timetable::read(asked, &id, script.key(), &around).map_err(refused)?);
+        }
+        Ok(schedules)
     }
 }
 

@@ -5,9 +5,13 @@
 //! In the order in which they may use one another, the last ones first:
 //!
 //! - [`clock`]: what time it is
+//! - [`nearest`]: the word that was meant
 //! - [`quantity`]: sizes, times and fuel as people write and read them
 //! - [`script`]: scripts, their names, settings and versions
 //! - [`limits`]: limits as they are asked for and granted
+//! - [`zone`]: time zones, of one release
+//! - [`trigger`]: when a schedule fires
+//! - [`schedule`]: schedules, and what is decided about their fire times
 //! - [`run`]: runs, their statuses, and what is fixed about them
 //! - [`access`]: scopes, tokens, and who may do what
 //! - [`ending`]: how a run that ended is told
@@ -19,9 +23,12 @@
 //! - [`keeper`]: keeps a script's new content, wherever it came from
 //! - [`linker`]: reads scripts from files and objects that lie elsewhere
 //! - [`wake`]: the bell between rooms
+//! - [`timetable`]: from what somebody asks for to a schedule that can be kept
+//! - [`order`]: from a script and what is asked of it to a run that can be made
 //! - [`live`]: what runs of this node have written so far
 //! - [`metrics`]: what is counted
 //! - [`worker`]: takes runs, runs them, records how they ended
+//! - [`scheduler`]: looks at schedules when their time has come
 //! - [`rescuer`]: says that this node lives, takes over what dead ones held
 //! - [`neighbours`]: carries the bell to other nodes
 //! - [`cleaner`]: lets go of what is old
@@ -36,14 +43,20 @@
 //! Running Python is the crate `cronbox-runtime`'s.
 
 pub mod clock;
+pub mod nearest;
 pub mod quantity;
 
 pub mod script;
+
+pub mod trigger;
+pub mod zone;
 
 pub mod limits;
 
 pub mod access;
 pub mod run;
+
+pub mod schedule;
 
 pub mod ending;
 pub mod metadata;
@@ -59,6 +72,9 @@ pub mod keeper;
 
 pub mod linker;
 
+pub mod order;
+pub mod timetable;
+
 pub mod live;
 pub mod metrics;
 pub mod wake;
@@ -68,6 +84,7 @@ pub mod worker;
 pub mod cleaner;
 pub mod neighbours;
 pub mod rescuer;
+pub mod scheduler;
 pub mod space;
 
 pub mod api;

@@ -1,7 +1,8 @@
 //! Limits as people ask for them, what of it is granted, and the sentences about both.
 
+use crate::nearest::nearest;
 use crate::quantity;
-use crate::script::{Quantity, nearest};
+use crate::script::Quantity;
 use cronbox_runtime::{LimitError, LimitName, Limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

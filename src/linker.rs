@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use object_store::path::Path as Key;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -214,6 +214,17 @@ impl Linker {
         let prefix = (!root.prefix.is_empty()).then(|| Key::from(root.prefix.as_str()));
         let listed =
             root.store.list_with_delimiter(prefix.as_ref()).await.map_err(|error| blob_error(&root.url, error))?;
+        let there: HashSet<&str> = listed.objects.iter().filter_map(|object| object.location.filename()).collect();
+        let beginning = format!("{}/", root.url);
+        for (key, link) in self.keeper.store.scheduled_links(&beginning).await.map_err(KeepError::from)? {
+            let file = link.strip_prefix(&beginning).unwrap_or_default();
+            // What lies deeper is not listed here.
+            if !file.contains('/') && !there.contains(file) {
+                let reason = format!("{link} is gone");
+                let paused = self.keeper.store.pause_schedules_of(&key, &reason, now).await.map_err(KeepError::from)?;
+                tracing::warn!(script = key, from = link, paused, "a script's file is gone: its schedules are paused");
+            }
+        }
         for object in listed.objects.into_iter().take(MOST) {
             let Some(file) =
                 object.location.filename().filter(|file| Path::new(file).extension().is_some_and(|e| e == "py"))

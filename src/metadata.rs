@@ -2,6 +2,7 @@
 
 use crate::script::Settings;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// What this version knows of a script's metadata.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -9,6 +10,9 @@ pub struct Metadata {
     /// The table `[tool.cronbox]`: what the script asks for itself. Names that this version does not know are left to
     /// later ones.
     pub cronbox: Settings,
+    /// Schedules that the script brings along: `schedule = "0 9 * * *"` and `[[tool.cronbox.schedules]]`, as they are asked
+    /// for by request.
+    pub schedules: Vec<Map<String, Value>>,
     /// Packages the script wants (`dependencies`).
     pub dependencies: Vec<String>,
 }
@@ -24,7 +28,17 @@ struct Document {
 #[derive(Default, Deserialize)]
 struct Tool {
     #[serde(default)]
-    cronbox: Settings,
+    cronbox: Table,
+}
+
+#[derive(Default, Deserialize)]
+struct Table {
+    #[serde(default)]
+    schedule: Option<String>,
+    #[serde(default)]
+    schedules: Vec<toml::Table>,
+    #[serde(flatten)]
+    settings: Settings,
 }
 
 /// Reads the metadata of a source; a source without a block has the default one. The error is a sentence.
@@ -33,7 +47,31 @@ pub fn read(source: &[u8]) -> Result<Metadata, String> {
     let Some(block) = block(&text)? else { return Ok(Metadata::default()) };
     let document: Document = toml::from_str(&block)
         .map_err(|error| format!("the script's metadata (PEP 723) is not valid: {}", error.message()))?;
-    Ok(Metadata { cronbox: document.tool.cronbox, dependencies: document.dependencies })
+    let table = document.tool.cronbox;
+    let mut schedules = Vec::new();
+    if let Some(trigger) = table.schedule {
+        schedules.push(Map::from_iter([("trigger".to_owned(), Value::from(trigger))]));
+    }
+    for asked in table.schedules {
+        let asked = asked.into_iter().map(|(name, value)| (name, json_of(value)));
+        schedules.push(asked.collect());
+    }
+    Ok(Metadata { cronbox: table.settings, schedules, dependencies: document.dependencies })
+}
+
+/// TOML as JSON; dates and times become texts.
+fn json_of(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(flag) => flag.into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(items) => items.into_iter().map(json_of).collect(),
+        toml::Value::Table(table) => {
+            Value::Object(table.into_iter().map(|(name, value)| (name, json_of(value))).collect())
+        }
+    }
 }
 
 /// The content of the one `# /// script` block. The grammar is PEP 723's: the block ends at the last `# ///` of an

@@ -16,9 +16,11 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         "k" | "ki" | "kib" => 1024.0,
         "m" | "mi" | "mib" => 1024.0 * 1024.0,
         "g" | "gi" | "gib" => 1024.0 * 1024.0 * 1024.0,
+        "t" | "ti" | "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
         "kb" => 1e3,
         "mb" => 1e6,
         "gb" => 1e9,
+        "tb" => 1e12,
         _ => return Err(format!("{unit:?} is no unit of size; write 256MiB, 64KiB or bytes")),
     };
     whole(number * factor)

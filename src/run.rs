@@ -215,6 +215,15 @@ pub struct Spec {
     pub on_lost: OnLost,
     /// How many runs of its script may run at once.
     pub concurrency: Option<u32>,
+    /// Whether others of its schedule or backfill may wait for its end.
+    #[serde(default)]
+    pub gated: bool,
+    /// The schedule that made it, as its owner writes it.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// After how many failures in a row its schedule is paused.
+    #[serde(default)]
+    pub pause_after: Option<u32>,
 }
 
 /// After which outcomes a run is tried again unless its script says otherwise.
@@ -276,6 +285,12 @@ pub struct Run {
     pub cause: Cause,
     /// The instant a schedule says it was due.
     pub fire_time: Option<Time>,
+    /// The same in the schedule's zone, with its offset.
+    pub fire_local: Option<String>,
+    /// The last of several fire times that share this row, and how many they are.
+    pub fire_until: Option<(Time, u64)>,
+    /// The run that was made for this fire time too.
+    pub stood_in: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// Why it stands there, where that is not plain.
@@ -351,6 +366,9 @@ mod tests {
             retry_on: RETRY_ON.to_vec(),
             on_lost: OnLost::Retry,
             concurrency: None,
+            gated: false,
+            schedule: None,
+            pause_after: None,
         }
     }
 

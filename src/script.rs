@@ -200,7 +200,7 @@ impl Retries {
 }
 
 /// `retries = 3`, or the whole table.
-fn retries<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Retries>, D::Error> {
+pub(crate) fn retries<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Retries>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Written {
@@ -389,7 +389,7 @@ impl Settings {
             check_entry(entry).map_err(|why| ("entry", why))?;
         }
         if let Some(zone) = &self.timezone {
-            check_zone(zone).map_err(|why| ("timezone", why))?;
+            crate::zone::installed().get(zone).map_err(|why| ("timezone", why.to_string()))?;
         }
         if let Some(why) = bad_labels(&self.labels) {
             return Err(("labels", why));
@@ -440,43 +440,6 @@ pub fn check_entry(entry: &str) -> Result<(), String> {
     let fine =
         entry.len() <= 200 && identifier(function) && module.is_none_or(|module| module.split('.').all(identifier));
     if fine { Ok(()) } else { Err("an entry is the name of a function, or module:function".into()) }
-}
-
-/// Checks the name of a zone; the error names the nearest one.
-pub fn check_zone(zone: &str) -> Result<chrono_tz::Tz, String> {
-    zone.parse().map_err(|_| {
-        let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-        let shown: String = zone.chars().take(40).collect();
-        match nearest(zone, names) {
-            Some(near) => format!("there is no time zone {shown:?}; did you mean {near}?"),
-            None => format!("there is no time zone {shown:?}; write an IANA name such as Europe/Berlin"),
-        }
-    })
-}
-
-/// The candidate that is most like a word, if any is like it.
-pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let word: Vec<char> = word.chars().take(60).flat_map(char::to_lowercase).collect();
-    candidates
-        .map(|candidate| (distance(&word, &candidate.to_lowercase().chars().collect::<Vec<_>>()), candidate))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count().max(word.len()) / 4)
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many characters have to be changed, added or taken away (Levenshtein).
-fn distance(one: &[char], other: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
 
 /// What the checker says about a source without refusing it.
@@ -640,9 +603,6 @@ mod tests {
         for bad in ["", "a b", "1x", ":f", "m:", "a:b:c", "os.system"] {
             assert!(check_entry(bad).is_err(), "{bad}");
         }
-        assert!(check_zone("Europe/Berlin").is_ok());
-        let why = check_zone("Europe/Berln").expect_err("no zone");
-        assert!(why.contains("did you mean Europe/Berlin?"), "{why}");
     }
 
     #[test]

@@ -11,8 +11,11 @@ use crate::linker::{Linker, Root};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::neighbours;
+use crate::order;
 use crate::rescuer::Rescuer;
 use crate::run::new_id;
+use crate::schedule::Policies;
+use crate::scheduler::Scheduler;
 use crate::space::Space;
 use crate::store::{self, Store, StoreError};
 use crate::wake::Wake;
@@ -83,6 +86,10 @@ pub struct Config {
     pub ceiling: Limits,
     /// Requests a second, of all and of each token.
     pub rate: (u32, u32),
+    /// Policies of schedules that name none.
+    pub job_defaults: Policies,
+    /// Whether all schedules are paused at the start.
+    pub paused: bool,
     /// How long things are kept.
     pub retention: Retention,
     /// The size of the data directory from which on there are warnings.
@@ -178,7 +185,12 @@ pub async fn serve(
     let (wake, ears, rings) = Wake::new(if config.roles.worker { config.max_running } else { 0 });
     let (live, metrics) = (Arc::new(Live::default()), Arc::new(Metrics::default()));
     let checker = Checker::new(pool.clone());
-    let keeper = Keeper { store: store.clone(), blobs: blobs.clone(), checker: checker.clone() };
+    let keeper = Keeper {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        checker: checker.clone(),
+        timezone: config.timezone.clone(),
+    };
     let linker = Linker::new(keeper, roots);
     let node = new_id(clock.now());
     let ceiling = Limits { memory: config.ceiling.memory.min(config.pool.memory_budget), ..config.ceiling };
@@ -206,6 +218,27 @@ pub async fn serve(
     };
     rescuer.join().await.map_err(failed)?;
     let background = CancellationToken::new();
+    let rules = Arc::new(order::Rules {
+        defaults: config.defaults,
+        ceiling,
+        interpreter_memory: pool.interpreter_memory(),
+        timezone: config.timezone.clone(),
+        job_defaults: config.job_defaults.clone(),
+    });
+    if config.paused {
+        store.pause_scheduler().await.map_err(failed)?;
+    }
+    if config.roles.scheduler {
+        let scheduler = Scheduler {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            clock: clock.clone(),
+            wake: wake.clone(),
+            rules: rules.clone(),
+        };
+        let firing = stop.clone();
+        tasks.spawn(async move { scheduler.run(firing).await });
+    }
     let rescuing = background.clone();
     tasks.spawn(async move { rescuer.run(rescuing).await });
     tasks.spawn(neighbours::tell(store.clone(), rings, background.clone()));
@@ -238,14 +271,7 @@ pub async fn serve(
         live,
         metrics,
         node: config.roles.worker.then(|| node.clone()),
-        rules: Rules {
-            defaults: config.defaults,
-            ceiling,
-            interpreter_memory: pool.interpreter_memory(),
-            queue_bound: config.queue_bound,
-            timezone: config.timezone.clone(),
-            rate: config.rate,
-        },
+        rules: Rules { runs: rules.clone(), queue_bound: config.queue_bound, rate: config.rate },
         ready: readiness,
         space: space.clone(),
         entrance,
@@ -434,8 +460,11 @@ fn announce(
     let measures =
         if missing.is_empty() { "all measures in force".to_owned() } else { format!("without {}", missing.join(", ")) };
     say(&format!(
-        "zone {} · {} sandbox processes, at most {} runs at once · hardening: {measures}",
-        config.timezone, config.pool.processes, config.max_running
+        "zone {} (tzdata {}) · {} sandbox processes, at most {} runs at once · hardening: {measures}",
+        config.timezone,
+        crate::zone::installed().release(),
+        config.pool.processes,
+        config.max_running
     ));
     match entrance {
         Entrance::Loopback => {

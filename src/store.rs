@@ -10,6 +10,7 @@
 pub mod access;
 pub mod blobs;
 mod connections;
+pub mod firing;
 pub mod lists;
 mod migrations;
 pub mod nodes;
@@ -18,6 +19,7 @@ pub mod output;
 pub mod queue;
 pub mod retention;
 pub mod runs;
+pub mod schedules;
 pub mod scripts;
 mod tx;
 mod writer;

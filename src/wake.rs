@@ -35,6 +35,8 @@ pub struct Wake {
     pub queued: Notify,
     /// A run's time was set.
     pub timed: Notify,
+    /// A schedule was changed.
+    pub schedules: Notify,
     /// How many more runs this node can take.
     pub seats: Arc<Semaphore>,
     waiting: Mutex<HashMap<String, Waiting>>,
@@ -83,6 +85,7 @@ impl Wake {
         let wake = Wake {
             queued: Notify::new(),
             timed: Notify::new(),
+            schedules: Notify::new(),
             seats: Arc::new(Semaphore::new(seats)),
             waiting: Mutex::default(),
             cancel,

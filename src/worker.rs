@@ -177,7 +177,7 @@ impl Worker {
         self.lock().insert(run.id.clone(), aboard.clone());
         let worker = self.clone();
         self.tasks.spawn(async move {
-            let (id, limited) = (run.id.clone(), run.spec.concurrency.is_some());
+            let (id, limited) = (run.id.clone(), run.spec.concurrency.is_some() || run.spec.gated);
             worker.attempt(run, &aboard).await;
             let mut runs = worker.lock();
             if runs.get(&id).is_some_and(|now| now.token == aboard.token) {

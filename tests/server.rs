@@ -52,6 +52,7 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
         "entry",
         "error",
         "finished_at",
+        "fire_local",
         "fire_time",
         "id",
         "labels",

@@ -122,6 +122,7 @@ fn version(name: &str, content: &str) -> NewVersion {
         code: None,
         settings: None,
         link: None,
+        schedules: Vec::new(),
     }
 }
 
@@ -142,6 +143,9 @@ fn spec() -> Spec {
         retry_on: RETRY_ON.to_vec(),
         on_lost: OnLost::Retry,
         concurrency: None,
+        gated: false,
+        schedule: None,
+        pause_after: None,
     }
 }
 
@@ -161,6 +165,11 @@ fn new_run(script: Option<&str>, now: Time) -> NewRun {
         retry_of: None,
         created_by: None,
         bounded: true,
+        schedule: None,
+        fire_time: None,
+        fire_local: None,
+        backfill: None,
+        gate: None,
     }
 }
 
@@ -190,6 +199,7 @@ fn ended(status: Status, result: &str) -> Ended {
         next: None,
         has_parts: false,
         lock: None,
+        pauses: None,
     }
 }
 
@@ -260,12 +270,12 @@ async fn a_deleted_script_leaves_its_runs(store: Store) {
     let waiting = make(&store, new_run(Some("a"), start()), start()).await;
     let running = make(&store, NewRun { priority: 1, ..new_run(Some("a"), start()) }, start()).await;
     assert_eq!(store.claim(by("n"), 1, start()).await.expect("claims")[0].id, running);
-    let deleted = store.delete_script("a", after(1)).await.expect("deletes");
+    let deleted = store.delete_script("a", false, after(1)).await.expect("deletes");
     assert_eq!(deleted, Deleted::Done { cancelled: vec![waiting.clone()], running: vec![running.clone()] });
     let run = store.run(&waiting).await.expect("reads").expect("there");
     assert_eq!((run.status, run.reason.as_deref()), (Status::Cancelled, Some("script_deleted")));
     assert_eq!(store.wanted_cancelled("n").await.expect("asks"), [running]);
-    assert_eq!(store.delete_script("a", after(1)).await.expect("asks"), Deleted::Unknown);
+    assert_eq!(store.delete_script("a", false, after(1)).await.expect("asks"), Deleted::Unknown);
     let made = store.make_run(new_run(Some("a"), start()), None, None, 10, start()).await.expect("asks");
     assert_eq!(made, Made::NoScript);
 }
@@ -301,8 +311,8 @@ async fn a_run_goes_from_the_queue_to_its_outcome(store: Store) {
     );
     assert_eq!((run.fuel, run.memory, run.wall), (Some(5), Some(7), Some(Duration::from_millis(3))));
     assert_eq!(store.held_by_node("n").await.expect("asks"), []);
-    assert_eq!(store.previous_result("a", "ffffffff").await.expect("asks"), Some(Value::Inline("[1]".into())));
-    assert_eq!(store.previous_result("a", &id).await.expect("asks"), None);
+    assert_eq!(store.previous_result("a", None, "ffffffff").await.expect("asks"), Some(Value::Inline("[1]".into())));
+    assert_eq!(store.previous_result("a", None, &id).await.expect("asks"), None);
     let beginning = |prefix: &str| {
         let (store, prefix) = (store.clone(), Some(prefix.to_owned()));
         async move {
@@ -671,13 +681,13 @@ async fn blobs_go_when_nothing_refers_to_them(store: Store) {
     assert_eq!(gone(after(3700)).await, ["sources/orphan"]);
     assert!(!store.forget_blob("sources/a", after(3700)).await.expect("asks"));
     assert!(store.forget_blob("sources/orphan", after(3700)).await.expect("forgets"));
-    store.delete_script("a", after(4000)).await.expect("deletes");
+    store.delete_script("a", false, after(4000)).await.expect("deletes");
     assert!(gone(after(4001)).await.is_empty(), "an hour goes by first");
     // Referred to again, it is saved.
     store.announce_blob("sources/a", 10, after(5000)).await.expect("announces");
     store.keep_version(version("a", "a"), after(5000)).await.expect("keeps");
     assert!(gone(after(9000)).await.is_empty());
-    store.delete_script("a", after(9000)).await.expect("deletes");
+    store.delete_script("a", false, after(9000)).await.expect("deletes");
     assert!(gone(after(9001)).await.is_empty());
     assert_eq!(gone(after(13_000)).await, ["sources/a"]);
 }

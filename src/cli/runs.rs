@@ -201,7 +201,7 @@ impl RunsArgs {
 }
 
 /// A run, for people.
-fn show(run: &RunBody) -> Result<(), Refusal> {
+pub(super) fn show(run: &RunBody) -> Result<(), Refusal> {
     let version = run.version.map(|version| format!(" version {version}")).unwrap_or_default();
     say(&format!("{} · {}{version} · {}", run.id, run.script, run.status))?;
     if let Some(reason) = &run.reason {

@@ -4,14 +4,17 @@ use super::{Exit, InterpreterArgs, complain, pool_config};
 use crate::cleaner::Retention;
 use crate::config::{self, Setting};
 use crate::limits::{self, Asked};
-use crate::script::{Keep, Quantity, check_zone, nearest};
+use crate::nearest::nearest;
+use crate::schedule::{POLICIES, Policies};
+use crate::script::{Keep, Quantity};
 use crate::serve::{self, Config, Roles};
+use crate::zone;
 use crate::{blobs, log, quantity, store};
 use clap::Args;
 use cronbox_runtime::{CEILING, Limits};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,6 +69,15 @@ pub(super) struct ServeArgs {
     /// Requests a second of all callers, and of each token: N or N,N [default: 5000,1000]
     #[arg(long, value_name = "N,N", env = "CRONBOX_RATE_LIMIT", hide_env = true)]
     rate_limit: Option<String>,
+    /// Policies of schedules that name none, such as misfire_grace_time=5m,max_instances=3
+    #[arg(long, value_name = "POLICIES", env = "CRONBOX_JOB_DEFAULTS", hide_env = true)]
+    job_defaults: Option<String>,
+    /// Start with all schedules paused
+    #[arg(long, env = "CRONBOX_PAUSED", hide_env = true)]
+    paused: bool,
+    /// A directory of compiled time zones instead of the built-in release
+    #[arg(long, value_name = "DIR", env = "CRONBOX_TZDATA", hide_env = true)]
+    tzdata: Option<String>,
     /// How long what runs wrote is kept [default: 30d]
     #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_OUTPUT", hide_env = true)]
     keep_output: Option<String>,
@@ -123,6 +135,9 @@ const NAMES: &[&str] = &[
     "lease",
     "ceiling",
     "rate-limit",
+    "job-defaults",
+    "paused",
+    "tzdata",
     "keep-output",
     "keep-runs",
     "keep-count",
@@ -188,6 +203,24 @@ fn limits_of(text: &str) -> Result<Asked, String> {
         table.insert(name.trim().to_owned(), Quantity::Text(value.trim().to_owned()));
     }
     Asked::read(&table).map_err(|error| error.to_string())
+}
+
+/// `misfire_grace_time=5m,coalesce=false`
+fn policies_of(text: &str) -> Result<Policies, String> {
+    let mut table = serde_json::Map::new();
+    for part in text.split(',').filter(|part| !part.trim().is_empty()) {
+        let (name, value) = part.split_once('=').ok_or("write NAME=VALUE, with commas between")?;
+        let (name, value) = (name.trim(), value.trim());
+        if !POLICIES.contains(&name) {
+            let near = nearest(name, POLICIES.iter().copied()).map(|near| format!("did you mean {near}? "));
+            return Err(format!("{}there are {}", near.unwrap_or_default(), POLICIES.join(", ")));
+        }
+        table.insert(name.into(), serde_json::from_str(value).unwrap_or_else(|_| value.into()));
+    }
+    let policies: Policies =
+        serde_json::from_value(serde_json::Value::Object(table)).map_err(|error| error.to_string())?;
+    policies.check().map_err(|(_, why)| why)?;
+    Ok(policies)
 }
 
 fn roles_of(names: &[String]) -> Result<Roles, String> {
@@ -314,8 +347,14 @@ impl ServeArgs {
             output: settings.parsed("keep-output", self.keep_output, quantity::parse_duration)?,
         };
         retention.keep = own.or(&retention.keep);
+        let job_defaults = settings.parsed("job-defaults", self.job_defaults, policies_of)?.unwrap_or_default();
+        if let Some(folder) = settings.one("tzdata", self.tzdata)? {
+            let zones = zone::Zones::from_dir(Path::new(&folder)).map_err(|error| format!("--tzdata: {error}"))?;
+            zone::install(zones);
+        }
+        let paused = settings.flag("paused", self.paused)?;
         let timezone = settings.one("timezone", self.timezone)?.unwrap_or_else(|| "UTC".into());
-        check_zone(&timezone).map_err(|why| format!("--timezone: {why}"))?;
+        zone::installed().get(&timezone).map_err(|why| format!("--timezone: {why}"))?;
         let lease = settings.parsed("lease", self.lease, quantity::parse_duration)?.unwrap_or(crate::rescuer::LEASE);
         if lease < Duration::from_secs(1) {
             return Err("--lease: at least 1s".into());
@@ -348,6 +387,8 @@ impl ServeArgs {
             defaults: Limits::default(),
             ceiling,
             rate: rate.unwrap_or((5_000, 1_000)),
+            job_defaults,
+            paused,
             retention,
             max_data: settings
                 .parsed("max-data", self.max_data, quantity::parse_bytes)?

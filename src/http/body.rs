@@ -2,8 +2,9 @@
 
 use super::problem::Problem;
 use crate::clock::Time;
+use crate::nearest::nearest;
 use crate::quantity;
-use crate::script::{Labels, nearest};
+use crate::script::Labels;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::StatusCode;
 use futures_util::StreamExt;
@@ -221,12 +222,17 @@ impl Query {
 
     /// How many things a page has.
     pub(crate) fn limit(&self, default: usize, most: usize) -> Result<usize, Problem> {
+        self.limit_named("limit", default, most)
+    }
+
+    /// How many things are wanted, by another name.
+    pub(crate) fn limit_named(&self, name: &str, default: usize, most: usize) -> Result<usize, Problem> {
         let read = |text: &str| match text.parse::<usize>() {
             Ok(0) => Err("a page has at least 1".to_owned()),
             Ok(limit) => Ok(limit.min(most)),
             Err(_) => Err(format!("{:?} is no number of things", short(text))),
         };
-        Ok(self.parse("limit", read)?.unwrap_or(default))
+        Ok(self.parse(name, read)?.unwrap_or(default))
     }
 
     /// A time: RFC 3339, or so long before now (`24h`, `7d`).

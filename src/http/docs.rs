@@ -1,7 +1,7 @@
 //! The API's description (OpenAPI 3.1), made from the code, and a page that shows it without the network.
 
 use super::problem::Problem;
-use super::{Part, health, lists, output, runs, scripts, tokens};
+use super::{Part, health, lists, output, runs, schedules, scripts, tokens};
 use crate::api::ErrorBody;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -22,7 +22,10 @@ use utoipa_swagger_ui::Config;
         lists::get_series, lists::list_runs, runs::run_source, lists::count_runs, runs::get_run, output::get_output,
         output::follow_run, runs::cancel_run, runs::retry_run, tokens::list_tokens, tokens::create_token,
         tokens::delete_token, tokens::list_grants, tokens::put_grant, tokens::delete_grant, health::healthz,
-        health::readyz, health::metrics,
+        health::readyz, health::metrics, schedules::list_schedules, schedules::create_schedule, schedules::get_schedule,
+        schedules::put_schedule, schedules::patch_schedule, schedules::delete_schedule, schedules::pause_schedule,
+        schedules::resume_schedule, schedules::trigger_schedule, schedules::backfill_schedule, schedules::preview_schedule,
+        schedules::preview_trigger, schedules::get_scheduler, schedules::pause_scheduler, schedules::resume_scheduler,
     ),
     components(schemas(ErrorBody)),
     modifiers(&Bearer),
@@ -30,6 +33,7 @@ use utoipa_swagger_ui::Config;
     tags(
         (name = "scripts", description = "Python sources with numbered versions and settings"),
         (name = "runs", description = "Executions and their results"),
+        (name = "schedules", description = "What starts scripts by the clock"),
         (name = "access", description = "Tokens and grants"),
         (name = "node", description = "How the node is"),
     )
@@ -208,6 +212,100 @@ pub(super) struct TokenRequest {
 pub(super) struct GrantRequest {
     /// Limits above the defaults.
     limits: LimitsRequest,
+}
+
+/// A schedule, as it is asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ScheduleRequest {
+    /// Its name; one is made up when there is none.
+    id: Option<String>,
+    /// The script it starts.
+    script: Option<String>,
+    /// When it fires: text (`0 9 * * 1-5 @ Asia/Shanghai`, `every 2m`), or JSON with a `type`. Nothing: once, now.
+    trigger: Option<Value>,
+    /// The zone of a trigger that names none.
+    timezone: Option<String>,
+    /// Whether it does not fire yet.
+    paused: Option<bool>,
+    /// For people.
+    title: Option<String>,
+    /// The script's version; nothing: the one in force at each fire time.
+    version: Option<i64>,
+    /// What to call instead of what the script says.
+    entry: Option<String>,
+    /// By name (an object) or by position (an array).
+    args: Option<Value>,
+    /// `sys.argv[1:]`.
+    argv: Option<Vec<String>>,
+    /// Words to find its runs by.
+    labels: Option<BTreeMap<String, String>>,
+    /// Limits that are asked for.
+    limits: Option<LimitsRequest>,
+    /// Runs of a higher one start first.
+    #[schema(minimum = -100, maximum = 100)]
+    priority: Option<i64>,
+    /// How often a run that failed is tried again: a number, or `{count, delay, backoff, max_delay}`.
+    retries: Option<Value>,
+    /// After which outcomes it is.
+    retry_on: Option<Vec<String>>,
+    /// `retry` or `abandon`.
+    on_lost: Option<String>,
+    /// How late a run may start: `60`, `"5m"`, or `"any"`.
+    misfire_grace_time: Option<Value>,
+    /// `latest` (true), `earliest` or `all` (false).
+    coalesce: Option<Value>,
+    /// How many of its runs may run at once.
+    #[schema(minimum = 1)]
+    max_instances: Option<u32>,
+    /// `skip`, `queue_one`, `queue_all`, `cancel_running` or `allow`.
+    overlap: Option<String>,
+    /// true, false, or after how many failures in a row it is paused.
+    pause_on_failure: Option<Value>,
+    /// How many fire times get a row of their own after an outage.
+    #[schema(minimum = 1)]
+    catchup_limit: Option<u32>,
+}
+
+/// From when a schedule fires again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ResumeRequest {
+    /// A time in the past; nothing: now.
+    from: Option<String>,
+}
+
+/// What a schedule's script is started with.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TriggerNowRequest {
+    /// Instead of the schedule's own.
+    args: Option<Value>,
+}
+
+/// Which fire times of the past are run for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BackfillRequest {
+    /// The first instant: RFC 3339, or 7d for so long ago.
+    from: Option<String>,
+    /// The last instant; now unless told.
+    until: Option<String>,
+    /// `missing` or `all`.
+    which: Option<String>,
+    /// How many run at once; 1 unless told.
+    concurrency: Option<u32>,
+    /// -10 unless told.
+    priority: Option<i64>,
+}
+
+/// A trigger to look at.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PreviewRequest {
+    /// Text or JSON.
+    trigger: Option<Value>,
+    /// The zone, when it names none.
+    timezone: Option<String>,
+    /// Strictly after this time; now unless told.
+    from: Option<String>,
+    /// How many; 10 unless told.
+    count: Option<usize>,
 }
 
 /// The description as JSON.

@@ -9,7 +9,8 @@ use crate::blobs::{Blobs, Kind};
 use crate::clock::Time;
 use crate::keeper::keep_blob;
 use crate::limits::{self, Asked, NotGranted};
-use crate::run::{Cause, INLINE, PRIORITIES, RETRY_ON, Run, Spec, Status, Value, new_id};
+use crate::order::Files;
+use crate::run::{INLINE, PRIORITIES, Run, Status, Value};
 use crate::script::{Labels, Quantity, Settings};
 use crate::store::runs::{Claim, Idempotency, Made, NewRun};
 use crate::wake::Handed;
@@ -96,17 +97,6 @@ impl Wishes {
     }
 }
 
-/// The files of a run.
-pub(super) struct Files {
-    pub(super) script: Option<String>,
-    pub(super) name: String,
-    pub(super) version: Option<i64>,
-    pub(super) blob: Option<String>,
-    pub(super) code: Option<String>,
-    pub(super) main: String,
-    pub(super) source: Option<Vec<u8>>,
-}
-
 impl App {
     /// The run that was asked for, and what was asked for and not granted.
     pub(super) async fn new_run(
@@ -119,65 +109,47 @@ impl App {
     ) -> Result<(NewRun, Vec<NotGranted>), Problem> {
         let of_script = Asked::read(&settings.limits)?;
         let asked = Asked::read(&wishes.limits)?.or(&of_script);
-        let above = asked.above(&self.rules.defaults);
-        let granted = if above == Asked::default() {
-            Asked::default()
-        } else if Self::grants_itself(caller) {
-            above
-        } else {
-            match &files.script {
-                Some(key) => self.store.granted_limits(key).await?,
-                None => Asked::default(),
-            }
-        };
-        let (limits, refused) = asked.in_force(&granted, &self.rules.defaults, &self.rules.ceiling);
-        self.check_limits(&limits)?;
-        let mut labels = settings.labels.clone();
-        labels.extend(wishes.labels);
-        let labels = body::labels(Some(labels))?;
-        let args = if wishes.args.len() <= INLINE {
+        let granted = self.granted(caller, files.script.as_deref(), &asked, &self.rules.runs.defaults).await?;
+        let defaults = self.rules.runs.defaults;
+        let (mut new, refused) = self.rules.runs.run(files, settings, asked, &granted, &defaults, now);
+        self.check_limits(&new.spec.limits)?;
+        new.labels.extend(wishes.labels);
+        new.labels = body::labels(Some(new.labels))?;
+        new.args = if wishes.args.len() <= INLINE {
             Value::Inline(wishes.args)
         } else {
             let content = Bytes::from(wishes.args);
             Value::Blob(self.put_blob(Kind::Value, content, now).await?)
         };
-        let spec = Spec {
-            blob: files.blob,
-            code: files.code,
-            main: files.main,
-            entry: wishes.entry.or_else(|| settings.entry.clone()),
-            text_args: wishes.text_args,
-            argv: wishes.argv,
-            env: settings.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-            result: settings.result.unwrap_or_default(),
-            limits,
-            asked,
-            timezone: settings.timezone.clone().unwrap_or_else(|| self.rules.timezone.clone()),
-            retries: settings.retries.clone().filter(|retries| retries.count > 0),
-            retry_on: settings.retry_on.clone().unwrap_or_else(|| RETRY_ON.to_vec()),
-            on_lost: settings.on_lost.unwrap_or_default(),
-            concurrency: settings.concurrency,
-        };
-        let new = NewRun {
-            id: new_id(now),
-            script: files.script,
-            name: files.name,
-            version: files.version,
-            cause: Cause::Api,
-            run_at: wishes.run_at,
-            priority: wishes.priority,
-            spec,
-            source: files.source,
-            args,
-            labels,
-            retry_of: None,
-            created_by: caller.id().map(str::to_owned),
-            bounded: true,
-        };
+        new.spec.entry = wishes.entry.or(new.spec.entry);
+        (new.spec.text_args, new.spec.argv) = (wishes.text_args, wishes.argv);
+        (new.run_at, new.priority) = (wishes.run_at, wishes.priority);
+        (new.created_by, new.bounded) = (caller.id().map(str::to_owned), true);
         Ok((new, refused))
     }
 
-    fn check_limits(&self, limits: &Limits) -> Result<(), Problem> {
+    /// What of these limits above the defaults a caller, or whoever granted it to the script, allows.
+    pub(super) async fn granted(
+        &self,
+        caller: &Caller,
+        script: Option<&str>,
+        asked: &Asked,
+        defaults: &Limits,
+    ) -> Result<Asked, Problem> {
+        let above = asked.above(defaults);
+        if above == Asked::default() {
+            return Ok(above);
+        }
+        if Self::grants_itself(caller) {
+            return Ok(above);
+        }
+        match script {
+            Some(key) => Ok(self.store.granted_limits(key).await?),
+            None => Ok(Asked::default()),
+        }
+    }
+
+    pub(super) fn check_limits(&self, limits: &Limits) -> Result<(), Problem> {
         let field = |name: LimitName| match name {
             LimitName::Fuel => "limits.fuel",
             LimitName::Memory => "limits.memory",
@@ -185,7 +157,7 @@ impl App {
             LimitName::Output => "limits.output",
             LimitName::Result | LimitName::Files => "limits",
         };
-        limits.check(self.rules.interpreter_memory).map_err(|error| {
+        limits.check(self.rules.runs.interpreter_memory).map_err(|error| {
             use cronbox_runtime::LimitError::{AboveCeiling, BelowInterpreter, Zero};
             let at = match error {
                 Zero(name) | AboveCeiling { name, .. } => field(name),

@@ -7,6 +7,7 @@ use crate::limits::BadLimit;
 use crate::script::{BadName, Script};
 use crate::sources::SourceError;
 use crate::store::StoreError;
+use crate::timetable::BadSchedule;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -179,6 +180,14 @@ impl From<BadLimit> for Problem {
     fn from(error: BadLimit) -> Self {
         let field = format!("limits.{}", error.name);
         Problem::invalid(&field, format!("{field}: {}", error.why))
+    }
+}
+
+impl From<BadSchedule> for Problem {
+    fn from(error: BadSchedule) -> Self {
+        let mut problem = Problem::invalid(&error.field, error.why).code(error.code);
+        problem.column = error.at.and_then(|at| u32::try_from(at + 1).ok());
+        problem
     }
 }
 

@@ -3,14 +3,15 @@
 use super::App;
 use super::Part;
 use super::body::{self, Fields, Query};
-use super::launch::{FIELDS, Files, Wishes, idempotency, wait_of};
+use super::launch::{FIELDS, Wishes, idempotency, wait_of};
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::api::{ProblemBody, RunBody};
 use crate::blobs::Kind;
 use crate::clock::Clock;
 use crate::metadata;
-use crate::run::{Cause, INLINE, Run, Status, new_id};
+use crate::order::Files;
+use crate::run::{Cause, INLINE, Run, Spec, Status, new_id};
 use crate::script::{Name, SETTINGS, Script, Settings};
 use crate::sources::{Sources, is_archive};
 use crate::store::queue::Cancelled;
@@ -44,7 +45,7 @@ impl App {
         let filter = crate::store::scripts::ScriptFilter { label: None, after: None, limit: 1000 };
         let known = self.store.scripts(filter).await.unwrap_or_default();
         let seen = known.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
-        let near = crate::script::nearest(name.as_str(), seen.map(|script| script.name.as_str()));
+        let near = crate::nearest::nearest(name.as_str(), seen.map(|script| script.name.as_str()));
         let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Problem::not_found("no_such_script", format!("there is no script {name}{meant}"))
     }
@@ -124,15 +125,7 @@ pub(super) async fn run_script(
         }
     };
     let settings = script.settings.or(&version.table);
-    let files = Files {
-        script: Some(script.key.clone()),
-        name: script.name.clone(),
-        version: Some(version.number),
-        code: version.usable_code().map(str::to_owned),
-        blob: Some(version.blob),
-        main: version.main,
-        source: None,
-    };
+    let files = Files::of(&script, &version);
     let idempotency = idempotency(&parts.headers, &caller, &format!("scripts/{}/runs", script.key), &sent, now)?;
     let (new, refused) = app.new_run(&caller, wishes, files, &settings, now).await?;
     app.launch(new, refused, idempotency, wait, now).await
@@ -354,12 +347,18 @@ fn again(run: &Run, source: Option<Vec<u8>>, caller: &Caller, clock: &Clock) -> 
         cause: Cause::Retry,
         run_at: None,
         priority: run.priority,
-        spec: run.spec.clone(),
+        // It is nobody's fire time, and nothing waits for it.
+        spec: Spec { gated: false, pause_after: None, ..run.spec.clone() },
         source,
         args: run.args.clone(),
         labels: run.labels.clone(),
         retry_of: Some(run.id.clone()),
         created_by: caller.id().map(str::to_owned),
         bounded: true,
+        schedule: None,
+        fire_time: None,
+        fire_local: None,
+        backfill: None,
+        gate: None,
     }
 }

@@ -35,6 +35,7 @@ impl From<KeepError> for Problem {
             KeepError::Setting(setting, why) => {
                 Problem::invalid(setting, format!("the script's metadata, {setting}: {why}"))
             }
+            KeepError::Schedule(error) => error.into(),
             KeepError::Blob(error) => error.into(),
             KeepError::Store(error) => error.into(),
         }
@@ -142,7 +143,12 @@ async fn upload(
     let stripped = is_stripped_form(&parts.headers, &content);
     let (sent, settings) = read_upload(parts, content, name).await?;
     let now = app.clock.now();
-    let keeper = Keeper { store: app.store.clone(), blobs: app.blobs.clone(), checker: app.checker.clone() };
+    let keeper = Keeper {
+        store: app.store.clone(),
+        blobs: app.blobs.clone(),
+        checker: app.checker.clone(),
+        timezone: app.rules.runs.timezone.clone(),
+    };
     let (sources, link) = match sent {
         Content::Sources(sources) => (sources, None),
         Content::Link(from) => {
@@ -173,9 +179,10 @@ async fn upload(
     let body = UploadedBody {
         script: script.name.clone(),
         body: ScriptBody::from(&script),
-        schedules: Vec::new(),
+        schedules: app.schedules_of(&script).await?,
         not_granted,
     };
+    app.wake.schedules.notify_one();
     let status = if kept.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = (status, Json(body)).into_response();
     if let Ok(place) = HeaderValue::from_str(&format!("/v1/scripts/{}", script.name)) {
@@ -194,12 +201,12 @@ impl App {
     ) -> Result<Vec<NotGranted>, Problem> {
         let settings = script.in_force();
         let asked = Asked::read(&settings.limits)?;
-        let above = asked.above(&self.rules.defaults);
+        let above = asked.above(&self.rules.runs.defaults);
         if above != Asked::default() && Self::grants_itself(caller) {
             self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
         }
         let granted = self.store.granted_limits(&script.key).await?;
-        let (_, mut refused) = asked.in_force(&granted, &self.rules.defaults, &self.rules.ceiling);
+        let (_, mut refused) = asked.in_force(&granted, &self.rules.runs.defaults, &self.rules.runs.ceiling);
         refused.extend(settings.allow.iter().map(|host| NotGranted {
             what: "allow".into(),
             asked: host.clone(),
@@ -315,8 +322,10 @@ async fn read_form(parts: Parts, content: Bytes, name: &Name) -> Result<(Content
                 said.insert(field_name, value.unwrap_or(Value::String(text)));
             }
             None => {
-                let near =
-                    crate::script::nearest(&field_name, SETTINGS.iter().copied().chain(["file", "source", "settings"]));
+                let near = crate::nearest::nearest(
+                    &field_name,
+                    SETTINGS.iter().copied().chain(["file", "source", "settings"]),
+                );
                 let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 let shown = body::short(&field_name);
                 return Err(
@@ -462,7 +471,12 @@ pub(super) async fn patch_script(
     app.wake.ring_queued();
     let not_granted = app.grant_what_is_asked(&caller, &script, now).await?;
     let body = ScriptBody::from(&script);
-    Ok(Json(UploadedBody { script: script.name.clone(), body, schedules: Vec::new(), not_granted }))
+    Ok(Json(UploadedBody {
+        script: script.name.clone(),
+        body,
+        schedules: app.schedules_of(&script).await?,
+        not_granted,
+    }))
 }
 
 /// Delete a script
@@ -470,19 +484,36 @@ pub(super) async fn patch_script(
 /// All its versions go; its runs stay. Those that wait are cancelled, those under way are stopped.
 #[utoipa::path(
     delete, path = "/v1/scripts/{name}", tag = "scripts", operation_id = "delete_script",
-    params(("name" = String, Path, description = "The script")),
+    params(
+        ("name" = String, Path, description = "The script"),
+        ("schedules" = Option<String>, Query, description = "delete: its schedules go too; otherwise a script that has some stays"),
+    ),
     responses(
         (status = 204, description = "It is gone"),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", description = "There is none, or it has schedules", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn delete_script(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(name): Part,
+    request: Request,
 ) -> Result<StatusCode, Problem> {
+    let query = Query::read(request.uri().query(), &["schedules"])?;
+    let with_schedules = query.parse("schedules", |word| match word {
+        "delete" => Ok(true),
+        other => Err(format!("{:?} is not delete", body::short(other))),
+    })?;
     let script = app.script_for(&caller, &name).await?;
-    match app.store.delete_script(&script.key, app.clock.now()).await? {
+    match app.store.delete_script(&script.key, with_schedules.unwrap_or(false), app.clock.now()).await? {
+        Deleted::HasSchedules(ids) => {
+            let detail = format!(
+                "{} is started by {}: delete them first, or all together with ?schedules=delete",
+                script.name,
+                ids.join(", ")
+            );
+            Err(Problem::conflict("script_has_schedules", detail))
+        }
         Deleted::Unknown => Err(Problem::not_found("no_such_script", "the script was deleted meanwhile")),
         Deleted::Done { cancelled, running } => {
             cancelled.iter().for_each(|id| app.wake.ring_ended(id));

@@ -4,16 +4,19 @@
 //! next run of the same lane in the same transaction.
 
 use super::runs::{Claim, NewRun, RUN, run_of};
-use super::tx::{Tx, args, placeholders, stamp};
+use super::tx::{Row, Tx, args, placeholders, stamp};
 use super::{Store, StoreError, scripts};
 use crate::clock::Time;
 use crate::run::{MAX_LOST, Run, Status};
 use crate::script::OnLost;
+use std::collections::HashMap;
 
 /// A turn is counted no further: a lane so long waits in order of priority and age.
 const LONGEST_TURN: i64 = 1_000;
 /// Most runs taken at once.
 pub const MAX_CLAIM: usize = 16;
+/// Most held runs that are let go in one transaction.
+const HELD_TOGETHER: usize = 100;
 /// Most runs that become due in one transaction.
 const DUE_TOGETHER: i64 = 100;
 
@@ -59,6 +62,15 @@ impl Lane {
     }
 }
 
+/// What a run stands before beside its script's limit: others of its schedule or backfill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// Whose: a schedule's key, or a backfill's id.
+    pub name: String,
+    /// How many may pass at once; none: it passes, and is only counted.
+    pub most: Option<u32>,
+}
+
 /// A place in the queue.
 pub(super) struct Place {
     pub(super) state: State,
@@ -70,6 +82,23 @@ pub(super) struct HeldEntry {
     pub(super) node: String,
     lane: Lane,
     concurrency: Option<i64>,
+    /// Whether others of its gate may wait for it.
+    gated: bool,
+}
+
+impl HeldEntry {
+    fn of(row: &Row, node: String) -> Result<Self, StoreError> {
+        Ok(HeldEntry {
+            node,
+            lane: Lane(row.text("lane")?),
+            concurrency: row.int_or_none("concurrency")?,
+            gated: row.int_or_none("gate_most")?.is_some(),
+        })
+    }
+
+    fn is_limited(&self) -> bool {
+        self.concurrency.is_some() || self.gated
+    }
 }
 
 /// What a new run has to know of the queue, asked in one go.
@@ -82,6 +111,13 @@ pub(super) struct Look {
     turn: i64,
     /// Whether any run may start.
     any_ready: bool,
+}
+
+impl Look {
+    /// The place of a run that has to wait for others of its gate.
+    pub(super) fn held(&self) -> Place {
+        Place { state: State::Held, turn: self.turn }
+    }
 }
 
 /// Looks at the queue for a run of this lane.
@@ -140,8 +176,8 @@ pub(super) async fn insert(
     run_at: Time,
 ) -> Result<(), StoreError> {
     let claim = claim.filter(|_| place.state == State::Claimed);
-    let sql = "INSERT INTO queue (run, state, lane, priority, turn, run_at, bounded, concurrency, node, token)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let sql = "INSERT INTO queue (run, state, lane, priority, turn, run_at, bounded, concurrency, node, token, gate, gate_most)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let values = args![
         id,
         place.state.as_str(),
@@ -153,20 +189,18 @@ pub(super) async fn insert(
         new.spec.concurrency.map(i64::from),
         claim.map(|claim| claim.node.clone()),
         claim.map(|claim| claim.token.clone()),
+        new.gate.as_ref().map(|gate| gate.name.clone()),
+        new.gate.as_ref().and_then(|gate| gate.most).map(i64::from),
     ];
     tx.run(sql, values).await.map(|_| ())
 }
 
 /// The entry of a run, if the holder of `token` still has it; locked, after its script's row when it has a limit.
 pub(super) async fn held_by(tx: &mut Tx<'_>, id: &str, token: &str) -> Result<Option<HeldEntry>, StoreError> {
-    let sql = "SELECT node, lane, concurrency FROM queue WHERE run = $1 AND token = $2";
+    let sql = "SELECT node, lane, concurrency, gate_most FROM queue WHERE run = $1 AND token = $2";
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
-    let entry = HeldEntry {
-        node: row.text("node")?,
-        lane: Lane(row.text("lane")?),
-        concurrency: row.int_or_none("concurrency")?,
-    };
-    lock_lane(tx, &entry.lane, entry.concurrency).await?;
+    let entry = HeldEntry::of(&row, row.text("node")?)?;
+    lock_lane(tx, &entry.lane, entry.is_limited()).await?;
     if tx.dialect.for_update().is_empty() {
         return Ok(Some(entry));
     }
@@ -185,17 +219,13 @@ pub(super) async fn release(
     if let Some(key) = lock {
         scripts::lock(tx, key).await?;
     }
-    let sql = "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency";
+    let sql = "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency, gate_most";
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
-    Ok(Some(HeldEntry {
-        node: row.text("node")?,
-        lane: Lane(row.text("lane")?),
-        concurrency: row.int_or_none("concurrency")?,
-    }))
+    HeldEntry::of(&row, row.text("node")?).map(Some)
 }
 
-async fn lock_lane(tx: &mut Tx<'_>, lane: &Lane, concurrency: Option<i64>) -> Result<(), StoreError> {
-    if let (Some(script), Some(_)) = (lane.script(), concurrency) {
+async fn lock_lane(tx: &mut Tx<'_>, lane: &Lane, is_limited: bool) -> Result<(), StoreError> {
+    if let (Some(script), true) = (lane.script(), is_limited) {
         scripts::lock(tx, script).await?;
     }
     Ok(())
@@ -213,28 +243,100 @@ pub(super) async fn wait_again(tx: &mut Tx<'_>, id: &str, until: Time) -> Result
 
 /// Lets the next held run of a lane start, when one that had a limit ended.
 pub(super) async fn ready_next(tx: &mut Tx<'_>, ended: &HeldEntry) -> Result<(), StoreError> {
-    match ended.concurrency {
-        Some(most) => fill(tx, &ended.lane, most).await,
-        None => Ok(()),
-    }
+    if ended.is_limited() { fill(tx, &ended.lane, ended.concurrency).await } else { Ok(()) }
 }
 
-/// Lets held runs start while fewer than `most` of the lane do.
-async fn fill(tx: &mut Tx<'_>, lane: &Lane, most: i64) -> Result<(), StoreError> {
-    let room = most.saturating_sub(active(tx, lane).await?);
+/// Lets held runs start while fewer than `most` of the lane do, each when its gate has room too. The gates of a lane are
+/// its own: who holds the lock of its script may count them.
+async fn fill(tx: &mut Tx<'_>, lane: &Lane, most: Option<i64>) -> Result<(), StoreError> {
+    let mut room = match most {
+        Some(most) => most.saturating_sub(active(tx, lane).await?),
+        None => i64::MAX,
+    };
     if room <= 0 {
         return Ok(());
     }
-    let sql = "UPDATE queue SET state = 'ready' WHERE run IN
-        (SELECT run FROM queue WHERE lane = $1 AND state = 'held' ORDER BY priority DESC, run LIMIT $2)";
-    tx.run(sql, args![&*lane.0, room]).await.map(|_| ())
+    // One for each gate is enough for each round, and those before no gate.
+    let sql = format!(
+        "SELECT run, gate, gate_most FROM queue WHERE lane = $1 AND state = 'held'
+        AND (gate_most IS NULL OR (SELECT count(*) FROM queue AS g WHERE g.gate = queue.gate AND g.state <> 'held') < gate_most)
+        ORDER BY priority DESC, run LIMIT {HELD_TOGETHER}"
+    );
+    let mut passed: HashMap<String, i64> = HashMap::new();
+    for row in tx.all(sql, args![&*lane.0]).await? {
+        if room == 0 {
+            break;
+        }
+        if let (Some(gate), Some(most)) = (row.text_or_none("gate")?, row.int_or_none("gate_most")?) {
+            let before = match passed.get(&gate) {
+                Some(count) => *count,
+                None => active_of_gate(tx, &gate).await?,
+            };
+            if before >= most {
+                continue;
+            }
+            passed.insert(gate, before + 1);
+        }
+        tx.run("UPDATE queue SET state = 'ready' WHERE run = $1", args![row.text("run")?]).await?;
+        room -= 1;
+    }
+    Ok(())
+}
+
+/// How many of a gate may start, run, or wait for their next attempt.
+pub(super) async fn active_of_gate(tx: &mut Tx<'_>, gate: &str) -> Result<i64, StoreError> {
+    let sql = "SELECT count(*) AS active FROM queue WHERE gate = $1 AND state <> 'held'";
+    tx.one(sql, args![gate]).await?.int("active")
+}
+
+/// How many wait before a gate.
+pub(super) async fn held_of_gate(tx: &mut Tx<'_>, gate: &str) -> Result<i64, StoreError> {
+    let sql = "SELECT count(*) AS held FROM queue WHERE gate = $1 AND state = 'held'";
+    tx.one(sql, args![gate]).await?.int("held")
+}
+
+/// Ends every run of a gate that has not begun, and asks those under way to stop: both.
+pub(super) async fn cancel_gate(
+    tx: &mut Tx<'_>,
+    gate: &str,
+    reason: &str,
+    now: Time,
+) -> Result<(Vec<String>, Vec<String>), StoreError> {
+    cancel_where(tx, "gate", gate, reason, now).await
+}
+
+/// Ends what waits of a schedule's fire times and has not begun: it was paused or deleted. Their ids.
+pub(super) async fn skip_unstarted(
+    tx: &mut Tx<'_>,
+    schedule: &str,
+    reason: &str,
+    now: Time,
+) -> Result<Vec<String>, StoreError> {
+    let sql = format!(
+        "SELECT queue.run, queue.lane, queue.concurrency, queue.gate_most FROM queue JOIN runs ON runs.id = queue.run
+        WHERE queue.gate = $1 AND queue.state <> 'claimed' AND runs.attempt = 0 AND runs.cause = 'fire' ORDER BY queue.run{}",
+        if tx.dialect.for_update().is_empty() { "" } else { " FOR UPDATE OF queue" }
+    );
+    let mut skipped = Vec::new();
+    let mut last = None;
+    for row in tx.all(sql, args![schedule]).await? {
+        let run = row.text("run")?;
+        end_unstarted(tx, &run, Status::Skipped, reason, now).await?;
+        last = Some(HeldEntry::of(&row, String::new())?);
+        skipped.push(run);
+    }
+    // They are all of one script: what else of it waited for them may start.
+    if let Some(entry) = last {
+        ready_next(tx, &entry).await?;
+    }
+    Ok(skipped)
 }
 
 /// A script's limit has changed: what waits follows it.
 pub(super) async fn set_concurrency(tx: &mut Tx<'_>, key: &str, concurrency: Option<u32>) -> Result<(), StoreError> {
     let sql = "UPDATE queue SET concurrency = $2 WHERE lane = $1 AND coalesce(concurrency, 0) <> coalesce($2, 0)";
     if tx.run(sql, args![key, concurrency.map(i64::from)]).await? > 0 {
-        fill(tx, &Lane(key.to_owned()), concurrency.map_or(i64::MAX, i64::from)).await?;
+        fill(tx, &Lane(key.to_owned()), concurrency.map(i64::from)).await?;
     }
     Ok(())
 }
@@ -246,7 +348,17 @@ pub(super) async fn cancel_lane(
     reason: &str,
     now: Time,
 ) -> Result<(Vec<String>, Vec<String>), StoreError> {
-    let sql = format!("SELECT run, state FROM queue WHERE lane = $1{}", tx.dialect.for_update());
+    cancel_where(tx, "lane", key, reason, now).await
+}
+
+async fn cancel_where(
+    tx: &mut Tx<'_>,
+    column: &str,
+    key: &str,
+    reason: &str,
+    now: Time,
+) -> Result<(Vec<String>, Vec<String>), StoreError> {
+    let sql = format!("SELECT run, state FROM queue WHERE {column} = $1{}", tx.dialect.for_update());
     let (mut cancelled, mut running) = (Vec::new(), Vec::new());
     for row in tx.all(sql, args![key]).await? {
         let run = row.text("run")?;
@@ -281,14 +393,10 @@ pub enum Cancelled {
 }
 
 async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Cancelled, StoreError> {
-    let unlocked = tx.first("SELECT lane, concurrency FROM queue WHERE run = $1", args![id]).await?;
+    let unlocked = tx.first("SELECT lane, concurrency, gate_most FROM queue WHERE run = $1", args![id]).await?;
     if let Some(row) = unlocked {
-        let entry = HeldEntry {
-            node: String::new(),
-            lane: Lane(row.text("lane")?),
-            concurrency: row.int_or_none("concurrency")?,
-        };
-        lock_lane(tx, &entry.lane, entry.concurrency).await?;
+        let entry = HeldEntry::of(&row, String::new())?;
+        lock_lane(tx, &entry.lane, entry.is_limited()).await?;
         let sql = format!("SELECT node FROM queue WHERE run = $1{}", tx.dialect.for_update());
         match tx.first(sql, args![id]).await?.map(|row| row.text_or_none("node")).transpose()? {
             Some(Some(node)) => {
@@ -351,7 +459,7 @@ async fn ready_due(tx: &mut Tx<'_>, now: Time) -> Result<Due, StoreError> {
     let all = i64::try_from(rows.len()).is_ok_and(|count| count < DUE_TOGETHER);
     for row in rows {
         let (id, lane, concurrency) = (row.text("run")?, Lane(row.text("lane")?), row.int_or_none("concurrency")?);
-        lock_lane(tx, &lane, concurrency).await?;
+        lock_lane(tx, &lane, concurrency.is_some()).await?;
         let look = look(tx, &lane, 0).await?;
         let most = concurrency.map(|most| u32::try_from(most).unwrap_or(u32::MAX));
         let place = place(tx, &lane, &look, most, None).await?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Everything about a run but what it wrote and the source that was sent along.
 pub(super) const RUN: &str =
-    "SELECT id, script, name, version, mode, schedule, cause, fire_time, status, reason, attempt, lost,
+    "SELECT id, script, name, version, mode, schedule, cause, fire_time, fire_local, fire_until, fire_count, stood_in, status, reason, attempt, lost,
     priority, created_at, run_at, started_at, finished_at, spec, args, args_blob, result, result_blob, result_bytes,
     result_kind, error, notes, fuel, memory, wall, labels, stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped,
     retry_of, created_by FROM runs";
@@ -46,6 +46,16 @@ pub struct NewRun {
     pub created_by: Option<String>,
     /// Whether it counts towards the bound of the queue.
     pub bounded: bool,
+    /// The schedule that makes it, by key.
+    pub schedule: Option<String>,
+    /// The instant that says it is due.
+    pub fire_time: Option<Time>,
+    /// The same in the schedule's zone, with its offset.
+    pub fire_local: Option<String>,
+    /// The backfill it is part of.
+    pub backfill: Option<String>,
+    /// What it stands before, beside its script's limit.
+    pub gate: Option<queue::Gate>,
 }
 
 impl NewRun {
@@ -56,9 +66,12 @@ impl NewRun {
             script: self.script.clone(),
             name: self.name.clone(),
             version: self.version,
-            schedule: None,
+            schedule: self.schedule.clone(),
             cause: self.cause,
-            fire_time: None,
+            fire_time: self.fire_time,
+            fire_local: self.fire_local.clone(),
+            fire_until: None,
+            stood_in: None,
             status: Status::Running,
             reason: None,
             attempt: 1,
@@ -159,8 +172,10 @@ pub struct Ended {
     pub next: Option<Time>,
     /// Whether parts of its output were kept while it ran.
     pub has_parts: bool,
-    /// Its script's key, when the script's runs are limited in number.
+    /// Its script's key, when others may wait for its end.
     pub lock: Option<String>,
+    /// Its schedule's key, and after how many failures in a row that is paused.
+    pub pauses: Option<(String, u32)>,
 }
 
 impl Ended {
@@ -224,6 +239,9 @@ pub(super) fn run_of(row: &Row) -> Result<Run, StoreError> {
         schedule: row.text_or_none("schedule")?,
         cause: row.word("cause", Cause::parse)?,
         fire_time: row.time_or_none("fire_time")?,
+        fire_local: row.text_or_none("fire_local")?,
+        fire_until: row.time_or_none("fire_until")?.zip(number("fire_count")?),
+        stood_in: row.text_or_none("stood_in")?,
         status: row.word("status", Status::parse)?,
         reason: row.text_or_none("reason")?,
         attempt: small("attempt")?,
@@ -306,6 +324,32 @@ async fn make(
     let run_at = new.run_at.unwrap_or(now).max(now);
     let place =
         if run_at > now { queue::AHEAD } else { queue::place(tx, &lane, &look, new.spec.concurrency, claim).await? };
+    write(tx, new, &lane, &place, claim, run_at, now).await?;
+    Ok(if place.state == queue::State::Claimed { Made::Claimed } else { Made::Waits })
+}
+
+/// Inserts a run that a schedule makes; its script's row is locked when anything may have to wait. With `hold` it waits for
+/// others of its gate. False when its fire time has a row already, or its script is gone.
+pub(super) async fn insert(tx: &mut Tx<'_>, new: &NewRun, hold: bool, now: Time) -> Result<bool, StoreError> {
+    let lane = queue::Lane::of(new.script.as_deref(), None);
+    let look = queue::look(tx, &lane, 0).await?;
+    if !look.has_script {
+        return Ok(false);
+    }
+    let place = if hold { look.held() } else { queue::place(tx, &lane, &look, new.spec.concurrency, None).await? };
+    write(tx, new, &lane, &place, None, new.run_at.unwrap_or(now), now).await
+}
+
+/// Writes the rows of a run. False when there is one for its fire time.
+async fn write(
+    tx: &mut Tx<'_>,
+    new: &NewRun,
+    lane: &queue::Lane,
+    place: &queue::Place,
+    claim: Option<&Claim>,
+    run_at: Time,
+    now: Time,
+) -> Result<bool, StoreError> {
     let status = match place.state {
         queue::State::Waiting => Status::Scheduled,
         queue::State::Held | queue::State::Ready => Status::Queued,
@@ -314,8 +358,9 @@ async fn make(
     let is_claimed = place.state == queue::State::Claimed;
     let (args, args_blob) = split(Some(&new.args));
     let sql = "INSERT INTO runs (id, script, name, version, entry, cause, status, attempt, priority, created_at, run_at, started_at,
-        spec, source, args, args_blob, labels, retry_of, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+        spec, source, args, args_blob, labels, retry_of, created_by, schedule, fire_time, fire_local, backfill)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+        ON CONFLICT DO NOTHING";
     let values = args![
         &*new.id,
         new.script.clone(),
@@ -336,9 +381,15 @@ async fn make(
         json(&new.labels)?,
         new.retry_of.clone(),
         new.created_by.clone(),
+        new.schedule.clone(),
+        stamp_of(new.fire_time),
+        new.fire_local.clone(),
+        new.backfill.clone(),
     ];
-    tx.run(sql, values).await?;
-    queue::insert(tx, &new.id, &lane, &place, new, claim, run_at).await?;
+    if tx.run(sql, values).await? == 0 {
+        return Ok(false);
+    }
+    queue::insert(tx, &new.id, lane, place, new, claim, run_at).await?;
     for (key, value) in &new.labels {
         let label = format!("{key}={value}");
         tx.run("INSERT INTO run_labels (label, run) VALUES ($1, $2)", args![label, &*new.id]).await?;
@@ -347,7 +398,7 @@ async fn make(
     for blob in args_blob.iter().chain(sent_along) {
         blobs::refer(tx, blob, blobs::Owner::Run, &new.id, now).await?;
     }
-    Ok(if is_claimed { Made::Claimed } else { Made::Waits })
+    Ok(true)
 }
 
 async fn forget(tx: &mut Tx<'_>, idempotency: Option<&Idempotency>) -> Result<(), StoreError> {
@@ -358,6 +409,11 @@ async fn forget(tx: &mut Tx<'_>, idempotency: Option<&Idempotency>) -> Result<()
 }
 
 async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time) -> Result<bool, StoreError> {
+    let is_final = ended.next.is_none();
+    let pauses = ended.pauses.as_ref().filter(|_| is_final);
+    if let Some((schedule, _)) = pauses {
+        super::schedules::lock(tx, schedule).await?;
+    }
     let held = match ended.next {
         // It goes on standing in the queue.
         Some(_) => queue::held_by(tx, id, token).await?,
@@ -376,7 +432,6 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
     }
     let (result, result_blob) = split(ended.result.as_ref());
     let notes = if ended.notes.is_empty() { None } else { Some(json(&ended.notes)?) };
-    let is_final = ended.next.is_none();
     let status = if is_final { ended.status } else { Status::Scheduled };
     let reason = (!is_final).then(|| "retry".to_owned());
     let sql = "UPDATE runs SET status = $2, reason = $3, mode = $4, result = $5, result_blob = $6, result_bytes = $7,
@@ -418,7 +473,38 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
         queue::wait_again(tx, id, next).await?;
     }
     queue::ready_next(tx, &held).await?;
+    if let Some((schedule, most)) = pauses {
+        count_failure(tx, schedule, *most, status, now).await?;
+    }
     Ok(true)
+}
+
+/// Counts a schedule's failures in a row, and pauses it when they are too many. Its row is locked.
+async fn count_failure(
+    tx: &mut Tx<'_>,
+    schedule: &str,
+    most: u32,
+    status: Status,
+    now: Time,
+) -> Result<(), StoreError> {
+    match status {
+        Status::Succeeded => {
+            tx.run("UPDATE schedules SET failures = 0 WHERE key = $1 AND failures > 0", args![schedule]).await?;
+        }
+        // Somebody's wish, and no failure.
+        Status::Cancelled => {}
+        _ => {
+            let sql =
+                "UPDATE schedules SET failures = failures + 1 WHERE key = $1 AND state = 'active' RETURNING failures";
+            let Some(row) = tx.first(sql, args![schedule]).await? else { return Ok(()) };
+            let failures = row.int("failures")?;
+            if failures >= i64::from(most) {
+                let reason = format!("{failures} runs in a row failed, the last one {status} (pause_on_failure)");
+                super::schedules::pause(tx, schedule, Some(reason), now).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Store {
@@ -489,15 +575,23 @@ impl Store {
         .await
     }
 
-    /// The result of a script's last succeeded run before this one.
-    pub async fn previous_result(&self, script: &str, before: &str) -> Result<Option<Value>, StoreError> {
-        let (script, before) = (script.to_owned(), before.to_owned());
+    /// The result of a schedule's last succeeded run before this one; of its script's, when it has no schedule.
+    pub async fn previous_result(
+        &self,
+        script: &str,
+        schedule: Option<&str>,
+        before: &str,
+    ) -> Result<Option<Value>, StoreError> {
+        let column = if schedule.is_some() { "schedule" } else { "script" };
+        let (key, before) = (schedule.unwrap_or(script).to_owned(), before.to_owned());
         self.read(move |tx| {
-            let (script, before) = (script.clone(), before.clone());
+            let (key, before) = (key.clone(), before.clone());
             Box::pin(async move {
-                let sql = "SELECT result, result_blob FROM runs WHERE script = $1 AND status = 'succeeded' AND id < $2
-                    ORDER BY id DESC LIMIT 1";
-                let Some(row) = tx.first(sql, args![script, before]).await? else { return Ok(None) };
+                let sql = format!(
+                    "SELECT result, result_blob FROM runs WHERE {column} = $1 AND status = 'succeeded' AND id < $2
+                    ORDER BY id DESC LIMIT 1"
+                );
+                let Some(row) = tx.first(sql, args![key, before]).await? else { return Ok(None) };
                 value_of(&row, "result", "result_blob")
             })
         })

@@ -1,7 +1,8 @@
 //! Scripts and their versions.
 
+use super::schedules::NewSchedule;
 use super::tx::{Row, Tx, args, json, stamp};
-use super::{Store, StoreError, blobs, queue};
+use super::{Store, StoreError, blobs, queue, schedules};
 use crate::clock::Time;
 use crate::script::{Facts, Script, Settings, Version};
 
@@ -37,6 +38,8 @@ pub struct NewVersion {
     pub settings: Option<Settings>,
     /// Where it is read from from now on; none: it is no linked script, or no longer.
     pub link: Option<String>,
+    /// The schedules that it brings along: those that an earlier version brought and this one does not go.
+    pub schedules: Vec<NewSchedule>,
 }
 
 /// What became of a version that was to be kept.
@@ -58,6 +61,8 @@ pub enum Deleted {
         /// Under way.
         running: Vec<String>,
     },
+    /// These schedules start it; it stays.
+    HasSchedules(Vec<String>),
     /// There is none.
     Unknown,
 }
@@ -113,6 +118,13 @@ pub(super) async fn lock(tx: &mut Tx<'_>, key: &str) -> Result<bool, StoreError>
 }
 
 async fn keep(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, StoreError> {
+    schedules::lock_own(tx, &new.key, &new.schedules).await?;
+    let kept = keep_version(tx, new, now).await?;
+    schedules::make_equal(tx, &new.key, &new.schedules, now).await?;
+    Ok(kept)
+}
+
+async fn keep_version(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, StoreError> {
     let found = if lock(tx, &new.key).await? { script(tx, &new.key).await? } else { None };
     let Some(old) = found else {
         let settings = json(&new.settings.clone().unwrap_or_default())?;
@@ -229,6 +241,21 @@ impl Store {
         .await
     }
 
+    /// Linked scripts whose links begin so and that active schedules start: key and link.
+    pub async fn scheduled_links(&self, beginning: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let (from, to) = (beginning.to_owned(), format!("{beginning}\u{10ffff}"));
+        self.read(move |tx| {
+            let (from, to) = (from.clone(), to.clone());
+            Box::pin(async move {
+                let sql = "SELECT key, link FROM scripts WHERE link >= $1 AND link < $2
+                    AND EXISTS (SELECT 1 FROM schedules WHERE script = scripts.key AND state = 'active')";
+                let rows = tx.all(sql, args![from, to]).await?;
+                rows.iter().map(|row| Ok((row.text("key")?, row.text("link")?))).collect()
+            })
+        })
+        .await
+    }
+
     /// Says what was found at a script's link.
     pub async fn set_link_state(&self, key: &str, state: &crate::script::LinkState) -> Result<(), StoreError> {
         let (key, state) = (key.to_owned(), json(state)?);
@@ -307,15 +334,24 @@ impl Store {
         .await
     }
 
-    /// Deletes a script with all its versions. Its runs stay; those that wait are cancelled.
-    pub async fn delete_script(&self, key: &str, now: Time) -> Result<Deleted, StoreError> {
+    /// Deletes a script with all its versions. Its runs stay; those that wait are cancelled. A script with schedules stays,
+    /// unless these are to be deleted too.
+    pub async fn delete_script(&self, key: &str, with_schedules: bool, now: Time) -> Result<Deleted, StoreError> {
         let key = key.to_owned();
         self.write(move |tx| {
             let key = key.clone();
             Box::pin(async move {
+                let of_script = schedules::of_script(tx, &key).await?;
+                if !of_script.is_empty() && !with_schedules {
+                    return Ok(Deleted::HasSchedules(of_script));
+                }
+                for id in &of_script {
+                    schedules::lock(tx, &id.to_ascii_lowercase()).await?;
+                }
                 if !lock(tx, &key).await? {
                     return Ok(Deleted::Unknown);
                 }
+                tx.run("DELETE FROM schedules WHERE script = $1", args![&*key]).await?;
                 let (cancelled, running) = queue::cancel_lane(tx, &key, "script_deleted", now).await?;
                 let versions = tx.all("SELECT number FROM versions WHERE script = $1", args![&*key]).await?;
                 for row in versions {

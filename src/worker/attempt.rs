@@ -215,7 +215,7 @@ impl Worker {
         let away = |error: StoreError| error.to_string();
         match (verb, &run.script) {
             ("previous_result", Some(script)) => {
-                match self.tools.store.previous_result(script, &run.id).await.map_err(away)? {
+                match self.tools.store.previous_result(script, run.schedule.as_deref(), &run.id).await.map_err(away)? {
                     None => Ok("null".into()),
                     Some(Value::Inline(text)) => Ok(text),
                     Some(Value::Blob(key)) => {
@@ -237,7 +237,7 @@ impl Worker {
             "run_id": run.id,
             "script": run.name,
             "version": run.version,
-            "schedule": run.schedule,
+            "schedule": run.spec.schedule,
             "cause": run.cause,
             "attempt": run.attempt,
             "lost_attempts": run.lost,
@@ -279,6 +279,7 @@ impl Worker {
                 next: None,
                 has_parts,
                 lock: lock_of(run),
+                pauses: run.schedule.clone().zip(run.spec.pause_after),
             });
         };
         let spec = &run.spec;
@@ -323,6 +324,7 @@ impl Worker {
             next: next.and_then(|delay| chrono::TimeDelta::from_std(delay).ok()).map(|delay| now + delay),
             has_parts,
             lock: lock_of(run),
+            pauses: run.schedule.clone().zip(run.spec.pause_after),
         })
     }
 
@@ -369,7 +371,7 @@ impl Worker {
     }
 }
 
-/// The script whose row is locked when a run of it ends: one whose runs are limited in number.
+/// The script whose row is locked when a run of it ends: one whose runs, or whose schedule's, may wait for that.
 fn lock_of(run: &Run) -> Option<String> {
-    run.script.clone().filter(|_| run.spec.concurrency.is_some())
+    run.script.clone().filter(|_| run.spec.concurrency.is_some() || run.spec.gated)
 }

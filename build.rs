@@ -1,0 +1,57 @@
+//! Packs the time zones that scripts see, which the guest's build brought, for this program to go by too.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=python-wasm/requirements.txt");
+    let source = source().ok_or("the time zones are not there; `make guest` brings them (python-wasm/README.md)")?;
+    println!("cargo::rerun-if-changed={}", source.display());
+    let release = fs::read_to_string(source.join("tzdata.zi"))?;
+    let release = release.lines().next().and_then(|line| line.strip_prefix("# version ")).ok_or("no release")?;
+    let mut zones = BTreeMap::new();
+    collect(&source, "", &mut zones)?;
+    // Each distinct file once: many names are aliases.
+    let (mut blob, mut places, mut table) = (Vec::new(), HashMap::new(), String::new());
+    for (name, bytes) in zones {
+        let at = *places.entry(bytes.clone()).or_insert(blob.len());
+        if at == blob.len() {
+            blob.extend_from_slice(&bytes);
+        }
+        writeln!(table, "    ({name:?}, {at}, {}),", bytes.len())?;
+    }
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("zones.bin"), blob)?;
+    let head = format!("const RELEASE: &str = {release:?};\nconst TABLE: &[(&str, usize, usize)] = &[\n");
+    fs::write(out.join("zones.rs"), format!("{head}{table}];\n"))?;
+    Ok(())
+}
+
+/// Where the guest's build put the pinned release (`tzdata` from PyPI).
+fn source() -> Option<PathBuf> {
+    let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR").ok()?);
+    let versions = fs::read_dir(here.join("python-wasm/out/venv/lib")).ok()?;
+    let folders = versions.flatten().map(|version| version.path().join("site-packages/tzdata/zoneinfo"));
+    folders.into_iter().find(|folder| folder.join("tzdata.zi").exists())
+}
+
+/// Every TZif file under a directory, by the zone's name.
+fn collect(dir: &Path, prefix: &str, zones: &mut BTreeMap<String, Vec<u8>>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let Some(file) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let name = format!("{prefix}{file}");
+        if path.is_dir() {
+            collect(&path, &format!("{name}/"), zones)?;
+        } else {
+            let bytes = fs::read(&path)?;
+            if bytes.starts_with(b"TZif") && name != "Factory" {
+                zones.insert(name, bytes);
+            }
+        }
+    }
+    Ok(())
+}

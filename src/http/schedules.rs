@@ -1,0 +1,788 @@
+//! Schedules: making, changing, pausing, triggering and deleting them, and what they will do.
+
+use super::body::{self, Fields, Query};
+use super::launch::wait_of;
+use super::problem::Problem;
+use super::{App, Part};
+use crate::access::Caller;
+use crate::api::{BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
+use crate::blobs::Kind;
+use crate::clock::{Time, rfc3339};
+use crate::limits::Asked;
+use crate::run::{Cause, INLINE, PRIORITIES, Value, new_id};
+use crate::schedule::{Origin, STATES, Schedule, State as Standing};
+use crate::script::{Name, Script};
+use crate::store::queue::Gate;
+use crate::store::runs::NewRun;
+use crate::store::schedules::{KeptSchedule, NewSchedule, ScheduleFilter};
+use crate::timetable::{self, Around, chance, trigger_of};
+use crate::trigger::{MAX_PREVIEW, Trigger};
+use crate::zone;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use bytes::Bytes;
+use chrono::TimeDelta;
+use serde_json::{Map, Value as Any};
+
+/// The largest request: a trigger, and arguments.
+const MOST: usize = 1 << 20;
+/// Most fire times of one backfill.
+const MOST_BACKFILLED: usize = 1_000;
+/// What a backfill's runs stand behind everything else by, unless told otherwise.
+const BACKFILL_PRIORITY: i64 = -10;
+/// How often a change that met another one is tried again.
+const TRIES: usize = 3;
+
+impl App {
+    /// The schedule of that id, if the caller may touch its script.
+    async fn schedule_for(&self, caller: &Caller, id: &str) -> Result<Schedule, Problem> {
+        let name = Name::parse(id).map_err(|error| Problem::bad("bad_name", error.to_string()).field("id"))?;
+        let found = self.store.schedule(name.key()).await?;
+        let schedule =
+            found.ok_or_else(|| Problem::not_found("no_such_schedule", format!("there is no schedule {name}")))?;
+        let script = self.store.script(&schedule.script).await?;
+        self.check_reach(caller, &schedule.script, script.as_ref())?;
+        Ok(schedule)
+    }
+
+    fn show(&self, schedule: &Schedule) -> Result<ScheduleBody, Problem> {
+        let trigger = trigger_of(schedule).map_err(|why| {
+            tracing::error!(schedule = %schedule.id, why, "a stored trigger cannot be read");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "the schedule's trigger cannot be read any more",
+            )
+        })?;
+        Ok(ScheduleBody::new(schedule, &trigger, &self.rules.runs.job_defaults))
+    }
+
+    /// The schedules that start a script.
+    pub(super) async fn schedules_of(&self, script: &Script) -> Result<Vec<ScheduleBody>, Problem> {
+        let filter =
+            ScheduleFilter { scripts: Some(vec![script.key.clone()]), limit: 1000, ..ScheduleFilter::default() };
+        self.store.schedules(filter).await?.iter().map(|schedule| self.show(schedule)).collect()
+    }
+
+    async fn shown(&self, key: &str) -> Result<ScheduleBody, Problem> {
+        match self.store.schedule(key).await? {
+            Some(schedule) => self.show(&schedule),
+            None => Err(Problem::not_found("no_such_schedule", "the schedule was deleted meanwhile")),
+        }
+    }
+
+    fn zone_of<'a>(&'a self, script: &'a Script) -> &'a str {
+        let settings = &script.settings;
+        let own = settings.timezone.as_deref().or(script.version.table.timezone.as_deref());
+        own.unwrap_or(&self.rules.runs.timezone)
+    }
+
+    /// The script that a request names.
+    async fn script_named(&self, caller: &Caller, asked: &Map<String, Any>) -> Result<Option<Script>, Problem> {
+        match asked.get("script") {
+            None | Some(Any::Null) => Ok(None),
+            Some(Any::String(name)) => match self.script_for(caller, name).await {
+                Err(problem) if problem.code == "no_such_script" => {
+                    Err(Problem::invalid("script", problem.detail).code("no_such_script"))
+                }
+                found => found.map(Some),
+            },
+            Some(_) => Err(Problem::invalid("script", "script is the name of a script")),
+        }
+    }
+
+    /// Reads what is asked for, and checks it against the script.
+    fn plan(
+        &self,
+        asked: &Map<String, Any>,
+        id: &Name,
+        script: &Script,
+        existing: Option<&Schedule>,
+        caller: &Caller,
+    ) -> Result<NewSchedule, Problem> {
+        let around = Around {
+            timezone: self.zone_of(script),
+            now: self.clock.now(),
+            origin: Origin::Request,
+            existing,
+            chance: chance(),
+        };
+        let mut new = timetable::read(asked, id, &script.key, &around)?;
+        new.created_by = caller.id().map(str::to_owned);
+        if let Some(args) = new.settings.args.clone() {
+            body::arguments(Some(args))?;
+        }
+        if new.settings.version.is_some_and(|version| version < 1 || version > script.latest) {
+            return Err(Problem::no_such_version(script, new.settings.version.unwrap_or_default()));
+        }
+        let limits = Asked::read(&new.settings.limits)?;
+        let defaults = self.rules.runs.scheduled_defaults();
+        // What a schedule asks for beyond that is granted to its script, or not: here only what can never be is refused.
+        let (limits, _) = limits.in_force(&limits.above(&defaults), &defaults, &self.rules.runs.ceiling);
+        self.check_limits(&limits)?;
+        Ok(new)
+    }
+
+    /// Keeps a schedule, and tells of it.
+    async fn keep(&self, new: NewSchedule, expected: Option<i64>, query: &Query) -> Result<Option<Response>, Problem> {
+        if query.flag("dry_run", false)? {
+            return Ok(Some(self.dry(&new)?.into_response()));
+        }
+        let key = new.key.clone();
+        let status = match self.store.keep_schedule(new, expected, self.clock.now()).await? {
+            KeptSchedule::Created => StatusCode::CREATED,
+            KeptSchedule::Changed => StatusCode::OK,
+            KeptSchedule::Taken => return Ok(None),
+            KeptSchedule::NoScript => {
+                return Err(Problem::not_found("no_such_script", "the script was deleted meanwhile"));
+            }
+        };
+        self.wake.schedules.notify_one();
+        let body = self.shown(&key).await?;
+        let place = HeaderValue::from_str(&format!("/v1/schedules/{}", body.id));
+        let mut response = (status, Json(body)).into_response();
+        if let Ok(place) = place {
+            response.headers_mut().insert(header::LOCATION, place);
+        }
+        Ok(Some(response))
+    }
+
+    /// What would be kept.
+    fn dry(&self, new: &NewSchedule) -> Result<Json<ScheduleBody>, Problem> {
+        let now = self.clock.now();
+        let schedule = Schedule {
+            id: new.id.clone(),
+            key: new.key.clone(),
+            script: new.script.clone(),
+            script_name: new.script.clone(),
+            origin: new.origin,
+            settings: new.settings.clone(),
+            trigger: new.trigger.clone(),
+            state: new.state,
+            reason: None,
+            revision: 0,
+            cursor: new.cursor,
+            next_fire_at: new.next.map(|next| next.0),
+            next_due_at: new.next.map(|next| next.1),
+            fired: 0,
+            last_run: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.show(&schedule).map(Json)
+    }
+
+    /// The run that a schedule starts now, or for a fire time.
+    async fn run_of(
+        &self,
+        schedule: &Schedule,
+        trigger: &Trigger,
+        args: Option<Any>,
+        cause: Cause,
+        now: Time,
+    ) -> Result<NewRun, Problem> {
+        let gone = || Problem::not_found("no_such_script", "the script was deleted meanwhile");
+        let script = self.store.script(&schedule.script).await?.ok_or_else(gone)?;
+        let version = match schedule.settings.version {
+            Some(number) if number != script.version.number => {
+                let version = self.store.version(&script.key, number).await?;
+                version.ok_or_else(|| Problem::no_such_version(&script, number))?
+            }
+            _ => script.version.clone(),
+        };
+        let text = body::arguments(args.or_else(|| schedule.settings.args.clone()))?;
+        let args = if text.len() <= INLINE {
+            Value::Inline(text)
+        } else {
+            Value::Blob(self.put_blob(Kind::Value, Bytes::from(text), now).await?)
+        };
+        let granted = self.store.granted_limits(&script.key).await?;
+        let zone = trigger.zone().name();
+        let made = self.rules.runs.run_of_schedule(schedule, &script, &version, &granted, zone, args, cause, now);
+        made.map_err(|why| Problem::invalid("limits", why))
+    }
+}
+
+/// The fields of a request that is an object.
+async fn object(request: Request) -> Result<Map<String, Any>, Problem> {
+    let content = body::read(request.into_body(), MOST).await?;
+    let names: Vec<&str> = timetable::names().collect();
+    Ok(Fields::read(&content, &names)?.rest())
+}
+
+/// List schedules
+#[utoipa::path(
+    get, path = "/v1/schedules", tag = "schedules", operation_id = "list_schedules",
+    params(
+        ("script" = Option<String>, Query, description = "Of these scripts"),
+        ("state" = Option<String>, Query, description = "active, paused or finished"),
+        ("limit" = Option<usize>, Query, description = "How many; 100 unless told, at most 1000"),
+        ("cursor" = Option<String>, Query, description = "Where the last page ended"),
+    ),
+    responses(
+        (status = 200, description = "Schedules by id", body = Page<ScheduleBody>),
+        (status = "4XX", description = "The list cannot be had so", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_schedules(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Json<Page<ScheduleBody>>, Problem> {
+    let query = Query::read(request.uri().query(), &["script", "state", "limit", "cursor"])?;
+    let limit = query.limit(100, 1000)?;
+    let mut scripts = Vec::new();
+    for name in query.many("script") {
+        scripts.push(Name::parse(name)?.key().to_owned());
+    }
+    let scripts = match (scripts.is_empty(), app.reach_of(&caller).await?) {
+        (true, reach) => reach,
+        (false, None) => Some(scripts),
+        (false, Some(reach)) => Some(scripts.into_iter().filter(|script| reach.contains(script)).collect()),
+    };
+    let state = query.parse("state", |word| {
+        let words: Vec<&str> = STATES.iter().map(|state| state.as_str()).collect();
+        Standing::parse(word)
+            .ok_or_else(|| format!("{:?} is no state; there are {}", body::short(word), words.join(", ")))
+    })?;
+    let after = query.one("cursor")?.map(str::to_ascii_lowercase);
+    let mut found = app.store.schedules(ScheduleFilter { scripts, state, after, limit: limit + 1 }).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next_cursor = if more { found.last().map(|schedule| schedule.key.clone()) } else { None };
+    let items = found.iter().map(|schedule| app.show(schedule)).collect::<Result<_, _>>()?;
+    Ok(Json(Page { items, next_cursor }))
+}
+
+/// Make a schedule
+///
+/// Without a trigger it runs once, now. An id that is taken is a conflict, unless `replace_existing`.
+#[utoipa::path(
+    post, path = "/v1/schedules", tag = "schedules", operation_id = "create_schedule",
+    params(
+        ("replace_existing" = Option<bool>, Query, description = "Whether a schedule of that id is changed"),
+        ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
+    ),
+    request_body(content = super::docs::ScheduleRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "It was there, and is so now; or what would be kept", body = ScheduleBody),
+        (status = 201, description = "It was made", body = ScheduleBody),
+        (status = "4XX", description = "Nothing was kept", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn create_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::read(request.uri().query(), &["replace_existing", "dry_run"])?;
+    let replace = query.flag("replace_existing", false)?;
+    let asked = object(request).await?;
+    let script = app.script_named(&caller, &asked).await?;
+    let script = script.ok_or_else(|| Problem::invalid("script", "a schedule starts a script: name it"))?;
+    let id = match asked.get("id") {
+        None | Some(Any::Null) => {
+            let random = new_id(app.clock.now());
+            let stem: String = script.name.chars().take(90).collect();
+            Name::parse(&format!("{stem}-{}", &random[random.len() - 8..]))
+        }
+        Some(Any::String(id)) => Name::parse(id),
+        Some(_) => return Err(Problem::invalid("id", "id is a text")),
+    };
+    let id = id.map_err(|error| Problem::invalid("id", error.to_string()).code("bad_name"))?;
+    for _ in 0..TRIES {
+        let existing = app.store.schedule(id.key()).await?;
+        if let Some(existing) = &existing {
+            let other = app.store.script(&existing.script).await?;
+            app.check_reach(&caller, &existing.script, other.as_ref())?;
+            if !replace {
+                let detail = format!(
+                    "there is a schedule {id} already; PUT /v1/schedules/{id}, or ?replace_existing=true, changes it"
+                );
+                return Err(Problem::conflict("schedule_exists", detail).field("id"));
+            }
+        }
+        let new = app.plan(&asked, &id, &script, existing.as_ref(), &caller)?;
+        if let Some(response) = app.keep(new, existing.map(|existing| existing.revision), &query).await? {
+            return Ok(response);
+        }
+    }
+    Err(changed())
+}
+
+fn changed() -> Problem {
+    Problem::conflict("changed_meanwhile", "somebody else is changing this schedule; try again").retry_after(1)
+}
+
+/// Look at a schedule
+#[utoipa::path(
+    get, path = "/v1/schedules/{id}", tag = "schedules", operation_id = "get_schedule",
+    params(("id" = String, Path, description = "The schedule")),
+    responses(
+        (status = 200, description = "The schedule", body = ScheduleBody),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+) -> Result<Json<ScheduleBody>, Problem> {
+    let schedule = app.schedule_for(&caller, &id).await?;
+    app.show(&schedule).map(Json)
+}
+
+/// Make a schedule, or make it so
+///
+/// What is not said is as it is by default. A trigger that stays the same keeps its phase and fires nothing.
+#[utoipa::path(
+    put, path = "/v1/schedules/{id}", tag = "schedules", operation_id = "put_schedule",
+    params(
+        ("id" = String, Path, description = "The schedule"),
+        ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
+    ),
+    request_body(content = super::docs::ScheduleRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "It was there, and is so now; or what would be kept", body = ScheduleBody),
+        (status = 201, description = "It was made", body = ScheduleBody),
+        (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn put_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::read(request.uri().query(), &["dry_run"])?;
+    let mut asked = object(request).await?;
+    let name = Name::parse(&id).map_err(|error| Problem::bad("bad_name", error.to_string()).field("id"))?;
+    if let Some(other) = asked.remove("id")
+        && other.as_str().and_then(|other| Name::parse(other).ok()).is_none_or(|other| other != name)
+    {
+        return Err(Problem::invalid("id", "the id in the body is not the one in the address"));
+    }
+    for _ in 0..TRIES {
+        let existing = match app.store.schedule(name.key()).await? {
+            Some(_) => Some(app.schedule_for(&caller, &id).await?),
+            None => None,
+        };
+        let script = match (app.script_named(&caller, &asked).await?, &existing) {
+            (Some(script), _) => script,
+            (None, Some(existing)) => app.script_for(&caller, &existing.script_name).await?,
+            (None, None) => return Err(Problem::invalid("script", "a schedule starts a script: name it")),
+        };
+        let mut asked = asked.clone();
+        if let (None, Some(existing)) = (asked.get("trigger"), &existing) {
+            asked.insert("trigger".into(), existing.trigger.clone());
+        }
+        let new = app.plan(&asked, &name, &script, existing.as_ref(), &caller)?;
+        if let Some(response) = app.keep(new, existing.map(|existing| existing.revision), &query).await? {
+            return Ok(response);
+        }
+    }
+    Err(changed())
+}
+
+/// Change parts of a schedule
+///
+/// What is null is as it is by default again.
+#[utoipa::path(
+    patch, path = "/v1/schedules/{id}", tag = "schedules", operation_id = "patch_schedule",
+    params(
+        ("id" = String, Path, description = "The schedule"),
+        ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
+    ),
+    request_body(content = super::docs::ScheduleRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The schedule as it is now; or what would be kept", body = ScheduleBody),
+        (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn patch_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::read(request.uri().query(), &["dry_run"])?;
+    let asked = object(request).await?;
+    if asked.contains_key("id") {
+        return Err(Problem::invalid("id", "an id does not change: make another schedule and delete this one"));
+    }
+    if asked.get("trigger").is_some_and(Any::is_null) {
+        return Err(Problem::invalid("trigger", "a schedule has a trigger; to stop it, pause or delete it"));
+    }
+    for _ in 0..TRIES {
+        let existing = app.schedule_for(&caller, &id).await?;
+        let name = Name::parse(&existing.id)?;
+        let script = match app.script_named(&caller, &asked).await? {
+            Some(script) => script,
+            None => app.script_for(&caller, &existing.script_name).await?,
+        };
+        let mut whole = timetable::as_asked(&existing);
+        whole.extend(asked.clone());
+        // Another zone alone means the same trigger there.
+        if let (Some(zone), None) = (asked.get("timezone").filter(|zone| !zone.is_null()), asked.get("trigger"))
+            && let Some(Any::Object(trigger)) = whole.get_mut("trigger")
+        {
+            trigger.insert("timezone".into(), zone.clone());
+        }
+        let new = app.plan(&whole, &name, &script, Some(&existing), &caller)?;
+        if let Some(response) = app.keep(new, Some(existing.revision), &query).await? {
+            return Ok(response);
+        }
+    }
+    Err(changed())
+}
+
+/// Delete a schedule
+///
+/// Its runs stay; those that wait for their start are skipped.
+#[utoipa::path(
+    delete, path = "/v1/schedules/{id}", tag = "schedules", operation_id = "delete_schedule",
+    params(("id" = String, Path, description = "The schedule")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+) -> Result<StatusCode, Problem> {
+    let schedule = app.schedule_for(&caller, &id).await?;
+    let gone = app.store.delete_schedule(&schedule.key, app.clock.now()).await?;
+    let gone = gone.ok_or_else(|| Problem::not_found("no_such_schedule", "the schedule was deleted meanwhile"))?;
+    gone.skipped.iter().for_each(|id| app.wake.ring_ended(id));
+    app.wake.ring_queued();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Pause a schedule
+///
+/// While it is paused its fire times leave no rows; runs that wait for their start are skipped.
+#[utoipa::path(
+    post, path = "/v1/schedules/{id}/pause", tag = "schedules", operation_id = "pause_schedule",
+    params(("id" = String, Path, description = "The schedule")),
+    responses(
+        (status = 200, description = "It is paused", body = ScheduleBody),
+        (status = "4XX", description = "It is not", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn pause_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+) -> Result<Json<ScheduleBody>, Problem> {
+    let schedule = app.schedule_for(&caller, &id).await?;
+    let paused = app.store.pause_schedule(&schedule.key, None, app.clock.now()).await?;
+    let finished = || Problem::conflict("schedule_finished", "the schedule can fire no more");
+    let paused = paused.ok_or_else(finished)?;
+    paused.skipped.iter().for_each(|id| app.wake.ring_ended(id));
+    app.wake.ring_queued();
+    app.shown(&schedule.key).await.map(Json)
+}
+
+/// Let a schedule fire again
+///
+/// From now on; or from a time in the past, under its misfire policy.
+#[utoipa::path(
+    post, path = "/v1/schedules/{id}/resume", tag = "schedules", operation_id = "resume_schedule",
+    params(("id" = String, Path, description = "The schedule")),
+    request_body(content = super::docs::ResumeRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "It fires, or has nothing left to fire", body = ScheduleBody),
+        (status = "4XX", description = "It does not", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn resume_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+    request: Request,
+) -> Result<Json<ScheduleBody>, Problem> {
+    let content = body::read(request.into_body(), MOST).await?;
+    let from = resume_from(&content, app.clock.now())?;
+    for _ in 0..TRIES {
+        let schedule = app.schedule_for(&caller, &id).await?;
+        let now = app.clock.now();
+        if schedule.state == Standing::Active && from.is_none() {
+            return app.show(&schedule).map(Json);
+        }
+        let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
+        let cursor = from.map_or(now, |from| from - TimeDelta::microseconds(1));
+        let next = timetable::first(&trigger, cursor, chance())?;
+        if app.store.resume_schedule(&schedule.key, schedule.revision, cursor, next, now).await? {
+            app.wake.schedules.notify_one();
+            return app.shown(&schedule.key).await.map(Json);
+        }
+    }
+    Err(changed())
+}
+
+/// `{"from": "2026-01-01T00:00:00Z"}`, or nothing.
+fn resume_from(content: &[u8], now: Time) -> Result<Option<Time>, Problem> {
+    let from: Option<String> = Fields::read(content, &["from"])?.take("from")?;
+    let Some(text) = from else { return Ok(None) };
+    let from = body::parse_time(&text, now).map_err(|why| Problem::invalid("from", why))?;
+    if from > now {
+        return Err(Problem::invalid("from", "from lies in the past; to fire from a later time on, set start_date"));
+    }
+    Ok(Some(from))
+}
+
+/// Start a schedule's script now
+///
+/// Whatever its state; its fire times stay as they are.
+#[utoipa::path(
+    post, path = "/v1/schedules/{id}/trigger", tag = "schedules", operation_id = "trigger_schedule",
+    params(
+        ("id" = String, Path, description = "The schedule"),
+        ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
+    ),
+    request_body(content = super::docs::TriggerNowRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The run has ended", body = RunBody),
+        (status = 201, description = "The run", body = RunBody),
+        (status = 202, description = "The run has not ended yet", body = RunBody),
+        (status = "4XX", description = "None was made", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn trigger_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::read(request.uri().query(), &["wait"])?;
+    let wait = wait_of(&query)?;
+    let content = body::read(request.into_body(), MOST).await?;
+    let args = Fields::read(&content, &["args"])?.raw("args").filter(|args| !args.is_null());
+    let schedule = app.schedule_for(&caller, &id).await?;
+    let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
+    let now = app.clock.now();
+    let mut new = app.run_of(&schedule, &trigger, args, Cause::Manual, now).await?;
+    (new.created_by, new.bounded) = (caller.id().map(str::to_owned), true);
+    app.launch(new, Vec::new(), None, wait, now).await
+}
+
+/// Run for fire times in the past
+///
+/// `missing` (unless told otherwise): those without a run that succeeded or still may; `all`: every one. The runs stand
+/// behind others, and `concurrency` of them run at once.
+#[utoipa::path(
+    post, path = "/v1/schedules/{id}/backfill", tag = "schedules", operation_id = "backfill_schedule",
+    params(("id" = String, Path, description = "The schedule")),
+    request_body(content = super::docs::BackfillRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "There was nothing to run for, or what would be run", body = BackfillBody),
+        (status = 201, description = "The runs are there", body = BackfillBody),
+        (status = "4XX", description = "None was made", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn backfill_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::read(request.uri().query(), &["dry_run"])?;
+    let content = body::read(request.into_body(), MOST).await?;
+    let mut fields = Fields::read(&content, &["from", "until", "which", "concurrency", "priority"])?;
+    let now = app.clock.now();
+    let mut time = |field: &str| -> Result<Option<Time>, Problem> {
+        let text: Option<String> = fields.take(field)?;
+        text.map(|text| body::parse_time(&text, now)).transpose().map_err(|why| Problem::invalid(field, why))
+    };
+    let from =
+        time("from")?.ok_or_else(|| Problem::invalid("from", "from is needed: a time, or 7d for so long ago"))?;
+    let until = time("until")?.unwrap_or(now);
+    if until > now || from > until {
+        return Err(Problem::invalid("until", "a backfill is for the past: from, then until, then now"));
+    }
+    let only_missing = match fields.take::<String>("which")?.as_deref() {
+        None | Some("missing") => true,
+        Some("all") => false,
+        Some(other) => {
+            return Err(Problem::invalid("which", format!("{:?} is neither missing nor all", body::short(other))));
+        }
+    };
+    let concurrency: u32 = fields.take("concurrency")?.unwrap_or(1);
+    if !(1..=1000).contains(&concurrency) {
+        return Err(Problem::invalid("concurrency", "concurrency is between 1 and 1000"));
+    }
+    let priority: i64 = fields.take("priority")?.unwrap_or(BACKFILL_PRIORITY);
+    if !PRIORITIES.contains(&priority) {
+        let detail = format!("priority is between {} and {}", PRIORITIES.start(), PRIORITIES.end());
+        return Err(Problem::invalid("priority", detail));
+    }
+    let schedule = app.schedule_for(&caller, &id).await?;
+    let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
+    // Its start is no bound here: somebody asks for what was before it was made.
+    let bounded = |error| Problem::from(timetable::BadSchedule::trigger(&error));
+    let found = trigger.fires_between(from - TimeDelta::microseconds(1), until, MOST_BACKFILLED).map_err(bounded)?;
+    if found.more {
+        let last = found.fires.last().map(|fire| rfc3339(fire.at)).unwrap_or_default();
+        let detail = format!(
+            "that is more than {MOST_BACKFILLED} fire times, which one request may ask for; the first {MOST_BACKFILLED} end at {last}"
+        );
+        return Err(Problem::invalid("until", detail).code("too_many_fire_times"));
+    }
+    let done = if only_missing { app.store.fire_times_done(&schedule.key, from, until).await? } else { Vec::new() };
+    let wanted: Vec<_> = found.fires.iter().filter(|fire| !done.contains(&fire.at)).collect();
+    let backfill = new_id(now);
+    let mut body = BackfillBody {
+        id: backfill.clone(),
+        schedule: schedule.id.clone(),
+        fire_times: wanted.iter().map(|fire| rfc3339(fire.at)).collect(),
+        left_out: (found.fires.len() - wanted.len()) as u64,
+        runs: Vec::new(),
+    };
+    if wanted.is_empty() || query.flag("dry_run", false)? {
+        return Ok((StatusCode::OK, Json(body)).into_response());
+    }
+    let like = app.run_of(&schedule, &trigger, None, Cause::Backfill, now).await?;
+    let runs: Vec<NewRun> = wanted
+        .iter()
+        .zip(1..)
+        .map(|(fire, tick)| {
+            let mut new = like.clone();
+            new.id = new_id(now + TimeDelta::microseconds(tick));
+            (new.priority, new.created_by) = (priority, caller.id().map(str::to_owned));
+            (new.fire_time, new.fire_local) = (Some(fire.at), Some(fire.rfc3339()));
+            new.backfill = Some(backfill.clone());
+            new.gate = Some(Gate { name: backfill.clone(), most: Some(concurrency) });
+            new.spec.gated = true;
+            new
+        })
+        .collect();
+    body.runs = runs.iter().map(|run| run.id.clone()).collect();
+    app.store.backfill(runs, now).await?;
+    app.wake.ring_queued();
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+/// A schedule's next fire times
+#[utoipa::path(
+    get, path = "/v1/schedules/{id}/preview", tag = "schedules", operation_id = "preview_schedule",
+    params(
+        ("id" = String, Path, description = "The schedule"),
+        ("from" = Option<String>, Query, description = "Strictly after this time; now unless told"),
+        ("count" = Option<usize>, Query, description = "How many; 10 unless told, at most 1000"),
+    ),
+    responses(
+        (status = 200, description = "Fire times", body = PreviewBody),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn preview_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+    request: Request,
+) -> Result<Json<PreviewBody>, Problem> {
+    let query = Query::read(request.uri().query(), &["from", "count"])?;
+    let now = app.clock.now();
+    let schedule = app.schedule_for(&caller, &id).await?;
+    let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
+    let from = query.time("from", now)?.unwrap_or(now);
+    preview(&trigger, from, query.limit_named("count", 10, MAX_PREVIEW)?)
+}
+
+/// The next fire times of a trigger that is sent along
+///
+/// Nothing is kept: this is how to find out whether a trigger is understood, and how.
+#[utoipa::path(
+    post, path = "/v1/triggers/preview", tag = "schedules", operation_id = "preview_trigger",
+    request_body(content = super::docs::PreviewRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Fire times", body = PreviewBody),
+        (status = "4XX", description = "The trigger is not understood", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn preview_trigger(State(app): State<App>, request: Request) -> Result<Json<PreviewBody>, Problem> {
+    let content = body::read(request.into_body(), MOST).await?;
+    let mut fields = Fields::read(&content, &["trigger", "timezone", "from", "count"])?;
+    let now = app.clock.now();
+    let asked = fields.raw("trigger").filter(|trigger| !trigger.is_null());
+    let asked = asked.ok_or_else(|| Problem::invalid("trigger", "there is no trigger to look at"))?;
+    let timezone: Option<String> = fields.take("timezone")?;
+    let from = fields.take::<String>("from")?.map(|text| body::parse_time(&text, now)).transpose();
+    let from = from.map_err(|why| Problem::invalid("from", why))?.unwrap_or(now);
+    let count: usize = fields.take("count")?.unwrap_or(10);
+    if !(1..=MAX_PREVIEW).contains(&count) {
+        return Err(Problem::invalid("count", format!("count is between 1 and {MAX_PREVIEW}")));
+    }
+    let timezone = timezone.as_deref().unwrap_or(&app.rules.runs.timezone);
+    let trigger = timetable::read_trigger(&asked, timezone, now)?;
+    trigger.validate(from.min(now)).map_err(|error| timetable::BadSchedule::trigger(&error))?;
+    preview(&trigger, from, count)
+}
+
+fn preview(trigger: &Trigger, from: Time, count: usize) -> Result<Json<PreviewBody>, Problem> {
+    let fires = trigger.preview(from, count).map_err(|error| timetable::BadSchedule::trigger(&error))?;
+    Ok(Json(PreviewBody {
+        trigger: trigger.to_json(),
+        text: trigger.to_string(),
+        timezone: trigger.zone().name().to_owned(),
+        notes: trigger.notes().to_vec(),
+        fires: fires.iter().map(FireBody::from).collect(),
+    }))
+}
+
+/// How the whole scheduler stands
+#[utoipa::path(
+    get, path = "/v1/scheduler", tag = "schedules", operation_id = "get_scheduler",
+    responses(
+        (status = 200, description = "Whether anything fires, by which zones", body = SchedulerBody),
+        (status = "4XX", description = "It is not told", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_scheduler(State(app): State<App>) -> Result<Json<SchedulerBody>, Problem> {
+    let whole = app.store.scheduler().await?;
+    Ok(Json(SchedulerBody {
+        paused: whole.paused,
+        timezone: app.rules.runs.timezone.clone(),
+        tzdata: zone::installed().release().to_owned(),
+        next_fire_at: app.store.next_schedule().await?.map(rfc3339),
+    }))
+}
+
+/// Pause all schedules
+#[utoipa::path(
+    post, path = "/v1/scheduler/pause", tag = "schedules", operation_id = "pause_scheduler",
+    responses(
+        (status = 200, description = "Nothing fires", body = SchedulerBody),
+        (status = "4XX", description = "It is not paused", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn pause_scheduler(State(app): State<App>) -> Result<Json<SchedulerBody>, Problem> {
+    app.store.pause_scheduler().await?;
+    get_scheduler(State(app)).await
+}
+
+/// Let all schedules fire again
+///
+/// From now on; or from a time in the past, each under its misfire policy.
+#[utoipa::path(
+    post, path = "/v1/scheduler/resume", tag = "schedules", operation_id = "resume_scheduler",
+    request_body(content = super::docs::ResumeRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "They fire", body = SchedulerBody),
+        (status = "4XX", description = "They do not", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn resume_scheduler(State(app): State<App>, request: Request) -> Result<Json<SchedulerBody>, Problem> {
+    let content = body::read(request.into_body(), MOST).await?;
+    let now = app.clock.now();
+    let from = resume_from(&content, now)?;
+    app.store.resume_scheduler(Some(from.unwrap_or(now))).await?;
+    app.wake.schedules.notify_one();
+    get_scheduler(State(app)).await
+}

@@ -1,0 +1,163 @@
+//! From a script and what is asked of it to a run that can be made: whoever asks, request, schedule or another run.
+
+use crate::clock::Time;
+use crate::limits::{Asked, NotGranted};
+use crate::run::{Cause, RETRY_ON, Spec, Value, new_id};
+use crate::schedule::{Policies, Schedule};
+use crate::script::{Script, Settings, Version};
+use crate::store::runs::NewRun;
+use cronbox_runtime::Limits;
+use std::time::Duration;
+
+/// Wall-clock time of runs that a schedule starts and that ask for none: nobody waits for them.
+pub const SCHEDULED_WALL: Duration = Duration::from_secs(15 * 60);
+
+/// What the operator decides about runs.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The limits of a run that asks for none.
+    pub defaults: Limits,
+    /// The largest limits.
+    pub ceiling: Limits,
+    /// The least memory a run can have, in bytes.
+    pub interpreter_memory: u64,
+    /// The zone of scripts that name none.
+    pub timezone: String,
+    /// The policies of schedules that name none.
+    pub job_defaults: Policies,
+}
+
+/// Where a run's source is.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Its script's key; none for source that was sent along.
+    pub script: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: Option<i64>,
+    /// The blob; none when the source stands in the run's row.
+    pub blob: Option<String>,
+    /// The blob of its code object.
+    pub code: Option<String>,
+    /// The source's path.
+    pub main: String,
+    /// The source itself, when it is small and was sent along.
+    pub source: Option<Vec<u8>>,
+}
+
+impl Files {
+    /// Those of a script's version.
+    pub fn of(script: &Script, version: &Version) -> Self {
+        Files {
+            script: Some(script.key.clone()),
+            name: script.name.clone(),
+            version: Some(version.number),
+            blob: Some(version.blob.clone()),
+            code: version.usable_code().map(str::to_owned),
+            main: version.main.clone(),
+            source: None,
+        }
+    }
+}
+
+impl Rules {
+    /// The limits of runs that a schedule starts.
+    pub fn scheduled_defaults(&self) -> Limits {
+        Limits { wall: SCHEDULED_WALL.max(self.defaults.wall).min(self.ceiling.wall), ..self.defaults }
+    }
+
+    /// A run, its limits decided; and what of them was not granted.
+    pub fn run(
+        &self,
+        files: Files,
+        settings: &Settings,
+        asked: Asked,
+        granted: &Asked,
+        defaults: &Limits,
+        now: Time,
+    ) -> (NewRun, Vec<NotGranted>) {
+        let (limits, refused) = asked.in_force(granted, defaults, &self.ceiling);
+        let spec = Spec {
+            blob: files.blob,
+            code: files.code,
+            main: files.main,
+            entry: settings.entry.clone(),
+            text_args: Vec::new(),
+            argv: Vec::new(),
+            env: settings.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            result: settings.result.unwrap_or_default(),
+            limits,
+            asked,
+            timezone: settings.timezone.clone().unwrap_or_else(|| self.timezone.clone()),
+            retries: settings.retries.clone().filter(|retries| retries.count > 0),
+            retry_on: settings.retry_on.clone().unwrap_or_else(|| RETRY_ON.to_vec()),
+            on_lost: settings.on_lost.unwrap_or_default(),
+            concurrency: settings.concurrency,
+            gated: false,
+            schedule: None,
+            pause_after: None,
+        };
+        let new = NewRun {
+            id: new_id(now),
+            script: files.script,
+            name: files.name,
+            version: files.version,
+            cause: Cause::Api,
+            run_at: None,
+            priority: 0,
+            spec,
+            source: files.source,
+            args: Value::Inline("{}".into()),
+            labels: settings.labels.clone(),
+            retry_of: None,
+            created_by: None,
+            bounded: false,
+            schedule: None,
+            fire_time: None,
+            fire_local: None,
+            backfill: None,
+            gate: None,
+        };
+        (new, refused)
+    }
+
+    /// A run that a schedule starts; `zone` is its trigger's, and `args` what its settings say, as text or blob.
+    #[allow(clippy::too_many_arguments, reason = "each is another thing; a struct for one call would only rename them")]
+    pub fn run_of_schedule(
+        &self,
+        schedule: &Schedule,
+        script: &Script,
+        version: &Version,
+        granted: &Asked,
+        zone: &str,
+        args: Value,
+        cause: Cause,
+        now: Time,
+    ) -> Result<NewRun, String> {
+        let own = &schedule.settings;
+        let settings = script.settings.or(&version.table);
+        let of_script = Asked::read(&settings.limits).map_err(|error| error.to_string())?;
+        let asked = Asked::read(&own.limits).map_err(|error| error.to_string())?.or(&of_script);
+        let defaults = self.scheduled_defaults();
+        let (mut new, _) = self.run(Files::of(script, version), &settings, asked, granted, &defaults, now);
+        new.cause = cause;
+        new.args = args;
+        new.labels.extend(own.labels.clone());
+        new.priority = own.priority.unwrap_or_default();
+        new.schedule = Some(schedule.key.clone());
+        let spec = &mut new.spec;
+        spec.entry = own.entry.clone().or(spec.entry.take());
+        spec.argv.clone_from(&own.argv);
+        spec.timezone = zone.to_owned();
+        spec.retries = own.retries.clone().or(spec.retries.take()).filter(|retries| retries.count > 0);
+        if let Some(retry_on) = &own.retry_on {
+            spec.retry_on.clone_from(retry_on);
+        }
+        spec.on_lost = own.on_lost.unwrap_or(spec.on_lost);
+        spec.schedule = Some(schedule.id.clone());
+        let policies = own.policies.in_force(&self.job_defaults);
+        spec.pause_after = policies.pause_on_failure.filter(|most| *most > 0 && cause == Cause::Fire);
+        Ok(new)
+    }
+}

@@ -1,0 +1,481 @@
+//! Schedules: what starts a script by the clock, and the policies for when the clock and the script disagree.
+
+use crate::clock::Time;
+use crate::quantity;
+use crate::run::Status;
+use crate::script::{Labels, MAX_RETRIES, OnLost, Quantity, Retries};
+use crate::trigger::Trigger;
+use chrono::TimeDelta;
+use cronbox_runtime::Outcome;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Rows written for one schedule after an outage, unless told otherwise; older fire times share one.
+pub const CATCHUP_LIMIT: u32 = 1_000;
+
+/// Whether a schedule fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It does.
+    Active,
+    /// Somebody, or its own failure, stopped it; it leaves no rows meanwhile.
+    Paused,
+    /// It can fire no more.
+    Finished,
+}
+
+/// All states.
+pub const STATES: [State; 3] = [State::Active, State::Paused, State::Finished];
+
+impl State {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Active => "active",
+            State::Paused => "paused",
+            State::Finished => "finished",
+        }
+    }
+
+    /// The state of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        STATES.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// Who made a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A request.
+    Request,
+    /// The script's own metadata: the next upload makes it equal to that again.
+    Metadata,
+}
+
+impl Origin {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Request => "request",
+            Origin::Metadata => "metadata",
+        }
+    }
+
+    /// The origin of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Origin::Request, Origin::Metadata].into_iter().find(|origin| origin.as_str() == word)
+    }
+}
+
+/// Which of several fire times that came due together is started; the others get rows that name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coalesce {
+    /// The last one (`true`).
+    #[default]
+    Latest,
+    /// The first one.
+    Earliest,
+    /// Every one (`false`), one after another.
+    All,
+}
+
+impl<'de> Deserialize<'de> for Coalesce {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match Value::deserialize(from)? {
+            Value::Bool(true) => Ok(Coalesce::Latest),
+            Value::Bool(false) => Ok(Coalesce::All),
+            Value::String(word) if word == "latest" => Ok(Coalesce::Latest),
+            Value::String(word) if word == "earliest" => Ok(Coalesce::Earliest),
+            Value::String(word) if word == "all" => Ok(Coalesce::All),
+            _ => Err(serde::de::Error::custom("coalesce is latest (true), earliest or all (false)")),
+        }
+    }
+}
+
+/// What happens to a fire time while as many runs of the schedule run as may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// It is skipped.
+    #[default]
+    Skip,
+    /// It waits, unless another waits already.
+    QueueOne,
+    /// It waits.
+    QueueAll,
+    /// The others are cancelled, and it starts when they have ended.
+    CancelRunning,
+    /// It starts.
+    Allow,
+}
+
+/// How late a run may start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grace {
+    /// However late.
+    #[default]
+    Any,
+    /// No later than this.
+    Within(Duration),
+}
+
+impl Serialize for Grace {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Grace::Any => to.serialize_str("any"),
+            Grace::Within(time) => to.serialize_f64(time.as_secs_f64()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Grace {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Quantity::deserialize(from)
+            .map_err(|_| serde::de::Error::custom("misfire_grace_time is a time (60, \"5m\"), or \"any\""))?
+            .to_string();
+        if text == "any" {
+            return Ok(Grace::Any);
+        }
+        let time = quantity::parse_duration(&text).map_err(serde::de::Error::custom)?;
+        if time < Duration::from_millis(1) {
+            return Err(serde::de::Error::custom("nothing starts with no delay at all: write \"any\", or a time"));
+        }
+        Ok(Grace::Within(time))
+    }
+}
+
+/// `true` is after the first.
+fn failures<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    match Option::<Value>::deserialize(from)? {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(on)) => Ok(Some(u32::from(on))),
+        Some(Value::Number(number)) if number.as_u64().is_some_and(|number| number <= 1_000_000) => {
+            Ok(number.as_u64().and_then(|number| u32::try_from(number).ok()))
+        }
+        Some(_) => {
+            Err(serde::de::Error::custom("pause_on_failure is true, false, or after how many failures in a row"))
+        }
+    }
+}
+
+/// What happens when the clock and the script disagree. What is not said is as the server has it (`--job-defaults`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Policies {
+    /// How late a run may start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misfire_grace_time: Option<Grace>,
+    /// Which of several fire times is started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coalesce: Option<Coalesce>,
+    /// How many of its runs may run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_instances: Option<u32>,
+    /// What happens to a fire time while so many do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Overlap>,
+    /// After how many failures in a row the schedule is paused; 0: never.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "failures")]
+    pub pause_on_failure: Option<u32>,
+    /// How many fire times get a row of their own after an outage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub catchup_limit: Option<u32>,
+}
+
+/// The names of all policies.
+pub const POLICIES: &[&str] =
+    &["misfire_grace_time", "coalesce", "max_instances", "overlap", "pause_on_failure", "catchup_limit"];
+
+impl Policies {
+    /// These, and where they say nothing, the others.
+    pub fn or(&self, other: &Policies) -> Policies {
+        Policies {
+            misfire_grace_time: self.misfire_grace_time.or(other.misfire_grace_time),
+            coalesce: self.coalesce.or(other.coalesce),
+            max_instances: self.max_instances.or(other.max_instances),
+            overlap: self.overlap.or(other.overlap),
+            pause_on_failure: self.pause_on_failure.or(other.pause_on_failure),
+            catchup_limit: self.catchup_limit.or(other.catchup_limit),
+        }
+    }
+
+    /// Everything said: these, else the server's, else the defaults.
+    pub fn in_force(&self, server: &Policies) -> Policies {
+        self.or(server).or(&Policies {
+            misfire_grace_time: Some(Grace::Any),
+            coalesce: Some(Coalesce::Latest),
+            max_instances: Some(1),
+            overlap: Some(Overlap::Skip),
+            pause_on_failure: Some(0),
+            catchup_limit: Some(CATCHUP_LIMIT),
+        })
+    }
+
+    /// What cannot be meant, as the policy's name and a sentence.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.max_instances.is_some_and(|most| !(1..=10_000).contains(&most)) {
+            return Err(("max_instances", "max_instances is between 1 and 10000".into()));
+        }
+        if self.catchup_limit.is_some_and(|most| !(1..=10_000).contains(&most)) {
+            return Err(("catchup_limit", "catchup_limit is between 1 and 10000".into()));
+        }
+        Ok(())
+    }
+}
+
+/// What a schedule starts, and by which policies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// A title for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The version of the script; none: the one in force at each fire time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// What to call instead of what the script says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// By name (an object) or by position (an array).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<Value>,
+    /// `sys.argv[1:]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub argv: Vec<String>,
+    /// Words to find its runs by.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: Labels,
+    /// Limits that are asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, Quantity>,
+    /// Runs of a higher one start first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
+    /// How often a run that failed is tried again.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::script::retries")]
+    pub retries: Option<Retries>,
+    /// After which outcomes it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_on: Option<Vec<Outcome>>,
+    /// What happens to an attempt that was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_lost: Option<OnLost>,
+    /// The policies.
+    #[serde(flatten)]
+    pub policies: Policies,
+}
+
+/// The names of all settings but the policies.
+pub const SETTINGS: &[&str] =
+    &["title", "version", "entry", "args", "argv", "labels", "limits", "priority", "retries", "retry_on", "on_lost"];
+
+impl Settings {
+    /// What cannot be meant, as the setting's name and a sentence.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.title.as_ref().is_some_and(|title| title.chars().count() > 200) {
+            return Err(("title", "a title has at most 200 characters".into()));
+        }
+        if let Some(entry) = &self.entry {
+            crate::script::check_entry(entry).map_err(|why| ("entry", why))?;
+        }
+        if self.argv.len() > 1000 || self.argv.iter().map(String::len).sum::<usize>() > 64 << 10 {
+            return Err(("argv", "argv has at most 1000 words and 64 KiB".into()));
+        }
+        if let Some(why) = crate::script::bad_labels(&self.labels) {
+            return Err(("labels", why));
+        }
+        if self.priority.is_some_and(|priority| !crate::run::PRIORITIES.contains(&priority)) {
+            let range = crate::run::PRIORITIES;
+            return Err(("priority", format!("priority is between {} and {}", range.start(), range.end())));
+        }
+        if self.retries.as_ref().is_some_and(|retries| retries.count > MAX_RETRIES) {
+            return Err(("retries", format!("at most {MAX_RETRIES} retries are made")));
+        }
+        self.policies.check()
+    }
+}
+
+/// A schedule as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// As its owner writes it.
+    pub id: String,
+    /// By which it is found: in lower case.
+    pub key: String,
+    /// Its script's key.
+    pub script: String,
+    /// Its script's name.
+    pub script_name: String,
+    /// Who made it.
+    pub origin: Origin,
+    /// What it starts, and how.
+    pub settings: Settings,
+    /// When it fires, as JSON; [`Trigger::from_json`] reads it.
+    pub trigger: Value,
+    /// Whether it fires.
+    pub state: State,
+    /// Why it stands so, where nobody asked for it.
+    pub reason: Option<String>,
+    /// Counted up with every change.
+    pub revision: i64,
+    /// The last fire time that was decided.
+    pub cursor: Time,
+    /// The next fire time.
+    pub next_fire_at: Option<Time>,
+    /// When that is looked at: its jitter later.
+    pub next_due_at: Option<Time>,
+    /// Fire times that count towards the trigger's `max_runs`.
+    pub fired: u64,
+    /// Its newest run.
+    pub last_run: Option<LastRun>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was last changed.
+    pub updated_at: Time,
+}
+
+/// A schedule's newest run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LastRun {
+    /// The run.
+    pub id: String,
+    /// How it stands.
+    pub status: Status,
+    /// What it was made for.
+    pub fire_time: Option<Time>,
+}
+
+/// What is decided about one fire time, or about several that share a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The fire time.
+    pub fire_time: Time,
+    /// The same in the schedule's zone, with its offset.
+    pub local: String,
+    /// What becomes of it.
+    pub verdict: Verdict,
+}
+
+/// What becomes of a fire time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// A run, due at this instant. With `wait` it waits while as many run as may, whatever the policy: it was coalesced
+    /// with none, so that all are to run one after another.
+    Start {
+        /// The fire time and its jitter.
+        due: Time,
+        /// Whether it waits for those before it.
+        wait: bool,
+    },
+    /// It came too late.
+    Missed(&'static str),
+    /// The run for this fire time stands for it too.
+    Coalesced(Time),
+    /// The first of so many, up to this one, that are too many for a row each.
+    Older(Time, u64),
+}
+
+/// What a look at a schedule came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The schedule's key.
+    pub key: String,
+    /// As it was when it was looked at.
+    pub revision: i64,
+    /// As it was when it was looked at.
+    pub cursor: Time,
+    /// What becomes of its fire times, the oldest first.
+    pub rows: Vec<Row>,
+    /// The last fire time that is decided now.
+    pub decided: Time,
+    /// The next one, and when it is looked at; none when it can fire no more.
+    pub next: Option<(Time, Time)>,
+    /// After how many runs it is finished.
+    pub max_runs: Option<u64>,
+}
+
+impl Schedule {
+    /// Decides about every fire time after the cursor (and after `floor`) up to now. `chance` (0 to 1) chooses the jitter
+    /// of the next one. The error is a sentence: its next fire time cannot be computed.
+    pub fn decide(
+        &self,
+        trigger: &Trigger,
+        server: &Policies,
+        floor: Time,
+        now: Time,
+        chance: f64,
+    ) -> Result<Decision, String> {
+        let policies = self.settings.policies.in_force(server);
+        let limit = policies.catchup_limit.unwrap_or(CATCHUP_LIMIT) as usize;
+        let from = self.cursor.max(floor);
+        let wrong = |error: crate::trigger::TriggerError| error.to_string();
+        let newest = trigger.newest_between(from, now, limit).map_err(wrong)?;
+        // The jitter that was chosen belongs to the fire time that was next.
+        let jitter = |fire_time: Time| match (self.next_fire_at, self.next_due_at) {
+            (Some(next), Some(due)) if next == fire_time => due - next,
+            _ => TimeDelta::zero(),
+        };
+        let mut rows = Vec::new();
+        if let Some(older) = newest.older {
+            let local = trigger.zone().rfc3339(older.first);
+            rows.push(Row { fire_time: older.first, local, verdict: Verdict::Older(older.last, older.count) });
+        }
+        let first_fire = rows.len();
+        let mut starts: Vec<usize> = Vec::new();
+        for fire in &newest.fires {
+            let due = fire.at + jitter(fire.at);
+            let late = (now - due).to_std().unwrap_or_default();
+            let verdict = match policies.misfire_grace_time {
+                Some(Grace::Within(grace)) if late > grace => Verdict::Missed("misfire_grace_time"),
+                _ => {
+                    starts.push(rows.len());
+                    Verdict::Start { due, wait: false }
+                }
+            };
+            rows.push(Row { fire_time: fire.at, local: fire.rfc3339(), verdict });
+        }
+        let chosen = match policies.coalesce.unwrap_or_default() {
+            Coalesce::Latest => starts.last().copied(),
+            Coalesce::Earliest => starts.first().copied(),
+            Coalesce::All => None,
+        };
+        match chosen {
+            Some(chosen) => {
+                let stands = rows[chosen].fire_time;
+                for row in starts.into_iter().filter(|row| *row != chosen) {
+                    rows[row].verdict = Verdict::Coalesced(stands);
+                }
+            }
+            None => {
+                for row in starts.into_iter().skip(1) {
+                    if let Verdict::Start { wait, .. } = &mut rows[row].verdict {
+                        *wait = true;
+                    }
+                }
+            }
+        }
+        let decided = rows[first_fire..].last().map_or(from, |row| row.fire_time);
+        let next =
+            trigger.next_after(decided).map_err(wrong)?.map(|fire| (fire.at, fire.at + jittered(trigger, chance)));
+        Ok(Decision {
+            key: self.key.clone(),
+            revision: self.revision,
+            cursor: self.cursor,
+            rows,
+            decided,
+            next,
+            max_runs: trigger.max_runs(),
+        })
+    }
+}
+
+/// A jitter of a trigger's, by chance (0 to 1).
+pub fn jittered(trigger: &Trigger, chance: f64) -> TimeDelta {
+    let most = trigger.jitter().num_microseconds().unwrap_or_default() as f64;
+    TimeDelta::microseconds((most * chance.clamp(0.0, 1.0)) as i64)
+}

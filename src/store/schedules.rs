@@ -1,0 +1,419 @@
+//! Schedules as rows: keeping, finding, pausing and deleting them.
+
+use super::tx::{Row, Tx, args, json, stamp, stamp_of};
+use super::{Store, StoreError, queue, scripts};
+use crate::clock::Time;
+use crate::run::Status;
+use crate::schedule::{LastRun, Origin, Schedule, Settings, State};
+use serde_json::Value;
+
+const SCHEDULE: &str =
+    "SELECT s.key, s.id, s.script, c.name AS script_name, s.origin, s.settings, s.trigger_json, s.state,
+    s.reason, s.revision, s.cursor, s.next_fire_at, s.next_due_at, s.fired, s.created_at, s.updated_at,
+    r.id AS last_id, r.status AS last_status, r.fire_time AS last_fire_time
+    FROM schedules s JOIN scripts c ON c.key = s.script
+    LEFT JOIN runs r ON r.id = (SELECT id FROM runs WHERE schedule = s.key ORDER BY id DESC LIMIT 1)";
+
+/// A schedule to be kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSchedule {
+    /// As its owner writes it.
+    pub id: String,
+    /// In lower case.
+    pub key: String,
+    /// Its script's key.
+    pub script: String,
+    /// Who makes it.
+    pub origin: Origin,
+    /// What it starts, and how.
+    pub settings: Settings,
+    /// When it fires, complete.
+    pub trigger: Value,
+    /// Whether it fires from now on.
+    pub state: State,
+    /// Fire times up to this one are not its business.
+    pub cursor: Time,
+    /// Its next fire time, and when that is looked at.
+    pub next: Option<(Time, Time)>,
+    /// The token that asked for it.
+    pub created_by: Option<String>,
+}
+
+/// What became of a schedule that was to be kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeptSchedule {
+    /// It is new.
+    Created,
+    /// It was there, and is as asked for now.
+    Changed,
+    /// There is one of this id, and it was not to be changed; or it was changed by somebody else meanwhile.
+    Taken,
+    /// Its script is not there.
+    NoScript,
+}
+
+/// Which schedules a list is to show.
+#[derive(Clone, Debug, Default)]
+pub struct ScheduleFilter {
+    /// Of these scripts, by key; none: of all.
+    pub scripts: Option<Vec<String>>,
+    /// In this state.
+    pub state: Option<State>,
+    /// Those whose key comes after this one.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The whole scheduler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// Whether nothing fires.
+    pub paused: bool,
+    /// Fire times at or before it are not looked at.
+    pub floor: Time,
+}
+
+/// What a pause came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Paused {
+    /// Runs that waited for it and never start.
+    pub skipped: Vec<String>,
+}
+
+fn schedule_of(row: &Row) -> Result<Schedule, StoreError> {
+    let last_run = match row.text_or_none("last_id")? {
+        Some(id) => Some(LastRun {
+            id,
+            status: row.word("last_status", Status::parse)?,
+            fire_time: row.time_or_none("last_fire_time")?,
+        }),
+        None => None,
+    };
+    Ok(Schedule {
+        id: row.text("id")?,
+        key: row.text("key")?,
+        script: row.text("script")?,
+        script_name: row.text("script_name")?,
+        origin: row.word("origin", Origin::parse)?,
+        settings: row.json("settings")?,
+        trigger: row.json("trigger_json")?,
+        state: row.word("state", State::parse)?,
+        reason: row.text_or_none("reason")?,
+        revision: row.int("revision")?,
+        cursor: row.time("cursor")?,
+        next_fire_at: row.time_or_none("next_fire_at")?,
+        next_due_at: row.time_or_none("next_due_at")?,
+        fired: row.size("fired")?,
+        last_run,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+/// Locks a schedule's row; the schedule's state and revision, if it is there.
+pub(super) async fn lock(tx: &mut Tx<'_>, key: &str) -> Result<Option<(State, i64)>, StoreError> {
+    let sql = format!("SELECT state, revision FROM schedules WHERE key = $1{}", tx.dialect.for_update());
+    let row = tx.first(sql, args![key]).await?;
+    row.map(|row| Ok((row.word("state", State::parse)?, row.int("revision")?))).transpose()
+}
+
+/// Keeps a schedule; `expected` is the revision that it must still have, when it is there.
+async fn keep(
+    tx: &mut Tx<'_>,
+    new: &NewSchedule,
+    expected: Option<i64>,
+    now: Time,
+) -> Result<KeptSchedule, StoreError> {
+    let found = lock(tx, &new.key).await?;
+    if !scripts::lock(tx, &new.script).await? {
+        return Ok(KeptSchedule::NoScript);
+    }
+    let next = new.next.filter(|_| new.state == State::Active);
+    let values = args![
+        &*new.key,
+        &*new.id,
+        &*new.script,
+        new.origin.as_str(),
+        json(&new.settings)?,
+        json(&new.trigger)?,
+        new.state.as_str(),
+        stamp(new.cursor),
+        stamp_of(new.next.map(|next| next.0)),
+        stamp_of(next.map(|next| next.1)),
+        stamp(now),
+        new.created_by.clone(),
+    ];
+    match (found, expected) {
+        (None, None) => {
+            let sql =
+                "INSERT INTO schedules (key, id, script, origin, settings, trigger_json, state, cursor, next_fire_at,
+                next_due_at, created_at, updated_at, created_by, revision)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 1) ON CONFLICT DO NOTHING";
+            let made = tx.run(sql, values).await? > 0;
+            Ok(if made { KeptSchedule::Created } else { KeptSchedule::Taken })
+        }
+        (Some((_, revision)), Some(expected)) if revision == expected => {
+            let sql = "UPDATE schedules SET id = $2, script = $3, origin = $4, settings = $5, trigger_json = $6, state = $7,
+                cursor = CASE WHEN cursor > $8 THEN cursor ELSE $8 END, next_fire_at = $9, next_due_at = $10, updated_at = $11, created_by = coalesce(created_by, $12),
+                reason = NULL, revision = revision + 1, failures = 0,
+                fired = CASE WHEN trigger_json = $6 THEN fired ELSE 0 END WHERE key = $1";
+            tx.run(sql, values).await?;
+            if new.state == State::Paused {
+                queue::skip_unstarted(tx, &new.key, "schedule_paused", now).await?;
+            }
+            Ok(KeptSchedule::Changed)
+        }
+        _ => Ok(KeptSchedule::Taken),
+    }
+}
+
+impl Store {
+    /// Keeps a schedule. `expected` is the revision that is to be changed; none when it is to be new.
+    pub async fn keep_schedule(
+        &self,
+        new: NewSchedule,
+        expected: Option<i64>,
+        now: Time,
+    ) -> Result<KeptSchedule, StoreError> {
+        self.write(move |tx| {
+            let new = new.clone();
+            Box::pin(async move { keep(tx, &new, expected, now).await })
+        })
+        .await
+    }
+
+    /// A schedule by its key.
+    pub async fn schedule(&self, key: &str) -> Result<Option<Schedule>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |tx| {
+            let key = key.clone();
+            Box::pin(async move {
+                let row = tx.first(format!("{SCHEDULE} WHERE s.key = $1"), args![key]).await?;
+                row.as_ref().map(schedule_of).transpose()
+            })
+        })
+        .await
+    }
+
+    /// Schedules by key.
+    pub async fn schedules(&self, filter: ScheduleFilter) -> Result<Vec<Schedule>, StoreError> {
+        self.read(move |tx| {
+            let filter = filter.clone();
+            Box::pin(async move {
+                let mut values = args![filter.after.unwrap_or_default()];
+                let mut sql = format!("{SCHEDULE} WHERE s.key > $1");
+                let mut next = 2;
+                if let Some(state) = filter.state {
+                    values.push(state.as_str());
+                    sql.push_str(" AND s.state = $2");
+                    next = 3;
+                }
+                if let Some(scripts) = &filter.scripts {
+                    let list = super::tx::placeholders(next, scripts.len().max(1));
+                    sql.push_str(&format!(" AND s.script IN ({list})"));
+                    // No script at all: a condition that nothing meets.
+                    if scripts.is_empty() {
+                        values.push("");
+                    }
+                    scripts.iter().for_each(|script| values.push(&**script));
+                }
+                sql.push_str(&format!(" ORDER BY s.key LIMIT {}", filter.limit));
+                tx.all(sql, values).await?.iter().map(schedule_of).collect()
+            })
+        })
+        .await
+    }
+
+    /// Deletes a schedule. Its runs stay; those that wait for it end `skipped`. None when there is none.
+    pub async fn delete_schedule(&self, key: &str, now: Time) -> Result<Option<Paused>, StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| {
+            let key = key.clone();
+            Box::pin(async move {
+                if lock(tx, &key).await?.is_none() {
+                    return Ok(None);
+                }
+                let skipped = queue::skip_unstarted(tx, &key, "schedule_deleted", now).await?;
+                tx.run("DELETE FROM schedules WHERE key = $1", args![key]).await?;
+                Ok(Some(Paused { skipped }))
+            })
+        })
+        .await
+    }
+
+    /// Pauses a schedule, with a reason when nobody asked for it: what waits for it ends `skipped`. None when there is
+    /// none, or it can fire no more.
+    pub async fn pause_schedule(
+        &self,
+        key: &str,
+        reason: Option<String>,
+        now: Time,
+    ) -> Result<Option<Paused>, StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| {
+            let (key, reason) = (key.clone(), reason.clone());
+            Box::pin(async move {
+                match lock(tx, &key).await? {
+                    None | Some((State::Finished, _)) => Ok(None),
+                    Some(_) => pause(tx, &key, reason, now).await.map(Some),
+                }
+            })
+        })
+        .await
+    }
+
+    /// Lets a schedule fire again, from `cursor` on. False when it was changed meanwhile.
+    pub async fn resume_schedule(
+        &self,
+        key: &str,
+        revision: i64,
+        cursor: Time,
+        next: Option<(Time, Time)>,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| {
+            let key = key.clone();
+            Box::pin(async move {
+                let sql =
+                    "UPDATE schedules SET state = $3, reason = NULL, cursor = $4, next_fire_at = $5, next_due_at = $6,
+                    updated_at = $7, failures = 0, revision = revision + 1 WHERE key = $1 AND revision = $2";
+                let state = if next.is_some() { State::Active } else { State::Finished };
+                let (fire, due) = (stamp_of(next.map(|next| next.0)), stamp_of(next.map(|next| next.1)));
+                let values = args![key, revision, state.as_str(), stamp(cursor), fire, due, stamp(now)];
+                Ok(tx.run(sql, values).await? > 0)
+            })
+        })
+        .await
+    }
+
+    /// Pauses what a script's schedules fire, for a reason; how many.
+    pub async fn pause_schedules_of(&self, script: &str, reason: &str, now: Time) -> Result<usize, StoreError> {
+        let all = std::sync::Arc::new((script.to_owned(), reason.to_owned()));
+        self.write(move |tx| {
+            let all = all.clone();
+            Box::pin(async move {
+                let sql = "SELECT key FROM schedules WHERE script = $1 AND state = 'active' ORDER BY key";
+                let rows = tx.all(sql, args![&*all.0]).await?;
+                for row in &rows {
+                    let key = row.text("key")?;
+                    if let Some((State::Active, _)) = lock(tx, &key).await? {
+                        pause(tx, &key, Some(all.1.clone()), now).await?;
+                    }
+                }
+                Ok(rows.len())
+            })
+        })
+        .await
+    }
+
+    /// When the next schedule is to be looked at.
+    pub async fn next_schedule(&self) -> Result<Option<Time>, StoreError> {
+        self.read(|tx| {
+            Box::pin(async move {
+                let sql = "SELECT min(next_due_at) AS next FROM schedules WHERE next_due_at IS NOT NULL";
+                tx.one(sql, args![]).await?.time_or_none("next")
+            })
+        })
+        .await
+    }
+
+    /// Schedules that are to be looked at by now, the longest due first: at most `limit`.
+    pub async fn due_schedules(&self, now: Time, limit: usize) -> Result<Vec<Schedule>, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                // Without its newest run, which nobody asks for here.
+                let head = SCHEDULE
+                    .replace("r.id = (SELECT id FROM runs WHERE schedule = s.key ORDER BY id DESC LIMIT 1)", "1 = 0");
+                let sql = format!("{head} WHERE s.next_due_at <= $1 ORDER BY s.next_due_at LIMIT {limit}");
+                tx.all(sql, args![stamp(now)]).await?.iter().map(schedule_of).collect()
+            })
+        })
+        .await
+    }
+
+    /// How the whole scheduler stands.
+    pub async fn scheduler(&self) -> Result<Whole, StoreError> {
+        self.read(|tx| Box::pin(async move { whole(tx).await })).await
+    }
+
+    /// Stops all schedules.
+    pub async fn pause_scheduler(&self) -> Result<(), StoreError> {
+        self.write(|tx| Box::pin(async move { tx.run("UPDATE scheduler SET paused = 1", args![]).await.map(|_| ()) }))
+            .await
+    }
+
+    /// Lets all schedules fire again. Fire times up to `floor` get no rows; it never goes back.
+    pub async fn resume_scheduler(&self, floor: Option<Time>) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let sql = "UPDATE scheduler SET paused = 0, floor = CASE WHEN $1 > floor THEN $1 ELSE floor END
+                    WHERE paused = 1";
+                tx.run(sql, args![stamp_of(floor).unwrap_or_default()]).await.map(|_| ())
+            })
+        })
+        .await
+    }
+}
+
+/// The keys of the schedules that a script brought along.
+async fn own(tx: &mut Tx<'_>, script: &str) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT key FROM schedules WHERE script = $1 AND origin = 'metadata'";
+    tx.all(sql, args![script]).await?.iter().map(|row| row.text("key")).collect()
+}
+
+/// Locks the schedules that a script brought along and those that it brings now, before its own row.
+pub(super) async fn lock_own(tx: &mut Tx<'_>, script: &str, new: &[NewSchedule]) -> Result<(), StoreError> {
+    let mut keys = own(tx, script).await?;
+    keys.extend(new.iter().map(|new| new.key.clone()));
+    keys.sort();
+    keys.dedup();
+    for key in keys {
+        lock(tx, &key).await?;
+    }
+    Ok(())
+}
+
+/// Makes the schedules that a script brings along equal to these; others of it stay.
+pub(super) async fn make_equal(
+    tx: &mut Tx<'_>,
+    script: &str,
+    new: &[NewSchedule],
+    now: Time,
+) -> Result<(), StoreError> {
+    for key in own(tx, script).await? {
+        if !new.iter().any(|new| new.key == key) {
+            queue::skip_unstarted(tx, &key, "schedule_deleted", now).await?;
+            tx.run("DELETE FROM schedules WHERE key = $1", args![key]).await?;
+        }
+    }
+    for new in new {
+        let found = lock(tx, &new.key).await?;
+        if keep(tx, new, found.map(|found| found.1), now).await? == KeptSchedule::Taken {
+            // Somebody made one of this id in this very moment.
+            return Err(StoreError::Conflict);
+        }
+    }
+    Ok(())
+}
+
+/// How the whole scheduler stands.
+pub(super) async fn whole(tx: &mut Tx<'_>) -> Result<Whole, StoreError> {
+    let row = tx.one("SELECT paused, floor FROM scheduler", args![]).await?;
+    Ok(Whole { paused: row.int("paused")? != 0, floor: row.time("floor")? })
+}
+
+/// Pauses a schedule whose row is locked.
+pub(super) async fn pause(tx: &mut Tx<'_>, key: &str, reason: Option<String>, now: Time) -> Result<Paused, StoreError> {
+    let sql = "UPDATE schedules SET state = 'paused', reason = $2, next_due_at = NULL, updated_at = $3,
+        revision = revision + 1 WHERE key = $1";
+    tx.run(sql, args![key, reason, stamp(now)]).await?;
+    Ok(Paused { skipped: queue::skip_unstarted(tx, key, "schedule_paused", now).await? })
+}
+
+/// The ids of a script's schedules.
+pub(super) async fn of_script(tx: &mut Tx<'_>, script: &str) -> Result<Vec<String>, StoreError> {
+    let rows = tx.all("SELECT id FROM schedules WHERE script = $1 ORDER BY key", args![script]).await?;
+    rows.iter().map(|row| row.text("id")).collect()
+}

@@ -1,0 +1,220 @@
+//! From what somebody asks for, in a request or in a script's own metadata, to a schedule that can be kept.
+
+use crate::clock::Time;
+use crate::nearest::nearest;
+use crate::schedule::{Origin, POLICIES, SETTINGS, Schedule, Settings, State, jittered};
+use crate::script::Name;
+use crate::store::schedules::NewSchedule;
+use crate::trigger::{Defaults, Trigger, TriggerError};
+use crate::zone;
+use chrono::TimeDelta;
+use serde_json::{Map, Value, json};
+
+/// What can be said beside settings and policies.
+const OWN: &[&str] = &["id", "script", "trigger", "timezone", "paused"];
+
+/// A schedule that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct BadSchedule {
+    /// A word for programs.
+    pub code: &'static str,
+    /// The field at fault.
+    pub field: String,
+    /// A sentence.
+    pub why: String,
+    /// Where in the text of a trigger, counted from 0.
+    pub at: Option<usize>,
+}
+
+impl BadSchedule {
+    fn new(field: &str, why: impl Into<String>) -> Self {
+        BadSchedule { code: "invalid_value", field: field.into(), why: why.into(), at: None }
+    }
+
+    /// A trigger that cannot be.
+    pub fn trigger(error: &TriggerError) -> Self {
+        let field = error.field.as_ref().map_or_else(|| "trigger".to_owned(), |field| format!("trigger.{field}"));
+        let mut why = error.to_string();
+        if let Some(caret) = error.caret() {
+            why.push_str(&format!("\n{caret}"));
+        }
+        BadSchedule { code: "bad_trigger", field, why, at: error.at }
+    }
+}
+
+/// What is known beside what is asked.
+#[derive(Clone, Debug)]
+pub struct Around<'a> {
+    /// The zone of a schedule that names none: the script's, else the server's.
+    pub timezone: &'a str,
+    /// What time it is.
+    pub now: Time,
+    /// Who asks.
+    pub origin: Origin,
+    /// The schedule of this id, when there is one.
+    pub existing: Option<&'a Schedule>,
+    /// Chooses the jitter of the first fire time: 0 to 1.
+    pub chance: f64,
+}
+
+/// The names of everything that can be asked for.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    OWN.iter().chain(SETTINGS).chain(POLICIES).copied()
+}
+
+/// Reads a trigger in its text or JSON form.
+pub fn read_trigger(asked: &Value, timezone: &str, now: Time) -> Result<Trigger, BadSchedule> {
+    let zones = zone::installed();
+    let zone = zones.get(timezone).map_err(|error| BadSchedule::new("timezone", error.to_string()))?;
+    let defaults = Defaults { zones: zones.clone(), timezone: zone, now };
+    Trigger::from_json(asked, &defaults).map_err(|error| BadSchedule::trigger(&error))
+}
+
+/// Reads what is asked for. A trigger that is not there means: once, now; or what it was.
+pub fn read(
+    asked: &Map<String, Value>,
+    id: &Name,
+    script: &str,
+    around: &Around<'_>,
+) -> Result<NewSchedule, BadSchedule> {
+    if let Some(name) = asked.keys().find(|name| !names().any(|known| known == name.as_str())) {
+        let shown: String = name.chars().take(60).collect();
+        let meant = match nearest(name, names()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        let why = format!("there is no field {shown:?}: {meant}");
+        return Err(BadSchedule { code: "unknown_field", ..BadSchedule::new(&shown, why) });
+    }
+    let settings = settings(asked)?;
+    let timezone = match asked.get("timezone") {
+        None | Some(Value::Null) => around.timezone,
+        Some(Value::String(zone)) => zone,
+        Some(_) => return Err(BadSchedule::new("timezone", "a time zone is a text, such as \"Europe/Berlin\"")),
+    };
+    let paused = match asked.get("paused") {
+        None | Some(Value::Null) => None,
+        Some(Value::Bool(paused)) => Some(*paused),
+        Some(_) => return Err(BadSchedule::new("paused", "paused is true or false")),
+    };
+    let now = around.now;
+    let kept = around.existing.filter(|existing| existing.script == script);
+    let (trigger, is_same) = match asked.get("trigger") {
+        None | Some(Value::Null) => {
+            let once = json!({"type": "date", "run_date": crate::clock::rfc3339(now)});
+            (read_trigger(&once, "UTC", now)?, false)
+        }
+        Some(asked) => {
+            // The same words as when it was made mean the same, though an interval begins with its making.
+            let again = kept.map(|kept| read_trigger(asked, timezone, kept.created_at)).transpose()?;
+            match (again, kept) {
+                (Some(again), Some(kept)) if again.to_json() == kept.trigger => (again, true),
+                _ => {
+                    let trigger = read_trigger(asked, timezone, now)?;
+                    trigger.validate(now).map_err(|error| BadSchedule::trigger(&error))?;
+                    (trigger, false)
+                }
+            }
+        }
+    };
+    if !trigger.chains().is_empty() {
+        let why = "schedules after other runs (after …) are not there yet in this version";
+        return Err(BadSchedule { code: "not_supported", ..BadSchedule::new("trigger", why) });
+    }
+    let mut new = NewSchedule {
+        id: id.as_str().to_owned(),
+        key: id.key().to_owned(),
+        script: script.to_owned(),
+        origin: around.origin,
+        settings,
+        trigger: trigger.to_json(),
+        state: State::Active,
+        cursor: now,
+        next: None,
+        created_by: None,
+    };
+    let state = |paused: bool| if paused { State::Paused } else { State::Active };
+    if let (Some(kept), true) = (kept, is_same) {
+        // Nothing about its fire times changes; one that was paused stays so unless it is told not to.
+        new.cursor = kept.cursor;
+        new.next = kept.next_fire_at.map(|next| (next, kept.next_due_at.unwrap_or(next)));
+        new.state = match (kept.state, paused) {
+            (State::Finished, _) => State::Finished,
+            (State::Paused, Some(false)) => {
+                new.cursor = now;
+                new.next = first(&trigger, now, around.chance)?;
+                if new.next.is_some() { State::Active } else { State::Finished }
+            }
+            (_, Some(paused)) => state(paused),
+            (was, None) => was,
+        };
+        return Ok(new);
+    }
+    // The very instant of its making counts: an interval's first fire is its start, which is that.
+    new.cursor = now - TimeDelta::microseconds(1);
+    new.next = first(&trigger, new.cursor, around.chance)?;
+    new.state = state(paused.unwrap_or(around.existing.is_some_and(|existing| existing.state == State::Paused)));
+    if new.next.is_none() {
+        return Err(BadSchedule { code: "bad_trigger", ..BadSchedule::new("trigger", "this can never fire") });
+    }
+    Ok(new)
+}
+
+/// The first fire time after an instant, and when it is looked at.
+pub fn first(trigger: &Trigger, after: Time, chance: f64) -> Result<Option<(Time, Time)>, BadSchedule> {
+    let fire = trigger.next_after(after).map_err(|error| BadSchedule::trigger(&error))?;
+    Ok(fire.map(|fire| (fire.at, fire.at + jittered(trigger, chance))))
+}
+
+/// Settings and policies, one by one, so that the one at fault is known.
+fn settings(asked: &Map<String, Value>) -> Result<Settings, BadSchedule> {
+    let mut rest = Map::new();
+    for (name, value) in asked {
+        if OWN.contains(&name.as_str()) || value.is_null() {
+            continue;
+        }
+        let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+        serde_json::from_value::<Settings>(alone)
+            .map_err(|error| BadSchedule::new(name, format!("{name}: {error}")))?;
+        rest.insert(name.clone(), value.clone());
+    }
+    let settings: Settings =
+        serde_json::from_value(Value::Object(rest)).map_err(|error| BadSchedule::new("settings", error.to_string()))?;
+    settings.check().map_err(|(field, why)| BadSchedule::new(field, why))?;
+    crate::limits::Asked::read(&settings.limits)
+        .map_err(|error| BadSchedule::new(&format!("limits.{}", error.name), format!("limits.{error}")))?;
+    if let Some(args) = &settings.args
+        && !matches!(args, Value::Object(_) | Value::Array(_))
+    {
+        return Err(BadSchedule::new("args", "args is an object (by name) or an array (by position)"));
+    }
+    Ok(settings)
+}
+
+/// Reads a stored trigger, which is complete: nothing is taken from its surroundings.
+pub fn trigger_of(schedule: &Schedule) -> Result<Trigger, String> {
+    let zones = zone::installed();
+    let utc = zones.get("UTC").map_err(|error| error.to_string())?;
+    let defaults = Defaults { zones: zones.clone(), timezone: utc, now: schedule.created_at };
+    Trigger::from_json(&schedule.trigger, &defaults).map_err(|error| error.to_string())
+}
+
+/// By chance, 0 to 1.
+pub fn chance() -> f64 {
+    let mut bytes = [0; 4];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 0.5,
+    }
+}
+
+/// What of a kept schedule would have to be asked for to get it again: what a change is made on.
+pub fn as_asked(schedule: &Schedule) -> Map<String, Value> {
+    let mut asked = match serde_json::to_value(&schedule.settings) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    asked.insert("trigger".into(), schedule.trigger.clone());
+    asked
+}

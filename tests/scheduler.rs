@@ -1,0 +1,586 @@
+//! The scheduler under a clock that is set by hand: what becomes of each fire time, row by row.
+
+use crate::support::postgres::cluster;
+use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
+use cronbox::blobs::{self, Blobs, S3Access};
+use cronbox::clock::{Clock, Time};
+use cronbox::order::Rules;
+use cronbox::run::{Cause, Run, Status};
+use cronbox::schedule::{Origin, Policies, Schedule, State};
+use cronbox::scheduler::Scheduler;
+use cronbox::script::{Facts, Name, Settings};
+use cronbox::store::lists::RunFilter;
+use cronbox::store::runs::{Claim, Ended, Output};
+use cronbox::store::schedules::KeptSchedule;
+use cronbox::store::scripts::NewVersion;
+use cronbox::store::{Place, Store};
+use cronbox::timetable::{self, Around, trigger_of};
+use cronbox::wake::{Ears, Wake};
+use cronbox_runtime::{Limits, ResultKind};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Monday, noon.
+fn noon() -> Time {
+    Utc.with_ymd_and_hms(2026, 6, 1, 12, 0, 0).unwrap()
+}
+
+fn after(seconds: i64) -> Time {
+    noon() + TimeDelta::seconds(seconds)
+}
+
+/// A scheduler without anything that runs.
+struct Rig {
+    store: Store,
+    clock: Clock,
+    scheduler: Scheduler,
+    _ears: Ears,
+}
+
+impl Rig {
+    async fn new(place: &Place) -> Self {
+        let store = Store::open(place).await.expect("opens");
+        let version = NewVersion {
+            name: "a".into(),
+            key: "a".into(),
+            sha256: "a".into(),
+            blob: "sources/a".into(),
+            main: "a.py".into(),
+            size: 1,
+            table: Settings::default(),
+            facts: Facts::default(),
+            code: None,
+            settings: None,
+            link: None,
+            schedules: Vec::new(),
+        };
+        store.keep_version(version, noon()).await.expect("keeps");
+        let clock = Clock::manual(noon());
+        let (wake, ears, _) = Wake::new(0);
+        let limits = Limits::default();
+        let rules = Rules {
+            defaults: limits,
+            ceiling: cronbox_runtime::CEILING,
+            interpreter_memory: 0,
+            timezone: "UTC".into(),
+            job_defaults: Policies::default(),
+        };
+        let blobs = Blobs::open(&blobs::Place::Memory, &S3Access::default()).expect("opens");
+        let scheduler = Scheduler { store: store.clone(), blobs, clock: clock.clone(), wake, rules: Arc::new(rules) };
+        Rig { store, clock, scheduler, _ears: ears }
+    }
+
+    async fn memory() -> Self {
+        Self::new(&Place::Memory).await
+    }
+
+    async fn add(&self, id: &str, asked: Value) -> Schedule {
+        let name = Name::parse(id).expect("a name");
+        let existing = self.store.schedule(name.key()).await.expect("reads");
+        let around = Around {
+            timezone: "UTC",
+            now: self.clock.now(),
+            origin: Origin::Request,
+            existing: existing.as_ref(),
+            chance: 0.0,
+        };
+        let new = timetable::read(asked.as_object().expect("an object"), &name, "a", &around).expect("a schedule");
+        let expected = existing.map(|existing| existing.revision);
+        let kept = self.store.keep_schedule(new, expected, self.clock.now()).await.expect("keeps");
+        assert!(matches!(kept, KeptSchedule::Created | KeptSchedule::Changed), "{kept:?}");
+        self.schedule(id).await
+    }
+
+    async fn schedule(&self, id: &str) -> Schedule {
+        self.store.schedule(id).await.expect("reads").expect("there")
+    }
+
+    /// Sets the clock, and lets the scheduler look until it has nothing to do.
+    async fn at(&self, time: Time) {
+        self.clock.set(time);
+        for _ in 0..1000 {
+            if self.scheduler.tick().await.expect("ticks") > Duration::ZERO {
+                return;
+            }
+        }
+        panic!("the scheduler does not come to rest");
+    }
+
+    async fn runs(&self, schedule: &str) -> Vec<Run> {
+        let filter = RunFilter { schedule: Some(schedule.into()), ..RunFilter::default() };
+        let mut runs = self.store.runs(filter, 100_000).await.expect("lists").runs;
+        runs.sort_by_key(|run| run.fire_time);
+        runs
+    }
+
+    /// Seconds after noon, status, reason.
+    async fn rows(&self, schedule: &str) -> Vec<(i64, &'static str, String)> {
+        let row = |run: Run| {
+            let at = run.fire_time.map_or(-1, |at| (at - noon()).num_seconds());
+            (at, run.status.as_str(), run.reason.unwrap_or_default())
+        };
+        self.runs(schedule).await.into_iter().map(row).collect()
+    }
+
+    /// Takes what may start, as a node does.
+    async fn take(&self) -> Vec<(Run, String)> {
+        let claim = Claim { node: "node".into(), token: uuid::Uuid::new_v4().to_string() };
+        let runs = self.store.claim(claim.clone(), 16, self.clock.now()).await.expect("claims");
+        runs.into_iter().map(|run| (run, claim.token.clone())).collect()
+    }
+
+    async fn end(&self, (run, token): &(Run, String), status: Status) {
+        let ended = Ended {
+            status,
+            mode: None,
+            result: None,
+            result_bytes: None,
+            result_kind: ResultKind::Json,
+            error: None,
+            notes: Vec::new(),
+            fuel: 1,
+            memory: 1,
+            wall: Duration::from_millis(1),
+            stdout: Output::default(),
+            stderr: Output::default(),
+            lost: 0,
+            next: None,
+            has_parts: false,
+            lock: run.spec.gated.then(|| "a".to_owned()),
+            pauses: run.schedule.clone().zip(run.spec.pause_after),
+        };
+        assert!(self.store.record(&run.id, token, ended, self.clock.now()).await.expect("records"));
+    }
+}
+
+fn expect(rows: &[(i64, &'static str, &str)]) -> Vec<(i64, &'static str, String)> {
+    rows.iter().map(|(at, status, reason)| (*at, *status, (*reason).to_owned())).collect()
+}
+
+/// Fire times at 0, 10, 20 and 30 s; nobody looked before second 35.
+#[tokio::test]
+async fn what_an_outage_leaves() {
+    let rig = Rig::memory().await;
+    for (id, policies, rows) in [
+        (
+            "latest",
+            json!({}),
+            [
+                (0, "skipped", "coalesced"),
+                (10, "skipped", "coalesced"),
+                (20, "skipped", "coalesced"),
+                (30, "queued", ""),
+            ],
+        ),
+        (
+            "earliest",
+            json!({"coalesce": "earliest"}),
+            [
+                (0, "queued", ""),
+                (10, "skipped", "coalesced"),
+                (20, "skipped", "coalesced"),
+                (30, "skipped", "coalesced"),
+            ],
+        ),
+        (
+            "all",
+            json!({"coalesce": false}),
+            [(0, "queued", ""), (10, "queued", ""), (20, "queued", ""), (30, "queued", "")],
+        ),
+        (
+            "grace",
+            json!({"misfire_grace_time": 7}),
+            [
+                (0, "missed", "misfire_grace_time"),
+                (10, "missed", "misfire_grace_time"),
+                (20, "missed", "misfire_grace_time"),
+                (30, "queued", ""),
+            ],
+        ),
+        (
+            "no-grace",
+            json!({"misfire_grace_time": 1}),
+            [
+                (0, "missed", "misfire_grace_time"),
+                (10, "missed", "misfire_grace_time"),
+                (20, "missed", "misfire_grace_time"),
+                (30, "missed", "misfire_grace_time"),
+            ],
+        ),
+        (
+            "all-in-grace",
+            json!({"misfire_grace_time": "16s", "coalesce": "all"}),
+            [
+                (0, "missed", "misfire_grace_time"),
+                (10, "missed", "misfire_grace_time"),
+                (20, "queued", ""),
+                (30, "queued", ""),
+            ],
+        ),
+    ] {
+        let mut asked = policies.as_object().expect("an object").clone();
+        asked.insert("trigger".into(), "every 10s".into());
+        rig.clock.set(noon());
+        rig.add(id, Value::Object(asked)).await;
+        rig.at(after(35)).await;
+        assert_eq!(rig.rows(id).await, expect(&rows), "{id}");
+        assert_eq!(rig.schedule(id).await.next_fire_at, Some(after(40)), "{id}");
+    }
+    // Skipped ones name the run that stood in for them.
+    let runs = rig.runs("latest").await;
+    assert!(runs[..3].iter().all(|run| run.stood_in.as_ref() == Some(&runs[3].id)));
+    // All of them run one after another.
+    rig.store.cancel(&rig.runs("latest").await[3].id, "x", after(35)).await.expect("cancels");
+    let of = |taken: Vec<(Run, String)>, id: &str| {
+        taken.into_iter().filter(|(run, _)| run.schedule.as_deref() == Some(id)).collect::<Vec<_>>()
+    };
+    let first = of(rig.take().await, "all");
+    assert_eq!(first.iter().map(|(run, _)| run.fire_time).collect::<Vec<_>>(), [Some(noon())]);
+    assert!(of(rig.take().await, "all").is_empty());
+    rig.end(&first[0], Status::Failed).await;
+    assert_eq!(of(rig.take().await, "all")[0].0.fire_time, Some(after(10)));
+}
+
+#[tokio::test]
+async fn a_long_outage_leaves_a_row_for_all_that_are_older() {
+    let rig = Rig::memory().await;
+    rig.add("x", json!({"trigger": "every 10s", "catchup_limit": 2})).await;
+    rig.at(after(10_005)).await;
+    let runs = rig.runs("x").await;
+    assert_eq!(
+        rig.rows("x").await,
+        expect(&[(0, "missed", "catchup_limit"), (9990, "skipped", "coalesced"), (10_000, "queued", "")])
+    );
+    assert_eq!(runs[0].fire_until, Some((after(9980), 999)));
+    assert_eq!(runs[0].fire_local.as_deref(), Some("2026-06-01T12:00:00+00:00"));
+}
+
+#[tokio::test]
+async fn what_happens_while_one_runs() {
+    let rig = Rig::memory().await;
+    for (overlap, rows) in [
+        ("skip", vec![(0, "running", ""), (10, "skipped", "max_instances"), (20, "skipped", "max_instances")]),
+        ("queue_one", vec![(0, "running", ""), (10, "queued", ""), (20, "skipped", "max_instances")]),
+        ("queue_all", vec![(0, "running", ""), (10, "queued", ""), (20, "queued", "")]),
+        ("allow", vec![(0, "running", ""), (10, "queued", ""), (20, "queued", "")]),
+        ("cancel_running", vec![(0, "running", ""), (10, "queued", ""), (20, "queued", "")]),
+    ] {
+        let id = overlap.replace('_', "-");
+        rig.clock.set(noon());
+        rig.add(&id, json!({"trigger": "every 10s", "overlap": overlap})).await;
+        rig.at(after(0)).await;
+        let taken = rig.take().await;
+        assert_eq!(taken.len(), 1, "{overlap}");
+        rig.at(after(10)).await;
+        rig.at(after(20)).await;
+        let expected: Vec<_> = rows.iter().map(|(at, status, reason)| (*at, *status, (*reason).to_owned())).collect();
+        if overlap == "cancel_running" {
+            // The run at 10 s was itself replaced before it began.
+            let rows = rig.rows(&id).await;
+            assert_eq!(rows[1], (10, "cancelled", "cancelled_by_overlap".to_owned()), "{rows:?}");
+            assert_eq!((rows[0].1, rows[2].1), ("running", "queued"));
+            assert_eq!(rig.store.wanted_cancelled("node").await.expect("asks"), [taken[0].0.id.clone()]);
+        } else {
+            assert_eq!(rig.rows(&id).await, expected, "{overlap}");
+        }
+        let ready = rig.take().await;
+        let at = |taken: &[(Run, String)]| {
+            taken.iter().filter_map(|(run, _)| Some((run.fire_time? - noon()).num_seconds())).collect::<Vec<_>>()
+        };
+        let (now, then) = match overlap {
+            "skip" => (vec![], vec![]),
+            "queue_one" | "queue_all" => (vec![], vec![10]),
+            "allow" => (vec![10, 20], vec![]),
+            _ => (vec![], vec![20]),
+        };
+        assert_eq!(at(&ready), now, "{overlap}");
+        rig.end(&taken[0], Status::Succeeded).await;
+        let next = rig.take().await;
+        assert_eq!(at(&next), then, "{overlap}: after the first has ended");
+        for run in ready.iter().chain(&next) {
+            rig.end(run, Status::Succeeded).await;
+        }
+        for run in rig.take().await {
+            assert_eq!(overlap, "queue_all");
+            rig.end(&run, Status::Succeeded).await;
+        }
+        rig.store.delete_schedule(&id, rig.clock.now()).await.expect("deletes");
+    }
+}
+
+#[tokio::test]
+async fn two_may_run_at_once() {
+    let rig = Rig::memory().await;
+    rig.add("x", json!({"trigger": "every 10s", "max_instances": 2})).await;
+    for second in [0, 10, 20] {
+        rig.at(after(second)).await;
+    }
+    assert_eq!(rig.rows("x").await, expect(&[(0, "queued", ""), (10, "queued", ""), (20, "skipped", "max_instances")]));
+    let taken = rig.take().await;
+    rig.end(&taken[1], Status::Failed).await;
+    rig.at(after(30)).await;
+    assert_eq!(rig.rows("x").await[3], (30, "queued", String::new()));
+}
+
+#[tokio::test]
+async fn schedules_end() {
+    let rig = Rig::memory().await;
+    rig.add("twice", json!({"trigger": "every 10s max 2", "overlap": "allow"})).await;
+    rig.add("until", json!({"trigger": "every 10s until 2026-06-01T12:00:15", "overlap": "allow"})).await;
+    rig.add("once", json!({"trigger": "at 2026-06-01T12:00:05"})).await;
+    rig.add("now", json!({})).await;
+    for second in [0, 5, 10, 20, 30] {
+        rig.at(after(second)).await;
+    }
+    assert_eq!(rig.rows("twice").await, expect(&[(0, "queued", ""), (10, "queued", "")]));
+    assert_eq!(rig.rows("until").await, expect(&[(0, "queued", ""), (10, "queued", "")]));
+    assert_eq!(rig.rows("once").await, expect(&[(5, "queued", "")]));
+    assert_eq!(rig.rows("now").await, expect(&[(0, "queued", "")]));
+    for id in ["twice", "until", "once", "now"] {
+        let schedule = rig.schedule(id).await;
+        assert_eq!((schedule.state, schedule.next_fire_at), (State::Finished, None), "{id}");
+    }
+    // Its id is free for another trigger; the same one stays finished.
+    assert_eq!(rig.add("once", json!({"trigger": "at 2026-06-01T12:00:05"})).await.state, State::Finished);
+    let again = rig.add("once", json!({"trigger": "every 1h"})).await;
+    assert_eq!((again.state, again.next_fire_at), (State::Active, Some(after(30))));
+}
+
+#[tokio::test]
+async fn pausing_leaves_no_rows_and_skips_what_waits() {
+    let rig = Rig::memory().await;
+    let trigger = json!({"trigger": "every 10s", "overlap": "allow"});
+    rig.add("x", trigger.clone()).await;
+    rig.at(after(0)).await;
+    let paused = rig.store.pause_schedule("x", None, after(1)).await.expect("pauses").expect("there");
+    assert_eq!(paused.skipped.len(), 1);
+    rig.at(after(35)).await;
+    assert_eq!(rig.rows("x").await, expect(&[(0, "skipped", "schedule_paused")]));
+    // The same again changes nothing, whether it is paused or not.
+    assert_eq!(rig.add("x", trigger).await.state, State::Paused);
+    let schedule = rig.schedule("x").await;
+    let next = timetable::first(&trigger_of(&schedule).expect("reads"), after(35), 0.0).expect("computes");
+    assert!(rig.store.resume_schedule("x", schedule.revision, after(35), next, after(35)).await.expect("resumes"));
+    assert!(!rig.store.resume_schedule("x", schedule.revision, after(35), next, after(35)).await.expect("asks"));
+    rig.at(after(40)).await;
+    assert_eq!(rig.rows("x").await[1..], expect(&[(40, "queued", "")]));
+    // From a time in the past: under its policies, and no fire time twice.
+    let schedule = rig.schedule("x").await;
+    let next = timetable::first(&trigger_of(&schedule).expect("reads"), after(-1), 0.0).expect("computes");
+    assert!(rig.store.resume_schedule("x", schedule.revision, after(-1), next, after(45)).await.expect("resumes"));
+    rig.at(after(45)).await;
+    assert_eq!(
+        rig.rows("x").await,
+        expect(&[
+            (0, "skipped", "schedule_paused"),
+            (10, "skipped", "coalesced"),
+            (20, "skipped", "coalesced"),
+            (30, "skipped", "coalesced"),
+            (40, "queued", ""),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn the_whole_scheduler_is_paused() {
+    let rig = Rig::memory().await;
+    rig.add("x", json!({"trigger": "every 10s", "overlap": "allow"})).await;
+    rig.store.pause_scheduler().await.expect("pauses");
+    rig.clock.set(after(25));
+    assert!(rig.scheduler.tick().await.expect("ticks") > Duration::ZERO);
+    assert!(rig.rows("x").await.is_empty());
+    rig.store.resume_scheduler(Some(after(25))).await.expect("resumes");
+    rig.at(after(30)).await;
+    assert_eq!(rig.rows("x").await, expect(&[(30, "queued", "")]));
+}
+
+#[tokio::test]
+async fn failures_pause_a_schedule() {
+    let rig = Rig::memory().await;
+    rig.add("x", json!({"trigger": "every 10s", "pause_on_failure": 2})).await;
+    for (second, status) in [(0, Status::Failed), (10, Status::Succeeded), (20, Status::Failed), (30, Status::TimedOut)]
+    {
+        rig.at(after(second)).await;
+        let taken = rig.take().await;
+        rig.end(&taken[0], status).await;
+    }
+    rig.at(after(40)).await;
+    assert_eq!(rig.runs("x").await.len(), 4);
+    let schedule = rig.schedule("x").await;
+    assert_eq!(schedule.state, State::Paused);
+    assert!(schedule.reason.expect("a reason").contains("2 runs in a row failed, the last one timed_out"));
+}
+
+#[tokio::test]
+async fn a_changed_schedule_keeps_its_phase_or_begins_anew() {
+    let rig = Rig::memory().await;
+    rig.add("x", json!({"trigger": "every 10s", "overlap": "allow"})).await;
+    rig.at(after(0)).await;
+    rig.clock.set(after(5));
+    let same = rig.add("x", json!({"trigger": "every 10s", "overlap": "allow", "title": "other"})).await;
+    assert_eq!((same.next_fire_at, same.settings.title.as_deref()), (Some(after(10)), Some("other")));
+    let other = rig.add("x", json!({"trigger": "every 20s", "overlap": "allow"})).await;
+    assert_eq!(other.next_fire_at, Some(after(5)), "another interval begins when it is made");
+    rig.at(after(26)).await;
+    assert_eq!(rig.rows("x").await, expect(&[(0, "queued", ""), (5, "skipped", "coalesced"), (25, "queued", "")]));
+}
+
+/// A clock that jumps doubles nothing and leaves nothing out.
+#[tokio::test]
+async fn a_clock_that_jumps() {
+    let rig = Rig::memory().await;
+    rig.add("x", json!({"trigger": "every 10m", "overlap": "allow", "coalesce": false})).await;
+    for minute in [0, 10, 70, 10, 20, 70, 80] {
+        rig.at(after(minute * 60)).await;
+    }
+    let rows = rig.rows("x").await;
+    let times: Vec<i64> = rows.iter().map(|row| row.0 / 60).collect();
+    assert_eq!(times, (0..=8).map(|n| n * 10).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn jitter_moves_the_start_and_not_the_fire_time() {
+    let rig = Rig::memory().await;
+    let schedule = rig.add("x", json!({"trigger": "every 60s jitter 30s", "overlap": "allow"})).await;
+    assert_eq!((schedule.next_fire_at, schedule.next_due_at), (Some(after(0)), Some(after(0))));
+    rig.at(after(0)).await;
+    let next = rig.schedule("x").await;
+    let due = next.next_due_at.expect("a time");
+    assert_eq!(next.next_fire_at, Some(after(60)));
+    assert!(due >= after(60) && due <= after(90), "{due}");
+    rig.at(due - TimeDelta::microseconds(1)).await;
+    assert_eq!(rig.runs("x").await.len(), 1);
+    rig.at(due).await;
+    let runs = rig.runs("x").await;
+    assert_eq!((runs[1].fire_time, runs[1].run_at), (Some(after(60)), due));
+}
+
+#[tokio::test]
+async fn backfilled_runs_wait_for_one_another() {
+    let rig = Rig::memory().await;
+    let schedule = rig.add("x", json!({"trigger": "0 * * * *", "overlap": "allow"})).await;
+    let script = rig.store.script("a").await.expect("reads").expect("there");
+    let args = cronbox::run::Value::Inline("{}".into());
+    let like = rig
+        .scheduler
+        .rules
+        .run_of_schedule(&schedule, &script, &script.version, &Default::default(), "UTC", args, Cause::Backfill, noon())
+        .expect("a run");
+    let gate = cronbox::store::queue::Gate { name: "backfill".into(), most: Some(2) };
+    let runs = (1..=5).map(|hour| {
+        let mut new = like.clone();
+        new.id = cronbox::run::new_id(noon() + TimeDelta::microseconds(hour));
+        new.fire_time = Some(noon() - TimeDelta::hours(hour));
+        (new.backfill, new.gate) = (Some("backfill".into()), Some(gate.clone()));
+        new.spec.gated = true;
+        new
+    });
+    let runs: Vec<_> = runs.collect();
+    rig.store.backfill(runs.clone(), noon()).await.expect("makes");
+    // Sent twice, it is there once.
+    rig.store.backfill(runs, noon()).await.expect("asks");
+    assert_eq!(rig.runs("x").await.len(), 5);
+    let done = rig.store.fire_times_done("x", noon() - TimeDelta::hours(3), noon()).await.expect("asks");
+    assert_eq!(done.len(), 3);
+    let mut order = Vec::new();
+    loop {
+        let taken = rig.take().await;
+        if taken.is_empty() {
+            break;
+        }
+        assert!(taken.len() <= 2);
+        for run in taken {
+            order.push((noon() - run.0.fire_time.expect("a time")).num_hours());
+            rig.end(&run, Status::Succeeded).await;
+        }
+    }
+    assert_eq!(order, [1, 2, 3, 4, 5]);
+}
+
+/// Two schedulers of two nodes look at the same schedules at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_schedulers_fire_nothing_twice() {
+    let place = Place::Postgres(cluster().database());
+    let (one, other) = (Rig::new(&place).await, Rig::new(&place).await);
+    for n in 0..20 {
+        one.add(&format!("s{n}"), json!({"trigger": "every 10s", "overlap": "allow", "coalesce": n % 2 == 0})).await;
+    }
+    for second in [0, 5, 10, 50, 55, 60, 120] {
+        tokio::join!(one.at(after(second)), other.at(after(second)));
+    }
+    for n in 0..20 {
+        let rows = one.rows(&format!("s{n}")).await;
+        let times: Vec<i64> = rows.iter().map(|row| row.0).collect();
+        assert_eq!(times, (0..=12).map(|n| n * 10).collect::<Vec<_>>(), "s{n}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduler_starts_and_stops_at_any_moment() {
+    let rig = Rig::memory().await;
+    rig.add("x", json!({"trigger": "every 1s", "overlap": "allow"})).await;
+    for second in 0..50 {
+        rig.clock.set(after(second));
+        let stop = CancellationToken::new();
+        let (scheduler, stopping) = (rig.scheduler.clone(), stop.clone());
+        let running = tokio::spawn(async move { scheduler.run(stopping).await });
+        rig.scheduler.wake.schedules.notify_one();
+        if second % 3 == 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        running.await.expect("ends");
+    }
+    rig.at(after(50)).await;
+    let times: Vec<i64> = rig.rows("x").await.iter().map(|row| row.0).collect();
+    assert_eq!(times, (0..=50).collect::<Vec<_>>());
+}
+
+/// A hundred schedules of every kind, a year: each fire time has its row, and there is no other.
+#[tokio::test]
+async fn a_year_of_a_hundred_schedules() {
+    let rig = Rig::memory().await;
+    let zones = ["Europe/Berlin", "America/New_York", "Asia/Shanghai", "Australia/Lord_Howe", "UTC"];
+    let mut triggers: BTreeMap<String, String> = BTreeMap::new();
+    for n in 0..100 {
+        let zone = zones[n % zones.len()];
+        let trigger = match n % 10 {
+            0 if n == 0 => format!("15 */6 * * * @ {zone}"),
+            0 => format!("30 2 * * {} @ {zone}", n / 10 % 7),
+            1 => format!("fields: day=\"last fri\" hour=9 @ {zone}"),
+            2 => format!("every 1 month at 08:{:02} @ {zone}", n % 60),
+            3 => format!("0 12 L * * @ {zone}"),
+            4 => format!("every {}h @ {zone}", 150 + n),
+            5 => format!("fields: week={} day_of_week=mon hour=7 @ {zone}", 1 + n / 2),
+            6 => format!("(0 9 1 * * or 0 18 15 * *) @ {zone}"),
+            7 => format!("0 {} * * MON#{} @ {zone}", n % 24, 1 + n / 20 % 4),
+            8 => format!("every 2 weeks at 03:30 @ {zone} except 2026-12-20..2027-01-05"),
+            _ => format!("{} 4 29 2,3,6 * @ {zone}", n % 60),
+        };
+        let id = format!("s{n:03}");
+        rig.add(&id, json!({"trigger": trigger, "overlap": "allow", "coalesce": false})).await;
+        triggers.insert(id, trigger);
+    }
+    let end = Utc
+        .from_utc_datetime(&NaiveDate::from_ymd_opt(2027, 6, 1).expect("a day").and_hms_opt(12, 0, 0).expect("a time"));
+    while let Some(next) = rig.store.next_schedule().await.expect("asks") {
+        if next > end {
+            break;
+        }
+        rig.at(next).await;
+    }
+    let mut all = 0;
+    for (id, text) in &triggers {
+        let trigger = trigger_of(&rig.schedule(id).await).expect("reads");
+        let expected = trigger.fires_between(noon() - TimeDelta::microseconds(1), end, 100_000).expect("computes");
+        let expected: Vec<Option<Time>> = expected.fires.iter().map(|fire| Some(fire.at)).collect();
+        let runs = rig.runs(id).await;
+        assert_eq!(runs.iter().map(|run| run.fire_time).collect::<Vec<_>>(), expected, "{id}: {text}");
+        assert!(runs.iter().all(|run| run.status == Status::Queued && run.cause == Cause::Fire), "{id}");
+        all += runs.len();
+    }
+    assert!(all > 3000, "{all}");
+}

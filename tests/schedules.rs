@@ -1,0 +1,563 @@
+//! Schedules over HTTP and on the command line, as their users meet them.
+
+use crate::support::PROGRAM;
+use crate::support::postgres::{Cluster, cluster};
+use crate::support::s3::Bucket;
+use crate::support::server::{Folder, Server};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const TICK: &str = "def run(context, n=1):\n    return {'n': n, 'schedule': context.schedule, 'zone': context.timezone, 'fire': context.fire_time}\n";
+
+async fn ephemeral() -> (Folder, Server) {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, &["--ephemeral"]);
+    assert_eq!(server.put("price", TICK).await.0, 201);
+    (folder, server)
+}
+
+fn code(answer: &(u16, Value)) -> (u16, &str) {
+    (answer.0, answer.1["code"].as_str().unwrap_or_default())
+}
+
+async fn put(server: &Server, id: &str, body: Value) -> (u16, Value) {
+    server.json(server.request(Method::PUT, &format!("/v1/schedules/{id}")).json(&body)).await
+}
+
+/// The runs of a schedule, newest first.
+async fn runs(server: &Server, id: &str) -> Vec<Value> {
+    let (status, page) = server.get(&format!("/v1/runs?schedule={id}&limit=500")).await;
+    assert_eq!(status, 200, "{page}");
+    page["items"].as_array().expect("items").clone()
+}
+
+/// Waits until a schedule has at least so many final runs.
+async fn runs_when(server: &Server, id: &str, count: usize) -> Vec<Value> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let all = runs(server, id).await;
+        if all.iter().filter(|run| run["finished_at"].is_string()).count() >= count {
+            return all;
+        }
+        assert!(Instant::now() < deadline, "{all:?}\n{}", server.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_is_made_looked_at_fired_paused_and_deleted() {
+    let (_folder, server) = ephemeral().await;
+    let asked = json!({"script": "price", "trigger": "0 9 * * 1-5", "timezone": "Asia/Shanghai", "args": {"n": 4}, "title": "Prices"});
+    let (status, made) = put(&server, "Daily", asked.clone()).await;
+    assert_eq!(status, 201, "{made}");
+    assert_eq!(made["text"], "cron: 0 9 * * 1-5 @ Asia/Shanghai");
+    for (field, value) in [
+        ("id", json!("Daily")),
+        ("script", json!("price")),
+        ("state", json!("active")),
+        ("timezone", json!("Asia/Shanghai")),
+        ("misfire_grace_time", Value::Null),
+        ("coalesce", json!("latest")),
+        ("max_instances", json!(1)),
+        ("overlap", json!("skip")),
+        ("last_run", Value::Null),
+        ("args", json!({"n": 4})),
+    ] {
+        assert_eq!(made[field], value, "{field}");
+    }
+    assert!(made["next_fire_local"].as_str().expect("a time").ends_with("T09:00:00+08:00"), "{made}");
+    let (status, same) = put(&server, "daily", asked).await;
+    assert_eq!((status, &same["next_fire_at"]), (200, &made["next_fire_at"]));
+    let (_, preview) = server.get("/v1/schedules/DAILY/preview?count=7&from=2026-01-01T00:00:00Z").await;
+    let fires: Vec<&str> =
+        preview["fires"].as_array().expect("fires").iter().filter_map(|fire| fire["at"].as_str()).collect();
+    assert_eq!(fires[..3], ["2026-01-01T01:00:00Z", "2026-01-02T01:00:00Z", "2026-01-05T01:00:00Z"]);
+
+    // Fires: each time is a run with its cause, and the next one is known.
+    let (_, tick) =
+        server.post("/v1/schedules", &json!({"id": "tick", "script": "price", "trigger": "every 1s"})).await;
+    let first = tick["next_fire_at"].as_str().expect("a time").to_owned();
+    let fired = runs_when(&server, "tick", 3).await;
+    let oldest = fired.last().expect("a run");
+    assert_eq!(
+        (&oldest["cause"], &oldest["fire_time"], &oldest["status"]),
+        (&json!("fire"), &json!(first), &json!("succeeded"))
+    );
+    assert_eq!((&oldest["result"]["schedule"], &oldest["schedule"]), (&json!("tick"), &json!("tick")));
+    assert!(oldest["lateness_ms"].as_f64().expect("a time") < 1000.0, "{oldest}");
+    assert_eq!(oldest["limits"]["timeout"], 900.0, "nobody waits for it");
+    let (_, paused) = server.post("/v1/schedules/tick/pause", &json!({})).await;
+    assert_eq!(paused["state"], "paused");
+    let (status, manual) = server.post("/v1/schedules/tick/trigger?wait=30s", &json!({"args": {"n": 9}})).await;
+    assert_eq!((status, &manual["cause"], &manual["result"]["n"]), (200, &json!("manual"), &json!(9)), "{manual}");
+    let (_, tick) = server.get("/v1/schedules/tick").await;
+    assert_eq!(tick["last_run"]["id"], manual["id"]);
+    let count = runs(&server, "tick").await.len();
+    let (_, tick) = server.post("/v1/schedules/tick/resume", &json!({})).await;
+    assert_eq!(tick["state"], "active");
+    runs_when(&server, "tick", count + 1).await;
+    let (status, list) = server.get("/v1/schedules?script=price&state=active").await;
+    assert_eq!((status, list["items"].as_array().map(Vec::len)), (200, Some(2)));
+    let refused = server.json(server.request(Method::DELETE, "/v1/scripts/price")).await;
+    assert_eq!(code(&refused), (409, "script_has_schedules"));
+    assert!(refused.1["detail"].as_str().expect("text").contains("daily, tick"), "{}", refused.1);
+    let gone = server.request(Method::DELETE, "/v1/schedules/tick").send().await.expect("answers");
+    assert_eq!(gone.status(), 204);
+    assert_eq!(code(&server.get("/v1/schedules/tick").await), (404, "no_such_schedule"));
+    assert!(runs(&server, "tick").await.len() > count, "its runs stay");
+    let gone = server.request(Method::DELETE, "/v1/scripts/price?schedules=delete").send().await.expect("answers");
+    assert_eq!(gone.status(), 204);
+    assert_eq!(server.get("/v1/schedules").await.1["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_keep_what_they_do_not_name() {
+    let (_folder, server) = ephemeral().await;
+    let (_, made) =
+        put(&server, "x", json!({"script": "price", "trigger": "every 1h", "max_instances": 3, "labels": {"a": "b"}}))
+            .await;
+    let patch = |body: Value| server.request(Method::PATCH, "/v1/schedules/x").json(&body);
+    let (status, changed) = server.json(patch(json!({"title": "Hourly", "max_instances": null}))).await;
+    assert_eq!(status, 200, "{changed}");
+    assert_eq!(
+        (&changed["title"], &changed["max_instances"], &changed["labels"]),
+        (&json!("Hourly"), &json!(1), &json!({"a": "b"}))
+    );
+    assert_eq!(changed["trigger"], made["trigger"], "an interval keeps its phase");
+    let (_, changed) = server.json(patch(json!({"trigger": "0 9 * * *", "timezone": "Europe/Berlin"}))).await;
+    assert_eq!(changed["text"], "cron: 0 9 * * * @ Europe/Berlin");
+    let (_, changed) = server.json(patch(json!({"timezone": "Asia/Tokyo"}))).await;
+    assert_eq!(changed["text"], "cron: 0 9 * * * @ Asia/Tokyo");
+    let (_, dry) = server
+        .json(server.request(Method::PATCH, "/v1/schedules/x?dry_run=true").json(&json!({"trigger": "every 5m"})))
+        .await;
+    assert!(dry["text"].as_str().expect("text").starts_with("every 5m"));
+    assert_eq!(server.get("/v1/schedules/x").await.1["text"], "cron: 0 9 * * * @ Asia/Tokyo", "nothing was kept");
+    let taken = server.post("/v1/schedules", &json!({"id": "X", "script": "price", "trigger": "every 1h"})).await;
+    assert_eq!(code(&taken), (409, "schedule_exists"));
+    let detail = taken.1["detail"].as_str().expect("text");
+    assert!(detail.contains("PUT /v1/schedules/X") && detail.contains("replace_existing"), "{detail}");
+    let (status, replaced) = server
+        .post("/v1/schedules?replace_existing=true", &json!({"id": "X", "script": "price", "trigger": "every 2h"}))
+        .await;
+    assert_eq!((status, &replaced["id"]), (200, &json!("X")));
+    let (status, named) = server.post("/v1/schedules", &json!({"script": "price", "trigger": "@daily"})).await;
+    assert!(status == 201 && named["id"].as_str().expect("text").starts_with("price-"), "{named}");
+    // Without a trigger: once, now.
+    let (_, once) = server.post("/v1/schedules", &json!({"id": "once", "script": "price"})).await;
+    assert_eq!(once["state"], "active", "{once}");
+    assert_eq!(runs_when(&server, "once", 1).await[0]["status"], "succeeded");
+    assert_eq!(server.get("/v1/schedules/once").await.1["state"], "finished");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_understood_is_pointed_at() {
+    let (_folder, server) = ephemeral().await;
+    for (body, field, text) in [
+        (json!({"script": "price", "trigger": "0 9 * * fri#2x"}), "trigger", "^"),
+        (json!({"script": "price", "trigger": "*/60 * * * *"}), "trigger", "60"),
+        (json!({"script": "price", "trigger": "0 9 31 feb *"}), "trigger", "feb"),
+        (json!({"script": "price", "trigger": "* * * * * *"}), "trigger", "second"),
+        (json!({"script": "price", "trigger": "every 0s"}), "trigger", "0"),
+        (json!({"script": "price", "trigger": "at 2020-01-01T00:00"}), "trigger", "POST"),
+        (json!({"script": "price", "trigger": "0 9 * * *", "timezone": "Europe/Berln"}), "timezone", "Europe/Berlin"),
+        (json!({"script": "price", "trigger": {"type": "interval", "minuts": 2}}), "trigger", "minutes"),
+        (json!({"script": "price", "trigger": "every 2m", "max_instance": 2}), "max_instance", "max_instances"),
+        (json!({"script": "price", "trigger": "every 2m", "coalesce": "some"}), "coalesce", "latest"),
+        (json!({"script": "price", "trigger": "every 2m", "args": 4}), "args", "object"),
+        (json!({"script": "nobody", "trigger": "every 2m"}), "script", "no script"),
+        (json!({"trigger": "every 2m"}), "script", "name it"),
+        (json!({"script": "price", "trigger": "every 2m", "version": 7}), "version", "7"),
+        (json!({"script": "price", "trigger": "every 1m jitter 2m"}), "trigger", "jitter"),
+    ] {
+        let (status, problem) = put(&server, "x", body.clone()).await;
+        assert_eq!(status, 422, "{body}: {problem}");
+        assert!(problem["field"].as_str().expect("a field").starts_with(field), "{body}: {problem}");
+        let detail = problem["detail"].as_str().expect("text");
+        assert!(detail.contains(text), "{body}: {detail}");
+    }
+    let bad = put(&server, "..", json!({"script": "price", "trigger": "every 2m"})).await;
+    assert!(bad.0 == 400 || bad.0 == 404, "{}", bad.1);
+    assert_eq!(server.get("/v1/schedules").await.1["items"], json!([]), "nothing was kept");
+    let (status, preview) = server
+        .post(
+            "/v1/triggers/preview",
+            &json!({"trigger": "0 2 * * *", "timezone": "Europe/Berlin", "from": "2026-03-28T12:00:00Z", "count": 2}),
+        )
+        .await;
+    assert_eq!(status, 200, "{preview}");
+    assert_eq!(preview["fires"][0]["local"], "2026-03-29T03:00:00+02:00");
+    assert!(preview["fires"][0]["note"].as_str().expect("a note").contains("does not exist"), "{preview}");
+    put(&server, "x", json!({"script": "price", "trigger": "every 1s"})).await;
+    let much = server.post("/v1/schedules/x/backfill", &json!({"from": "0001-01-01T00:00:00Z"})).await;
+    assert!(much.0 == 422 || much.1["fire_times"].as_array().is_some_and(|times| times.len() <= 1000), "{}", much.1);
+    put(&server, "y", json!({"script": "price", "trigger": "* * * * *"})).await;
+    let much = server.post("/v1/schedules/y/backfill", &json!({"from": "0001-01-01T00:00:00Z"})).await;
+    assert_eq!(code(&much), (422, "too_many_fire_times"), "{}", much.1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_brings_its_schedules_along() {
+    let (_folder, server) = ephemeral().await;
+    put(&server, "by-hand", json!({"script": "price", "trigger": "@yearly"})).await;
+    let source = |block: &str| {
+        let lines: String = block.lines().map(|line| format!("# {line}\n")).collect();
+        format!("# /// script\n# [tool.cronbox]\n{lines}# ///\n{TICK}")
+    };
+    let (status, kept) = server
+        .put(
+            "price",
+            &source(
+                "timezone = \"Asia/Shanghai\"\nschedule = \"cron: 0 9 * * *\"\n[[tool.cronbox.schedules]]\nid = \"weekly\"\ntrigger = \"@weekly\"\nargs = {n = 7}\npaused = true",
+            ),
+        )
+        .await;
+    assert_eq!(status, 201, "{kept}");
+    let listed = |kept: &Value| -> Vec<(String, String, String)> {
+        let text = |schedule: &Value, field: &str| schedule[field].as_str().unwrap_or_default().to_owned();
+        let items = kept["schedules"].as_array().expect("schedules");
+        items.iter().map(|one| (text(one, "id"), text(one, "text"), text(one, "state"))).collect()
+    };
+    let of = |id: &str, text: &str, state: &str| (id.to_owned(), text.to_owned(), state.to_owned());
+    assert_eq!(
+        listed(&kept),
+        [
+            of("by-hand", "cron: @yearly @ UTC", "active"),
+            of("price", "cron: 0 9 * * * @ Asia/Shanghai", "active"),
+            of("weekly", "cron: @weekly @ Asia/Shanghai", "paused"),
+        ]
+    );
+    let (_, kept) = server.put("price", &source("schedule = \"cron: 0 10 * * *\"")).await;
+    assert_eq!(
+        listed(&kept),
+        [of("by-hand", "cron: @yearly @ UTC", "active"), of("price", "cron: 0 10 * * * @ UTC", "active")],
+        "as the block says, and what was made by hand stays"
+    );
+    let bad = server.put("price", &source("schedule = \"cron: 0 25 * * *\"")).await;
+    assert_eq!(code(&bad), (422, "bad_trigger"), "{}", bad.1);
+    assert!(bad.1["field"].as_str().expect("a field").starts_with("schedules.trigger"), "{}", bad.1);
+    let taken =
+        server.put("price", &source("[[tool.cronbox.schedules]]\nid = \"by-hand\"\ntrigger = \"@daily\"")).await;
+    assert_eq!(code(&taken), (422, "bad_schedule"), "{}", taken.1);
+    let (_, kept) = server.put("price", TICK).await;
+    assert_eq!(listed(&kept), [of("by-hand", "cron: @yearly @ UTC", "active")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_brings_schedules_and_takes_them_away() {
+    let folder = Folder::new();
+    let jobs = folder.0.join("jobs");
+    std::fs::create_dir_all(&jobs).expect("a folder");
+    std::fs::write(
+        jobs.join("job.py"),
+        format!("# /// script\n# [tool.cronbox]\n# schedule = \"@hourly\"\n# ///\n{TICK}"),
+    )
+    .expect("writes");
+    let server = Server::start(&folder.0, &["--ephemeral", "--script-source", jobs.to_str().expect("text")]);
+    let when = async |state: &str| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let (_, schedule) = server.get("/v1/schedules/job").await;
+            if schedule["state"] == state {
+                return schedule;
+            }
+            assert!(Instant::now() < deadline, "{schedule}\n{}", server.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    when("active").await;
+    std::fs::remove_file(jobs.join("job.py")).expect("removes");
+    let paused = when("paused").await;
+    assert!(paused["reason"].as_str().expect("a reason").contains("job.py is gone"), "{paused}");
+    assert_eq!(server.get("/v1/scripts/job").await.0, 200, "its history stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stopped_server_missed_is_told() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder.0, &[]);
+    server.put("price", TICK).await;
+    put(&server, "all", json!({"script": "price", "trigger": "every 1s", "coalesce": false})).await;
+    put(&server, "last", json!({"script": "price", "trigger": "every 1s"})).await;
+    put(&server, "none", json!({"script": "price", "trigger": "every 1s", "misfire_grace_time": "500ms"})).await;
+    runs_when(&server, "last", 1).await;
+    server.kill();
+    let down = Instant::now();
+    while down.elapsed() < Duration::from_secs(4) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.up();
+    for id in ["all", "last", "none"] {
+        let count = runs(&server, id).await.len();
+        let all = runs_when(&server, id, count + 4).await;
+        let times: Vec<i64> = all
+            .iter()
+            .map(|run| {
+                chrono::DateTime::parse_from_rfc3339(run["fire_time"].as_str().expect("a time"))
+                    .expect("a time")
+                    .timestamp()
+            })
+            .collect();
+        assert!(times.windows(2).all(|two| two[0] - two[1] == 1), "{id}: each fire time has one row: {times:?}");
+        let reasons: Vec<&str> = all.iter().filter_map(|run| run["reason"].as_str()).collect();
+        match id {
+            "all" => assert!(all.iter().all(|run| run["status"] == "succeeded"), "{reasons:?}"),
+            "last" => assert!(reasons.iter().filter(|reason| **reason == "coalesced").count() >= 2, "{reasons:?}"),
+            _ => assert!(reasons.iter().filter(|reason| **reason == "misfire_grace_time").count() >= 2, "{reasons:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn last_week_is_backfilled() {
+    let (_folder, server) = ephemeral().await;
+    put(&server, "daily", json!({"script": "price", "trigger": "0 9 * * *", "timezone": "Asia/Shanghai"})).await;
+    let (status, dry) = server.post("/v1/schedules/daily/backfill?dry_run=true", &json!({"from": "7d"})).await;
+    assert_eq!((status, dry["fire_times"].as_array().map(Vec::len)), (200, Some(7)), "{dry}");
+    let (status, made) = server.post("/v1/schedules/daily/backfill", &json!({"from": "7d"})).await;
+    assert_eq!((status, made["runs"].as_array().map(Vec::len)), (201, Some(7)), "{made}");
+    let all = runs_when(&server, "daily", 7).await;
+    assert!(all.iter().all(|run| run["cause"] == "backfill" && run["status"] == "succeeded" && run["priority"] == -10));
+    assert!(all[0]["result"]["fire"].as_str().expect("a time").ends_with("T09:00:00+08:00"), "{}", all[0]);
+    let (status, again) = server.post("/v1/schedules/daily/backfill", &json!({"from": "7d"})).await;
+    assert_eq!((status, &again["left_out"]), (200, &json!(7)), "{again}");
+    let (status, all) =
+        server.post("/v1/schedules/daily/backfill", &json!({"from": "2d", "which": "all", "concurrency": 2})).await;
+    assert_eq!((status, all["runs"].as_array().map(Vec::len)), (201, Some(2)), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_paused_and_goes_on() {
+    let folder = Folder::new();
+    let server = Server::start(
+        &folder.0,
+        &["--ephemeral", "--paused", "--timezone", "Europe/Berlin", "--job-defaults", "max_instances=3,coalesce=false"],
+    );
+    server.put("price", TICK).await;
+    let (_, made) = put(&server, "x", json!({"script": "price", "trigger": "every 1s"})).await;
+    assert_eq!(
+        (&made["timezone"], &made["max_instances"], &made["coalesce"]),
+        (&json!("Europe/Berlin"), &json!(3), &json!("all"))
+    );
+    let (_, whole) = server.get("/v1/scheduler").await;
+    assert_eq!((&whole["paused"], &whole["timezone"]), (&json!(true), &json!("Europe/Berlin")), "{whole}");
+    let (_, whole) = server.post("/v1/scheduler/resume", &json!({})).await;
+    assert_eq!(whole["paused"], false);
+    runs_when(&server, "x", 1).await;
+    let (_, whole) = server.post("/v1/scheduler/pause", &json!({})).await;
+    assert_eq!(whole["paused"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_schedules() {
+    let (folder, server) = ephemeral().await;
+    let cronbox = |words: &[&str]| {
+        let done = Command::new(PROGRAM)
+            .args(words)
+            .current_dir(&folder.0)
+            .env("CRONBOX_URL", &server.url)
+            .output()
+            .expect("starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    let (status, said, why) =
+        cronbox(&["schedule", "add", "price", "0 9 * * * @ Asia/Shanghai", "--id", "daily", "--args", "{\"n\": 2}"]);
+    assert!(status == Some(0) && said.starts_with("daily starts price · active"), "{said}{why}");
+    let (_, list, _) = cronbox(&["schedules"]);
+    assert!(list.starts_with("ID") && list.contains("09:00:00+08:00"), "{list}");
+    let (_, shown, _) = cronbox(&["schedule", "show", "daily", "--count", "3"]);
+    assert_eq!(shown.lines().filter(|line| line.contains("T01:00:00Z")).count(), 3, "{shown}");
+    let (_, edited, _) = cronbox(&["schedule", "edit", "daily", "--misfire-grace-time", "5m"]);
+    assert!(edited.contains("misfire_grace_time 300 s"), "{edited}");
+    let (_, paused, _) = cronbox(&["schedule", "pause", "daily"]);
+    assert!(paused.contains("paused"), "{paused}");
+    let (status, run, _) = cronbox(&["schedule", "trigger", "daily", "--wait"]);
+    assert!(status == Some(0) && run.contains("succeeded"), "{run}");
+    let (_, filled, _) = cronbox(&["schedule", "backfill", "daily", "--from", "3d"]);
+    assert!(filled.starts_with("3 runs were made"), "{filled}");
+    let (_, resumed, _) = cronbox(&["schedule", "resume", "daily", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&resumed).expect("JSON")["state"], "active");
+    assert_eq!(cronbox(&["schedule", "rm", "daily"]).0, Some(0));
+    let (status, _, why) = cronbox(&["schedule", "show", "daily"]);
+    assert!(status == Some(5) && why.contains("no schedule daily"), "{why}");
+    // Without a server.
+    let (status, json_text, _) = cronbox(&[
+        "schedule",
+        "preview",
+        "0 9 * * 1-5 @ Asia/Shanghai",
+        "--from",
+        "2026-01-01T02:00:00Z",
+        "--count",
+        "2",
+        "--json",
+    ]);
+    assert_eq!(status, Some(0));
+    assert_eq!(
+        serde_json::from_str::<Value>(&json_text).expect("JSON"),
+        json!({"fires": [
+            {"at": "2026-01-02T01:00:00Z", "local": "2026-01-02T09:00:00+08:00", "note": null},
+            {"at": "2026-01-05T01:00:00Z", "local": "2026-01-05T09:00:00+08:00", "note": null},
+        ]})
+    );
+    let (status, _, why) = cronbox(&["schedule", "preview", "lastfoo"]);
+    assert!(status == Some(2) && !why.is_empty(), "{why}");
+}
+
+/// Schedules of the great test, fires a second of all, and seconds.
+fn size() -> (usize, usize, u64) {
+    if std::env::var_os("CRONBOX_SOAK").is_some() { (1000, 200, 600) } else { (300, 100, 60) }
+}
+
+/// Makes the schedules: `schedules` of them, which fire `rate` times a second together.
+async fn many(server: &Server, schedules: usize, rate: usize) {
+    assert_eq!(server.put("tick", "def run():\n    return 1\n").await.0, 201);
+    let seconds = schedules / rate;
+    for n in 0..schedules {
+        let asked =
+            json!({"script": "tick", "trigger": format!("every {seconds}s"), "overlap": "allow", "coalesce": false});
+        let (status, made) = put(server, &format!("s{n:04}"), asked).await;
+        assert_eq!(status, 201, "{made}");
+    }
+}
+
+/// Every fire time of each schedule up to its pause has exactly one row with the cause fire, and every one ended.
+async fn check(server: &Server, schedules: usize, rate: usize) -> usize {
+    for n in 0..schedules {
+        let (status, paused) = server.post(&format!("/v1/schedules/s{n:04}/pause"), &json!({})).await;
+        assert_eq!(status, 200, "{paused}");
+    }
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let (_, open) = server.get("/v1/runs?status=queued,running,scheduled&limit=1").await;
+        if open["items"].as_array().is_some_and(Vec::is_empty) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "runs are left over: {open}\n{}", server.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let mut seen: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
+    let mut cursor = String::new();
+    loop {
+        let (_, page) = server.get(&format!("/v1/runs?cause=fire&limit=500{cursor}")).await;
+        for run in page["items"].as_array().expect("items") {
+            let at = chrono::DateTime::parse_from_rfc3339(run["fire_time"].as_str().expect("a time")).expect("a time");
+            seen.entry(run["schedule"].as_str().expect("an id").to_owned()).or_default().push(at.timestamp_micros());
+            *statuses.entry(run["status"].as_str().expect("a status").to_owned()).or_default() += 1;
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), schedules);
+    let period = (schedules / rate) as i64 * 1_000_000;
+    for (schedule, times) in &mut seen {
+        times.sort_unstable();
+        let whole = times.windows(2).all(|two| two[1] - two[0] == period);
+        assert!(whole, "{schedule}: a fire time is missing or doubled: {times:?}");
+    }
+    let odd = |status: &str| !matches!(status, "succeeded" | "crashed" | "skipped");
+    assert!(!statuses.keys().any(|status| odd(status)), "{statuses:?}");
+    let crashed = statuses.get("crashed").copied().unwrap_or_default();
+    let all: usize = statuses.values().sum();
+    assert!(crashed * 10 < all, "{statuses:?}");
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_nodes_fire_everything_once_whoever_dies() {
+    let folder = Folder::new();
+    let bucket = Bucket::start(&folder.0).await;
+    let own = Cluster::start(true);
+    let database = own.database();
+    let words = [
+        "--database",
+        &database,
+        "--blobs",
+        "s3://jobs/cronbox",
+        "--lease",
+        "3s",
+        "--rate-limit",
+        "100000",
+        "--log",
+        "warn",
+    ];
+    let env = bucket.env();
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut servers: Vec<Server> = (0..3)
+        .map(|n| {
+            let own = folder.0.join(n.to_string());
+            std::fs::create_dir_all(&own).expect("a folder");
+            Server::start_with(&own, &words, &env)
+        })
+        .collect();
+    let (schedules, rate, seconds) = size();
+    many(&servers[0], schedules, rate).await;
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut round = 0;
+    while Instant::now() < until {
+        // Every few seconds another node dies and comes back; once the database does.
+        let next = Instant::now() + Duration::from_secs(4);
+        while Instant::now() < next {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        round += 1;
+        if round == 5 {
+            own.down();
+            own.up();
+        } else {
+            let victim = round % servers.len();
+            servers[victim].kill();
+            servers[victim].up();
+        }
+    }
+    let fired = check(&servers[0], schedules, rate).await;
+    let least = (seconds as usize * rate) * 8 / 10;
+    assert!(fired >= least, "only {fired} fire times in {seconds} s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_on_sqlite_fires_everything_once_though_it_dies() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder.0, &["--rate-limit", "100000", "--log", "warn"]);
+    let (schedules, rate) = (100, 50);
+    many(&server, schedules, rate).await;
+    for _ in 0..4 {
+        let next = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < next {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        server.kill();
+        server.up();
+    }
+    let fired = check(&server, schedules, rate).await;
+    assert!(fired > 400, "only {fired} fire times");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_are_shared_out() {
+    let folder = Folder::new();
+    let database = cluster().database();
+    let words =
+        |roles: &'static str| ["--database", &database, "--blobs", "shared", "--roles", roles].map(str::to_owned);
+    let start = |roles: &'static str| {
+        let mut words = words(roles);
+        words[3] = folder.0.join("blobs").display().to_string();
+        let own = folder.0.join(roles);
+        std::fs::create_dir_all(&own).expect("a folder");
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Server::start(&own, &words)
+    };
+    let api = start("api");
+    let _scheduler = start("scheduler");
+    let _worker = start("worker");
+    api.put("price", TICK).await;
+    put(&api, "x", json!({"script": "price", "trigger": "every 1s"})).await;
+    let all = runs_when(&api, "x", 2).await;
+    assert!(all.iter().any(|run| run["status"] == "succeeded"), "{all:?}");
+}
