@@ -148,6 +148,9 @@ pub struct RunBody {
     /// The run that was made for this fire time too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stood_in_by: Option<String>,
+    /// The run whose end made it due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
     /// When it was accepted.
     pub created_at: String,
     /// When it may start.
@@ -230,6 +233,7 @@ impl RunBody {
             fire_time_until: run.fire_until.map(|(until, _)| time(until)),
             count: run.fire_until.map(|(_, count)| count),
             stood_in_by: run.stood_in.clone(),
+            upstream: run.upstream.clone(),
             created_at: time(run.created_at),
             run_at: time(run.run_at),
             started_at: run.started_at.map(time),

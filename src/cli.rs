@@ -3,6 +3,7 @@
 mod client;
 mod compile;
 mod doctor;
+mod import;
 mod run;
 mod runs;
 mod schedules;

@@ -33,6 +33,11 @@ pub fn aws() -> Vec<(String, String)> {
         .collect()
 }
 
+/// This user's home.
+pub fn home() -> Option<PathBuf> {
+    env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
 /// The name of this machine, for people.
 pub fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "node".into(), |name| name.trim().to_owned())

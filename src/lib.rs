@@ -38,6 +38,7 @@
 //! - [`config`]: the only reader of environment variables
 //! - [`log`]: how the log is written
 //! - [`serve`]: the node, all rooms put together
+//! - [`crontab`]: a crontab, read as it was meant
 //! - [`cli`]: the command line, one file a command
 //!
 //! Running Python is the crate `cronbox-runtime`'s.
@@ -96,5 +97,7 @@ pub mod config;
 pub mod log;
 
 pub mod serve;
+
+pub mod crontab;
 
 pub mod cli;

@@ -97,6 +97,7 @@ impl Rules {
             gated: false,
             schedule: None,
             pause_after: None,
+            chain_depth: 0,
         };
         let new = NewRun {
             id: new_id(now),
@@ -117,6 +118,7 @@ impl Rules {
             fire_time: None,
             fire_local: None,
             backfill: None,
+            upstream: None,
             gate: None,
         };
         (new, refused)

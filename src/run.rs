@@ -224,6 +224,9 @@ pub struct Spec {
     /// After how many failures in a row its schedule is paused.
     #[serde(default)]
     pub pause_after: Option<u32>,
+    /// How many runs before it in its chain.
+    #[serde(default)]
+    pub chain_depth: u32,
 }
 
 /// After which outcomes a run is tried again unless its script says otherwise.
@@ -291,6 +294,8 @@ pub struct Run {
     pub fire_until: Option<(Time, u64)>,
     /// The run that was made for this fire time too.
     pub stood_in: Option<String>,
+    /// The run whose end made it due.
+    pub upstream: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// Why it stands there, where that is not plain.
@@ -369,6 +374,7 @@ mod tests {
             gated: false,
             schedule: None,
             pause_after: None,
+            chain_depth: 0,
         }
     }
 

@@ -3,8 +3,8 @@
 use crate::clock::Time;
 use crate::quantity;
 use crate::run::Status;
-use crate::script::{Labels, MAX_RETRIES, OnLost, Quantity, Retries};
-use crate::trigger::Trigger;
+use crate::script::{Labels, MAX_RETRIES, Name, OnLost, Quantity, Retries};
+use crate::trigger::{After, On, Trigger, Upstream};
 use chrono::TimeDelta;
 use cronbox_runtime::Outcome;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -350,6 +350,42 @@ pub struct LastRun {
     pub fire_time: Option<Time>,
 }
 
+/// What a schedule hangs on: it is due when a run of it ends so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// `script:KEY`, `label:KEY=VALUE`, or [`Link::ANY`].
+    pub upstream: String,
+    /// `succeeded`, `failed` (anything but success) or `any`.
+    pub outcome: &'static str,
+}
+
+impl Link {
+    /// Every script but its own.
+    pub const ANY: &'static str = "*";
+    /// A chain of runs is no longer than this: beyond, the next one is skipped.
+    pub const DEEPEST: u32 = 50;
+
+    /// What a trigger hangs on. The error is a sentence.
+    pub fn of(trigger: &Trigger) -> Result<Vec<Link>, String> {
+        let link = |after: &After| {
+            let upstream = match &after.upstream {
+                Upstream::Any => Link::ANY.to_owned(),
+                Upstream::Label(key, value) => format!("label:{key}={value}"),
+                Upstream::Script(name) => {
+                    format!("script:{}", Name::parse(name).map_err(|error| error.to_string())?.key())
+                }
+            };
+            let outcome = match after.on {
+                On::Succeeded => "succeeded",
+                On::Failed => "failed",
+                On::Any => "any",
+            };
+            Ok(Link { upstream, outcome })
+        };
+        trigger.chains().into_iter().map(link).collect()
+    }
+}
+
 /// What is decided about one fire time, or about several that share a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -397,6 +433,8 @@ pub struct Decision {
     pub next: Option<(Time, Time)>,
     /// After how many runs it is finished.
     pub max_runs: Option<u64>,
+    /// Whether it also hangs on other runs: it can be due though it has no fire times left.
+    pub hangs_on: bool,
 }
 
 impl Schedule {
@@ -470,6 +508,7 @@ impl Schedule {
             decided,
             next,
             max_runs: trigger.max_runs(),
+            hangs_on: !trigger.chains().is_empty(),
         })
     }
 }

@@ -8,14 +8,17 @@ use crate::clock::{Clock, Time};
 use crate::keeper::{KeepError, keep_blob};
 use crate::limits::Asked;
 use crate::order::Rules;
-use crate::run::{Cause, INLINE, Value};
-use crate::schedule::{Schedule, Verdict};
+use crate::run::{Cause, INLINE, Run, Value};
+use crate::schedule::{Link, Schedule, State, Verdict};
 use crate::script::{Script, Version};
+use crate::store::chains::Followed;
 use crate::store::firing::{Fire, Fired, TOGETHER};
+use crate::store::runs::NewRun;
 use crate::store::{Store, StoreError};
 use crate::timetable::{chance, trigger_of};
 use crate::wake::Wake;
 use bytes::Bytes;
+use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 const LOOK: Duration = Duration::from_millis(500);
 /// The time before another try when the database is away.
 const RETRY: Duration = Duration::from_millis(500);
+/// The largest result, as JSON, that is passed on along a chain.
+const MOST_PASSED: u64 = 256 << 10;
 /// Schedules looked at in one go.
 const BATCH: usize = 256;
 
@@ -87,7 +92,9 @@ impl Scheduler {
     /// Fires what is due; how long there is nothing to do then.
     pub async fn tick(&self) -> Result<Duration, StoreError> {
         let now = self.clock.now();
+        let followed = self.follow_links(now).await?;
         match self.store.next_schedule().await? {
+            None if followed => return Ok(Duration::ZERO),
             None => return Ok(LOOK),
             Some(next) if next > now => return Ok(LOOK.min((next - now).to_std().unwrap_or_default())),
             Some(_) => {}
@@ -134,6 +141,118 @@ impl Scheduler {
         })
     }
 
+    /// Follows the links of chains that ended runs have made due. Whether there were any.
+    async fn follow_links(&self, now: Time) -> Result<bool, StoreError> {
+        let links = self.store.due_links().await?;
+        if links.is_empty() || self.store.scheduler().await?.paused {
+            return Ok(false);
+        }
+        let mut scripts = HashMap::new();
+        for link in links {
+            let (Some(schedule), Some(upstream)) =
+                (self.store.schedule(&link.schedule).await?, self.store.run(&link.upstream).await?)
+            else {
+                // Either went meanwhile, and the link with it.
+                continue;
+            };
+            if schedule.state != State::Active {
+                // While a schedule is paused, nothing is kept for it.
+                self.store.drop_link(link).await?;
+                continue;
+            }
+            let depth = upstream.spec.chain_depth + 1;
+            let made = match self.next_in_chain(&schedule, &upstream, depth, now, &mut scripts).await {
+                Ok(made) => made,
+                Err(Unfired::Broken(why)) => {
+                    tracing::error!(schedule = %schedule.id, why, "a schedule cannot be fired and is paused");
+                    self.store.pause_schedule(&schedule.key, Some(why), now).await?;
+                    continue;
+                }
+                Err(Unfired::Away(why)) => {
+                    tracing::warn!(schedule = %schedule.id, why, "a schedule cannot be fired now; trying again");
+                    return Ok(false);
+                }
+            };
+            let policies = schedule.settings.policies.in_force(&self.rules.job_defaults);
+            let overlap = (policies.overlap.unwrap_or_default(), policies.max_instances.unwrap_or(1));
+            let too_deep = depth > Link::DEEPEST;
+            if let Followed::Started { cancelled, stopping } =
+                self.store.follow_link(link, made, overlap, too_deep, now).await?
+            {
+                self.wake.ring_queued();
+                cancelled.iter().for_each(|id| self.wake.ring_ended(id));
+                stopping.iter().for_each(|id| self.wake.ring_cancel(id));
+            }
+        }
+        Ok(true)
+    }
+
+    /// The run that comes after another. A function that takes `upstream` gets what that returned, or its id when it is
+    /// large.
+    async fn next_in_chain(
+        &self,
+        schedule: &Schedule,
+        upstream: &Run,
+        depth: u32,
+        now: Time,
+        scripts: &mut HashMap<String, (Script, Asked)>,
+    ) -> Result<NewRun, Unfired> {
+        let trigger = trigger_of(schedule).map_err(Unfired::Broken)?;
+        let (script, granted) = self.script_of(schedule, scripts).await?;
+        let version = self.version_of(schedule, script).await?;
+        let takes =
+            version.facts.signature.as_deref().is_some_and(|text| text.contains("upstream") || text.contains("**"));
+        let mut args = schedule.settings.args.clone().unwrap_or_else(|| json!({}));
+        if let (Json::Object(args), true) = (&mut args, takes) {
+            let by_id = || json!({"run_id": upstream.id});
+            let text = match &upstream.result {
+                Some(Value::Inline(text)) => Some(text.clone()),
+                Some(Value::Blob(key)) if upstream.result_bytes.is_some_and(|bytes| bytes <= MOST_PASSED) => {
+                    let content = self.blobs.get(key).await.map_err(|error| Unfired::Away(error.to_string()))?;
+                    Some(String::from_utf8_lossy(&content).into_owned())
+                }
+                _ => None,
+            };
+            let passed = match (text, &upstream.result) {
+                (Some(text), _) => serde_json::from_str(&text).unwrap_or_else(|_| by_id()),
+                (None, None) => Json::Null,
+                (None, Some(_)) => by_id(),
+            };
+            args.entry("upstream").or_insert(passed);
+        }
+        let args = self.args(&args.to_string(), now).await?;
+        let zone = trigger.zone().name();
+        let made = self.rules.run_of_schedule(schedule, script, &version, granted, zone, args, Cause::Chain, now);
+        let mut new = made.map_err(Unfired::Broken)?;
+        new.upstream = Some(upstream.id.clone());
+        new.spec.chain_depth = depth;
+        Ok(new)
+    }
+
+    async fn script_of<'a>(
+        &self,
+        schedule: &Schedule,
+        scripts: &'a mut HashMap<String, (Script, Asked)>,
+    ) -> Result<&'a (Script, Asked), Unfired> {
+        if !scripts.contains_key(&schedule.script) {
+            let script = self.store.script(&schedule.script).await?;
+            let script = script.ok_or_else(|| Unfired::Away("its script is being deleted".into()))?;
+            let granted = self.store.granted_limits(&schedule.script).await?;
+            scripts.insert(schedule.script.clone(), (script, granted));
+        }
+        Ok(&scripts[&schedule.script])
+    }
+
+    /// Arguments as they are kept: large ones in a blob.
+    async fn args(&self, text: &str, now: Time) -> Result<Value, Unfired> {
+        if text.len() <= INLINE {
+            return Ok(Value::Inline(text.to_owned()));
+        }
+        let (key, _) = Blobs::name(Kind::Value, text.as_bytes());
+        keep_blob(&self.store, &self.blobs, &key, Bytes::copy_from_slice(text.as_bytes()), now).await?;
+        Ok(Value::Blob(key))
+    }
+
     async fn decide(
         &self,
         schedule: &Schedule,
@@ -145,22 +264,10 @@ impl Scheduler {
         let decision = schedule
             .decide(&trigger, &self.rules.job_defaults, floor, now, chance())
             .map_err(|why| Unfired::Broken(format!("its next fire time cannot be computed: {why}")))?;
-        if !scripts.contains_key(&schedule.script) {
-            let script = self.store.script(&schedule.script).await?;
-            let script = script.ok_or_else(|| Unfired::Away("its script is being deleted".into()))?;
-            let granted = self.store.granted_limits(&schedule.script).await?;
-            scripts.insert(schedule.script.clone(), (script, granted));
-        }
-        let (script, granted) = &scripts[&schedule.script];
+        let (script, granted) = self.script_of(schedule, scripts).await?;
         let version = self.version_of(schedule, script).await?;
         let text = schedule.settings.args.as_ref().map_or_else(|| "{}".to_owned(), ToString::to_string);
-        let args = if text.len() <= INLINE {
-            Value::Inline(text)
-        } else {
-            let (key, _) = Blobs::name(Kind::Value, text.as_bytes());
-            keep_blob(&self.store, &self.blobs, &key, Bytes::from(text), now).await?;
-            Value::Blob(key)
-        };
+        let args = self.args(&text, now).await?;
         let zone = trigger.zone().name();
         let like = self
             .rules

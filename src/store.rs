@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod blobs;
+pub mod chains;
 mod connections;
 pub mod firing;
 pub mod lists;
@@ -57,6 +58,9 @@ pub enum StoreError {
     /// It has a step whose content differs from this program's.
     #[error("step {0} of the database is not the one this program knows")]
     Altered(i64),
+    /// Schedules would make these scripts start one another for ever.
+    #[error("these scripts would start one another in a circle: {}", .0.join(" → "))]
+    Circle(Vec<String>),
     /// A row that should be unique is there already.
     #[error("it is there already")]
     Conflict,

@@ -2,7 +2,7 @@
 
 use crate::clock::Time;
 use crate::nearest::nearest;
-use crate::schedule::{Origin, POLICIES, SETTINGS, Schedule, Settings, State, jittered};
+use crate::schedule::{Link, Origin, POLICIES, SETTINGS, Schedule, Settings, State, jittered};
 use crate::script::Name;
 use crate::store::schedules::NewSchedule;
 use crate::trigger::{Defaults, Trigger, TriggerError};
@@ -118,10 +118,8 @@ pub fn read(
             }
         }
     };
-    if !trigger.chains().is_empty() {
-        let why = "schedules after other runs (after …) are not there yet in this version";
-        return Err(BadSchedule { code: "not_supported", ..BadSchedule::new("trigger", why) });
-    }
+    let links = Link::of(&trigger).map_err(|why| BadSchedule::new("trigger", why))?;
+    let hangs_on = !links.is_empty();
     let mut new = NewSchedule {
         id: id.as_str().to_owned(),
         key: id.key().to_owned(),
@@ -133,6 +131,7 @@ pub fn read(
         cursor: now,
         next: None,
         created_by: None,
+        links,
     };
     let state = |paused: bool| if paused { State::Paused } else { State::Active };
     if let (Some(kept), true) = (kept, is_same) {
@@ -144,7 +143,7 @@ pub fn read(
             (State::Paused, Some(false)) => {
                 new.cursor = now;
                 new.next = first(&trigger, now, around.chance)?;
-                if new.next.is_some() { State::Active } else { State::Finished }
+                if new.next.is_some() || hangs_on { State::Active } else { State::Finished }
             }
             (_, Some(paused)) => state(paused),
             (was, None) => was,
@@ -155,7 +154,7 @@ pub fn read(
     new.cursor = now - TimeDelta::microseconds(1);
     new.next = first(&trigger, new.cursor, around.chance)?;
     new.state = state(paused.unwrap_or(around.existing.is_some_and(|existing| existing.state == State::Paused)));
-    if new.next.is_none() {
+    if new.next.is_none() && !hangs_on {
         return Err(BadSchedule { code: "bad_trigger", ..BadSchedule::new("trigger", "this can never fire") });
     }
     Ok(new)

@@ -16,6 +16,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "cleaner",
             "clock",
             "config",
+            "crontab",
             "ending",
             "http",
             "limits",
@@ -62,6 +63,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "zone",
         ],
     ),
+    ("crontab", &["access"]),
     ("log", &[]),
     ("config", &[]),
     // The rooms of a node: they meet in the store and ring one another's bell.

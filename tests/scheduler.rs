@@ -10,7 +10,7 @@ use cronbox::schedule::{Origin, Policies, Schedule, State};
 use cronbox::scheduler::Scheduler;
 use cronbox::script::{Facts, Name, Settings};
 use cronbox::store::lists::RunFilter;
-use cronbox::store::runs::{Claim, Ended, Output};
+use cronbox::store::runs::{Claim, Ended, Output, Recorded};
 use cronbox::store::schedules::KeptSchedule;
 use cronbox::store::scripts::NewVersion;
 use cronbox::store::{Place, Store};
@@ -32,6 +32,24 @@ fn after(seconds: i64) -> Time {
     noon() + TimeDelta::seconds(seconds)
 }
 
+fn version(name: &str) -> NewVersion {
+    let takes = Facts { signature: Some("(upstream=None)".into()), ..Facts::default() };
+    NewVersion {
+        name: name.into(),
+        key: name.into(),
+        sha256: name.into(),
+        blob: format!("sources/{name}"),
+        main: format!("{name}.py"),
+        size: 1,
+        table: Settings { labels: [("team".to_owned(), name.to_owned())].into(), ..Settings::default() },
+        facts: takes,
+        code: None,
+        settings: None,
+        link: None,
+        schedules: Vec::new(),
+    }
+}
+
 /// A scheduler without anything that runs.
 struct Rig {
     store: Store,
@@ -43,21 +61,9 @@ struct Rig {
 impl Rig {
     async fn new(place: &Place) -> Self {
         let store = Store::open(place).await.expect("opens");
-        let version = NewVersion {
-            name: "a".into(),
-            key: "a".into(),
-            sha256: "a".into(),
-            blob: "sources/a".into(),
-            main: "a.py".into(),
-            size: 1,
-            table: Settings::default(),
-            facts: Facts::default(),
-            code: None,
-            settings: None,
-            link: None,
-            schedules: Vec::new(),
-        };
-        store.keep_version(version, noon()).await.expect("keeps");
+        for name in ["a", "b", "c"] {
+            store.keep_version(version(name), noon()).await.expect("keeps");
+        }
         let clock = Clock::manual(noon());
         let (wake, ears, _) = Wake::new(0);
         let limits = Limits::default();
@@ -78,6 +84,13 @@ impl Rig {
     }
 
     async fn add(&self, id: &str, asked: Value) -> Schedule {
+        let kept = self.keep(id, "a", asked).await;
+        assert!(matches!(kept, KeptSchedule::Created | KeptSchedule::Changed), "{kept:?}");
+        self.schedule(id).await
+    }
+
+    /// A schedule of a script.
+    async fn keep(&self, id: &str, script: &str, asked: Value) -> KeptSchedule {
         let name = Name::parse(id).expect("a name");
         let existing = self.store.schedule(name.key()).await.expect("reads");
         let around = Around {
@@ -87,11 +100,9 @@ impl Rig {
             existing: existing.as_ref(),
             chance: 0.0,
         };
-        let new = timetable::read(asked.as_object().expect("an object"), &name, "a", &around).expect("a schedule");
+        let new = timetable::read(asked.as_object().expect("an object"), &name, script, &around).expect("a schedule");
         let expected = existing.map(|existing| existing.revision);
-        let kept = self.store.keep_schedule(new, expected, self.clock.now()).await.expect("keeps");
-        assert!(matches!(kept, KeptSchedule::Created | KeptSchedule::Changed), "{kept:?}");
-        self.schedule(id).await
+        self.store.keep_schedule(new, expected, self.clock.now()).await.expect("keeps")
     }
 
     async fn schedule(&self, id: &str) -> Schedule {
@@ -152,7 +163,7 @@ impl Rig {
             lock: run.spec.gated.then(|| "a".to_owned()),
             pauses: run.schedule.clone().zip(run.spec.pause_after),
         };
-        assert!(self.store.record(&run.id, token, ended, self.clock.now()).await.expect("records"));
+        assert_ne!(self.store.record(&run.id, token, ended, self.clock.now()).await.expect("records"), Recorded::Late);
     }
 }
 
@@ -498,6 +509,119 @@ async fn backfilled_runs_wait_for_one_another() {
         }
     }
     assert_eq!(order, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn chains_go_on_when_runs_end() {
+    let rig = Rig::memory().await;
+    rig.add("first", json!({"trigger": "every 10s", "overlap": "allow"})).await;
+    for (id, script, trigger) in [
+        ("good", "b", "after a"),
+        ("bad", "b", "after a on failed"),
+        ("both", "c", "after label team=a on any"),
+        ("all", "c", "after *"),
+    ] {
+        let made = rig.keep(id, script, json!({"trigger": trigger, "overlap": "allow"})).await;
+        assert_eq!(made, KeptSchedule::Created, "{id}");
+        assert_eq!(rig.schedule(id).await.state, State::Active);
+    }
+    rig.at(after(0)).await;
+    let first = rig.take().await;
+    rig.end(&first[0], Status::Succeeded).await;
+    rig.at(after(1)).await;
+    for (id, count) in [("good", 1), ("bad", 0), ("both", 1), ("all", 1)] {
+        let runs = rig.runs(id).await;
+        assert_eq!(runs.len(), count, "{id}");
+        assert!(runs.iter().all(|run| run.cause == Cause::Chain && run.upstream.as_ref() == Some(&first[0].0.id)));
+    }
+    let args = rig.runs("good").await[0].args.clone();
+    assert_eq!(args, cronbox::run::Value::Inline(r#"{"upstream":null}"#.into()));
+    // What comes after b hangs on it through * alone: c never starts itself.
+    for run in rig.take().await {
+        rig.end(&run, Status::Failed).await;
+    }
+    rig.at(after(2)).await;
+    assert_eq!((rig.runs("all").await.len(), rig.runs("both").await.len()), (1, 1));
+    rig.at(after(10)).await;
+    let second = rig.take().await;
+    rig.store.pause_schedule("good", None, after(10)).await.expect("pauses");
+    rig.end(&second[0], Status::TimedOut).await;
+    rig.at(after(11)).await;
+    assert_eq!(rig.runs("bad").await.len(), 1);
+    assert_eq!(rig.runs("good").await.len(), 1, "paused");
+}
+
+#[tokio::test]
+async fn chains_make_no_circle() {
+    let rig = Rig::memory().await;
+    assert_eq!(rig.keep("ab", "b", json!({"trigger": "after a"})).await, KeptSchedule::Created);
+    assert_eq!(rig.keep("bc", "c", json!({"trigger": "after b on any"})).await, KeptSchedule::Created);
+    let circle = |names: &[&str]| KeptSchedule::Circle(names.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(rig.keep("ca", "a", json!({"trigger": "after c"})).await, circle(&["a", "b", "c", "a"]));
+    assert!(rig.store.schedule("ca").await.expect("reads").is_none());
+    assert_eq!(rig.keep("aa", "a", json!({"trigger": "after a"})).await, circle(&["a", "a"]));
+    assert_eq!(rig.keep("any", "a", json!({"trigger": "after *"})).await, circle(&["a", "b", "a"]));
+    assert_eq!(rig.keep("label", "a", json!({"trigger": "after label team=c"})).await, circle(&["a", "b", "c", "a"]));
+    // A change that would close one changes nothing.
+    assert_eq!(rig.keep("x", "a", json!({"trigger": "every 1h"})).await, KeptSchedule::Created);
+    assert!(matches!(rig.keep("x", "a", json!({"trigger": "after b"})).await, KeptSchedule::Circle(_)));
+    assert_eq!(rig.schedule("x").await.trigger["type"], "interval");
+}
+
+/// Two requests that each close half of a circle.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_halves_of_a_circle_do_not_meet() {
+    let place = Place::Postgres(cluster().database());
+    let (one, other) = (Rig::new(&place).await, Rig::new(&place).await);
+    for round in 0..10 {
+        let (x, y) = (format!("x{round}"), format!("y{round}"));
+        let both = tokio::join!(
+            one.keep(&x, "b", json!({"trigger": "after a"})),
+            other.keep(&y, "a", json!({"trigger": "after b"})),
+        );
+        let made = [&both.0, &both.1].into_iter().filter(|kept| **kept == KeptSchedule::Created).count();
+        assert_eq!(made, 1, "{both:?}");
+        for id in [&x, &y] {
+            one.store.delete_schedule(id, noon()).await.expect("deletes");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_chain_is_only_so_long() {
+    let rig = Rig::memory().await;
+    rig.keep("ab", "b", json!({"trigger": "after a", "overlap": "allow"})).await;
+    let schedule = rig.add("x", json!({"trigger": "every 1h"})).await;
+    rig.at(after(0)).await;
+    rig.take().await;
+    let script = rig.store.script("a").await.expect("reads").expect("there");
+    for (depth, expected) in [(49, "queued"), (50, "skipped")] {
+        let args = cronbox::run::Value::Inline("{}".into());
+        let rules = &rig.scheduler.rules;
+        let made = rules.run_of_schedule(
+            &schedule,
+            &script,
+            &script.version,
+            &Default::default(),
+            "UTC",
+            args,
+            Cause::Api,
+            noon(),
+        );
+        let mut new = made.expect("a run");
+        new.id = cronbox::run::new_id(noon() + TimeDelta::microseconds(depth));
+        new.spec.chain_depth = u32::try_from(depth).expect("small");
+        (new.schedule, new.spec.pause_after) = (None, None);
+        let id = new.id.clone();
+        rig.store.make_run(new, None, None, 100, noon()).await.expect("makes");
+        let taken = rig.take().await;
+        let own = taken.iter().find(|(run, _)| run.id == id).expect("taken");
+        rig.end(own, Status::Succeeded).await;
+        rig.at(after(depth)).await;
+        let runs = rig.runs("ab").await;
+        let last = runs.iter().max_by_key(|run| &run.id).expect("a run");
+        assert_eq!(last.status.as_str(), expected, "{depth}: {:?}", last.reason);
+    }
 }
 
 /// Two schedulers of two nodes look at the same schedules at the same time.

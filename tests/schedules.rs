@@ -146,6 +146,15 @@ async fn changes_keep_what_they_do_not_name() {
     assert_eq!((status, &replaced["id"]), (200, &json!("X")));
     let (status, named) = server.post("/v1/schedules", &json!({"script": "price", "trigger": "@daily"})).await;
     assert!(status == 201 && named["id"].as_str().expect("text").starts_with("price-"), "{named}");
+    // Who grants what they ask for grants it to the script; above the ceiling nobody does.
+    put(
+        &server,
+        "long",
+        json!({"script": "price", "trigger": "@yearly", "limits": {"timeout": "30m", "memory": "1TiB"}}),
+    )
+    .await;
+    let (_, run) = server.post("/v1/schedules/long/trigger?wait=30s", &json!({})).await;
+    assert_eq!((&run["limits"]["timeout"], &run["limits"]["memory"]), (&json!(1800.0), &json!(1_u64 << 30)), "{run}");
     // Without a trigger: once, now.
     let (_, once) = server.post("/v1/schedules", &json!({"id": "once", "script": "price"})).await;
     assert_eq!(once["state"], "active", "{once}");
@@ -405,6 +414,97 @@ async fn the_command_line_schedules() {
     );
     let (status, _, why) = cronbox(&["schedule", "preview", "lastfoo"]);
     assert!(status == Some(2) && !why.is_empty(), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crontab_comes_over() {
+    let (folder, server) = ephemeral().await;
+    let jobs = folder.0.join("jobs");
+    std::fs::create_dir_all(&jobs).expect("a folder");
+    std::fs::write(jobs.join("report.py"), "import sys\nprint(sys.argv[1:])\n").expect("writes");
+    let crontab = format!(
+        "MAILTO=ann\nCRON_TZ=Asia/Shanghai\n0 9 * * 1-5 cd {0} && timeout 5m /usr/bin/python3 report.py --day 'a b' >> /var/log/x 2>&1\n\
+         CRON_TZ=UTC\n@daily python3 {0}/report.py\n*/5 * * * * /usr/bin/backup | gzip\n0 1 * * * python3 {0}/gone.py\n",
+        jobs.display()
+    );
+    std::fs::write(folder.0.join("crontab"), crontab).expect("writes");
+    let cronbox = |words: &[&str]| {
+        let done = Command::new(PROGRAM)
+            .args(words)
+            .current_dir(&folder.0)
+            .env("CRONBOX_URL", &server.url)
+            .output()
+            .expect("starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    let (status, said, why) = cronbox(&["schedule", "import", "--crontab", "crontab", "--dry-run"]);
+    assert!(status == Some(1) && said.contains("would be made"), "{said}{why}");
+    assert_eq!(server.get("/v1/schedules").await.1["items"], json!([]));
+    for what in ["made", "as it was"] {
+        let (status, said, why) = cronbox(&["schedule", "import", "--crontab", "crontab"]);
+        assert_eq!(status, Some(1), "{said}{why}");
+        assert_eq!(said.matches(what).count(), 2, "{said}");
+        assert!(said.contains("line 6: its command has a pipe") && said.contains("line 7: "), "{said}");
+    }
+    let (_, list) = server.get("/v1/schedules").await;
+    let mut texts: Vec<&str> =
+        list["items"].as_array().expect("items").iter().filter_map(|one| one["text"].as_str()).collect();
+    texts.sort_unstable();
+    assert_eq!(texts, ["cron: 0 9 * * 1-5 @ Asia/Shanghai", "cron: @daily @ UTC"]);
+    let daily = list["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .find(|one| one["argv"] == json!(["--day", "a b"]))
+        .expect("there");
+    assert_eq!(daily["settings"]["limits"]["timeout"], "5m");
+    let (_, run) = server
+        .post(&format!("/v1/schedules/{}/trigger?wait=30s", daily["id"].as_str().expect("text")), &json!({}))
+        .await;
+    assert_eq!((&run["status"], &run["limits"]["timeout"]), (&json!("succeeded"), &json!(300.0)), "{run}");
+    // From one server to another.
+    let (_, document, _) = cronbox(&["schedule", "export"]);
+    std::fs::write(folder.0.join("all.json"), &document).expect("writes");
+    let (status, said, why) = cronbox(&["schedule", "import", "all.json"]);
+    assert!(status == Some(0) && said.matches("as it was").count() == 2, "{said}{why}");
+    for one in list["items"].as_array().expect("items") {
+        server
+            .request(Method::DELETE, &format!("/v1/schedules/{}", one["id"].as_str().expect("text")))
+            .send()
+            .await
+            .expect("answers");
+    }
+    let (status, said, why) = cronbox(&["schedule", "import", "all.json"]);
+    assert!(status == Some(0) && said.matches("made").count() == 2, "{said}{why}");
+    assert_eq!(cronbox(&["schedule", "export"]).1, document, "what comes out went in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_script_goes_on_after_another() {
+    let (_folder, server) = ephemeral().await;
+    server.put("load", "def run(n):\n    return {'rows': list(range(n))}\n").await;
+    server.put("sum", "def run(context, upstream):\n    return [sum(upstream['rows']), context.cause]\n").await;
+    server.put("alarm", "def run():\n    return 'told'\n").await;
+    assert_eq!(put(&server, "then", json!({"script": "sum", "trigger": "after load"})).await.0, 201);
+    assert_eq!(
+        put(
+            &server,
+            "wrong",
+            json!({"script": "alarm", "trigger": {"type": "after", "script": "load", "on": "failed"}})
+        )
+        .await
+        .0,
+        201
+    );
+    let circle = put(&server, "back", json!({"script": "load", "trigger": "after sum"})).await;
+    assert_eq!(code(&circle), (422, "chain_circle"), "{}", circle.1);
+    let first = server.run("load", &json!({"args": {"n": 5}})).await;
+    let next = runs_when(&server, "then", 1).await.remove(0);
+    assert_eq!((&next["result"], &next["upstream"]), (&json!([10, "chain"]), &first["id"]), "{next}");
+    server.run("load", &json!({"args": {"n": "x"}})).await;
+    assert_eq!(runs_when(&server, "wrong", 1).await[0]["result"], "told");
+    assert_eq!(runs(&server, "then").await.len(), 1);
 }
 
 /// Schedules of the great test, fires a second of all, and seconds.

@@ -13,7 +13,7 @@ use cronbox::store::lists::{Entry, ResultTest, RunFilter};
 use cronbox::store::output::{Found, Part};
 use cronbox::store::queue::{Cancelled, GivenUp};
 use cronbox::store::retention::{Of, Old};
-use cronbox::store::runs::{Claim, Ended, Idempotency, Made, NewRun, Output};
+use cronbox::store::runs::{Claim, Ended, Idempotency, Made, NewRun, Output, Recorded};
 use cronbox::store::scripts::{Deleted, NewVersion, ScriptFilter};
 use cronbox::store::{Place, Store, StoreError};
 use cronbox_runtime::{Limits, ResultKind, ScriptError, Stream};
@@ -146,6 +146,7 @@ fn spec() -> Spec {
         gated: false,
         schedule: None,
         pause_after: None,
+        chain_depth: 0,
     }
 }
 
@@ -169,6 +170,7 @@ fn new_run(script: Option<&str>, now: Time) -> NewRun {
         fire_time: None,
         fire_local: None,
         backfill: None,
+        upstream: None,
         gate: None,
     }
 }
@@ -216,7 +218,7 @@ async fn made_and_ended(store: &Store, new: NewRun, end: Ended, now: Time) -> St
     let claim = by("n");
     let claimed = store.claim(claim.clone(), 1, now).await.expect("claims");
     assert_eq!(claimed[0].id, id);
-    assert!(store.record(&id, &claim.token, end, now).await.expect("records"));
+    assert_ne!(store.record(&id, &claim.token, end, now).await.expect("records"), Recorded::Late);
     id
 }
 
@@ -301,7 +303,7 @@ async fn a_run_goes_from_the_queue_to_its_outcome(store: Store) {
     assert_eq!(store.held_by_node("n").await.expect("asks"), [(id.clone(), claim.token.clone())]);
     let end = ended(Status::Succeeded, "[1]");
     let expected = end.applied_to(&claimed[0], after(2));
-    assert!(store.record(&id, &claim.token, end, after(2)).await.expect("records"));
+    assert_ne!(store.record(&id, &claim.token, end, after(2)).await.expect("records"), Recorded::Late);
     let run = store.run(&id).await.expect("reads").expect("there");
     assert_eq!(run, cronbox::run::Run { source: None, ..expected }, "what waiters are told is what is kept");
     let run = store.run(&id).await.expect("reads").expect("there");
@@ -339,7 +341,10 @@ async fn a_free_node_takes_a_run_at_once(store: Store) {
     // And what is to run later is nobody's yet.
     let later = NewRun { run_at: Some(after(60)), ..new_run(Some("a"), start()) };
     assert_eq!(store.make_run(later, None, Some(by("n")), 10, start()).await.expect("makes"), Made::Waits);
-    assert!(store.record(&new.id, &claim.token, ended(Status::Failed, ""), after(1)).await.expect("records"));
+    assert_ne!(
+        store.record(&new.id, &claim.token, ended(Status::Failed, ""), after(1)).await.expect("records"),
+        Recorded::Late
+    );
 }
 
 async fn a_late_record_changes_nothing(store: Store) {
@@ -347,15 +352,27 @@ async fn a_late_record_changes_nothing(store: Store) {
     let id = make(&store, new_run(Some("a"), start()), start()).await;
     let claim = by("n");
     store.claim(claim.clone(), 1, start()).await.expect("claims");
-    assert!(!store.record(&id, "another", ended(Status::Succeeded, "1"), after(1)).await.expect("asks"));
+    assert_eq!(
+        store.record(&id, "another", ended(Status::Succeeded, "1"), after(1)).await.expect("asks"),
+        Recorded::Late
+    );
     assert_eq!(status(&store, &id).await, Status::Running);
     let given_up = store.give_up(&id, &claim.token, GivenUp::Lost, after(2)).await.expect("gives up");
     assert_eq!(given_up, Some(Status::Queued));
-    assert!(!store.record(&id, &claim.token, ended(Status::Succeeded, "1"), after(3)).await.expect("asks"));
+    assert_eq!(
+        store.record(&id, &claim.token, ended(Status::Succeeded, "1"), after(3)).await.expect("asks"),
+        Recorded::Late
+    );
     let other = by("m");
     store.claim(other.clone(), 1, after(4)).await.expect("claims");
-    assert!(store.record(&id, &other.token, ended(Status::Succeeded, "2"), after(5)).await.expect("records"));
-    assert!(!store.record(&id, &other.token, ended(Status::Failed, ""), after(6)).await.expect("asks"));
+    assert_ne!(
+        store.record(&id, &other.token, ended(Status::Succeeded, "2"), after(5)).await.expect("records"),
+        Recorded::Late
+    );
+    assert_eq!(
+        store.record(&id, &other.token, ended(Status::Failed, ""), after(6)).await.expect("asks"),
+        Recorded::Late
+    );
     let run = store.run(&id).await.expect("reads").expect("there");
     assert_eq!(
         (run.status, run.attempt, run.lost, run.result),
@@ -372,7 +389,10 @@ async fn the_schema_refuses_other_steps(store: Store) {
     let refused = store.record(&id, &claim.token, ended(Status::Skipped, ""), after(1)).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     assert_eq!(status(&store, &id).await, Status::Running);
-    assert!(store.record(&id, &claim.token, ended(Status::Succeeded, "1"), after(1)).await.expect("records"));
+    assert_ne!(
+        store.record(&id, &claim.token, ended(Status::Succeeded, "1"), after(1)).await.expect("records"),
+        Recorded::Late
+    );
 }
 
 async fn the_same_request_makes_one_run(store: Store) {
@@ -457,7 +477,10 @@ async fn a_limit_holds_and_lets_go(store: Store) {
         ids[..2].iter().cloned().collect()
     );
     assert!(store.claim(by("n"), 10, after(9)).await.expect("claims").is_empty());
-    assert!(store.record(&ids[0], &claim.token, ended(Status::Succeeded, "1"), after(10)).await.expect("records"));
+    assert_ne!(
+        store.record(&ids[0], &claim.token, ended(Status::Succeeded, "1"), after(10)).await.expect("records"),
+        Recorded::Late
+    );
     let next = store.claim(by("n"), 10, after(10)).await.expect("claims");
     assert_eq!(next.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(), [ids[2].as_str()]);
     // A cancelled one that was held makes no room; the limit taken away makes all.
@@ -498,7 +521,10 @@ async fn cancelling(store: Store) {
     store.claim(claim.clone(), 1, start()).await.expect("claims");
     assert_eq!(store.cancel(&running, "asked", after(2)).await.expect("cancels"), Cancelled::Asked("n".into()));
     assert_eq!(store.wanted_cancelled("n").await.expect("asks"), std::slice::from_ref(&running));
-    assert!(store.record(&running, &claim.token, ended(Status::Cancelled, ""), after(3)).await.expect("records"));
+    assert_ne!(
+        store.record(&running, &claim.token, ended(Status::Cancelled, ""), after(3)).await.expect("records"),
+        Recorded::Late
+    );
     assert_eq!(store.cancel(&new_id(start()), "asked", after(2)).await.expect("asks"), Cancelled::Unknown);
 }
 
@@ -541,7 +567,7 @@ async fn runs_are_tried_again(store: Store) {
     let claim = by("n");
     store.claim(claim.clone(), 1, start()).await.expect("claims");
     let failed = Ended { next: Some(after(10)), ..ended(Status::Failed, "") };
-    assert!(store.record(&id, &claim.token, failed, after(1)).await.expect("records"));
+    assert_ne!(store.record(&id, &claim.token, failed, after(1)).await.expect("records"), Recorded::Late);
     let run = store.run(&id).await.expect("reads").expect("there");
     assert_eq!(
         (run.status, run.reason.as_deref(), run.run_at, run.finished_at),
@@ -568,7 +594,7 @@ async fn output_comes_in_parts(store: Store) {
         written: cronbox::run::Written { bytes: 13, dropped: 2 },
     };
     let end = Ended { stdout: all, has_parts: true, ..ended(Status::Succeeded, "1") };
-    assert!(store.record(&id, &claim.token, end, after(1)).await.expect("records"));
+    assert_ne!(store.record(&id, &claim.token, end, after(1)).await.expect("records"), Recorded::Late);
     let whole = store.output(&id, Stream::Stdout).await.expect("reads").expect("there");
     assert_eq!((whole.found, whole.written.dropped), (Found::Bytes(b"one two three".to_vec()), 2));
     let nothing = store.output(&id, Stream::Stderr).await.expect("reads").expect("there");
@@ -838,11 +864,12 @@ async fn many_at_once(store: Store) {
             while done < 40 && std::time::Instant::now() < deadline {
                 let claim = by(&format!("n{n}"));
                 for run in store.claim(claim.clone(), (40 - done).min(5), start()).await.expect("claims") {
-                    assert!(
+                    assert_ne!(
                         store
                             .record(&run.id, &claim.token, ended(Status::Succeeded, "1"), start())
                             .await
-                            .expect("records")
+                            .expect("records"),
+                        Recorded::Late
                     );
                     done += 1;
                 }

@@ -71,6 +71,11 @@ impl Server {
 
     /// Sends a request; a problem is a refusal with the server's words.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Refusal> {
+        self.attempt(request).await?.map_err(|problem| Refusal::unavailable(told(&problem)))
+    }
+
+    /// Sends a request that may well be refused: the inner error is the server's.
+    pub(super) async fn attempt(&self, request: RequestBuilder) -> Result<Result<Response, ProblemBody>, Refusal> {
         let response = request.send().await.map_err(|error| {
             let why = if error.is_connect() {
                 "nobody answers there; is it started? (cronbox serve)"
@@ -86,14 +91,13 @@ impl Server {
         }
         let status = response.status();
         if status.is_success() {
-            return Ok(response);
+            return Ok(Ok(response));
         }
         let text = response.text().await.unwrap_or_default();
-        let why = match serde_json::from_str::<ProblemBody>(&text) {
-            Ok(problem) => format!("{} ({})", problem.detail, problem.code),
-            Err(_) => format!("{} answered {status}", self.shown),
-        };
-        Err(Refusal::unavailable(why))
+        match serde_json::from_str::<ProblemBody>(&text) {
+            Ok(problem) => Ok(Err(problem)),
+            Err(_) => Err(Refusal::unavailable(format!("{} answered {status}", self.shown))),
+        }
     }
 
     /// Sends a request, and reads the answer as JSON: as it is, and as what it is meant to be.
@@ -105,6 +109,11 @@ impl Server {
         })?;
         Ok((text, value))
     }
+}
+
+/// A problem in the server's words.
+pub(super) fn told(problem: &ProblemBody) -> String {
+    format!("{} ({})", problem.detail, problem.code)
 }
 
 /// Does a command that talks to a server.

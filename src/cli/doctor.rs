@@ -27,6 +27,7 @@ impl DoctorArgs {
             "version": env!("CARGO_PKG_VERSION"),
             "build": BUILD,
             "interpreter": serde_json::from_str::<Value>(GUEST_FACTS).unwrap_or(Value::Null),
+            "tzdata": crate::zone::installed().release(),
         });
         let mut problems: Vec<String> = Vec::new();
         match self.interpreter.open() {
@@ -119,6 +120,7 @@ fn for_people(findings: &Value) -> String {
     for (name, value) in &interpreter {
         lines.push(format!("interpreter {name}: {}", text(value)));
     }
+    lines.push(format!("time zones of schedules: {}", text(&findings["tzdata"])));
     if let Some(cache) = findings["cache"].as_str() {
         lines.push(format!("compiled interpreter: {cache}"));
     }

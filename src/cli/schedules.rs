@@ -2,6 +2,7 @@
 
 use super::Exit;
 use super::client::{Refusal, Server, ServerArgs, part, plain, say, table, talk};
+use super::import;
 use super::runs::{exit_of, show as show_run};
 use crate::api::{BackfillBody, FireBody, Page, PreviewBody, RunBody, ScheduleBody};
 use crate::clock::Clock;
@@ -161,6 +162,26 @@ enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Take over schedules: from a crontab, or from what export wrote
+    Import {
+        /// What export wrote; - reads standard input
+        #[arg(required_unless_present = "crontab", conflicts_with = "crontab")]
+        file: Option<PathBuf>,
+        /// A crontab: its lines that run a Python file push it and become schedules
+        #[arg(long, value_name = "FILE")]
+        crontab: Option<PathBuf>,
+        /// The zone of lines that name none [default: the script's, else the server's]
+        #[arg(long, value_name = "ZONE")]
+        timezone: Option<String>,
+        /// Where the crontab's commands begin [default: this user's home]
+        #[arg(long, value_name = "DIR")]
+        home: Option<PathBuf>,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Print all schedules as one JSON document, for import
+    Export,
     /// Delete a schedule; its runs stay
     Rm {
         /// The schedule
@@ -266,25 +287,31 @@ fn fires(fires: &[FireBody]) -> Result<(), Refusal> {
     table(&["UTC", "LOCAL", "NOTE"], &fires.iter().map(row).collect::<Vec<_>>())
 }
 
+/// All schedules that pass.
+pub(super) async fn all_of(server: &Server, filter: &[(&str, String)]) -> Result<Vec<ScheduleBody>, Refusal> {
+    let mut all: Vec<ScheduleBody> = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut query = vec![("limit", "1000".to_owned())];
+        query.extend(filter.iter().cloned());
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let (_, page): (_, Page<ScheduleBody>) =
+            server.ask(server.request(Method::GET, "/v1/schedules").query(&query)).await?;
+        all.extend(page.items);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
 impl SchedulesArgs {
     pub(super) fn execute(self) -> Exit {
         talk(async || {
             let server = Server::new(&self.server)?;
-            let mut all: Vec<ScheduleBody> = Vec::new();
-            let mut cursor: Option<String> = None;
-            loop {
-                let mut query = vec![("limit", "1000".to_owned())];
-                query.extend(self.script.iter().map(|script| ("script", script.clone())));
-                query.extend(self.state.clone().map(|state| ("state", state)));
-                query.extend(cursor.map(|cursor| ("cursor", cursor)));
-                let (_, page): (_, Page<ScheduleBody>) =
-                    server.ask(server.request(Method::GET, "/v1/schedules").query(&query)).await?;
-                all.extend(page.items);
-                cursor = page.next_cursor;
-                if cursor.is_none() {
-                    break;
-                }
-            }
+            let mut filter: Vec<(&str, String)> = self.script.iter().map(|script| ("script", script.clone())).collect();
+            filter.extend(self.state.clone().map(|state| ("state", state)));
+            let all = all_of(&server, &filter).await?;
             if self.json {
                 say(&json!({"items": all}).to_string())?;
                 return Ok(Exit::Succeeded);
@@ -330,6 +357,14 @@ impl ScheduleArgs {
             }
             Verb::Pause { id } => server.request(Method::POST, &at(id, "/pause")),
             Verb::Resume { id, from } => server.request(Method::POST, &at(id, "/resume")).json(&json!({"from": from})),
+            Verb::Import { file, crontab: None, dry_run, .. } => {
+                let file = file.clone().unwrap_or_else(|| "-".into());
+                return import::document(&server, &file, *dry_run, self.json).await;
+            }
+            Verb::Import { crontab: Some(file), timezone, home, dry_run, .. } => {
+                return import::crontab(&server, file, timezone.as_deref(), home.clone(), *dry_run, self.json).await;
+            }
+            Verb::Export => return import::export(&server).await,
             Verb::Show { id, count } => return self.show(&server, id, *count).await,
             Verb::Trigger { id, wait } => {
                 let query = if *wait { "?wait=300s" } else { "" };

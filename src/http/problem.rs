@@ -124,6 +124,7 @@ impl From<StoreError> for Problem {
                 .retry_after(1)
             }
             StoreError::Full => full("database"),
+            StoreError::Circle(_) => Problem::invalid("schedules.trigger", error.to_string()).code("chain_circle"),
             other => internal(&other),
         }
     }

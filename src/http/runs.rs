@@ -359,6 +359,7 @@ fn again(run: &Run, source: Option<Vec<u8>>, caller: &Caller, clock: &Clock) -> 
         fire_time: None,
         fire_local: None,
         backfill: None,
+        upstream: None,
         gate: None,
     }
 }

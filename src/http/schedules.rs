@@ -125,16 +125,37 @@ impl App {
         Ok(new)
     }
 
+    /// Grants a schedule's script what the schedule asks for, when the caller may.
+    async fn grant_limits(&self, caller: &Caller, new: &NewSchedule) -> Result<(), Problem> {
+        let above = Asked::read(&new.settings.limits)?.above(&self.rules.runs.scheduled_defaults());
+        if above != Asked::default() && Self::grants_itself(caller) {
+            let by = caller.id().map(str::to_owned);
+            self.store.grant_limits(&new.script, above, by, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
     /// Keeps a schedule, and tells of it.
-    async fn keep(&self, new: NewSchedule, expected: Option<i64>, query: &Query) -> Result<Option<Response>, Problem> {
+    async fn keep(
+        &self,
+        caller: &Caller,
+        new: NewSchedule,
+        expected: Option<i64>,
+        query: &Query,
+    ) -> Result<Option<Response>, Problem> {
         if query.flag("dry_run", false)? {
             return Ok(Some(self.dry(&new)?.into_response()));
         }
         let key = new.key.clone();
+        self.grant_limits(caller, &new).await?;
         let status = match self.store.keep_schedule(new, expected, self.clock.now()).await? {
             KeptSchedule::Created => StatusCode::CREATED,
             KeptSchedule::Changed => StatusCode::OK,
             KeptSchedule::Taken => return Ok(None),
+            KeptSchedule::Circle(circle) => {
+                let detail = format!("these scripts would start one another in a circle: {}", circle.join(" → "));
+                return Err(Problem::invalid("trigger", detail).code("chain_circle"));
+            }
             KeptSchedule::NoScript => {
                 return Err(Problem::not_found("no_such_script", "the script was deleted meanwhile"));
             }
@@ -305,7 +326,7 @@ pub(super) async fn create_schedule(
             }
         }
         let new = app.plan(&asked, &id, &script, existing.as_ref(), &caller)?;
-        if let Some(response) = app.keep(new, existing.map(|existing| existing.revision), &query).await? {
+        if let Some(response) = app.keep(&caller, new, existing.map(|existing| existing.revision), &query).await? {
             return Ok(response);
         }
     }
@@ -379,7 +400,7 @@ pub(super) async fn put_schedule(
             asked.insert("trigger".into(), existing.trigger.clone());
         }
         let new = app.plan(&asked, &name, &script, existing.as_ref(), &caller)?;
-        if let Some(response) = app.keep(new, existing.map(|existing| existing.revision), &query).await? {
+        if let Some(response) = app.keep(&caller, new, existing.map(|existing| existing.revision), &query).await? {
             return Ok(response);
         }
     }
@@ -431,7 +452,7 @@ pub(super) async fn patch_schedule(
             trigger.insert("timezone".into(), zone.clone());
         }
         let new = app.plan(&whole, &name, &script, Some(&existing), &caller)?;
-        if let Some(response) = app.keep(new, Some(existing.revision), &query).await? {
+        if let Some(response) = app.keep(&caller, new, Some(existing.revision), &query).await? {
             return Ok(response);
         }
     }

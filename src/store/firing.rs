@@ -9,7 +9,7 @@ use super::runs::{NewRun, insert};
 use super::tx::{Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, queue, schedules, scripts};
 use crate::clock::Time;
-use crate::run::{Cause, Status, new_id};
+use crate::run::{Status, new_id};
 use crate::schedule::{Decision, Overlap, Row, Verdict};
 use chrono::TimeDelta;
 use std::collections::HashMap;
@@ -164,7 +164,8 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
         }
         let next = fire.decision.next.filter(|_| !is_finished);
         let sql = "UPDATE schedules SET cursor = $2, next_fire_at = $3, next_due_at = $4, fired = $5, state = $6 WHERE key = $1";
-        let state = if next.is_some() { "active" } else { "finished" };
+        let is_over = next.is_none() && (is_finished || !fire.decision.hangs_on);
+        let state = if is_over { "finished" } else { "active" };
         let values = args![
             &*fire.decision.key,
             stamp(fire.decision.decided),
@@ -272,7 +273,7 @@ async fn note(
 }
 
 /// A row of a run that never starts.
-async fn write_row(
+pub(super) async fn write_row(
     tx: &mut Tx<'_>,
     new: &NewRun,
     status: Status,
@@ -282,8 +283,8 @@ async fn write_row(
     now: Time,
 ) -> Result<bool, StoreError> {
     let sql = "INSERT INTO runs (id, script, name, version, entry, cause, status, reason, priority, created_at, run_at,
-        finished_at, spec, args, labels, schedule, fire_time, fire_local, fire_until, fire_count, stood_in)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12, '{}', $13, $14, $15, $16, $17, $18, $19)
+        finished_at, spec, args, labels, schedule, fire_time, fire_local, fire_until, fire_count, stood_in, upstream)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12, '{}', $13, $14, $15, $16, $17, $18, $19, $20)
         ON CONFLICT DO NOTHING";
     let values = args![
         &*new.id,
@@ -291,7 +292,7 @@ async fn write_row(
         &*new.name,
         new.version,
         new.spec.entry.clone(),
-        Cause::Fire.as_str(),
+        new.cause.as_str(),
         status.as_str(),
         reason,
         new.priority,
@@ -305,6 +306,7 @@ async fn write_row(
         stamp_of(several.map(|several| several.0)),
         several.map(|several| i64::try_from(several.1).unwrap_or(i64::MAX)),
         stood_in,
+        new.upstream.clone(),
     ];
     let written = tx.run(sql, values).await? > 0;
     if written {

@@ -5,7 +5,7 @@
 
 use super::runs::{Claim, NewRun, RUN, run_of};
 use super::tx::{Row, Tx, args, placeholders, stamp};
-use super::{Store, StoreError, scripts};
+use super::{Store, StoreError, chains, scripts};
 use crate::clock::Time;
 use crate::run::{MAX_LOST, Run, Status};
 use crate::script::OnLost;
@@ -15,6 +15,8 @@ use std::collections::HashMap;
 const LONGEST_TURN: i64 = 1_000;
 /// Most runs taken at once.
 pub const MAX_CLAIM: usize = 16;
+/// Whether any schedule hangs on the ends of runs: asked beside something else, so that those without pay nothing.
+const CHAINS: &str = "(SELECT count(*) FROM (SELECT 1 FROM chains LIMIT 1) AS any_chain) AS chains";
 /// Most held runs that are let go in one transaction.
 const HELD_TOGETHER: usize = 100;
 /// Most runs that become due in one transaction.
@@ -84,6 +86,8 @@ pub(super) struct HeldEntry {
     concurrency: Option<i64>,
     /// Whether others of its gate may wait for it.
     gated: bool,
+    /// Whether any schedule hangs on the ends of runs.
+    pub(super) has_chains: bool,
 }
 
 impl HeldEntry {
@@ -93,6 +97,7 @@ impl HeldEntry {
             lane: Lane(row.text("lane")?),
             concurrency: row.int_or_none("concurrency")?,
             gated: row.int_or_none("gate_most")?.is_some(),
+            has_chains: row.int("chains")? > 0,
         })
     }
 
@@ -197,7 +202,7 @@ pub(super) async fn insert(
 
 /// The entry of a run, if the holder of `token` still has it; locked, after its script's row when it has a limit.
 pub(super) async fn held_by(tx: &mut Tx<'_>, id: &str, token: &str) -> Result<Option<HeldEntry>, StoreError> {
-    let sql = "SELECT node, lane, concurrency, gate_most FROM queue WHERE run = $1 AND token = $2";
+    let sql = format!("SELECT node, lane, concurrency, gate_most, {CHAINS} FROM queue WHERE run = $1 AND token = $2");
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
     let entry = HeldEntry::of(&row, row.text("node")?)?;
     lock_lane(tx, &entry.lane, entry.is_limited()).await?;
@@ -219,7 +224,9 @@ pub(super) async fn release(
     if let Some(key) = lock {
         scripts::lock(tx, key).await?;
     }
-    let sql = "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency, gate_most";
+    let sql = format!(
+        "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency, gate_most, {CHAINS}"
+    );
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
     HeldEntry::of(&row, row.text("node")?).map(Some)
 }
@@ -313,7 +320,7 @@ pub(super) async fn skip_unstarted(
     now: Time,
 ) -> Result<Vec<String>, StoreError> {
     let sql = format!(
-        "SELECT queue.run, queue.lane, queue.concurrency, queue.gate_most FROM queue JOIN runs ON runs.id = queue.run
+        "SELECT queue.run, queue.lane, queue.concurrency, queue.gate_most, CAST(0 AS BIGINT) AS chains FROM queue JOIN runs ON runs.id = queue.run
         WHERE queue.gate = $1 AND queue.state <> 'claimed' AND runs.attempt = 0 AND runs.cause = 'fire' ORDER BY queue.run{}",
         if tx.dialect.for_update().is_empty() { "" } else { " FOR UPDATE OF queue" }
     );
@@ -376,7 +383,8 @@ async fn cancel_where(
 async fn end_unstarted(tx: &mut Tx<'_>, id: &str, status: Status, reason: &str, now: Time) -> Result<(), StoreError> {
     remove(tx, id).await?;
     let sql = "UPDATE runs SET status = $2, reason = $3, finished_at = $4 WHERE id = $1";
-    tx.run(sql, args![id, status.as_str(), reason, stamp(now)]).await.map(|_| ())
+    tx.run(sql, args![id, status.as_str(), reason, stamp(now)]).await?;
+    chains::note_end(tx, id, status).await.map(|_| ())
 }
 
 /// What became of a wish to cancel.
@@ -393,7 +401,9 @@ pub enum Cancelled {
 }
 
 async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Cancelled, StoreError> {
-    let unlocked = tx.first("SELECT lane, concurrency, gate_most FROM queue WHERE run = $1", args![id]).await?;
+    let unlocked = tx
+        .first("SELECT lane, concurrency, gate_most, CAST(0 AS BIGINT) AS chains FROM queue WHERE run = $1", args![id])
+        .await?;
     if let Some(row) = unlocked {
         let entry = HeldEntry::of(&row, String::new())?;
         lock_lane(tx, &entry.lane, entry.is_limited()).await?;
@@ -541,6 +551,7 @@ async fn give_up(
     if status.is_final() {
         remove(tx, id).await?;
         ready_next(tx, &held).await?;
+        chains::note_end(tx, id, status).await?;
     } else {
         let sql = "UPDATE queue SET state = 'ready', node = NULL, token = NULL, turn = 0 WHERE run = $1";
         tx.run(sql, args![id]).await?;

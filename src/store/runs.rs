@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Everything about a run but what it wrote and the source that was sent along.
 pub(super) const RUN: &str =
-    "SELECT id, script, name, version, mode, schedule, cause, fire_time, fire_local, fire_until, fire_count, stood_in, status, reason, attempt, lost,
+    "SELECT id, script, name, version, mode, schedule, cause, fire_time, fire_local, fire_until, fire_count, stood_in, upstream, status, reason, attempt, lost,
     priority, created_at, run_at, started_at, finished_at, spec, args, args_blob, result, result_blob, result_bytes,
     result_kind, error, notes, fuel, memory, wall, labels, stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped,
     retry_of, created_by FROM runs";
@@ -54,6 +54,8 @@ pub struct NewRun {
     pub fire_local: Option<String>,
     /// The backfill it is part of.
     pub backfill: Option<String>,
+    /// The run whose end makes it due.
+    pub upstream: Option<String>,
     /// What it stands before, beside its script's limit.
     pub gate: Option<queue::Gate>,
 }
@@ -72,6 +74,7 @@ impl NewRun {
             fire_local: self.fire_local.clone(),
             fire_until: None,
             stood_in: None,
+            upstream: self.upstream.clone(),
             status: Status::Running,
             reason: None,
             attempt: 1,
@@ -137,6 +140,17 @@ pub enum Made {
     QueueFull,
     /// Its script is gone.
     NoScript,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It was made.
+    Done,
+    /// It was made, and schedules that hang on the run are due.
+    MakesDue,
+    /// The attempt is no longer the holder's: nothing was changed.
+    Late,
 }
 
 /// How an attempt ended, to be recorded.
@@ -242,6 +256,7 @@ pub(super) fn run_of(row: &Row) -> Result<Run, StoreError> {
         fire_local: row.text_or_none("fire_local")?,
         fire_until: row.time_or_none("fire_until")?.zip(number("fire_count")?),
         stood_in: row.text_or_none("stood_in")?,
+        upstream: row.text_or_none("upstream")?,
         status: row.word("status", Status::parse)?,
         reason: row.text_or_none("reason")?,
         attempt: small("attempt")?,
@@ -358,8 +373,8 @@ async fn write(
     let is_claimed = place.state == queue::State::Claimed;
     let (args, args_blob) = split(Some(&new.args));
     let sql = "INSERT INTO runs (id, script, name, version, entry, cause, status, attempt, priority, created_at, run_at, started_at,
-        spec, source, args, args_blob, labels, retry_of, created_by, schedule, fire_time, fire_local, backfill)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+        spec, source, args, args_blob, labels, retry_of, created_by, schedule, fire_time, fire_local, backfill, upstream)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
         ON CONFLICT DO NOTHING";
     let values = args![
         &*new.id,
@@ -385,6 +400,7 @@ async fn write(
         stamp_of(new.fire_time),
         new.fire_local.clone(),
         new.backfill.clone(),
+        new.upstream.clone(),
     ];
     if tx.run(sql, values).await? == 0 {
         return Ok(false);
@@ -408,7 +424,7 @@ async fn forget(tx: &mut Tx<'_>, idempotency: Option<&Idempotency>) -> Result<()
     Ok(())
 }
 
-async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time) -> Result<bool, StoreError> {
+async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time) -> Result<Recorded, StoreError> {
     let is_final = ended.next.is_none();
     let pauses = ended.pauses.as_ref().filter(|_| is_final);
     if let Some((schedule, _)) = pauses {
@@ -419,7 +435,7 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
         Some(_) => queue::held_by(tx, id, token).await?,
         None => queue::release(tx, id, token, ended.lock.as_deref()).await?,
     };
-    let Some(held) = held else { return Ok(false) };
+    let Some(held) = held else { return Ok(Recorded::Late) };
     let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome, error)
         SELECT id, attempt, $2, $3, started_at, $4, $5, $6 FROM runs WHERE id = $1";
     let error = ended.error.as_ref().map(json).transpose()?;
@@ -476,7 +492,8 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
     if let Some((schedule, most)) = pauses {
         count_failure(tx, schedule, *most, status, now).await?;
     }
-    Ok(true)
+    let makes_due = held.has_chains && super::chains::note_end(tx, id, status).await?;
+    Ok(if makes_due { Recorded::MakesDue } else { Recorded::Done })
 }
 
 /// Counts a schedule's failures in a row, and pauses it when they are too many. Its row is locked.
@@ -526,8 +543,8 @@ impl Store {
         .await
     }
 
-    /// Records how an attempt ended. False when the attempt is no longer the holder's of `token`: nothing was changed.
-    pub async fn record(&self, id: &str, token: &str, ended: Ended, now: Time) -> Result<bool, StoreError> {
+    /// Records how an attempt ended, if it is still the holder's of `token`.
+    pub async fn record(&self, id: &str, token: &str, ended: Ended, now: Time) -> Result<Recorded, StoreError> {
         let all = std::sync::Arc::new((id.to_owned(), token.to_owned(), ended));
         self.write(move |tx| {
             let all = all.clone();

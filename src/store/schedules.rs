@@ -1,10 +1,10 @@
 //! Schedules as rows: keeping, finding, pausing and deleting them.
 
 use super::tx::{Row, Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError, queue, scripts};
+use super::{Store, StoreError, chains, queue, scripts};
 use crate::clock::Time;
 use crate::run::Status;
-use crate::schedule::{LastRun, Origin, Schedule, Settings, State};
+use crate::schedule::{LastRun, Link, Origin, Schedule, Settings, State};
 use serde_json::Value;
 
 const SCHEDULE: &str =
@@ -37,6 +37,8 @@ pub struct NewSchedule {
     pub next: Option<(Time, Time)>,
     /// The token that asked for it.
     pub created_by: Option<String>,
+    /// What else it hangs on.
+    pub links: Vec<Link>,
 }
 
 /// What became of a schedule that was to be kept.
@@ -48,6 +50,8 @@ pub enum KeptSchedule {
     Changed,
     /// There is one of this id, and it was not to be changed; or it was changed by somebody else meanwhile.
     Taken,
+    /// It would make these scripts start one another in a circle.
+    Circle(Vec<String>),
     /// Its script is not there.
     NoScript,
 }
@@ -150,10 +154,23 @@ async fn keep(
                 "INSERT INTO schedules (key, id, script, origin, settings, trigger_json, state, cursor, next_fire_at,
                 next_due_at, created_at, updated_at, created_by, revision)
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 1) ON CONFLICT DO NOTHING";
-            let made = tx.run(sql, values).await? > 0;
-            Ok(if made { KeptSchedule::Created } else { KeptSchedule::Taken })
+            if tx.run(sql, values).await? == 0 {
+                return Ok(KeptSchedule::Taken);
+            }
+            match chains::set(tx, &new.key, &new.script, &new.links).await? {
+                None => Ok(KeptSchedule::Created),
+                Some(circle) => {
+                    tx.run("DELETE FROM schedules WHERE key = $1", args![&*new.key]).await?;
+                    Ok(KeptSchedule::Circle(circle))
+                }
+            }
         }
         (Some((_, revision)), Some(expected)) if revision == expected => {
+            let before = chains::of(tx, &new.key).await?;
+            if let Some(circle) = chains::set(tx, &new.key, &new.script, &new.links).await? {
+                chains::put_back(tx, &new.key, &before).await?;
+                return Ok(KeptSchedule::Circle(circle));
+            }
             let sql = "UPDATE schedules SET id = $2, script = $3, origin = $4, settings = $5, trigger_json = $6, state = $7,
                 cursor = CASE WHEN cursor > $8 THEN cursor ELSE $8 END, next_fire_at = $9, next_due_at = $10, updated_at = $11, created_by = coalesce(created_by, $12),
                 reason = NULL, revision = revision + 1, failures = 0,
@@ -279,9 +296,10 @@ impl Store {
                 let sql =
                     "UPDATE schedules SET state = $3, reason = NULL, cursor = $4, next_fire_at = $5, next_due_at = $6,
                     updated_at = $7, failures = 0, revision = revision + 1 WHERE key = $1 AND revision = $2";
-                let state = if next.is_some() { State::Active } else { State::Finished };
+                let hangs_on = !chains::of(tx, &key).await?.is_empty();
+                let state = if next.is_some() || hangs_on { State::Active } else { State::Finished };
                 let (fire, due) = (stamp_of(next.map(|next| next.0)), stamp_of(next.map(|next| next.1)));
-                let values = args![key, revision, state.as_str(), stamp(cursor), fire, due, stamp(now)];
+                let values = args![&*key, revision, state.as_str(), stamp(cursor), fire, due, stamp(now)];
                 Ok(tx.run(sql, values).await? > 0)
             })
         })
@@ -390,9 +408,11 @@ pub(super) async fn make_equal(
     }
     for new in new {
         let found = lock(tx, &new.key).await?;
-        if keep(tx, new, found.map(|found| found.1), now).await? == KeptSchedule::Taken {
+        match keep(tx, new, found.map(|found| found.1), now).await? {
             // Somebody made one of this id in this very moment.
-            return Err(StoreError::Conflict);
+            KeptSchedule::Taken => return Err(StoreError::Conflict),
+            KeptSchedule::Circle(circle) => return Err(StoreError::Circle(circle)),
+            _ => {}
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::run::{INLINE, Run, Status, Value, Written};
 use crate::store::StoreError;
 use crate::store::output::Part;
 use crate::store::queue::GivenUp;
-use crate::store::runs::{Ended, Output};
+use crate::store::runs::{Ended, Output, Recorded};
 use bytes::Bytes;
 use cronbox_runtime::{Event, Job, JobError, OnLost, Outcome, Report, ResultKind, ScriptError, Stream, StreamUsage};
 use serde_json::json;
@@ -83,9 +83,13 @@ impl Worker {
         let status = if ended.next.is_some() { Status::Scheduled } else { ended.status };
         let (outcome, wall) = (ended.status, ended.wall);
         let told = ended.clone();
-        if !self.tools.store.record(&run.id, &aboard.token, ended, now).await? {
-            tracing::warn!(run.id = %run.id, "another node has this run by now; its end here is not recorded");
-            return Ok(());
+        match self.tools.store.record(&run.id, &aboard.token, ended, now).await? {
+            Recorded::Done => {}
+            Recorded::MakesDue => self.tools.wake.schedules.notify_one(),
+            Recorded::Late => {
+                tracing::warn!(run.id = %run.id, "another node has this run by now; its end here is not recorded");
+                return Ok(());
+            }
         }
         self.tools.metrics.ended(outcome, wall);
         let duration_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
@@ -238,6 +242,7 @@ impl Worker {
             "script": run.name,
             "version": run.version,
             "schedule": run.spec.schedule,
+            "upstream": run.upstream,
             "cause": run.cause,
             "attempt": run.attempt,
             "lost_attempts": run.lost,

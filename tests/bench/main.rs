@@ -11,6 +11,7 @@
     reason = "a benchmark prints, and stops at the first thing that is not as it should be"
 )]
 
+mod schedules;
 mod server;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "the tests use more of it than the benchmark does")]
@@ -45,6 +46,7 @@ fn main() {
     peer(tiny);
     runtime.block_on(kernels(&interpreter(), &python));
     runtime.block_on(server::costs());
+    runtime.block_on(schedules::costs());
 }
 
 fn cache() -> PathBuf {

@@ -138,7 +138,7 @@ async fn many_at_once(server: &Arc<Server>, name: &str, target: f64) {
 }
 
 /// The time of CPU that a process has used.
-fn cpu(pid: u32) -> Duration {
+pub(super) fn cpu(pid: u32) -> Duration {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // After the name, which may hold anything: state is the first, user and system time the twelfth and thirteenth.
     let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -259,7 +259,7 @@ async fn p99_of_posts(server: &Server, enough: impl AsyncFn(usize) -> bool) -> D
 }
 
 /// Python's own SQLite: the program's is inside it.
-fn sqlite(path: &Path, sql: &str) {
+pub(super) fn sqlite(path: &Path, sql: &str) {
     let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()";
     let done = Command::new(super::python()).args(["-c", script]).arg(path).arg(sql).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

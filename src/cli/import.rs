@@ -1,0 +1,216 @@
+//! `cronbox schedule import`, `export`: schedules from a crontab, and from one server to another.
+
+use super::Exit;
+use super::client::{Refusal, Server, part, say, table, told};
+use super::schedules::all_of;
+use crate::api::ScheduleBody;
+use crate::config;
+use crate::crontab::{self, Crontab, Job, Other};
+use crate::script::Name;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// What an exported document says it is.
+const VERSION: u64 = 1;
+
+/// Prints all schedules as they would be asked for.
+pub(super) async fn export(server: &Server) -> Result<Exit, Refusal> {
+    let asked = |schedule: &ScheduleBody| {
+        let mut asked = match serde_json::to_value(&schedule.settings) {
+            Ok(Value::Object(map)) => map,
+            _ => Map::new(),
+        };
+        asked.insert("id".into(), schedule.id.clone().into());
+        asked.insert("script".into(), schedule.script.clone().into());
+        asked.insert("trigger".into(), schedule.trigger.clone());
+        asked.insert("paused".into(), (schedule.state == "paused").into());
+        Value::Object(asked)
+    };
+    // Those of a script's metadata come with the script; those that are over are history.
+    let all = all_of(server, &[]).await?;
+    let kept = all.iter().filter(|schedule| schedule.origin == "request" && schedule.state != "finished");
+    let schedules: Vec<Value> = kept.map(asked).collect();
+    say(&format!("{:#}", json!({"version": VERSION, "schedules": schedules})))?;
+    Ok(Exit::Succeeded)
+}
+
+/// Makes the schedules of an exported document; those that are there and the same are left alone.
+pub(super) async fn document(server: &Server, file: &Path, dry_run: bool, as_json: bool) -> Result<Exit, Refusal> {
+    let shown = file.display();
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(file)
+    };
+    let text = text.map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
+    let document: Value = serde_json::from_str(&text).map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
+    let Some(asked) = document["schedules"].as_array().filter(|_| document["version"] == VERSION) else {
+        return Err(Refusal::usage(format!("{shown} is no document of `cronbox schedule export` of this version")));
+    };
+    let mut report = Report::default();
+    for one in asked {
+        let id = one["id"].as_str().unwrap_or_default().to_owned();
+        let mut body = one.clone();
+        if let Value::Object(body) = &mut body {
+            body.remove("id");
+        }
+        report.put(server, &id, &body, dry_run).await?.map_err(Refusal::unavailable)?;
+    }
+    report.tell(&[], as_json)
+}
+
+/// Pushes the Python files of a crontab and makes schedules of its lines.
+pub(super) async fn crontab(
+    server: &Server,
+    file: &Path,
+    timezone: Option<&str>,
+    home: Option<PathBuf>,
+    dry_run: bool,
+    as_json: bool,
+) -> Result<Exit, Refusal> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
+    let home = home.or_else(config::home).unwrap_or_else(|| "/".into());
+    let Crontab { jobs, mut others } = crontab::read(&text, &home);
+    let names = names(&jobs);
+    let mut report = Report::default();
+    let mut pushed: BTreeMap<&Path, &Job> = BTreeMap::new();
+    for job in &jobs {
+        let mut refuse = |why: String| {
+            let text = text.lines().nth(job.line - 1).unwrap_or_default().trim().to_owned();
+            others.push(Other { line: job.line, text, why });
+        };
+        let Some(script) = names.get(job.file.as_path()) else { continue };
+        match pushed.get(job.file.as_path()) {
+            Some(other) if other.env != job.env => {
+                refuse(format!("it runs {} with another environment than line {}", job.file.display(), other.line));
+                continue;
+            }
+            Some(_) => {}
+            None => {
+                if let Err(why) = push(server, script, job, dry_run).await? {
+                    refuse(why);
+                    continue;
+                }
+                pushed.insert(&job.file, job);
+            }
+        }
+        let mut trigger = json!({"type": "cron", "crontab": job.when});
+        if let Some(zone) = job.timezone.as_deref().or(timezone) {
+            trigger["timezone"] = zone.into();
+        }
+        let mut body = json!({"script": script.as_str(), "trigger": trigger});
+        if !job.argv.is_empty() {
+            body["argv"] = json!(job.argv);
+        }
+        if let Some(timeout) = &job.timeout {
+            body["limits"] = json!({"timeout": timeout});
+        }
+        // Without its script on the server, nothing can be tried there.
+        let id = job.id(script.as_str());
+        if dry_run {
+            report.rows.push((id, job.when.clone(), "would be made"));
+        } else if let Err(why) = report.put(server, &id, &body, false).await? {
+            refuse(why);
+        }
+    }
+    others.sort_by_key(|other| other.line);
+    report.tell(&others, as_json)
+}
+
+/// The scripts' names: those of the files, with the folder's before them when two are called the same.
+fn names(jobs: &[Job]) -> BTreeMap<&Path, Name> {
+    let stem = |path: &Path| Name::of_file(&path.file_name().unwrap_or_default().to_string_lossy());
+    let files: std::collections::BTreeSet<&Path> = jobs.iter().map(|job| job.file.as_path()).collect();
+    let name = |file: &&Path| {
+        let own = stem(file);
+        let alone = files.iter().filter(|other| stem(other) == own).count() == 1;
+        let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        if alone { own } else { Name::of_file(&format!("{folder}-{own}.py")) }
+    };
+    files.iter().map(|file| (*file, name(file))).collect()
+}
+
+/// Uploads a file as a script. The inner error is a sentence: the line is not taken.
+async fn push(server: &Server, script: &Name, job: &Job, dry_run: bool) -> Result<Result<(), String>, Refusal> {
+    let content = match std::fs::read(&job.file) {
+        Ok(content) => content,
+        Err(error) => return Ok(Err(format!("{} cannot be read: {error}", job.file.display()))),
+    };
+    let Ok(source) = String::from_utf8(content) else {
+        return Ok(Err(format!("{} is no UTF-8 text", job.file.display())));
+    };
+    if dry_run {
+        return Ok(Ok(()));
+    }
+    let mut body = json!({"source": source});
+    if !job.env.is_empty() {
+        body["env"] = json!(job.env);
+    }
+    let request = server.request(Method::PUT, &format!("/v1/scripts/{}", part(script.as_str()))).json(&body);
+    let answer = server.attempt(request).await?;
+    Ok(answer.map(|_| ()).map_err(|problem| format!("{} was refused: {}", job.file.display(), told(&problem))))
+}
+
+/// What was done, schedule by schedule.
+#[derive(Default)]
+struct Report {
+    rows: Vec<(String, String, &'static str)>,
+}
+
+impl Report {
+    /// Makes a schedule so. The inner error is a sentence: the server refuses it.
+    async fn put(
+        &mut self,
+        server: &Server,
+        id: &str,
+        body: &Value,
+        dry_run: bool,
+    ) -> Result<Result<(), String>, Refusal> {
+        let path = format!("/v1/schedules/{}", part(id));
+        let before: Option<ScheduleBody> = match server.attempt(server.request(Method::GET, &path)).await? {
+            Ok(response) => Some(response.json().await.map_err(Refusal::unavailable)?),
+            Err(problem) if problem.code == "no_such_schedule" => None,
+            Err(problem) => return Ok(Err(told(&problem))),
+        };
+        let request = server.request(Method::PUT, &format!("{path}?dry_run={dry_run}")).json(body);
+        let now: ScheduleBody = match server.attempt(request).await? {
+            Ok(response) => response.json().await.map_err(Refusal::unavailable)?,
+            Err(problem) => return Ok(Err(told(&problem))),
+        };
+        let made = before.is_none();
+        let is_same = before.is_some_and(|before| {
+            (before.trigger, before.settings, before.script, before.state)
+                == (now.trigger, now.settings, now.script, now.state)
+        });
+        let what = match (made, is_same, dry_run) {
+            (_, true, _) => "as it was",
+            (true, _, false) => "made",
+            (true, _, true) => "would be made",
+            (false, _, false) => "changed",
+            (false, _, true) => "would be changed",
+        };
+        self.rows.push((now.id, now.text, what));
+        Ok(Ok(()))
+    }
+
+    fn tell(&self, others: &[Other], as_json: bool) -> Result<Exit, Refusal> {
+        if as_json {
+            let row = |(id, text, what): &(String, String, &str)| json!({"id": id, "trigger": text, "what": what});
+            let other = |other: &Other| json!({"line": other.line, "text": other.text, "why": other.why});
+            let rows: Vec<Value> = self.rows.iter().map(row).collect();
+            say(&json!({"schedules": rows, "not_imported": others.iter().map(other).collect::<Vec<_>>()}).to_string())?;
+        } else {
+            let row = |(id, text, what): &(String, String, &str)| vec![id.clone(), (*what).to_owned(), text.clone()];
+            table(&["ID", "WHAT", "TRIGGER"], &self.rows.iter().map(row).collect::<Vec<_>>())?;
+            for other in others {
+                say(&format!("not imported: line {}: {}: {}", other.line, other.why, other.text))?;
+            }
+        }
+        Ok(if others.is_empty() { Exit::Succeeded } else { Exit::Failed })
+    }
+}
