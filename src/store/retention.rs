@@ -6,8 +6,9 @@ use crate::clock::Time;
 use crate::run::Status;
 use crate::script::{Keep, Settings};
 
-/// Most runs found, and changed in one transaction.
-pub const BATCH: usize = 200;
+/// Most runs found, and changed in one transaction: everybody else waits for that long (a run takes a quarter of a
+/// millisecond to delete from a million).
+pub const BATCH: usize = 50;
 /// Rows looked at together when their bytes are added up.
 const STRIDE: usize = 2_000;
 /// As the index of runs with output says it.
