@@ -5,6 +5,7 @@ use crate::blobs::{BlobError, Blobs, Kind};
 use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
 use crate::metadata;
+use crate::run::{INLINE, Value};
 use crate::schedule::Origin;
 use crate::script::{Name, Settings};
 use crate::sources::{SourceError, Sources};
@@ -13,7 +14,7 @@ use crate::store::scripts::{Kept, NewVersion};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Around, BadSchedule};
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value as Json};
 
 /// Why content was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +113,7 @@ impl Keeper {
     async fn schedules(
         &self,
         script: &Name,
-        asked: &[Map<String, Value>],
+        asked: &[Map<String, Json>],
         timezone: &str,
         now: Time,
     ) -> Result<Vec<NewSchedule>, KeepError> {
@@ -122,7 +123,7 @@ impl Keeper {
                 KeepError::Schedule(BadSchedule { code: "bad_schedule", field: field.into(), why, at: None })
             };
             let id = match asked.get("id") {
-                Some(Value::String(id)) => Name::parse(id).map_err(|error| bad("schedules.id", error.to_string()))?,
+                Some(Json::String(id)) => Name::parse(id).map_err(|error| bad("schedules.id", error.to_string()))?,
                 Some(_) => return Err(bad("schedules.id", "a schedule's id is a text".into())),
                 None if number == 1 => script.clone(),
                 None => Name::parse(&format!("{script}-{number}"))
@@ -152,6 +153,16 @@ impl Keeper {
         }
         Ok(schedules)
     }
+}
+
+/// Keeps JSON that belongs to a run: in the run's row, or in a blob when it is large.
+pub async fn keep_value(store: &Store, blobs: &Blobs, text: String, now: Time) -> Result<Value, KeepError> {
+    if text.len() <= INLINE {
+        return Ok(Value::Inline(text));
+    }
+    let (key, _) = Blobs::name(Kind::Value, text.as_bytes());
+    keep_blob(store, blobs, &key, Bytes::from(text), now).await?;
+    Ok(Value::Blob(key))
 }
 
 /// Keeps content as a blob that the database knows of before it is there, so that one which nobody comes to refer to is

@@ -114,6 +114,13 @@ pub enum Overlap {
     Allow,
 }
 
+impl Overlap {
+    /// Whether a run may have to wait for others by it.
+    pub fn waits(self) -> bool {
+        matches!(self, Overlap::QueueOne | Overlap::QueueAll | Overlap::CancelRunning)
+    }
+}
+
 /// How late a run may start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Grace {
@@ -214,6 +221,12 @@ impl Policies {
             pause_on_failure: Some(0),
             catchup_limit: Some(CATCHUP_LIMIT),
         })
+    }
+
+    /// What happens while as many run as may, and how many these are.
+    pub fn overlap_in_force(&self, server: &Policies) -> (Overlap, u32) {
+        let all = self.in_force(server);
+        (all.overlap.unwrap_or_default(), all.max_instances.unwrap_or(1))
     }
 
     /// What cannot be meant, as the policy's name and a sentence.

@@ -3,21 +3,21 @@
 //! Any number of nodes may do so at once: what keeps a fire time from being fired twice is the database
 //! ([`crate::store::firing`]). A look costs what is due, not what exists.
 
-use crate::blobs::{Blobs, Kind};
+use crate::blobs::Blobs;
 use crate::clock::{Clock, Time};
-use crate::keeper::{KeepError, keep_blob};
+use crate::keeper::{KeepError, keep_value};
 use crate::limits::Asked;
 use crate::order::Rules;
-use crate::run::{Cause, INLINE, Run, Value};
-use crate::schedule::{Link, Schedule, State, Verdict};
+use crate::run::{Cause, Run, Value};
+use crate::schedule::{Link, Schedule, State};
 use crate::script::{Script, Version};
 use crate::store::chains::Followed;
 use crate::store::firing::{Fire, Fired, TOGETHER};
+use crate::store::queue::Room;
 use crate::store::runs::NewRun;
 use crate::store::{Store, StoreError};
 use crate::timetable::{chance, trigger_of};
 use crate::wake::Wake;
-use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -127,8 +127,7 @@ impl Scheduler {
                 self.wake.ring_queued();
                 self.wake.timed.notify_one();
             }
-            fired.cancelled.iter().for_each(|id| self.wake.ring_ended(id));
-            fired.stopping.iter().for_each(|id| self.wake.ring_cancel(id));
+            self.tell(&fired.room);
             all.stale += fired.stale;
         }
         // What another node was quicker with is not ours; what was changed meanwhile is looked at again.
@@ -173,18 +172,20 @@ impl Scheduler {
                     return Ok(false);
                 }
             };
-            let policies = schedule.settings.policies.in_force(&self.rules.job_defaults);
-            let overlap = (policies.overlap.unwrap_or_default(), policies.max_instances.unwrap_or(1));
+            let overlap = schedule.settings.policies.overlap_in_force(&self.rules.job_defaults);
             let too_deep = depth > Link::DEEPEST;
-            if let Followed::Started { cancelled, stopping } =
-                self.store.follow_link(link, made, overlap, too_deep, now).await?
-            {
+            if let Followed::Started(room) = self.store.follow_link(link, made, overlap, too_deep, now).await? {
                 self.wake.ring_queued();
-                cancelled.iter().for_each(|id| self.wake.ring_ended(id));
-                stopping.iter().for_each(|id| self.wake.ring_cancel(id));
+                self.tell(&room);
             }
         }
         Ok(true)
+    }
+
+    /// Tells of what made room for others.
+    fn tell(&self, room: &Room) {
+        room.cancelled.iter().for_each(|id| self.wake.ring_ended(id));
+        room.stopping.iter().for_each(|id| self.wake.ring_cancel(id));
     }
 
     /// The run that comes after another. A function that takes `upstream` gets what that returned, or its id when it is
@@ -220,7 +221,7 @@ impl Scheduler {
             };
             args.entry("upstream").or_insert(passed);
         }
-        let args = self.args(&args.to_string(), now).await?;
+        let args = keep_value(&self.store, &self.blobs, args.to_string(), now).await?;
         let zone = trigger.zone().name();
         let made = self.rules.run_of_schedule(schedule, script, &version, granted, zone, args, Cause::Chain, now);
         let mut new = made.map_err(Unfired::Broken)?;
@@ -243,16 +244,6 @@ impl Scheduler {
         Ok(&scripts[&schedule.script])
     }
 
-    /// Arguments as they are kept: large ones in a blob.
-    async fn args(&self, text: &str, now: Time) -> Result<Value, Unfired> {
-        if text.len() <= INLINE {
-            return Ok(Value::Inline(text.to_owned()));
-        }
-        let (key, _) = Blobs::name(Kind::Value, text.as_bytes());
-        keep_blob(&self.store, &self.blobs, &key, Bytes::copy_from_slice(text.as_bytes()), now).await?;
-        Ok(Value::Blob(key))
-    }
-
     async fn decide(
         &self,
         schedule: &Schedule,
@@ -267,29 +258,18 @@ impl Scheduler {
         let (script, granted) = self.script_of(schedule, scripts).await?;
         let version = self.version_of(schedule, script).await?;
         let text = schedule.settings.args.as_ref().map_or_else(|| "{}".to_owned(), ToString::to_string);
-        let args = self.args(&text, now).await?;
+        let args = keep_value(&self.store, &self.blobs, text, now).await?;
         let zone = trigger.zone().name();
         let like = self
             .rules
             .run_of_schedule(schedule, script, &version, granted, zone, args, Cause::Fire, now)
             .map_err(Unfired::Broken)?;
-        let starts = decision.rows.iter().filter(|row| matches!(row.verdict, Verdict::Start { .. })).count();
-        let policies = schedule.settings.policies.in_force(&self.rules.job_defaults);
-        Ok(Fire {
-            runs: vec![like.clone(); starts],
-            like,
-            overlap: (policies.overlap.unwrap_or_default(), policies.max_instances.unwrap_or(1)),
-            decision,
-        })
+        Ok(Fire { like, overlap: schedule.settings.policies.overlap_in_force(&self.rules.job_defaults), decision })
     }
 
     async fn version_of(&self, schedule: &Schedule, script: &Script) -> Result<Version, Unfired> {
-        match schedule.settings.version {
-            Some(number) if number != script.version.number => {
-                let version = self.store.version(&script.key, number).await?;
-                version.ok_or_else(|| Unfired::Broken(format!("{} has no version {number}", script.name)))
-            }
-            _ => Ok(script.version.clone()),
-        }
+        let number = schedule.settings.version;
+        let found = self.store.version_or_in_force(script, number).await?;
+        found.ok_or_else(|| Unfired::Broken(format!("{} has no version {}", script.name, number.unwrap_or_default())))
     }
 }

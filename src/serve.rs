@@ -281,7 +281,7 @@ pub async fn serve(
     }
     ready.send_replace(Readiness::from([("interpreter".to_owned(), "ok".to_owned())]));
     announce(&config, &say, &address, directory.as_ref(), scripts, &pool, entrance);
-    if let Some(warning) = space.and_then(|space| space.found().warning) {
+    if let Some(warning) = space.as_ref().and_then(Space::warning) {
         say(&format!("warning: {warning}"));
     }
 

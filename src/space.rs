@@ -46,6 +46,11 @@ impl Space {
         self.found.borrow().clone()
     }
 
+    /// What somebody should know: a sentence.
+    pub fn warning(&self) -> Option<String> {
+        self.found.borrow().warning.clone()
+    }
+
     /// Looks now, and until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
         loop {

@@ -208,12 +208,12 @@ pub fn chance() -> f64 {
     }
 }
 
-/// What of a kept schedule would have to be asked for to get it again: what a change is made on.
-pub fn as_asked(schedule: &Schedule) -> Map<String, Value> {
-    let mut asked = match serde_json::to_value(&schedule.settings) {
+/// What would have to be asked for to get a schedule of these settings and this trigger again: what a change is made on.
+pub fn as_asked(settings: &Settings, trigger: &Value) -> Map<String, Value> {
+    let mut asked = match serde_json::to_value(settings) {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     };
-    asked.insert("trigger".into(), schedule.trigger.clone());
+    asked.insert("trigger".into(), trigger.clone());
     asked
 }

@@ -108,7 +108,10 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("space", &["quantity"]),
     ("api", &["access", "clock", "limits", "run", "schedule", "script", "trigger"]),
     ("linker", &["blobs", "clock", "keeper", "script", "sources", "store"]),
-    ("keeper", &["blobs", "checker", "clock", "metadata", "schedule", "script", "sources", "store", "timetable"]),
+    (
+        "keeper",
+        &["blobs", "checker", "clock", "metadata", "run", "schedule", "script", "sources", "store", "timetable"],
+    ),
     ("timetable", &["clock", "limits", "nearest", "schedule", "script", "store", "trigger", "zone"]),
     ("order", &["clock", "limits", "run", "schedule", "script", "store"]),
     ("checker", &["script", "sources"]),

@@ -1,12 +1,11 @@
 //! The scheduler under a clock that is set by hand: what becomes of each fire time, row by row.
 
 use crate::support::postgres::cluster;
+use crate::support::scheduler::scheduler;
 use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
-use cronbox::blobs::{self, Blobs, S3Access};
 use cronbox::clock::{Clock, Time};
-use cronbox::order::Rules;
 use cronbox::run::{Cause, Run, Status};
-use cronbox::schedule::{Origin, Policies, Schedule, State};
+use cronbox::schedule::{Origin, Schedule, State};
 use cronbox::scheduler::Scheduler;
 use cronbox::script::{Facts, Name, Settings};
 use cronbox::store::lists::RunFilter;
@@ -15,11 +14,10 @@ use cronbox::store::schedules::KeptSchedule;
 use cronbox::store::scripts::NewVersion;
 use cronbox::store::{Place, Store};
 use cronbox::timetable::{self, Around, trigger_of};
-use cronbox::wake::{Ears, Wake};
-use cronbox_runtime::{Limits, ResultKind};
+use cronbox::wake::Ears;
+use cronbox_runtime::ResultKind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -65,17 +63,7 @@ impl Rig {
             store.keep_version(version(name), noon()).await.expect("keeps");
         }
         let clock = Clock::manual(noon());
-        let (wake, ears, _) = Wake::new(0);
-        let limits = Limits::default();
-        let rules = Rules {
-            defaults: limits,
-            ceiling: cronbox_runtime::CEILING,
-            interpreter_memory: 0,
-            timezone: "UTC".into(),
-            job_defaults: Policies::default(),
-        };
-        let blobs = Blobs::open(&blobs::Place::Memory, &S3Access::default()).expect("opens");
-        let scheduler = Scheduler { store: store.clone(), blobs, clock: clock.clone(), wake, rules: Arc::new(rules) };
+        let (scheduler, ears) = scheduler(&store, &clock);
         Rig { store, clock, scheduler, _ears: ears }
     }
 

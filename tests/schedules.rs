@@ -1,13 +1,11 @@
 //! Schedules over HTTP and on the command line, as their users meet them.
 
-use crate::support::PROGRAM;
 use crate::support::postgres::{Cluster, cluster};
 use crate::support::s3::Bucket;
 use crate::support::server::{Folder, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 const TICK: &str = "def run(context, n=1):\n    return {'n': n, 'schedule': context.schedule, 'zone': context.timezone, 'fire': context.fire_time}\n";
@@ -362,17 +360,8 @@ async fn everything_is_paused_and_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_schedules() {
-    let (folder, server) = ephemeral().await;
-    let cronbox = |words: &[&str]| {
-        let done = Command::new(PROGRAM)
-            .args(words)
-            .current_dir(&folder.0)
-            .env("CRONBOX_URL", &server.url)
-            .output()
-            .expect("starts");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (done.status.code(), text(&done.stdout), text(&done.stderr))
-    };
+    let (_folder, server) = ephemeral().await;
+    let cronbox = |words: &[&str]| server.cronbox(words);
     let (status, said, why) =
         cronbox(&["schedule", "add", "price", "0 9 * * * @ Asia/Shanghai", "--id", "daily", "--args", "{\"n\": 2}"]);
     assert!(status == Some(0) && said.starts_with("daily starts price · active"), "{said}{why}");
@@ -428,16 +417,7 @@ async fn a_crontab_comes_over() {
         jobs.display()
     );
     std::fs::write(folder.0.join("crontab"), crontab).expect("writes");
-    let cronbox = |words: &[&str]| {
-        let done = Command::new(PROGRAM)
-            .args(words)
-            .current_dir(&folder.0)
-            .env("CRONBOX_URL", &server.url)
-            .output()
-            .expect("starts");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (done.status.code(), text(&done.stdout), text(&done.stderr))
-    };
+    let cronbox = |words: &[&str]| server.cronbox(words);
     let (status, said, why) = cronbox(&["schedule", "import", "--crontab", "crontab", "--dry-run"]);
     assert!(status == Some(1) && said.contains("would be made"), "{said}{why}");
     assert_eq!(server.get("/v1/schedules").await.1["items"], json!([]));

@@ -905,13 +905,7 @@ async fn the_node_tells_how_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_does_it_all() {
     let (folder, server) = ephemeral();
-    let cronbox = |words: &[&str]| {
-        let mut command = Command::new(PROGRAM);
-        command.args(words).current_dir(&folder.0).env("CRONBOX_URL", &server.url);
-        let done = command.output().expect("starts");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (done.status.code(), text(&done.stdout), text(&done.stderr))
-    };
+    let cronbox = |words: &[&str]| server.cronbox(words);
     std::fs::write(folder.0.join("price.py"), PRICE).expect("writes");
     let (status, said, _) = cronbox(&["push", "price.py"]);
     assert_eq!((status, said.as_str()), (Some(0), "price version 1 · calls run(symbol='INIT', n=1)\n"));

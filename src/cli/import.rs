@@ -7,8 +7,9 @@ use crate::api::ScheduleBody;
 use crate::config;
 use crate::crontab::{self, Crontab, Job, Other};
 use crate::script::Name;
+use crate::timetable::as_asked;
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -19,13 +20,9 @@ const VERSION: u64 = 1;
 /// Prints all schedules as they would be asked for.
 pub(super) async fn export(server: &Server) -> Result<Exit, Refusal> {
     let asked = |schedule: &ScheduleBody| {
-        let mut asked = match serde_json::to_value(&schedule.settings) {
-            Ok(Value::Object(map)) => map,
-            _ => Map::new(),
-        };
+        let mut asked = as_asked(&schedule.settings, &schedule.trigger);
         asked.insert("id".into(), schedule.id.clone().into());
         asked.insert("script".into(), schedule.script.clone().into());
-        asked.insert("trigger".into(), schedule.trigger.clone());
         asked.insert("paused".into(), (schedule.state == "paused").into());
         Value::Object(asked)
     };

@@ -5,6 +5,7 @@ use super::{App, Need, ROUTES};
 use crate::access::{Caller, Scope, TOKEN_PREFIX, hash};
 use crate::api::{ProblemBody, WARNING};
 use crate::script::Script;
+use crate::space::Space;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -99,7 +100,7 @@ pub(super) async fn guard(
         }
         request.extensions_mut().insert(caller);
         let mut response = next.run(request).await;
-        let warning = app.space.as_ref().and_then(|space| space.found().warning);
+        let warning = app.space.as_ref().and_then(Space::warning);
         if let Some(warning) = warning.and_then(|warning| HeaderValue::from_str(&warning).ok()) {
             response.headers_mut().insert(WARNING, warning);
         }

@@ -3,6 +3,7 @@
 use super::App;
 use super::problem::Problem;
 use crate::api::{ProblemBody, ReadyBody};
+use crate::space::Space;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -34,7 +35,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
     parts.insert("blobs".into(), word(blobs.err().map(|error| error.to_string())));
     let ready = parts.values().all(|part| part == "ok");
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let warnings = app.space.as_ref().and_then(|space| space.found().warning).into_iter().collect();
+    let warnings = app.space.as_ref().and_then(Space::warning).into_iter().collect();
     (status, Json(ReadyBody { ready, parts, warnings })).into_response()
 }
 

@@ -7,10 +7,10 @@ use crate::access::{Caller, hex};
 use crate::api::RunBody;
 use crate::blobs::{Blobs, Kind};
 use crate::clock::Time;
-use crate::keeper::keep_blob;
+use crate::keeper::{keep_blob, keep_value};
 use crate::limits::{self, Asked, NotGranted};
 use crate::order::Files;
-use crate::run::{INLINE, PRIORITIES, Run, Status, Value};
+use crate::run::{PRIORITIES, Run, Status, Value};
 use crate::script::{Labels, Quantity, Settings};
 use crate::store::runs::{Claim, Idempotency, Made, NewRun};
 use crate::wake::Handed;
@@ -115,12 +115,7 @@ impl App {
         self.check_limits(&new.spec.limits)?;
         new.labels.extend(wishes.labels);
         new.labels = body::labels(Some(new.labels))?;
-        new.args = if wishes.args.len() <= INLINE {
-            Value::Inline(wishes.args)
-        } else {
-            let content = Bytes::from(wishes.args);
-            Value::Blob(self.put_blob(Kind::Value, content, now).await?)
-        };
+        new.args = keep_value(&self.store, &self.blobs, wishes.args, now).await?;
         new.spec.entry = wishes.entry.or(new.spec.entry);
         (new.spec.text_args, new.spec.argv) = (wishes.text_args, wishes.argv);
         (new.run_at, new.priority) = (wishes.run_at, wishes.priority);

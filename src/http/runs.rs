@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::metadata;
 use crate::order::Files;
 use crate::run::{Cause, INLINE, Run, Spec, Status, new_id};
-use crate::script::{Name, SETTINGS, Script, Settings};
+use crate::script::{Name, SETTINGS, Script, Settings, Version};
 use crate::sources::{Sources, is_archive};
 use crate::store::queue::Cancelled;
 use crate::store::runs::NewRun;
@@ -39,6 +39,12 @@ impl App {
             Some(script) => Ok(script),
             None => Err(self.no_such_script(caller, &name).await),
         }
+    }
+
+    /// The version that is asked for, or the one in force.
+    pub(super) async fn version_of(&self, script: &Script, number: Option<i64>) -> Result<Version, Problem> {
+        let found = self.store.version_or_in_force(script, number).await?;
+        found.ok_or_else(|| Problem::no_such_version(script, number.unwrap_or_default()))
     }
 
     async fn no_such_script(&self, caller: &Caller, name: &Name) -> Problem {
@@ -116,14 +122,7 @@ pub(super) async fn run_script(
     let wishes = Wishes::read(&mut fields, now)?;
     let script = app.script_for(&caller, &name).await?;
     let script = app.linker.fresh(script, now).await?;
-    let version = match wishes.version {
-        None => script.version.clone(),
-        Some(number) if number == script.version.number => script.version.clone(),
-        Some(number) => {
-            let version = app.store.version(&script.key, number).await?;
-            version.ok_or_else(|| Problem::no_such_version(&script, number))?
-        }
-    };
+    let version = app.version_of(&script, wishes.version).await?;
     let settings = script.settings.or(&version.table);
     let files = Files::of(&script, &version);
     let idempotency = idempotency(&parts.headers, &caller, &format!("scripts/{}/runs", script.key), &sent, now)?;

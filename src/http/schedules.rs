@@ -6,10 +6,10 @@ use super::problem::Problem;
 use super::{App, Part};
 use crate::access::Caller;
 use crate::api::{BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
-use crate::blobs::Kind;
 use crate::clock::{Time, rfc3339};
+use crate::keeper::keep_value;
 use crate::limits::Asked;
-use crate::run::{Cause, INLINE, PRIORITIES, Value, new_id};
+use crate::run::{Cause, PRIORITIES, new_id};
 use crate::schedule::{Origin, STATES, Schedule, State as Standing};
 use crate::script::{Name, Script};
 use crate::store::queue::Gate;
@@ -22,7 +22,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use bytes::Bytes;
 use chrono::TimeDelta;
 use serde_json::{Map, Value as Any};
 
@@ -206,19 +205,9 @@ impl App {
     ) -> Result<NewRun, Problem> {
         let gone = || Problem::not_found("no_such_script", "the script was deleted meanwhile");
         let script = self.store.script(&schedule.script).await?.ok_or_else(gone)?;
-        let version = match schedule.settings.version {
-            Some(number) if number != script.version.number => {
-                let version = self.store.version(&script.key, number).await?;
-                version.ok_or_else(|| Problem::no_such_version(&script, number))?
-            }
-            _ => script.version.clone(),
-        };
+        let version = self.version_of(&script, schedule.settings.version).await?;
         let text = body::arguments(args.or_else(|| schedule.settings.args.clone()))?;
-        let args = if text.len() <= INLINE {
-            Value::Inline(text)
-        } else {
-            Value::Blob(self.put_blob(Kind::Value, Bytes::from(text), now).await?)
-        };
+        let args = keep_value(&self.store, &self.blobs, text, now).await?;
         let granted = self.store.granted_limits(&script.key).await?;
         let zone = trigger.zone().name();
         let made = self.rules.runs.run_of_schedule(schedule, &script, &version, &granted, zone, args, cause, now);
@@ -443,7 +432,7 @@ pub(super) async fn patch_schedule(
             Some(script) => script,
             None => app.script_for(&caller, &existing.script_name).await?,
         };
-        let mut whole = timetable::as_asked(&existing);
+        let mut whole = timetable::as_asked(&existing.settings, &existing.trigger);
         whole.extend(asked.clone());
         // Another zone alone means the same trigger there.
         if let (Some(zone), None) = (asked.get("timezone").filter(|zone| !zone.is_null()), asked.get("trigger"))

@@ -4,14 +4,13 @@
 //! scheduler turns that into runs, each once: the schema allows one per schedule and upstream run. Locks are taken as
 //! everywhere: schedules, then scripts, then the queue.
 
-use super::queue::Gate;
+use super::queue::{Gate, Passage, Room};
 use super::runs::{NewRun, insert};
-use super::tx::{Tx, args, placeholders};
+use super::tx::{Tx, args};
 use super::{Store, StoreError, firing, queue, schedules, scripts};
 use crate::clock::Time;
 use crate::run::Status;
 use crate::schedule::{Link, Overlap, State};
-use crate::script::Labels;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Links followed in one look.
@@ -29,13 +28,8 @@ pub struct DueLink {
 /// What came of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Followed {
-    /// A run is there; these were ended or are to stop to make room for it.
-    Started {
-        /// Ended before they began.
-        cancelled: Vec<String>,
-        /// To be stopped.
-        stopping: Vec<String>,
-    },
+    /// A run is there; these make room for it.
+    Started(Room),
     /// There is a row that says why there is none.
     Skipped,
     /// The schedule does not fire, or had its run already.
@@ -47,78 +41,50 @@ pub(super) async fn note_end(tx: &mut Tx<'_>, run: &str, status: Status) -> Resu
     if !status.is_final() || matches!(status, Status::Skipped | Status::Missed) {
         return Ok(false);
     }
-    if tx.first("SELECT 1 AS one FROM chains LIMIT 1", args![]).await?.is_none() {
-        return Ok(false);
-    }
-    let Some(row) = tx.first("SELECT script, labels FROM runs WHERE id = $1", args![run]).await? else {
-        return Ok(false);
-    };
-    let (script, labels): (Option<String>, Labels) = (row.text_or_none("script")?, row.json("labels")?);
-    let mut upstreams = vec![Link::ANY.to_owned()];
-    upstreams.extend(script.as_ref().map(|script| format!("script:{script}")));
-    upstreams.extend(labels.iter().map(|(key, value)| format!("label:{key}={value}")));
     let word = if status == Status::Succeeded { "succeeded" } else { "failed" };
     // What hangs on everything, or on a label, never hangs on its own script: it would start itself.
-    let sql = format!(
-        "INSERT INTO chains_due (schedule, run) SELECT DISTINCT c.schedule, $1 FROM chains c JOIN schedules s ON s.key = c.schedule
-        WHERE s.state = 'active' AND c.outcome IN ('any', $2) AND c.upstream IN ({})
-        AND (c.upstream LIKE 'script:%' OR s.script <> $3) ON CONFLICT DO NOTHING",
-        placeholders(4, upstreams.len())
-    );
-    let mut values = args![run, word, script.unwrap_or_default()];
-    upstreams.into_iter().for_each(|upstream| values.push(upstream));
-    Ok(tx.run(sql, values).await? > 0)
+    let sql = "INSERT INTO chains_due (schedule, run) SELECT DISTINCT c.schedule, r.id FROM runs r
+        JOIN chains c ON c.upstream = $3 OR c.upstream = 'script:' || r.script
+            OR c.upstream IN (SELECT 'label:' || label FROM run_labels WHERE run = r.id)
+        JOIN schedules s ON s.key = c.schedule
+        WHERE r.id = $1 AND s.state = 'active' AND c.outcome IN ('any', $2)
+        AND (c.upstream LIKE 'script:%' OR s.script <> coalesce(r.script, '')) ON CONFLICT DO NOTHING";
+    Ok(tx.run(sql, args![run, word, Link::ANY]).await? > 0)
 }
 
-/// Makes a schedule hang on these, instead of what it hung on. The names of the scripts that would start one another in a
-/// circle, if they would: nothing is changed then.
-pub(super) async fn set(
+/// Makes a schedule hang on these, instead of what it hung on.
+pub(super) async fn set(tx: &mut Tx<'_>, schedule: &str, links: &[Link]) -> Result<(), StoreError> {
+    tx.run("DELETE FROM chains WHERE schedule = $1", args![schedule]).await?;
+    for link in links {
+        let sql = "INSERT INTO chains (schedule, upstream, outcome) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        tx.run(sql, args![schedule, &*link.upstream, link.outcome]).await?;
+    }
+    Ok(())
+}
+
+/// Whether a schedule hangs on other runs.
+pub(super) async fn hangs_on(tx: &mut Tx<'_>, schedule: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 AS one FROM chains WHERE schedule = $1 LIMIT 1";
+    Ok(tx.first(sql, args![schedule]).await?.is_some())
+}
+
+/// The names of the scripts that would start one another in a circle if a schedule of this script hung on these, if they
+/// would: from the script along the chains back to it.
+pub(super) async fn circle(
     tx: &mut Tx<'_>,
     schedule: &str,
     script: &str,
     links: &[Link],
 ) -> Result<Option<Vec<String>>, StoreError> {
-    tx.run("DELETE FROM chains WHERE schedule = $1", args![schedule]).await?;
     if links.is_empty() {
         return Ok(None);
     }
-    // Two that each close half of a circle are set in order by this row's lock.
+    // Two that each close half of a circle are looked at in order by this row's lock.
     tx.all(format!("SELECT one FROM scheduler{}", tx.dialect.for_update()), args![]).await?;
-    if let Some(circle) = circle(tx, script, links).await? {
-        return Ok(Some(circle));
-    }
-    for link in links {
-        let sql = "INSERT INTO chains (schedule, upstream, outcome) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-        tx.run(sql, args![schedule, &*link.upstream, link.outcome]).await?;
-    }
-    Ok(None)
-}
-
-/// What a schedule hangs on.
-pub(super) async fn of(tx: &mut Tx<'_>, schedule: &str) -> Result<Vec<(String, String)>, StoreError> {
-    let rows = tx.all("SELECT upstream, outcome FROM chains WHERE schedule = $1", args![schedule]).await?;
-    rows.iter().map(|row| Ok((row.text("upstream")?, row.text("outcome")?))).collect()
-}
-
-/// Makes it hang on what it hung on before.
-pub(super) async fn put_back(tx: &mut Tx<'_>, schedule: &str, before: &[(String, String)]) -> Result<(), StoreError> {
-    for (upstream, outcome) in before {
-        let sql = "INSERT INTO chains (schedule, upstream, outcome) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-        tx.run(sql, args![schedule, &**upstream, &**outcome]).await?;
-    }
-    Ok(())
-}
-
-/// From a script along the chains back to what is to start it, if there is a way.
-async fn circle(tx: &mut Tx<'_>, script: &str, links: &[Link]) -> Result<Option<Vec<String>>, StoreError> {
     let mut labelled: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut all: BTreeSet<String> = BTreeSet::new();
-    let sql = "SELECT s.key, s.settings, v.table_json FROM scripts s JOIN versions v ON v.script = s.key AND v.number = s.version";
-    for row in tx.all(sql, args![]).await? {
-        let (set, said): (crate::script::Settings, crate::script::Settings) =
-            (row.json("settings")?, row.json("table_json")?);
-        let key = row.text("key")?;
-        for (name, value) in set.or(&said).labels {
+    for (key, settings) in scripts::in_force(tx, "1 = 1").await? {
+        for (name, value) in settings.labels {
             labelled.entry(format!("label:{name}={value}")).or_default().insert(key.clone());
         }
         all.insert(key);
@@ -133,8 +99,8 @@ async fn circle(tx: &mut Tx<'_>, script: &str, links: &[Link]) -> Result<Option<
         from
     };
     let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let rows =
-        tx.all("SELECT c.upstream, s.script FROM chains c JOIN schedules s ON s.key = c.schedule", args![]).await?;
+    let sql = "SELECT c.upstream, s.script FROM chains c JOIN schedules s ON s.key = c.schedule WHERE c.schedule <> $1";
+    let rows = tx.all(sql, args![schedule]).await?;
     let mut add = |upstream: &str, target: &str| {
         for from in starts(upstream, target) {
             edges.entry(from).or_default().insert(target.to_owned());
@@ -218,7 +184,7 @@ async fn follow(
     now: Time,
 ) -> Result<Followed, StoreError> {
     let state = schedules::lock(tx, &link.schedule).await?;
-    let waits = matches!(overlap, Overlap::QueueOne | Overlap::QueueAll | Overlap::CancelRunning);
+    let waits = overlap.waits();
     if waits || new.spec.concurrency.is_some() {
         scripts::lock(tx, new.script.as_deref().unwrap_or_default()).await?;
     }
@@ -236,23 +202,14 @@ async fn follow(
         firing::write_row(tx, &new, Status::Skipped, "chain_depth", None, None, now).await?;
         return Ok(Followed::Skipped);
     }
-    let (mut hold, mut cancelled, mut stopping) = (false, Vec::new(), Vec::new());
-    if overlap != Overlap::Allow && queue::active_of_gate(tx, &link.schedule).await? >= i64::from(most) {
-        let is_full = match overlap {
-            Overlap::Skip => true,
-            Overlap::QueueOne => queue::held_of_gate(tx, &link.schedule).await? > 0,
-            _ => false,
-        };
-        if is_full {
+    let (hold, room) = match queue::passage(tx, &link.schedule, (overlap, most), false, now).await? {
+        Passage::Open(room) => (false, room),
+        Passage::Hold(room) => (true, room),
+        Passage::Full => {
             firing::write_row(tx, &new, Status::Skipped, "max_instances", None, None, now).await?;
             return Ok(Followed::Skipped);
         }
-        hold = true;
-        if overlap == Overlap::CancelRunning {
-            (cancelled, stopping) = queue::cancel_gate(tx, &link.schedule, "cancelled_by_overlap", now).await?;
-            hold = !stopping.is_empty();
-        }
-    }
+    };
     let made = insert(tx, &new, hold, now).await?;
-    Ok(if made { Followed::Started { cancelled, stopping } } else { Followed::Nothing })
+    Ok(if made { Followed::Started(room) } else { Followed::Nothing })
 }

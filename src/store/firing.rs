@@ -4,8 +4,8 @@
 //! no longer as it was when it was looked at (cursor and revision), its row is locked meanwhile, and the schema allows one
 //! row per schedule and fire time. Locks are taken in this order: schedules by key, then scripts, then the queue.
 
-use super::queue::Gate;
-use super::runs::{NewRun, insert};
+use super::queue::{Gate, Passage, Room};
+use super::runs::{NewRun, insert, write_labels};
 use super::tx::{Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, queue, schedules, scripts};
 use crate::clock::Time;
@@ -19,14 +19,12 @@ pub const TOGETHER: usize = 32;
 /// Runs of a backfill made in one transaction.
 const BACKFILLED_TOGETHER: usize = 100;
 
-/// A decision, and the runs for those of its rows that start.
+/// A decision, and what the runs of those of its rows that start are like.
 #[derive(Clone, Debug)]
 pub struct Fire {
     /// What was decided.
     pub decision: Decision,
-    /// A run for each [`Verdict::Start`], in their order.
-    pub runs: Vec<NewRun>,
-    /// A run for rows that do not start: only its names are used.
+    /// What the runs are like; of rows that do not start, only its names are used.
     pub like: NewRun,
     /// What happens while as many run as may, and how many these are.
     pub overlap: (Overlap, u32),
@@ -39,10 +37,8 @@ pub struct Fired {
     pub started: usize,
     /// Rows of fire times that do not start.
     pub rows: usize,
-    /// Runs that were ended before they began, to make room.
-    pub cancelled: Vec<String>,
-    /// Runs that are to stop, to make room.
-    pub stopping: Vec<String>,
+    /// Runs that make room for them.
+    pub room: Room,
     /// Schedules that had changed since they were looked at: nothing of theirs was written.
     pub stale: usize,
 }
@@ -58,9 +54,7 @@ impl Store {
         })
         .await
     }
-}
 
-impl Store {
     /// Fire times of a schedule in a range (both ends included) that have a run which succeeded, or may yet.
     pub async fn fire_times_done(&self, schedule: &str, from: Time, until: Time) -> Result<Vec<Time>, StoreError> {
         let schedule = schedule.to_owned();
@@ -119,13 +113,13 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
             tx.dialect.for_update_skipping()
         );
         match tx.first(sql, args![&*decision.key, decision.revision, stamp(decision.cursor)]).await? {
-            Some(row) => held.push((fire, row.int("fired")?)),
+            Some(row) => held.push((fire, row.size("fired")?)),
             None => fired.stale += 1,
         }
     }
     let mut scripts: Vec<&str> = held
         .iter()
-        .filter(|(fire, _)| fire.runs.iter().any(|run| run.spec.concurrency.is_some() || fire.waits()))
+        .filter(|(fire, _)| fire.starts() && (fire.like.spec.concurrency.is_some() || fire.waits()))
         .filter_map(|(fire, _)| fire.like.script.as_deref())
         .collect();
     scripts.sort_unstable();
@@ -139,26 +133,19 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
         tick += 1;
         new_id(now + TimeDelta::microseconds(tick))
     };
-    for (fire, before) in held {
-        let mut count = before;
+    for (fire, mut count) in held {
+        let most = fire.decision.max_runs.unwrap_or(u64::MAX);
         let mut made: HashMap<Time, String> = HashMap::new();
-        let mut runs = fire.runs.iter();
         // The runs first, so that the others can name them.
         let ids: Vec<String> = fire.decision.rows.iter().map(|_| id()).collect();
         for (row, id) in fire.decision.rows.iter().zip(&ids) {
             let Verdict::Start { due, wait } = row.verdict else { continue };
-            let Some(new) = runs.next() else { continue };
-            let most = fire.decision.max_runs.unwrap_or(u64::MAX);
-            if u64::try_from(count).unwrap_or_default() >= most {
-                continue;
-            }
-            if start(tx, fire, row, due, wait, NewRun { id: id.clone(), ..new.clone() }, now, &mut fired, &mut made)
-                .await?
-            {
+            if count < most && start(tx, fire, row, (due, wait), id, now, &mut fired).await? {
+                made.insert(row.fire_time, id.clone());
                 count += 1;
             }
         }
-        let is_finished = fire.decision.max_runs.is_some_and(|most| u64::try_from(count).unwrap_or_default() >= most);
+        let is_finished = count >= most;
         for (row, id) in fire.decision.rows.iter().zip(ids) {
             fired.rows += usize::from(note(tx, fire, row, id, &made, now).await?);
         }
@@ -171,7 +158,7 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
             stamp(fire.decision.decided),
             stamp_of(next.map(|next| next.0)),
             stamp_of(next.map(|next| next.1)),
-            count,
+            i64::try_from(count).unwrap_or(i64::MAX),
             state,
         ];
         tx.run(sql, values).await?;
@@ -180,68 +167,53 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
 }
 
 impl Fire {
+    /// Whether any of its rows starts.
+    fn starts(&self) -> bool {
+        self.decision.rows.iter().any(|row| matches!(row.verdict, Verdict::Start { .. }))
+    }
+
     /// Whether any of its runs may have to wait for another of the schedule.
     fn waits(&self) -> bool {
-        matches!(self.overlap.0, Overlap::QueueOne | Overlap::QueueAll | Overlap::CancelRunning)
+        self.overlap.0.waits()
             || self.decision.rows.iter().any(|row| matches!(row.verdict, Verdict::Start { wait: true, .. }))
     }
 }
 
 /// Starts a run, or skips it when as many run as may. Whether it is there.
-#[allow(clippy::too_many_arguments, reason = "one step of a loop, apart for the reader's sake")]
 async fn start(
     tx: &mut Tx<'_>,
     fire: &Fire,
     row: &Row,
-    due: Time,
-    wait: bool,
-    mut new: NewRun,
+    (due, wait): (Time, bool),
+    id: &str,
     now: Time,
     fired: &mut Fired,
-    made: &mut HashMap<Time, String>,
 ) -> Result<bool, StoreError> {
-    let (overlap, most) = fire.overlap;
     let key = &fire.decision.key;
-    let waits = fire.waits();
-    new.gate = Some(Gate { name: key.clone(), most: waits.then_some(most) });
-    new.spec.gated = waits;
-    (new.run_at, new.fire_time, new.fire_local) = (Some(due), Some(row.fire_time), Some(row.local.clone()));
-    let active = queue::active_of_gate(tx, key).await?;
-    let mut hold = false;
-    if overlap != Overlap::Allow && active >= i64::from(most) {
-        match overlap {
-            _ if wait => hold = true,
-            Overlap::Skip => return skip(tx, &new, "max_instances", now, fired).await.map(|()| false),
-            Overlap::QueueOne if queue::held_of_gate(tx, key).await? > 0 => {
-                return skip(tx, &new, "max_instances", now, fired).await.map(|()| false);
-            }
-            Overlap::CancelRunning => {
-                let (cancelled, stopping) = queue::cancel_gate(tx, key, "cancelled_by_overlap", now).await?;
-                hold = !stopping.is_empty();
-                fired.cancelled.extend(cancelled);
-                fired.stopping.extend(stopping);
-            }
-            _ => hold = true,
+    let mut new = NewRun {
+        id: id.to_owned(),
+        run_at: Some(due),
+        fire_time: Some(row.fire_time),
+        fire_local: Some(row.local.clone()),
+        ..fire.like.clone()
+    };
+    new.spec.gated = fire.waits();
+    new.gate = Some(Gate { name: key.clone(), most: new.spec.gated.then_some(fire.overlap.1) });
+    let (hold, room) = match queue::passage(tx, key, fire.overlap, wait, now).await? {
+        Passage::Open(room) => (false, room),
+        Passage::Hold(room) => (true, room),
+        Passage::Full => {
+            let written = write_row(tx, &new, Status::Skipped, "max_instances", None, None, now).await?;
+            fired.rows += usize::from(written);
+            return Ok(false);
         }
-    }
-    if insert(tx, &new, hold, now).await? {
-        fired.started += 1;
-        made.insert(row.fire_time, new.id);
-        return Ok(true);
-    }
-    // The fire time has its row already: the schedule was set back by hand.
-    Ok(false)
-}
-
-async fn skip(
-    tx: &mut Tx<'_>,
-    new: &NewRun,
-    reason: &'static str,
-    now: Time,
-    fired: &mut Fired,
-) -> Result<(), StoreError> {
-    fired.rows += usize::from(write_row(tx, new, Status::Skipped, reason, None, None, now).await?);
-    Ok(())
+    };
+    fired.room.cancelled.extend(room.cancelled);
+    fired.room.stopping.extend(room.stopping);
+    // A fire time that has its row already gets no other: the schedule was set back by hand.
+    let made = insert(tx, &new, hold, now).await?;
+    fired.started += usize::from(made);
+    Ok(made)
 }
 
 /// Writes down a fire time that does not start. Whether it has a row now that it had not.
@@ -310,10 +282,7 @@ pub(super) async fn write_row(
     ];
     let written = tx.run(sql, values).await? > 0;
     if written {
-        for (key, value) in &new.labels {
-            let label = format!("{key}={value}");
-            tx.run("INSERT INTO run_labels (label, run) VALUES ($1, $2)", args![label, &*new.id]).await?;
-        }
+        write_labels(tx, new).await?;
     }
     Ok(written)
 }

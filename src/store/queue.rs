@@ -8,6 +8,7 @@ use super::tx::{Row, Tx, args, placeholders, stamp};
 use super::{Store, StoreError, chains, scripts};
 use crate::clock::Time;
 use crate::run::{MAX_LOST, Run, Status};
+use crate::schedule::Overlap;
 use crate::script::OnLost;
 use std::collections::HashMap;
 
@@ -15,8 +16,6 @@ use std::collections::HashMap;
 const LONGEST_TURN: i64 = 1_000;
 /// Most runs taken at once.
 pub const MAX_CLAIM: usize = 16;
-/// Whether any schedule hangs on the ends of runs: asked beside something else, so that those without pay nothing.
-const CHAINS: &str = "(SELECT count(*) FROM (SELECT 1 FROM chains LIMIT 1) AS any_chain) AS chains";
 /// Most held runs that are let go in one transaction.
 const HELD_TOGETHER: usize = 100;
 /// Most runs that become due in one transaction.
@@ -86,8 +85,6 @@ pub(super) struct HeldEntry {
     concurrency: Option<i64>,
     /// Whether others of its gate may wait for it.
     gated: bool,
-    /// Whether any schedule hangs on the ends of runs.
-    pub(super) has_chains: bool,
 }
 
 impl HeldEntry {
@@ -97,7 +94,6 @@ impl HeldEntry {
             lane: Lane(row.text("lane")?),
             concurrency: row.int_or_none("concurrency")?,
             gated: row.int_or_none("gate_most")?.is_some(),
-            has_chains: row.int("chains")? > 0,
         })
     }
 
@@ -202,7 +198,7 @@ pub(super) async fn insert(
 
 /// The entry of a run, if the holder of `token` still has it; locked, after its script's row when it has a limit.
 pub(super) async fn held_by(tx: &mut Tx<'_>, id: &str, token: &str) -> Result<Option<HeldEntry>, StoreError> {
-    let sql = format!("SELECT node, lane, concurrency, gate_most, {CHAINS} FROM queue WHERE run = $1 AND token = $2");
+    let sql = "SELECT node, lane, concurrency, gate_most FROM queue WHERE run = $1 AND token = $2";
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
     let entry = HeldEntry::of(&row, row.text("node")?)?;
     lock_lane(tx, &entry.lane, entry.is_limited()).await?;
@@ -213,22 +209,22 @@ pub(super) async fn held_by(tx: &mut Tx<'_>, id: &str, token: &str) -> Result<Op
     Ok(tx.first(sql, args![id, token]).await?.map(|_| entry))
 }
 
-/// Ends a node's hold on a run, if the holder of `token` still has it. `lock` is the script's key when its runs are limited:
+/// Ends a node's hold on a run, if the holder of `token` still has it; and whether any schedule hangs on the ends of runs,
+/// asked beside it so that those without chains pay nothing. `lock` is the script's key when its runs are limited:
 /// its row is locked first.
 pub(super) async fn release(
     tx: &mut Tx<'_>,
     id: &str,
     token: &str,
     lock: Option<&str>,
-) -> Result<Option<HeldEntry>, StoreError> {
+) -> Result<Option<(HeldEntry, bool)>, StoreError> {
     if let Some(key) = lock {
         scripts::lock(tx, key).await?;
     }
-    let sql = format!(
-        "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency, gate_most, {CHAINS}"
-    );
+    let sql = "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency, gate_most,
+        (SELECT count(*) FROM (SELECT 1 FROM chains LIMIT 1) AS any_chain) AS chains";
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
-    HeldEntry::of(&row, row.text("node")?).map(Some)
+    Ok(Some((HeldEntry::of(&row, row.text("node")?)?, row.int("chains")? > 0)))
 }
 
 async fn lock_lane(tx: &mut Tx<'_>, lane: &Lane, is_limited: bool) -> Result<(), StoreError> {
@@ -263,11 +259,12 @@ async fn fill(tx: &mut Tx<'_>, lane: &Lane, most: Option<i64>) -> Result<(), Sto
     if room <= 0 {
         return Ok(());
     }
-    // One for each gate is enough for each round, and those before no gate.
+    // Those before a gate that has no room are left out, or they would stand in the way of the others.
     let sql = format!(
-        "SELECT run, gate, gate_most FROM queue WHERE lane = $1 AND state = 'held'
-        AND (gate_most IS NULL OR (SELECT count(*) FROM queue AS g WHERE g.gate = queue.gate AND g.state <> 'held') < gate_most)
-        ORDER BY priority DESC, run LIMIT {HELD_TOGETHER}"
+        "SELECT run, gate, gate_most, before FROM (SELECT run, gate, gate_most, priority,
+            (SELECT count(*) FROM queue AS g WHERE g.gate = queue.gate AND g.state <> 'held') AS before
+            FROM queue WHERE lane = $1 AND state = 'held') AS h
+        WHERE gate_most IS NULL OR before < gate_most ORDER BY priority DESC, run LIMIT {HELD_TOGETHER}"
     );
     let mut passed: HashMap<String, i64> = HashMap::new();
     for row in tx.all(sql, args![&*lane.0]).await? {
@@ -275,14 +272,11 @@ async fn fill(tx: &mut Tx<'_>, lane: &Lane, most: Option<i64>) -> Result<(), Sto
             break;
         }
         if let (Some(gate), Some(most)) = (row.text_or_none("gate")?, row.int_or_none("gate_most")?) {
-            let before = match passed.get(&gate) {
-                Some(count) => *count,
-                None => active_of_gate(tx, &gate).await?,
-            };
-            if before >= most {
+            let before = passed.entry(gate).or_insert(row.int("before")?);
+            if *before >= most {
                 continue;
             }
-            passed.insert(gate, before + 1);
+            *before += 1;
         }
         tx.run("UPDATE queue SET state = 'ready' WHERE run = $1", args![row.text("run")?]).await?;
         room -= 1;
@@ -297,19 +291,52 @@ pub(super) async fn active_of_gate(tx: &mut Tx<'_>, gate: &str) -> Result<i64, S
 }
 
 /// How many wait before a gate.
-pub(super) async fn held_of_gate(tx: &mut Tx<'_>, gate: &str) -> Result<i64, StoreError> {
+async fn held_of_gate(tx: &mut Tx<'_>, gate: &str) -> Result<i64, StoreError> {
     let sql = "SELECT count(*) AS held FROM queue WHERE gate = $1 AND state = 'held'";
     tx.one(sql, args![gate]).await?.int("held")
 }
 
-/// Ends every run of a gate that has not begun, and asks those under way to stop: both.
-pub(super) async fn cancel_gate(
+/// Runs that make room for others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Ended before they began.
+    pub cancelled: Vec<String>,
+    /// To be stopped.
+    pub stopping: Vec<String>,
+}
+
+/// What a policy says to one more run of a schedule.
+pub(super) enum Passage {
+    /// It may start as far as the schedule goes; these made room for it.
+    Open(Room),
+    /// It waits for the others; these are to make room.
+    Hold(Room),
+    /// It does not start.
+    Full,
+}
+
+/// What the policy of a gate says to one more run, of which `most` may run at once. With `wait` it waits whatever the policy.
+pub(super) async fn passage(
     tx: &mut Tx<'_>,
     gate: &str,
-    reason: &str,
+    (overlap, most): (Overlap, u32),
+    wait: bool,
     now: Time,
-) -> Result<(Vec<String>, Vec<String>), StoreError> {
-    cancel_where(tx, "gate", gate, reason, now).await
+) -> Result<Passage, StoreError> {
+    if overlap == Overlap::Allow || active_of_gate(tx, gate).await? < i64::from(most) {
+        return Ok(Passage::Open(Room::default()));
+    }
+    Ok(match overlap {
+        _ if wait => Passage::Hold(Room::default()),
+        Overlap::Skip => Passage::Full,
+        Overlap::QueueOne if held_of_gate(tx, gate).await? > 0 => Passage::Full,
+        Overlap::CancelRunning => {
+            let (cancelled, stopping) = cancel_where(tx, "gate", gate, "cancelled_by_overlap", now).await?;
+            let room = Room { cancelled, stopping };
+            if room.stopping.is_empty() { Passage::Open(room) } else { Passage::Hold(room) }
+        }
+        Overlap::QueueOne | Overlap::QueueAll | Overlap::Allow => Passage::Hold(Room::default()),
+    })
 }
 
 /// Ends what waits of a schedule's fire times and has not begun: it was paused or deleted. Their ids.
@@ -320,7 +347,7 @@ pub(super) async fn skip_unstarted(
     now: Time,
 ) -> Result<Vec<String>, StoreError> {
     let sql = format!(
-        "SELECT queue.run, queue.lane, queue.concurrency, queue.gate_most, CAST(0 AS BIGINT) AS chains FROM queue JOIN runs ON runs.id = queue.run
+        "SELECT queue.run, queue.lane, queue.concurrency, queue.gate_most FROM queue JOIN runs ON runs.id = queue.run
         WHERE queue.gate = $1 AND queue.state <> 'claimed' AND runs.attempt = 0 AND runs.cause = 'fire' ORDER BY queue.run{}",
         if tx.dialect.for_update().is_empty() { "" } else { " FOR UPDATE OF queue" }
     );
@@ -401,9 +428,7 @@ pub enum Cancelled {
 }
 
 async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Cancelled, StoreError> {
-    let unlocked = tx
-        .first("SELECT lane, concurrency, gate_most, CAST(0 AS BIGINT) AS chains FROM queue WHERE run = $1", args![id])
-        .await?;
+    let unlocked = tx.first("SELECT lane, concurrency, gate_most FROM queue WHERE run = $1", args![id]).await?;
     if let Some(row) = unlocked {
         let entry = HeldEntry::of(&row, String::new())?;
         lock_lane(tx, &entry.lane, entry.is_limited()).await?;

@@ -1,10 +1,10 @@
 //! Letting go of what is old: found by reading, deleted by key and in batches, so that nobody waits for it.
 
 use super::tx::{Args, args, placeholders, stamp};
-use super::{Store, StoreError, blobs};
+use super::{Store, StoreError, blobs, scripts};
 use crate::clock::Time;
 use crate::run::Status;
-use crate::script::{Keep, Settings};
+use crate::script::Keep;
 
 /// Most runs found, and changed in one transaction: everybody else waits for that long (a run takes a quarter of a
 /// millisecond to delete from a million).
@@ -64,17 +64,9 @@ impl Store {
     pub async fn keeps(&self) -> Result<Vec<(String, Keep)>, StoreError> {
         self.read(|tx| {
             Box::pin(async move {
-                let sql = "SELECT s.key, s.settings, v.table_json FROM scripts s
-                    JOIN versions v ON v.script = s.key AND v.number = s.version
-                    WHERE s.settings LIKE '%\"keep\"%' OR v.table_json LIKE '%\"keep\"%'";
-                let mut keeps = Vec::new();
-                for row in tx.all(sql, args![]).await? {
-                    let (set, said): (Settings, Settings) = (row.json("settings")?, row.json("table_json")?);
-                    if let Some(keep) = set.or(&said).keep {
-                        keeps.push((row.text("key")?, keep));
-                    }
-                }
-                Ok(keeps)
+                let named = "s.settings LIKE '%\"keep\"%' OR v.table_json LIKE '%\"keep\"%'";
+                let found = scripts::in_force(tx, named).await?;
+                Ok(found.into_iter().filter_map(|(key, settings)| Some((key, settings.keep?))).collect())
             })
         })
         .await

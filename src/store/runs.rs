@@ -406,15 +406,21 @@ async fn write(
         return Ok(false);
     }
     queue::insert(tx, &new.id, lane, place, new, claim, run_at).await?;
-    for (key, value) in &new.labels {
-        let label = format!("{key}={value}");
-        tx.run("INSERT INTO run_labels (label, run) VALUES ($1, $2)", args![label, &*new.id]).await?;
-    }
+    write_labels(tx, new).await?;
     let sent_along = if new.script.is_none() { new.spec.blob.as_ref() } else { None };
     for blob in args_blob.iter().chain(sent_along) {
         blobs::refer(tx, blob, blobs::Owner::Run, &new.id, now).await?;
     }
     Ok(true)
+}
+
+/// Makes a run findable by its labels.
+pub(super) async fn write_labels(tx: &mut Tx<'_>, new: &NewRun) -> Result<(), StoreError> {
+    for (key, value) in &new.labels {
+        let label = format!("{key}={value}");
+        tx.run("INSERT INTO run_labels (label, run) VALUES ($1, $2)", args![label, &*new.id]).await?;
+    }
+    Ok(())
 }
 
 async fn forget(tx: &mut Tx<'_>, idempotency: Option<&Idempotency>) -> Result<(), StoreError> {
@@ -432,10 +438,10 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
     }
     let held = match ended.next {
         // It goes on standing in the queue.
-        Some(_) => queue::held_by(tx, id, token).await?,
+        Some(_) => queue::held_by(tx, id, token).await?.map(|held| (held, false)),
         None => queue::release(tx, id, token, ended.lock.as_deref()).await?,
     };
-    let Some(held) = held else { return Ok(Recorded::Late) };
+    let Some((held, has_chains)) = held else { return Ok(Recorded::Late) };
     let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome, error)
         SELECT id, attempt, $2, $3, started_at, $4, $5, $6 FROM runs WHERE id = $1";
     let error = ended.error.as_ref().map(json).transpose()?;
@@ -492,7 +498,7 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
     if let Some((schedule, most)) = pauses {
         count_failure(tx, schedule, *most, status, now).await?;
     }
-    let makes_due = held.has_chains && super::chains::note_end(tx, id, status).await?;
+    let makes_due = has_chains && super::chains::note_end(tx, id, status).await?;
     Ok(if makes_due { Recorded::MakesDue } else { Recorded::Done })
 }
 

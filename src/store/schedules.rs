@@ -7,12 +7,20 @@ use crate::run::Status;
 use crate::schedule::{LastRun, Link, Origin, Schedule, Settings, State};
 use serde_json::Value;
 
-const SCHEDULE: &str =
-    "SELECT s.key, s.id, s.script, c.name AS script_name, s.origin, s.settings, s.trigger_json, s.state,
-    s.reason, s.revision, s.cursor, s.next_fire_at, s.next_due_at, s.fired, s.created_at, s.updated_at,
-    r.id AS last_id, r.status AS last_status, r.fire_time AS last_fire_time
-    FROM schedules s JOIN scripts c ON c.key = s.script
-    LEFT JOIN runs r ON r.id = (SELECT id FROM runs WHERE schedule = s.key ORDER BY id DESC LIMIT 1)";
+/// A schedule's newest run.
+const NEWEST: &str = "(SELECT id FROM runs WHERE schedule = s.key ORDER BY id DESC LIMIT 1)";
+/// None: for those who do not ask for it.
+const NO_RUN: &str = "NULL";
+
+/// Schedules, each with this run.
+fn with_run(run: &str) -> String {
+    format!(
+        "SELECT s.key, s.id, s.script, c.name AS script_name, s.origin, s.settings, s.trigger_json, s.state,
+        s.reason, s.revision, s.cursor, s.next_fire_at, s.next_due_at, s.fired, s.created_at, s.updated_at,
+        r.id AS last_id, r.status AS last_status, r.fire_time AS last_fire_time
+        FROM schedules s JOIN scripts c ON c.key = s.script LEFT JOIN runs r ON r.id = {run}"
+    )
+}
 
 /// A schedule to be kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,7 +157,15 @@ async fn keep(
         new.created_by.clone(),
     ];
     match (found, expected) {
-        (None, None) => {
+        (None, None) => {}
+        (Some((_, revision)), Some(expected)) if revision == expected => {}
+        _ => return Ok(KeptSchedule::Taken),
+    }
+    if let Some(circle) = chains::circle(tx, &new.key, &new.script, &new.links).await? {
+        return Ok(KeptSchedule::Circle(circle));
+    }
+    let kept = match found {
+        None => {
             let sql =
                 "INSERT INTO schedules (key, id, script, origin, settings, trigger_json, state, cursor, next_fire_at,
                 next_due_at, created_at, updated_at, created_by, revision)
@@ -157,20 +173,9 @@ async fn keep(
             if tx.run(sql, values).await? == 0 {
                 return Ok(KeptSchedule::Taken);
             }
-            match chains::set(tx, &new.key, &new.script, &new.links).await? {
-                None => Ok(KeptSchedule::Created),
-                Some(circle) => {
-                    tx.run("DELETE FROM schedules WHERE key = $1", args![&*new.key]).await?;
-                    Ok(KeptSchedule::Circle(circle))
-                }
-            }
+            KeptSchedule::Created
         }
-        (Some((_, revision)), Some(expected)) if revision == expected => {
-            let before = chains::of(tx, &new.key).await?;
-            if let Some(circle) = chains::set(tx, &new.key, &new.script, &new.links).await? {
-                chains::put_back(tx, &new.key, &before).await?;
-                return Ok(KeptSchedule::Circle(circle));
-            }
+        Some(_) => {
             let sql = "UPDATE schedules SET id = $2, script = $3, origin = $4, settings = $5, trigger_json = $6, state = $7,
                 cursor = CASE WHEN cursor > $8 THEN cursor ELSE $8 END, next_fire_at = $9, next_due_at = $10, updated_at = $11, created_by = coalesce(created_by, $12),
                 reason = NULL, revision = revision + 1, failures = 0,
@@ -179,10 +184,11 @@ async fn keep(
             if new.state == State::Paused {
                 queue::skip_unstarted(tx, &new.key, "schedule_paused", now).await?;
             }
-            Ok(KeptSchedule::Changed)
+            KeptSchedule::Changed
         }
-        _ => Ok(KeptSchedule::Taken),
-    }
+    };
+    chains::set(tx, &new.key, &new.links).await?;
+    Ok(kept)
 }
 
 impl Store {
@@ -206,7 +212,7 @@ impl Store {
         self.read(move |tx| {
             let key = key.clone();
             Box::pin(async move {
-                let row = tx.first(format!("{SCHEDULE} WHERE s.key = $1"), args![key]).await?;
+                let row = tx.first(format!("{} WHERE s.key = $1", with_run(NEWEST)), args![key]).await?;
                 row.as_ref().map(schedule_of).transpose()
             })
         })
@@ -219,7 +225,7 @@ impl Store {
             let filter = filter.clone();
             Box::pin(async move {
                 let mut values = args![filter.after.unwrap_or_default()];
-                let mut sql = format!("{SCHEDULE} WHERE s.key > $1");
+                let mut sql = format!("{} WHERE s.key > $1", with_run(NEWEST));
                 let mut next = 2;
                 if let Some(state) = filter.state {
                     values.push(state.as_str());
@@ -296,7 +302,7 @@ impl Store {
                 let sql =
                     "UPDATE schedules SET state = $3, reason = NULL, cursor = $4, next_fire_at = $5, next_due_at = $6,
                     updated_at = $7, failures = 0, revision = revision + 1 WHERE key = $1 AND revision = $2";
-                let hangs_on = !chains::of(tx, &key).await?.is_empty();
+                let hangs_on = chains::hangs_on(tx, &key).await?;
                 let state = if next.is_some() || hangs_on { State::Active } else { State::Finished };
                 let (fire, due) = (stamp_of(next.map(|next| next.0)), stamp_of(next.map(|next| next.1)));
                 let values = args![&*key, revision, state.as_str(), stamp(cursor), fire, due, stamp(now)];
@@ -341,9 +347,7 @@ impl Store {
     pub async fn due_schedules(&self, now: Time, limit: usize) -> Result<Vec<Schedule>, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
-                // Without its newest run, which nobody asks for here.
-                let head = SCHEDULE
-                    .replace("r.id = (SELECT id FROM runs WHERE schedule = s.key ORDER BY id DESC LIMIT 1)", "1 = 0");
+                let head = with_run(NO_RUN);
                 let sql = format!("{head} WHERE s.next_due_at <= $1 ORDER BY s.next_due_at LIMIT {limit}");
                 tx.all(sql, args![stamp(now)]).await?.iter().map(schedule_of).collect()
             })

@@ -111,6 +111,19 @@ async fn script(tx: &mut Tx<'_>, key: &str) -> Result<Option<Script>, StoreError
     row.as_ref().map(script_of).transpose()
 }
 
+/// What holds for the scripts that meet a condition on their settings (`s.settings`, `v.table_json`): key and settings.
+pub(super) async fn in_force(tx: &mut Tx<'_>, condition: &str) -> Result<Vec<(String, Settings)>, StoreError> {
+    let sql = format!(
+        "SELECT s.key, s.settings, v.table_json FROM scripts s JOIN versions v ON v.script = s.key AND v.number = s.version
+        WHERE {condition}"
+    );
+    let holds = |row: &Row| {
+        let (set, said): (Settings, Settings) = (row.json("settings")?, row.json("table_json")?);
+        Ok((row.text("key")?, set.or(&said)))
+    };
+    tx.all(sql, args![]).await?.iter().map(holds).collect()
+}
+
 /// Takes the script's row lock; whether there is such a script.
 pub(super) async fn lock(tx: &mut Tx<'_>, key: &str) -> Result<bool, StoreError> {
     let sql = format!("SELECT key FROM scripts WHERE key = $1{}", tx.dialect.for_update());
@@ -294,6 +307,18 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// The version of that number, or without one the version in force.
+    pub async fn version_or_in_force(
+        &self,
+        script: &Script,
+        number: Option<i64>,
+    ) -> Result<Option<Version>, StoreError> {
+        match number {
+            Some(number) if number != script.version.number => self.version(&script.key, number).await,
+            _ => Ok(Some(script.version.clone())),
+        }
     }
 
     /// Puts these settings in the place of what was set by request. The script as it is then; none when there is none.

@@ -1,21 +1,15 @@
 //! What schedules cost: how late runs start, what a look at many schedules takes, and APScheduler beside it.
 
 use super::server::{cpu, sqlite};
+use super::support::scheduler::scheduler;
 use super::support::server::{Folder, Server};
 use super::{at, ms, row};
 use chrono::{TimeDelta, Utc};
-use cronbox::blobs::{self, Blobs, S3Access};
 use cronbox::clock::Clock;
-use cronbox::order::Rules;
-use cronbox::schedule::Policies;
-use cronbox::scheduler::Scheduler;
 use cronbox::store::{Place, Store};
-use cronbox::wake::Wake;
-use cronbox_runtime::Limits;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long each rate is kept up.
@@ -108,18 +102,7 @@ async fn prepared(folder: &Folder, count: usize) -> std::path::PathBuf {
 /// One look with ten due, the median of many.
 async fn look(database: &Path) -> Duration {
     let store = Store::open(&Place::Sqlite(database.to_owned())).await.unwrap();
-    let (wake, _ears, _) = Wake::new(0);
-    let limits = Limits::default();
-    let rules = Rules {
-        defaults: limits,
-        ceiling: cronbox_runtime::CEILING,
-        interpreter_memory: 0,
-        timezone: "UTC".into(),
-        job_defaults: Policies::default(),
-    };
-    let blobs = Blobs::open(&blobs::Place::Memory, &S3Access::default()).unwrap();
-    let clock = Clock::system();
-    let scheduler = Scheduler { store: store.clone(), blobs, clock, wake, rules: Arc::new(rules) };
+    let (scheduler, _ears) = scheduler(&store, &Clock::system());
     let mut times = Vec::new();
     for round in 0..30 {
         // Ten that had been due a moment ago.

@@ -3,6 +3,7 @@
 pub mod expect;
 pub mod postgres;
 pub mod s3;
+pub mod scheduler;
 pub mod server;
 
 use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, OnLost, Pool, PoolConfig, Report, ResultKind, Run};

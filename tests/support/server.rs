@@ -196,6 +196,15 @@ impl Server {
         run
     }
 
+    /// The program's command line, talking to this server, where the server was started: exit code and what it says.
+    pub fn cronbox(&self, words: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(PROGRAM);
+        command.args(words).current_dir(&self.folder).env("CRONBOX_URL", &self.url);
+        let done = command.output().expect("starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    }
+
     /// A run, when it has come to a state that `reached` knows.
     pub async fn run_when(&self, id: &str, reached: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + Duration::from_secs(60);

@@ -1,0 +1,26 @@
+//! A scheduler without anything that runs, on a store.
+
+use cronbox::blobs::{self, Blobs, S3Access};
+use cronbox::clock::Clock;
+use cronbox::order::Rules;
+use cronbox::schedule::Policies;
+use cronbox::scheduler::Scheduler;
+use cronbox::store::Store;
+use cronbox::wake::{Ears, Wake};
+use cronbox_runtime::Limits;
+use std::sync::Arc;
+
+/// A scheduler, and the ears of the worker that is not there.
+pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, Ears) {
+    let (wake, ears, _) = Wake::new(0);
+    let rules = Rules {
+        defaults: Limits::default(),
+        ceiling: cronbox_runtime::CEILING,
+        interpreter_memory: 0,
+        timezone: "UTC".into(),
+        job_defaults: Policies::default(),
+    };
+    let blobs = Blobs::open(&blobs::Place::Memory, &S3Access::default()).expect("opens");
+    let (store, clock) = (store.clone(), clock.clone());
+    (Scheduler { store, blobs, clock, wake, rules: Arc::new(rules) }, ears)
+}
