@@ -30,6 +30,8 @@ pub struct Retention {
     pub keep: Keep,
     /// Rows of runs that never started by policy.
     pub unstarted: Duration,
+    /// Events of the feed.
+    pub events: Duration,
     /// A client's name for a request.
     pub requests: TimeDelta,
 }
@@ -40,6 +42,7 @@ impl Default for Retention {
         Retention {
             keep: Keep { output: Some(days(30)), ..Keep::default() },
             unstarted: days(90),
+            events: days(30),
             requests: TimeDelta::hours(24),
         }
     }
@@ -63,6 +66,11 @@ pub struct Cleaner {
 enum Part {
     Output,
     Everything,
+}
+
+/// So long before now; an age beyond what a calendar holds keeps everything.
+fn ago(age: Duration, now: Time) -> Option<Time> {
+    now.checked_sub_signed(TimeDelta::from_std(age).ok()?)
 }
 
 impl Cleaner {
@@ -90,6 +98,11 @@ impl Cleaner {
         }
         while !stop.is_cancelled() && self.store.forget_requests(now - self.retention.requests).await? > 0 {
             tokio::time::sleep(PAUSE).await;
+        }
+        if let Some(then) = ago(self.retention.events, now) {
+            while !stop.is_cancelled() && self.store.forget_events(then).await? > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
         self.condemned(now - CONDEMNED, stop).await
     }
@@ -123,10 +136,7 @@ impl Cleaner {
         now: Time,
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
-        // An age beyond what a calendar holds keeps everything.
-        let Some(then) = age.and_then(|age| now.checked_sub_signed(TimeDelta::from_std(age).ok()?)) else {
-            return Ok(());
-        };
+        let Some(then) = age.and_then(|age| ago(age, now)) else { return Ok(()) };
         let (before, with_output) = (first_id_of(then), part == Part::Output);
         self.forget(Old { of, before, ended: then, statuses: statuses.to_vec(), with_output }, now, stop).await
     }

@@ -3,6 +3,7 @@
 mod client;
 mod compile;
 mod doctor;
+mod events;
 mod import;
 mod run;
 mod runs;
@@ -75,6 +76,8 @@ enum Command {
     Schedules(schedules::SchedulesArgs),
     /// Make, show, change, pause, resume, trigger, backfill, delete or preview a schedule
     Schedule(Box<schedules::ScheduleArgs>),
+    /// List what happened to runs and schedules, or follow it
+    Events(Box<events::EventsArgs>),
     /// Show what a run wrote
     Logs(runs::LogsArgs),
     /// List tokens
@@ -115,6 +118,7 @@ impl Cli {
             Command::Runs(args) => args.execute().into(),
             Command::Schedules(args) => args.execute().into(),
             Command::Schedule(args) => args.execute().into(),
+            Command::Events(args) => args.execute().into(),
             Command::Logs(args) => args.execute().into(),
             Command::Tokens(args) => args.execute().into(),
             Command::Token(args) => args.execute().into(),

@@ -3,6 +3,7 @@
 mod access;
 mod body;
 mod docs;
+mod events;
 mod health;
 mod launch;
 mod listen;
@@ -41,6 +42,7 @@ use problem::Problem;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +95,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/scheduler", Need::Scope(Scope::Read)),
     ("POST", "/v1/scheduler/pause", Need::Scope(Scope::Admin)),
     ("POST", "/v1/scheduler/resume", Need::Scope(Scope::Admin)),
+    ("GET", "/v1/events", Need::Scope(Scope::Read)),
     ("GET", "/v1/tokens", Need::Scope(Scope::Admin)),
     ("POST", "/v1/tokens", Need::Scope(Scope::Admin)),
     ("DELETE", "/v1/tokens/{id}", Need::Scope(Scope::Admin)),
@@ -143,6 +146,8 @@ pub struct Tools {
     pub space: Option<Space>,
     /// Who comes in without a token.
     pub entrance: Entrance,
+    /// When answers that go on and on end.
+    pub down: CancellationToken,
 }
 
 /// Shared by all handlers.
@@ -208,6 +213,7 @@ pub fn router(tools: Tools) -> Router {
         .route("/v1/scheduler", get(schedules::get_scheduler))
         .route("/v1/scheduler/pause", post(schedules::pause_scheduler))
         .route("/v1/scheduler/resume", post(schedules::resume_scheduler))
+        .route("/v1/events", get(events::list_events))
         .route("/v1/tokens", get(tokens::list_tokens).post(tokens::create_token))
         .route("/v1/tokens/{id}", delete(tokens::delete_token))
         .route("/v1/grants", get(tokens::list_grants))

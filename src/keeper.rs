@@ -4,17 +4,17 @@
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
-use crate::metadata;
+use crate::metadata::{self, Metadata};
 use crate::run::{INLINE, Value};
 use crate::schedule::Origin;
-use crate::script::{Name, Settings};
+use crate::script::{Name, Script, Settings, Version};
 use crate::sources::{SourceError, Sources};
 use crate::store::schedules::NewSchedule;
 use crate::store::scripts::{Kept, NewVersion};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Around, BadSchedule};
 use bytes::Bytes;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 /// Why content was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +70,7 @@ impl Keeper {
     /// Keeps content as the version in force of a script.
     pub async fn keep(&self, name: &Name, sources: &Sources, wanted: Wanted, now: Time) -> Result<Kept, KeepError> {
         let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
-        let zone = wanted.settings.as_ref().and_then(|set| set.timezone.as_deref());
-        let zone = zone.or(metadata.cronbox.timezone.as_deref()).unwrap_or(&self.timezone);
-        let schedules = self.schedules(name, &metadata.schedules, zone, now).await?;
+        let schedules = self.schedules(name, &metadata, wanted.settings.as_ref(), now).await?;
         let table = metadata.cronbox;
         table.check().map_err(|(setting, why)| KeepError::Setting(setting, why))?;
         let entry = wanted.settings.as_ref().and_then(|set| set.entry.as_deref()).or(table.entry.as_deref());
@@ -81,6 +79,8 @@ impl Keeper {
         } else {
             self.checker.check(name.as_str(), sources, entry).await.map_err(KeepError::Refused)?
         };
+        let mut facts = checked.facts;
+        facts.warnings.splice(0..0, metadata.warnings);
         let (blob, sha256, content) = sources.blob()?;
         keep_blob(&self.store, &self.blobs, &blob, content, now).await?;
         let code = match checked.code {
@@ -99,7 +99,7 @@ impl Keeper {
             main: sources.main.clone(),
             size: sources.size(),
             table,
-            facts: checked.facts,
+            facts,
             code,
             settings: wanted.settings,
             link: wanted.link,
@@ -108,17 +108,39 @@ impl Keeper {
         Ok(self.store.keep_version(new, now).await?)
     }
 
+    /// Puts an earlier version of a script in force again, with the schedules that it brings along unless they are to stay
+    /// as they are. None when the script is gone.
+    pub async fn roll_back(
+        &self,
+        script: &Script,
+        version: &Version,
+        keep_schedules: bool,
+        now: Time,
+    ) -> Result<Option<Script>, KeepError> {
+        let schedules = if keep_schedules {
+            None
+        } else {
+            let sources = Sources::of_blob(&version.blob, &version.main, self.blobs.get(&version.blob).await?)?;
+            let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
+            let name = Name::parse(&script.name).map_err(|error| KeepError::Metadata(error.to_string()))?;
+            Some(self.schedules(&name, &metadata, Some(&script.settings), now).await?)
+        };
+        Ok(self.store.set_version(&script.key, version.number, schedules, now).await?)
+    }
+
     /// The schedules that a script brings along. Those without an id are called as the script is, and numbered from the
     /// second on.
     async fn schedules(
         &self,
         script: &Name,
-        asked: &[Map<String, Json>],
-        timezone: &str,
+        metadata: &Metadata,
+        set: Option<&Settings>,
         now: Time,
     ) -> Result<Vec<NewSchedule>, KeepError> {
+        let zone = set.and_then(|set| set.timezone.as_deref()).or(metadata.cronbox.timezone.as_deref());
+        let timezone = zone.unwrap_or(&self.timezone);
         let mut schedules: Vec<NewSchedule> = Vec::new();
-        for (number, asked) in (1..).zip(asked) {
+        for (number, asked) in (1..).zip(&metadata.schedules) {
             let bad = |field: &str, why: String| {
                 KeepError::Schedule(BadSchedule { code: "bad_schedule", field: field.into(), why, at: None })
             };

@@ -13,6 +13,7 @@
 //! - [`trigger`]: when a schedule fires
 //! - [`schedule`]: schedules, and what is decided about their fire times
 //! - [`run`]: runs, their statuses, and what is fixed about them
+//! - [`event`]: what happened, in an order that readers may rely on
 //! - [`access`]: scopes, tokens, and who may do what
 //! - [`ending`]: how a run that ended is told
 //! - [`metadata`]: what a script says about itself (PEP 723)
@@ -55,6 +56,7 @@ pub mod zone;
 pub mod limits;
 
 pub mod access;
+pub mod event;
 pub mod run;
 
 pub mod schedule;

@@ -1,8 +1,10 @@
 //! What a script says about itself: the `[tool.cronbox]` table of its inline metadata (PEP 723).
 
-use crate::script::Settings;
+use crate::nearest::nearest;
+use crate::script::{SETTINGS, Settings, Warning};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// What this version knows of a script's metadata.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +17,8 @@ pub struct Metadata {
     pub schedules: Vec<Map<String, Value>>,
     /// Packages the script wants (`dependencies`).
     pub dependencies: Vec<String>,
+    /// Names in the table that say nothing to this version, each with the nearest that does.
+    pub warnings: Vec<Warning>,
 }
 
 #[derive(Deserialize)]
@@ -39,12 +43,14 @@ struct Table {
     schedules: Vec<toml::Table>,
     #[serde(flatten)]
     settings: Settings,
+    #[serde(flatten)]
+    names: BTreeMap<String, toml::Value>,
 }
 
 /// Reads the metadata of a source; a source without a block has the default one. The error is a sentence.
 pub fn read(source: &[u8]) -> Result<Metadata, String> {
     let text = String::from_utf8_lossy(source);
-    let Some(block) = block(&text)? else { return Ok(Metadata::default()) };
+    let Some((first, block)) = block(&text)? else { return Ok(Metadata::default()) };
     let document: Document = toml::from_str(&block)
         .map_err(|error| format!("the script's metadata (PEP 723) is not valid: {}", error.message()))?;
     let table = document.tool.cronbox;
@@ -56,7 +62,19 @@ pub fn read(source: &[u8]) -> Result<Metadata, String> {
         let asked = asked.into_iter().map(|(name, value)| (name, json_of(value)));
         schedules.push(asked.collect());
     }
-    Ok(Metadata { cronbox: table.settings, schedules, dependencies: document.dependencies })
+    let known = || SETTINGS.iter().copied().chain(["schedule", "schedules"]);
+    let unknown = table.names.into_keys().filter(|name| !known().any(|known| known == name));
+    let warning = |name: String| {
+        let meant = nearest(&name, known()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        // The line where it stands, or, when it is a table's name, that of the block.
+        let stands =
+            |line: &&str| line.trim_start().strip_prefix(&*name).is_some_and(|rest| rest.trim_start().starts_with('='));
+        let line = block.lines().position(|line| stands(&line)).map_or(first, |line| first + 1 + line);
+        let message = format!("[tool.cronbox]: {name:?} says nothing to this version of Cronbox{meant}");
+        Warning { code: "unknown_setting".into(), line: u32::try_from(line).unwrap_or(u32::MAX), message }
+    };
+    let warnings = unknown.map(warning).collect();
+    Ok(Metadata { cronbox: table.settings, schedules, dependencies: document.dependencies, warnings })
 }
 
 /// TOML as JSON; dates and times become texts.
@@ -75,8 +93,8 @@ fn json_of(value: toml::Value) -> Value {
 }
 
 /// The content of the one `# /// script` block. The grammar is PEP 723's: the block ends at the last `# ///` of an
-/// unbroken run of comment lines.
-fn block(text: &str) -> Result<Option<String>, String> {
+/// unbroken run of comment lines. With the number of its first line.
+fn block(text: &str) -> Result<Option<(usize, String)>, String> {
     let mut found = None;
     let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
     let mut at = 0;
@@ -95,7 +113,7 @@ fn block(text: &str) -> Result<Option<String>, String> {
             return Err("the script has two metadata blocks (# /// script)".into());
         }
         let content = body[..end].iter().map(|line| line.get(2..).unwrap_or_default());
-        found = Some(content.collect::<Vec<_>>().join("\n"));
+        found = Some((at + 1, content.collect::<Vec<_>>().join("\n")));
         at += end + 2;
     }
     Ok(found)
@@ -115,6 +133,18 @@ mod tests {
         assert_eq!(metadata.cronbox.limits["memory"].to_string(), "64MiB");
         assert_eq!(metadata.cronbox.limits["fuel"].to_string(), "2000000000");
         assert_eq!(metadata.cronbox.env["A"], "1");
+    }
+
+    #[test]
+    fn names_that_say_nothing_are_told() {
+        let source = b"import os\n# /// script\n# [tool.cronbox]\n# entry = \"main\"\n# timezon = \"UTC\"\n# [tool.cronbox.other]\n# x = 1\n# ///\n";
+        let metadata = read(source).expect("reads");
+        let told: Vec<_> = metadata.warnings.iter().map(|warning| (warning.line, &*warning.message)).collect();
+        assert_eq!(told[0].0, 2);
+        assert!(told[0].1.contains("\"other\" says nothing") && !told[0].1.contains("did you mean"), "{told:?}");
+        assert_eq!(told[1].0, 5);
+        assert!(told[1].1.contains("did you mean timezone?"), "{told:?}");
+        assert_eq!((metadata.cronbox.entry.as_deref(), told.len()), (Some("main"), 2));
     }
 
     #[test]

@@ -346,6 +346,8 @@ pub struct Schedule {
     pub fired: u64,
     /// Its newest run.
     pub last_run: Option<LastRun>,
+    /// The instant that stood for now when its trigger was read.
+    pub read_at: Time,
     /// When it was made.
     pub created_at: Time,
     /// When it was last changed.

@@ -11,16 +11,19 @@ use crate::order::Rules;
 use crate::run::{Cause, Run, Value};
 use crate::schedule::{Link, Schedule, State};
 use crate::script::{Script, Version};
-use crate::store::chains::Followed;
+use crate::store::chains::{Followed, LinkRules};
 use crate::store::firing::{Fire, Fired, TOGETHER};
 use crate::store::queue::Room;
 use crate::store::runs::NewRun;
+use crate::store::schedules::ScheduleFilter;
 use crate::store::{Store, StoreError};
-use crate::timetable::{chance, trigger_of};
+use crate::timetable::{self, chance, trigger_of};
+use crate::trigger::Trigger;
 use crate::wake::Wake;
+use crate::zone;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +35,12 @@ const RETRY: Duration = Duration::from_millis(500);
 const MOST_PASSED: u64 = 256 << 10;
 /// Schedules looked at in one go.
 const BATCH: usize = 256;
+
+/// Triggers that are kept read.
+const READ: usize = 10_000;
+
+/// A trigger as it was read, and of which schedule: the revision, and when that was made.
+type ReadTrigger = ((i64, Time), Arc<Trigger>);
 
 /// Fires schedules.
 #[derive(Clone, Debug)]
@@ -46,6 +55,8 @@ pub struct Scheduler {
     pub wake: Arc<Wake>,
     /// What holds for runs.
     pub rules: Arc<Rules>,
+    /// Triggers that were read, by the schedule's key: reading one takes longer than a look at it.
+    pub read: Arc<Mutex<HashMap<String, ReadTrigger>>>,
 }
 
 /// Why a schedule was not fired now.
@@ -71,6 +82,13 @@ impl From<StoreError> for Unfired {
 impl Scheduler {
     /// Fires until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
+        while let Err(error) = self.adopt_zones().await {
+            tracing::warn!(%error, "next fire times cannot be computed anew; trying again");
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
         loop {
             // Registered before looking.
             let rung = self.wake.schedules.notified();
@@ -87,6 +105,65 @@ impl Scheduler {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// Computes next fire times anew when they were computed with another release of time zones.
+    pub async fn adopt_zones(&self) -> Result<(), StoreError> {
+        let release = zone::installed().release();
+        // A directory that does not say which release it is may be any.
+        if release != zone::UNKNOWN && self.store.scheduler().await?.tzdata.as_deref() == Some(release) {
+            return Ok(());
+        }
+        let (mut after, mut changed) = (None, 0);
+        loop {
+            let filter =
+                ScheduleFilter { state: Some(State::Active), after, limit: BATCH, ..ScheduleFilter::default() };
+            let schedules = self.store.schedules(filter).await?;
+            for schedule in schedules.iter().filter(|schedule| schedule.next_fire_at.is_some()) {
+                let now = self.clock.now();
+                let next = self.trigger(schedule).and_then(|trigger| {
+                    timetable::first(&trigger, schedule.cursor, chance()).map_err(|error| error.to_string())
+                });
+                match next {
+                    Ok(next) if next.map(|next| next.0) == schedule.next_fire_at => {}
+                    Ok(next) => {
+                        // One that fires no more is looked at now, and found finished.
+                        let due = next.map_or(now, |next| next.1);
+                        self.store.set_next(&schedule.key, schedule.revision, next.map(|next| next.0), due).await?;
+                        changed += 1;
+                    }
+                    Err(why) => {
+                        tracing::error!(schedule = %schedule.id, why, "a schedule cannot be fired and is paused");
+                        self.store.pause_schedule(&schedule.key, Some(why), now).await?;
+                    }
+                }
+            }
+            match schedules.last() {
+                Some(last) if schedules.len() == BATCH => after = Some(last.key.clone()),
+                _ => break,
+            }
+        }
+        if changed > 0 {
+            tracing::info!(release, changed, "next fire times follow another release of time zones");
+        }
+        self.store.set_tzdata(release).await
+    }
+
+    /// A schedule's trigger, read once.
+    fn trigger(&self, schedule: &Schedule) -> Result<Arc<Trigger>, String> {
+        let of = (schedule.revision, schedule.created_at);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, trigger)) = read.get(&schedule.key)
+            && *known == of
+        {
+            return Ok(trigger.clone());
+        }
+        let trigger = Arc::new(trigger_of(schedule)?);
+        if read.len() >= READ {
+            read.clear();
+        }
+        read.insert(schedule.key.clone(), (of, trigger.clone()));
+        Ok(trigger)
     }
 
     /// Fires what is due; how long there is nothing to do then.
@@ -172,9 +249,12 @@ impl Scheduler {
                     return Ok(false);
                 }
             };
-            let overlap = schedule.settings.policies.overlap_in_force(&self.rules.job_defaults);
-            let too_deep = depth > Link::DEEPEST;
-            if let Followed::Started(room) = self.store.follow_link(link, made, overlap, too_deep, now).await? {
+            let rules = LinkRules {
+                overlap: schedule.settings.policies.overlap_in_force(&self.rules.job_defaults),
+                too_deep: depth > Link::DEEPEST,
+                max_runs: self.trigger(&schedule).ok().and_then(|trigger| trigger.max_runs()),
+            };
+            if let Followed::Started(room) = self.store.follow_link(link, made, rules, now).await? {
                 self.wake.ring_queued();
                 self.tell(&room);
             }
@@ -198,7 +278,7 @@ impl Scheduler {
         now: Time,
         scripts: &mut HashMap<String, (Script, Asked)>,
     ) -> Result<NewRun, Unfired> {
-        let trigger = trigger_of(schedule).map_err(Unfired::Broken)?;
+        let trigger = self.trigger(schedule).map_err(Unfired::Broken)?;
         let (script, granted) = self.script_of(schedule, scripts).await?;
         let version = self.version_of(schedule, script).await?;
         let takes =
@@ -251,7 +331,7 @@ impl Scheduler {
         now: Time,
         scripts: &mut HashMap<String, (Script, Asked)>,
     ) -> Result<Fire, Unfired> {
-        let trigger = trigger_of(schedule).map_err(Unfired::Broken)?;
+        let trigger = self.trigger(schedule).map_err(Unfired::Broken)?;
         let decision = schedule
             .decide(&trigger, &self.rules.job_defaults, floor, now, chance())
             .map_err(|why| Unfired::Broken(format!("its next fire time cannot be computed: {why}")))?;

@@ -226,7 +226,7 @@ pub async fn serve(
         job_defaults: config.job_defaults.clone(),
     });
     if config.paused {
-        store.pause_scheduler().await.map_err(failed)?;
+        store.pause_scheduler(clock.now()).await.map_err(failed)?;
     }
     if config.roles.scheduler {
         let scheduler = Scheduler {
@@ -235,6 +235,7 @@ pub async fn serve(
             clock: clock.clone(),
             wake: wake.clone(),
             rules: rules.clone(),
+            read: Arc::default(),
         };
         let firing = stop.clone();
         tasks.spawn(async move { scheduler.run(firing).await });
@@ -275,6 +276,7 @@ pub async fn serve(
         ready: readiness,
         space: space.clone(),
         entrance,
+        down: http_stop.clone(),
     };
     if config.roles.api {
         *router.write().unwrap_or_else(std::sync::PoisonError::into_inner) = http::router(tools);

@@ -11,6 +11,7 @@ pub mod access;
 pub mod blobs;
 pub mod chains;
 mod connections;
+pub mod events;
 pub mod firing;
 pub mod lists;
 mod migrations;
@@ -158,6 +159,7 @@ impl Store {
                 let options = options_for(url)?;
                 let mut connection = connect(&options).await?;
                 migrations::apply(&mut connection, Dialect::Postgres).await?;
+                events::count_on(&mut Tx::new(&mut connection, Dialect::Postgres)).await?;
                 // A connection that will not close has nothing left to say.
                 let _ = connection.close().await;
                 let connections = Connections::new(options, None, CONNECTIONS);

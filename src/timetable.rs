@@ -106,8 +106,8 @@ pub fn read(
             (read_trigger(&once, "UTC", now)?, false)
         }
         Some(asked) => {
-            // The same words as when it was made mean the same, though an interval begins with its making.
-            let again = kept.map(|kept| read_trigger(asked, timezone, kept.created_at)).transpose()?;
+            // The same words as before mean the same, though an interval begins when it is read.
+            let again = kept.map(|kept| read_trigger(asked, timezone, kept.read_at)).transpose()?;
             match (again, kept) {
                 (Some(again), Some(kept)) if again.to_json() == kept.trigger => (again, true),
                 _ => {
@@ -127,6 +127,7 @@ pub fn read(
         origin: around.origin,
         settings,
         trigger: trigger.to_json(),
+        read_at: now,
         state: State::Active,
         cursor: now,
         next: None,
@@ -136,6 +137,7 @@ pub fn read(
     let state = |paused: bool| if paused { State::Paused } else { State::Active };
     if let (Some(kept), true) = (kept, is_same) {
         // Nothing about its fire times changes; one that was paused stays so unless it is told not to.
+        new.read_at = kept.read_at;
         new.cursor = kept.cursor;
         new.next = kept.next_fire_at.map(|next| (next, kept.next_due_at.unwrap_or(next)));
         new.state = match (kept.state, paused) {

@@ -37,6 +37,8 @@ pub struct Wake {
     pub timed: Notify,
     /// A schedule was changed.
     pub schedules: Notify,
+    /// Something happened that the feed tells of.
+    pub happened: Notify,
     /// How many more runs this node can take.
     pub seats: Arc<Semaphore>,
     waiting: Mutex<HashMap<String, Waiting>>,
@@ -86,6 +88,7 @@ impl Wake {
             queued: Notify::new(),
             timed: Notify::new(),
             schedules: Notify::new(),
+            happened: Notify::new(),
             seats: Arc::new(Semaphore::new(seats)),
             waiting: Mutex::default(),
             cancel,
@@ -123,6 +126,7 @@ impl Wake {
 
     /// A run became final somewhere.
     pub fn heard_ended(&self, id: &str) {
+        self.happened.notify_waiters();
         if let Some(waiting) = self.lock().get(id) {
             waiting.end.bell.notify_waiters();
         }

@@ -24,6 +24,9 @@ const NO_ZONES: &[&str] = &["posix", "right", "posixrules", "localtime", "Factor
 
 static INSTALLED: OnceLock<Zones> = OnceLock::new();
 
+/// The release of a directory that does not say which it is.
+pub const UNKNOWN: &str = "unknown";
+
 /// The release that this program goes by: what it was told to at its start ([`install`]), else the one that was built in.
 pub fn installed() -> &'static Zones {
     INSTALLED.get_or_init(Zones::embedded)
@@ -97,7 +100,7 @@ impl Zones {
             jiff::tz::TimeZone::tzif(name, bytes)
                 .map_err(|error| BadZones::Unusable { path: dir.join(name), why: error.to_string() })?;
         }
-        Ok(Zones::new(release_of(dir).unwrap_or_else(|| "unknown".into()), files))
+        Ok(Zones::new(release_of(dir).unwrap_or_else(|| UNKNOWN.into()), files))
     }
 
     fn new(release: String, files: BTreeMap<String, (String, Cow<'static, [u8]>)>) -> Self {

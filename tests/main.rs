@@ -5,6 +5,7 @@
 mod cli;
 mod crowds;
 mod deaths;
+mod events;
 mod guest;
 mod hostile;
 mod locks;

@@ -387,11 +387,11 @@ async fn pausing_leaves_no_rows_and_skips_what_waits() {
 async fn the_whole_scheduler_is_paused() {
     let rig = Rig::memory().await;
     rig.add("x", json!({"trigger": "every 10s", "overlap": "allow"})).await;
-    rig.store.pause_scheduler().await.expect("pauses");
+    rig.store.pause_scheduler(rig.clock.now()).await.expect("pauses");
     rig.clock.set(after(25));
     assert!(rig.scheduler.tick().await.expect("ticks") > Duration::ZERO);
     assert!(rig.rows("x").await.is_empty());
-    rig.store.resume_scheduler(Some(after(25))).await.expect("resumes");
+    rig.store.resume_scheduler(after(25), rig.clock.now()).await.expect("resumes");
     rig.at(after(30)).await;
     assert_eq!(rig.rows("x").await, expect(&[(30, "queued", "")]));
 }

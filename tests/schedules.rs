@@ -3,9 +3,10 @@
 use crate::support::postgres::{Cluster, cluster};
 use crate::support::s3::Bucket;
 use crate::support::server::{Folder, Server};
+use cronbox::store::{Place, Store};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 const TICK: &str = "def run(context, n=1):\n    return {'n': n, 'schedule': context.schedule, 'zone': context.timezone, 'fire': context.fire_time}\n";
@@ -120,6 +121,7 @@ async fn changes_keep_what_they_do_not_name() {
     let patch = |body: Value| server.request(Method::PATCH, "/v1/schedules/x").json(&body);
     let (status, changed) = server.json(patch(json!({"title": "Hourly", "max_instances": null}))).await;
     assert_eq!(status, 200, "{changed}");
+    assert_eq!(changed["not_granted"], Value::Null);
     assert_eq!(
         (&changed["title"], &changed["max_instances"], &changed["labels"]),
         (&json!("Hourly"), &json!(1), &json!({"a": "b"}))
@@ -145,12 +147,13 @@ async fn changes_keep_what_they_do_not_name() {
     let (status, named) = server.post("/v1/schedules", &json!({"script": "price", "trigger": "@daily"})).await;
     assert!(status == 201 && named["id"].as_str().expect("text").starts_with("price-"), "{named}");
     // Who grants what they ask for grants it to the script; above the ceiling nobody does.
-    put(
+    let (_, long) = put(
         &server,
         "long",
         json!({"script": "price", "trigger": "@yearly", "limits": {"timeout": "30m", "memory": "1TiB"}}),
     )
     .await;
+    assert_eq!(long["not_granted"], json!([{"what": "limits.memory", "asked": "1024 GiB", "in_force": "1 GiB"}]));
     let (_, run) = server.post("/v1/schedules/long/trigger?wait=30s", &json!({})).await;
     assert_eq!((&run["limits"]["timeout"], &run["limits"]["memory"]), (&json!(1800.0), &json!(1_u64 << 30)), "{run}");
     // Without a trigger: once, now.
@@ -158,6 +161,93 @@ async fn changes_keep_what_they_do_not_name() {
     assert_eq!(once["state"], "active", "{once}");
     assert_eq!(runs_when(&server, "once", 1).await[0]["status"], "succeeded");
     assert_eq!(server.get("/v1/schedules/once").await.1["state"], "finished");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_words_again_change_nothing() {
+    let (_folder, server) = ephemeral().await;
+    let words = |every: &str, title: &str| json!({"script": "price", "trigger": every, "title": title});
+    let (status, first) = put(&server, "x", words("every 1h", "A")).await;
+    assert_eq!(status, 201, "{first}");
+    runs_when(&server, "x", 1).await;
+    let (_, again) = put(&server, "x", words("every 1h", "B")).await;
+    assert_eq!((&again["trigger"], &again["title"]), (&first["trigger"], &json!("B")), "it keeps its phase");
+    // Another trigger begins anew; the same words as of that one again change nothing.
+    let (_, other) = put(&server, "x", words("every 2h", "B")).await;
+    assert_ne!(other["trigger"]["start_date"], first["trigger"]["start_date"]);
+    runs_when(&server, "x", 2).await;
+    let (_, again) = put(&server, "x", words("every 2h", "C")).await;
+    assert_eq!(again["trigger"], other["trigger"]);
+    // The same for what a script brings along.
+    let own = |returns: u8| {
+        format!("# /// script\n# [tool.cronbox]\n# schedule = \"every 3h\"\n# ///\ndef run():\n    return {returns}\n")
+    };
+    server.put("own", &own(1)).await;
+    runs_when(&server, "own", 1).await;
+    let (_, before) = server.get("/v1/schedules/own").await;
+    assert_eq!(server.put("own", &own(2)).await.0, 201);
+    let (_, after) = server.get("/v1/schedules/own").await;
+    assert_eq!((&after["trigger"], &after["next_fire_at"]), (&before["trigger"], &before["next_fire_at"]));
+    // A look that is due by now would have fired them again.
+    put(&server, "later", json!({"script": "price", "trigger": "every 1h"})).await;
+    runs_when(&server, "later", 1).await;
+    assert_eq!((runs(&server, "x").await.len(), runs(&server, "own").await.len()), (2, 1));
+}
+
+/// A file of a zone that always has this offset, as RFC 9636 says.
+fn zone_file(hours: i8) -> Vec<u8> {
+    let block = || {
+        let mut block = b"TZif2".to_vec();
+        block.extend([0; 15]);
+        for count in [0_u32, 0, 0, 0, 1, 4] {
+            block.extend(count.to_be_bytes());
+        }
+        block.extend((i32::from(hours) * 3600).to_be_bytes());
+        block.extend([0, 0]);
+        block.extend(b"XXX\0");
+        block
+    };
+    let mut file = block();
+    file.extend(block());
+    file.extend(format!("\nXXX{}\n", -hours).bytes());
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_release_of_time_zones_moves_fire_times() {
+    let folder = Folder::new();
+    let zones = folder.0.join("zones");
+    std::fs::create_dir_all(zones.join("Asia")).expect("a folder");
+    std::fs::write(zones.join("UTC"), zone_file(0)).expect("writes");
+    std::fs::write(zones.join("Asia/Tokyo"), zone_file(5)).expect("writes");
+    std::fs::write(zones.join("tzdata.zi"), "# version 2031a\n").expect("writes");
+    let zones = zones.to_str().expect("UTF-8");
+    let mut server = Server::start(&folder.0, &[]);
+    server.put("price", TICK).await;
+    put(&server, "tokyo", json!({"script": "price", "trigger": "0 9 * * * @ Asia/Tokyo"})).await;
+    put(&server, "paused", json!({"script": "price", "trigger": "0 9 * * * @ Asia/Tokyo", "paused": true})).await;
+    put(&server, "utc", json!({"script": "price", "trigger": "0 9 * * *"})).await;
+    let next = async |server: &Server, id: &str| {
+        let (_, schedule) = server.get(&format!("/v1/schedules/{id}")).await;
+        schedule["next_fire_at"].as_str().expect("a time")[11..16].to_owned()
+    };
+    assert_eq!(next(&server, "tokyo").await, "00:00");
+    for (words, wanted) in [(vec!["--tzdata", zones], "04:00"), (vec![], "00:00")] {
+        server.signal("-TERM");
+        server.ended(Duration::from_secs(20));
+        server.words = words.into_iter().map(str::to_owned).collect();
+        server.up();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while next(&server, "tokyo").await != wanted {
+            assert!(Instant::now() < deadline, "{}", server.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(next(&server, "utc").await, "09:00");
+        let (_, shown) = server.get("/v1/schedules/paused").await;
+        assert_eq!(shown["state"], "paused");
+    }
+    let (_, resumed) = server.post("/v1/schedules/paused/resume", &json!({})).await;
+    assert_eq!(&resumed["next_fire_at"].as_str().expect("a time")[11..16], "00:00");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,6 +341,20 @@ async fn a_script_brings_its_schedules_along() {
     assert_eq!(code(&taken), (422, "bad_schedule"), "{}", taken.1);
     let (_, kept) = server.put("price", TICK).await;
     assert_eq!(listed(&kept), [of("by-hand", "cron: @yearly @ UTC", "active")]);
+    // An earlier version comes with its schedules, unless these are to stay as they are.
+    let (status, _) = server.post("/v1/scripts/price/rollback?schedules=keep", &json!({"version": 3})).await;
+    assert_eq!((status, server.get("/v1/schedules/price").await.0), (200, 404));
+    assert_eq!(server.post("/v1/scripts/price/rollback", &json!({"version": 3})).await.0, 200);
+    assert_eq!(server.get("/v1/schedules/price").await.1["text"], "cron: 0 10 * * * @ UTC");
+    assert_eq!(server.post("/v1/scripts/price/rollback", &json!({"version": 1})).await.0, 200);
+    assert_eq!(server.get("/v1/schedules/price").await.0, 404);
+    // A name that says nothing is told, and refuses nothing.
+    let (status, kept) = server.put("price", &source("schedul = \"@daily\"")).await;
+    assert_eq!(
+        (status, &kept["warnings"][0]["code"], &kept["warnings"][0]["line"]),
+        (201, &json!("unknown_setting"), &json!(3))
+    );
+    assert!(kept["warnings"][0]["message"].as_str().expect("text").contains("did you mean schedule?"), "{kept}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -485,6 +589,18 @@ async fn one_script_goes_on_after_another() {
     server.run("load", &json!({"args": {"n": "x"}})).await;
     assert_eq!(runs_when(&server, "wrong", 1).await[0]["result"], "told");
     assert_eq!(runs(&server, "then").await.len(), 1);
+    // So many, and no more.
+    let twice = json!({"script": "alarm", "trigger": {"type": "after", "script": "load", "max_runs": 2}});
+    assert_eq!(put(&server, "twice", twice).await.0, 201);
+    for count in [1, 2, 2] {
+        server.run("load", &json!({"args": {"n": 1}})).await;
+        runs_when(&server, "twice", count).await;
+        runs_when(&server, "then", 1).await;
+    }
+    let (_, shown) = server.get("/v1/schedules/twice").await;
+    assert_eq!((&shown["state"], &shown["fired"]), (&json!("finished"), &json!(2)));
+    runs_when(&server, "then", 4).await;
+    assert_eq!(runs(&server, "twice").await.len(), 2);
 }
 
 /// Schedules of the great test, fires a second of all, and seconds.
@@ -519,6 +635,7 @@ async fn check(server: &Server, schedules: usize, rate: usize) -> usize {
         assert!(Instant::now() < deadline, "runs are left over: {open}\n{}", server.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    let mut ended: BTreeSet<(String, String)> = BTreeSet::new();
     let mut seen: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
     let mut cursor = String::new();
@@ -527,6 +644,8 @@ async fn check(server: &Server, schedules: usize, rate: usize) -> usize {
         for run in page["items"].as_array().expect("items") {
             let at = chrono::DateTime::parse_from_rfc3339(run["fire_time"].as_str().expect("a time")).expect("a time");
             seen.entry(run["schedule"].as_str().expect("an id").to_owned()).or_default().push(at.timestamp_micros());
+            let word = |field: &str| run[field].as_str().expect("text").to_owned();
+            ended.insert((word("id"), format!("run_{}", word("status"))));
             *statuses.entry(run["status"].as_str().expect("a status").to_owned()).or_default() += 1;
         }
         match page["next_cursor"].as_str() {
@@ -546,7 +665,42 @@ async fn check(server: &Server, schedules: usize, rate: usize) -> usize {
     let crashed = statuses.get("crashed").copied().unwrap_or_default();
     let all: usize = statuses.values().sum();
     assert!(crashed * 10 < all, "{statuses:?}");
+    let told = told(server, all).await;
+    assert_eq!(told.len(), all, "the feed tells an end twice, or not at all");
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), ended);
     all
+}
+
+/// The ends of runs as the feed tells them, when it tells `count` of them.
+async fn told(server: &Server, count: usize) -> Vec<(String, String)> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let (mut told, mut cursor) = (Vec::new(), String::new());
+    while told.len() < count {
+        let (status, page) = server.get(&format!("/v1/events?limit=1000{cursor}")).await;
+        assert_eq!(status, 200, "{page}");
+        for event in page["items"].as_array().expect("items").iter().filter(|event| event["run"].is_string()) {
+            let word = |field: &str| event[field].as_str().expect("text").to_owned();
+            told.push((word("run"), word("type")));
+        }
+        cursor = format!("&cursor={}", page["cursor"].as_str().expect("a cursor"));
+        assert!(Instant::now() < deadline, "the feed tells {} ends of {count}", told.len());
+    }
+    told
+}
+
+/// Reads the feed while everything else happens, until it has heard of as many ends of runs as it is told to wait for.
+async fn listen(store: Store, mut enough: tokio::sync::watch::Receiver<usize>) -> Vec<(String, String)> {
+    let mut place = store.oldest_event().await.expect("asks");
+    let mut heard = Vec::new();
+    while heard.len() < *enough.borrow_and_update() {
+        // The database goes away for a while.
+        let Ok(some) = store.events(place).await else { continue };
+        let some = some.expect("is kept");
+        place = some.last().map_or(place, |event| event.place);
+        heard.extend(some.into_iter().filter_map(|event| Some((event.run?, event.type_name))));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    heard
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -577,6 +731,9 @@ async fn three_nodes_fire_everything_once_whoever_dies() {
         })
         .collect();
     let (schedules, rate, seconds) = size();
+    let (enough, until_enough) = tokio::sync::watch::channel(usize::MAX);
+    let store = Store::open(&Place::Postgres(database.clone())).await.expect("opens");
+    let listener = tokio::spawn(listen(store, until_enough));
     many(&servers[0], schedules, rate).await;
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut round = 0;
@@ -597,6 +754,9 @@ async fn three_nodes_fire_everything_once_whoever_dies() {
         }
     }
     let fired = check(&servers[0], schedules, rate).await;
+    // Who read along while nodes died has heard the same in the same order.
+    enough.send_replace(fired);
+    assert_eq!(listener.await.expect("joins"), told(&servers[0], fired).await);
     let least = (seconds as usize * rate) * 8 / 10;
     assert!(fired >= least, "only {fired} fire times in {seconds} s");
 }

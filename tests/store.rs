@@ -6,6 +6,7 @@ use cronbox::access::{Scope, Token};
 use cronbox::blobs::{self, Blobs, S3Access};
 use cronbox::cleaner::{Cleaner, Retention};
 use cronbox::clock::{Clock, Time, from_micros};
+use cronbox::event::{Event, Place as EventPlace};
 use cronbox::limits::Asked;
 use cronbox::run::{Cause, RETRY_ON, Spec, Status, Value, new_id};
 use cronbox::script::{Facts, Keep, OnLost, Settings};
@@ -72,6 +73,7 @@ on_every_engine![
     tokens_and_grants,
     old_things_go,
     what_a_script_keeps,
+    the_feed_tells_everything_once,
     many_at_once,
 ];
 
@@ -235,10 +237,10 @@ async fn a_script_has_versions(store: Store) {
     assert_eq!((same.script.name.as_str(), same.script.version.number), ("price", 1));
     let second = store.keep_version(version("price", "b"), after(2)).await.expect("keeps");
     assert_eq!((second.is_new, second.script.version.number), (true, 2));
-    let back = store.set_version("price", 1, after(3)).await.expect("sets").expect("there");
+    let back = store.set_version("price", 1, None, after(3)).await.expect("sets").expect("there");
     assert_eq!((back.version.number, back.version.sha256.as_str(), back.latest), (1, "a", 2));
-    assert!(store.set_version("price", 3, after(3)).await.expect("asks").is_none());
-    assert!(store.set_version("other", 1, after(3)).await.expect("asks").is_none());
+    assert!(store.set_version("price", 3, None, after(3)).await.expect("asks").is_none());
+    assert!(store.set_version("other", 1, None, after(3)).await.expect("asks").is_none());
     let third = store.keep_version(version("price", "c"), after(4)).await.expect("keeps");
     assert_eq!(third.script.version.number, 3);
     let again = store.keep_version(version("price", "b"), after(5)).await.expect("keeps");
@@ -846,8 +848,80 @@ async fn what_a_script_keeps(store: Store) {
     assert_eq!(left("small").await, made["small"][4..]);
 }
 
+/// Reads the feed from a place on, until `enough`.
+async fn feed(store: &Store, from: EventPlace, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let mut all: Vec<Event> = Vec::new();
+    while !enough(&all) {
+        let place = all.last().map_or(from, |event| event.place);
+        let more = store.events(place).await.expect("reads").expect("is kept");
+        if more.is_empty() {
+            assert!(std::time::Instant::now() < deadline, "{all:?}");
+            // On PostgreSQL another test's transaction may be open.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        all.extend(more);
+    }
+    all
+}
+
+async fn the_feed_tells_everything_once(store: Store) {
+    store.keep_version(version("A", "a"), start()).await.expect("keeps");
+    let beginning = store.oldest_event().await.expect("asks");
+    assert_eq!(store.newest_event(None).await.expect("asks"), beginning);
+    assert_eq!(store.events(beginning).await.expect("reads"), Some(Vec::new()));
+    let new = NewRun { name: "A".into(), ..new_run(Some("a"), start()) };
+    let good = made_and_ended(&store, new, ended(Status::Succeeded, "1"), after(1)).await;
+    let error = ScriptError { type_name: "ValueError".into(), message: "no".into(), traceback: "long".into() };
+    let bad = Ended { error: Some(error), result: None, ..ended(Status::Failed, "1") };
+    let bad = made_and_ended(&store, new_run(Some("a"), start()), bad, after(2)).await;
+    // What is tried again has not ended.
+    let again = Ended { next: Some(after(4)), ..ended(Status::Failed, "1") };
+    made_and_ended(&store, new_run(Some("a"), start()), again, after(3)).await;
+    store.pause_scheduler(after(4)).await.expect("pauses");
+    store.pause_scheduler(after(5)).await.expect("is paused");
+    store.resume_scheduler(after(6), after(6)).await.expect("resumes");
+    let all = feed(&store, beginning, |all| all.len() >= 4).await;
+    let told: Vec<_> = all.iter().map(|event| (&*event.type_name, event.at, event.run.as_deref())).collect();
+    assert_eq!(
+        told,
+        [
+            ("run_succeeded", after(1), Some(&*good)),
+            ("run_failed", after(2), Some(&*bad)),
+            ("scheduler_paused", after(4), None),
+            ("scheduler_resumed", after(6), None),
+        ]
+    );
+    assert_eq!(all[1].error, Some(("ValueError".into(), "no".into())));
+    assert_eq!(
+        (all[0].script.as_deref(), all[0].name.as_deref(), all[0].cause.as_deref()),
+        (Some("a"), Some("A"), Some("api"))
+    );
+    assert!(all.windows(2).all(|pair| pair[0].place < pair[1].place));
+    assert_eq!(store.newest_event(None).await.expect("asks"), all[3].place);
+    assert_eq!(store.newest_event(Some(after(4))).await.expect("asks"), all[1].place);
+    assert_eq!(store.newest_event(Some(start())).await.expect("asks"), beginning);
+    // Its run may go before it.
+    store.delete_runs(vec![bad], after(9)).await.expect("deletes");
+    assert_eq!(feed(&store, all[0].place, |all| !all.is_empty()).await[0].error, None);
+    // Who stands before what was let go of is told so.
+    assert_eq!(store.forget_events(after(4)).await.expect("forgets"), 2);
+    assert_eq!(store.forget_events(after(4)).await.expect("forgets"), 0);
+    for (place, left) in [(beginning, None), (all[0].place, None), (all[1].place, Some(2)), (all[2].place, Some(1))] {
+        assert_eq!(store.events(place).await.expect("reads").map(|events| events.len()), left);
+    }
+    assert_eq!(store.forget_events(after(100)).await.expect("forgets"), 2);
+    assert_eq!(store.newest_event(None).await.expect("asks"), all[3].place);
+    made_and_ended(&store, new_run(Some("a"), start()), ended(Status::Succeeded, "1"), after(200)).await;
+    assert!(feed(&store, all[3].place, |all| !all.is_empty()).await[0].place > all[3].place);
+}
+
 async fn many_at_once(store: Store) {
     store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move { feed(&store, EventPlace::default(), |all| all.len() >= 320).await }
+    });
     let makers = (0..64).map(|_| {
         let store = store.clone();
         tokio::spawn(async move {
@@ -886,6 +960,11 @@ async fn many_at_once(store: Store) {
         done += taker.await.expect("joins");
     }
     assert_eq!(done, 320);
+    // Whoever read along has everything, in the order in which it stands.
+    let heard = reader.await.expect("joins");
+    assert_eq!(heard, feed(&store, EventPlace::default(), |all| all.len() >= 320).await);
+    let runs: std::collections::HashSet<_> = heard.iter().map(|event| event.run.clone()).collect();
+    assert_eq!((heard.len(), runs.len()), (320, 320));
     let depth = store.queue_depth().await.expect("asks");
     assert_eq!((depth.ready, depth.claimed), (0, 0));
 }

@@ -4,12 +4,18 @@ use super::{Exit, complain};
 use crate::api::{ProblemBody, WARNING};
 use crate::config;
 use clap::Args;
+use futures_util::StreamExt;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// How often in a row a connection may break that is listened to, and how long until the next try.
+const BREAKS: u32 = 20;
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Which server, and as whom.
 #[derive(Clone, Debug, Args)]
@@ -108,6 +114,66 @@ impl Server {
             Refusal::unavailable(format!("{} answered what this program does not understand: {error}", self.shown))
         })?;
         Ok((text, value))
+    }
+}
+
+/// An event that a server sent.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// What it is.
+    pub(super) name: String,
+    /// What it says.
+    pub(super) data: Value,
+}
+
+impl Server {
+    /// Hears what a server sends at an address until `hear` has heard enough. Goes on where a connection broke.
+    pub(super) async fn follow(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+        mut hear: impl FnMut(Told) -> Result<Option<Exit>, Refusal>,
+    ) -> Result<Exit, Refusal> {
+        let (mut last, mut failures) = (String::new(), 0);
+        loop {
+            let mut request = request();
+            if !last.is_empty() {
+                request = request.header("last-event-id", &last);
+            }
+            match self.send(request).await {
+                Ok(response) => {
+                    let mut stream = response.bytes_stream();
+                    let mut waiting = Vec::new();
+                    while let Some(Ok(piece)) = stream.next().await {
+                        failures = 0;
+                        waiting.extend_from_slice(&piece);
+                        while let Some(end) = waiting.windows(2).position(|pair| pair == b"\n\n") {
+                            let event: Vec<u8> = waiting.drain(..end + 2).collect();
+                            let event = String::from_utf8_lossy(&event).into_owned();
+                            let field =
+                                |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+                            if let Some(id) = field("id:") {
+                                last = id.to_owned();
+                            }
+                            let data = field("data:").and_then(|data| serde_json::from_str(data).ok());
+                            let told = Told {
+                                name: field("event:").unwrap_or_default().into(),
+                                data: data.unwrap_or_default(),
+                            };
+                            if let Some(exit) = hear(told)? {
+                                return Ok(exit);
+                            }
+                        }
+                    }
+                }
+                Err(refusal) if last.is_empty() || failures >= BREAKS => return Err(refusal),
+                Err(_) => {}
+            }
+            failures += 1;
+            if failures > BREAKS {
+                return Err(Refusal::unavailable("the connection breaks again and again"));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 }
 

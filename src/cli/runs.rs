@@ -1,13 +1,12 @@
 //! `cronbox runs`, `logs`, `run --remote`: runs on a server.
 
 use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, part, plain, say, table, talk};
+use super::client::{Refusal, Server, ServerArgs, Told, part, plain, say, table, talk};
 use super::terminal::Sink;
 use crate::api::{Page, RunBody};
 use crate::quantity;
 use crate::run::Status;
 use clap::{Args, Subcommand};
-use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -266,56 +265,21 @@ fn write(stream: &str, bytes: &[u8]) -> Result<(), Refusal> {
     written.map_err(|_| Refusal(Exit::Succeeded, String::new()))
 }
 
-/// Shows what a run writes until its end; the exit code is its status's. Goes on where a connection broke.
+/// Shows what a run writes until its end; the exit code is its status's.
 pub(super) async fn follow(server: &Server, id: &str) -> Result<Exit, Refusal> {
-    let mut last = String::new();
-    let mut failures = 0;
-    loop {
-        let mut request = server.request(Method::GET, &format!("/v1/runs/{}/events", part(id)));
-        if !last.is_empty() {
-            request = request.header("last-event-id", &last);
+    let path = format!("/v1/runs/{}/events", part(id));
+    let hear = |Told { name, data }: Told| {
+        match &*name {
+            "output" => write(
+                data["stream"].as_str().unwrap_or_default(),
+                data["text"].as_str().unwrap_or_default().as_bytes(),
+            )?,
+            "end" => return Ok(Some(exit_of(data["status"].as_str().and_then(Status::parse)))),
+            _ => {}
         }
-        let response = match server.send(request).await {
-            Ok(response) => response,
-            Err(refusal) if failures >= 20 || last.is_empty() => return Err(refusal),
-            Err(_) => {
-                failures += 1;
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                continue;
-            }
-        };
-        let mut stream = response.bytes_stream();
-        let mut waiting = Vec::new();
-        while let Some(Ok(piece)) = stream.next().await {
-            failures = 0;
-            waiting.extend_from_slice(&piece);
-            while let Some(end) = waiting.windows(2).position(|pair| pair == b"\n\n") {
-                let event: Vec<u8> = waiting.drain(..end + 2).collect();
-                let event = String::from_utf8_lossy(&event).into_owned();
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-                if let Some(id) = field("id:") {
-                    last = id.to_owned();
-                }
-                let data: Value =
-                    field("data:").and_then(|data| serde_json::from_str(data).ok()).unwrap_or(Value::Null);
-                match field("event:") {
-                    Some("output") => {
-                        write(
-                            data["stream"].as_str().unwrap_or_default(),
-                            data["text"].as_str().unwrap_or_default().as_bytes(),
-                        )?;
-                    }
-                    Some("end") => return Ok(exit_of(data["status"].as_str().and_then(Status::parse))),
-                    _ => {}
-                }
-            }
-        }
-        failures += 1;
-        if failures >= 20 {
-            return Err(Refusal::unavailable("the connection breaks again and again"));
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+        Ok(None)
+    };
+    server.follow(|| server.request(Method::GET, &path), hear).await
 }
 
 /// `cronbox run --remote`: the server runs it, this shows it.

@@ -72,11 +72,17 @@ enum ScriptVerb {
         /// The version [default: the one before]
         #[arg(long)]
         to: Option<i64>,
+        /// Leave the script's own schedules as they are
+        #[arg(long)]
+        keep_schedules: bool,
     },
     /// Delete a script; its runs stay
     Rm {
         /// Its name
         name: String,
+        /// Delete its schedules too
+        #[arg(long)]
+        schedules: bool,
     },
 }
 
@@ -251,14 +257,17 @@ impl ScriptArgs {
                     &versions.items.iter().map(row).collect::<Vec<_>>(),
                 )?;
             }
-            ScriptVerb::Rollback { name, to } => {
+            ScriptVerb::Rollback { name, to, keep_schedules } => {
                 let body = to.map_or_else(|| json!({}), |number| json!({"version": number}));
-                let request = server.request(Method::POST, &format!("/v1/scripts/{}/rollback", part(name))).json(&body);
+                let query = if *keep_schedules { "?schedules=keep" } else { "" };
+                let path = format!("/v1/scripts/{}/rollback{query}", part(name));
+                let request = server.request(Method::POST, &path).json(&body);
                 let (text, script): (_, ScriptBody) = server.ask(request).await?;
                 say(&if self.json { text } else { format!("{} version {} is in force", script.name, script.version) })?;
             }
-            ScriptVerb::Rm { name } => {
-                server.send(server.request(Method::DELETE, &format!("/v1/scripts/{}", part(name)))).await?;
+            ScriptVerb::Rm { name, schedules } => {
+                let query = if *schedules { "?schedules=delete" } else { "" };
+                server.send(server.request(Method::DELETE, &format!("/v1/scripts/{}{query}", part(name)))).await?;
                 say(&if self.json {
                     json!({"deleted": name}).to_string()
                 } else {

@@ -90,6 +90,9 @@ pub(super) struct ServeArgs {
     /// How many bytes of each script's newest runs are kept [default: all]
     #[arg(long, value_name = "SIZE", env = "CRONBOX_KEEP_BYTES", hide_env = true)]
     keep_bytes: Option<String>,
+    /// How long events are kept [default: 30d]
+    #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_EVENTS", hide_env = true)]
+    keep_events: Option<String>,
     /// The size of the data directory from which on there are warnings; nothing is deleted [default: 10GiB]
     #[arg(long, value_name = "SIZE", env = "CRONBOX_MAX_DATA", hide_env = true)]
     max_data: Option<String>,
@@ -142,6 +145,7 @@ const NAMES: &[&str] = &[
     "keep-runs",
     "keep-count",
     "keep-bytes",
+    "keep-events",
     "max-data",
     "node-name",
     "log",
@@ -347,6 +351,9 @@ impl ServeArgs {
             output: settings.parsed("keep-output", self.keep_output, quantity::parse_duration)?,
         };
         retention.keep = own.or(&retention.keep);
+        if let Some(age) = settings.parsed("keep-events", self.keep_events, quantity::parse_duration)? {
+            retention.events = age;
+        }
         let job_defaults = settings.parsed("job-defaults", self.job_defaults, policies_of)?.unwrap_or_default();
         if let Some(folder) = settings.one("tzdata", self.tzdata)? {
             let zones = zone::Zones::from_dir(Path::new(&folder)).map_err(|error| format!("--tzdata: {error}"))?;

@@ -1,7 +1,7 @@
 //! The API's description (OpenAPI 3.1), made from the code, and a page that shows it without the network.
 
 use super::problem::Problem;
-use super::{Part, health, lists, output, runs, schedules, scripts, tokens};
+use super::{Part, events, health, lists, output, runs, schedules, scripts, tokens};
 use crate::api::ErrorBody;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -26,6 +26,7 @@ use utoipa_swagger_ui::Config;
         schedules::put_schedule, schedules::patch_schedule, schedules::delete_schedule, schedules::pause_schedule,
         schedules::resume_schedule, schedules::trigger_schedule, schedules::backfill_schedule, schedules::preview_schedule,
         schedules::preview_trigger, schedules::get_scheduler, schedules::pause_scheduler, schedules::resume_scheduler,
+        events::list_events,
     ),
     components(schemas(ErrorBody)),
     modifiers(&Bearer),
@@ -34,6 +35,7 @@ use utoipa_swagger_ui::Config;
         (name = "scripts", description = "Python sources with numbered versions and settings"),
         (name = "runs", description = "Executions and their results"),
         (name = "schedules", description = "What starts scripts by the clock"),
+        (name = "events", description = "What happened, in order"),
         (name = "access", description = "Tokens and grants"),
         (name = "node", description = "How the node is"),
     )

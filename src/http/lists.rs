@@ -11,7 +11,7 @@ use crate::clock::{Time, from_micros, micros, rfc3339};
 use crate::nearest::nearest;
 use crate::quantity;
 use crate::run::{CAUSES, Cause, Run, STATUSES, Status, Value};
-use crate::script::Name;
+use crate::script::{BadName, Name};
 use crate::store::lists::{ResultTest, RunFilter, check_pointer};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
@@ -52,10 +52,7 @@ impl App {
     async fn filter(&self, caller: &Caller, query: &Query) -> Result<RunFilter, Problem> {
         let now = self.clock.now();
         let bad = |field: &str, why: String| Problem::bad("bad_parameter", format!("{field}: {why}")).field(field);
-        let mut scripts = Vec::new();
-        for name in query.many("script") {
-            scripts.push(Name::parse(name).map_err(|error| bad("script", error.to_string()))?.key().to_owned());
-        }
+        let scripts = scripts_of(query)?;
         let scripts = match (scripts.is_empty(), self.reach_of(caller).await?) {
             (true, reach) => reach,
             (false, None) => Some(scripts),
@@ -110,6 +107,12 @@ impl App {
             })?,
         })
     }
+}
+
+/// The keys of the scripts that are asked for.
+pub(super) fn scripts_of(query: &Query) -> Result<Vec<String>, Problem> {
+    let bad = |error: BadName| Problem::bad("bad_parameter", format!("script: {error}")).field("script");
+    query.many("script").into_iter().map(|name| Ok(Name::parse(name).map_err(bad)?.key().to_owned())).collect()
 }
 
 /// What stands at a pointer in a result.

@@ -182,6 +182,7 @@ impl Follower {
                 continue;
             }
             tokio::select! {
+                () = self.app.down.cancelled() => return None,
                 () = rung => {}
                 () = tokio::time::sleep(LOOK) => {}
                 _ = async { match &mut changes { Some(changes) => changes.changed().await.is_ok(), None => std::future::pending().await } } => {}

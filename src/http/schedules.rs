@@ -8,7 +8,7 @@ use crate::access::Caller;
 use crate::api::{BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
 use crate::keeper::keep_value;
-use crate::limits::Asked;
+use crate::limits::{Asked, NotGranted};
 use crate::run::{Cause, PRIORITIES, new_id};
 use crate::schedule::{Origin, STATES, Schedule, State as Standing};
 use crate::script::{Name, Script};
@@ -124,14 +124,19 @@ impl App {
         Ok(new)
     }
 
-    /// Grants a schedule's script what the schedule asks for, when the caller may.
-    async fn grant_limits(&self, caller: &Caller, new: &NewSchedule) -> Result<(), Problem> {
-        let above = Asked::read(&new.settings.limits)?.above(&self.rules.runs.scheduled_defaults());
-        if above != Asked::default() && Self::grants_itself(caller) {
+    /// Grants a schedule's script what the schedule asks for, when the caller may; what is not granted.
+    async fn grant_limits(&self, caller: &Caller, new: &NewSchedule) -> Result<Vec<NotGranted>, Problem> {
+        let (asked, defaults) = (Asked::read(&new.settings.limits)?, self.rules.runs.scheduled_defaults());
+        let above = asked.above(&defaults);
+        if above == Asked::default() {
+            return Ok(Vec::new());
+        }
+        if Self::grants_itself(caller) {
             let by = caller.id().map(str::to_owned);
             self.store.grant_limits(&new.script, above, by, self.clock.now()).await?;
         }
-        Ok(())
+        let granted = self.store.granted_limits(&new.script).await?;
+        Ok(asked.in_force(&granted, &defaults, &self.rules.runs.ceiling).1)
     }
 
     /// Keeps a schedule, and tells of it.
@@ -146,7 +151,7 @@ impl App {
             return Ok(Some(self.dry(&new)?.into_response()));
         }
         let key = new.key.clone();
-        self.grant_limits(caller, &new).await?;
+        let not_granted = self.grant_limits(caller, &new).await?;
         let status = match self.store.keep_schedule(new, expected, self.clock.now()).await? {
             KeptSchedule::Created => StatusCode::CREATED,
             KeptSchedule::Changed => StatusCode::OK,
@@ -160,7 +165,7 @@ impl App {
             }
         };
         self.wake.schedules.notify_one();
-        let body = self.shown(&key).await?;
+        let body = ScheduleBody { not_granted, ..self.shown(&key).await? };
         let place = HeaderValue::from_str(&format!("/v1/schedules/{}", body.id));
         let mut response = (status, Json(body)).into_response();
         if let Ok(place) = place {
@@ -188,6 +193,7 @@ impl App {
             next_due_at: new.next.map(|next| next.1),
             fired: 0,
             last_run: None,
+            read_at: new.read_at,
             created_at: now,
             updated_at: now,
         };
@@ -773,7 +779,7 @@ pub(super) async fn get_scheduler(State(app): State<App>) -> Result<Json<Schedul
     )
 )]
 pub(super) async fn pause_scheduler(State(app): State<App>) -> Result<Json<SchedulerBody>, Problem> {
-    app.store.pause_scheduler().await?;
+    app.store.pause_scheduler(app.clock.now()).await?;
     get_scheduler(State(app)).await
 }
 
@@ -792,7 +798,7 @@ pub(super) async fn resume_scheduler(State(app): State<App>, request: Request) -
     let content = body::read(request.into_body(), MOST).await?;
     let now = app.clock.now();
     let from = resume_from(&content, now)?;
-    app.store.resume_scheduler(Some(from.unwrap_or(now))).await?;
+    app.store.resume_scheduler(from.unwrap_or(now), now).await?;
     app.wake.schedules.notify_one();
     get_scheduler(State(app)).await
 }

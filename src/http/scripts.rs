@@ -13,6 +13,7 @@ use crate::linker::LinkError;
 use crate::script::{LinkState, Name, SETTINGS, Script, Settings};
 use crate::sources::{MAX_BUNDLE, Sources, is_archive};
 use crate::store::scripts::{Deleted, ScriptFilter};
+use crate::timetable::BadSchedule;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -143,12 +144,6 @@ async fn upload(
     let stripped = is_stripped_form(&parts.headers, &content);
     let (sent, settings) = read_upload(parts, content, name).await?;
     let now = app.clock.now();
-    let keeper = Keeper {
-        store: app.store.clone(),
-        blobs: app.blobs.clone(),
-        checker: app.checker.clone(),
-        timezone: app.rules.runs.timezone.clone(),
-    };
     let (sources, link) = match sent {
         Content::Sources(sources) => (sources, None),
         Content::Link(from) => {
@@ -166,7 +161,7 @@ async fn upload(
         return Err(line_breaks());
     }
     let wanted = Wanted { settings, link: link.as_ref().map(|(url, _)| url.clone()), unchecked };
-    let kept = match keeper.keep(name, &sources, wanted, now).await {
+    let kept = match app.keeper().keep(name, &sources, wanted, now).await {
         Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => return Err(line_breaks()),
         kept => kept?,
     };
@@ -192,6 +187,15 @@ async fn upload(
 }
 
 impl App {
+    fn keeper(&self) -> Keeper {
+        Keeper {
+            store: self.store.clone(),
+            blobs: self.blobs.clone(),
+            checker: self.checker.clone(),
+            timezone: self.rules.runs.timezone.clone(),
+        }
+    }
+
     /// Grants what a script asks for when the caller may, and says what is not granted.
     async fn grant_what_is_asked(
         &self,
@@ -605,7 +609,10 @@ pub(super) async fn get_source(
 /// Without a body: the one before.
 #[utoipa::path(
     post, path = "/v1/scripts/{name}/rollback", tag = "scripts", operation_id = "roll_back_script",
-    params(("name" = String, Path, description = "The script")),
+    params(
+        ("name" = String, Path, description = "The script"),
+        ("schedules" = Option<String>, Query, description = "keep: the script's own schedules stay as they are"),
+    ),
     request_body(content = super::docs::RollbackRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The script as it is now", body = ScriptBody),
@@ -618,11 +625,16 @@ pub(super) async fn roll_back_script(
     Part(name): Part,
     request: Request,
 ) -> Result<Json<ScriptBody>, Problem> {
+    let query = Query::read(request.uri().query(), &["schedules"])?;
+    let keep_schedules = query.parse("schedules", |word| match word {
+        "keep" => Ok(true),
+        _ => Err(format!("{:?}: write keep, or leave it out", body::short(word))),
+    })?;
     let content = body::read(request.into_body(), MOST_SETTINGS).await?;
     let wanted: Option<i64> = Fields::read(&content, &["version"])?.take("version")?;
     let script = app.script_for(&caller, &name).await?;
-    let number = match wanted {
-        Some(number) => number,
+    let version = match wanted {
+        Some(number) => app.store.version(&script.key, number).await?,
         None => {
             let before = app.store.versions(&script.key, Some(script.version.number), 1).await?;
             let none = || {
@@ -631,11 +643,24 @@ pub(super) async fn roll_back_script(
                     format!("{} has no version before {}", script.name, script.version.number),
                 )
             };
-            before.first().map(|version| version.number).ok_or_else(none)?
+            Some(before.into_iter().next().ok_or_else(none)?)
         }
     };
-    let set = app.store.set_version(&script.key, number, app.clock.now()).await?;
-    let script = set.ok_or_else(|| Problem::no_such_version(&script, number))?;
+    let version = version.ok_or_else(|| Problem::no_such_version(&script, wanted.unwrap_or_default()))?;
+    let now = app.clock.now();
+    let set = app.keeper().roll_back(&script, &version, keep_schedules.unwrap_or(false), now).await;
+    let set = set.map_err(|error| match error {
+        KeepError::Schedule(error) => {
+            let why = format!(
+                "the schedules of version {} cannot be: {error}; to leave the schedules as they are: ?schedules=keep",
+                version.number
+            );
+            BadSchedule { why, ..error }.into()
+        }
+        error => Problem::from(error),
+    })?;
+    let script = set.ok_or_else(|| Problem::not_found("no_such_script", "the script was deleted meanwhile"))?;
+    app.wake.schedules.notify_one();
     Ok(Json(ScriptBody::from(&script)))
 }
 

@@ -6,7 +6,7 @@
 
 use super::queue::{Gate, Passage, Room};
 use super::runs::{NewRun, insert};
-use super::tx::{Tx, args};
+use super::tx::{Tx, args, stamp};
 use super::{Store, StoreError, firing, queue, schedules, scripts};
 use crate::clock::Time;
 use crate::run::Status;
@@ -23,6 +23,17 @@ pub struct DueLink {
     pub schedule: String,
     /// The run that ended.
     pub upstream: String,
+}
+
+/// What a schedule says about the runs that its links make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkRules {
+    /// What happens while as many run as may, and how many these are.
+    pub overlap: (Overlap, u32),
+    /// Whether the chain is longer than it may be.
+    pub too_deep: bool,
+    /// After how many runs the schedule is finished.
+    pub max_runs: Option<u64>,
 }
 
 /// What came of a link.
@@ -162,14 +173,13 @@ impl Store {
         &self,
         link: DueLink,
         new: NewRun,
-        overlap: (Overlap, u32),
-        too_deep: bool,
+        rules: LinkRules,
         now: Time,
     ) -> Result<Followed, StoreError> {
         let all = std::sync::Arc::new((link, new));
         self.write(move |tx| {
             let all = all.clone();
-            Box::pin(async move { follow(tx, &all.0, &all.1, overlap, too_deep, now).await })
+            Box::pin(async move { follow(tx, &all.0, &all.1, rules, now).await })
         })
         .await
     }
@@ -179,10 +189,10 @@ async fn follow(
     tx: &mut Tx<'_>,
     link: &DueLink,
     new: &NewRun,
-    (overlap, most): (Overlap, u32),
-    too_deep: bool,
+    rules: LinkRules,
     now: Time,
 ) -> Result<Followed, StoreError> {
+    let (overlap, most) = rules.overlap;
     let state = schedules::lock(tx, &link.schedule).await?;
     let waits = overlap.waits();
     if waits || new.spec.concurrency.is_some() {
@@ -198,7 +208,7 @@ async fn follow(
     let mut new = new.clone();
     new.gate = Some(Gate { name: link.schedule.clone(), most: waits.then_some(most) });
     new.spec.gated = waits;
-    if too_deep {
+    if rules.too_deep {
         firing::write_row(tx, &new, Status::Skipped, "chain_depth", None, None, now).await?;
         return Ok(Followed::Skipped);
     }
@@ -210,6 +220,15 @@ async fn follow(
             return Ok(Followed::Skipped);
         }
     };
-    let made = insert(tx, &new, hold, now).await?;
-    Ok(if made { Followed::Started(room) } else { Followed::Nothing })
+    if !insert(tx, &new, hold, now).await? {
+        return Ok(Followed::Nothing);
+    }
+    // It counts as a fire time does: with the last one the schedule is finished.
+    let sql = "UPDATE schedules SET fired = fired + 1 WHERE key = $1 RETURNING fired";
+    let fired = tx.one(sql, args![&*link.schedule]).await?.size("fired")?;
+    if rules.max_runs.is_some_and(|most| fired >= most) {
+        let sql = "UPDATE schedules SET state = 'finished', next_fire_at = NULL, next_due_at = NULL, updated_at = $2 WHERE key = $1";
+        tx.run(sql, args![&*link.schedule, stamp(now)]).await?;
+    }
+    Ok(Followed::Started(room))
 }

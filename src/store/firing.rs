@@ -150,7 +150,8 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
             fired.rows += usize::from(note(tx, fire, row, id, &made, now).await?);
         }
         let next = fire.decision.next.filter(|_| !is_finished);
-        let sql = "UPDATE schedules SET cursor = $2, next_fire_at = $3, next_due_at = $4, fired = $5, state = $6 WHERE key = $1";
+        let sql = "UPDATE schedules SET cursor = $2, next_fire_at = $3, next_due_at = $4, fired = $5, state = $6,
+            updated_at = CASE WHEN state = $6 THEN updated_at ELSE $7 END WHERE key = $1";
         let is_over = next.is_none() && (is_finished || !fire.decision.hangs_on);
         let state = if is_over { "finished" } else { "active" };
         let values = args![
@@ -160,6 +161,7 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
             stamp_of(next.map(|next| next.1)),
             i64::try_from(count).unwrap_or(i64::MAX),
             state,
+            stamp(now),
         ];
         tx.run(sql, values).await?;
     }

@@ -16,7 +16,8 @@ const NO_RUN: &str = "NULL";
 fn with_run(run: &str) -> String {
     format!(
         "SELECT s.key, s.id, s.script, c.name AS script_name, s.origin, s.settings, s.trigger_json, s.state,
-        s.reason, s.revision, s.cursor, s.next_fire_at, s.next_due_at, s.fired, s.created_at, s.updated_at,
+        s.reason, s.revision, s.cursor, s.next_fire_at, s.next_due_at, s.fired,
+        coalesce(s.read_at, s.created_at) AS read_at, s.created_at, s.updated_at,
         r.id AS last_id, r.status AS last_status, r.fire_time AS last_fire_time
         FROM schedules s JOIN scripts c ON c.key = s.script LEFT JOIN runs r ON r.id = {run}"
     )
@@ -37,6 +38,8 @@ pub struct NewSchedule {
     pub settings: Settings,
     /// When it fires, complete.
     pub trigger: Value,
+    /// The instant that stood for now when that was read.
+    pub read_at: Time,
     /// Whether it fires from now on.
     pub state: State,
     /// Fire times up to this one are not its business.
@@ -78,12 +81,14 @@ pub struct ScheduleFilter {
 }
 
 /// The whole scheduler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Whole {
     /// Whether nothing fires.
     pub paused: bool,
     /// Fire times at or before it are not looked at.
     pub floor: Time,
+    /// The release of time zones that next fire times were computed with.
+    pub tzdata: Option<String>,
 }
 
 /// What a pause came to.
@@ -118,6 +123,7 @@ fn schedule_of(row: &Row) -> Result<Schedule, StoreError> {
         next_due_at: row.time_or_none("next_due_at")?,
         fired: row.size("fired")?,
         last_run,
+        read_at: row.time("read_at")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
@@ -155,6 +161,7 @@ async fn keep(
         stamp_of(next.map(|next| next.1)),
         stamp(now),
         new.created_by.clone(),
+        stamp(new.read_at),
     ];
     match (found, expected) {
         (None, None) => {}
@@ -168,8 +175,8 @@ async fn keep(
         None => {
             let sql =
                 "INSERT INTO schedules (key, id, script, origin, settings, trigger_json, state, cursor, next_fire_at,
-                next_due_at, created_at, updated_at, created_by, revision)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 1) ON CONFLICT DO NOTHING";
+                next_due_at, created_at, updated_at, created_by, revision, read_at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 1, $13) ON CONFLICT DO NOTHING";
             if tx.run(sql, values).await? == 0 {
                 return Ok(KeptSchedule::Taken);
             }
@@ -178,7 +185,7 @@ async fn keep(
         Some(_) => {
             let sql = "UPDATE schedules SET id = $2, script = $3, origin = $4, settings = $5, trigger_json = $6, state = $7,
                 cursor = CASE WHEN cursor > $8 THEN cursor ELSE $8 END, next_fire_at = $9, next_due_at = $10, updated_at = $11, created_by = coalesce(created_by, $12),
-                reason = NULL, revision = revision + 1, failures = 0,
+                reason = NULL, revision = revision + 1, failures = 0, read_at = $13,
                 fired = CASE WHEN trigger_json = $6 THEN fired ELSE 0 END WHERE key = $1";
             tx.run(sql, values).await?;
             if new.state == State::Paused {
@@ -258,7 +265,7 @@ impl Store {
                     return Ok(None);
                 }
                 let skipped = queue::skip_unstarted(tx, &key, "schedule_deleted", now).await?;
-                tx.run("DELETE FROM schedules WHERE key = $1", args![key]).await?;
+                delete(tx, &key, now).await?;
                 Ok(Some(Paused { skipped }))
             })
         })
@@ -360,19 +367,49 @@ impl Store {
         self.read(|tx| Box::pin(async move { whole(tx).await })).await
     }
 
+    /// A schedule's next fire time is another one, and is looked at then. Nothing is changed when the schedule was
+    /// meanwhile.
+    pub async fn set_next(&self, key: &str, revision: i64, next: Option<Time>, due: Time) -> Result<(), StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| {
+            let key = key.clone();
+            Box::pin(async move {
+                let sql = "UPDATE schedules SET next_fire_at = $3, next_due_at = $4
+                    WHERE key = $1 AND revision = $2 AND state = 'active'";
+                tx.run(sql, args![key, revision, stamp_of(next), stamp(due)]).await.map(|_| ())
+            })
+        })
+        .await
+    }
+
+    /// Next fire times were computed with this release of time zones.
+    pub async fn set_tzdata(&self, release: &str) -> Result<(), StoreError> {
+        let release = release.to_owned();
+        self.write(move |tx| {
+            let release = release.clone();
+            Box::pin(async move { tx.run("UPDATE scheduler SET tzdata = $1", args![release]).await.map(|_| ()) })
+        })
+        .await
+    }
+
     /// Stops all schedules.
-    pub async fn pause_scheduler(&self) -> Result<(), StoreError> {
-        self.write(|tx| Box::pin(async move { tx.run("UPDATE scheduler SET paused = 1", args![]).await.map(|_| ()) }))
-            .await
+    pub async fn pause_scheduler(&self, now: Time) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let sql = "UPDATE scheduler SET paused = 1, updated_at = $1 WHERE paused = 0";
+                tx.run(sql, args![stamp(now)]).await.map(|_| ())
+            })
+        })
+        .await
     }
 
     /// Lets all schedules fire again. Fire times up to `floor` get no rows; it never goes back.
-    pub async fn resume_scheduler(&self, floor: Option<Time>) -> Result<(), StoreError> {
+    pub async fn resume_scheduler(&self, floor: Time, now: Time) -> Result<(), StoreError> {
         self.write(move |tx| {
             Box::pin(async move {
-                let sql = "UPDATE scheduler SET paused = 0, floor = CASE WHEN $1 > floor THEN $1 ELSE floor END
-                    WHERE paused = 1";
-                tx.run(sql, args![stamp_of(floor).unwrap_or_default()]).await.map(|_| ())
+                let sql = "UPDATE scheduler SET paused = 0, floor = CASE WHEN $1 > floor THEN $1 ELSE floor END,
+                    updated_at = $2 WHERE paused = 1";
+                tx.run(sql, args![stamp(floor), stamp(now)]).await.map(|_| ())
             })
         })
         .await
@@ -407,7 +444,7 @@ pub(super) async fn make_equal(
     for key in own(tx, script).await? {
         if !new.iter().any(|new| new.key == key) {
             queue::skip_unstarted(tx, &key, "schedule_deleted", now).await?;
-            tx.run("DELETE FROM schedules WHERE key = $1", args![key]).await?;
+            delete(tx, &key, now).await?;
         }
     }
     for new in new {
@@ -422,10 +459,17 @@ pub(super) async fn make_equal(
     Ok(())
 }
 
+/// Deletes a schedule's row.
+pub(super) async fn delete(tx: &mut Tx<'_>, key: &str, now: Time) -> Result<(), StoreError> {
+    // The feed tells of it with the row's last time.
+    tx.run("UPDATE schedules SET updated_at = $2 WHERE key = $1", args![key, stamp(now)]).await?;
+    tx.run("DELETE FROM schedules WHERE key = $1", args![key]).await.map(|_| ())
+}
+
 /// How the whole scheduler stands.
 pub(super) async fn whole(tx: &mut Tx<'_>) -> Result<Whole, StoreError> {
-    let row = tx.one("SELECT paused, floor FROM scheduler", args![]).await?;
-    Ok(Whole { paused: row.int("paused")? != 0, floor: row.time("floor")? })
+    let row = tx.one("SELECT paused, floor, tzdata FROM scheduler", args![]).await?;
+    Ok(Whole { paused: row.int("paused")? != 0, floor: row.time("floor")?, tzdata: row.text_or_none("tzdata")? })
 }
 
 /// Pauses a schedule whose row is locked.

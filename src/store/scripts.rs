@@ -342,18 +342,35 @@ impl Store {
     }
 
     /// Puts another version in force. None when the script or the version is not there.
-    pub async fn set_version(&self, key: &str, number: i64, now: Time) -> Result<Option<Script>, StoreError> {
-        let key = key.to_owned();
+    pub async fn set_version(
+        &self,
+        key: &str,
+        number: i64,
+        own: Option<Vec<NewSchedule>>,
+        now: Time,
+    ) -> Result<Option<Script>, StoreError> {
+        let all = std::sync::Arc::new((key.to_owned(), own));
         self.write(move |tx| {
-            let key = key.clone();
+            let all = all.clone();
             Box::pin(async move {
-                lock(tx, &key).await?;
+                let (key, own) = &*all;
+                if let Some(own) = own {
+                    schedules::lock_own(tx, key, own).await?;
+                }
+                lock(tx, key).await?;
                 let sql = "UPDATE scripts SET version = $2, updated_at = $3 WHERE key = $1
                     AND EXISTS (SELECT 1 FROM versions WHERE script = $1 AND number = $2)";
-                if tx.run(sql, args![&*key, number, stamp(now)]).await? == 0 {
+                if tx.run(sql, args![&**key, number, stamp(now)]).await? == 0 {
                     return Ok(None);
                 }
-                script(tx, &key).await
+                if let Some(own) = own {
+                    schedules::make_equal(tx, key, own, now).await?;
+                }
+                let script = script(tx, key).await?;
+                if let Some(script) = &script {
+                    queue::set_concurrency(tx, key, script.in_force().concurrency).await?;
+                }
+                Ok(script)
             })
         })
         .await
@@ -376,7 +393,14 @@ impl Store {
                 if !lock(tx, &key).await? {
                     return Ok(Deleted::Unknown);
                 }
-                tx.run("DELETE FROM schedules WHERE script = $1", args![&*key]).await?;
+                // Again: from here on nobody makes another.
+                let of_script = schedules::of_script(tx, &key).await?;
+                if !of_script.is_empty() && !with_schedules {
+                    return Ok(Deleted::HasSchedules(of_script));
+                }
+                for id in &of_script {
+                    schedules::delete(tx, &id.to_ascii_lowercase(), now).await?;
+                }
                 let (cancelled, running) = queue::cancel_lane(tx, &key, "script_deleted", now).await?;
                 let versions = tx.all("SELECT number FROM versions WHERE script = $1", args![&*key]).await?;
                 for row in versions {

@@ -129,7 +129,7 @@ pub fn cluster() -> &'static Cluster {
 }
 
 /// Where Debian keeps the server's programs: the newest version's.
-fn binary(name: &str) -> PathBuf {
+pub fn binary(name: &str) -> PathBuf {
     let mut found: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
         .map(|versions| {
             let version = |entry: fs::DirEntry| {

@@ -22,5 +22,5 @@ pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, Ears) {
     };
     let blobs = Blobs::open(&blobs::Place::Memory, &S3Access::default()).expect("opens");
     let (store, clock) = (store.clone(), clock.clone());
-    (Scheduler { store, blobs, clock, wake, rules: Arc::new(rules) }, ears)
+    (Scheduler { store, blobs, clock, wake, rules: Arc::new(rules), read: Arc::default() }, ears)
 }
