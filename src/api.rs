@@ -4,7 +4,7 @@ use crate::access::{Scope, Token};
 use crate::clock::Time;
 use crate::event::Event;
 use crate::limits::NotGranted;
-use crate::run::{Run, Status, Written};
+use crate::run::{LeftFile, Run, Status, Written};
 use crate::schedule::{self, Grace, Policies, Schedule};
 use crate::script::{Labels, Script, Settings, Version, Warning};
 use crate::trigger::{Fire, Trigger};
@@ -199,6 +199,8 @@ pub struct RunBody {
     pub stdout: StreamBody,
     /// What it wrote to standard error.
     pub stderr: StreamBody,
+    /// What it left under `/output`: see `/v1/runs/{id}/files`.
+    pub files: LeftBody,
     /// The run it is a new try of.
     pub retry_of: Option<String>,
 }
@@ -266,6 +268,7 @@ impl RunBody {
             labels: run.labels.clone(),
             stdout: run.stdout.into(),
             stderr: run.stderr.into(),
+            files: LeftBody { count: run.left.files, bytes: run.left.bytes },
             retry_of: run.retry_of.clone(),
         }
     }
@@ -530,6 +533,49 @@ pub struct BackfillBody {
     pub left_out: u64,
     /// The runs, in the same order; none yet when nothing was made.
     pub runs: Vec<String>,
+}
+
+/// What a run left under `/output`.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct LeftBody {
+    /// How many files.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// A file that a run left under `/output`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FileBody {
+    /// Below `/output`.
+    pub path: String,
+    /// How large it is.
+    pub bytes: u64,
+    /// What it looks like: a media type.
+    #[serde(rename = "type")]
+    pub media_type: String,
+}
+
+impl From<&LeftFile> for FileBody {
+    fn from(file: &LeftFile) -> Self {
+        FileBody { path: file.path.clone(), bytes: file.bytes, media_type: file.media_type.clone() }
+    }
+}
+
+/// What a script leaves for its next run.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StateBody {
+    /// The script.
+    pub script: String,
+    /// `context.state`; empty when nothing was left.
+    #[schema(value_type = Object)]
+    pub state: Value,
+    /// Counted up with every change.
+    pub revision: i64,
+    /// The run that wrote it; null: a request, or nobody.
+    pub run: Option<String>,
+    /// When it was written.
+    pub updated_at: Option<String>,
 }
 
 /// Something that happened to a run or a schedule.

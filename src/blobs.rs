@@ -41,6 +41,8 @@ pub enum Kind {
     Output,
     /// A code object.
     Code,
+    /// A file that a run left.
+    File,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             Kind::Value => format!("values/{sha256}.json"),
             Kind::Output => format!("output/{sha256}.txt"),
             Kind::Code => format!("code/{sha256}.pyc"),
+            Kind::File => format!("files/{sha256}"),
         }
     }
 }

@@ -47,6 +47,8 @@ struct Answer {
     #[serde(default)]
     warnings: Vec<Warning>,
     #[serde(default)]
+    uses_state: bool,
+    #[serde(default)]
     code: Option<String>,
 }
 
@@ -133,7 +135,12 @@ impl Checker {
                 text: problem.text,
             });
         }
-        let facts = Facts { mode: answer.mode, signature: answer.signature, warnings: answer.warnings };
+        let facts = Facts {
+            mode: answer.mode,
+            signature: answer.signature,
+            uses_state: answer.uses_state,
+            warnings: answer.warnings,
+        };
         let code = answer.code.and_then(|code| BASE64_STANDARD.decode(code).ok()).filter(|code| is_compiled(code));
         Ok(Checked { facts, code })
     }

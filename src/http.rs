@@ -4,6 +4,7 @@ mod access;
 mod body;
 mod docs;
 mod events;
+mod files;
 mod health;
 mod launch;
 mod listen;
@@ -13,6 +14,7 @@ mod problem;
 mod runs;
 mod schedules;
 mod scripts;
+mod state;
 mod tokens;
 mod typed;
 
@@ -70,6 +72,9 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/scripts/{name}/versions", Need::Scope(Scope::Read)),
     ("GET", "/v1/scripts/{name}/versions/{number}/source", Need::Scope(Scope::Read)),
     ("POST", "/v1/scripts/{name}/rollback", Need::Scope(Scope::Write)),
+    ("GET", "/v1/scripts/{name}/state", Need::Scope(Scope::Read)),
+    ("PUT", "/v1/scripts/{name}/state", Need::Scope(Scope::Write)),
+    ("DELETE", "/v1/scripts/{name}/state", Need::Scope(Scope::Write)),
     ("POST", "/v1/scripts/{name}/runs", Need::Scope(Scope::Run)),
     ("GET", "/v1/scripts/{name}/series", Need::Scope(Scope::Read)),
     ("GET", "/v1/runs", Need::Scope(Scope::Read)),
@@ -77,6 +82,8 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/runs/counts", Need::Scope(Scope::Read)),
     ("GET", "/v1/runs/{id}", Need::Scope(Scope::Read)),
     ("GET", "/v1/runs/{id}/output/{stream}", Need::Scope(Scope::Read)),
+    ("GET", "/v1/runs/{id}/files", Need::Scope(Scope::Read)),
+    ("GET", "/v1/runs/{id}/files/{*path}", Need::Scope(Scope::Read)),
     ("GET", "/v1/runs/{id}/events", Need::Scope(Scope::Read)),
     ("POST", "/v1/runs/{id}/cancel", Need::Scope(Scope::Run)),
     ("POST", "/v1/runs/{id}/retry", Need::Scope(Scope::Run)),
@@ -187,12 +194,15 @@ pub fn router(tools: Tools) -> Router {
         .route("/v1/scripts/{name}/versions", get(scripts::list_versions))
         .route("/v1/scripts/{name}/versions/{number}/source", get(scripts::get_source))
         .route("/v1/scripts/{name}/rollback", post(scripts::roll_back_script))
+        .route("/v1/scripts/{name}/state", get(state::get_state).put(state::put_state).delete(state::delete_state))
         .route("/v1/scripts/{name}/runs", post(runs::run_script))
         .route("/v1/scripts/{name}/series", get(lists::get_series))
         .route("/v1/runs", get(lists::list_runs).post(runs::run_source))
         .route("/v1/runs/counts", get(lists::count_runs))
         .route("/v1/runs/{id}", get(runs::get_run))
         .route("/v1/runs/{id}/output/{stream}", get(output::get_output))
+        .route("/v1/runs/{id}/files", get(files::list_files))
+        .route("/v1/runs/{id}/files/{*path}", get(files::get_file))
         .route("/v1/runs/{id}/events", get(output::follow_run))
         .route("/v1/runs/{id}/cancel", post(runs::cancel_run))
         .route("/v1/runs/{id}/retry", post(runs::retry_run))

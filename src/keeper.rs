@@ -71,7 +71,7 @@ impl Keeper {
     pub async fn keep(&self, name: &Name, sources: &Sources, wanted: Wanted, now: Time) -> Result<Kept, KeepError> {
         let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
         let schedules = self.schedules(name, &metadata, wanted.settings.as_ref(), now).await?;
-        let table = metadata.cronbox;
+        let mut table = metadata.cronbox;
         table.check().map_err(|(setting, why)| KeepError::Setting(setting, why))?;
         let entry = wanted.settings.as_ref().and_then(|set| set.entry.as_deref()).or(table.entry.as_deref());
         let checked = if wanted.unchecked {
@@ -80,6 +80,10 @@ impl Keeper {
             self.checker.check(name.as_str(), sources, entry).await.map_err(KeepError::Refused)?
         };
         let mut facts = checked.facts;
+        if facts.uses_state && table.concurrency.is_none() {
+            // Two runs at once would each write what the other did not read.
+            table.concurrency = Some(1);
+        }
         facts.warnings.splice(0..0, metadata.warnings);
         let (blob, sha256, content) = sources.blob()?;
         keep_blob(&self.store, &self.blobs, &blob, content, now).await?;

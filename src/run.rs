@@ -262,6 +262,28 @@ pub struct Written {
     pub dropped: u64,
 }
 
+/// What a run left under `/output`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// How many files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// A file that a run left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftFile {
+    /// Below `/output`.
+    pub path: String,
+    /// How large it is.
+    pub bytes: u64,
+    /// What it looks like: a media type.
+    pub media_type: String,
+    /// Where it is.
+    pub blob: String,
+}
+
 /// A value that stands in the row, or in a blob when it is large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -344,6 +366,8 @@ pub struct Run {
     pub stdout: Written,
     /// What it wrote to standard error.
     pub stderr: Written,
+    /// What it left.
+    pub left: Left,
     /// The run it is a new try of.
     pub retry_of: Option<String>,
     /// The token that asked for it.

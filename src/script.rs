@@ -461,6 +461,8 @@ pub struct Facts {
     pub mode: Option<Mode>,
     /// The entry's parameters, as Python writes them: `(a, b=1)`.
     pub signature: Option<String>,
+    /// Whether it looks at `context.state`.
+    pub uses_state: bool,
     /// What may not be meant.
     pub warnings: Vec<Warning>,
 }

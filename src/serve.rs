@@ -98,6 +98,8 @@ pub struct Config {
     pub admin_token_file: Option<PathBuf>,
     /// The node's name, for people.
     pub name: String,
+    /// What time it is; none: the database's time where it has one, else the system's.
+    pub clock: Option<Clock>,
 }
 
 /// Why a node did not start, or ended: a sentence.
@@ -164,9 +166,10 @@ pub async fn serve(
         .collect::<Result<_, _>>()
         .map_err(failed)?;
     let store = open_store(&config.database).await?;
-    let clock = match store.time().await.map_err(failed)? {
-        Some(now) => Clock::database(now),
-        None => Clock::system(),
+    let clock = match (&config.clock, store.time().await.map_err(failed)?) {
+        (Some(clock), _) => clock.clone(),
+        (None, Some(now)) => Clock::database(now),
+        (None, None) => Clock::system(),
     };
     let has_tokens = first_token(&store, &config, &clock).await?;
     let listener = Listener::bind(&config.listen).await.map_err(|error| taken(&config.listen, &error))?;

@@ -23,6 +23,7 @@ pub mod retention;
 pub mod runs;
 pub mod schedules;
 pub mod scripts;
+pub mod states;
 mod tx;
 mod writer;
 

@@ -153,7 +153,7 @@ async fn what_happens_is_told_in_order() {
     let (_, problem) = server.get("/v1/events?type=run_faild").await;
     assert!(problem["detail"].as_str().expect("text").contains("did you mean run_failed?"), "{problem}");
     // A follower does not hold up the server's end.
-    server.signal("TERM");
+    server.signal("-TERM");
     assert!(server.ended(Duration::from_secs(4)).success(), "{}", server.log());
     assert!(rest.next().await.is_none());
 }

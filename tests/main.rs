@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
 mod cli;
+mod clocks;
 mod crowds;
 mod deaths;
 mod events;
 mod guest;
 mod hostile;
+mod kept;
 mod locks;
 mod nodes;
 mod peers;

@@ -164,7 +164,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
             "sandbox", "standing", "turns",
         ],
     ),
-    ("sandbox", &["frame", "guest", "outcome"]),
+    ("sandbox", &["files", "frame", "guest", "outcome"]),
     ("guest", &["budget", "bundle", "clock", "files", "frame", "output"]),
     ("interpreter", &["engine", "frame"]),
     ("output", &["frame", "outcome"]),

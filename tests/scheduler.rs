@@ -150,6 +150,8 @@ impl Rig {
             has_parts: false,
             lock: run.spec.gated.then(|| "a".to_owned()),
             pauses: run.schedule.clone().zip(run.spec.pause_after),
+            state: None,
+            files: Vec::new(),
         };
         assert_ne!(self.store.record(&run.id, token, ended, self.clock.now()).await.expect("records"), Recorded::Late);
     }

@@ -51,6 +51,7 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
         "created_at",
         "entry",
         "error",
+        "files",
         "finished_at",
         "fire_local",
         "fire_time",

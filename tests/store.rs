@@ -204,6 +204,8 @@ fn ended(status: Status, result: &str) -> Ended {
         has_parts: false,
         lock: None,
         pauses: None,
+        state: None,
+        files: Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The script's file system: a tree in memory, and nothing behind it.
 //!
-//! `/app` holds the bundle, read-only, straight from sealed memory; `/tmp` is writable and ends with the run. There are
-//! no links, no devices, no host paths: a name either is in this tree or does not exist. Every number a guest can make
+//! `/app` holds the bundle, read-only, straight from sealed memory; `/tmp` is writable and ends with the run; `/output` is
+//! writable, too, with a quota of its own, and what it holds at the end is kept with the run. There are no links, no devices, no host paths: a name either is in this tree or does not exist. Every number a guest can make
 //! large (bytes, files, names, depth, open descriptors) has a bound here.
 
 mod wasi;
@@ -10,7 +10,7 @@ pub(crate) use wasi::{FilesView, HasFiles};
 
 use crate::budget::Budget;
 use crate::bundle::Bundle;
-use crate::limits::{MAX_DEPTH, MAX_NAME, MAX_PATH};
+use crate::limits::{MAX_DEPTH, MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_PATH};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -22,6 +22,9 @@ pub const MAX_NODES: u64 = 16_384;
 pub const MAX_DESCRIPTORS: u64 = 256;
 /// What a file or directory costs of the run's memory besides its content, in bytes: about what the host keeps for it.
 const NODE_COST: u64 = 512;
+
+/// The numbers of what is under `/output` begin here, so that they meet no other of the tree.
+const FIRST_OUTPUT_ID: u64 = 1 << 40;
 
 /// Why a file operation was refused. The names are those of `wasi:filesystem`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,7 @@ pub(crate) enum FileError {
     InsufficientSpace,
     TooManyOpen,
     FileTooLarge,
+    CrossDevice,
     Invalid,
 }
 
@@ -50,12 +54,14 @@ pub(crate) type Nanos = u64;
 pub(crate) struct Files {
     root: Arc<Directory>,
     quota: Arc<Quota>,
+    output: Option<Arc<Directory>>,
 }
 
-/// What the files of one run may use together.
+/// What the files of one run may use together, in one part of the tree.
 pub(crate) struct Quota {
     budget: Arc<Budget>,
     limit: u64,
+    most_nodes: u64,
     used: AtomicU64,
     nodes: AtomicU64,
     open: AtomicU64,
@@ -76,6 +82,8 @@ pub(crate) struct Directory {
     depth: AtomicUsize,
     /// Whether entries may be added and removed.
     writable: bool,
+    /// What its entries are taken from.
+    quota: Arc<Quota>,
     entries: Mutex<BTreeMap<String, Node>>,
     parent: Mutex<Weak<Directory>>,
     times: Mutex<Times>,
@@ -115,7 +123,7 @@ impl Charge {
         let nodes = quota.nodes.fetch_add(1, Relaxed);
         let charge = Charge { quota: quota.clone(), bytes: AtomicU64::new(0) };
         // From here on dropping the charge gives the node back.
-        if nodes >= MAX_NODES {
+        if nodes >= quota.most_nodes {
             return Err(FileError::InsufficientSpace);
         }
         charge.resize(NODE_COST)?;
@@ -143,14 +151,15 @@ impl Drop for Charge {
 }
 
 impl Quota {
-    fn new(budget: Arc<Budget>, limit: u64) -> Self {
+    fn new(budget: Arc<Budget>, limit: u64, most_nodes: u64, first_id: u64) -> Self {
         Quota {
             budget,
             limit,
+            most_nodes,
             used: AtomicU64::new(0),
             nodes: AtomicU64::new(0),
             open: AtomicU64::new(0),
-            next_id: AtomicU64::new(1),
+            next_id: AtomicU64::new(first_id),
         }
     }
 
@@ -188,9 +197,12 @@ impl Quota {
 }
 
 impl Files {
-    /// The tree of a run: the bundle under `/app`, an empty `/tmp` of at most `limit` bytes, `now` as every time.
+    /// The tree of a run: the bundle under `/app`, an empty `/tmp` of at most `limit` bytes, an empty `/output`, `now` as
+    /// every time.
     pub(crate) fn new(bundle: &Arc<Bundle>, limit: u64, budget: Arc<Budget>, now: Nanos) -> Self {
-        let quota = Arc::new(Quota::new(budget, limit));
+        let kept = Quota::new(budget.clone(), MAX_OUTPUT_FILES_BYTES.min(limit), MAX_OUTPUT_FILES, FIRST_OUTPUT_ID);
+        let kept = Arc::new(kept);
+        let quota = Arc::new(Quota::new(budget, limit, MAX_NODES, 1));
         let times = Times { accessed: now, modified: now, changed: now };
         let root = Directory::fixed(&quota, None, times, false);
         let app = Directory::fixed(&quota, Some(&root), times, false);
@@ -218,16 +230,36 @@ impl Files {
             }
         }
         let tmp = Directory::fixed(&quota, Some(&root), times, true);
+        let output = Directory::fixed(&kept, Some(&root), times, true);
         root.lock().insert("app".into(), Node::Directory(app));
+        root.lock().insert("output".into(), Node::Directory(output.clone()));
         root.lock().insert("tmp".into(), Node::Directory(tmp));
-        Files { root, quota }
+        Files { root, quota, output: Some(output) }
     }
 
     /// A tree that holds nothing and takes nothing.
     pub(crate) fn empty(budget: Arc<Budget>) -> Self {
-        let quota = Arc::new(Quota::new(budget, 0));
+        let quota = Arc::new(Quota::new(budget, 0, 0, 1));
         let root = Directory::fixed(&quota, None, Times::default(), false);
-        Files { root, quota }
+        Files { root, quota, output: None }
+    }
+
+    /// What is under `/output`: paths below it, in order, and files. Directories without files are nothing.
+    pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
+        let mut kept = Vec::new();
+        let mut todo: Vec<(String, Arc<Directory>)> =
+            self.output.iter().map(|root| (String::new(), root.clone())).collect();
+        while let Some((path, directory)) = todo.pop() {
+            for (name, node) in directory.list() {
+                let path = if path.is_empty() { name } else { format!("{path}/{name}") };
+                match node {
+                    Node::File(file) => kept.push((path, file)),
+                    Node::Directory(directory) => todo.push((path, directory)),
+                }
+            }
+        }
+        kept.sort_by(|one, other| one.0.cmp(&other.0));
+        kept
     }
 
     /// The root directory.
@@ -276,9 +308,9 @@ impl Files {
         }
         directory.check_writable()?;
         let times = Times { accessed: now, modified: now, changed: now };
-        let charge = Charge::new(&self.quota)?;
+        let charge = Charge::new(&directory.quota)?;
         let file = File {
-            id: self.quota.id(),
+            id: directory.quota.id(),
             content: Mutex::new(Content::Owned(Vec::new())),
             times: Mutex::new(times),
             quota: Some(charge),
@@ -325,13 +357,14 @@ impl Files {
         }
         let times = Times { accessed: now, modified: now, changed: now };
         let made = Directory {
-            id: self.quota.id(),
+            id: directory.quota.id(),
             depth: AtomicUsize::new(depth),
             writable: true,
+            quota: directory.quota.clone(),
             entries: Mutex::default(),
             parent: Mutex::new(Arc::downgrade(&directory)),
             times: Mutex::new(times),
-            _charge: Some(Charge::new(&self.quota)?),
+            _charge: Some(Charge::new(&directory.quota)?),
         };
         directory.lock().insert(name.into(), Node::Directory(Arc::new(made)));
         directory.touch(now);
@@ -382,6 +415,10 @@ impl Files {
         let node = old_directory.lock().get(old.name).cloned().ok_or(FileError::NoEntry)?;
         old_directory.check_writable()?;
         new_directory.check_writable()?;
+        if !Arc::ptr_eq(&old_directory.quota, &new_directory.quota) {
+            // As between two file systems: Python's shutil.move copies then.
+            return Err(FileError::CrossDevice);
+        }
         let target = new_directory.lock().get(new.name).cloned();
         match &node {
             Node::File(_) if old.must_be_directory || new.must_be_directory => return Err(FileError::NotDirectory),
@@ -440,6 +477,9 @@ impl Files {
         while let Some(name) = parts.next() {
             if name.len() > MAX_NAME {
                 return Err(FileError::NameTooLong);
+            }
+            if name.contains('\0') {
+                return Err(FileError::Invalid);
             }
             if name == ".." {
                 // The root is its own parent.
@@ -524,11 +564,12 @@ impl Node {
 
 impl Directory {
     /// A directory of the tree's own making: it costs the script nothing.
-    fn fixed(quota: &Quota, parent: Option<&Arc<Directory>>, times: Times, writable: bool) -> Arc<Directory> {
+    fn fixed(quota: &Arc<Quota>, parent: Option<&Arc<Directory>>, times: Times, writable: bool) -> Arc<Directory> {
         Arc::new(Directory {
             id: quota.id(),
             depth: AtomicUsize::new(parent.map_or(0, |parent| parent.depth() + 1)),
             writable,
+            quota: quota.clone(),
             entries: Mutex::default(),
             parent: Mutex::new(parent.map(Arc::downgrade).unwrap_or_default()),
             times: Mutex::new(times),
@@ -729,6 +770,7 @@ mod tests {
         assert_eq!(error(files.find(&files.root(), "app/main.py/x")), FileError::NotDirectory);
         assert_eq!(error(files.find(&files.root(), &"n".repeat(256))), FileError::NameTooLong);
         assert_eq!(error(files.find(&files.root(), "")), FileError::NoEntry);
+        assert_eq!(error(open_file(&files, "tmp/a\0b", create())), FileError::Invalid);
     }
 
     #[test]
@@ -776,6 +818,34 @@ mod tests {
         assert_eq!(error(files.quota().open()), FileError::TooManyOpen);
         files.quota().close();
         files.quota().open().expect("opens again");
+    }
+
+    #[test]
+    fn output_has_a_quota_of_its_own() {
+        let files = tree(1 << 30);
+        let root = files.root();
+        assert!(files.kept().is_empty());
+        files.make_directory(&root, "output/b", 1).expect("makes");
+        open_file(&files, "output/b/x", create()).expect("creates").write(0, b"two", 1).expect("writes");
+        open_file(&files, "output/a", create()).expect("creates").write(0, b"one", 1).expect("writes");
+        open_file(&files, "tmp/t", create()).expect("creates");
+        let kept: Vec<_> = files.kept().into_iter().map(|(path, file)| (path, file.read(0, 9))).collect();
+        assert_eq!(kept, [("a".to_owned(), b"one".to_vec()), ("b/x".to_owned(), b"two".to_vec())]);
+        // Another file system, as far as renaming goes.
+        assert_eq!(error(files.rename((&root, "tmp/t"), (&root, "output/t"), 1)), FileError::CrossDevice);
+        assert_eq!(error(files.rename((&root, "output/a"), (&root, "tmp/a"), 1)), FileError::CrossDevice);
+        files.rename((&root, "output/a"), (&root, "output/b/a"), 1).expect("moves");
+        let large = open_file(&files, "output/large", create()).expect("creates");
+        assert_eq!(error(large.set_size(MAX_OUTPUT_FILES_BYTES, 1)), FileError::InsufficientSpace);
+        large.set_size(MAX_OUTPUT_FILES_BYTES - 8 * KIB, 1).expect("fits");
+        open_file(&files, "tmp/more", create()).expect("creates").set_size(1 << 20, 1).expect("has a quota of its own");
+        large.set_size(0, 1).expect("shrinks");
+        for n in 4..MAX_OUTPUT_FILES {
+            files.open(&root, &format!("output/{n}"), create(), 1).expect("creates");
+        }
+        assert_eq!(error(files.open(&root, "output/more", create(), 1)), FileError::InsufficientSpace);
+        let ids: std::collections::HashSet<u64> = files.kept().iter().map(|(_, file)| file.id).collect();
+        assert_eq!(ids.len(), files.kept().len());
     }
 
     #[test]

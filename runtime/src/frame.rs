@@ -17,7 +17,7 @@ use crate::outcome::{Mode, Outcome, Place, ResultKind, ScriptError, StreamUsage,
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Changes with every change of this module that the other side would notice.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 /// Most bytes of one frame's payload.
 pub(crate) const MAX_PAYLOAD: usize = 256 << 10;
 /// Most bytes of a value that came in parts: the largest result, and room for what stands around it.
@@ -62,11 +62,13 @@ pub(crate) enum Kind {
     Pong = 12,
     /// `>` Take no more; end when nothing is aboard.
     Drain = 13,
+    /// `<` [`FilePart`]: a part of a file that the run leaves, before its end.
+    File = 14,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Kind; 13] = [
+        const ALL: [Kind; 14] = [
             Kind::Hello,
             Kind::Load,
             Kind::Start,
@@ -80,6 +82,7 @@ impl Kind {
             Kind::Ping,
             Kind::Pong,
             Kind::Drain,
+            Kind::File,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -141,6 +144,14 @@ pub(crate) struct Out<'b> {
     pub(crate) stream: Stream,
     /// Bytes of this stream sent before these.
     pub(crate) offset: u64,
+    pub(crate) bytes: &'b [u8],
+}
+
+/// A part of a file: its path below `/output`, its size, and what comes next of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FilePart<'b> {
+    pub(crate) path: &'b str,
+    pub(crate) size: u64,
     pub(crate) bytes: &'b [u8],
 }
 
@@ -210,6 +221,30 @@ impl Out<'_> {
     }
 }
 
+impl<'b> FilePart<'b> {
+    /// Most bytes of a file in one part.
+    pub(crate) const MOST: usize = MAX_PAYLOAD - crate::limits::MAX_WHOLE_PATH - 12;
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(12 + self.path.len() + self.bytes.len());
+        payload.extend_from_slice(&self.size.to_le_bytes());
+        payload.extend_from_slice(&(self.path.len() as u32).to_le_bytes());
+        payload.extend_from_slice(self.path.as_bytes());
+        payload.extend_from_slice(self.bytes);
+        payload
+    }
+
+    pub(crate) fn decode(payload: &'b [u8]) -> Result<Self, Malformed> {
+        let parts = || {
+            let (size, rest) = payload.split_first_chunk()?;
+            let (length, rest) = rest.split_first_chunk()?;
+            let (path, bytes) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            Some(FilePart { path: std::str::from_utf8(path).ok()?, size: u64::from_le_bytes(*size), bytes })
+        };
+        parts().ok_or(Malformed(Kind::File))
+    }
+}
+
 impl Credit {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut payload = vec![self.stream as u8];
@@ -267,6 +302,8 @@ mod tests {
     fn binary_payloads_read_back() {
         let out = Out { stream: Stream::Stderr, offset: 77, bytes: b"\xff\0" };
         assert_eq!(Out::decode(&out.encode()).expect("decodes"), out);
+        let part = FilePart { path: "a/ä", size: 7, bytes: b"\0\xff" };
+        assert_eq!(FilePart::decode(&part.encode()).expect("decodes"), part);
         let credit = Credit { stream: Stream::Stdout, bytes: u64::MAX };
         assert_eq!(Credit::decode(&credit.encode()).expect("decodes"), credit);
     }
@@ -281,6 +318,10 @@ mod tests {
         for length in 0..out.len() {
             assert!(Out::decode(&out[..length]).is_err());
         }
+        let part = FilePart { path: "ä", size: 0, bytes: b"" }.encode();
+        for length in 0..part.len() {
+            assert!(FilePart::decode(&part[..length]).is_err());
+        }
         assert!(Out::decode(&[9; 12]).is_err());
         assert!(Done::decode(&[255, 255, 255, 255, 1]).is_err());
     }
@@ -293,6 +334,6 @@ mod tests {
             }
         }
         assert_eq!(Kind::from_byte(0), None);
-        assert_eq!(Kind::from_byte(14), None);
+        assert_eq!(Kind::from_byte(15), None);
     }
 }

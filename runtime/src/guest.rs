@@ -3,7 +3,7 @@
 use crate::budget::{Budget, Limiter};
 use crate::bundle::Bundle;
 use crate::clock::CoarseClock;
-use crate::files::{Files, FilesView, HasFiles};
+use crate::files::{File, Files, FilesView, HasFiles};
 use crate::frame::{self, Call, Kind, RunNumber, Sender};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -144,6 +144,11 @@ impl Guest {
         self.files = Some(Files::new(arrival.bundle, limits.files, self.limiter.budget.clone(), now));
         self.door = Some(arrival.door);
         self.script_fuel = limits.fuel;
+    }
+
+    /// The files under `/output`, by their paths below it.
+    pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
+        self.files.as_ref().map(Files::kept).unwrap_or_default()
     }
 
     fn files(&mut self) -> FilesView<'_> {

@@ -26,7 +26,10 @@ pub use bundle::{Bundle, BundleError, BundleHash};
 pub use frame::Stream;
 pub use harden::{Hardening, Measure, Probe, ProbeResult, probes, run_probe};
 pub use interpreter::{CompiledInterpreter, GUEST_FACTS, InterpreterError};
-pub use limits::{CEILING, LimitError, LimitName, Limits, MAX_ARGS, MAX_JSON_DEPTH, MAX_SOURCE};
+pub use limits::{
+    CEILING, LimitError, LimitName, Limits, MAX_ARGS, MAX_JSON_DEPTH, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES,
+    MAX_SOURCE,
+};
 pub use outcome::{Mode, Outcome, Place, Report, ResultKind, ScriptError, StreamUsage, Usage};
 pub use pool::{Event, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};
 pub use process::{ProcessArgs, ProcessError, sandbox_process};

@@ -24,19 +24,26 @@ pub const MAX_SOURCE: usize = 1 << 20;
 /// below it and below what serde_json parses by default (128).
 pub const MAX_JSON_DEPTH: usize = 100;
 
+/// Bytes that a run may leave under `/output`.
+pub const MAX_OUTPUT_FILES_BYTES: u64 = 16 * MIB;
+/// Files and directories that a run may leave there.
+pub const MAX_OUTPUT_FILES: u64 = 256;
+
 /// Longest name of a file, in bytes.
 pub(crate) const MAX_NAME: usize = 255;
 /// Longest path of a file, in bytes, as one call may bring it.
 pub(crate) const MAX_PATH: usize = 4_096;
 /// Deepest nesting of directories.
 pub(crate) const MAX_DEPTH: usize = 64;
+/// Longest path of a file in the tree, in bytes: several calls, each from where the last one ended, get that deep.
+pub(crate) const MAX_WHOLE_PATH: usize = (MAX_DEPTH + 1) * (MAX_NAME + 1);
 
 /// What one run may use. A run that reaches a limit is stopped, or refused what would take it beyond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Units of fuel: about one per WebAssembly instruction, counted from the first instruction of the script itself.
     pub fuel: u64,
-    /// Bytes of memory: the interpreter's linear memory and the files under `/tmp` together.
+    /// Bytes of memory: the interpreter's linear memory and the files under `/tmp` and `/output` together.
     pub memory: u64,
     /// Wall-clock time, instantiation included.
     pub wall: Duration,

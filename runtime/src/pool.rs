@@ -393,6 +393,10 @@ impl Pool {
                 let aboard = process.aboard.get(&run).ok_or("a call of a run that is not aboard")?;
                 aboard.entry.tell(Event::Call { number, verb, request });
             }
+            Kind::File => {
+                let part = frame::FilePart::decode(&payload).map_err(|error| error.to_string())?;
+                process.aboard.get_mut(&run).ok_or("a file of a run that is not aboard")?.file(&part)?;
+            }
             Kind::Done => {
                 let (done, result) = frame::Done::decode(&payload).map_err(|error| error.to_string())?;
                 let aboard = process.aboard.remove(&run).ok_or("the end of a run that is not aboard")?;

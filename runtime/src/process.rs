@@ -5,7 +5,9 @@
 
 use crate::bundle::{Bundle, BundleHash};
 use crate::engine;
-use crate::frame::{self, Credit, Hello, Incoming, Kind, Load, Out, Reply, RunNumber, RunUsage, Start, Stream};
+use crate::frame::{
+    self, Credit, FilePart, Hello, Incoming, Kind, Load, Out, Reply, RunNumber, RunUsage, Start, Stream,
+};
 use crate::guest::{Arrival, Door};
 use crate::harden::{self, Hardening};
 use crate::heap;
@@ -280,7 +282,7 @@ impl Process {
             }
             Kind::Ping => self.node.send(Kind::Pong, 0, &payload),
             Kind::Drain => self.draining.set(true),
-            Kind::Hello | Kind::Out | Kind::Usage | Kind::Call | Kind::Done | Kind::Pong => {
+            Kind::Hello | Kind::Out | Kind::Usage | Kind::Call | Kind::Done | Kind::Pong | Kind::File => {
                 return Err(wrong("a frame of the wrong direction"));
             }
         }
@@ -325,6 +327,9 @@ impl Process {
         aboard.stdout.add_credit(u64::MAX);
         aboard.stderr.add_credit(u64::MAX);
         self.send_output(run, &aboard);
+        if let Some(spent) = &spent {
+            self.send_files(run, spent).await;
+        }
         self.aboard.borrow_mut().remove(&run);
         match done.encode(&result) {
             Ok(payload) => self.node.send(Kind::Done, run, &payload),
@@ -354,6 +359,23 @@ impl Process {
                 let offset = output.sent() - bytes.len() as u64;
                 let out = Out { stream: output.which(), offset, bytes: &bytes };
                 self.node.send(Kind::Out, run, &out.encode());
+            }
+        }
+    }
+
+    /// What the run leaves under `/output`, part by part: no more of it waits in this process than one part.
+    async fn send_files(&self, run: RunNumber, spent: &Spent) {
+        for (path, file) in spent.kept() {
+            let size = file.size();
+            let mut sent = 0;
+            loop {
+                let bytes = file.read(sent, FilePart::MOST);
+                sent += bytes.len() as u64;
+                self.node.send(Kind::File, run, &FilePart { path: &path, size, bytes: &bytes }.encode());
+                self.node.drained().await;
+                if sent >= size {
+                    break;
+                }
             }
         }
     }

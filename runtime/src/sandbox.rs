@@ -1,8 +1,10 @@
 //! One single-use sandbox: made ready for nobody, given one run, thrown away.
 
+use crate::files::File;
 use crate::frame::Done;
 use crate::guest::{self, Arrival, Guest};
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Notify;
 use wasmtime::component::Component;
@@ -38,6 +40,11 @@ impl Spent {
     /// An address in the guest's memory, which is still as the run left it; none when the script had not begun.
     pub(crate) fn mark(&self) -> Option<usize> {
         self.store.data().mark
+    }
+
+    /// The files that the run leaves, by their paths below `/output`.
+    pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
+        self.store.data().kept()
     }
 }
 

@@ -37,7 +37,7 @@ def run(path, name, entry=None, modules=()):
         return {"error": syntax_error(source, error)}
     except (ValueError, OverflowError, RecursionError, MemoryError) as error:
         return {"error": {"message": f"{type(error).__name__}: {error}"[:500], "line": None, "column": None, "text": None}}
-    facts = {"error": None, "mode": "script", "signature": None, "warnings": [], "code": None}
+    facts = {"error": None, "mode": "script", "signature": None, "warnings": [], "uses_state": False, "code": None}
     try:
         tree = ast.parse(source)
         look(tree, facts, name, entry, set(modules))
@@ -62,10 +62,17 @@ def compiled(source, path):
     try:
         code = marshal.loads(source[16:])
         mode = "function" if "run" in code.co_names else "script"
+        uses_state = compiled_uses_state(code)
     except Exception:
         message = "the file was compiled by this Python, but it is damaged"
         return {"error": {"message": message, "line": None, "column": None, "text": None, "code": "damaged"}}
-    return {"error": None, "mode": mode, "signature": None, "warnings": [], "code": None}
+    return {"error": None, "mode": mode, "signature": None, "warnings": [], "uses_state": uses_state, "code": None}
+
+
+def compiled_uses_state(code):
+    if "context" in code.co_varnames + code.co_names and "state" in code.co_names:
+        return True
+    return any(isinstance(inner, type(code)) and compiled_uses_state(inner) for inner in code.co_consts)
 
 
 def syntax_error(source, error):
@@ -124,6 +131,10 @@ def look(tree, facts, name, entry, modules):
         if len(idle) == len(functions):
             names = ", ".join(f"`{known}`" for known in list(functions)[:8])
             add(warn, "no_run", functions[next(iter(functions))], f"no function `run`; there is {names}: set entry, or nothing will be called")
+    facts["uses_state"] = any(
+        isinstance(node, ast.Attribute) and node.attr == "state" and isinstance(node.value, ast.Name) and node.value.id == "context"
+        for node in ast.walk(tree)
+    )
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             look_at_call(node, warn)

@@ -21,10 +21,13 @@ const AGAIN: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, Args)]
 pub(super) struct ServerArgs {
     /// The server: http://HOST:PORT or unix:PATH
-    #[arg(long, value_name = "URL", env = config::URL, hide_env = true, default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long, value_name = "URL", env = config::URL, hide_env = true, global = true,
+        default_value = "http://127.0.0.1:8080"
+    )]
     url: String,
     /// A token; better in CRONBOX_TOKEN, where nobody sees it
-    #[arg(long, value_name = "TOKEN", env = config::TOKEN, hide_env = true, hide_env_values = true)]
+    #[arg(long, value_name = "TOKEN", env = config::TOKEN, hide_env = true, hide_env_values = true, global = true)]
     token: Option<String>,
 }
 

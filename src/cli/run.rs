@@ -1,7 +1,7 @@
 //! `cronbox run`: one script, one sandbox, no server.
 
 use super::client::{Refusal, Server, ServerArgs, talk};
-use super::runs::run_remote;
+use super::runs::{run_remote, save};
 use super::terminal::Sink;
 use super::{Exit, InterpreterArgs, complain, pool_config};
 use crate::blobs::{S3Access, read_object};
@@ -12,6 +12,7 @@ use crate::limits::{self, Asked};
 use crate::metadata::{self, Metadata};
 use crate::quantity;
 use crate::script::{Name, bad_env};
+use bytes::Bytes;
 use clap::Args;
 use cronbox_runtime::{
     Bundle, CEILING, Event, Job, JobError, LimitName, Limits, MAX_SOURCE, OnLost, Outcome, Pool, Report, ResultKind,
@@ -57,6 +58,9 @@ pub(super) struct RunArgs {
     /// Bytes kept of each of standard output and standard error [default: 1MiB]
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     output_limit: Option<String>,
+    /// Where the files go that the script leaves under /output
+    #[arg(long, value_name = "DIR", conflicts_with = "remote")]
+    output_dir: Option<PathBuf>,
     /// One environment variable
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
@@ -167,7 +171,20 @@ impl RunArgs {
                 }
             }
             let run = pool.run(job).map_err(|error| Refusal::usage(job_error(&error)))?;
-            let ended = if self.json { whole(run, &terms).await } else { live(run, &terms, self.quiet).await };
+            let mut files = Vec::new();
+            let ended = if self.json {
+                whole(run, &terms, &mut files).await
+            } else {
+                live(run, &terms, self.quiet, &mut files).await
+            };
+            match &self.output_dir {
+                Some(folder) => save(folder, &files).map_err(Refusal::unavailable)?,
+                None if files.is_empty() => {}
+                None => complain(&format!(
+                    "note: what the script left under /output ({} files) is gone; --output-dir DIR keeps it",
+                    files.len()
+                )),
+            }
             Ok(ended)
         });
         // The sandbox process ends with its link; there is nothing to wait for.
@@ -355,9 +372,9 @@ fn context(name: &str, metadata: &Metadata, limits: &Limits) -> String {
 }
 
 /// Runs and collects; prints one document at the end.
-async fn whole(mut run: Run, terms: &Terms) -> Exit {
+async fn whole(mut run: Run, terms: &Terms, files: &mut Vec<(String, Bytes)>) -> Exit {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let Some(report) = follow(&mut run, |stream, bytes| {
+    let Some(report) = follow(&mut run, files, |stream, bytes| {
         match stream {
             Stream::Stdout => stdout.extend_from_slice(bytes),
             Stream::Stderr => stderr.extend_from_slice(bytes),
@@ -391,9 +408,9 @@ async fn whole(mut run: Run, terms: &Terms) -> Exit {
 }
 
 /// Runs and passes on what the script writes while it writes.
-async fn live(mut run: Run, terms: &Terms, quiet: bool) -> Exit {
+async fn live(mut run: Run, terms: &Terms, quiet: bool, files: &mut Vec<(String, Bytes)>) -> Exit {
     let (mut out, mut err) = (Sink::new(std::io::stdout()), Sink::new(std::io::stderr()));
-    let report = follow(&mut run, |stream, bytes| match stream {
+    let report = follow(&mut run, files, |stream, bytes| match stream {
         Stream::Stdout if quiet => true,
         Stream::Stdout => out.write(bytes).is_ok(),
         Stream::Stderr => err.write(bytes).is_ok(),
@@ -426,7 +443,11 @@ async fn live(mut run: Run, terms: &Terms, quiet: bool) -> Exit {
 }
 
 /// Follows a run to its end; an interrupt cancels it. None when `output` wants no more.
-async fn follow(run: &mut Run, mut output: impl FnMut(Stream, &[u8]) -> bool) -> Option<Report> {
+async fn follow(
+    run: &mut Run,
+    files: &mut Vec<(String, Bytes)>,
+    mut output: impl FnMut(Stream, &[u8]) -> bool,
+) -> Option<Report> {
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let mut asked = false;
     loop {
@@ -437,6 +458,7 @@ async fn follow(run: &mut Run, mut output: impl FnMut(Stream, &[u8]) -> bool) ->
                         return None;
                     }
                 }
+                Event::File { path, content } => files.push((path, content)),
                 // There is one attempt here; a lost one is reported.
                 Event::Restarted => {}
                 Event::Call { number, verb, .. } => run.reply(number, answer(&verb)),
@@ -455,6 +477,7 @@ fn answer(verb: &str) -> Result<String, String> {
     match verb {
         "previous_result" => Ok("null".into()),
         "state" => Ok("{}".into()),
+        "set_state" => Ok(json!("context.state was changed, and is not kept: that needs a server").to_string()),
         _ => Err(format!("{verb} needs a server; this script was run by itself")),
     }
 }

@@ -3,12 +3,14 @@
 use super::Exit;
 use super::client::{Refusal, Server, ServerArgs, Told, part, plain, say, table, talk};
 use super::terminal::Sink;
-use crate::api::{Page, RunBody};
+use crate::api::{FileBody, Page, RunBody};
 use crate::quantity;
 use crate::run::Status;
+use bytes::Bytes;
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 /// What `cronbox runs` takes.
@@ -65,6 +67,17 @@ enum RunVerb {
     Cancel {
         /// Its id, or the beginning of it
         id: String,
+    },
+    /// List what a run left under /output, or fetch it
+    Files {
+        /// Its id, or the beginning of it
+        id: String,
+        /// One file, below /output: its content goes to standard output
+        #[arg(conflicts_with = "to")]
+        path: Option<String>,
+        /// Fetch all of them into this directory
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
     },
     /// Make a new run like another
     Retry {
@@ -147,6 +160,7 @@ impl RunsArgs {
             RunVerb::Show { id } => (id, Method::GET, "", false),
             RunVerb::Cancel { id } => (id, Method::POST, "/cancel", false),
             RunVerb::Retry { id, wait } => (id, Method::POST, "/retry", *wait),
+            RunVerb::Files { id, path, to } => return self.files(&server, id, path.as_deref(), to.as_deref()).await,
         };
         let id = whole_id(&server, id).await?;
         let query = if wait { "?wait=300s" } else { "" };
@@ -158,6 +172,39 @@ impl RunsArgs {
             show(&run)?;
         }
         Ok(if wait { exit_of(run.status()) } else { Exit::Succeeded })
+    }
+
+    async fn files(&self, server: &Server, id: &str, path: Option<&str>, to: Option<&Path>) -> Result<Exit, Refusal> {
+        let id = whole_id(server, id).await?;
+        let at = |path: &str| {
+            let parts: Vec<String> = path.split('/').map(part).collect();
+            format!("/v1/runs/{id}/files/{}", parts.join("/"))
+        };
+        let fetch = async |path: &str| {
+            let response = server.send(server.request(Method::GET, &at(path))).await?;
+            response.bytes().await.map_err(Refusal::unavailable)
+        };
+        if let Some(path) = path {
+            write("stdout", &fetch(path).await?)?;
+            return Ok(Exit::Succeeded);
+        }
+        let list = server.request(Method::GET, &format!("/v1/runs/{id}/files"));
+        let (text, page): (_, Page<FileBody>) = server.ask(list).await?;
+        if let Some(folder) = to {
+            let mut files = Vec::new();
+            for file in &page.items {
+                files.push((file.path.clone(), fetch(&file.path).await?));
+            }
+            save(folder, &files).map_err(Refusal::unavailable)?;
+        }
+        if self.json {
+            say(&text)?;
+        } else {
+            let row =
+                |file: &FileBody| vec![plain(&file.path, 200), quantity::bytes(file.bytes), file.media_type.clone()];
+            table(&["PATH", "SIZE", "TYPE"], &page.items.iter().map(row).collect::<Vec<_>>())?;
+        }
+        Ok(Exit::Succeeded)
     }
 
     async fn list(&self, server: &Server) -> Result<Exit, Refusal> {
@@ -199,6 +246,22 @@ impl RunsArgs {
     }
 }
 
+/// Writes what a run left into a directory. A path that would leave it is refused, whoever says it.
+pub(super) fn save(folder: &Path, files: &[(String, Bytes)]) -> Result<(), String> {
+    for (path, content) in files {
+        if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(format!("{path:?} is no path below a directory"));
+        }
+        let place = folder.join(path);
+        let written = match place.parent() {
+            Some(parent) => std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&place, content)),
+            None => std::fs::write(&place, content),
+        };
+        written.map_err(|error| format!("{}: {error}", place.display()))?;
+    }
+    Ok(())
+}
+
 /// A run, for people.
 pub(super) fn show(run: &RunBody) -> Result<(), Refusal> {
     let version = run.version.map(|version| format!(" version {version}")).unwrap_or_default();
@@ -223,6 +286,10 @@ pub(super) fn show(run: &RunBody) -> Result<(), Refusal> {
     }
     if !run.result.is_null() {
         say(&format!("result    {}", run.result))?;
+    }
+    if run.files.count > 0 {
+        let size = quantity::bytes(run.files.bytes);
+        say(&format!("files     {} · {size} (cronbox runs files {})", run.files.count, &run.id[..18]))?;
     }
     if let Some(error) = &run.error {
         say(&format!("error     {}: {}", error.kind, plain(&error.message, 1000)))?;

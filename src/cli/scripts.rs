@@ -2,7 +2,7 @@
 
 use super::client::{Refusal, Server, ServerArgs, part, plain, say, table, talk};
 use super::{Exit, complain};
-use crate::api::{Page, ScriptBody, UploadedBody, VersionBody};
+use crate::api::{Page, ScriptBody, StateBody, UploadedBody, VersionBody};
 use crate::script::Name;
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -75,6 +75,17 @@ enum ScriptVerb {
         /// Leave the script's own schedules as they are
         #[arg(long)]
         keep_schedules: bool,
+    },
+    /// Show what it left for its next run (context.state), or set or empty that
+    State {
+        /// Its name
+        name: String,
+        /// The new state, a JSON object
+        #[arg(long, value_name = "JSON", conflicts_with = "clear")]
+        set: Option<String>,
+        /// Empty it
+        #[arg(long)]
+        clear: bool,
     },
     /// Delete a script; its runs stay
     Rm {
@@ -264,6 +275,21 @@ impl ScriptArgs {
                 let request = server.request(Method::POST, &path).json(&body);
                 let (text, script): (_, ScriptBody) = server.ask(request).await?;
                 say(&if self.json { text } else { format!("{} version {} is in force", script.name, script.version) })?;
+            }
+            ScriptVerb::State { name, set, clear } => {
+                let path = format!("/v1/scripts/{}/state", part(name));
+                if *clear {
+                    server.send(server.request(Method::DELETE, &path)).await?;
+                }
+                let request = match set {
+                    Some(state) => server
+                        .request(Method::PUT, &path)
+                        .header("content-type", "application/json")
+                        .body(state.clone()),
+                    None => server.request(Method::GET, &path),
+                };
+                let (text, state): (_, StateBody) = server.ask(request).await?;
+                say(&if self.json { text } else { state.state.to_string() })?;
             }
             ScriptVerb::Rm { name, schedules } => {
                 let query = if *schedules { "?schedules=delete" } else { "" };

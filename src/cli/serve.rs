@@ -402,6 +402,7 @@ impl ServeArgs {
                 .unwrap_or(crate::space::MAX_DATA),
             admin_token_file: config::admin_token_file(),
             name: settings.one("node-name", self.node_name)?.unwrap_or_else(config::host_name),
+            clock: None,
         };
         Ok((config, log))
     }

@@ -139,7 +139,7 @@ impl Store {
                     let mut values = args![&**before];
                     let condition = of.condition(2, &mut values);
                     let sql = format!(
-                        "SELECT id, coalesce(length(args), 0) + coalesce(result_bytes, 0) + stdout_bytes + stderr_bytes AS bytes
+                        "SELECT id, coalesce(length(args), 0) + coalesce(result_bytes, 0) + stdout_bytes + stderr_bytes + files_bytes AS bytes
                         FROM runs WHERE id < $1{condition} ORDER BY id DESC LIMIT {STRIDE}"
                     );
                     let rows = tx.all(sql, values).await?;

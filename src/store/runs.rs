@@ -1,19 +1,24 @@
 //! Runs as rows: making them, reading them, and recording how they ended.
 
+use super::states::{self, NewState};
 use super::tx::{Row, Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, blobs, queue};
 use crate::clock::Time;
-use crate::run::{Cause, Run, Spec, Status, Value, Written};
+use crate::run::{Cause, Left, LeftFile, Run, Spec, Status, Value, Written};
 use crate::script::Labels;
+use chrono::TimeDelta;
 use cronbox_runtime::{Mode, ResultKind, ScriptError};
 use std::time::Duration;
+
+/// After so many attempts, one that meets a state which was written meanwhile is the last.
+const MAX_CONFLICTS: i64 = 10;
 
 /// Everything about a run but what it wrote and the source that was sent along.
 pub(super) const RUN: &str =
     "SELECT id, script, name, version, mode, schedule, cause, fire_time, fire_local, fire_until, fire_count, stood_in, upstream, status, reason, attempt, lost,
     priority, created_at, run_at, started_at, finished_at, spec, args, args_blob, result, result_blob, result_bytes,
     result_kind, error, notes, fuel, memory, wall, labels, stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped,
-    retry_of, created_by FROM runs";
+    files, files_bytes, retry_of, created_by FROM runs";
 
 /// A run to be made.
 #[derive(Clone, Debug)]
@@ -99,6 +104,7 @@ impl NewRun {
             labels: self.labels.clone(),
             stdout: Written::default(),
             stderr: Written::default(),
+            left: Left::default(),
             retry_of: self.retry_of.clone(),
             created_by: self.created_by.clone(),
         }
@@ -143,7 +149,7 @@ pub enum Made {
 }
 
 /// What became of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Recorded {
     /// It was made.
     Done,
@@ -151,10 +157,12 @@ pub enum Recorded {
     MakesDue,
     /// The attempt is no longer the holder's: nothing was changed.
     Late,
+    /// The state of its script was written since the attempt read it: it was recorded as a failure, to be tried again or not.
+    Conflict(Box<Ended>),
 }
 
 /// How an attempt ended, to be recorded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
     /// The outcome.
     pub status: Status,
@@ -190,9 +198,35 @@ pub struct Ended {
     pub lock: Option<String>,
     /// Its schedule's key, and after how many failures in a row that is paused.
     pub pauses: Option<(String, u32)>,
+    /// What it leaves to the next run of its script, when it succeeded.
+    pub state: Option<NewState>,
+    /// What it left under `/output`; none when it is tried again.
+    pub files: Vec<LeftFile>,
 }
 
 impl Ended {
+    /// The same attempt when somebody wrote the state that it would have written: it failed, and is tried again at once,
+    /// whatever the retry policy, unless that happened too often.
+    fn conflicted(&self, attempt: i64, now: Time) -> Ended {
+        let message = "another run of the script, or a request, wrote context.state while this one ran".to_owned();
+        let error = ScriptError { type_name: "StateConflict".into(), message, traceback: String::new() };
+        let again = now + TimeDelta::milliseconds(20) * i32::try_from(attempt).unwrap_or(i32::MAX);
+        Ended {
+            status: Status::Failed,
+            result: None,
+            result_bytes: None,
+            error: Some(error),
+            next: (attempt < MAX_CONFLICTS).then_some(again),
+            state: None,
+            files: if attempt < MAX_CONFLICTS { Vec::new() } else { self.files.clone() },
+            ..self.clone()
+        }
+    }
+
+    fn left(&self) -> Left {
+        Left { files: self.files.len() as u64, bytes: self.files.iter().map(|file| file.bytes).sum() }
+    }
+
     /// The run as it is when this has been recorded as its end.
     pub fn applied_to(&self, run: &Run, now: Time) -> Run {
         Run {
@@ -209,6 +243,7 @@ impl Ended {
             wall: Some(Duration::from_micros(u64::try_from(self.wall.as_micros()).unwrap_or(u64::MAX))),
             stdout: self.stdout.written,
             stderr: self.stderr.written,
+            left: self.left(),
             finished_at: Some(now),
             lost: run.lost + self.lost,
             ..run.clone()
@@ -217,7 +252,7 @@ impl Ended {
 }
 
 /// What a run wrote to one stream.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Output {
     /// The bytes, when they are few.
     pub inline: Option<Vec<u8>>,
@@ -281,6 +316,7 @@ pub(super) fn run_of(row: &Row) -> Result<Run, StoreError> {
         labels: row.json("labels")?,
         stdout: Written { bytes: row.size("stdout_bytes")?, dropped: row.size("stdout_dropped")? },
         stderr: Written { bytes: row.size("stderr_bytes")?, dropped: row.size("stderr_dropped")? },
+        left: Left { files: row.size("files")?, bytes: row.size("files_bytes")? },
         retry_of: row.text_or_none("retry_of")?,
         created_by: row.text_or_none("created_by")?,
     })
@@ -431,6 +467,28 @@ async fn forget(tx: &mut Tx<'_>, idempotency: Option<&Idempotency>) -> Result<()
 }
 
 async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time) -> Result<Recorded, StoreError> {
+    if let (Some(state), Status::Succeeded) = (&ended.state, ended.status) {
+        // In the order of locks: schedule, script, then its state.
+        if let Some((schedule, _)) = &ended.pauses {
+            super::schedules::lock(tx, schedule).await?;
+        }
+        if let Some(script) = &ended.lock {
+            super::scripts::lock(tx, script).await?;
+        }
+        if !states::is_unchanged(tx, id, state.read).await? {
+            let attempt = tx.one("SELECT attempt FROM runs WHERE id = $1", args![id]).await?.int("attempt")?;
+            let conflicted = ended.conflicted(attempt, now);
+            return Ok(match write_end(tx, id, token, &conflicted, now).await? {
+                Recorded::Late => Recorded::Late,
+                _ => Recorded::Conflict(Box::new(conflicted)),
+            });
+        }
+    }
+    write_end(tx, id, token, ended, now).await
+}
+
+/// Writes down how an attempt ended.
+async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time) -> Result<Recorded, StoreError> {
     let is_final = ended.next.is_none();
     let pauses = ended.pauses.as_ref().filter(|_| is_final);
     if let Some((schedule, _)) = pauses {
@@ -459,7 +517,7 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
     let sql = "UPDATE runs SET status = $2, reason = $3, mode = $4, result = $5, result_blob = $6, result_bytes = $7,
         result_kind = $8, error = $9, error_text = $10, notes = $11, fuel = $12, memory = $13, wall = $14, stdout = $15,
         stdout_blob = $16, stdout_bytes = $17, stdout_dropped = $18, stderr = $19, stderr_blob = $20, stderr_bytes = $21,
-        stderr_dropped = $22, finished_at = $23, lost = lost + $24, run_at = coalesce($25, run_at) WHERE id = $1";
+        stderr_dropped = $22, finished_at = $23, lost = lost + $24, run_at = coalesce($25, run_at), files = $26, files_bytes = $27 WHERE id = $1";
     let values = args![
         id,
         status.as_str(),
@@ -486,10 +544,20 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
         is_final.then(|| stamp(now)),
         i64::from(ended.lost),
         stamp_of(ended.next),
+        number(ended.left().files),
+        number(ended.left().bytes),
     ];
     tx.run(sql, values).await?;
+    for file in &ended.files {
+        let sql = "INSERT INTO run_files (run, path, bytes, type, blob) VALUES ($1, $2, $3, $4, $5)";
+        tx.run(sql, args![id, &*file.path, number(file.bytes), &*file.media_type, &*file.blob]).await?;
+        blobs::refer(tx, &file.blob, blobs::Owner::Run, id, now).await?;
+    }
     for blob in [&result_blob, &ended.stdout.blob, &ended.stderr.blob].into_iter().flatten() {
         blobs::refer(tx, blob, blobs::Owner::Run, id, now).await?;
+    }
+    if let (Some(state), Status::Succeeded) = (&ended.state, status) {
+        states::write(tx, id, state, now).await?;
     }
     if let Some(next) = ended.next {
         queue::wait_again(tx, id, next).await?;
@@ -567,6 +635,27 @@ impl Store {
             Box::pin(async move {
                 let row = tx.first(format!("{RUN} WHERE id = $1"), args![id]).await?;
                 row.as_ref().map(run_of).transpose()
+            })
+        })
+        .await
+    }
+
+    /// What a run left, by path.
+    pub async fn files(&self, id: &str) -> Result<Vec<LeftFile>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |tx| {
+            let id = id.clone();
+            Box::pin(async move {
+                let sql = "SELECT path, bytes, type, blob FROM run_files WHERE run = $1 ORDER BY path";
+                let file = |row: &Row| {
+                    Ok(LeftFile {
+                        path: row.text("path")?,
+                        bytes: row.size("bytes")?,
+                        media_type: row.text("type")?,
+                        blob: row.text("blob")?,
+                    })
+                };
+                tx.all(sql, args![id]).await?.iter().map(file).collect()
             })
         })
         .await

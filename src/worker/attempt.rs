@@ -7,14 +7,15 @@ use crate::clock::{Time, rfc3339};
 use crate::ending::{Terms, cut_mark};
 use crate::keeper::keep_blob;
 use crate::live::Writing;
-use crate::run::{INLINE, Run, Status, Value, Written};
+use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written};
 use crate::store::StoreError;
 use crate::store::output::Part;
 use crate::store::queue::GivenUp;
 use crate::store::runs::{Ended, Output, Recorded};
+use crate::store::states::{self, NewState};
 use bytes::Bytes;
 use cronbox_runtime::{Event, Job, JobError, OnLost, Outcome, Report, ResultKind, ScriptError, Stream, StreamUsage};
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,6 +26,23 @@ const PARTS_AFTER: Duration = Duration::from_millis(250);
 const PART: usize = 64 << 10;
 /// The time before a run is tried again whose files cannot be had.
 const POSTPONED: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
+
+/// What an attempt leaves beside its result.
+#[derive(Default)]
+struct Left {
+    /// The revision of the state that it has read.
+    read: i64,
+    /// The state for the next run.
+    state: Option<String>,
+    /// Under `/output`, by path.
+    files: Vec<(String, Bytes)>,
+}
+
+impl Left {
+    fn new_state(&self) -> Option<NewState> {
+        self.state.clone().map(|value| NewState { value, read: self.read })
+    }
+}
 
 /// How an attempt came out.
 enum End {
@@ -44,11 +62,11 @@ impl Worker {
         let started = run.started_at.unwrap_or(run.created_at);
         let lateness = (started - run.run_at).to_std().unwrap_or_default();
         self.tools.metrics.started(lateness);
-        let mut has_parts = false;
+        let (mut has_parts, mut left) = (false, Left::default());
         let end = tokio::select! {
             biased;
             () = aboard.abandon.cancelled() => End::Abandoned,
-            end = self.make(&run, aboard, &writing, &mut has_parts) => end,
+            end = self.make(&run, aboard, &writing, &mut has_parts, &mut left) => end,
         };
         let (report, error) = match end {
             End::Abandoned => return,
@@ -62,6 +80,10 @@ impl Worker {
         loop {
             let now = self.tools.clock.now();
             let ended = self.compose(&run, report.as_deref(), error.clone(), (&stdout, &stderr), has_parts, now).await;
+            let ended = match ended {
+                Ok(ended) => self.with_left(ended, &left, now).await,
+                Err(error) => Err(error),
+            };
             let error = match ended {
                 Ok(ended) => match self.record(&run, aboard, ended, now).await {
                     Ok(()) => return,
@@ -80,17 +102,18 @@ impl Worker {
 
     /// Records an end, and tells of it.
     async fn record(&self, run: &Run, aboard: &Aboard, ended: Ended, now: Time) -> Result<(), StoreError> {
-        let status = if ended.next.is_some() { Status::Scheduled } else { ended.status };
-        let (outcome, wall) = (ended.status, ended.wall);
-        let told = ended.clone();
+        let mut told = ended.clone();
         match self.tools.store.record(&run.id, &aboard.token, ended, now).await? {
             Recorded::Done => {}
+            Recorded::Conflict(conflicted) => told = *conflicted,
             Recorded::MakesDue => self.tools.wake.schedules.notify_one(),
             Recorded::Late => {
                 tracing::warn!(run.id = %run.id, "another node has this run by now; its end here is not recorded");
                 return Ok(());
             }
         }
+        let status = if told.next.is_some() { Status::Scheduled } else { told.status };
+        let (outcome, wall) = (told.status, told.wall);
         self.tools.metrics.ended(outcome, wall);
         let duration_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(run.id = %run.id, script = %run.name, %status, attempt = run.attempt, duration_ms, "run ended");
@@ -103,7 +126,7 @@ impl Worker {
     }
 
     /// Runs it, and follows it to its end.
-    async fn make(&self, run: &Run, aboard: &Aboard, writing: &Writing, has_parts: &mut bool) -> End {
+    async fn make(&self, run: &Run, aboard: &Aboard, writing: &Writing, has_parts: &mut bool, left: &mut Left) -> End {
         let refused = |type_name: &str, message: String| {
             End::Refused(ScriptError { type_name: type_name.into(), message, traceback: String::new() })
         };
@@ -162,12 +185,16 @@ impl Worker {
                     Some(Event::Output { stream, bytes }) => writing.write(stream, &bytes),
                     Some(Event::Restarted) => {
                         writing.restart();
+                        *left = Left::default();
                         kept.values_mut().for_each(|bytes| *bytes = 0);
                         if *has_parts {
                             let _ = self.tools.store.drop_output(&run.id).await;
                         }
                     }
-                    Some(Event::Call { number, verb, .. }) => running.reply(number, self.answer(run, &verb).await),
+                    Some(Event::File { path, content }) => left.files.push((path, content)),
+                    Some(Event::Call { number, verb, request }) => {
+                        running.reply(number, self.answer(run, &verb, request, left).await);
+                    }
                     Some(Event::Done(report)) => return End::Ended(report),
                     None => return refused("Crashed", "the pool of sandbox processes ended".into()),
                 },
@@ -215,8 +242,9 @@ impl Worker {
     }
 
     /// What the script asks of the node.
-    async fn answer(&self, run: &Run, verb: &str) -> Result<String, String> {
+    async fn answer(&self, run: &Run, verb: &str, request: String, left: &mut Left) -> Result<String, String> {
         let away = |error: StoreError| error.to_string();
+        let stateful = run.script.as_ref().filter(|_| run.cause != Cause::Backfill);
         match (verb, &run.script) {
             ("previous_result", Some(script)) => {
                 match self.tools.store.previous_result(script, run.schedule.as_deref(), &run.id).await.map_err(away)? {
@@ -229,7 +257,24 @@ impl Worker {
                 }
             }
             ("previous_result", None) => Ok("null".into()),
-            ("state", _) => Ok("{}".into()),
+            ("state", _) => {
+                let Some(script) = stateful else { return Ok("{}".into()) };
+                let state = self.tools.store.state(script).await.map_err(away)?;
+                left.read = state.as_ref().map_or(0, |state| state.revision);
+                Ok(state.map_or_else(|| "{}".into(), |state| state.value))
+            }
+            ("set_state", _) => {
+                if request.len() > states::MOST || serde_json::from_str::<Map<String, Json>>(&request).is_err() {
+                    return Err(format!("a state is a JSON object of at most {} bytes", states::MOST));
+                }
+                if stateful.is_some() {
+                    left.state = Some(request);
+                    return Ok("null".into());
+                }
+                let what = if run.script.is_none() { "source that was sent along" } else { "a backfill" };
+                Ok(json!(format!("context.state was changed, and is not kept: {what} reads none and writes none"))
+                    .to_string())
+            }
             _ => Err(format!("this server knows no {verb}")),
         }
     }
@@ -285,6 +330,8 @@ impl Worker {
                 has_parts,
                 lock: lock_of(run),
                 pauses: run.schedule.clone().zip(run.spec.pause_after),
+                state: None,
+                files: Vec::new(),
             });
         };
         let spec = &run.spec;
@@ -330,7 +377,23 @@ impl Worker {
             has_parts,
             lock: lock_of(run),
             pauses: run.schedule.clone().zip(run.spec.pause_after),
+            state: None,
+            files: Vec::new(),
         })
+    }
+
+    /// The same with what the attempt leaves, which is in the blob store when this returns.
+    async fn with_left(&self, mut ended: Ended, left: &Left, now: Time) -> Result<Ended, String> {
+        ended.state = left.new_state();
+        // What is tried again leaves nothing yet.
+        if ended.next.is_none() {
+            for (path, content) in &left.files {
+                let blob = self.put(Kind::File, content, now).await?;
+                let media_type = media_type(path, content).to_owned();
+                ended.files.push(LeftFile { path: path.clone(), bytes: content.len() as u64, media_type, blob });
+            }
+        }
+        Ok(ended)
     }
 
     async fn output(&self, bytes: &[u8], usage: &StreamUsage, limit: u64, now: Time) -> Result<Output, String> {
@@ -376,7 +439,45 @@ impl Worker {
     }
 }
 
+/// What a file looks like: by its first bytes; text, which has none of its own, by its name.
+fn media_type(path: &str, content: &[u8]) -> &'static str {
+    if let Some(kind) = infer::get(content) {
+        return kind.mime_type();
+    }
+    if std::str::from_utf8(content).is_err() {
+        return "application/octet-stream";
+    }
+    match path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str() {
+        "csv" => "text/csv",
+        "html" | "htm" => "text/html",
+        "json" | "geojson" => "application/json",
+        "md" => "text/markdown",
+        "svg" => "image/svg+xml",
+        "xml" => "application/xml",
+        _ => "text/plain",
+    }
+}
+
 /// The script whose row is locked when a run of it ends: one whose runs, or whose schedule's, may wait for that.
 fn lock_of(run: &Run) -> Option<String> {
     run.script.clone().filter(|_| run.spec.concurrency.is_some() || run.spec.gated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::media_type;
+
+    #[test]
+    fn files_are_known_by_their_content_and_then_by_their_names() {
+        for (path, content, wanted) in [
+            ("chart.txt", &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], "image/png"),
+            ("a.csv", b"a,b\n1,2\n", "text/csv"),
+            ("A.JSON", b"{}", "application/json"),
+            ("notes", "Zeit: 5 µs".as_bytes(), "text/plain"),
+            ("a.csv", b"\xff\xfe\xfd", "application/octet-stream"),
+            ("empty", b"", "text/plain"),
+        ] {
+            assert_eq!(media_type(path, content), wanted, "{path}");
+        }
+    }
 }

@@ -4,10 +4,10 @@ from .kept import __builtins__
 
 import json
 from datetime import datetime, timezone
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from . import host
+from . import host, result
+from .errors import ResultError, StateError
 
 _decode = json.JSONDecoder().decode
 _set = object.__setattr__
@@ -32,10 +32,16 @@ _NAMES = (
 )
 
 
-class Context:
-    """Facts about this run. Times are in the run's zone; `previous_result` and `state` are fetched when touched."""
+STATE_LIMIT = 64 * 1024
+"""Bytes of JSON that the state may have."""
 
-    __slots__ = ("_text", "_facts", "_values", "_zone")
+
+class Context:
+    """Facts about this run. Times are in the run's zone; `previous_result` and `state` are fetched when touched.
+
+    `state` is a dict that the next run of the script finds as this one leaves it, when it succeeds."""
+
+    __slots__ = ("_text", "_facts", "_values", "_zone", "_found")
 
     def __init__(self, text):
         # Parsed when the first attribute is touched: many functions take a context and look at nothing, most at one
@@ -44,6 +50,7 @@ class Context:
         _set(self, "_facts", None)
         _set(self, "_values", {})
         _set(self, "_zone", None)
+        _set(self, "_found", None)
 
     def now(self):
         """The current time in the run's zone."""
@@ -59,9 +66,10 @@ class Context:
 
     def _find(self, name):
         if name in _ASKED:
-            value = _decode(host.ask(name))
-            # A change to a copy would be lost without a word.
-            return MappingProxyType(value) if name == "state" and type(value) is dict else value
+            text = host.ask(name)
+            if name == "state":
+                _set(self, "_found", text)
+            return _decode(text)
         value = self._all().get(name)
         if name in _TIMES and type(value) is str:
             return datetime.fromisoformat(value).astimezone(self._place())
@@ -79,6 +87,8 @@ class Context:
         return self._zone
 
     def __setattr__(self, name, value):
+        if name == "state":
+            raise AttributeError("context is read-only: change what is in context.state, as in context.state.update(...)")
         raise AttributeError(f"context is read-only: {name!r} cannot be set")
 
     def __delattr__(self, name):
@@ -89,3 +99,17 @@ class Context:
 
     def __repr__(self):
         return f"<context of run {self.run_id}>"
+
+
+def keep_state(context):
+    """Hands the state over when the script changed it; what is to be said about that, or None."""
+    found = context._found
+    if found is None:
+        return None
+    try:
+        text = result.to_json(context.state, STATE_LIMIT)
+    except ResultError as error:
+        # Told of a result there.
+        why = str(error).removeprefix("the result cannot be taken: ").replace("the result is", "it is", 1)
+        raise StateError(f"context.state cannot be kept: {why}") from None
+    return None if text == found else _decode(host.tell("set_state", text))

@@ -17,7 +17,7 @@ from types import CoroutineType, FunctionType, ModuleType
 from wit_world import Failure, Mode, ResultKind, Success
 
 from . import arguments, host, report, result, source, streams
-from .context import Context
+from .context import Context, keep_state
 from .errors import EntryError
 from .text import clean, type_name
 
@@ -111,6 +111,7 @@ class _Run:
         self.kind = request.result_kind
         self.notes = []
         self.keywords = {}
+        self.context = None
         self.value = None
 
     def perform(self):
@@ -195,7 +196,8 @@ class _Run:
 
     def call(self, function, name, positional, keywords):
         if arguments.wants_context(function, positional, keywords):
-            keywords = {**keywords, "context": Context(self.request.context)}
+            self.context = Context(self.request.context)
+            keywords = {**keywords, "context": self.context}
         try:
             value = function(*positional, **keywords)
         except TypeError as error:
@@ -218,6 +220,8 @@ class _Run:
             text, is_json = result.to_json_or_text(value, limit)
             if is_json:
                 kind = ResultKind.JSON
+        if self.context is not None and (note := keep_state(self.context)) is not None:
+            self.notes.append(clean(note, 1000))
         return Success(self.mode, kind, text, self.notes)
 
     def fail(self, error):

@@ -24,11 +24,15 @@ class ResultError(TypeError):
     """What the entry returned cannot be taken as a result."""
 
 
+class StateError(TypeError):
+    """What a run leaves in `context.state` cannot be kept."""
+
+
 class NetworkDenied(PermissionError):
     """No grant covers this host and port."""
 
 
 ArgumentError.__name__ = "TypeError"
-for _kind in (ArgumentError, EntryError, ResultError, NetworkDenied):
+for _kind in (ArgumentError, EntryError, ResultError, StateError, NetworkDenied):
     _kind.__module__ = "builtins"
 del _kind

@@ -22,3 +22,11 @@ def ask(verb):
         return _host.call(verb, "{}")
     except Err as error:
         raise RuntimeError(error.value) from None
+
+
+def tell(verb, request):
+    """Tells the node something, as JSON text; its answer, as JSON text."""
+    try:
+        return _host.call(verb, request)
+    except Err as error:
+        raise RuntimeError(error.value) from None

@@ -55,7 +55,8 @@ _CONTEXT = "\nDuring handling of the above exception, another exception occurred
 
 _READ_ONLY = frozenset((errno.EROFS, errno.EPERM, errno.EACCES))
 _TMP_IS_FULL = (
-    "there is no room left under /tmp: its files are limited in size and number, and count against the run's memory limit"
+    "there is no room left under /tmp or /output: files are limited in size and number (under /output to 16 MiB in 256 "
+    "files and directories), and count against the run's memory limit"
 )
 _SQLITE_READ_ONLY = frozenset(("unable to open database file", "attempt to write a readonly database"))
 _WRITE_ELSEWHERE = (

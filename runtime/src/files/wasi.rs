@@ -426,6 +426,7 @@ impl From<FileError> for ErrorCode {
             // wasi:filesystem has no code for "too many open files"; this one's errno text is the closest.
             FileError::TooManyOpen => ErrorCode::InsufficientMemory,
             FileError::FileTooLarge => ErrorCode::FileTooLarge,
+            FileError::CrossDevice => ErrorCode::CrossDevice,
             FileError::Invalid => ErrorCode::Invalid,
         }
     }

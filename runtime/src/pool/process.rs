@@ -3,10 +3,12 @@
 use super::job::{Job, check_result};
 use super::run::Event;
 use crate::bundle::{Bundle, BundleHash};
-use crate::frame::{self, Credit, Done, Kind, Out, RunNumber, Start, Stream};
+use crate::frame::{self, Credit, Done, FilePart, Kind, Out, RunNumber, Start, Stream};
+use crate::limits::{MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
 use crate::outcome::{Outcome, Place, Report, ScriptError, Usage};
 use crate::{engine, harden, output};
 use bytes::Bytes;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,6 +51,18 @@ pub(super) struct Aboard {
     pub(super) began: Instant,
     pub(super) cancelled: Option<Instant>,
     pub(super) streams: [StreamCount; 2],
+    pub(super) files: FilesReceived,
+}
+
+/// What a run has left so far.
+#[derive(Default)]
+pub(super) struct FilesReceived {
+    /// The last whole file's path: they come in order, so none comes twice.
+    last: Option<String>,
+    count: u64,
+    bytes: u64,
+    /// The one that is not whole yet.
+    open: Option<(String, u64, Vec<u8>)>,
 }
 
 #[derive(Default)]
@@ -141,7 +155,8 @@ impl Process {
         self.link.send(Kind::Start, entry.number, &frame::to_json(&start));
         self.started += 1;
         let streams = std::array::from_fn(|_| StreamCount { credit: frame::OUT_CREDIT, ..Default::default() });
-        let aboard = Aboard { entry, busy: false, began: Instant::now(), cancelled: None, streams };
+        let files = FilesReceived::default();
+        let aboard = Aboard { entry, busy: false, began: Instant::now(), cancelled: None, streams, files };
         self.aboard.insert(aboard.entry.number, aboard);
     }
 
@@ -190,9 +205,45 @@ impl Aboard {
         Ok(())
     }
 
+    /// Takes a part of a file that the run leaves.
+    pub(super) fn file(&mut self, part: &FilePart<'_>) -> Result<(), String> {
+        let files = &mut self.files;
+        let (path, size, mut content) = match files.open.take() {
+            Some(open) if open.0 == part.path && open.1 == part.size => open,
+            Some(_) => return Err("a file that was not finished".into()),
+            None => {
+                let is_next = files.last.as_deref().is_none_or(|last| last < part.path);
+                files.count += 1;
+                files.bytes = files.bytes.saturating_add(part.size);
+                if !is_plain(part.path)
+                    || !is_next
+                    || files.count > MAX_OUTPUT_FILES
+                    || files.bytes > MAX_OUTPUT_FILES_BYTES
+                {
+                    return Err("more files than a run may leave, or such as it cannot leave".into());
+                }
+                (part.path.to_owned(), part.size, Vec::new())
+            }
+        };
+        content.extend_from_slice(part.bytes);
+        match (content.len() as u64).cmp(&size) {
+            Ordering::Greater => return Err("a file larger than it says".into()),
+            Ordering::Less if part.bytes.is_empty() => return Err("a part of a file that is none".into()),
+            Ordering::Less => files.open = Some((path, size, content)),
+            Ordering::Equal => {
+                files.last = Some(path.clone());
+                self.entry.tell(Event::File { path, content: content.into() });
+            }
+        }
+        Ok(())
+    }
+
     /// What the process says about the end of a run, checked.
     pub(super) fn report(&self, done: Done, result: &[u8]) -> Result<Report, String> {
         let job = &self.entry.job;
+        if self.files.open.is_some() {
+            return Err("a file that was not finished".into());
+        }
         for (count, said) in self.streams.iter().zip([done.stdout, done.stderr]) {
             if said.bytes.checked_sub(said.dropped) != Some(count.received) {
                 return Err("output is missing at the end of a run".into());
@@ -224,6 +275,13 @@ impl Aboard {
         }
         Ok(report)
     }
+}
+
+/// Whether a path names something below the directory that it begins in, and nothing else.
+fn is_plain(path: &str) -> bool {
+    path.len() <= MAX_WHOLE_PATH
+        && !path.contains('\0')
+        && path.split('/').all(|name| !name.is_empty() && name.len() <= MAX_NAME && name != "." && name != "..")
 }
 
 impl StreamCount {

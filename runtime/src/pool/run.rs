@@ -16,6 +16,13 @@ pub enum Event {
         /// What.
         bytes: Bytes,
     },
+    /// It leaves a file under `/output`. Files come at its end, in the order of their paths.
+    File {
+        /// Below `/output`.
+        path: String,
+        /// What is in it.
+        content: Bytes,
+    },
     /// Its process died: it starts again, and what it wrote so far is void.
     Restarted,
     /// The script asks for something; answer with [`Run::reply`].
@@ -65,6 +72,7 @@ impl Run {
                     stdout.clear();
                     stderr.clear();
                 }
+                Event::File { .. } => {}
                 Event::Call { number, verb, .. } => self.reply(number, Err(format!("nobody answers {verb} here"))),
                 Event::Done(report) => return (*report, stdout, stderr),
             }

@@ -1,0 +1,111 @@
+//! What scripts leave for their next runs, to look at and to set by hand.
+
+use super::body;
+use super::launch::parsed;
+use super::problem::Problem;
+use super::{App, Part};
+use crate::access::Caller;
+use crate::api::{ProblemBody, StateBody};
+use crate::clock::rfc3339;
+use crate::script::Script;
+use crate::store::states::MOST;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde_json::Value;
+
+impl App {
+    async fn state_of(&self, script: &Script) -> Result<StateBody, Problem> {
+        let state = self.store.state(&script.key).await?;
+        Ok(StateBody {
+            script: script.name.clone(),
+            state: state
+                .as_ref()
+                .map_or_else(|| Value::Object(Default::default()), |state| parsed(state.value.as_bytes())),
+            revision: state.as_ref().map_or(0, |state| state.revision),
+            run: state.as_ref().and_then(|state| state.run.clone()),
+            updated_at: state.as_ref().map(|state| rfc3339(state.updated_at)),
+        })
+    }
+}
+
+/// Show a script's state
+///
+/// What its last run that succeeded left in `context.state`, or what was set since.
+#[utoipa::path(
+    get, path = "/v1/scripts/{name}/state", tag = "scripts", operation_id = "get_state",
+    params(("name" = String, Path, description = "The script")),
+    responses(
+        (status = 200, description = "The state", body = StateBody),
+        (status = "4XX", description = "There is no such script", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_state(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+) -> Result<Json<StateBody>, Problem> {
+    let script = app.script_for(&caller, &name).await?;
+    app.state_of(&script).await.map(Json)
+}
+
+/// Set a script's state
+///
+/// The body is the state: a JSON object of at most 64 KiB. A run under way that changes the state, too, is made again.
+#[utoipa::path(
+    put, path = "/v1/scripts/{name}/state", tag = "scripts", operation_id = "put_state",
+    params(("name" = String, Path, description = "The script")),
+    request_body(content = serde_json::Map<String, Value>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The state as it is now", body = StateBody),
+        (status = "4XX", description = "It stays as it was", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn put_state(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+    request: Request,
+) -> Result<Json<StateBody>, Problem> {
+    let script = app.script_for(&caller, &name).await?;
+    let content = body::read(request.into_body(), MOST * 2).await?;
+    let bad = |why: String| Problem::bad("bad_json", why);
+    let state: Value =
+        serde_json::from_slice(&content).map_err(|error| bad(format!("the body is not JSON: {error}")))?;
+    if !state.is_object() {
+        return Err(bad("a state is a JSON object".into()));
+    }
+    let text = state.to_string();
+    if text.len() > MOST {
+        return Err(Problem::too_large(format!("a state has at most {MOST} bytes as JSON")));
+    }
+    set(&app, &script, text).await?;
+    app.state_of(&script).await.map(Json)
+}
+
+/// Empty a script's state
+#[utoipa::path(
+    delete, path = "/v1/scripts/{name}/state", tag = "scripts", operation_id = "delete_state",
+    params(("name" = String, Path, description = "The script")),
+    responses(
+        (status = 204, description = "It is empty"),
+        (status = "4XX", description = "There is no such script", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete_state(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+) -> Result<StatusCode, Problem> {
+    let script = app.script_for(&caller, &name).await?;
+    // Its count goes on, so that a run which read it before does not write it back.
+    set(&app, &script, "{}".into()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set(app: &App, script: &Script, text: String) -> Result<(), Problem> {
+    if app.store.set_state(&script.key, text, app.clock.now()).await? {
+        return Ok(());
+    }
+    Err(Problem::not_found("no_such_script", "the script was deleted meanwhile"))
+}
