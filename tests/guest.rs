@@ -1,7 +1,7 @@
 //! The guest: its own unit tests, run where it runs, and its two forms compared.
 
 use crate::support::{self, expect};
-use cronbox_runtime::{Bundle, CompiledInterpreter, Outcome, Pool};
+use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Outcome, Pool};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn unit_tests() -> Bundle {
     for folder in ["guest", "tests"] {
         for entry in std::fs::read_dir(guest_folder().join("harness").join(folder)).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "py") {
+            if path.extension().is_some_and(|extension| extension == "py" || extension == "json") {
                 let name = path.file_name().unwrap().to_str().unwrap();
                 files.push((format!("{folder}/{name}"), std::fs::read(&path).unwrap()));
             }
@@ -72,4 +72,45 @@ async fn the_merged_guest_behaves_as_the_one_it_was_made_of() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// For each package of native code: refused with what works instead; and the modules that are named do import.
+const INSTEAD: &str = r#"
+import importlib
+
+
+def run(table):
+    for entry in table:
+        for name in entry["imports"]:
+            try:
+                importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                said = str(error)
+                assert error.name == name, said
+                assert "native code, which a sandbox does not load; " in said, said
+                for what in (*entry.get("modules", ()), *entry.get("packages", ())):
+                    assert what in said, said
+                assert entry.get("words", "") in said, said
+            else:
+                raise AssertionError(f"{name} was imported")
+        for module in entry.get("modules", ()):
+            importlib.import_module(module)
+    try:
+        import numpy.linalg
+    except ModuleNotFoundError as error:
+        assert "use statistics or math or array of the standard library" in str(error), error
+    return len(table)
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_of_native_code_is_refused_with_what_works_instead() {
+    let _shared = support::beside_others().await;
+    let pool = support::pool().await;
+    let table = include_str!("../python-wasm/harness/guest/instead.json");
+    let count = serde_json::from_str::<Vec<serde_json::Value>>(table).expect("JSON").len();
+    assert!(count >= 25, "only {count} packages");
+    let job = Job { args: format!("{{\"table\": {table}}}"), ..support::job(INSTEAD) };
+    let (report, _, _) = support::start(&pool, job).finish().await;
+    assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
+    assert_eq!(report.result.expect("a result").get(), count.to_string());
 }

@@ -27,6 +27,8 @@ struct Words {
     newest: &'static str,
     /// What comes after the place `$1`, `$2`.
     after: &'static str,
+    /// What comes up to it.
+    up_to: &'static str,
     /// What readers may see.
     visible: &'static str,
 }
@@ -38,6 +40,7 @@ fn words(dialect: Dialect) -> Words {
             order: "e.seq",
             newest: "e.seq DESC",
             after: "e.seq > $2 AND $1 >= 0",
+            up_to: "e.seq <= $2 AND $1 >= 0",
             visible: "1 = 1",
         },
         Dialect::Postgres => Words {
@@ -45,6 +48,7 @@ fn words(dialect: Dialect) -> Words {
             order: "e.place, e.seq",
             newest: "e.place DESC, e.seq DESC",
             after: "(e.place, e.seq) > ($1, $2)",
+            up_to: "(e.place, e.seq) <= ($1, $2)",
             visible: "e.place < (SELECT base FROM feed) + pg_snapshot_xmin(pg_current_snapshot())::text::bigint",
         },
     }
@@ -137,7 +141,7 @@ impl Store {
     pub async fn forget_events(&self, before: Time) -> Result<u64, StoreError> {
         self.write(move |tx| {
             Box::pin(async move {
-                let Words { place, order, after: later, visible, .. } = words(tx.dialect);
+                let Words { place, order, up_to, visible, .. } = words(tx.dialect);
                 // The oldest ones only: what is young among them keeps those behind it.
                 let sql = format!("SELECT {place}, e.at FROM events e WHERE {visible} ORDER BY {order} LIMIT {BATCH}");
                 let mut last = None;
@@ -148,7 +152,7 @@ impl Store {
                     last = Some(place_of(&row)?);
                 }
                 let Some(last) = last else { return Ok(0) };
-                let sql = format!("DELETE FROM events AS e WHERE NOT ({later})");
+                let sql = format!("DELETE FROM events AS e WHERE {up_to}");
                 let deleted = tx.run(sql, args![last.place, last.seq]).await?;
                 tx.run("UPDATE feed SET gone_place = $1, gone_seq = $2", args![last.place, last.seq]).await?;
                 Ok(deleted)

@@ -17,6 +17,7 @@ What it exports to the host is `WitWorld.run`.
                 what the standard library does differently in a sandbox
     stdlib      the standard library in memory, and its finder
     missing     modules that WASI cannot have
+    instead     packages that are native code, and what to use for them
     resources   files of packages in memory
     streams     standard output and error
     snapshot    preparing the memory that every run starts with

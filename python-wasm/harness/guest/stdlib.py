@@ -14,7 +14,7 @@ import sys
 from importlib import _bootstrap
 from importlib.machinery import ModuleSpec
 
-from . import missing, resources
+from . import instead, missing, resources
 
 ROOT = "/python"
 """Where the standard library lies while the interpreter is built, and so the folder its tracebacks and `__file__`
@@ -137,7 +137,8 @@ class Unknown:
     def find_spec(self, name, path=None, target=None):
         if path is None and _is_import() and not _importer().startswith(ROOT + "/"):
             raise ModuleNotFoundError(
-                f"No module named {name!r}: not in the standard library: list it under dependencies, which this "
+                instead.sentence(name)
+                or f"No module named {name!r}: not in the standard library: list it under dependencies, which this "
                 "version does not do yet",
                 name=name,
             )
