@@ -86,6 +86,11 @@ pub struct Linker {
 }
 
 impl Linker {
+    /// What keeps the content that it reads, and everybody else's.
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
     /// A linker for these places.
     pub fn new(keeper: Keeper, roots: Vec<Root>) -> Self {
         Linker { keeper, roots: Arc::new(roots), looking: Arc::default() }

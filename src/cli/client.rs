@@ -127,6 +127,23 @@ pub(super) struct Told {
     pub(super) name: String,
     /// What it says.
     pub(super) data: Value,
+    /// Where to go on after it, when it says so.
+    id: Option<String>,
+}
+
+impl Told {
+    /// Takes the first whole event off what came; none when more has to come.
+    fn take(waiting: &mut Vec<u8>) -> Option<Self> {
+        let end = waiting.windows(2).position(|pair| pair == b"\n\n")?;
+        let event: Vec<u8> = waiting.drain(..end + 2).collect();
+        let event = String::from_utf8_lossy(&event);
+        let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        Some(Told {
+            name: field("event:").unwrap_or_default().into(),
+            data: field("data:").and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default(),
+            id: field("id:").map(str::to_owned),
+        })
+    }
 }
 
 impl Server {
@@ -149,19 +166,8 @@ impl Server {
                     while let Some(Ok(piece)) = stream.next().await {
                         failures = 0;
                         waiting.extend_from_slice(&piece);
-                        while let Some(end) = waiting.windows(2).position(|pair| pair == b"\n\n") {
-                            let event: Vec<u8> = waiting.drain(..end + 2).collect();
-                            let event = String::from_utf8_lossy(&event).into_owned();
-                            let field =
-                                |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-                            if let Some(id) = field("id:") {
-                                last = id.to_owned();
-                            }
-                            let data = field("data:").and_then(|data| serde_json::from_str(data).ok());
-                            let told = Told {
-                                name: field("event:").unwrap_or_default().into(),
-                                data: data.unwrap_or_default(),
-                            };
+                        while let Some(mut told) = Told::take(&mut waiting) {
+                            last = told.id.take().unwrap_or(last);
                             if let Some(exit) = hear(told)? {
                                 return Ok(exit);
                             }

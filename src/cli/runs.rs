@@ -335,7 +335,7 @@ fn write(stream: &str, bytes: &[u8]) -> Result<(), Refusal> {
 /// Shows what a run writes until its end; the exit code is its status's.
 pub(super) async fn follow(server: &Server, id: &str) -> Result<Exit, Refusal> {
     let path = format!("/v1/runs/{}/events", part(id));
-    let hear = |Told { name, data }: Told| {
+    let hear = |Told { name, data, .. }: Told| {
         match &*name {
             "output" => write(
                 data["stream"].as_str().unwrap_or_default(),

@@ -240,6 +240,12 @@ impl Query {
         self.parse(name, |text| parse_time(text, now))
     }
 
+    /// Whether a parameter that knows one word is there.
+    pub(crate) fn word(&self, name: &str, known: &str) -> Result<bool, Problem> {
+        let read = |text: &str| if text == known { Ok(true) } else { Err(format!("{:?} is not {known}", short(text))) };
+        Ok(self.parse(name, read)?.unwrap_or(false))
+    }
+
     /// Yes or no.
     pub(crate) fn flag(&self, name: &str, default: bool) -> Result<bool, Problem> {
         let read = |text: &str| match text {

@@ -227,7 +227,7 @@ impl App {
                 let detail = format!("{} runs are waiting, and no more are taken", self.rules.queue_bound);
                 return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail).retry_after(5));
             }
-            Made::NoScript => return Err(Problem::not_found("no_such_script", "the script was deleted meanwhile")),
+            Made::NoScript => return Err(Problem::script_gone()),
         }
         let Some(wait) = wait else { return self.answer(&id, StatusCode::CREATED, refused).await };
         let deadline = tokio::time::Instant::now() + wait;

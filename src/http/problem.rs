@@ -50,6 +50,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// A script that somebody deleted between two looks at it.
+    pub(crate) fn script_gone() -> Self {
+        Self::not_found("no_such_script", "the script was deleted meanwhile")
+    }
+
     /// A version that was asked for in a request.
     pub(crate) fn no_such_version(script: &Script, number: i64) -> Self {
         let detail = format!("{} has no version {number}; the last one is {}", script.name, script.latest);

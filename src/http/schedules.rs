@@ -161,7 +161,7 @@ impl App {
                 return Err(Problem::invalid("trigger", detail).code("chain_circle"));
             }
             KeptSchedule::NoScript => {
-                return Err(Problem::not_found("no_such_script", "the script was deleted meanwhile"));
+                return Err(Problem::script_gone());
             }
         };
         self.wake.schedules.notify_one();
@@ -209,8 +209,7 @@ impl App {
         cause: Cause,
         now: Time,
     ) -> Result<NewRun, Problem> {
-        let gone = || Problem::not_found("no_such_script", "the script was deleted meanwhile");
-        let script = self.store.script(&schedule.script).await?.ok_or_else(gone)?;
+        let script = self.store.script(&schedule.script).await?.ok_or_else(Problem::script_gone)?;
         let version = self.version_of(&script, schedule.settings.version).await?;
         let text = body::arguments(args.or_else(|| schedule.settings.args.clone()))?;
         let args = keep_value(&self.store, &self.blobs, text, now).await?;

@@ -7,7 +7,7 @@ use super::{App, Part, PathParts};
 use crate::access::Caller;
 use crate::api::{Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
 use crate::clock::Time;
-use crate::keeper::{KeepError, Keeper, Wanted};
+use crate::keeper::{KeepError, Wanted};
 use crate::limits::{Asked, NotGranted};
 use crate::linker::LinkError;
 use crate::script::{LinkState, Name, SETTINGS, Script, Settings};
@@ -161,7 +161,7 @@ async fn upload(
         return Err(line_breaks());
     }
     let wanted = Wanted { settings, link: link.as_ref().map(|(url, _)| url.clone()), unchecked };
-    let kept = match app.keeper().keep(name, &sources, wanted, now).await {
+    let kept = match app.linker.keeper().keep(name, &sources, wanted, now).await {
         Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => return Err(line_breaks()),
         kept => kept?,
     };
@@ -187,15 +187,6 @@ async fn upload(
 }
 
 impl App {
-    fn keeper(&self) -> Keeper {
-        Keeper {
-            store: self.store.clone(),
-            blobs: self.blobs.clone(),
-            checker: self.checker.clone(),
-            timezone: self.rules.runs.timezone.clone(),
-        }
-    }
-
     /// Grants what a script asks for when the caller may, and says what is not granted.
     async fn grant_what_is_asked(
         &self,
@@ -470,8 +461,7 @@ pub(super) async fn patch_script(
     // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
     app.check_reach(&caller, &script.key, Some(&Script { settings: settings.clone(), ..script.clone() }))?;
     let now = app.clock.now();
-    let gone = || Problem::not_found("no_such_script", "the script was deleted meanwhile");
-    let script = app.store.set_settings(&script.key, settings, now).await?.ok_or_else(gone)?;
+    let script = app.store.set_settings(&script.key, settings, now).await?.ok_or_else(Problem::script_gone)?;
     app.wake.ring_queued();
     let not_granted = app.grant_what_is_asked(&caller, &script, now).await?;
     let body = ScriptBody::from(&script);
@@ -504,12 +494,9 @@ pub(super) async fn delete_script(
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let query = Query::read(request.uri().query(), &["schedules"])?;
-    let with_schedules = query.parse("schedules", |word| match word {
-        "delete" => Ok(true),
-        other => Err(format!("{:?} is not delete", body::short(other))),
-    })?;
+    let with_schedules = query.word("schedules", "delete")?;
     let script = app.script_for(&caller, &name).await?;
-    match app.store.delete_script(&script.key, with_schedules.unwrap_or(false), app.clock.now()).await? {
+    match app.store.delete_script(&script.key, with_schedules, app.clock.now()).await? {
         Deleted::HasSchedules(ids) => {
             let detail = format!(
                 "{} is started by {}: delete them first, or all together with ?schedules=delete",
@@ -518,7 +505,7 @@ pub(super) async fn delete_script(
             );
             Err(Problem::conflict("script_has_schedules", detail))
         }
-        Deleted::Unknown => Err(Problem::not_found("no_such_script", "the script was deleted meanwhile")),
+        Deleted::Unknown => Err(Problem::script_gone()),
         Deleted::Done { cancelled, running } => {
             cancelled.iter().for_each(|id| app.wake.ring_ended(id));
             running.iter().for_each(|id| app.wake.ring_cancel(id));
@@ -626,10 +613,7 @@ pub(super) async fn roll_back_script(
     request: Request,
 ) -> Result<Json<ScriptBody>, Problem> {
     let query = Query::read(request.uri().query(), &["schedules"])?;
-    let keep_schedules = query.parse("schedules", |word| match word {
-        "keep" => Ok(true),
-        _ => Err(format!("{:?}: write keep, or leave it out", body::short(word))),
-    })?;
+    let keep_schedules = query.word("schedules", "keep")?;
     let content = body::read(request.into_body(), MOST_SETTINGS).await?;
     let wanted: Option<i64> = Fields::read(&content, &["version"])?.take("version")?;
     let script = app.script_for(&caller, &name).await?;
@@ -648,7 +632,7 @@ pub(super) async fn roll_back_script(
     };
     let version = version.ok_or_else(|| Problem::no_such_version(&script, wanted.unwrap_or_default()))?;
     let now = app.clock.now();
-    let set = app.keeper().roll_back(&script, &version, keep_schedules.unwrap_or(false), now).await;
+    let set = app.linker.keeper().roll_back(&script, &version, keep_schedules, now).await;
     let set = set.map_err(|error| match error {
         KeepError::Schedule(error) => {
             let why = format!(
@@ -659,7 +643,7 @@ pub(super) async fn roll_back_script(
         }
         error => Problem::from(error),
     })?;
-    let script = set.ok_or_else(|| Problem::not_found("no_such_script", "the script was deleted meanwhile"))?;
+    let script = set.ok_or_else(Problem::script_gone)?;
     app.wake.schedules.notify_one();
     Ok(Json(ScriptBody::from(&script)))
 }

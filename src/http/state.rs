@@ -107,5 +107,5 @@ async fn set(app: &App, script: &Script, text: String) -> Result<(), Problem> {
     if app.store.set_state(&script.key, text, app.clock.now()).await? {
         return Ok(());
     }
-    Err(Problem::not_found("no_such_script", "the script was deleted meanwhile"))
+    Err(Problem::script_gone())
 }

@@ -160,10 +160,7 @@ impl Store {
     pub async fn drop_link(&self, link: DueLink) -> Result<(), StoreError> {
         self.write(move |tx| {
             let link = link.clone();
-            Box::pin(async move {
-                let sql = "DELETE FROM chains_due WHERE schedule = $1 AND run = $2";
-                tx.run(sql, args![link.schedule, link.upstream]).await.map(|_| ())
-            })
+            Box::pin(async move { take(tx, &link).await.map(|_| ()) })
         })
         .await
     }
@@ -185,6 +182,12 @@ impl Store {
     }
 }
 
+/// Takes a link away; whether it was there.
+async fn take(tx: &mut Tx<'_>, link: &DueLink) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM chains_due WHERE schedule = $1 AND run = $2";
+    Ok(tx.run(sql, args![&*link.schedule, &*link.upstream]).await? > 0)
+}
+
 async fn follow(
     tx: &mut Tx<'_>,
     link: &DueLink,
@@ -198,11 +201,7 @@ async fn follow(
     if waits || new.spec.concurrency.is_some() {
         scripts::lock(tx, new.script.as_deref().unwrap_or_default()).await?;
     }
-    let sql = "DELETE FROM chains_due WHERE schedule = $1 AND run = $2";
-    if tx.run(sql, args![&*link.schedule, &*link.upstream]).await? == 0 {
-        return Ok(Followed::Nothing);
-    }
-    if !matches!(state, Some((State::Active, _))) {
+    if !take(tx, link).await? || !matches!(state, Some((State::Active, _))) {
         return Ok(Followed::Nothing);
     }
     let mut new = new.clone();
