@@ -10,12 +10,16 @@ MERGE_TOOL := $(TARGET)/release/cronbox-guest-merge
 RUST_NEEDED := 1.95
 # Programs from PyPI that the tests set against ours.
 TEST_VENV := $(abspath $(TARGET))/test-venv
+# Packages from PyPI that the tests run in sandboxes.
+TEST_WHEELS := $(abspath $(TARGET))/test-wheels
+# The resolver of packages, beside the program.
+UV := $(TARGET)/release/uv
 
 .PHONY: build run tour test lint bench soak guest tools postgres clean
 
 # The release binary. The whole workspace, here and below: a smaller selection would resolve other features of shared
 # dependencies, and wasmtime would be compiled once for each.
-build: guest
+build: guest $(UV)
 	$(CARGO) build --release --locked --workspace
 
 # The server on its defaults, with a script that was uploaded and run; it goes on until Ctrl-C.
@@ -29,8 +33,8 @@ tour: build
 	@echo '$$ cronbox run tests/tour/endless.py --fuel 5e9' && { $(CRONBOX) run tests/tour/endless.py --fuel 5e9; test $$? -eq 3; }
 
 # Everything that is proven, proven.
-test: guest postgres $(TEST_VENV)/installed
-	CRONBOX_TEST_VENV=$(TEST_VENV) $(CARGO) test --release --locked --workspace
+test: guest postgres $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
+	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) $(CARGO) test --release --locked --workspace
 
 # Format, clippy with warnings as errors, the room test. Release, like everything else: one set of build artefacts.
 lint: guest
@@ -39,12 +43,12 @@ lint: guest
 	$(CARGO) test --release --locked --workspace --test main -- rooms
 
 # What it costs, in a table. PYERYX_PYTHON names a Python that has pyeryx, to have it measured beside.
-bench: guest postgres $(TEST_VENV)/installed
-	CRONBOX_TEST_VENV=$(TEST_VENV) $(CARGO) bench --locked --workspace --bench sandbox
+bench: guest postgres $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
+	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) $(CARGO) bench --locked --workspace --bench sandbox
 
 # The tests again, with ten times the rounds where rounds are counted.
-soak: guest postgres $(TEST_VENV)/installed
-	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace
+soak: guest postgres $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
+	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace
 
 # The interpreter, as a WebAssembly component; does nothing when it is up to date.
 guest: tools
@@ -63,6 +67,18 @@ $(TEST_VENV)/installed: tests/peers/requirements.txt
 	$(PYTHON) -m venv --clear $(TEST_VENV)
 	$(TEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/peers/requirements.txt
 	@touch $@
+
+$(TEST_WHEELS)/fetched: tests/packages/requirements.txt
+	rm -rf $(TEST_WHEELS)
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+	   --platform any --python-version 3.14 --implementation py --abi none -d $(TEST_WHEELS) -r $<
+	@touch $@
+
+$(UV): src/packages/uv.txt
+	@mkdir -p $(@D)
+	$(PYTHON) -m venv --clear $(TARGET)/uv-venv
+	$(TARGET)/uv-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@cp $(TARGET)/uv-venv/bin/uv $@ && touch $@
 
 # The database server that the tests start clusters of their own with.
 postgres:

@@ -4,6 +4,7 @@ use crate::access::{Scope, Token};
 use crate::clock::Time;
 use crate::event::Event;
 use crate::limits::NotGranted;
+use crate::requirement::Locked;
 use crate::run::{LeftFile, Run, Status, Written};
 use crate::schedule::{self, Grace, Policies, Schedule};
 use crate::script::{Labels, Script, Settings, Version, Warning};
@@ -315,6 +316,8 @@ pub struct ScriptBody {
     /// What may not be meant.
     #[schema(value_type = Vec<Object>)]
     pub warnings: Vec<Warning>,
+    /// The packages that the version in force has.
+    pub packages: Vec<Locked>,
     /// Bytes of all files.
     pub size: u64,
     /// When it was made.
@@ -341,11 +344,16 @@ impl From<&Script> for ScriptBody {
             }),
             settings,
             warnings: script.version.facts.warnings.clone(),
+            packages: locked(&script.version),
             size: script.version.size,
             created_at: time(script.created_at),
             updated_at: time(script.updated_at),
         }
     }
+}
+
+fn locked(version: &Version) -> Vec<Locked> {
+    version.packages.as_ref().map(|packages| packages.locked.clone()).unwrap_or_default()
 }
 
 /// What an upload came to: the script as it is now, and what was made beside it.

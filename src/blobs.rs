@@ -7,6 +7,8 @@
 //! | `values/SHA256.json` | arguments or a result over 16 KiB |
 //! | `output/SHA256.txt` | what a run wrote, over 16 KiB |
 //! | `code/SHA256.pyc` | the code object of a version, so that no run compiles it again |
+//! | `files/SHA256` | a file that a run left under `/output` |
+//! | `packages/SHA256.bundle` | the packages of a version, with their code objects |
 //!
 //! A key names its content: what is fetched is hashed again, and content that does not match is an error, never used.
 
@@ -43,6 +45,8 @@ pub enum Kind {
     Code,
     /// A file that a run left.
     File,
+    /// The packages of a version, as a bundle.
+    Packages,
 }
 
 impl Kind {
@@ -54,6 +58,7 @@ impl Kind {
             Kind::Output => format!("output/{sha256}.txt"),
             Kind::Code => format!("code/{sha256}.pyc"),
             Kind::File => format!("files/{sha256}"),
+            Kind::Packages => format!("packages/{sha256}.bundle"),
         }
     }
 }

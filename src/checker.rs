@@ -85,18 +85,30 @@ impl Checker {
         self.pool.load()
     }
 
-    /// Looks at a script whose entry is `entry`, or the usual one.
-    pub async fn check(&self, name: &str, sources: &Sources, entry: Option<&str>) -> Result<Checked, Refused> {
+    /// The pool that it checks in.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Looks at a script whose entry is `entry`, or the usual one, and which can import `packages`.
+    pub async fn check(
+        &self,
+        name: &str,
+        sources: &Sources,
+        entry: Option<&str>,
+        packages: &[String],
+    ) -> Result<Checked, Refused> {
         let source = sources.source();
         let failed =
             |message: String| Refused { code: "check_failed".into(), message, line: None, column: None, text: None };
         let bundle = Bundle::of_files(&[("check.py", PROGRAM), ("source", source)])
             .map_err(|error| failed(error.to_string()))?;
-        let modules: BTreeSet<&str> =
-            sources.files.iter().filter_map(|(path, _)| path.split(['/', '.']).next()).collect();
+        let own = sources.files.iter().filter_map(|(path, _)| path.split(['/', '.']).next());
+        let modules: BTreeSet<&str> = own.chain(packages.iter().map(String::as_str)).collect();
         let args = json!({"path": format!("/app/{}", sources.main), "name": name, "entry": entry, "modules": modules});
         let job = Job {
             bundle: Arc::new(bundle),
+            packages: None,
             path: "check.py".into(),
             code: None,
             name: "check".into(),

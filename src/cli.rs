@@ -5,6 +5,7 @@ mod compile;
 mod doctor;
 mod events;
 mod import;
+mod packages;
 mod run;
 mod runs;
 mod schedules;
@@ -24,6 +25,8 @@ use std::process::ExitCode;
 const SANDBOX_PROCESS: &str = "sandbox-process";
 /// The word after which it becomes a probe of the locks of one.
 const SANDBOX_PROBE: &str = "sandbox-probe";
+/// The word after which it gets packages from their index.
+const PACKAGE_PROCESS: &str = "package-process";
 
 /// Exit codes, the same for every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +99,9 @@ enum Command {
     /// Try one forbidden system call in a locked process; not for people
     #[command(name = SANDBOX_PROBE, hide = true)]
     SandboxProbe { name: String, parent: u32 },
+    /// What gets packages; not for people
+    #[command(name = PACKAGE_PROCESS, hide = true)]
+    PackageProcess,
 }
 
 /// Where the compiled interpreter is, for every command that needs it.
@@ -131,6 +137,13 @@ impl Cli {
             Command::SandboxProcess { words } => become_sandbox_process(&words).into(),
             // Its whole range of statuses is the probe's own.
             Command::SandboxProbe { name, parent } => std::process::exit(run_probe(&name, parent)),
+            Command::PackageProcess => match crate::packages::package_process() {
+                Ok(()) => Exit::Succeeded.into(),
+                Err(error) => {
+                    complain(&format!("this command is for the node to get packages with: {error}"));
+                    Exit::Failed.into()
+                }
+            },
         }
     }
 }

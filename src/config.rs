@@ -19,9 +19,19 @@ const FILE: &str = "cronbox.toml";
 /// Where the compiled interpreter is kept: what the flag says, else `CRONBOX_INTERPRETER_CACHE`, else `cronbox` in the
 /// user's cache directory (XDG). None when there is no home to keep it in.
 pub fn interpreter_cache(flag: Option<PathBuf>) -> Option<PathBuf> {
-    let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    flag.or_else(|| named(INTERPRETER_CACHE))
-        .or_else(|| named("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("cronbox")))
+    flag.or_else(|| variable(INTERPRETER_CACHE).map(PathBuf::from)).or_else(user_cache)
+}
+
+/// Where fetched packages are kept: `packages` in cronbox's cache directory.
+pub fn package_cache() -> Option<PathBuf> {
+    user_cache().map(|cache| cache.join("packages"))
+}
+
+fn user_cache() -> Option<PathBuf> {
+    let named = |name: &str| variable(name).map(PathBuf::from);
+    named("XDG_CACHE_HOME")
+        .filter(|path| path.is_absolute())
+        .map(|path| path.join("cronbox"))
         .or_else(|| named("HOME").map(|home| home.join(".cache/cronbox")))
 }
 
@@ -33,9 +43,24 @@ pub fn aws() -> Vec<(String, String)> {
         .collect()
 }
 
+/// What a variable says, when it says anything.
+pub fn variable(name: &str) -> Option<std::ffi::OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The first file of that name in the search path.
+pub fn in_search_path(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// The file of that name beside this program.
+pub fn beside_program(name: &str) -> Option<PathBuf> {
+    env::current_exe().ok().map(|program| program.with_file_name(name)).filter(|file| file.is_file())
+}
+
 /// This user's home.
 pub fn home() -> Option<PathBuf> {
-    env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+    variable("HOME").map(PathBuf::from)
 }
 
 /// The name of this machine, for people.

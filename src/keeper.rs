@@ -5,9 +5,11 @@ use crate::blobs::{BlobError, Blobs, Kind};
 use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
 use crate::metadata::{self, Metadata};
+use crate::packages::{self, PackageError, Resolver};
+use crate::requirement::{BadRequirement, Packages, REQUIREMENTS, Request};
 use crate::run::{INLINE, Value};
 use crate::schedule::Origin;
-use crate::script::{Name, Script, Settings, Version};
+use crate::script::{Name, Script, Settings, Version, Warning};
 use crate::sources::{SourceError, Sources};
 use crate::store::schedules::NewSchedule;
 use crate::store::scripts::{Kept, NewVersion};
@@ -15,6 +17,8 @@ use crate::store::{Store, StoreError};
 use crate::timetable::{self, Around, BadSchedule};
 use bytes::Bytes;
 use serde_json::Value as Json;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why content was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,12 @@ pub enum KeepError {
     /// A schedule that it brings along cannot be.
     #[error("{0}")]
     Schedule(BadSchedule),
+    /// A package that it asks for cannot be asked for.
+    #[error(transparent)]
+    Requirement(#[from] BadRequirement),
+    /// Its packages cannot be had.
+    #[error(transparent)]
+    Packages(#[from] PackageError),
     /// The blob store did not take it.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -51,8 +61,12 @@ pub struct Keeper {
     pub blobs: Blobs,
     /// Looks at it first.
     pub checker: Checker,
+    /// Gets its packages.
+    pub resolver: Resolver,
     /// The zone of schedules and scripts that name none.
     pub timezone: String,
+    /// What was resolved lately for source that was sent along.
+    pub recent: Recent,
 }
 
 /// How content is to be kept.
@@ -64,6 +78,8 @@ pub struct Wanted {
     pub link: Option<String>,
     /// Whether to keep it though the check may refuse it.
     pub unchecked: bool,
+    /// Whether to resolve its packages anew, though it asks for the same as before.
+    pub upgrade: bool,
 }
 
 impl Keeper {
@@ -71,20 +87,22 @@ impl Keeper {
     pub async fn keep(&self, name: &Name, sources: &Sources, wanted: Wanted, now: Time) -> Result<Kept, KeepError> {
         let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
         let schedules = self.schedules(name, &metadata, wanted.settings.as_ref(), now).await?;
+        metadata.cronbox.check().map_err(|(setting, why)| KeepError::Setting(setting, why))?;
+        let (packages, package_warnings) = self.packages_of(name, sources, &metadata, wanted.upgrade, now).await?;
         let mut table = metadata.cronbox;
-        table.check().map_err(|(setting, why)| KeepError::Setting(setting, why))?;
+        let modules = packages.as_ref().map(|packages| packages.modules.as_slice()).unwrap_or_default();
         let entry = wanted.settings.as_ref().and_then(|set| set.entry.as_deref()).or(table.entry.as_deref());
         let checked = if wanted.unchecked {
             Checked::default()
         } else {
-            self.checker.check(name.as_str(), sources, entry).await.map_err(KeepError::Refused)?
+            self.checker.check(name.as_str(), sources, entry, modules).await.map_err(KeepError::Refused)?
         };
         let mut facts = checked.facts;
         if facts.uses_state && table.concurrency.is_none() {
             // Two runs at once would each write what the other did not read.
             table.concurrency = Some(1);
         }
-        facts.warnings.splice(0..0, metadata.warnings);
+        facts.warnings.splice(0..0, metadata.warnings.into_iter().chain(package_warnings));
         let (blob, sha256, content) = sources.blob()?;
         keep_blob(&self.store, &self.blobs, &blob, content, now).await?;
         let code = match checked.code {
@@ -105,11 +123,57 @@ impl Keeper {
             table,
             facts,
             code,
+            packages,
             settings: wanted.settings,
             link: wanted.link,
             schedules,
         };
         Ok(self.store.keep_version(new, now).await?)
+    }
+
+    /// The packages that a script asks for: those that its version in force has, when that one asks for the same, so that a
+    /// change of the code alone changes nothing else.
+    async fn packages_of(
+        &self,
+        name: &Name,
+        sources: &Sources,
+        metadata: &Metadata,
+        upgrade: bool,
+        now: Time,
+    ) -> Result<(Option<Packages>, Vec<Warning>), KeepError> {
+        let Some(request) = request_of(sources, metadata)? else { return Ok((None, Vec::new())) };
+        if !upgrade
+            && let Some(script) = self.store.script(name.key()).await?
+            && let Some(packages) = script.version.packages.filter(|packages| packages.request == request)
+        {
+            return Ok((Some(packages), Vec::new()));
+        }
+        let (packages, warnings) = self.resolve(request, now).await?;
+        Ok((Some(packages), warnings))
+    }
+
+    /// Resolves a request, and keeps the files.
+    async fn resolve(&self, request: Request, now: Time) -> Result<(Packages, Vec<Warning>), KeepError> {
+        let resolved = self.resolver.resolve(&request).await?;
+        let files = packages::compiled(self.checker.pool(), &resolved.files).await?;
+        let (blob, _) = Blobs::name(Kind::Packages, files.bytes());
+        keep_blob(&self.store, &self.blobs, &blob, Bytes::copy_from_slice(files.bytes()), now).await?;
+        let warning = |message: String| Warning { code: "packages".into(), line: 1, message };
+        let warnings = resolved.warnings.into_iter().map(warning).collect();
+        let modules = packages::modules(&resolved.files);
+        Ok((Packages { request, blob, locked: resolved.locked, modules }, warnings))
+    }
+
+    /// The packages of source that is sent along with a run: of a request that was resolved a short time ago, the same.
+    pub async fn packages_sent(&self, sources: &Sources, now: Time) -> Result<Option<Packages>, KeepError> {
+        let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
+        let Some(request) = request_of(sources, &metadata)? else { return Ok(None) };
+        if let Some(packages) = self.recent.find(&request, now) {
+            return Ok(Some(packages));
+        }
+        let (packages, _) = self.resolve(request, now).await?;
+        self.recent.keep(&packages, now);
+        Ok(Some(packages))
     }
 
     /// Puts an earlier version of a script in force again, with the schedules that it brings along unless they are to stay
@@ -178,6 +242,41 @@ impl Keeper {
             schedules.push(timetable::read(asked, &id, script.key(), &around).map_err(refused)?);
         }
         Ok(schedules)
+    }
+}
+
+/// What a script asks for, in its metadata and its bundle.
+fn request_of(sources: &Sources, metadata: &Metadata) -> Result<Option<Request>, BadRequirement> {
+    let file = sources.files.iter().find(|(path, _)| path == REQUIREMENTS).map(|(_, content)| &content[..]);
+    Request::of(&metadata.dependencies, metadata.requires_python.as_deref(), file)
+}
+
+/// Packages that were resolved lately, so that a program that sends the same source again and again waits for the index
+/// once. Their blobs stay for longer than they are remembered: an unreferred blob is deleted after an hour at the
+/// earliest.
+#[derive(Clone, Debug, Default)]
+pub struct Recent {
+    resolved: Arc<Mutex<VecDeque<(Time, Packages)>>>,
+}
+
+impl Recent {
+    /// How long they are taken for new.
+    const FOR: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+    /// How many are remembered.
+    const MOST: usize = 256;
+
+    fn find(&self, request: &Request, now: Time) -> Option<Packages> {
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        resolved.retain(|(at, _)| *at <= now && now - *at < Self::FOR);
+        resolved.iter().find(|(_, packages)| packages.request == *request).map(|(_, packages)| packages.clone())
+    }
+
+    fn keep(&self, packages: &Packages, now: Time) {
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        resolved.push_back((now, packages.clone()));
+        if resolved.len() > Self::MOST {
+            resolved.pop_front();
+        }
     }
 }
 

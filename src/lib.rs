@@ -7,6 +7,7 @@
 //! - [`clock`]: what time it is
 //! - [`nearest`]: the word that was meant
 //! - [`quantity`]: sizes, times and fuel as people write and read them
+//! - [`requirement`]: packages that a script asks for, and those that it got
 //! - [`script`]: scripts, their names, settings and versions
 //! - [`limits`]: limits as they are asked for and granted
 //! - [`zone`]: time zones, of one release
@@ -20,6 +21,7 @@
 //! - [`store`]: every question that is asked of the database
 //! - [`blobs`]: sources and large values, on disk or in a bucket
 //! - [`sources`]: what was uploaded, read
+//! - [`packages`]: gets packages from their index, in a process of its own
 //! - [`checker`]: looks at scripts in a sandbox before they are kept
 //! - [`keeper`]: keeps a script's new content, wherever it came from
 //! - [`linker`]: reads scripts from files and objects that lie elsewhere
@@ -48,6 +50,8 @@ pub mod clock;
 pub mod nearest;
 pub mod quantity;
 
+pub mod requirement;
+
 pub mod script;
 
 pub mod trigger;
@@ -70,6 +74,7 @@ pub mod store;
 pub mod sources;
 
 pub mod checker;
+pub mod packages;
 
 pub mod keeper;
 

@@ -17,6 +17,8 @@ pub struct Metadata {
     pub schedules: Vec<Map<String, Value>>,
     /// Packages the script wants (`dependencies`).
     pub dependencies: Vec<String>,
+    /// Versions of Python that it is for (`requires-python`).
+    pub requires_python: Option<String>,
     /// Names in the table that say nothing to this version, each with the nearest that does.
     pub warnings: Vec<Warning>,
 }
@@ -25,6 +27,8 @@ pub struct Metadata {
 struct Document {
     #[serde(default)]
     dependencies: Vec<String>,
+    #[serde(default, rename = "requires-python")]
+    requires_python: Option<String>,
     #[serde(default)]
     tool: Tool,
 }
@@ -74,7 +78,8 @@ pub fn read(source: &[u8]) -> Result<Metadata, String> {
         Warning { code: "unknown_setting".into(), line: u32::try_from(line).unwrap_or(u32::MAX), message }
     };
     let warnings = unknown.map(warning).collect();
-    Ok(Metadata { cronbox: table.settings, schedules, dependencies: document.dependencies, warnings })
+    let (dependencies, requires_python) = (document.dependencies, document.requires_python);
+    Ok(Metadata { cronbox: table.settings, schedules, dependencies, requires_python, warnings })
 }
 
 /// TOML as JSON; dates and times become texts.

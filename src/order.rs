@@ -40,6 +40,8 @@ pub struct Files {
     pub blob: Option<String>,
     /// The blob of its code object.
     pub code: Option<String>,
+    /// The blob of its packages.
+    pub packages: Option<String>,
     /// The source's path.
     pub main: String,
     /// The source itself, when it is small and was sent along.
@@ -55,6 +57,7 @@ impl Files {
             version: Some(version.number),
             blob: Some(version.blob.clone()),
             code: version.usable_code().map(str::to_owned),
+            packages: version.packages.as_ref().map(|packages| packages.blob.clone()),
             main: version.main.clone(),
             source: None,
         }
@@ -80,6 +83,7 @@ impl Rules {
         let (limits, refused) = asked.in_force(granted, defaults, &self.ceiling);
         let spec = Spec {
             blob: files.blob,
+            packages: files.packages,
             code: files.code,
             main: files.main,
             entry: settings.entry.clone(),

@@ -186,6 +186,9 @@ pub struct Spec {
     /// The blob of its code object, when it was compiled before.
     #[serde(default)]
     pub code: Option<String>,
+    /// The blob of its packages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<String>,
     /// The source's path.
     pub main: String,
     /// What it asked to be called; none: `run`, or script mode.
@@ -382,6 +385,7 @@ mod tests {
         Spec {
             blob: None,
             code: None,
+            packages: None,
             main: "main.py".into(),
             entry: None,
             text_args: Vec::new(),

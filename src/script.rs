@@ -2,6 +2,7 @@
 
 use crate::clock::Time;
 use crate::quantity;
+use crate::requirement::Packages;
 use cronbox_runtime::{Mode, Outcome, ResultKind};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -486,6 +487,8 @@ pub struct Version {
     pub facts: Facts,
     /// The blob of its code object, and the interpreter that made it.
     pub code: Option<(String, String)>,
+    /// Its packages, when it asks for any.
+    pub packages: Option<Packages>,
     /// When it came.
     pub created_at: Time,
 }

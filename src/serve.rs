@@ -6,12 +6,13 @@ use crate::checker::Checker;
 use crate::cleaner::{Cleaner, Retention};
 use crate::clock::Clock;
 use crate::http::{self, Entrance, Listener, Readiness, Rules};
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, Recent};
 use crate::linker::{Linker, Root};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::neighbours;
 use crate::order;
+use crate::packages::{Resolver, ResolverConfig};
 use crate::rescuer::Rescuer;
 use crate::run::new_id;
 use crate::schedule::Policies;
@@ -72,6 +73,8 @@ pub struct Config {
     pub pool: PoolConfig,
     /// Where the compiled interpreter is kept.
     pub interpreter_cache: PathBuf,
+    /// How packages are resolved.
+    pub packages: ResolverConfig,
     /// Runs of this node at once.
     pub max_running: usize,
     /// How many runs may wait that were asked for by request.
@@ -192,7 +195,9 @@ pub async fn serve(
         store: store.clone(),
         blobs: blobs.clone(),
         checker: checker.clone(),
+        resolver: Resolver::new(config.packages.clone()),
         timezone: config.timezone.clone(),
+        recent: Recent::default(),
     };
     let linker = Linker::new(keeper, roots);
     let node = new_id(clock.now());

@@ -32,6 +32,12 @@ fn node(folder: &Folder, clock: &Clock) -> Config {
         roles: Roles { api: true, scheduler: true, worker: true },
         pool: config(),
         interpreter_cache: interpreter_cache(),
+        packages: cronbox::packages::ResolverConfig {
+            command: Vec::new(),
+            uv: None,
+            index: cronbox::packages::Index::Usual,
+            cache: folder.0.join("packages"),
+        },
         max_running: 64,
         queue_bound: 10_000,
         drain: Duration::from_secs(10),

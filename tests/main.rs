@@ -12,6 +12,7 @@ mod hostile;
 mod kept;
 mod locks;
 mod nodes;
+mod packages;
 mod peers;
 mod rooms;
 mod runs;

@@ -42,6 +42,7 @@ fn version(name: &str) -> NewVersion {
         table: Settings { labels: [("team".to_owned(), name.to_owned())].into(), ..Settings::default() },
         facts: takes,
         code: None,
+        packages: None,
         settings: None,
         link: None,
         schedules: Vec::new(),

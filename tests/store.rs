@@ -122,6 +122,7 @@ fn version(name: &str, content: &str) -> NewVersion {
         table: Settings::default(),
         facts: Facts::default(),
         code: None,
+        packages: None,
         settings: None,
         link: None,
         schedules: Vec::new(),
@@ -132,6 +133,7 @@ fn spec() -> Spec {
     Spec {
         blob: Some("sources/a".into()),
         code: None,
+        packages: None,
         main: "price.py".into(),
         entry: None,
         text_args: Vec::new(),

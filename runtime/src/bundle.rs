@@ -88,6 +88,12 @@ impl Bundle {
         Self::read(Sealed::new("cronbox-bundle", &bytes)?, hash)
     }
 
+    /// Reads a bundle from its bytes, which may be anything, into new sealed memory.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
+        let hash = BundleHash(Sha256::digest(bytes).into());
+        Self::read(Sealed::new("cronbox-bundle", bytes)?, hash)
+    }
+
     /// Maps a bundle that another process made. The hash is what that process calls it; it is not computed again.
     pub(crate) fn from_descriptor(descriptor: OwnedFd, hash: BundleHash) -> Result<Self, BundleError> {
         Self::read(Sealed::from_descriptor(descriptor)?, hash)
@@ -110,11 +116,17 @@ impl Bundle {
         Some(&self.bytes()[range.clone()])
     }
 
+    /// Paths and contents, in the order in which they were packed.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.files.iter().map(|(path, range)| (path.as_str(), &self.bytes()[range.clone()]))
+    }
+
     pub(crate) fn files(&self) -> &[(String, Range<usize>)] {
         &self.files
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// All of it, as [`Bundle::from_bytes`] reads it.
+    pub fn bytes(&self) -> &[u8] {
         self.memory.bytes()
     }
 
@@ -192,6 +204,10 @@ mod tests {
         assert_eq!(read.file("pkg/data.bin"), Some(&b"\0\xff"[..]));
         assert_eq!(read.file("empty"), Some(&b""[..]));
         assert_eq!(read.file("nothing"), None);
+        let again = Bundle::from_bytes(made.bytes()).expect("reads");
+        assert_eq!(again.hash(), made.hash());
+        assert_eq!(again.iter().collect::<Vec<_>>(), made.iter().collect::<Vec<_>>());
+        assert!(Bundle::from_bytes(b"anything").is_err());
     }
 
     #[test]

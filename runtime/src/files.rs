@@ -1,8 +1,9 @@
 //! The script's file system: a tree in memory, and nothing behind it.
 //!
-//! `/app` holds the bundle, read-only, straight from sealed memory; `/tmp` is writable and ends with the run; `/output` is
-//! writable, too, with a quota of its own, and what it holds at the end is kept with the run. There are no links, no devices, no host paths: a name either is in this tree or does not exist. Every number a guest can make
-//! large (bytes, files, names, depth, open descriptors) has a bound here.
+//! `/app` holds the bundle, read-only, straight from sealed memory, and so does `/packages` the script's packages; `/tmp`
+//! is writable and ends with the run; `/output` is writable, too, with a quota of its own, and what it holds at the end is
+//! kept with the run. There are no links, no devices, no host paths: a name either is in this tree or does not exist.
+//! Every number a guest can make large (bytes, files, names, depth, open descriptors) has a bound here.
 
 mod wasi;
 
@@ -25,6 +26,8 @@ const NODE_COST: u64 = 512;
 
 /// The numbers of what is under `/output` begin here, so that they meet no other of the tree.
 const FIRST_OUTPUT_ID: u64 = 1 << 40;
+/// The numbers of what is under `/packages` begin here.
+const FIRST_PACKAGE_ID: u64 = 1 << 41;
 
 /// Why a file operation was refused. The names are those of `wasi:filesystem`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,12 @@ pub(crate) struct Files {
     root: Arc<Directory>,
     quota: Arc<Quota>,
     output: Option<Arc<Directory>>,
+}
+
+/// The tree of a set of packages. Nothing in it ever changes, so that all runs with this set have the same one.
+#[derive(Clone)]
+pub(crate) struct Packages {
+    root: Arc<Directory>,
 }
 
 /// What the files of one run may use together, in one part of the tree.
@@ -196,44 +205,44 @@ impl Quota {
     }
 }
 
+impl Packages {
+    /// The files of a bundle as packages.
+    pub(crate) fn new(bundle: &Arc<Bundle>) -> Self {
+        let quota = Arc::new(Quota::new(Arc::new(Budget::new(0)), 0, 0, FIRST_PACKAGE_ID));
+        // Packages have the time that archives give to files without one.
+        let since_1980 = 315_532_800 * 1_000_000_000;
+        let times = Times { accessed: since_1980, modified: since_1980, changed: since_1980 };
+        let root = Directory::fixed(&quota, None, times, false);
+        root.hold(bundle, &quota, times);
+        Packages { root }
+    }
+}
+
 impl Files {
-    /// The tree of a run: the bundle under `/app`, an empty `/tmp` of at most `limit` bytes, an empty `/output`, `now` as
-    /// every time.
-    pub(crate) fn new(bundle: &Arc<Bundle>, limit: u64, budget: Arc<Budget>, now: Nanos) -> Self {
+    /// The tree of a run: the bundle under `/app`, its packages under `/packages` if it has any, an empty `/tmp` of at most
+    /// `limit` bytes, an empty `/output`, `now` as every time.
+    pub(crate) fn new(
+        bundle: &Arc<Bundle>,
+        packages: Option<&Packages>,
+        limit: u64,
+        budget: Arc<Budget>,
+        now: Nanos,
+    ) -> Self {
         let kept = Quota::new(budget.clone(), MAX_OUTPUT_FILES_BYTES.min(limit), MAX_OUTPUT_FILES, FIRST_OUTPUT_ID);
         let kept = Arc::new(kept);
         let quota = Arc::new(Quota::new(budget, limit, MAX_NODES, 1));
         let times = Times { accessed: now, modified: now, changed: now };
         let root = Directory::fixed(&quota, None, times, false);
         let app = Directory::fixed(&quota, Some(&root), times, false);
-        for (path, range) in bundle.files() {
-            let mut directory = app.clone();
-            let mut parts = path.split('/').peekable();
-            while let Some(part) = parts.next() {
-                if parts.peek().is_some() {
-                    let known = directory.lock().get(part).cloned();
-                    directory = match known {
-                        Some(Node::Directory(next)) => next,
-                        // Bundle::new refuses a path that is both a file and a directory.
-                        Some(Node::File(_)) => break,
-                        None => {
-                            let next = Directory::fixed(&quota, Some(&directory), times, false);
-                            directory.lock().insert(part.into(), Node::Directory(next.clone()));
-                            next
-                        }
-                    };
-                } else {
-                    let content = Mutex::new(Content::Sealed(bundle.clone(), range.clone()));
-                    let file = File { id: quota.id(), content, times: Mutex::new(times), quota: None };
-                    directory.lock().insert(part.into(), Node::File(Arc::new(file)));
-                }
-            }
-        }
+        app.hold(bundle, &quota, times);
         let tmp = Directory::fixed(&quota, Some(&root), times, true);
         let output = Directory::fixed(&kept, Some(&root), times, true);
         root.lock().insert("app".into(), Node::Directory(app));
         root.lock().insert("output".into(), Node::Directory(output.clone()));
         root.lock().insert("tmp".into(), Node::Directory(tmp));
+        if let Some(packages) = packages {
+            root.lock().insert("packages".into(), Node::Directory(packages.root.clone()));
+        }
         Files { root, quota, output: Some(output) }
     }
 
@@ -482,9 +491,9 @@ impl Files {
                 return Err(FileError::Invalid);
             }
             if name == ".." {
-                // The root is its own parent.
+                // The root is its own parent, and that of packages, which stand in many trees.
                 let parent = lock(&directory.parent).upgrade();
-                directory = parent.unwrap_or(directory);
+                directory = parent.unwrap_or_else(|| self.root.clone());
                 continue;
             }
             if parts.peek().is_none() {
@@ -575,6 +584,33 @@ impl Directory {
             times: Mutex::new(times),
             _charge: None,
         })
+    }
+
+    /// Takes in the files of a bundle, read-only.
+    fn hold(self: &Arc<Self>, bundle: &Arc<Bundle>, quota: &Arc<Quota>, times: Times) {
+        for (path, range) in bundle.files() {
+            let mut directory = self.clone();
+            let mut parts = path.split('/').peekable();
+            while let Some(part) = parts.next() {
+                if parts.peek().is_some() {
+                    let known = directory.lock().get(part).cloned();
+                    directory = match known {
+                        Some(Node::Directory(next)) => next,
+                        // Bundle::new refuses a path that is both a file and a directory.
+                        Some(Node::File(_)) => break,
+                        None => {
+                            let next = Directory::fixed(quota, Some(&directory), times, false);
+                            directory.lock().insert(part.into(), Node::Directory(next.clone()));
+                            next
+                        }
+                    };
+                } else {
+                    let content = Mutex::new(Content::Sealed(bundle.clone(), range.clone()));
+                    let file = File { id: quota.id(), content, times: Mutex::new(times), quota: None };
+                    directory.lock().insert(part.into(), Node::File(Arc::new(file)));
+                }
+            }
+        }
     }
 
     /// Names and nodes, in order.
@@ -718,7 +754,7 @@ mod tests {
 
     fn tree(limit: u64) -> Files {
         let bundle = Bundle::of_files(&[("main.py", b"print(1)"), ("data/a.json", b"{}")]).expect("bundle");
-        Files::new(&Arc::new(bundle), limit, Arc::new(Budget::new(1 << 30)), 7)
+        Files::new(&Arc::new(bundle), None, limit, Arc::new(Budget::new(1 << 30)), 7)
     }
 
     fn create() -> How {

@@ -17,7 +17,7 @@ use crate::outcome::{Mode, Outcome, Place, ResultKind, ScriptError, StreamUsage,
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Changes with every change of this module that the other side would notice.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 /// Most bytes of one frame's payload.
 pub(crate) const MAX_PAYLOAD: usize = 256 << 10;
 /// Most bytes of a value that came in parts: the largest result, and room for what stands around it.
@@ -124,6 +124,8 @@ pub(crate) struct Load {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Start {
     pub(crate) bundle: [u8; 32],
+    /// The bundle of its packages, when it has any.
+    pub(crate) packages: Option<[u8; 32]>,
     /// The source's path in the bundle.
     pub(crate) path: String,
     /// The path of its code object, when it was compiled before.

@@ -3,7 +3,7 @@
 use crate::budget::{Budget, Limiter};
 use crate::bundle::Bundle;
 use crate::clock::CoarseClock;
-use crate::files::{File, Files, FilesView, HasFiles};
+use crate::files::{File, Files, FilesView, HasFiles, Packages};
 use crate::frame::{self, Call, Kind, RunNumber, Sender};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,6 +100,7 @@ impl Door {
 /// What a run brings into a sandbox that stood ready.
 pub(crate) struct Arrival<'a> {
     pub(crate) bundle: &'a Arc<Bundle>,
+    pub(crate) packages: Option<&'a Packages>,
     pub(crate) start: &'a frame::Start,
     pub(crate) stdout: crate::output::Output,
     pub(crate) stderr: crate::output::Output,
@@ -141,7 +142,8 @@ impl Guest {
         self.wasi = wasi.build();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        self.files = Some(Files::new(arrival.bundle, limits.files, self.limiter.budget.clone(), now));
+        let budget = self.limiter.budget.clone();
+        self.files = Some(Files::new(arrival.bundle, arrival.packages, limits.files, budget, now));
         self.door = Some(arrival.door);
         self.script_fuel = limits.fuel;
     }
@@ -199,36 +201,45 @@ impl host::Host for Guest {
 }
 
 impl host::HostChannel for Guest {
-    fn open(
+    fn open(&mut self, name: String, port: u16) -> wasmtime::Result<Result<Resource<Channel>, host::ChannelError>> {
+        Ok(Err(host::ChannelError::Denied(format!("{name}:{port} is not allowed for this script"))))
+    }
+
+    fn established(&mut self, _: Resource<Channel>) -> wasmtime::Result<Result<bool, host::ChannelError>> {
+        wasmtime::bail!("a channel that the guest does not have")
+    }
+
+    fn start_tls(
         &mut self,
+        _: Resource<Channel>,
         _name: String,
-        _port: u16,
-        _tls: bool,
-    ) -> wasmtime::Result<Result<Resource<Channel>, host::ChannelError>> {
-        Ok(Err(host::ChannelError::Denied))
+        _verify: bool,
+        _protocols: Vec<String>,
+    ) -> wasmtime::Result<Result<(), host::ChannelError>> {
+        wasmtime::bail!("a channel that the guest does not have")
+    }
+
+    fn session(&mut self, _: Resource<Channel>) -> wasmtime::Result<Option<host::TlsSession>> {
+        wasmtime::bail!("a channel that the guest does not have")
     }
 
     fn read(
         &mut self,
-        _channel: Resource<Channel>,
+        _: Resource<Channel>,
         _max: u32,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, host::ChannelError>> {
-        Ok(Err(host::ChannelError::Denied))
+        wasmtime::bail!("a channel that the guest does not have")
     }
 
-    fn write(
-        &mut self,
-        _channel: Resource<Channel>,
-        _bytes: Vec<u8>,
-    ) -> wasmtime::Result<Result<u32, host::ChannelError>> {
-        Ok(Err(host::ChannelError::Denied))
+    fn write(&mut self, _: Resource<Channel>, _bytes: Vec<u8>) -> wasmtime::Result<Result<u32, host::ChannelError>> {
+        wasmtime::bail!("a channel that the guest does not have")
     }
 
-    fn shutdown(&mut self, _channel: Resource<Channel>) -> wasmtime::Result<Result<(), host::ChannelError>> {
-        Ok(Err(host::ChannelError::Denied))
+    fn shutdown(&mut self, _: Resource<Channel>) -> wasmtime::Result<Result<(), host::ChannelError>> {
+        wasmtime::bail!("a channel that the guest does not have")
     }
 
-    fn drop(&mut self, _channel: Resource<Channel>) -> wasmtime::Result<()> {
+    fn drop(&mut self, _: Resource<Channel>) -> wasmtime::Result<()> {
         Ok(())
     }
 }

@@ -164,3 +164,27 @@ fn restrict_files_and_network() -> Result<(), String> {
         RulesetStatus::NotEnforced => Err("this kernel does not have it".into()),
     }
 }
+
+/// Leaves this process, and those that it starts, nothing of the file system but these paths: files and directories to
+/// read and execute, and directories to write. What does not exist is left out. The error says what the kernel lacks.
+///
+/// For processes that are not sandboxes, such as one that talks to a package index: the network stays as it is.
+pub fn confine_files(read: &[&std::path::Path], write: &[&std::path::Path]) -> Result<(), String> {
+    use landlock::{
+        ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
+        path_beneath_rules,
+    };
+    let abi = ABI::V6;
+    let confined = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))
+        .and_then(Ruleset::create)
+        .and_then(|rules| rules.add_rules(path_beneath_rules(read, AccessFs::from_read(abi))))
+        .and_then(|rules| rules.add_rules(path_beneath_rules(write, AccessFs::from_all(abi))))
+        .and_then(landlock::RulesetCreated::restrict_self)
+        .map_err(|error| error.to_string())?;
+    match confined.ruleset {
+        RulesetStatus::NotEnforced => Err("this kernel does not have landlock".into()),
+        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+    }
+}

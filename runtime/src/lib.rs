@@ -24,7 +24,7 @@ mod turns;
 
 pub use bundle::{Bundle, BundleError, BundleHash};
 pub use frame::Stream;
-pub use harden::{Hardening, Measure, Probe, ProbeResult, probes, run_probe};
+pub use harden::{Hardening, Measure, Probe, ProbeResult, confine_files, probes, run_probe};
 pub use interpreter::{CompiledInterpreter, GUEST_FACTS, InterpreterError};
 pub use limits::{
     CEILING, LimitError, LimitName, Limits, MAX_ARGS, MAX_JSON_DEPTH, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES,

@@ -5,6 +5,7 @@
 
 use crate::bundle::{Bundle, BundleHash};
 use crate::engine;
+use crate::files::Packages;
 use crate::frame::{
     self, Credit, FilePart, Hello, Incoming, Kind, Load, Out, Reply, RunNumber, RunUsage, Start, Stream,
 };
@@ -18,7 +19,7 @@ use crate::prefault::Prefault;
 use crate::sandbox::{Interpreter, Ready, Spent};
 use crate::standing::Onlooker;
 use crate::turns::{Turns, taking_turns};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -141,6 +142,7 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Spen
         Bundle::of_files(&[("warm.py", source)]).map_err(|error| ProcessError::Interpreter(error.to_string()))?;
     let start = Start {
         bundle: *bundle.hash().as_bytes(),
+        packages: None,
         path: "warm.py".into(),
         code: None,
         name: "warm".into(),
@@ -156,6 +158,7 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Spen
     let bytes = Arc::new(Notify::new());
     let arrival = Arrival {
         bundle: &Arc::new(bundle),
+        packages: None,
         start: &start,
         stdout: Output::new(Stream::Stdout, 1 << 10, bytes.clone()),
         stderr: Output::new(Stream::Stderr, 1 << 10, bytes),
@@ -193,11 +196,25 @@ struct Process {
     prefault: Option<Prefault>,
     onlooker: Option<Onlooker>,
     refill: Notify,
-    bundles: RefCell<HashMap<[u8; 32], Arc<Bundle>>>,
+    bundles: RefCell<HashMap<[u8; 32], Loaded>>,
     aboard: RefCell<HashMap<RunNumber, Rc<Aboard>>>,
     turns: Arc<Turns>,
     draining: Cell<bool>,
     empty: Notify,
+}
+
+/// Files that the node has handed over: a script's, or packages.
+#[derive(Clone)]
+struct Loaded {
+    bundle: Arc<Bundle>,
+    /// Made when the first run has them as packages.
+    packages: Rc<OnceCell<Packages>>,
+}
+
+impl Loaded {
+    fn packages(&self) -> &Packages {
+        self.packages.get_or_init(|| Packages::new(&self.bundle))
+    }
 }
 
 /// A run, as the frames about it reach it.
@@ -244,12 +261,14 @@ impl Process {
                 for hash in load.forget {
                     bundles.remove(&hash);
                 }
-                bundles.insert(load.hash, Arc::new(bundle));
+                bundles.insert(load.hash, Loaded { bundle: Arc::new(bundle), packages: Rc::default() });
             }
             Kind::Start => {
                 let start: Start = frame::from_json(kind, &payload).map_err(malformed)?;
-                let bundle = self.bundles.borrow().get(&start.bundle).cloned();
-                let bundle = bundle.ok_or_else(|| wrong("a run without its bundle"))?;
+                let loaded =
+                    |hash| self.bundles.borrow().get(hash).cloned().ok_or_else(|| wrong("a run without its files"));
+                let bundle = loaded(&start.bundle)?.bundle;
+                let packages = start.packages.as_ref().map(loaded).transpose()?;
                 let bytes = Arc::new(Notify::new());
                 let aboard = Rc::new(Aboard {
                     cancel: Notify::new(),
@@ -261,7 +280,7 @@ impl Process {
                 if self.aboard.borrow_mut().insert(run, aboard.clone()).is_some() {
                     return Err(wrong("a run that is aboard already"));
                 }
-                tokio::task::spawn_local(self.clone().run(run, start, bundle, aboard));
+                tokio::task::spawn_local(self.clone().run(run, start, (bundle, packages), aboard));
             }
             Kind::Cancel => {
                 if let Some(aboard) = aboard {
@@ -290,7 +309,13 @@ impl Process {
     }
 
     /// One run from its start to its end; what it leaves is cleared away after its end was told.
-    async fn run(self: Rc<Self>, run: RunNumber, start: Start, bundle: Arc<Bundle>, aboard: Rc<Aboard>) {
+    async fn run(
+        self: Rc<Self>,
+        run: RunNumber,
+        start: Start,
+        (bundle, packages): (Arc<Bundle>, Option<Loaded>),
+        aboard: Rc<Aboard>,
+    ) {
         let standing = self.ready.borrow_mut().pop_front();
         let sandbox = match standing {
             Some(sandbox) => Ok(sandbox),
@@ -300,6 +325,7 @@ impl Process {
             Ok(sandbox) => {
                 let arrival = Arrival {
                     bundle: &bundle,
+                    packages: packages.as_ref().map(Loaded::packages),
                     start: &start,
                     stdout: aboard.stdout.clone(),
                     stderr: aboard.stderr.clone(),

@@ -211,7 +211,7 @@ def look_at_import(node, module, warn, modules):
     if first in MISSING:
         add(warn, "missing_module", node, f"{first} does not work here: {MISSING[first]}")
     elif first not in sys.stdlib_module_names and first not in modules:
-        add(warn, "unknown_module", node, f"{first} is neither in the standard library nor in the bundle")
+        add(warn, "unknown_module", node, f"{first} is neither in the standard library nor in the bundle nor in the packages: list its package under dependencies (PEP 723)")
 
 
 def add(warn, code, node, message):

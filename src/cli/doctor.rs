@@ -76,6 +76,7 @@ fn self_test(interpreter: CompiledInterpreter) -> Result<Value, String> {
         let bundle = Bundle::of_files(&[("doctor.py", SOURCE)]).map_err(|error| error.to_string())?;
         let job = Job {
             bundle: Arc::new(bundle),
+            packages: None,
             path: "doctor.py".into(),
             code: None,
             name: "doctor".into(),

@@ -1,6 +1,7 @@
 //! `cronbox run`: one script, one sandbox, no server.
 
 use super::client::{Refusal, Server, ServerArgs, talk};
+use super::packages::{PackageArgs, packages_for};
 use super::runs::{run_remote, save};
 use super::terminal::Sink;
 use super::{Exit, InterpreterArgs, complain, pool_config};
@@ -11,6 +12,7 @@ use crate::ending::{Terms, cut_mark};
 use crate::limits::{self, Asked};
 use crate::metadata::{self, Metadata};
 use crate::quantity;
+use crate::requirement::Request;
 use crate::script::{Name, bad_env};
 use bytes::Bytes;
 use clap::Args;
@@ -76,6 +78,11 @@ pub(super) struct RunArgs {
     /// Run it on a server instead: this file, or when there is none, the server's script of that name
     #[arg(long)]
     remote: bool,
+    /// Fetch nothing: packages are those that an earlier run brought
+    #[arg(long, conflicts_with = "remote")]
+    offline: bool,
+    #[command(flatten)]
+    packages: PackageArgs,
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten)]
@@ -155,7 +162,7 @@ impl RunArgs {
     fn run(self) -> Result<Exit, Refusal> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Refusal::unavailable)?;
-        let (job, terms) = runtime.block_on(self.job())?;
+        let (mut job, terms, request) = runtime.block_on(self.job())?;
         let interpreter = self.interpreter.open().map_err(Refusal::unavailable)?;
         let first_time = interpreter.compiled_now;
         let exit = runtime.block_on(async {
@@ -169,6 +176,9 @@ impl RunArgs {
                     let why = measure.missing.as_deref().unwrap_or_default();
                     complain(&format!("note: hardening without {}: {why}", measure.name));
                 }
+            }
+            if let Some(request) = request {
+                job.packages = Some(packages_for(&request, self.packages, self.offline, &pool).await?);
             }
             let run = pool.run(job).map_err(|error| Refusal::usage(job_error(&error)))?;
             let mut files = Vec::new();
@@ -192,9 +202,11 @@ impl RunArgs {
         exit
     }
 
-    async fn job(&self) -> Result<(Job, Terms), Refusal> {
+    async fn job(&self) -> Result<(Job, Terms, Option<Request>), Refusal> {
         let (file, source) = read_source(&self.script).await?;
         let metadata = metadata::read(&source).map_err(Refusal::usage)?;
+        let request = Request::of(&metadata.dependencies, metadata.requires_python.as_deref(), None);
+        let request = request.map_err(|error| Refusal::usage(error.to_string()))?;
         let terms = self.limits(&metadata)?;
         let (args, text_args) = self.arguments()?;
         let name = Name::of_file(&file).as_str().to_owned();
@@ -222,6 +234,7 @@ impl RunArgs {
             .map_err(|error| Refusal::usage(error.to_string()))?;
         let job = Job {
             bundle: Arc::new(bundle),
+            packages: None,
             path: file,
             code: None,
             context: context(&name, &metadata, &terms.limits),
@@ -235,7 +248,7 @@ impl RunArgs {
             limits: terms.limits,
             on_lost: OnLost::Report,
         };
-        Ok((job, terms))
+        Ok((job, terms, request))
     }
 
     /// The limits in force: flags, then what the script asks for itself, then the defaults. Whoever runs a script at

@@ -1,5 +1,6 @@
 //! `cronbox serve`: the server.
 
+use super::packages::PackageArgs;
 use super::{Exit, InterpreterArgs, complain, pool_config};
 use crate::cleaner::Retention;
 use crate::config::{self, Setting};
@@ -115,6 +116,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE", env = config::CONFIG, hide_env = true)]
     config: Option<PathBuf>,
     #[command(flatten)]
+    packages: PackageArgs,
+    #[command(flatten)]
     interpreter: InterpreterArgs,
 }
 
@@ -152,6 +155,9 @@ const NAMES: &[&str] = &[
     "log-format",
     "ephemeral",
     "require-hardening",
+    "index",
+    "uv",
+    "package-cache",
     "interpreter-cache",
 ];
 
@@ -366,6 +372,12 @@ impl ServeArgs {
         if lease < Duration::from_secs(1) {
             return Err("--lease: at least 1s".into());
         }
+        let packages = PackageArgs {
+            index: settings.one("index", self.packages.index)?,
+            uv: settings.one("uv", self.packages.uv)?,
+            package_cache: settings.one("package-cache", self.packages.package_cache)?,
+        };
+        let packages = packages.resolver(Some(data_dir.join("packages")))?;
         let interpreter_cache = match settings.one("interpreter-cache", None)? {
             Some(path) if self.interpreter.interpreter_cache.is_none() => PathBuf::from(path),
             _ => self.interpreter.cache()?,
@@ -387,6 +399,7 @@ impl ServeArgs {
             roles: roles_of(&settings.many("roles", self.roles))?,
             pool,
             interpreter_cache,
+            packages,
             max_running: settings.parsed("max-running", self.max_running, count)?.unwrap_or(64),
             queue_bound: settings.parsed("max-queued", self.max_queued, count)?.unwrap_or(10_000) as u64,
             drain: settings.parsed("drain", self.drain, quantity::parse_duration)?.unwrap_or(Duration::from_secs(30)),

@@ -203,7 +203,9 @@ pub(super) async fn run_source(
         (Some(app.put_blob(Kind::Source, sources.source().clone(), now).await?), None)
     };
     let settings = Settings { concurrency: None, ..settings };
-    let files = Files { script: None, name, version: None, blob, code: None, main: sources.main.clone(), source };
+    let packages = app.linker.keeper().packages_sent(&sources, now).await?.map(|packages| packages.blob);
+    let main = sources.main.clone();
+    let files = Files { script: None, name, version: None, blob, code: None, packages, main, source };
     let idempotency = idempotency(&parts.headers, &caller, "runs", &sent, now)?;
     let (new, refused) = app.new_run(&caller, wishes, files, &settings, now).await?;
     app.launch(new, refused, idempotency, wait, now).await

@@ -10,6 +10,7 @@ use crate::clock::Time;
 use crate::keeper::{KeepError, Wanted};
 use crate::limits::{Asked, NotGranted};
 use crate::linker::LinkError;
+use crate::packages::PackageError;
 use crate::script::{LinkState, Name, SETTINGS, Script, Settings};
 use crate::sources::{MAX_BUNDLE, Sources, is_archive};
 use crate::store::scripts::{Deleted, ScriptFilter};
@@ -37,8 +38,28 @@ impl From<KeepError> for Problem {
                 Problem::invalid(setting, format!("the script's metadata, {setting}: {why}"))
             }
             KeepError::Schedule(error) => error.into(),
+            KeepError::Requirement(error) => {
+                Problem::invalid("dependencies", error.to_string()).code("bad_requirement")
+            }
+            KeepError::Packages(error) => error.into(),
             KeepError::Blob(error) => error.into(),
             KeepError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PackageError> for Problem {
+    fn from(error: PackageError) -> Self {
+        let detail = error.to_string();
+        let invalid = |code| Problem::invalid("dependencies", detail.clone()).code(code);
+        let unavailable = |code| Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail.clone()).retry_after(30);
+        match error {
+            PackageError::Unsatisfiable(_) => invalid("packages_unsatisfiable"),
+            PackageError::NotPure(_) => invalid("package_not_pure"),
+            PackageError::BadWheel(_) => invalid("bad_wheel"),
+            PackageError::IndexAway(_) | PackageError::TimedOut => unavailable("index_unavailable"),
+            PackageError::NoResolver(_) | PackageError::Offline(_) => unavailable("no_resolver"),
+            PackageError::Failed(_) => unavailable("packages_failed"),
         }
     }
 }
@@ -71,6 +92,7 @@ enum Content {
     params(
         ("name" = String, Path, description = "Its name; a trailing .py is dropped"),
         ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
+        ("upgrade" = Option<bool>, Query, description = "true resolves its packages anew, though it asks for the same as before"),
     ),
     request_body(content(
         (super::docs::ScriptRequest = "application/json"),
@@ -91,9 +113,8 @@ pub(super) async fn put_script(
     Part(name): Part,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["check"])?;
-    let unchecked = !query.flag("check", true)?;
-    upload(&app, &caller, &Name::parse(&name)?, unchecked, request).await
+    let query = Query::read(request.uri().query(), &["check", "upgrade"])?;
+    upload(&app, &caller, &Name::parse(&name)?, wanted(&query)?, request).await
 }
 
 /// Upload a script, its name in the query
@@ -102,6 +123,7 @@ pub(super) async fn put_script(
     params(
         ("name" = String, Query, description = "Its name; a trailing .py is dropped"),
         ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
+        ("upgrade" = Option<bool>, Query, description = "true resolves its packages anew, though it asks for the same as before"),
     ),
     request_body(content(
         (super::docs::ScriptRequest = "application/json"),
@@ -121,20 +143,24 @@ pub(super) async fn create_script(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["name", "check"])?;
-    let unchecked = !query.flag("check", true)?;
+    let query = Query::read(request.uri().query(), &["name", "check", "upgrade"])?;
     let Some(name) = query.one("name")? else {
         let detail = "a script needs a name: POST /v1/scripts?name=price, or PUT /v1/scripts/price";
         return Err(Problem::bad("missing_name", detail).field("name"));
     };
-    upload(&app, &caller, &Name::parse(name)?, unchecked, request).await
+    upload(&app, &caller, &Name::parse(name)?, wanted(&query)?, request).await
+}
+
+/// How an upload is to be kept, as far as its query says it.
+fn wanted(query: &Query) -> Result<Wanted, Problem> {
+    Ok(Wanted { unchecked: !query.flag("check", true)?, upgrade: query.flag("upgrade", false)?, ..Wanted::default() })
 }
 
 async fn upload(
     app: &App,
     caller: &Caller,
     name: &Name,
-    unchecked: bool,
+    wanted: Wanted,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
@@ -160,7 +186,7 @@ async fn upload(
     if stripped && sources.source().trim_ascii_start().starts_with(b"#") {
         return Err(line_breaks());
     }
-    let wanted = Wanted { settings, link: link.as_ref().map(|(url, _)| url.clone()), unchecked };
+    let wanted = Wanted { settings, link: link.as_ref().map(|(url, _)| url.clone()), ..wanted };
     let kept = match app.linker.keeper().keep(name, &sources, wanted, now).await {
         Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => return Err(line_breaks()),
         kept => kept?,

@@ -443,8 +443,9 @@ async fn write(
     }
     queue::insert(tx, &new.id, lane, place, new, claim, run_at).await?;
     write_labels(tx, new).await?;
-    let sent_along = if new.script.is_none() { new.spec.blob.as_ref() } else { None };
-    for blob in args_blob.iter().chain(sent_along) {
+    // What a script's version refers to needs no reference of the run's.
+    let sent_along = if new.script.is_none() { [&new.spec.blob, &new.spec.packages] } else { [&None, &None] };
+    for blob in args_blob.iter().chain(sent_along.into_iter().flatten()) {
         blobs::refer(tx, blob, blobs::Owner::Run, &new.id, now).await?;
     }
     Ok(true)

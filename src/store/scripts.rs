@@ -4,14 +4,15 @@ use super::schedules::NewSchedule;
 use super::tx::{Row, Tx, args, json, stamp};
 use super::{Store, StoreError, blobs, queue, schedules};
 use crate::clock::Time;
+use crate::requirement::Packages;
 use crate::script::{Facts, Script, Settings, Version};
 
 const SCRIPT: &str =
     "SELECT s.key, s.name, s.settings, s.latest, s.link, s.link_state, s.created_at AS made_at, s.updated_at,
-    v.number, v.sha256, v.blob, v.main, v.size, v.table_json, v.facts, v.code, v.code_build, v.created_at
+    v.number, v.sha256, v.blob, v.main, v.size, v.table_json, v.facts, v.code, v.code_build, v.packages, v.created_at
     FROM scripts s JOIN versions v ON v.script = s.key AND v.number = s.version";
 const VERSION: &str =
-    "SELECT number, sha256, blob, main, size, table_json, facts, code, code_build, created_at FROM versions";
+    "SELECT number, sha256, blob, main, size, table_json, facts, code, code_build, packages, created_at FROM versions";
 
 /// A version to be kept.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct NewVersion {
     pub facts: Facts,
     /// The blob of its code object, and the interpreter that made it; the blob is there already.
     pub code: Option<(String, String)>,
+    /// Its packages; their blob is there already.
+    pub packages: Option<Packages>,
     /// What the request sets, if it sets anything.
     pub settings: Option<Settings>,
     /// Where it is read from from now on; none: it is no linked script, or no longer.
@@ -88,6 +91,7 @@ fn version_of(row: &Row) -> Result<Version, StoreError> {
         table: row.json("table_json")?,
         facts: row.json("facts")?,
         code: row.text_or_none("code")?.zip(row.text_or_none("code_build")?),
+        packages: row.json_or_none("packages")?,
         created_at: row.time("created_at")?,
     })
 }
@@ -159,7 +163,7 @@ async fn keep_version(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Ke
         Some(number) => {
             let sql = "UPDATE versions SET table_json = $3, facts = $4 WHERE script = $1 AND number = $2";
             tx.run(sql, args![&*new.key, number, json(&new.table)?, json(&new.facts)?]).await?;
-            keep_code(tx, new, number, now).await?;
+            keep_made(tx, new, number, now).await?;
             number
         }
         None => {
@@ -182,14 +186,23 @@ async fn insert_version(tx: &mut Tx<'_>, new: &NewVersion, number: i64, now: Tim
     let (table, facts) = (json(&new.table)?, json(&new.facts)?);
     tx.run(sql, args![&*new.key, number, &*new.sha256, &*new.blob, &*new.main, size, table, facts, stamp(now)]).await?;
     blobs::refer(tx, &new.blob, blobs::Owner::Version, &owner(&new.key, number), now).await?;
-    keep_code(tx, new, number, now).await
+    keep_made(tx, new, number, now).await
 }
 
-async fn keep_code(tx: &mut Tx<'_>, new: &NewVersion, number: i64, now: Time) -> Result<(), StoreError> {
-    let Some((code, build)) = &new.code else { return Ok(()) };
-    let sql = "UPDATE versions SET code = $3, code_build = $4 WHERE script = $1 AND number = $2";
-    tx.run(sql, args![&*new.key, number, &**code, &**build]).await?;
-    blobs::refer(tx, code, blobs::Owner::Version, &owner(&new.key, number), now).await
+/// Keeps what was made of a version's content: its code object and its packages.
+async fn keep_made(tx: &mut Tx<'_>, new: &NewVersion, number: i64, now: Time) -> Result<(), StoreError> {
+    let owner = owner(&new.key, number);
+    if let Some((code, build)) = &new.code {
+        let sql = "UPDATE versions SET code = $3, code_build = $4 WHERE script = $1 AND number = $2";
+        tx.run(sql, args![&*new.key, number, &**code, &**build]).await?;
+        blobs::refer(tx, code, blobs::Owner::Version, &owner, now).await?;
+    }
+    if let Some(packages) = &new.packages {
+        let sql = "UPDATE versions SET packages = $3 WHERE script = $1 AND number = $2";
+        tx.run(sql, args![&*new.key, number, json(packages)?]).await?;
+        blobs::refer(tx, &packages.blob, blobs::Owner::Version, &owner, now).await?;
+    }
+    Ok(())
 }
 
 /// A version's name as an owner of blobs.

@@ -154,6 +154,7 @@ impl Worker {
         env.extend(spec.env.iter().cloned());
         let job = Job {
             bundle: ready.bundle,
+            packages: ready.packages,
             path: spec.main.clone(),
             code: ready.code,
             name: run.name.clone(),

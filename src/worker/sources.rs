@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bundles kept at hand, in bytes.
-const KEPT: u64 = 64 << 20;
+const KEPT: u64 = 256 << 20;
 /// Where a version's code object stands beside its source.
 const CODE: &str = "__pycache__/";
 
@@ -30,17 +30,21 @@ pub(super) enum Unready {
     None,
 }
 
-/// A bundle, and where the code object is in it.
+/// A bundle, where the code object is in it, and the bundle of its packages.
 #[derive(Clone, Debug)]
 pub(super) struct Ready {
     pub(super) bundle: Arc<Bundle>,
     pub(super) code: Option<String>,
+    pub(super) packages: Option<Arc<Bundle>>,
 }
+
+/// A bundle's blob, and that of the code object in it.
+type Named = (String, Option<String>);
 
 #[derive(Default)]
 struct Kept {
-    /// By blob and code object: the last use, the size, the bundle.
-    bundles: HashMap<(String, Option<String>), (u64, u64, Ready)>,
+    /// The last use, the size, the bundle.
+    bundles: HashMap<Named, (u64, u64, Arc<Bundle>)>,
     bytes: u64,
     uses: u64,
 }
@@ -55,33 +59,46 @@ impl Bundles {
         Bundles { blobs, kept: Mutex::default() }
     }
 
-    /// The bundle of a run.
+    /// The files of a run.
     pub(super) async fn of(&self, run: &Run) -> Result<Ready, Unready> {
+        let packages = match &run.spec.packages {
+            Some(key) => Some(self.packages(key).await?),
+            None => None,
+        };
         if let Some(source) = &run.source {
             let bundle = Bundle::of_files(&[(&run.spec.main, source)])?;
-            return Ok(Ready { bundle: Arc::new(bundle), code: None });
+            return Ok(Ready { bundle: Arc::new(bundle), code: None, packages });
         }
         let Some(blob) = run.spec.blob.clone() else { return Err(Unready::None) };
+        // A code object that is not there beside the source is made anew by the run.
+        let path = run.spec.code.as_ref().map(|_| format!("{CODE}{}c", run.spec.main));
+        let code = |bundle: &Bundle| path.clone().filter(|path| bundle.file(path).is_some());
         let name = (blob.clone(), run.spec.code.clone());
-        if let Some(ready) = self.lock().take(&name) {
-            return Ok(ready);
+        if let Some(bundle) = self.lock().take(&name) {
+            return Ok(Ready { code: code(&bundle), bundle, packages });
         }
         let sources = Sources::of_blob(&blob, &run.spec.main, self.blobs.get(&blob).await?)?;
         let mut files: Vec<(String, Bytes)> = sources.files.clone();
-        let mut code = None;
-        if let Some(key) = &run.spec.code
-            && let Ok(content) = self.blobs.get(key).await
-        {
-            // A code object that cannot be had is made anew by the run.
-            let path = format!("{CODE}{}c", sources.main);
-            files.retain(|(other, _)| *other != path);
-            files.push((path.clone(), content));
-            code = Some(path);
+        if let (Some(key), Some(path)) = (&run.spec.code, &path) {
+            files.retain(|(other, _)| other != path);
+            if let Ok(content) = self.blobs.get(key).await {
+                files.push((path.clone(), content));
+            }
         }
         let borrowed: Vec<(&str, &[u8])> = files.iter().map(|(path, content)| (&**path, &**content)).collect();
-        let ready = Ready { bundle: Arc::new(Bundle::of_files(&borrowed)?), code };
-        self.lock().keep(name, sources.size(), &ready);
-        Ok(ready)
+        let bundle = Arc::new(Bundle::of_files(&borrowed)?);
+        self.lock().keep(name, &bundle);
+        Ok(Ready { code: code(&bundle), bundle, packages })
+    }
+
+    async fn packages(&self, key: &str) -> Result<Arc<Bundle>, Unready> {
+        let name = (key.to_owned(), None);
+        if let Some(bundle) = self.lock().take(&name) {
+            return Ok(bundle);
+        }
+        let bundle = Arc::new(Bundle::from_bytes(&self.blobs.get(key).await?)?);
+        self.lock().keep(name, &bundle);
+        Ok(bundle)
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -90,21 +107,22 @@ impl Bundles {
 }
 
 impl Kept {
-    fn take(&mut self, name: &(String, Option<String>)) -> Option<Ready> {
+    fn take(&mut self, name: &Named) -> Option<Arc<Bundle>> {
         self.uses += 1;
-        let (used, _, ready) = self.bundles.get_mut(name)?;
+        let (used, _, bundle) = self.bundles.get_mut(name)?;
         *used = self.uses;
-        Some(ready.clone())
+        Some(bundle.clone())
     }
 
-    fn keep(&mut self, name: (String, Option<String>), size: u64, ready: &Ready) {
+    fn keep(&mut self, name: Named, bundle: &Arc<Bundle>) {
         self.uses += 1;
         // A mapping and a descriptor cost something too, however small the file.
-        let size = size + (64 << 10);
-        if self.bundles.insert(name, (self.uses, size, ready.clone())).is_none() {
+        let size = bundle.bytes().len() as u64 + (64 << 10);
+        if self.bundles.insert(name, (self.uses, size, bundle.clone())).is_none() {
             self.bytes += size;
         }
-        while self.bytes > KEPT {
+        // The newest stays, however large it is: the run that it was made for is not the last.
+        while self.bytes > KEPT && self.bundles.len() > 1 {
             let oldest = self.bundles.iter().min_by_key(|(_, (used, _, _))| *used).map(|(name, _)| name.clone());
             let Some((_, size, _)) = oldest.and_then(|name| self.bundles.remove(&name)) else { return };
             self.bytes -= size;

@@ -81,6 +81,7 @@ fn job(name: &str, source: &str) -> Job {
     let file = format!("{name}.py");
     Job {
         bundle: Arc::new(Bundle::of_files(&[(file.as_str(), source.as_bytes())]).unwrap()),
+        packages: None,
         path: file,
         code: None,
         name: name.into(),

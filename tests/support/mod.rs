@@ -66,6 +66,7 @@ pub fn job_named(file: &str, source: &[u8]) -> Job {
     let name = file.trim_end_matches(".py");
     Job {
         bundle: Arc::new(Bundle::of_files(&[(file, source)]).expect("a bundle")),
+        packages: None,
         path: file.into(),
         code: None,
         name: name.into(),

@@ -106,7 +106,7 @@ def _leave_build():
     import random
 
     _library.adopt()
-    sys.path[:] = ["/app"]
+    sys.path[:] = ["/app", "/packages"]
     sys.path_importer_cache.clear()
     sys.meta_path.append(stdlib.Unknown())
     sys.dont_write_bytecode = True

@@ -24,6 +24,8 @@ _LEFT_OUT = {"__pycache__", "site-packages"}
 
 _IMPORTING = _bootstrap._find_and_load_unlocked.__code__
 _MACHINERY = ("<frozen importlib", ROOT + "/importlib/__init__.py")
+_TRY_AND_SEE = (ROOT + "/", "/packages/")
+"""Where modules import others to see whether they are there."""
 
 
 class Library:
@@ -135,11 +137,11 @@ class Unknown:
     """The last finder: says what to do about a package that is not there."""
 
     def find_spec(self, name, path=None, target=None):
-        if path is None and _is_import() and not _importer().startswith(ROOT + "/"):
+        if path is None and _is_import() and not _importer().startswith(_TRY_AND_SEE):
             raise ModuleNotFoundError(
                 instead.sentence(name)
-                or f"No module named {name!r}: not in the standard library: list it under dependencies, which this "
-                "version does not do yet",
+                or f"No module named {name!r}: it is not in the standard library, nor in the script's bundle and packages: "
+                "list the package under dependencies (PEP 723), or in requirements.txt",
                 name=name,
             )
         return None
@@ -153,7 +155,7 @@ def _is_import():
 
 def _importer():
     """The file whose import statement is being carried out. Modules of the library probe for modules that may be
-    missing (`_ssl`, `org.python.core`); only a script is told what to do about one."""
+    missing (`_ssl`, `org.python.core`), and so do those of packages; only a script is told what to do about one."""
     frame = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith(_MACHINERY):
         frame = frame.f_back

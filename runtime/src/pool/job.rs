@@ -21,6 +21,8 @@ pub enum OnLost {
 pub struct Job {
     /// The script's files.
     pub bundle: Arc<Bundle>,
+    /// Its packages, as they stand below `/packages`.
+    pub packages: Option<Arc<Bundle>>,
     /// The source's path in the bundle.
     pub path: String,
     /// The path in the bundle of its code object (the content of a `.pyc` file), when it was compiled before. A code

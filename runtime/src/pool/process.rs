@@ -136,10 +136,14 @@ impl Process {
     }
 
     pub(super) fn start(&mut self, entry: Entry) {
-        self.load(&entry.job.bundle);
+        if let Some(packages) = &entry.job.packages {
+            self.load(packages, None);
+        }
+        self.load(&entry.job.bundle, entry.job.packages.as_ref().map(|packages| packages.hash()));
         let job = &entry.job;
         let start = Start {
             bundle: *job.bundle.hash().as_bytes(),
+            packages: job.packages.as_ref().map(|packages| *packages.hash().as_bytes()),
             path: job.path.clone(),
             code: job.code.clone(),
             name: job.name.clone(),
@@ -160,8 +164,9 @@ impl Process {
         self.aboard.insert(aboard.entry.number, aboard);
     }
 
-    /// Makes sure the process has the bundle; the least recently used ones make room.
-    pub(super) fn load(&mut self, bundle: &Bundle) {
+    /// Makes sure the process has the bundle; the least recently used ones make room, but not `beside`, which was loaded
+    /// for the same run.
+    pub(super) fn load(&mut self, bundle: &Bundle, beside: Option<BundleHash>) {
         let hash = bundle.hash();
         if let Some(at) = self.bundles.iter().position(|(known, _)| *known == hash) {
             if let Some(known) = self.bundles.remove(at) {
@@ -175,7 +180,11 @@ impl Process {
             && (self.bundles.len() > BUNDLES || self.bundles.iter().map(|(_, size)| size).sum::<usize>() > BUNDLE_BYTES)
         {
             // Forgetting one that a run uses is safe: the run holds it.
-            forget.extend(self.bundles.pop_front().map(|(hash, _)| *hash.as_bytes()));
+            let Some(at) = self.bundles.iter().take(self.bundles.len() - 1).position(|(hash, _)| Some(*hash) != beside)
+            else {
+                break;
+            };
+            forget.extend(self.bundles.remove(at).map(|(hash, _)| *hash.as_bytes()));
         }
         // A descriptor that cannot be duplicated (too many are open) goes without: the process then refuses the run,
         // which is reported as its crash, and the reason is in the log.

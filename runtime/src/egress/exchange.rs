@@ -1,0 +1,472 @@
+//! Secrets on their way: a script holds a placeholder, and outside of its sandbox the value takes its place.
+//!
+//! An [`Exchange`] stands between the script's bytes and one connection, in both directions, and does no input or
+//! output itself: bytes go in, in whatever pieces they come, and bytes and [`Event`]s come out.
+//!
+//! **To the server**, over verified TLS:
+//! - As long as the bytes are HTTP/1.1 requests by a strict reading (one `Host`, which is the connected host; one way
+//!   of framing; no folded lines, bare CR, LF or NUL; a head of at most 64 KiB and 200 fields), a secret granted for
+//!   this host, method and path replaces its placeholder in the values of headers, within `Authorization: Basic`, and,
+//!   where its grant says so, in the query and in bodies with `Content-Length` of at most 1 MiB. Never in the method,
+//!   the path, a header's name, a trailer, or a header that frames or routes.
+//! - From the first byte that does not fit, after `Upgrade` was agreed to, and for what is not HTTP at all, the
+//!   connection is opaque: all passes unchanged, placeholders too, and no secret is placed on it any more. So a
+//!   malformed request, smuggled or not, carries no secret: what two readers could read differently gets none.
+//! - A connection without TLS places only secrets whose grant says `in_clear`, anywhere in the stream and without
+//!   looking at what it means; a `Content-Length` that the script computed is then off by the difference.
+//!
+//! **To the script**: values become placeholders again in the heads of responses. In bodies, and in what cannot be
+//! read as responses, they become as many `*`, which leaves every length as it is. Values are looked for in the forms
+//! of [`Scrubber`], all secrets of the run on all of its connections.
+//!
+//! **Memory** is bounded: a head (64 KiB, twice that with values), a body that is collected (1 MiB, 2 MiB with values),
+//! and the beginning of a value or a placeholder that a piece ends with.
+//!
+//! **What this cannot prevent**: a granted host that hands the secret on, or hands it back in a form that is not looked
+//! for, compressed for example; a server and a script that agree to send it slowly, piece by piece, or changed. A grant
+//! is trust in the host. Methods and paths narrow a grant as far as the server reads them as they are written.
+
+mod forms;
+mod http;
+mod needles;
+mod place;
+mod restore;
+mod scrub;
+
+pub use scrub::{Scrubber, Scrubbing};
+
+use crate::egress::policy::{Destination, HostPattern};
+use bytes::Bytes;
+use forms::Form;
+use needles::Needles;
+use place::Place;
+use restore::Restore;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Longest value. A service account's key file has less than 3 KiB.
+pub const MAX_VALUE: usize = 8 << 10;
+/// Most bytes of all values of a run.
+pub const MAX_VALUES: usize = 64 << 10;
+
+/// Where what is kept belongs to a request or a response, which mostly goes on; and where it is any protocol's, whose
+/// other end may be waiting for just these bytes.
+const PATIENCE: Duration = Duration::from_secs(1);
+const RAW_PATIENCE: Duration = Duration::from_millis(20);
+
+/// Where in a request a secret may be placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Places {
+    /// In the values of headers.
+    pub headers: bool,
+    /// In the query of the URL, which servers like to log.
+    pub query: bool,
+    /// In the body.
+    pub body: bool,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Places { headers: true, query: false, body: false }
+    }
+}
+
+/// One of [`Places`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Part {
+    /// [`Places::headers`]
+    #[error("headers")]
+    Headers,
+    /// [`Places::query`]
+    #[error("the query")]
+    Query,
+    /// [`Places::body`]
+    #[error("bodies")]
+    Body,
+}
+
+/// A secret and what it is granted for.
+#[derive(Clone)]
+pub struct Secret {
+    /// What people call it.
+    pub name: String,
+    /// What the script holds: a random token that stands nowhere by chance.
+    pub placeholder: String,
+    /// What the server is to get.
+    pub value: Zeroizing<Vec<u8>>,
+    /// The hosts that may get it.
+    pub hosts: Vec<HostPattern>,
+    /// The parts of a request it may stand in.
+    pub places: Places,
+    /// The methods, in capitals; `None` is any.
+    pub methods: Option<Vec<String>>,
+    /// The path, or what is below it (`/v1` is not `/v1x`); `None` is any.
+    pub path_prefix: Option<String>,
+    /// Also over connections without TLS, anywhere in the stream.
+    pub in_clear: bool,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret").field("name", &self.name).field("hosts", &self.hosts).finish_non_exhaustive()
+    }
+}
+
+/// Why a set of secrets cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// Empty, long, or with control characters.
+    #[error("a secret's name has 1 to 100 characters, and no control characters")]
+    Name,
+    /// No value.
+    #[error("a secret's value is empty")]
+    Empty,
+    /// Longer than [`MAX_VALUE`].
+    #[error("a secret's value is longer than 8 KiB")]
+    TooLong,
+    /// More than [`MAX_VALUES`].
+    #[error("the values of the secrets of one run are too long together")]
+    TooMuch,
+    /// Too short, or with characters that do not survive everywhere.
+    #[error("the placeholder of {0} is not one: 16 to 200 letters, digits, - and _")]
+    Placeholder(String),
+    /// Two of them could be taken for each other.
+    #[error("the placeholders of {0} and {1} cannot be told apart")]
+    Ambiguous(String, String),
+    /// Not a method in capitals.
+    #[error("{0} is granted for something that is not a method in capitals")]
+    Method(String),
+    /// Does not begin with `/`.
+    #[error("{0} is granted for something that is not a path: a path begins with /")]
+    Path(String),
+    /// A stream has neither methods nor paths.
+    #[error("{0} cannot be granted in clear and for some methods or paths only: without TLS, requests are not read")]
+    Narrow(String),
+}
+
+fn check_length(value: &[u8]) -> Result<(), SecretError> {
+    match value.len() {
+        0 => Err(SecretError::Empty),
+        1..=MAX_VALUE => Ok(()),
+        _ => Err(SecretError::TooLong),
+    }
+}
+
+impl Secret {
+    fn check(&self) -> Result<(), SecretError> {
+        if !(1..=100).contains(&self.name.chars().count()) || self.name.contains(char::is_control) {
+            return Err(SecretError::Name);
+        }
+        check_length(&self.value)?;
+        let tame = self.placeholder.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        if !tame || !(16..=200).contains(&self.placeholder.len()) {
+            return Err(SecretError::Placeholder(self.name.clone()));
+        }
+        let is_method =
+            |method: &String| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+        if !self.methods.iter().flatten().all(is_method) {
+            return Err(SecretError::Method(self.name.clone()));
+        }
+        if self.path_prefix.as_ref().is_some_and(|prefix| !prefix.starts_with('/')) {
+            return Err(SecretError::Path(self.name.clone()));
+        }
+        if self.in_clear && (self.methods.is_some() || self.path_prefix.is_some()) {
+            return Err(SecretError::Narrow(self.name.clone()));
+        }
+        Ok(())
+    }
+}
+
+/// All secrets of a run, ready to be looked for. Made once per run; the search keeps copies of the values that are
+/// freed, and not overwritten, with it.
+pub struct Secrets {
+    secrets: Vec<Secret>,
+    /// By the number of the secret.
+    placeholders: Needles,
+    values: Needles,
+    /// What the patterns of `values` are.
+    forms: Vec<(usize, Form)>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.secrets).finish()
+    }
+}
+
+impl Secrets {
+    /// Checks them and makes them ready.
+    pub fn new(secrets: Vec<Secret>) -> Result<Self, SecretError> {
+        secrets.iter().try_for_each(Secret::check)?;
+        if secrets.iter().map(|secret| secret.value.len()).sum::<usize>() > MAX_VALUES {
+            return Err(SecretError::TooMuch);
+        }
+        for (at, one) in secrets.iter().enumerate() {
+            let clash =
+                |(other, secret): &(usize, &Secret)| *other != at && secret.placeholder.contains(&one.placeholder);
+            if let Some((_, other)) = secrets.iter().enumerate().find(clash) {
+                return Err(SecretError::Ambiguous(one.name.clone(), other.name.clone()));
+            }
+        }
+        let placeholders =
+            secrets.iter().map(|secret| Zeroizing::new(secret.placeholder.as_bytes().to_vec())).collect();
+        let (mut patterns, mut forms) = (Vec::new(), Vec::new());
+        for (number, secret) in secrets.iter().enumerate() {
+            for (form, pattern) in forms::forms(&secret.value) {
+                patterns.push(pattern);
+                forms.push((number, form));
+            }
+        }
+        Ok(Secrets { placeholders: Needles::new(placeholders)?, values: Needles::new(patterns)?, secrets, forms })
+    }
+
+    /// For the run's output, result and errors: a value becomes `[secret NAME]`.
+    pub fn scrubber(&self) -> Result<Scrubber, SecretError> {
+        let text = |secret: &Secret| format!("[secret {}]", secret.name);
+        Scrubber::new(self.secrets.iter().map(|secret| (secret.value.as_slice(), text(secret))))
+    }
+}
+
+/// Why bytes from the script are not HTTP/1.1 requests by the strict reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the sentence of each says what it is")]
+pub enum Malformed {
+    #[error("the connection does not speak HTTP/1.1")]
+    NotHttp,
+    #[error("the request's head is larger than 64 KiB")]
+    HeadTooLarge,
+    #[error("the request has more than 200 headers")]
+    TooManyFields,
+    #[error("a header of the request is not well-formed")]
+    Line,
+    #[error("the request does not have exactly one Host header")]
+    Hosts,
+    #[error("the request's Host is not the connected host")]
+    ForeignHost,
+    #[error("the request's URL is not well-formed, or not one of the connected host")]
+    Target,
+    #[error("the request has more than one Content-Length")]
+    Lengths,
+    #[error("the request's Content-Length is not a number")]
+    Length,
+    #[error("the request has both Content-Length and Transfer-Encoding")]
+    LengthAndCoding,
+    #[error("the request's Transfer-Encoding is not chunked alone")]
+    Coding,
+    #[error("the chunks of the request's body are not well-formed")]
+    Chunk,
+    #[error("a trailer of the request is one that only a header may be")]
+    Trailer,
+    #[error("the connection has switched to another protocol")]
+    Switched,
+    #[error("the script went on before the answer to its Upgrade")]
+    BeforeAnswer,
+    #[error("the script sent too many requests without taking an answer")]
+    Unanswered,
+    #[error("the connection ended within the request's head")]
+    Ended,
+}
+
+/// Why a placeholder went out as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// The connection is opaque.
+    #[error("{0}")]
+    Opaque(Malformed),
+    /// No TLS, and the grant is not for that.
+    #[error("it is not granted for a connection without TLS")]
+    WithoutTls,
+    /// Another host's secret.
+    #[error("it is not granted for {0}")]
+    Host(Destination),
+    /// Another method.
+    #[error("it is not granted for {0}")]
+    Method(String),
+    /// A header that would make the server take another method or path than the one that was checked.
+    #[error("it is granted for some methods or paths only, and the header {0} can change them")]
+    Override(&'static str),
+    /// Another path.
+    #[error("it is granted for {0} and what is below it only")]
+    Path(String),
+    /// `/v1/%2e%2e/admin`
+    #[error("it is granted for some paths only, and this one can be read in more than one way")]
+    PathUnclear,
+    /// After a body that some servers leave unread, and take for the next request.
+    #[error(
+        "it is granted for some methods or paths only, and servers differ on where the request before this one ended"
+    )]
+    Doubtful,
+    /// Another part of the request.
+    #[error("it is not granted for {0}")]
+    Part(Part),
+    /// Host, framing, connection.
+    #[error("a secret is never placed in the header {0}")]
+    Header(&'static str),
+    /// In the path.
+    #[error("a secret is never placed in the path of a URL")]
+    InPath,
+    /// Anywhere else in a head.
+    #[error("a secret is never placed in a method, a header's name or a trailer")]
+    Elsewhere,
+    /// CR, LF, NUL and the like.
+    #[error("its value has a line break or another control character, which no header can hold")]
+    Control,
+    /// Bytes in JSON.
+    #[error("its value is not text, which a body of JSON needs")]
+    NotText,
+    /// With the values in it.
+    #[error("the request would become too large with it")]
+    TooLarge,
+    /// No `Content-Length`.
+    #[error("the request's body is sent in chunks: send it with Content-Length")]
+    ChunkedBody,
+    /// Compressed.
+    #[error("the request's body is compressed or otherwise encoded")]
+    EncodedBody,
+    /// More than 1 MiB.
+    #[error("the request's body is larger than 1 MiB")]
+    LargeBody,
+    /// `Expect: 100-continue` wants the head sent before the body is there.
+    #[error("the request's body is sent after an answer only (Expect)")]
+    Expect,
+    /// Its beginning was sent when nothing followed for a while.
+    #[error("the placeholder was sent in pieces, with a pause between them")]
+    Pieces,
+}
+
+/// What an exchange has to tell, once per request and secret; on a stream that is not read as requests, once.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Event {
+    /// A placeholder was replaced.
+    #[error("the secret {name} was placed")]
+    Placed {
+        /// The secret's name.
+        name: String,
+    },
+    /// A placeholder went out as it is.
+    #[error("the secret {name} was not placed: {why}")]
+    NotPlaced {
+        /// The secret's name.
+        name: String,
+        /// Why.
+        why: Why,
+    },
+    /// No secret is placed on this connection any more.
+    #[error("no secret is placed on this connection from here on: {0}")]
+    Opaque(Malformed),
+}
+
+/// What a connection is, as far as secrets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Requests are read.
+    Http,
+    /// Bytes pass as they are.
+    Opaque,
+    /// Placeholders of secrets granted `in_clear` are replaced wherever they stand.
+    Clear,
+}
+
+/// What one call gave.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Step {
+    /// To be sent on, in this direction.
+    pub bytes: Bytes,
+    /// To be told.
+    pub events: Vec<Event>,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step").field("bytes", &self.bytes.len()).field("events", &self.events).finish()
+    }
+}
+
+/// The two directions of one connection.
+///
+/// Both directions sometimes keep bytes until more is known: the beginning of a placeholder, of a value, or of a first
+/// line. After every call [`Exchange::outgoing_patience`] and [`Exchange::incoming_patience`] say whether that is so;
+/// when nothing comes for that long, the caller calls [`Exchange::outgoing_quiet`] or [`Exchange::incoming_quiet`].
+/// Without that, a protocol whose message ends with such bytes would wait for ever.
+pub struct Exchange {
+    place: Place,
+    restore: Restore,
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("mode", &self.mode()).finish_non_exhaustive()
+    }
+}
+
+impl Exchange {
+    /// `mode` is [`Mode::Http`] over TLS whose certificate was verified for the destination, [`Mode::Clear`] over
+    /// anything else, and [`Mode::Opaque`] where no secret may go.
+    pub fn new(secrets: Arc<Secrets>, destination: Destination, mode: Mode) -> Self {
+        Exchange { restore: Restore::new(Arc::clone(&secrets), mode), place: Place::new(secrets, destination, mode) }
+    }
+
+    /// What the connection is by now.
+    pub fn mode(&self) -> Mode {
+        self.place.mode()
+    }
+
+    /// Bytes that the script wrote.
+    pub fn outgoing(&mut self, bytes: &[u8]) -> Step {
+        let mut out = Vec::with_capacity(bytes.len());
+        self.place.push(bytes, &mut out);
+        Step { bytes: out.into(), events: self.place.events() }
+    }
+
+    /// The script writes nothing more.
+    pub fn outgoing_end(&mut self) -> Step {
+        let mut out = Vec::new();
+        self.place.end(&mut out);
+        Step { bytes: out.into(), events: self.place.events() }
+    }
+
+    /// The script wrote nothing for a while.
+    pub fn outgoing_quiet(&mut self) -> Step {
+        let mut out = Vec::new();
+        self.place.quiet(&mut out);
+        Step { bytes: out.into(), events: self.place.events() }
+    }
+
+    /// How long to wait for more before [`Exchange::outgoing_quiet`]; `None` when nothing is kept that it would send.
+    pub fn outgoing_patience(&self) -> Option<Duration> {
+        self.place.patience()
+    }
+
+    /// Bytes that the server sent.
+    pub fn incoming(&mut self, bytes: &[u8]) -> Step {
+        let mut out = Vec::with_capacity(bytes.len());
+        self.restore.push(bytes, &mut self.place, &mut out);
+        Step { bytes: out.into(), events: self.place.events() }
+    }
+
+    /// The server sends nothing more.
+    pub fn incoming_end(&mut self) -> Step {
+        let mut out = Vec::new();
+        self.restore.end(&mut out);
+        Step { bytes: out.into(), events: Vec::new() }
+    }
+
+    /// The server sent nothing for a while.
+    pub fn incoming_quiet(&mut self) -> Step {
+        let mut out = Vec::new();
+        self.restore.quiet(&mut out);
+        Step { bytes: out.into(), events: Vec::new() }
+    }
+
+    /// How long to wait for more before [`Exchange::incoming_quiet`]; `None` when nothing is kept that it would send.
+    pub fn incoming_patience(&self) -> Option<Duration> {
+        self.restore.patience()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! The forms in which a value may come back, and the encodings that put it into its place.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use std::fmt::Write as _;
+use zeroize::Zeroizing;
+
+/// Shorter values are not looked for: they stand everywhere by chance.
+pub(super) const MIN_SOUGHT: usize = 4;
+/// Shorter runs of base64 are not looked for.
+const MIN_BASE64: usize = 6;
+
+/// One way to write a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A form that can stand where the value stood and be replaced as a whole: itself, or escaped.
+    Text,
+    /// A piece of a longer encoded run: base64, hex.
+    Piece,
+}
+
+/// All forms of a value that are looked for, without those that are the same as an earlier one.
+pub(super) fn forms(value: &[u8]) -> Vec<(Form, Zeroizing<Vec<u8>>)> {
+    let mut forms: Vec<(Form, Zeroizing<Vec<u8>>)> = Vec::new();
+    let mut add = |form, bytes: Vec<u8>| {
+        let bytes = Zeroizing::new(bytes);
+        if !forms.iter().any(|(_, known)| *known == bytes) {
+            forms.push((form, bytes));
+        }
+    };
+    if value.len() < MIN_SOUGHT {
+        return forms;
+    }
+    add(Form::Text, value.to_vec());
+    // Python's quote() keeps `/`, quote_plus() writes a space as `+`; others write hex digits in lower case.
+    for (keep, space) in [("", "%20"), ("/", "%20"), ("", "+"), ("/", "+")] {
+        let upper = percent(value, keep, space, false);
+        add(Form::Text, upper);
+        add(Form::Text, percent(value, keep, space, true));
+    }
+    if let Ok(text) = std::str::from_utf8(value) {
+        add(Form::Text, json(text, true));
+        add(Form::Text, json(text, false));
+    }
+    for shift in 0..3 {
+        let mut shifted = Zeroizing::new(vec![0; shift]);
+        shifted.extend_from_slice(value);
+        // The characters that hold bits of a neighbour differ with it; those in between are always the same.
+        let range = [0, 2, 3][shift]..shifted.len() * 8 / 6;
+        if range.len() >= MIN_BASE64 {
+            for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+                add(Form::Piece, engine.encode(&*shifted).as_bytes()[range.clone()].to_vec());
+            }
+        }
+    }
+    let mut hex = String::new();
+    for byte in value {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    add(Form::Piece, hex.to_ascii_uppercase().into_bytes());
+    add(Form::Piece, hex.into_bytes());
+    forms
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters and those in `keep`.
+pub(super) fn percent(value: &[u8], keep: &str, space: &str, lower: bool) -> Vec<u8> {
+    let mut text = String::new();
+    for byte in value {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(*byte)),
+            b' ' => text.push_str(space),
+            byte if keep.as_bytes().contains(byte) => text.push(char::from(*byte)),
+            // Writing to a string cannot fail.
+            byte if lower => _ = write!(text, "%{byte:02x}"),
+            byte => _ = write!(text, "%{byte:02X}"),
+        }
+    }
+    text.into_bytes()
+}
+
+/// The inside of a JSON string. `ascii` is what Python's `json.dumps` writes by default.
+pub(super) fn json(value: &str, ascii: bool) -> Vec<u8> {
+    let mut text = String::new();
+    for char in value.chars() {
+        match char {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            '\u{8}' => text.push_str("\\b"),
+            '\u{c}' => text.push_str("\\f"),
+            char if (char as u32) < 0x20 || (ascii && !(' '..='~').contains(&char)) => {
+                for unit in char.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, "\\u{unit:04x}");
+                }
+            }
+            char => text.push(char),
+        }
+    }
+    text.into_bytes()
+}
+
+/// The credentials of `Basic <base64>`, and where their text begins.
+pub(super) fn basic(value: &[u8]) -> Option<(usize, Zeroizing<Vec<u8>>)> {
+    let (scheme, rest) = value.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
+    let text = rest[blanks..].trim_ascii_end();
+    let unpadded = text.strip_suffix(b"==").or(text.strip_suffix(b"=")).unwrap_or(text);
+    Some((6 + blanks, Zeroizing::new(STANDARD_NO_PAD.decode(unpadded).ok()?)))
+}
+
+/// What follows `Basic `.
+pub(super) fn encode_basic(credentials: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(STANDARD.encode(credentials))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_found_at_every_alignment() {
+        let value = b"p\xfb\xff ss/w?rd";
+        let forms = forms(value);
+        for shift in 0..7 {
+            for tail in 0..4 {
+                let text = [vec![b'x'; shift].as_slice(), value, vec![b'y'; tail].as_slice()].concat();
+                for encoded in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
+                    let found = forms.iter().any(|(_, form)| memchr::memmem::find(encoded.as_bytes(), form).is_some());
+                    assert!(found, "{shift} {tail} {encoded}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn encodings() {
+        assert_eq!(percent(b"a b/c&\xff~", "", "%20", false), b"a%20b%2Fc%26%FF~");
+        assert_eq!(percent(b"a b/c&\xff~", "/", "+", true), b"a+b/c%26%ff~");
+        assert_eq!(json("a\"\\\n\u{1}é😀\u{7f}", true), b"a\\\"\\\\\\n\\u0001\\u00e9\\ud83d\\ude00\\u007f");
+        assert_eq!(json("é", false), "é".as_bytes());
+        assert!(forms(b"abc").is_empty());
+        assert_eq!(basic(b"basic  YTpi").unwrap().1.as_slice(), b"a:b");
+        assert_eq!(basic(b"Basic YTpiYw==").unwrap().1.as_slice(), b"a:bc");
+        assert!(basic(b"Bearer YTpi").is_none() && basic(b"Basic a b").is_none() && basic(b"Bas").is_none());
+    }
+}

@@ -1,0 +1,232 @@
+//! From the server to the script: values become placeholders, or `*` where no length may change.
+
+use super::forms::{Form, basic, encode_basic};
+use super::http::{Chunked, Field, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
+use super::needles::{Found, Stream};
+use super::place::Place;
+use super::{Malformed, Mode, PATIENCE, RAW_PATIENCE, Secrets};
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Headers that stay as they are, even if a value stands in them by chance.
+const KEPT: [&str; 6] = ["content-length", "transfer-encoding", "content-encoding", "connection", "upgrade", "trailer"];
+
+enum State {
+    Head(HeadBuffer),
+    Length(u64),
+    Chunked(Chunked),
+    UntilClose,
+    /// Not read as responses, from here to the end.
+    Raw,
+}
+
+pub(super) struct Restore {
+    secrets: Arc<Secrets>,
+    state: State,
+    /// The body at hand, or the stream.
+    mask: Stream,
+}
+
+/// As many `*` as bytes of the value are not sent yet.
+fn stars(found: Found<'_>, out: &mut Vec<u8>) {
+    out.resize(out.len() + found.rest.len(), b'*');
+}
+
+impl Restore {
+    pub(super) fn new(secrets: Arc<Secrets>, mode: Mode) -> Self {
+        let state = if mode == Mode::Http { State::Head(HeadBuffer::default()) } else { State::Raw };
+        Restore { secrets, state, mask: Stream::default() }
+    }
+
+    pub(super) fn push(&mut self, mut input: &[u8], place: &mut Place, out: &mut Vec<u8>) {
+        while !input.is_empty() {
+            match &mut self.state {
+                State::Head(buffer) if place.mode() == Mode::Opaque && place.asked.is_empty() => {
+                    let bytes = buffer.give_up();
+                    self.raw(&bytes, out);
+                }
+                State::Head(buffer) => match buffer.take(&mut input, Side::Response) {
+                    Ok(None) => {}
+                    Ok(Some(head)) => {
+                        if self.response(&head, place, out).is_err() {
+                            self.raw(&head, out);
+                        }
+                    }
+                    Err(_) => {
+                        let bytes = buffer.give_up();
+                        self.raw(&bytes, out);
+                    }
+                },
+                State::Length(left) => {
+                    let now = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                    *left -= now as u64;
+                    let ends = *left == 0;
+                    let data = input.split_off(..now).unwrap_or_default();
+                    self.mask.push(&self.secrets.values, data, false, out, stars);
+                    if ends {
+                        // Released, not forgotten: what follows may turn out to be no response.
+                        self.mask.release(out);
+                        self.state = State::Head(HeadBuffer::default());
+                    }
+                }
+                State::Chunked(chunked) => match chunked.take(&mut input) {
+                    Ok(None) => {}
+                    Ok(Some(Piece::Data(data))) => self.chunk(data, false, out),
+                    Ok(Some(Piece::End(trailers))) => {
+                        self.chunk(b"", true, out);
+                        out.extend_from_slice(b"0\r\n");
+                        // They were read once already; what cannot be read is not passed on.
+                        self.fields(&trailers, 0, &fields(&trailers, 0).unwrap_or_default(), out);
+                        self.state = State::Head(HeadBuffer::default());
+                    }
+                    Err(_) => {
+                        let bytes = chunked.give_up();
+                        self.chunk(b"", true, out);
+                        self.raw(&bytes, out);
+                    }
+                },
+                State::UntilClose | State::Raw => {
+                    self.mask.push(&self.secrets.values, std::mem::take(&mut input), false, out, stars);
+                }
+            }
+        }
+    }
+
+    pub(super) fn quiet(&mut self, out: &mut Vec<u8>) {
+        let mut bytes = Vec::new();
+        self.mask.release(&mut bytes);
+        self.frame(&bytes, out);
+    }
+
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+        match &mut self.state {
+            State::Head(buffer) => {
+                let bytes = buffer.give_up();
+                self.raw(&bytes, out);
+            }
+            State::Chunked(chunked) => {
+                let bytes = chunked.give_up();
+                self.chunk(b"", true, out);
+                self.raw(&bytes, out);
+            }
+            _ => {}
+        }
+        self.mask.push(&self.secrets.values, b"", true, out, stars);
+    }
+
+    pub(super) fn patience(&self) -> Option<Duration> {
+        // The end of a body is known, and lets go of what is held: only a body that is a stream of messages waits.
+        let patience = if matches!(self.state, State::Raw) { RAW_PATIENCE } else { PATIENCE };
+        self.mask.is_holding().then_some(patience)
+    }
+
+    fn raw(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.state = State::Raw;
+        self.mask.push(&self.secrets.values, bytes, false, out, stars);
+    }
+
+    /// Data of a chunked body. It is put into chunks of its own: what is held back belongs to a later one.
+    fn chunk(&mut self, data: &[u8], last: bool, out: &mut Vec<u8>) {
+        let mut bytes = Vec::with_capacity(data.len());
+        self.mask.push(&self.secrets.values, data, false, &mut bytes, stars);
+        if last {
+            self.mask.release(&mut bytes);
+        }
+        self.frame(&bytes, out);
+    }
+
+    fn frame(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        let chunked = matches!(self.state, State::Chunked(_)) && !bytes.is_empty();
+        if chunked {
+            out.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
+        }
+        out.extend_from_slice(bytes);
+        if chunked {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn response(&mut self, bytes: &[u8], place: &mut Place, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let head = Head::parse(bytes)?;
+        let (old, status) = status(head.text(&head.first_line))?;
+        let interim = (100..200).contains(&status) && status != 101;
+        let asked = place.asked.front().copied().unwrap_or_default();
+        let next = || State::Head(HeadBuffer::default());
+        let state = match head.framing() {
+            _ if interim || asked.head || status == 204 || status == 304 => next(),
+            _ if status == 101 => State::Raw,
+            Ok(Framing::None) => State::UntilClose,
+            Ok(Framing::Length(0)) => next(),
+            Ok(Framing::Length(length)) => State::Length(length),
+            Ok(Framing::Chunked) if !old => State::Chunked(Chunked::new(Side::Response)),
+            Ok(Framing::Chunked) => return Err(Malformed::Coding),
+            Err(malformed) => return Err(malformed),
+        };
+        if status == 101 {
+            place.switched();
+        }
+        if !interim {
+            place.asked.pop_front();
+            if asked.upgrade && status != 101 {
+                place.not_upgraded();
+            }
+        }
+        self.state = state;
+        self.mask = Stream::default();
+        // "HTTP/1.1 200" frames the response; the words after it are only words.
+        out.extend_from_slice(&bytes[..12]);
+        self.value(&bytes[12..head.first_line.end], out);
+        self.fields(bytes, head.first_line.end, &head.fields, out);
+        Ok(())
+    }
+
+    /// Fields with placeholders in their values, and what is before, between and after them, from `at` on.
+    fn fields(&self, bytes: &[u8], mut at: usize, fields: &[Field], out: &mut Vec<u8>) {
+        for field in fields {
+            let (name, value) = (&bytes[field.name.clone()], &bytes[field.value.clone()]);
+            out.extend_from_slice(&bytes[at..field.name.start]);
+            let kept = KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept.as_bytes()));
+            if kept {
+                out.extend_from_slice(&bytes[field.name.start..field.value.end]);
+            } else {
+                self.secrets.values.replace(name, out, stars);
+                out.extend_from_slice(&bytes[field.name.end..field.value.start]);
+                self.value(value, out);
+            }
+            at = field.value.end;
+        }
+        out.extend_from_slice(&bytes[at..]);
+    }
+
+    fn value(&self, value: &[u8], out: &mut Vec<u8>) {
+        let Secrets { secrets, values, forms, .. } = &*self.secrets;
+        let placeholder = |found: Found<'_>, out: &mut Vec<u8>| match forms[found.pattern] {
+            (number, Form::Text) => out.extend_from_slice(secrets[number].placeholder.as_bytes()),
+            (_, Form::Piece) => stars(found, out),
+        };
+        if let Some((start, plain)) = basic(value)
+            && values.is_in(&plain)
+        {
+            let mut with_placeholders = Zeroizing::new(Vec::new());
+            values.replace(&plain, &mut with_placeholders, placeholder);
+            out.extend_from_slice(&value[..start]);
+            out.extend_from_slice(encode_basic(&with_placeholders).as_bytes());
+        } else {
+            values.replace(value, out, placeholder);
+        }
+    }
+}
+
+/// Whether the version is 1.0, and the status.
+fn status(line: &[u8]) -> Result<(bool, u16), Malformed> {
+    let old = line.starts_with(b"HTTP/1.0 ");
+    if !old && !line.starts_with(b"HTTP/1.1 ") {
+        return Err(Malformed::NotHttp);
+    }
+    let (digits, words) = line[9..].split_at_checked(3).ok_or(Malformed::NotHttp)?;
+    let plain = digits.iter().all(u8::is_ascii_digit) && (words.is_empty() || words.starts_with(b" "));
+    let status = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+    let status = status.filter(|status| *status >= 100 && plain && words.iter().all(|byte| is_value_byte(*byte)));
+    Ok((old, status.ok_or(Malformed::NotHttp)?))
+}

@@ -1,0 +1,70 @@
+//! Names to addresses: of the system's name servers, or of those the operator names.
+
+use super::messages::{Failed, Failure};
+use super::policy::{Destination, Host};
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The time one question to a name server may take.
+const ASK_WITHIN: Duration = Duration::from_secs(3);
+/// Answers are kept no longer than this, whatever they say: a name is looked up again for a later run.
+const KEPT: Duration = Duration::from_secs(30);
+
+pub(super) struct Names {
+    resolver: TokioResolver,
+}
+
+impl Names {
+    /// Reads the system's configuration, unless `servers` are named. Must be made before the process is locked.
+    pub(super) fn new(servers: &[SocketAddr]) -> Result<Self, String> {
+        let provider = TokioRuntimeProvider::default();
+        let mut builder = if servers.is_empty() {
+            TokioResolver::builder(provider).map_err(|error| format!("no name servers are known: {error}"))?
+        } else {
+            let server = |address: &SocketAddr| {
+                let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+                for connection in &mut connections {
+                    connection.port = address.port();
+                }
+                NameServerConfig::new(address.ip(), true, connections)
+            };
+            let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
+            let mut builder = TokioResolver::builder_with_config(config, provider);
+            *builder.options_mut() = ResolverOpts::default();
+            // An operator who names a server means it: the machine's own table says nothing then.
+            builder.options_mut().use_hosts_file = ResolveHosts::Never;
+            builder
+        };
+        let options = builder.options_mut();
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        options.timeout = ASK_WITHIN;
+        options.attempts = 2;
+        options.positive_max_ttl = Some(KEPT);
+        options.negative_max_ttl = Some(KEPT);
+        let resolver = builder.build().map_err(|error| error.to_string())?;
+        Ok(Names { resolver })
+    }
+
+    /// All addresses of a destination; the name is looked up once, as it is written, without any domain added to it.
+    pub(super) async fn look_up(&self, destination: &Destination) -> Result<Vec<IpAddr>, Failed> {
+        let name = match destination.host() {
+            Host::Address(address) => return Ok(vec![*address]),
+            Host::Name(name) => name,
+        };
+        let found = self.resolver.lookup_ip(format!("{name}.")).await;
+        match found {
+            Ok(found) => Ok(found.iter().collect()),
+            Err(error) if error.is_no_records_found() || error.is_nx_domain() => {
+                Err(Failed::new(Failure::NoName, format!("{name} is not known: there is no such name")))
+            }
+            Err(error) => {
+                Err(Failed::new(Failure::NoName, format!("{name} cannot be looked up: {error}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Where packages come from, for every command that gets some.
+
+use super::client::Refusal;
+use super::{Exit, PACKAGE_PROCESS, complain, this_program};
+use crate::access::hex;
+use crate::config;
+use crate::packages::{self, Index, PackageError, Resolver, ResolverConfig};
+use crate::requirement::Request;
+use clap::Args;
+use cronbox_runtime::{Bundle, Pool};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long what was resolved is taken without asking the index again.
+const FRESH: Duration = Duration::from_secs(24 * 3600);
+
+/// The flags about packages.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct PackageArgs {
+    /// Where packages come from: the address of an index, or a directory of wheels [default: the resolver's]
+    #[arg(long, value_name = "URL|DIR", env = "CRONBOX_INDEX", hide_env = true)]
+    pub(super) index: Option<String>,
+    /// The resolver of packages [default: uv beside this program, or in the search path]
+    #[arg(long, value_name = "FILE", env = "CRONBOX_UV", hide_env = true)]
+    pub(super) uv: Option<String>,
+    /// Where fetched packages are kept [default: packages in cronbox's cache directory]
+    #[arg(long, value_name = "DIR", env = "CRONBOX_PACKAGE_CACHE", hide_env = true)]
+    pub(super) package_cache: Option<String>,
+}
+
+impl PackageArgs {
+    /// How packages are resolved. `otherwise` is where they are kept when nobody says so and the user has no home.
+    pub(super) fn resolver(self, otherwise: Option<PathBuf>) -> Result<ResolverConfig, String> {
+        let index = match self.index {
+            None => Index::Usual,
+            Some(text) => Index::parse(&text).map_err(|why| format!("--index: {why}"))?,
+        };
+        let cache = self.package_cache.map(PathBuf::from).or_else(config::package_cache).or(otherwise);
+        Ok(ResolverConfig {
+            command: vec![this_program(), PACKAGE_PROCESS.into()],
+            uv: self.uv.map(PathBuf::from),
+            index,
+            cache: cache.ok_or("there is no home directory to keep packages in; name one with --package-cache")?,
+        })
+    }
+}
+
+/// The packages of a script that is run without a server: those that an earlier run brought, or new ones.
+pub(super) async fn packages_for(
+    request: &Request,
+    args: PackageArgs,
+    offline: bool,
+    pool: &Pool,
+) -> Result<Arc<Bundle>, Refusal> {
+    let config = args.resolver(None).map_err(Refusal::usage)?;
+    // A set with its code objects, by what was asked for and of whom; another interpreter would compile it anew.
+    let of = serde_json::json!([request, format!("{:?}", config.index), cronbox_runtime::GUEST_FACTS]).to_string();
+    let kept = config.cache.join("sets").join(format!("{}.bundle", hex(&Sha256::digest(of))));
+    let known = Kept::read(&kept);
+    if let Some(known) = known.as_ref().filter(|known| offline || known.age < FRESH) {
+        return Ok(known.files.clone());
+    }
+    if offline {
+        let why = format!("packages that no run has brought yet: {}; run it once without --offline", request.names());
+        return Err(refusal(&PackageError::Offline(why)));
+    }
+    let resolved = match (Resolver::new(config).resolve(request).await, known) {
+        (Ok(resolved), _) => resolved,
+        (Err(error @ (PackageError::IndexAway(_) | PackageError::TimedOut)), Some(known)) => {
+            complain(&format!("note: the packages are those of an earlier run: {error}"));
+            return Ok(known.files);
+        }
+        (Err(error), _) => return Err(refusal(&error)),
+    };
+    for warning in &resolved.warnings {
+        complain(&format!("note: {warning}"));
+    }
+    let files = packages::compiled(pool, &resolved.files).await.map_err(|error| refusal(&error))?;
+    // A cache that cannot be written costs the next run its time.
+    let _ = keep(&kept, files.bytes());
+    Ok(Arc::new(files))
+}
+
+fn refusal(error: &PackageError) -> Refusal {
+    let exit = match error {
+        PackageError::Unsatisfiable(_) | PackageError::NotPure(_) | PackageError::BadWheel(_) => Exit::Usage,
+        _ => Exit::Unavailable,
+    };
+    Refusal(exit, error.to_string())
+}
+
+/// A set that an earlier run brought.
+struct Kept {
+    files: Arc<Bundle>,
+    age: Duration,
+}
+
+impl Kept {
+    fn read(path: &Path) -> Option<Self> {
+        let age = std::fs::metadata(path).and_then(|file| file.modified()).ok()?.elapsed().unwrap_or_default();
+        // The digest of its content goes before it: half a file, or one that somebody changed, is none.
+        let content = std::fs::read(path).ok()?;
+        let (digest, bytes) = content.split_at_checked(32)?;
+        let same = Sha256::digest(bytes)[..] == *digest;
+        let files = Bundle::from_bytes(bytes).ok().filter(|_| same)?;
+        Some(Kept { files: Arc::new(files), age })
+    }
+}
+
+fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let half = path.with_extension(format!("{}.half", std::process::id()));
+    std::fs::write(&half, [&Sha256::digest(bytes)[..], bytes].concat())?;
+    std::fs::rename(half, path)
+}

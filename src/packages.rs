@@ -1,0 +1,261 @@
+//! Packages of scripts: from what a script asks for to a set of files that its sandboxes have in common.
+//!
+//! What is asked for was read before ([`crate::requirement`]) and is given to a process of its own ([`process`]), which has
+//! none of the node's files, keys and connections. It has uv resolve the request to a lock, fetches the wheels of pure
+//! Python that the lock names, and unpacks them under the rules of [`wheel`]. What it answers is a bundle. The node
+//! compiles its modules in a sandbox that sees nothing else, and keeps the whole as one blob named by its content.
+//! Runs never come near an index.
+
+mod instead;
+mod lock;
+mod process;
+mod wheel;
+
+pub use instead::hint;
+pub use process::package_process;
+
+use crate::requirement::{Locked, Request};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use bytes::Bytes;
+use cronbox_runtime::{Bundle, BundleError, Job, Limits, MAX_SOURCE, OnLost, Outcome, Pool, ResultKind};
+use process::{Answer, Order};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
+
+const COMPILE: &[u8] = include_bytes!("packages/compile.py");
+/// Bytes of source that one sandbox compiles, so that what it answers is no larger than a result may be.
+const TOGETHER: usize = MAX_SOURCE;
+/// Package processes at once.
+const AT_ONCE: usize = 2;
+/// The time that all of resolving, fetching and unpacking may take.
+const WITHIN: Duration = Duration::from_secs(180);
+/// Most bytes of a package process's answer, besides the files.
+const MOST_ANSWER: usize = 4 << 20;
+
+/// Why a script's packages cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum PackageError {
+    /// There are no versions that fit together, or a name that the index does not have.
+    #[error("{0}")]
+    Unsatisfiable(String),
+    /// A package is native code, or only source.
+    #[error("{0}")]
+    NotPure(String),
+    /// A wheel is not what it should be.
+    #[error("{0}")]
+    BadWheel(String),
+    /// The index does not answer.
+    #[error("the package index cannot be reached: {0}")]
+    IndexAway(String),
+    /// There is no resolver here.
+    #[error("{0}")]
+    NoResolver(String),
+    /// It took too long.
+    #[error("the packages were not there after {} seconds", WITHIN.as_secs())]
+    TimedOut,
+    /// Nothing of what was asked for was here, and nothing may be fetched.
+    #[error("{0}")]
+    Offline(String),
+    /// Something broke.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Where packages come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// The resolver's default.
+    Usual,
+    /// The address of an index (PEP 503 or 691).
+    Address(String),
+    /// A directory of wheels, and nothing else.
+    Directory(PathBuf),
+}
+
+impl Index {
+    /// Reads an address or a directory.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with("https://") || text.starts_with("http://") {
+            return Ok(Index::Address(text.to_owned()));
+        }
+        let path = Path::new(text.strip_prefix("file://").unwrap_or(text));
+        match path.canonicalize() {
+            Ok(path) if path.is_dir() => Ok(Index::Directory(path)),
+            Ok(_) => Err(format!("{text} is neither the address of an index nor a directory of wheels")),
+            Err(error) => Err(format!("{text}: {error}")),
+        }
+    }
+}
+
+/// How packages are resolved.
+#[derive(Clone, Debug)]
+pub struct ResolverConfig {
+    /// The command that becomes a package process.
+    pub command: Vec<OsString>,
+    /// The resolver; none: the file `uv` beside this program, or in the search path.
+    pub uv: Option<PathBuf>,
+    /// Where packages come from.
+    pub index: Index,
+    /// A directory for what was fetched, so that it is fetched once.
+    pub cache: PathBuf,
+}
+
+/// Resolves requests. Clones share their bound of processes at once.
+#[derive(Clone, Debug)]
+pub struct Resolver {
+    config: Arc<ResolverConfig>,
+    turns: Arc<Semaphore>,
+}
+
+/// Packages as they came out of the package process: not compiled yet.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The files.
+    pub files: Bundle,
+    /// What was chosen.
+    pub locked: Vec<Locked>,
+    /// Sentences for the user.
+    pub warnings: Vec<String>,
+}
+
+impl Resolver {
+    /// A resolver.
+    pub fn new(config: ResolverConfig) -> Self {
+        Resolver { config: Arc::new(config), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// Resolves, fetches and unpacks in a process of its own.
+    pub async fn resolve(&self, request: &Request) -> Result<Resolved, PackageError> {
+        let Ok(_turn) = self.turns.acquire().await else { return Err(PackageError::TimedOut) };
+        let failed =
+            |error: std::io::Error| PackageError::Failed(format!("no package process can be started: {error}"));
+        let order = Order::new(&self.config, request).await?;
+        let [program, words @ ..] = &self.config.command[..] else {
+            return Err(PackageError::Failed("there is no command for package processes".into()));
+        };
+        let mut child = tokio::process::Command::new(program)
+            .args(words)
+            .env_clear()
+            .envs(process::environment())
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(PackageError::Failed("a package process without its pipes".into()));
+        };
+        let talk = async {
+            let mut order = serde_json::to_vec(&order).map_err(std::io::Error::other)?;
+            order.push(b'\n');
+            stdin.write_all(&order).await?;
+            stdin.flush().await?;
+            let mut answer = Vec::new();
+            let most = (wheel::MOST_BYTES + wheel::MOST_FILES * 600 + MOST_ANSWER) as u64;
+            stdout.take(most).read_to_end(&mut answer).await?;
+            Ok(answer)
+        };
+        // Held open until the answer is there: its end tells the process that nobody waits any more.
+        let answer = tokio::time::timeout(WITHIN, talk).await.map_err(|_| PackageError::TimedOut)?.map_err(failed)?;
+        drop(stdin);
+        let split = answer.iter().position(|byte| *byte == b'\n');
+        let (head, files) = answer.split_at(split.map_or(answer.len(), |at| at + 1));
+        let broken = |why: String| PackageError::Failed(format!("the package process ended without an answer: {why}"));
+        let answer: Result<Answer, PackageError> =
+            serde_json::from_slice(head).map_err(|error| broken(error.to_string()))?;
+        let answer = answer?;
+        let files = Bundle::from_bytes(files).map_err(|error| PackageError::BadWheel(error.to_string()))?;
+        Ok(Resolved { files, locked: answer.locked, warnings: answer.warnings })
+    }
+}
+
+/// The files with the code objects of their modules, so that no run compiles them. A module that does not compile (some
+/// packages carry examples for other versions) stays as it is.
+pub async fn compiled(pool: &Pool, files: &Bundle) -> Result<Bundle, PackageError> {
+    let failed = |why: String| PackageError::Failed(format!("the packages cannot be compiled: {why}"));
+    let jobs = compile_jobs(files).map_err(|error| failed(error.to_string()))?;
+    let mut code: BTreeMap<String, Bytes> = BTreeMap::new();
+    let runs: Result<Vec<_>, _> = jobs.into_iter().map(|job| pool.run(job)).collect();
+    for run in runs.map_err(|error| failed(error.to_string()))? {
+        let (report, _, _) = run.finish().await;
+        let (Outcome::Succeeded, Some(result)) = (report.outcome, &report.result) else {
+            let why = report.error.map(|error| error.message).unwrap_or_default();
+            return Err(failed(format!("{} {why}", report.outcome.as_str())));
+        };
+        let made: BTreeMap<String, String> =
+            serde_json::from_str(result.get()).map_err(|error| failed(error.to_string()))?;
+        for (path, text) in made {
+            let content = BASE64_STANDARD.decode(text).map_err(|error| failed(error.to_string()))?;
+            code.insert(path, content.into());
+        }
+    }
+    let sources = files.iter().filter(|(path, _)| !code.contains_key(*path));
+    let made = code.iter().map(|(path, content)| (path.as_str(), &content[..]));
+    let all: Vec<(&str, &[u8])> = sources.chain(made).collect();
+    Bundle::of_files(&all).map_err(|error| failed(error.to_string()))
+}
+
+/// What compiles the modules of a set, some at a time.
+fn compile_jobs(files: &Bundle) -> Result<Vec<Job>, BundleError> {
+    let mut some: Vec<(&str, &[u8])> = Vec::new();
+    let (mut jobs, mut bytes) = (Vec::new(), 0);
+    let is_module = |(path, content): &(&str, &[u8])| path.ends_with(".py") && content.len() <= TOGETHER;
+    for (path, content) in files.iter().filter(is_module) {
+        if bytes + content.len() > TOGETHER && !some.is_empty() {
+            jobs.push(compile_job(&std::mem::take(&mut some))?);
+            bytes = 0;
+        }
+        bytes += content.len();
+        some.push((path, content));
+    }
+    if !some.is_empty() {
+        jobs.push(compile_job(&some)?);
+    }
+    Ok(jobs)
+}
+
+fn compile_job(modules: &[(&str, &[u8])]) -> Result<Job, BundleError> {
+    let named: Vec<(String, &[u8])> =
+        modules.iter().map(|(path, content)| (format!("source/{path}"), *content)).collect();
+    let mut files: Vec<(&str, &[u8])> = named.iter().map(|(path, content)| (path.as_str(), *content)).collect();
+    files.push(("compile.py", COMPILE));
+    let paths: Vec<&str> = modules.iter().map(|(path, _)| *path).collect();
+    Ok(Job {
+        bundle: Arc::new(Bundle::of_files(&files)?),
+        packages: None,
+        path: "compile.py".into(),
+        code: None,
+        name: "compile".into(),
+        entry: Some("run".into()),
+        args: json!({ "paths": paths }).to_string(),
+        text_args: Vec::new(),
+        argv: Vec::new(),
+        env: Vec::new(),
+        context: "{}".into(),
+        result_kind: ResultKind::Json,
+        limits: Limits { wall: Duration::from_secs(60), result: (MAX_SOURCE * 12) as u32, ..Limits::default() },
+        on_lost: OnLost::Retry,
+    })
+}
+
+/// What can be imported from a set of files, by its first name.
+pub fn modules(files: &Bundle) -> Vec<String> {
+    let first = |path: &str| {
+        let name = match path.split_once('/') {
+            Some((directory, _)) => directory,
+            None => path.strip_suffix(".py")?,
+        };
+        (!name.contains('.') && !name.starts_with("__")).then(|| name.to_owned())
+    };
+    files.iter().filter_map(|(path, _)| first(path)).collect::<BTreeSet<_>>().into_iter().collect()
+}

@@ -1,0 +1,318 @@
+//! Unpacks wheels: what an archive from the index says about itself is believed in nothing.
+//!
+//! The format is PyPA's binary distribution format (PEP 427, wheel version 1). Refused: paths that are absolute, leave the
+//! package or are there twice, links and devices, machine code, `.pth` files (which run code when Python starts
+//! elsewhere), content that RECORD does not name or names with another digest, and archives that are too large, too many
+//! or too well compressed to be packages.
+
+use super::PackageError;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashSet};
+use std::io::{Cursor, Read};
+use zip::ZipArchive;
+
+/// Most bytes of a wheel.
+pub(super) const LARGEST: usize = 64 << 20;
+/// Most bytes of one file in it.
+const LARGEST_FILE: u64 = 32 << 20;
+/// Most files of all packages of a script.
+pub(super) const MOST_FILES: usize = 12_000;
+/// Most bytes of all files of all packages of a script.
+pub(super) const MOST_BYTES: usize = 128 << 20;
+/// How many times larger than the archive its content may be, beyond a megabyte.
+const RATIO: u64 = 50;
+/// Longest path.
+const LONGEST: usize = 500;
+/// Endings of files that hold machine code.
+const MACHINE_CODE: [&str; 6] = ["so", "pyd", "dylib", "dll", "a", "o"];
+
+/// The files of a set of packages, by their paths below `/packages`.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
+
+/// Adds the files of a wheel to those of others. What two packages both bring stays as the first brought it: what is
+/// different about it is returned, for a warning.
+pub(super) fn unpack(
+    name: &str,
+    version: &str,
+    archive: &[u8],
+    files: &mut Files,
+) -> Result<Vec<String>, PackageError> {
+    let bad = |why: String| PackageError::BadWheel(format!("{name} {version}: {why}"));
+    let content = read(archive).map_err(bad)?;
+    let info = info_directory(&content, name, version).map_err(bad)?;
+    check_record(&content, &info).map_err(bad)?;
+    let data = format!("{}.data/", info.trim_end_matches(".dist-info"));
+    let mut twice = Vec::new();
+    for (path, bytes) in content {
+        let path = match path.strip_prefix(&data) {
+            None => path,
+            // Scripts, headers and data belong elsewhere on a computer; a sandbox has no elsewhere.
+            Some(rest) => match rest.strip_prefix("purelib/").or_else(|| rest.strip_prefix("platlib/")) {
+                Some(rest) => rest.to_owned(),
+                None => continue,
+            },
+        };
+        match files.get(&path) {
+            Some(same) if *same == bytes => {}
+            Some(_) => twice.push(path),
+            None => {
+                files.insert(path, bytes);
+            }
+        }
+    }
+    if files.len() > MOST_FILES {
+        return Err(bad(format!("with it the script's packages have more than {MOST_FILES} files")));
+    }
+    if files.values().map(Vec::len).sum::<usize>() > MOST_BYTES {
+        return Err(bad(format!("with it the script's packages have more than {MOST_BYTES} bytes")));
+    }
+    Ok(twice)
+}
+
+fn read(archive: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut zip = ZipArchive::new(Cursor::new(archive)).map_err(|error| format!("it is no zip archive: {error}"))?;
+    if zip.len() > MOST_FILES {
+        return Err(format!("it has {} files; at most {MOST_FILES} are taken", zip.len()));
+    }
+    let most = archive.len() as u64 * RATIO + (1 << 20);
+    let mut left = most.min(MOST_BYTES as u64);
+    let mut seen = HashSet::new();
+    let mut files = Vec::new();
+    for at in 0..zip.len() {
+        let mut entry = zip.by_index(at).map_err(|error| format!("it cannot be read: {error}"))?;
+        let path = std::str::from_utf8(entry.name_raw()).map_err(|_| "it holds a name that is not UTF-8")?.to_owned();
+        let shown: String = path.chars().take(80).collect();
+        check_path(&path).map_err(|why| format!("{shown:?} {why}"))?;
+        // The high half of a Unix entry's attributes is its mode: a plain file, a directory, or not said.
+        let kind = entry.unix_mode().unwrap_or_default() & 0o170_000;
+        if entry.is_symlink() || !matches!(kind, 0 | 0o100_000 | 0o040_000) {
+            return Err(format!("{shown:?} is no plain file: links and devices are not taken"));
+        }
+        if !seen.insert(path.to_lowercase()) {
+            return Err(format!("{shown:?} is there twice, or differs from another in case only"));
+        }
+        if entry.is_dir() {
+            continue;
+        }
+        let mut bytes = Vec::new();
+        // What an entry says about its size is not asked: reading ends where the bound is.
+        let bound = left.min(LARGEST_FILE) + 1;
+        entry.by_ref().take(bound).read_to_end(&mut bytes).map_err(|error| format!("{shown:?} is damaged: {error}"))?;
+        if bytes.len() as u64 == bound {
+            return Err(format!("{shown:?} is too large, or the archive holds too much for its size"));
+        }
+        left -= bytes.len() as u64;
+        files.push((path, bytes));
+    }
+    Ok(files)
+}
+
+fn check_path(path: &str) -> Result<(), &'static str> {
+    if path.len() > LONGEST {
+        return Err("is too long a path");
+    }
+    if path.starts_with('/') || path.contains(['\\', ':', '\0']) || path.chars().any(char::is_control) {
+        return Err("is no path inside a package");
+    }
+    let plain = path.strip_suffix('/').unwrap_or(path);
+    if plain.split('/').any(|name| name.is_empty() || name == "." || name == ".." || name.len() > 255) {
+        return Err("is no path inside a package");
+    }
+    let ending = plain.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    if MACHINE_CODE.contains(&ending.as_str()) || plain.contains(".so.") {
+        return Err("is machine code, which no sandbox can load");
+    }
+    if ending == "pth" && !plain.contains('/') {
+        return Err("would run code whenever Python starts: .pth files are not taken");
+    }
+    Ok(())
+}
+
+/// The name of the one `.dist-info` directory, which must be of the package that was asked for.
+fn info_directory(files: &[(String, Vec<u8>)], name: &str, version: &str) -> Result<String, String> {
+    let directories: HashSet<&str> = files
+        .iter()
+        .filter_map(|(path, _)| path.split_once('/'))
+        .map(|(first, _)| first)
+        .filter(|first| first.ends_with(".dist-info"))
+        .collect();
+    let mut directories = directories.into_iter();
+    let (Some(info), None) = (directories.next(), directories.next()) else {
+        return Err("it has not exactly one .dist-info directory".into());
+    };
+    let file = |wanted: &str| {
+        let path = format!("{info}/{wanted}");
+        let found = files.iter().find(|(path_of, _)| *path_of == path);
+        found.map(|(_, bytes)| String::from_utf8_lossy(bytes)).ok_or_else(|| format!("it has no {wanted}"))
+    };
+    let field = |text: &str, field: &str| -> Option<String> {
+        let head = text.lines().take_while(|line| !line.is_empty());
+        let mut values =
+            head.filter_map(|line| line.split_once(':')).filter(|(key, _)| key.eq_ignore_ascii_case(field));
+        values.next().map(|(_, value)| value.trim().to_owned())
+    };
+    let format = field(&file("WHEEL")?, "Wheel-Version").unwrap_or_default();
+    if !format.starts_with("1.") {
+        return Err(format!("it is a wheel of version {format:?}; version 1 is known"));
+    }
+    let metadata = file("METADATA")?;
+    let (named, versioned) = (field(&metadata, "Name").unwrap_or_default(), field(&metadata, "Version"));
+    if normalised(&named) != normalised(name) {
+        return Err(format!("it says that it is {named:?}"));
+    }
+    let same = |one: &str, other: &str| {
+        use pep508_rs::pep440_rs::Version;
+        use std::str::FromStr;
+        one == other || matches!((Version::from_str(one), Version::from_str(other)), (Ok(a), Ok(b)) if a == b)
+    };
+    match versioned {
+        Some(said) if same(&said, version) => Ok(info.to_owned()),
+        said => Err(format!("it says that it is version {:?}", said.unwrap_or_default())),
+    }
+}
+
+/// A name as indexes compare it (PEP 503).
+fn normalised(name: &str) -> String {
+    let mut normal = String::new();
+    for c in name.chars() {
+        match c {
+            '-' | '_' | '.' if normal.ends_with('-') => {}
+            '-' | '_' | '.' => normal.push('-'),
+            c => normal.push(c.to_ascii_lowercase()),
+        }
+    }
+    normal
+}
+
+/// Checks every file against RECORD, which is a table of path, digest and size.
+fn check_record(files: &[(String, Vec<u8>)], info: &str) -> Result<(), String> {
+    let place = format!("{info}/RECORD");
+    let record = files.iter().find(|(path, _)| *path == place).ok_or("it has no RECORD")?;
+    let mut digests = BTreeMap::new();
+    for row in csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&*record.1).records() {
+        let row = row.map_err(|error| format!("its RECORD cannot be read: {error}"))?;
+        let (Some(path), Some(digest)) = (row.get(0), row.get(1)) else {
+            return Err("its RECORD cannot be read".into());
+        };
+        digests.insert(path.to_owned(), digest.to_owned());
+    }
+    for (path, bytes) in files {
+        let in_info = path.strip_prefix(info).and_then(|rest| rest.strip_prefix('/'));
+        if matches!(in_info, Some("RECORD" | "RECORD.jws" | "RECORD.p7s")) {
+            continue;
+        }
+        let shown: String = path.chars().take(80).collect();
+        let said = digests.get(path).ok_or_else(|| format!("{shown:?} is not in its RECORD"))?;
+        let Some(digest) = said.strip_prefix("sha256=") else {
+            return Err(format!("its RECORD has no SHA-256 of {shown:?}"));
+        };
+        if BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(bytes)) != digest.trim_end_matches('=') {
+            return Err(format!("{shown:?} is not what its RECORD says"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    /// A wheel of `demo` 1.0 with these files beside what belongs to every wheel.
+    fn wheel(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut all: Vec<(String, Vec<u8>)> =
+            files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
+        all.push(("demo-1.0.dist-info/WHEEL".into(), b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\n".to_vec()));
+        all.push(("demo-1.0.dist-info/METADATA".into(), b"Name: Demo\nVersion: 1.0\n\nNo: more\n".to_vec()));
+        let record: String = all
+            .iter()
+            .map(|(path, bytes)| {
+                format!("{path},sha256={},{}\n", BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(bytes)), bytes.len())
+            })
+            .collect();
+        all.push(("demo-1.0.dist-info/RECORD".into(), record.into_bytes()));
+        zipped(&all)
+    }
+
+    fn zipped(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (path, bytes) in files {
+            zip.start_file(path.as_str(), SimpleFileOptions::default()).expect("begins");
+            zip.write_all(bytes).expect("writes");
+        }
+        zip.finish().expect("ends").into_inner()
+    }
+
+    fn refused(archive: &[u8]) -> String {
+        unpack("demo", "1.0", archive, &mut Files::new()).expect_err("refuses").to_string()
+    }
+
+    #[test]
+    fn a_wheel_is_unpacked() {
+        let mut files = Files::new();
+        let archive = wheel(&[
+            ("demo/__init__.py", b"x = 1"),
+            ("demo-1.0.data/purelib/more.py", b""),
+            ("demo-1.0.data/scripts/go", b""),
+        ]);
+        assert_eq!(unpack("demo", "1.0.0", &archive, &mut files).expect("unpacks"), Vec::<String>::new());
+        let paths: Vec<_> = files.keys().map(String::as_str).filter(|path| !path.contains("dist-info")).collect();
+        assert_eq!(paths, ["demo/__init__.py", "more.py"]);
+        let other = wheel(&[("demo/__init__.py", b"x = 2")]);
+        assert_eq!(
+            unpack("demo", "1.0", &other, &mut files).expect("unpacks"),
+            ["demo/__init__.py", "demo-1.0.dist-info/RECORD"]
+        );
+        assert_eq!(files["demo/__init__.py"], b"x = 1");
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_and_what_is_no_python_are_refused() {
+        for path in ["../x.py", "/x.py", "a/../../x.py", "a\\b.py", "C:x.py", "a//b.py", "./x.py", "a\nb.py"] {
+            assert!(refused(&wheel(&[(path, b"")])).contains("no path inside"), "{path}");
+        }
+        for path in ["demo/_x.cpython-314.so", "x.pyd", "libx.so.1", "x.DLL"] {
+            assert!(refused(&wheel(&[(path, b"")])).contains("machine code"), "{path}");
+        }
+        assert!(refused(&wheel(&[("demo.pth", b"import os")])).contains(".pth"));
+        assert!(refused(&wheel(&[("a.py", b""), ("A.py", b"")])).contains("twice"));
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.add_symlink("demo/link.py", "/etc/passwd", SimpleFileOptions::default()).expect("links");
+        assert!(refused(&zip.finish().expect("ends").into_inner()).contains("no plain file"));
+        assert!(refused(b"nothing").contains("no zip archive"));
+    }
+
+    #[test]
+    fn bombs_are_refused_before_they_are_unpacked() {
+        let zeros = vec![0; 33 << 20];
+        assert!(refused(&wheel(&[("demo/zeros.bin", &zeros)])).contains("too large"));
+        let many: Vec<(String, Vec<u8>)> = (0..MOST_FILES + 1).map(|n| (format!("f{n}"), Vec::new())).collect();
+        assert!(refused(&zipped(&many)).contains("files"));
+    }
+
+    #[test]
+    fn what_a_wheel_says_about_itself_must_be_true() {
+        let archive = wheel(&[("demo/__init__.py", b"x = 1")]);
+        let of = |name: &str, version: &str| unpack(name, version, &archive, &mut Files::new()).expect_err("refuses");
+        assert!(of("other", "1.0").to_string().contains("says that it is \"Demo\""));
+        assert!(of("demo", "2.0").to_string().contains("version \"1.0\""));
+        let mut zip = ZipArchive::new(Cursor::new(&archive)).expect("opens");
+        let mut files: Vec<(String, Vec<u8>)> = (0..zip.len())
+            .map(|at| {
+                let mut entry = zip.by_index(at).expect("is there");
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes).expect("reads");
+                (entry.name().expect("a name").into_owned(), bytes)
+            })
+            .collect();
+        files[0].1 = b"x = 2".to_vec();
+        assert!(refused(&zipped(&files)).contains("not what its RECORD says"));
+        files[0].0 = "demo/other.py".into();
+        assert!(refused(&zipped(&files)).contains("not in its RECORD"));
+        files.retain(|(path, _)| !path.ends_with("RECORD"));
+        assert!(refused(&zipped(&files)).contains("no RECORD"));
+    }
+}

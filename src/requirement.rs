@@ -1,0 +1,282 @@
+//! Packages that a script asks for, by name, extras, version and marker and nothing else, and those that it got.
+
+use pep508_rs::pep440_rs::{Version, VersionSpecifiers};
+use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, VerbatimUrl, VersionOrUrl};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+/// The version of Python in the sandbox.
+pub const PYTHON: &str = "3.14";
+/// The same with a micro version, for `requires-python`.
+const PYTHON_FULL: &str = "3.14.0";
+/// Most requirements of a script.
+const MOST: usize = 100;
+/// Most characters of one.
+const LONGEST: usize = 500;
+/// The file in a bundle that lists requirements.
+pub const REQUIREMENTS: &str = "requirements.txt";
+
+/// A requirement, as Python's packaging standard writes it (PEP 508), without an address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Requirement {
+    /// `requests[socks]>=2 ; python_version > "3"`
+    pub text: String,
+    /// The normalised name.
+    pub name: String,
+    /// Digests (SHA-256, hexadecimal) of the files that may be taken for it; none: any of the version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hashes: Vec<String>,
+}
+
+/// Everything that a script asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// In order, each once.
+    pub requirements: Vec<Requirement>,
+}
+
+/// A package in the version that was chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Locked {
+    /// The normalised name.
+    pub name: String,
+    /// The version.
+    pub version: String,
+}
+
+/// The packages that a version of a script got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packages {
+    /// What was asked for.
+    pub request: Request,
+    /// The blob of the files.
+    pub blob: String,
+    /// What was chosen.
+    pub locked: Vec<Locked>,
+    /// What can be imported, by its first name.
+    pub modules: Vec<String>,
+}
+
+/// A requirement that is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {why}")]
+pub struct BadRequirement {
+    /// `dependencies`, `requires-python` or `requirements.txt:3`.
+    pub place: String,
+    /// A sentence.
+    pub why: String,
+}
+
+impl Request {
+    /// What a script asks for in its metadata and in its bundle's `requirements.txt`. None: it asks for no packages.
+    pub fn of(
+        dependencies: &[String],
+        requires_python: Option<&str>,
+        file: Option<&[u8]>,
+    ) -> Result<Option<Self>, BadRequirement> {
+        if let Some(wanted) = requires_python {
+            check_python(wanted)?;
+        }
+        let bad = |place: &str| {
+            let place = place.to_owned();
+            move |why: String| BadRequirement { place, why }
+        };
+        let mut requirements = BTreeSet::new();
+        for text in dependencies {
+            requirements.insert(Requirement::parse(text).map_err(bad("dependencies"))?);
+        }
+        if let Some(content) = file {
+            for (line, text) in logical_lines(&String::from_utf8_lossy(content)) {
+                requirements.insert(Requirement::of_line(&text).map_err(bad(&format!("{REQUIREMENTS}:{line}")))?);
+            }
+        }
+        if requirements.len() > MOST {
+            return Err(bad("dependencies")(format!("there are {}; at most {MOST} are taken", requirements.len())));
+        }
+        let request = Request { requirements: requirements.into_iter().collect() };
+        Ok((!request.requirements.is_empty()).then_some(request))
+    }
+
+    /// Names, for people.
+    pub fn names(&self) -> String {
+        self.requirements.iter().map(|requirement| &*requirement.name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Requirement {
+    /// Reads one requirement. The error is a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let shown: String = text.chars().take(80).collect();
+        if text.chars().count() > LONGEST {
+            return Err(format!("{shown}… is too long: a requirement has at most {LONGEST} characters"));
+        }
+        if let Some(strange) = text.chars().find(|c| c.is_control() || matches!(c, '#' | '\\' | '$' | '`')) {
+            return Err(format!("{shown:?} holds {strange:?}, which no requirement has"));
+        }
+        let text = text.trim();
+        if text.starts_with('-') {
+            return Err(format!(
+                "{shown:?} is an option: the index and all else about it are the server's to choose; list names and versions"
+            ));
+        }
+        let has_address = text.contains("://") || text.contains(" @") || text.contains("git+");
+        let is_path = text.starts_with(['.', '/', '~']) || text.ends_with(".whl") || text.ends_with(".tar.gz");
+        if has_address || is_path {
+            return Err(format!(
+                "{shown:?} names a place: packages come from the server's index alone; write a name and a version, such as requests>=2"
+            ));
+        }
+        let parsed = pep508_rs::Requirement::<VerbatimUrl>::from_str(text)
+            .map_err(|error| format!("{shown:?} is no requirement: {}", first_line(&error.message.to_string())))?;
+        if let Some(VersionOrUrl::Url(_)) = parsed.version_or_url {
+            return Err(format!("{shown:?} names a place: packages come from the server's index alone"));
+        }
+        Ok(Requirement { name: parsed.name.to_string(), text: parsed.to_string(), hashes: Vec::new() })
+    }
+
+    /// Reads a line of a `requirements.txt`, which may end in `--hash=sha256:…`.
+    fn of_line(line: &str) -> Result<Self, String> {
+        let (text, options) = match line.find(" --") {
+            Some(at) => line.split_at(at),
+            None => (line, ""),
+        };
+        let mut hashes = Vec::new();
+        for option in options.split_whitespace() {
+            let digest = option.strip_prefix("--hash=sha256:");
+            let digest = digest.filter(|digest| digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()));
+            hashes.push(
+                digest.ok_or_else(|| format!("{option:?} is not taken: only --hash=sha256:… is"))?.to_lowercase(),
+            );
+        }
+        Ok(Requirement { hashes, ..Self::parse(text)? })
+    }
+}
+
+/// Lines with their numbers: without comments and empty ones, those that end in a backslash joined with the next.
+fn logical_lines(text: &str) -> Vec<(usize, String)> {
+    let mut lines = Vec::new();
+    let (mut joined, mut first) = (String::new(), None);
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let line = line.trim_end();
+        // A comment begins a line or stands after a space.
+        let content = if line.trim_start().starts_with('#') { "" } else { line.split(" #").next().unwrap_or_default() };
+        let (content, goes_on) = match content.strip_suffix('\\') {
+            Some(content) => (content, true),
+            None => (content, false),
+        };
+        let begun = *first.get_or_insert(number);
+        joined.push_str(content);
+        if !goes_on {
+            if !joined.trim().is_empty() {
+                lines.push((begun, joined.trim().to_owned()));
+            }
+            (joined, first) = (String::new(), None);
+        }
+    }
+    if !joined.trim().is_empty() {
+        lines.push((first.unwrap_or(1), joined.trim().to_owned()));
+    }
+    lines
+}
+
+fn check_python(wanted: &str) -> Result<(), BadRequirement> {
+    let bad = |why: String| BadRequirement { place: "requires-python".into(), why };
+    let shown: String = wanted.chars().take(80).collect();
+    let specifiers = VersionSpecifiers::from_str(wanted)
+        .map_err(|error| bad(format!("{shown:?} says no versions of Python: {}", first_line(&error.to_string()))))?;
+    let ours = Version::from_str(PYTHON_FULL).map_err(|error| bad(error.to_string()))?;
+    if specifiers.contains(&ours) {
+        Ok(())
+    } else {
+        Err(bad(format!("the script asks for Python {shown}; this server runs {PYTHON}")))
+    }
+}
+
+/// What markers are evaluated for: the interpreter in the sandbox. None only if the texts below are no versions.
+pub fn environment() -> Option<MarkerEnvironment> {
+    MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
+        implementation_name: "cpython",
+        implementation_version: PYTHON_FULL,
+        os_name: "posix",
+        platform_machine: "wasm32",
+        platform_python_implementation: "CPython",
+        platform_release: "0.0.0",
+        platform_system: "wasi",
+        platform_version: "0.0.0",
+        python_full_version: PYTHON_FULL,
+        python_version: PYTHON,
+        sys_platform: "wasi",
+    })
+    .ok()
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_are_names_extras_versions_and_markers() {
+        for (text, name) in [
+            ("requests", "requests"),
+            ("Requests[socks] >= 2.8, <3", "requests"),
+            ("ruamel.yaml==0.18.*", "ruamel-yaml"),
+            ("tomli>=2 ; python_version < '3.11'", "tomli"),
+            ("a~=1.0; extra == 'x' or sys_platform == \"wasi\"", "a"),
+        ] {
+            assert_eq!(Requirement::parse(text).expect(text).name, name);
+        }
+    }
+
+    #[test]
+    fn places_and_options_are_refused_with_a_sentence() {
+        for (text, says) in [
+            ("requests @ https://example.com/requests.whl", "names a place"),
+            ("git+https://example.com/x.git", "names a place"),
+            ("x@git+ssh://example.com/x", "names a place"),
+            ("./dist/x-1.0-py3-none-any.whl", "names a place"),
+            ("/srv/x", "names a place"),
+            ("file:///srv/x", "names a place"),
+            ("-e .", "is an option"),
+            ("--index-url https://example.com", "is an option"),
+            ("-r other.txt", "is an option"),
+            ("requests>=", "is no requirement"),
+            ("", "is no requirement"),
+            ("a b", "is no requirement"),
+            ("requests; os_nam == 'x'", "is no requirement"),
+            ("x\n--index-url y", "which no requirement has"),
+            ("${HOME}", "which no requirement has"),
+        ] {
+            let why = Requirement::parse(text).expect_err(text);
+            assert!(why.contains(says), "{text}: {why}");
+        }
+        assert!(Requirement::parse(&"n".repeat(501)).is_err());
+    }
+
+    #[test]
+    fn a_file_of_requirements_is_read_line_by_line() {
+        let digest = "a".repeat(64);
+        let text = format!(
+            "# what we need\n\nrequests>=2 # http\nidna==3.10 \\\n    --hash=sha256:{digest} \\\n    --hash=sha256:{digest}\n"
+        );
+        let lines = logical_lines(&text);
+        assert_eq!(lines.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [3, 4]);
+        let read = Requirement::of_line(&lines[1].1).expect("reads");
+        assert_eq!((read.name.as_str(), read.hashes.len()), ("idna", 2));
+        assert!(Requirement::of_line("idna --hash=md5:abc").is_err());
+        assert!(Requirement::of_line("idna --no-binary :all:").is_err());
+    }
+
+    #[test]
+    fn the_python_that_is_asked_for_must_be_this_one() {
+        assert_eq!(check_python(">=3.11"), Ok(()));
+        assert_eq!(check_python(">=3.9,<4"), Ok(()));
+        assert!(check_python("<3.14").expect_err("refuses").why.contains("this server runs 3.14"));
+        assert!(check_python("new").expect_err("refuses").why.contains("no versions"));
+        assert!(environment().is_some());
+    }
+}
