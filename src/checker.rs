@@ -119,6 +119,7 @@ impl Checker {
             env: Vec::new(),
             context: "{}".into(),
             result_kind: ResultKind::Json,
+            network: None,
             limits: Limits {
                 wall: Duration::from_secs(30),
                 // The code object of the largest source, in base64.

@@ -5,6 +5,7 @@ mod compile;
 mod doctor;
 mod events;
 mod import;
+mod network;
 mod packages;
 mod run;
 mod runs;
@@ -15,7 +16,7 @@ mod terminal;
 mod tokens;
 
 use clap::{Args, Parser, Subcommand};
-use cronbox_runtime::{CompiledInterpreter, PoolConfig, ProcessArgs, run_probe, sandbox_process};
+use cronbox_runtime::{CompiledInterpreter, PoolConfig, ProcessArgs, egress_process, run_probe, sandbox_process};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ const SANDBOX_PROCESS: &str = "sandbox-process";
 const SANDBOX_PROBE: &str = "sandbox-probe";
 /// The word after which it gets packages from their index.
 const PACKAGE_PROCESS: &str = "package-process";
+/// The word after which it becomes an egress process.
+const EGRESS_PROCESS: &str = "egress-process";
 
 /// Exit codes, the same for every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +102,9 @@ enum Command {
     /// Try one forbidden system call in a locked process; not for people
     #[command(name = SANDBOX_PROBE, hide = true)]
     SandboxProbe { name: String, parent: u32 },
+    /// What makes connections for scripts; not for people
+    #[command(name = EGRESS_PROCESS, hide = true)]
+    EgressProcess { parent: u32 },
     /// What gets packages; not for people
     #[command(name = PACKAGE_PROCESS, hide = true)]
     PackageProcess,
@@ -137,6 +143,13 @@ impl Cli {
             Command::SandboxProcess { words } => become_sandbox_process(&words).into(),
             // Its whole range of statuses is the probe's own.
             Command::SandboxProbe { name, parent } => std::process::exit(run_probe(&name, parent)),
+            Command::EgressProcess { parent } => match egress_process(parent) {
+                Ok(()) => Exit::Succeeded.into(),
+                Err(error) => {
+                    complain(&error.to_string());
+                    Exit::Failed.into()
+                }
+            },
             Command::PackageProcess => match crate::packages::package_process() {
                 Ok(()) => Exit::Succeeded.into(),
                 Err(error) => {

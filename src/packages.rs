@@ -243,6 +243,7 @@ fn compile_job(modules: &[(&str, &[u8])]) -> Result<Job, BundleError> {
         env: Vec::new(),
         context: "{}".into(),
         result_kind: ResultKind::Json,
+        network: None,
         limits: Limits { wall: Duration::from_secs(60), result: (MAX_SOURCE * 12) as u32, ..Limits::default() },
         on_lost: OnLost::Retry,
     })

@@ -170,8 +170,10 @@ fn the_library_wins_over_a_package_of_the_same_name_and_nothing_runs_by_itself()
         .with("sitecustomize.py", shadow)
         .with("usercustomize.py", shadow)
         .write(&wheels);
-    let source =
-        asking(&["demo"], "import json, os, socket, demo\ndef run(): return [json.__file__, hasattr(os, 'urandom'), demo.x]");
+    let source = asking(
+        &["demo"],
+        "import json, os, socket, demo\ndef run(): return [json.__file__, hasattr(os, 'urandom'), demo.x]",
+    );
     let (code, result, why) = said(&run(&folder, &source, &["--index", text(&wheels)]));
     assert_eq!((code, &*result), (Some(0), "[\"/python/json/__init__.py\",true,1]"), "{why}");
     // Another script sees nothing of it.

@@ -1,4 +1,4 @@
-//! Frames: what the node and a sandbox process say to each other over their socket pair.
+//! Frames: what the node and its processes say to one another over their socket pairs.
 //!
 //! A frame is a header of 16 bytes (length of the payload, kind, flags, two zero bytes, run) and at most 256 KiB of
 //! payload; numbers are little-endian. A larger value is sent in parts: every part but the last carries the flag
@@ -9,15 +9,16 @@
 
 mod link;
 
-pub(crate) use link::{Incoming, LinkError, Receiver, Sender, connect, pair};
+pub(crate) use link::{Incoming, LinkError, Receiver, Sender, connect, connect_locked, pair, pair_for_locked};
 
+use crate::egress::Policy;
 use crate::harden::Hardening;
 use crate::limits::Limits;
 use crate::outcome::{Mode, Outcome, Place, ResultKind, ScriptError, StreamUsage, Usage};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Changes with every change of this module that the other side would notice.
-pub(crate) const PROTOCOL: u32 = 3;
+pub(crate) const PROTOCOL: u32 = 4;
 /// Most bytes of one frame's payload.
 pub(crate) const MAX_PAYLOAD: usize = 256 << 10;
 /// Most bytes of a value that came in parts: the largest result, and room for what stands around it.
@@ -64,11 +65,47 @@ pub(crate) enum Kind {
     Drain = 13,
     /// `<` [`FilePart`]: a part of a file that the run leaves, before its end.
     File = 14,
+    /// `>` The socket of the link to the egress process.
+    Network = 15,
+
+    // Between node (`>`) and egress process (`<`); see `egress::messages`.
+    /// `>` How names are looked up and whom to believe.
+    Setup = 16,
+    /// `>` The socket of the link to a sandbox process, whose number stands in the place of the run's.
+    Attach = 17,
+    /// `>` What a run may do on the network.
+    Grant = 18,
+    /// `>` No more of it.
+    Revoke = 19,
+    /// `<` What it was used for.
+    Spent = 20,
+    /// `<` A sandbox process broke the rules of its link.
+    Offence = 21,
+
+    // Between sandbox process (`>`) and egress process (`<`), about a channel.
+    /// `>` A connection is wanted.
+    Open = 22,
+    /// `<` It is there.
+    Opened = 23,
+    /// `>` It goes on in TLS.
+    StartTls = 24,
+    /// `<` TLS was agreed upon.
+    Secured = 25,
+    /// Both ways: bytes.
+    Data = 26,
+    /// Both ways: so many bytes more may come.
+    Window = 27,
+    /// Both ways: no more bytes will come.
+    Shut = 28,
+    /// `<` There is no connection, or none any more, and why.
+    Failed = 29,
+    /// `>` Nobody wants it any more.
+    Close = 30,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Kind; 14] = [
+        const ALL: [Kind; 30] = [
             Kind::Hello,
             Kind::Load,
             Kind::Start,
@@ -83,6 +120,22 @@ impl Kind {
             Kind::Pong,
             Kind::Drain,
             Kind::File,
+            Kind::Network,
+            Kind::Setup,
+            Kind::Attach,
+            Kind::Grant,
+            Kind::Revoke,
+            Kind::Spent,
+            Kind::Offence,
+            Kind::Open,
+            Kind::Opened,
+            Kind::StartTls,
+            Kind::Secured,
+            Kind::Data,
+            Kind::Window,
+            Kind::Shut,
+            Kind::Failed,
+            Kind::Close,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -139,6 +192,17 @@ pub(crate) struct Start {
     pub(crate) context: String,
     pub(crate) result_kind: ResultKind,
     pub(crate) limits: Limits,
+    /// What it may say to the egress process, when it may use the network.
+    pub(crate) network: Option<NetworkPass>,
+}
+
+/// With what a run goes to the egress process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NetworkPass {
+    /// Known to the egress process, too.
+    pub(crate) token: [u8; 16],
+    /// What the egress process will decide by; here for refusals that come at once.
+    pub(crate) policy: Policy,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -336,6 +400,6 @@ mod tests {
             }
         }
         assert_eq!(Kind::from_byte(0), None);
-        assert_eq!(Kind::from_byte(15), None);
+        assert_eq!(Kind::from_byte(31), None);
     }
 }

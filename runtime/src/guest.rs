@@ -3,8 +3,11 @@
 use crate::budget::{Budget, Limiter};
 use crate::bundle::Bundle;
 use crate::clock::CoarseClock;
+use crate::egress::messages::{self, Failed, StartTls};
 use crate::files::{File, Files, FilesView, HasFiles, Packages};
 use crate::frame::{self, Call, Kind, RunNumber, Sender};
+pub use crate::network::Channel;
+use crate::network::RunNetwork;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,11 +41,13 @@ use self::cronbox::guest::host;
 const MAX_HANDLES: usize = 1_000;
 /// Most random bytes one call brings.
 const MAX_RANDOM: u64 = 64 << 10;
+/// Most things that are waited for at once: both directions of all the channels there can be.
+const MAX_INTERESTS: usize = 1_024;
+/// Most protocols of one TLS handshake, and the longest name of a server.
+const MAX_PROTOCOLS: usize = 32;
+const MAX_SERVER_NAME: usize = 255;
 /// Most bytes of one request to the node.
 const MAX_REQUEST: usize = 256 << 10;
-
-/// A connection by name. There are none: this version opens no channel.
-pub enum Channel {}
 
 /// A store's data: one guest's whole world.
 pub(crate) struct Guest {
@@ -51,6 +56,7 @@ pub(crate) struct Guest {
     files: Option<Files>,
     pub(crate) limiter: Limiter,
     door: Option<Door>,
+    network: Option<RunNetwork>,
     /// Fuel for the script itself, from the moment it is loaded.
     script_fuel: u64,
     /// Where its memory is, once the script has begun: the address of a byte in it.
@@ -105,6 +111,7 @@ pub(crate) struct Arrival<'a> {
     pub(crate) stdout: crate::output::Output,
     pub(crate) stderr: crate::output::Output,
     pub(crate) door: Door,
+    pub(crate) network: RunNetwork,
 }
 
 impl Guest {
@@ -118,6 +125,7 @@ impl Guest {
             files: None,
             limiter: Limiter { budget: Arc::new(Budget::new(memory)), tables_fixed: false },
             door: None,
+            network: None,
             script_fuel: 0,
             mark: None,
         }
@@ -145,12 +153,32 @@ impl Guest {
         let budget = self.limiter.budget.clone();
         self.files = Some(Files::new(arrival.bundle, arrival.packages, limits.files, budget, now));
         self.door = Some(arrival.door);
+        self.network = Some(arrival.network);
         self.script_fuel = limits.fuel;
+    }
+
+    /// Ends what the run still has open: what it wrote goes out, and nothing more.
+    pub(crate) fn leave_network(&self) {
+        if let Some(network) = &self.network {
+            network.close();
+        }
     }
 
     /// The files under `/output`, by their paths below it.
     pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
         self.files.as_ref().map(Files::kept).unwrap_or_default()
+    }
+
+    /// The positions of what is ready.
+    fn ready(&self, interests: &[host::Interest]) -> wasmtime::Result<Vec<u32>> {
+        let mut ready = Vec::new();
+        for (at, interest) in (0..).zip(interests) {
+            let (readable, writable) = self.table.get(&interest.channel)?.ready();
+            if readable && interest.readable || writable && interest.writable {
+                ready.push(at);
+            }
+        }
+        Ok(ready)
     }
 
     fn files(&mut self) -> FilesView<'_> {
@@ -169,19 +197,40 @@ impl WasiView for Guest {
 
 impl host::Host for Guest {
     async fn wait(&mut self, interests: Vec<host::Interest>, timeout: Option<u64>) -> wasmtime::Result<Vec<u32>> {
-        if !interests.is_empty() {
-            wasmtime::bail!("a channel that the guest does not have");
+        // A time further ahead than this clock reaches is for ever; the run's own wall clock ends it.
+        let until = timeout.and_then(|nanos| tokio::time::Instant::now().checked_add(Duration::from_nanos(nanos)));
+        if interests.len() > MAX_INTERESTS {
+            wasmtime::bail!("more interests than channels");
         }
-        match timeout {
-            // A time further ahead than this clock reaches is for ever; the run's own wall clock ends it.
-            Some(nanos) => match tokio::time::Instant::now().checked_add(Duration::from_nanos(nanos)) {
-                Some(_) if nanos == 0 => tokio::task::yield_now().await,
-                Some(until) => tokio::time::sleep_until(until).await,
-                None => std::future::pending().await,
-            },
-            None => std::future::pending().await,
+        let mut over = false;
+        loop {
+            let ready = self.ready(&interests)?;
+            if !ready.is_empty() || over {
+                return Ok(ready);
+            }
+            let changed = async {
+                match &self.network {
+                    Some(network) if !interests.is_empty() => network.changed().await,
+                    _ => std::future::pending().await,
+                }
+            };
+            match until {
+                Some(_) if timeout == Some(0) => {
+                    tokio::task::yield_now().await;
+                    over = true;
+                }
+                Some(until) => tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep_until(until) => over = true,
+                },
+                None => changed.await,
+            }
         }
-        Ok(Vec::new())
+    }
+
+    fn allowed(&mut self, name: String, port: u16) -> wasmtime::Result<Result<(), String>> {
+        let Some(network) = &self.network else { wasmtime::bail!("a guest without a run asked for the network") };
+        Ok(network.allowed(&name, port))
     }
 
     async fn call(&mut self, verb: String, request: String) -> wasmtime::Result<Result<String, String>> {
@@ -202,45 +251,81 @@ impl host::Host for Guest {
 
 impl host::HostChannel for Guest {
     fn open(&mut self, name: String, port: u16) -> wasmtime::Result<Result<Resource<Channel>, host::ChannelError>> {
-        Ok(Err(host::ChannelError::Denied(format!("{name}:{port} is not allowed for this script"))))
+        let Some(network) = &self.network else { wasmtime::bail!("a guest without a run asked for the network") };
+        match network.open(name, port) {
+            Ok(channel) => Ok(Ok(self.table.push(channel)?)),
+            Err(failed) => Ok(Err(failed.into())),
+        }
     }
 
-    fn established(&mut self, _: Resource<Channel>) -> wasmtime::Result<Result<bool, host::ChannelError>> {
-        wasmtime::bail!("a channel that the guest does not have")
+    fn established(&mut self, channel: Resource<Channel>) -> wasmtime::Result<Result<bool, host::ChannelError>> {
+        Ok(self.table.get(&channel)?.established().map_err(Into::into))
     }
 
     fn start_tls(
         &mut self,
-        _: Resource<Channel>,
-        _name: String,
-        _verify: bool,
-        _protocols: Vec<String>,
+        channel: Resource<Channel>,
+        name: String,
+        verify: bool,
+        protocols: Vec<String>,
     ) -> wasmtime::Result<Result<(), host::ChannelError>> {
-        wasmtime::bail!("a channel that the guest does not have")
+        // RFC 7301: a protocol's name has 1 to 255 bytes, and the list of all of them 65,535.
+        let fits = protocols.len() <= MAX_PROTOCOLS && protocols.iter().all(|name| (1..=255).contains(&name.len()));
+        if !fits || name.len() > MAX_SERVER_NAME {
+            let text = "a list of protocols, or a name, that TLS cannot have";
+            return Ok(Err(Failed::new(messages::Failure::Tls, text).into()));
+        }
+        Ok(self.table.get(&channel)?.start_tls(StartTls { name, verify, protocols }).map_err(Into::into))
     }
 
-    fn session(&mut self, _: Resource<Channel>) -> wasmtime::Result<Option<host::TlsSession>> {
-        wasmtime::bail!("a channel that the guest does not have")
+    fn session(&mut self, channel: Resource<Channel>) -> wasmtime::Result<Option<host::TlsSession>> {
+        Ok(self.table.get(&channel)?.session().map(|session| host::TlsSession {
+            version: session.version,
+            cipher: session.cipher,
+            protocol: session.protocol,
+            certificate: session.certificate,
+        }))
     }
 
     fn read(
         &mut self,
-        _: Resource<Channel>,
-        _max: u32,
+        channel: Resource<Channel>,
+        max: u32,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, host::ChannelError>> {
-        wasmtime::bail!("a channel that the guest does not have")
+        Ok(self.table.get(&channel)?.read(max as usize).map_err(Into::into))
     }
 
-    fn write(&mut self, _: Resource<Channel>, _bytes: Vec<u8>) -> wasmtime::Result<Result<u32, host::ChannelError>> {
-        wasmtime::bail!("a channel that the guest does not have")
+    fn write(
+        &mut self,
+        channel: Resource<Channel>,
+        bytes: Vec<u8>,
+    ) -> wasmtime::Result<Result<u32, host::ChannelError>> {
+        Ok(self.table.get(&channel)?.write(&bytes).map_err(Into::into))
     }
 
-    fn shutdown(&mut self, _: Resource<Channel>) -> wasmtime::Result<Result<(), host::ChannelError>> {
-        wasmtime::bail!("a channel that the guest does not have")
+    fn shutdown(&mut self, channel: Resource<Channel>) -> wasmtime::Result<Result<(), host::ChannelError>> {
+        Ok(self.table.get(&channel)?.shutdown().map_err(Into::into))
     }
 
-    fn drop(&mut self, _: Resource<Channel>) -> wasmtime::Result<()> {
+    fn drop(&mut self, channel: Resource<Channel>) -> wasmtime::Result<()> {
+        self.table.delete(channel)?;
         Ok(())
+    }
+}
+
+impl From<Failed> for host::ChannelError {
+    fn from(failed: Failed) -> Self {
+        let kind = match failed.failure {
+            messages::Failure::Denied => return host::ChannelError::Denied(failed.text),
+            messages::Failure::NoName => host::Failure::NoName,
+            messages::Failure::Refused => host::Failure::Refused,
+            messages::Failure::Unreachable => host::Failure::Unreachable,
+            messages::Failure::TimedOut => host::Failure::TimedOut,
+            messages::Failure::Reset => host::Failure::Reset,
+            messages::Failure::Tls => host::Failure::Tls,
+            messages::Failure::Certificate => host::Failure::Certificate,
+        };
+        host::ChannelError::Failed((kind, failed.text))
     }
 }
 

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 const NOBODY: u32 = 65_534;
 /// Descriptors a sandbox process may have: its socket, the interpreter, the poller, and one for each bundle.
 const MAX_DESCRIPTORS: u64 = 1_024;
+/// Descriptors the egress process may have: one for each connection.
+const MAX_CONNECTIONS: u64 = 16_384;
 /// How much nicer than its node a sandbox process is.
 const NICENESS: i32 = 5;
 /// The same for one that has nothing but busy runs.
@@ -82,6 +84,21 @@ pub(crate) fn step_back(hardening: &mut Hardening) {
 /// Gives up everything a sandbox process does not need. Call it after the interpreter is loaded, with one thread and no
 /// script yet. `data` is the most bytes of private memory that this process may ever have; `parent` the node's process.
 pub(crate) fn lock(hardening: &mut Hardening, data: u64, parent: u32) -> Result<(), Orphaned> {
+    lock_all_but_network(hardening, data, parent, MAX_DESCRIPTORS)?;
+    hardening.note("landlock", restrict_files_and_network());
+    hardening.note("seccomp", filter::install(filter::Role::Sandbox));
+    Ok(())
+}
+
+/// The same for the egress process, which may connect to other machines, and to nothing else.
+pub(crate) fn lock_egress(hardening: &mut Hardening, data: u64, parent: u32) -> Result<(), Orphaned> {
+    lock_all_but_network(hardening, data, parent, MAX_CONNECTIONS)?;
+    hardening.note("landlock", confine_files(&[], &[]));
+    hardening.note("seccomp", filter::install(filter::Role::Egress));
+    Ok(())
+}
+
+fn lock_all_but_network(hardening: &mut Hardening, data: u64, parent: u32, descriptors: u64) -> Result<(), Orphaned> {
     hardening.note("user", drop_user());
     hardening.note("capabilities", drop_capabilities());
     hardening.note("no_new_privs", rustix::thread::set_no_new_privs(true));
@@ -93,9 +110,7 @@ pub(crate) fn lock(hardening: &mut Hardening, data: u64, parent: u32) -> Result<
     if parent_now != parent {
         return Err(Orphaned);
     }
-    hardening.note("rlimits", limit_resources(data));
-    hardening.note("landlock", restrict_files_and_network());
-    hardening.note("seccomp", filter::install());
+    hardening.note("rlimits", limit_resources(data, descriptors));
     Ok(())
 }
 
@@ -128,12 +143,12 @@ fn drop_capabilities() -> Result<(), Errno> {
     rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
 }
 
-fn limit_resources(data: u64) -> Result<(), Errno> {
+fn limit_resources(data: u64, descriptors: u64) -> Result<(), Errno> {
     let limits = [
         (Resource::Core, 0),
         (Resource::Fsize, 0),
         (Resource::Nproc, 0),
-        (Resource::Nofile, MAX_DESCRIPTORS),
+        (Resource::Nofile, descriptors),
         (Resource::Memlock, 0),
         // Not RLIMIT_AS: the pool of sandboxes reserves terabytes of address space.
         (Resource::Data, data),

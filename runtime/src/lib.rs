@@ -3,6 +3,7 @@
 mod budget;
 mod bundle;
 mod clock;
+mod egress;
 mod engine;
 mod files;
 mod frame;
@@ -12,6 +13,7 @@ mod heap;
 mod interpreter;
 mod limits;
 pub mod machine;
+mod network;
 mod outcome;
 mod output;
 mod pool;
@@ -23,6 +25,10 @@ mod standing;
 mod turns;
 
 pub use bundle::{Bundle, BundleError, BundleHash};
+pub use egress::{
+    Caps, Ceiling, Destination, EgressError, HostError, HostPattern, HostUsage, Network, NetworkError, NetworkGrant,
+    Networks, Places, Policy, Scrubber, Scrubbing, Secret, SecretError, Secrets, egress_process,
+};
 pub use frame::Stream;
 pub use harden::{Hardening, Measure, Probe, ProbeResult, confine_files, probes, run_probe};
 pub use interpreter::{CompiledInterpreter, GUEST_FACTS, InterpreterError};
@@ -31,7 +37,7 @@ pub use limits::{
     MAX_SOURCE,
 };
 pub use outcome::{Mode, Outcome, Place, Report, ResultKind, ScriptError, StreamUsage, Usage};
-pub use pool::{Event, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};
+pub use pool::{EgressConfig, Event, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};
 pub use process::{ProcessArgs, ProcessError, sandbox_process};
 
 /// Names this build: both ends of a link must be the same, and so must the compiled interpreter.

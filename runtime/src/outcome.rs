@@ -1,5 +1,6 @@
 //! How a run ended: a closed set, never a string to be parsed.
 
+use crate::egress::HostUsage;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -149,6 +150,8 @@ pub struct Report {
     pub stdout: StreamUsage,
     /// What it wrote to standard error.
     pub stderr: StreamUsage,
+    /// What it did on the network, by host.
+    pub network: Vec<HostUsage>,
     /// How many attempts were lost with a sandbox process before this one.
     pub lost_attempts: u32,
 }
@@ -167,6 +170,7 @@ impl Report {
             usage: Usage::default(),
             stdout: StreamUsage::default(),
             stderr: StreamUsage::default(),
+            network: Vec::new(),
             lost_attempts: 0,
         }
     }

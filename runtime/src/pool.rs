@@ -7,21 +7,26 @@
 //! again; a run that was aboard two processes that died runs alone the third time.
 
 mod child;
+mod egress;
 mod job;
 mod process;
 mod run;
 mod watch;
 
+pub use egress::EgressConfig;
 pub use job::{Job, JobError, OnLost};
 pub use run::{Event, Run};
 
-use crate::frame::{self, Call, Hello, Incoming, Kind, Out, Reply, RunNumber, RunUsage, Stream};
+use crate::egress::NetworkGrant;
+use crate::egress::messages::{Offence, Spent};
+use crate::frame::{self, Call, Hello, Incoming, Kind, NetworkPass, Out, Reply, RunNumber, RunUsage, Stream};
 use crate::harden::{self, Hardening};
 use crate::interpreter::CompiledInterpreter;
 use crate::limits::MAX_ARGS;
 use crate::machine;
 use crate::outcome::{Outcome, Report};
 use child::{Children, Death};
+use egress::Egress;
 use job::check_args;
 use process::{Entry, Process, choose};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -54,6 +59,8 @@ pub struct PoolConfig {
     pub recycle_after: u64,
     /// Refuse to start when a measure of hardening is not in force.
     pub require_hardening: bool,
+    /// How connections are made for scripts.
+    pub egress: EgressConfig,
 }
 
 impl PoolConfig {
@@ -69,6 +76,7 @@ impl PoolConfig {
             memory_budget: machine::memory() / 2,
             recycle_after: 10_000,
             require_hardening: false,
+            egress: EgressConfig::default(),
         }
     }
 }
@@ -127,6 +135,17 @@ struct State {
     hardening: Option<Hardening>,
     interpreter_memory: u64,
     closing: bool,
+    egress: Option<Egress>,
+    last_egress: u64,
+    settling: HashMap<RunNumber, Settling>,
+}
+
+/// A run that has ended, and of which it is not known yet what it used of the network.
+struct Settling {
+    process: u64,
+    entry: Entry,
+    report: Report,
+    since: Instant,
 }
 
 impl Pool {
@@ -229,8 +248,14 @@ impl Pool {
         }
         loop {
             let changed = self.inner.changed.notified();
-            if self.lock().processes.is_empty() {
-                return;
+            {
+                let mut state = self.lock();
+                if state.processes.is_empty() && state.settling.is_empty() {
+                    if let Some(egress) = state.egress.take() {
+                        egress.kill.notify_one();
+                    }
+                    return;
+                }
             }
             changed.await;
         }
@@ -334,12 +359,122 @@ impl Pool {
             }
             let Some(entry) = state.queue.pop_front() else { return };
             state.admitted += entry.job.limits.memory;
+            let pass = entry.job.network.clone().map(|grant| self.grant(state, choice.process, entry.number, &grant));
             if let Some(process) = state.processes.get_mut(&choice.process) {
                 process.reserved = alone;
-                process.start(entry);
+                process.start(entry, pass);
                 process.favour();
             }
         }
+    }
+
+    /// Lets a run use the network: the egress process, which is started when there is none, is told what it may do there.
+    fn grant(&self, state: &mut State, process: u64, run: RunNumber, grant: &NetworkGrant) -> NetworkPass {
+        // A run that cannot be told of keeps its policy, and finds that nobody connects for it.
+        let nobody = NetworkPass { token: [0; 16], policy: grant.policy.clone() };
+        let Some(link) = state.processes.get(&process).map(|process| process.link.clone()) else { return nobody };
+        if state.egress.is_none() {
+            state.last_egress += 1;
+            match self.start_egress(state.last_egress) {
+                Ok(egress) => state.egress = Some(egress),
+                Err(error) => tracing::warn!(%error, "the egress process cannot be started"),
+            }
+        }
+        let Some(egress) = &mut state.egress else { return nobody };
+        egress.grant(process, &link, run, grant).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a run cannot be given a way to the egress process");
+            nobody
+        })
+    }
+
+    fn start_egress(&self, number: u64) -> io::Result<Egress> {
+        let weak = Arc::downgrade(&self.inner);
+        Egress::start(&self.inner.config.egress, &self.inner.children, number, |child, kill| {
+            tokio::spawn(async move {
+                let taking = weak.clone();
+                let take = move |incoming| match taking.upgrade() {
+                    Some(inner) => Pool { inner }.take_of_egress(number, incoming),
+                    None => Err("the pool is gone".to_owned()),
+                };
+                let death = child.live(kill, take).await;
+                if let Some(inner) = weak.upgrade() {
+                    Pool { inner }.egress_gone(number, &death);
+                }
+            });
+        })
+    }
+
+    /// Takes a frame from the egress process; an error is a reason to end it.
+    fn take_of_egress(&self, number: u64, incoming: Incoming) -> Result<(), String> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let egress = state.egress.as_mut().filter(|egress| egress.number == number).ok_or("it was replaced")?;
+        egress.heard = Instant::now();
+        let Incoming { kind, run, payload, .. } = incoming;
+        match kind {
+            Kind::Hello => {
+                let hello: Hello = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                if egress.hardening.is_some() || hello.protocol != frame::PROTOCOL || hello.build != crate::BUILD {
+                    return Err("it is not of this build".into());
+                }
+                let missing: Vec<_> = hello.hardening.missing().map(|measure| measure.name.clone()).collect();
+                if self.inner.config.require_hardening && !missing.is_empty() {
+                    return Err(format!("it lacks hardening that was required: {}", missing.join(", ")));
+                }
+                egress.hardening = Some(hello.hardening);
+            }
+            Kind::Pong => {}
+            Kind::Spent => {
+                let spent: Spent = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                // A run that started again elsewhere is not the one that this is about.
+                if state.settling.get(&run).is_some_and(|settling| settling.process == spent.link)
+                    && let Some(settling) = state.settling.remove(&run)
+                {
+                    settling.end(Some(egress::bounded(spent)));
+                    self.inner.changed.notify_waiters();
+                }
+            }
+            Kind::Offence => {
+                let offence: Offence = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                egress.detached(offence.link);
+                if let Some(process) = state.processes.get_mut(&offence.link) {
+                    tracing::warn!(process.pid, "a sandbox process broke the rules of its link: {}", offence.why);
+                    // Whoever is alone aboard has done it.
+                    let mut aboard = process.aboard.keys();
+                    if let (Some(run), None) = (aboard.next(), aboard.next()) {
+                        process.culprit.get_or_insert((*run, Outcome::Crashed));
+                    }
+                    process.kill.notify_one();
+                }
+            }
+            _ => return Err("a frame of the wrong direction".into()),
+        }
+        Ok(())
+    }
+
+    /// The egress process has ended: what runs had open is broken, and the next run that needs one starts another.
+    fn egress_gone(&self, number: u64, death: &Death) {
+        let mut state = self.lock();
+        if state.egress.as_ref().is_some_and(|egress| egress.number == number) {
+            if !state.closing {
+                egress::tell_of_death(death);
+            }
+            state.egress = None;
+            for (_, settling) in state.settling.drain() {
+                settling.end(None);
+            }
+        }
+        self.inner.changed.notify_waiters();
+    }
+
+    /// The measures in force in the egress process, when one is up.
+    pub fn egress_hardening(&self) -> Option<Hardening> {
+        self.lock().egress.as_ref().and_then(|egress| egress.hardening.clone())
+    }
+
+    /// The system's number of the egress process, when there is one.
+    pub fn egress_id(&self) -> Option<u32> {
+        self.lock().egress.as_ref().map(|egress| egress.pid)
     }
 
     /// One more process, if there may be one and none is on its way already.
@@ -405,13 +540,18 @@ impl Pool {
                 process.idle_since = now;
                 process.favour();
                 state.admitted -= aboard.entry.job.limits.memory;
-                aboard.entry.end(report);
+                match (&state.egress, &aboard.entry.job.network) {
+                    (Some(egress), Some(_)) => {
+                        egress.revoke(number, run);
+                        let settling = Settling { process: number, entry: aboard.entry, report, since: now };
+                        state.settling.insert(run, settling);
+                    }
+                    _ => aboard.entry.end(report),
+                }
                 self.recycle(state, number);
                 self.dispatch(state);
             }
-            Kind::Load | Kind::Start | Kind::Cancel | Kind::Credit | Kind::Reply | Kind::Ping | Kind::Drain => {
-                return Err("a frame of the wrong direction".into());
-            }
+            _ => return Err("a frame of the wrong direction".into()),
         }
         Ok(())
     }
@@ -431,6 +571,12 @@ impl Pool {
         let state = &mut *state;
         let Some(process) = state.processes.remove(&number) else { return };
         let alone = process.aboard.len() == 1;
+        if let Some(egress) = &mut state.egress {
+            egress.detached(number);
+            for (run, _) in process.aboard.iter().filter(|(_, aboard)| aboard.entry.job.network.is_some()) {
+                egress.revoke(number, *run);
+            }
+        }
         for (run, aboard) in process.aboard {
             let mut entry = aboard.entry;
             state.admitted -= entry.job.limits.memory;
@@ -509,13 +655,31 @@ impl Pool {
     }
 }
 
+impl Settling {
+    fn end(self, spent: Option<Spent>) {
+        let mut report = self.report;
+        match spent {
+            Some(spent) => {
+                report.network = spent.hosts;
+                report.notes.extend(spent.notes);
+            }
+            None => report.notes.push("what it used of the network is not known".into()),
+        }
+        self.entry.end(report);
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(watchdog) = lock(&self.watchdog).take() {
             watchdog.abort();
         }
-        for process in lock(&self.state).processes.values() {
+        let state = lock(&self.state);
+        for process in state.processes.values() {
             process.kill.notify_one();
+        }
+        if let Some(egress) = &state.egress {
+            egress.kill.notify_one();
         }
     }
 }

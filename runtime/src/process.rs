@@ -13,6 +13,7 @@ use crate::guest::{Arrival, Door};
 use crate::harden::{self, Hardening};
 use crate::heap;
 use crate::limits::{CEILING, Limits};
+use crate::network::{Network, RunNetwork};
 use crate::outcome::{Outcome, ResultKind, ScriptError};
 use crate::output::Output;
 use crate::prefault::Prefault;
@@ -122,6 +123,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             bundles: RefCell::default(),
             aboard: RefCell::default(),
             turns: Arc::default(),
+            network: Network::default(),
             draining: Cell::new(false),
             empty: Notify::new(),
         });
@@ -154,6 +156,7 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Spen
         context: "{}".into(),
         result_kind: ResultKind::Json,
         limits: Limits { memory: interpreter.memory().max(Limits::default().memory), ..Limits::default() },
+        network: None,
     };
     let bytes = Arc::new(Notify::new());
     let arrival = Arrival {
@@ -163,6 +166,7 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Spen
         stdout: Output::new(Stream::Stdout, 1 << 10, bytes.clone()),
         stderr: Output::new(Stream::Stderr, 1 << 10, bytes),
         door: Door::new(0, node.clone()),
+        network: RunNetwork::new(Network::default(), 0, None),
     };
     let (done, _, spent) = interpreter.prepare().await?.run(arrival, &Notify::new()).await;
     if done.outcome == Outcome::Succeeded {
@@ -199,6 +203,7 @@ struct Process {
     bundles: RefCell<HashMap<[u8; 32], Loaded>>,
     aboard: RefCell<HashMap<RunNumber, Rc<Aboard>>>,
     turns: Arc<Turns>,
+    network: Network,
     draining: Cell<bool>,
     empty: Notify,
 }
@@ -299,11 +304,13 @@ impl Process {
                     aboard.door.answer(reply);
                 }
             }
+            Kind::Network => {
+                let socket = descriptor.ok_or_else(|| wrong("a link without its socket"))?;
+                self.network.attach(socket)?;
+            }
             Kind::Ping => self.node.send(Kind::Pong, 0, &payload),
             Kind::Drain => self.draining.set(true),
-            Kind::Hello | Kind::Out | Kind::Usage | Kind::Call | Kind::Done | Kind::Pong | Kind::File => {
-                return Err(wrong("a frame of the wrong direction"));
-            }
+            _ => return Err(wrong("a frame of the wrong direction")),
         }
         Ok(())
     }
@@ -330,6 +337,7 @@ impl Process {
                     stdout: aboard.stdout.clone(),
                     stderr: aboard.stderr.clone(),
                     door: aboard.door.clone(),
+                    network: RunNetwork::new(self.network.clone(), run, start.network.clone()),
                 };
                 let running = std::pin::pin!(sandbox.run(arrival, &aboard.cancel));
                 let mut running = taking_turns(&self.turns, running, |busy| {
@@ -354,6 +362,7 @@ impl Process {
         aboard.stderr.add_credit(u64::MAX);
         self.send_output(run, &aboard);
         if let Some(spent) = &spent {
+            spent.leave_network();
             self.send_files(run, spent).await;
         }
         self.aboard.borrow_mut().remove(&run);

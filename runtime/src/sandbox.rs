@@ -42,6 +42,11 @@ impl Spent {
         self.store.data().mark
     }
 
+    /// Ends what the run still has open on the network.
+    pub(crate) fn leave_network(&self) {
+        self.store.data().leave_network();
+    }
+
     /// The files that the run leaves, by their paths below `/output`.
     pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
         self.store.data().kept()

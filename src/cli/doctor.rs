@@ -87,6 +87,7 @@ fn self_test(interpreter: CompiledInterpreter) -> Result<Value, String> {
             env: vec![("TMPDIR".into(), "/tmp".into())],
             context: "{}".into(),
             result_kind: ResultKind::Json,
+            network: None,
             limits: Limits::default(),
             on_lost: OnLost::Report,
         };

@@ -1,6 +1,7 @@
 //! `cronbox run`: one script, one sandbox, no server.
 
 use super::client::{Refusal, Server, ServerArgs, talk};
+use super::network::NetworkArgs;
 use super::packages::{PackageArgs, packages_for};
 use super::runs::{run_remote, save};
 use super::terminal::Sink;
@@ -13,12 +14,12 @@ use crate::limits::{self, Asked};
 use crate::metadata::{self, Metadata};
 use crate::quantity;
 use crate::requirement::Request;
-use crate::script::{Name, bad_env};
+use crate::script::{Name, Settings, bad_env};
 use bytes::Bytes;
 use clap::Args;
 use cronbox_runtime::{
-    Bundle, CEILING, Event, Job, JobError, LimitName, Limits, MAX_SOURCE, OnLost, Outcome, Pool, Report, ResultKind,
-    Run, Stream, StreamUsage,
+    Bundle, CEILING, Event, HostError, HostPattern, Job, JobError, LimitName, Limits, MAX_SOURCE, NetworkGrant, OnLost,
+    Outcome, Policy, Pool, Report, ResultKind, Run, Stream, StreamUsage,
 };
 use serde_json::{Map, Value, json};
 use std::io::Read;
@@ -78,6 +79,14 @@ pub(super) struct RunArgs {
     /// Run it on a server instead: this file, or when there is none, the server's script of that name
     #[arg(long)]
     remote: bool,
+    /// A host that the script may reach, beside those that its metadata asks for: NAME or NAME:PORT; repeatable
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "remote")]
+    allow_host: Vec<String>,
+    /// A host whose certificate need not prove its name; repeatable
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "remote")]
+    allow_unverified: Vec<String>,
+    #[command(flatten)]
+    network: NetworkArgs,
     /// Fetch nothing: packages are those that an earlier run brought
     #[arg(long, conflicts_with = "remote")]
     offline: bool,
@@ -163,6 +172,10 @@ impl RunArgs {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Refusal::unavailable)?;
         let (mut job, terms, request) = runtime.block_on(self.job())?;
+        let (egress, networks) = self.network.read().map_err(Refusal::usage)?;
+        if let Some(grant) = &mut job.network {
+            Arc::make_mut(grant).networks = networks;
+        }
         let interpreter = self.interpreter.open().map_err(Refusal::unavailable)?;
         let first_time = interpreter.compiled_now;
         let exit = runtime.block_on(async {
@@ -170,6 +183,7 @@ impl RunArgs {
             (config.processes, config.max_processes, config.ready) = (1, 1, 0);
             config.memory_budget = CEILING.memory;
             config.require_hardening = self.require_hardening;
+            config.egress = egress;
             let pool = Pool::start(config, Arc::new(interpreter)).await.map_err(Refusal::unavailable)?;
             if first_time {
                 for measure in pool.hardening().missing() {
@@ -245,10 +259,26 @@ impl RunArgs {
             argv: self.argv.clone(),
             env,
             result_kind,
+            network: self.grant(table)?.map(Arc::new),
             limits: terms.limits,
             on_lost: OnLost::Report,
         };
         Ok((job, terms, request))
+    }
+
+    /// What the script may reach: what the flags say, and what its metadata asks for. None: nothing.
+    fn grant(&self, table: &Settings) -> Result<Option<NetworkGrant>, Refusal> {
+        let read = |flag: &str, texts: &[String]| -> Result<Vec<HostPattern>, Refusal> {
+            let read = |text: &String| {
+                text.parse().map_err(|error: HostError| Refusal::usage(format!("{flag} {text}: {error}")))
+            };
+            texts.iter().map(read).collect()
+        };
+        let mut allow = read("--allow-host", &self.allow_host)?;
+        allow.extend(read("the script's metadata, allow:", &table.allow)?);
+        let unverified = read("--allow-unverified", &self.allow_unverified)?;
+        let grant = NetworkGrant { policy: Policy { allow }, unverified, ..NetworkGrant::default() };
+        Ok((!grant.policy.allow.is_empty()).then_some(grant))
     }
 
     /// The limits in force: flags, then what the script asks for itself, then the defaults. Whoever runs a script at

@@ -165,6 +165,7 @@ impl Worker {
             env,
             context: self.context(run),
             result_kind: spec.result,
+            network: None,
             limits: spec.limits,
             // A process that dies takes nothing with it, but a run that may start only once.
             on_lost: match spec.on_lost {

@@ -92,6 +92,7 @@ fn job(name: &str, source: &str) -> Job {
         env: Vec::new(),
         context: "{}".into(),
         result_kind: ResultKind::Json,
+        network: None,
         limits: Limits { wall: Duration::from_secs(600), ..Limits::default() },
         on_lost: OnLost::Report,
     }

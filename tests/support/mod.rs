@@ -77,6 +77,7 @@ pub fn job_named(file: &str, source: &[u8]) -> Job {
         env: vec![("HOME".into(), "/tmp".into()), ("TMPDIR".into(), "/tmp".into())],
         context: context(name, Limits::default().wall),
         result_kind: ResultKind::Json,
+        network: None,
         limits: Limits::default(),
         on_lost: OnLost::Retry,
     }

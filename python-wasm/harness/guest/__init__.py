@@ -13,7 +13,12 @@ What it exports to the host is `WitWorld.run`.
     errors      the harness's own exceptions
     host        the host's functions
     loop        asyncio
-    network, threads, processes, terminal, timezones
+    network     connections, and what stands on them:
+    sockets, waiting, tls
+                what is `_socket`, `select` and `_ssl` elsewhere
+    certificates
+                a certificate as `ssl` shows it
+    threads, processes, terminal, timezones
                 what the standard library does differently in a sandbox
     stdlib      the standard library in memory, and its finder
     missing     modules that WASI cannot have
@@ -47,20 +52,25 @@ def _install_library():
 
 _install_library()
 
-from . import network, processes, snapshot, streams, terminal, threads, timezones
+from . import network, processes, snapshot, sockets, streams, terminal, threads, timezones, tls, waiting
 
 
 def _adapt_library():
+    import _socket
+    import select
     import zoneinfo
 
+    sockets.install(_socket)
+    waiting.install(select)
+    sys.modules["_ssl"] = tls.module()
     zoneinfo.reset_tzpath(())
     _library.adapt("os", processes.adapt_os)
     _library.adapt("subprocess", processes.adapt_subprocess)
     _library.adapt("_thread", threads.adapt_thread)
     _library.adapt("threading", threads.adapt_threading)
     _library.adapt("concurrent.futures.thread", threads.adapt_concurrent_futures_thread)
-    _library.adapt("socket", network.adapt_socket)
-    _library.adapt("http.client", network.adapt_http_client)
+    _library.adapt("socket", sockets.adapt_socket)
+    _library.adapt("selectors", waiting.adapt_selectors)
     _library.adapt("urllib.request", network.adapt_urllib_request)
     _library.adapt("pdb", terminal.adapt_pdb)
     _library.adapt("zoneinfo._common", timezones.adapt_zoneinfo_common(_library))

@@ -29,7 +29,10 @@ class StateError(TypeError):
 
 
 class NetworkDenied(PermissionError):
-    """No grant covers this host and port."""
+    """No grant covers this host and port. The number is there for programs; the sentence stands alone."""
+
+    def __str__(self):
+        return self.strerror or super().__str__()
 
 
 ArgumentError.__name__ = "TypeError"

@@ -9,11 +9,38 @@ loaded = _host.loaded
 MARK = b"\0"
 """What `loaded` is given: a byte somewhere in memory."""
 
+Channel = _host.Channel
+Interest = _host.Interest
+
+
+def wait(interests, seconds):
+    """Sleeps until a channel is ready or the time is over (None: for ever). Returns the positions that are ready. The
+    sandbox's thread is free for other runs meanwhile."""
+    # Rounded up: a timer must be due when its sleep is over, or the loop would spin through the last fraction.
+    nanoseconds = None if seconds is None else min(int(seconds * 1e9) + 1, 2**63) if seconds > 0 else 0
+    return _host.wait(interests, nanoseconds)
+
 
 def sleep(seconds):
-    """Sleeps; for ever when `seconds` is None. The sandbox's thread is free for other runs meanwhile."""
-    # Rounded up: a timer must be due when its sleep is over, or the loop would spin through the last fraction.
-    _host.wait([], None if seconds is None else min(int(seconds * 1e9) + 1, 2**63))
+    """Sleeps; for ever when `seconds` is None."""
+    wait([], seconds)
+
+
+def failure(error):
+    """What an error of a channel says: the name of its kind (None: no grant covers it), and a sentence."""
+    if type(error.value) is _host.ChannelError_Denied:
+        return None, error.value.value
+    kind, text = error.value.value
+    return kind.name, text
+
+
+def refusal(name, port):
+    """Why no grant covers this name and port, as a sentence; None when one does."""
+    try:
+        _host.allowed(name, port)
+    except Err as error:
+        return error.value
+    return None
 
 
 def ask(verb):

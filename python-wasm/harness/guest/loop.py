@@ -1,36 +1,23 @@
-"""asyncio without sockets: a loop that sleeps in the host.
+"""asyncio: CPython's selector loop over the host's connections.
 
 CPython's loop wakes itself through a pair of sockets, which a sandbox has not and, with one thread and no signals, does
-not need: nothing can happen while the loop sleeps but that its time comes.
+not need: nothing can happen while the loop sleeps but that its time comes, or that a connection is ready.
 """
 
 from .kept import __builtins__
 
 import asyncio
-import errno
-import selectors
+import socket
 from asyncio import selector_events, unix_events
 
-from . import host, network, processes
-
-_NO_DESCRIPTORS = "a sandbox has no file descriptors to wait for: read files directly"
-
-
-class _Sleep(selectors._BaseSelectorImpl):
-    """The selector of a loop with nothing to select from."""
-
-    def select(self, timeout=None):
-        # No crossing to the host when callbacks are due already.
-        if timeout is None or timeout > 0:
-            host.sleep(timeout)
-        return []
+from . import network, processes, waiting
 
 
 class EventLoop(selector_events.BaseSelectorEventLoop):
     """The loop of `asyncio.run`."""
 
     def __init__(self, selector=None):
-        super().__init__(_Sleep())
+        super().__init__(waiting.PollSelector())
 
     def _make_self_pipe(self):
         pass
@@ -58,20 +45,22 @@ class EventLoop(selector_events.BaseSelectorEventLoop):
             future.set_result(result)
         return future
 
-    async def getaddrinfo(self, host, port, **kwargs):
-        raise network.denied(host, port)
-
-    async def create_connection(self, protocol_factory, host=None, port=None, **kwargs):
-        raise network.denied(host, port)
+    def _sock_connect_cb(self, fut, sock, address):
+        """Says why the connection was not made in the host's words; CPython knows but a number."""
+        error = sock.connection_failure() if isinstance(sock, socket.SocketType) and not fut.done() else None
+        if error is None:
+            super()._sock_connect_cb(fut, sock, address)
+        else:
+            fut.set_exception(error)
 
     async def create_datagram_endpoint(self, protocol_factory, local_addr=None, remote_addr=None, **kwargs):
-        raise network.denied(*remote_addr[:2]) if remote_addr else network.no_server()
+        raise network.no_datagrams() if remote_addr else network.no_server()
 
     async def create_server(self, *args, **kwargs):
         raise network.no_server()
 
     async def create_unix_connection(self, *args, **kwargs):
-        raise network.no_server()
+        raise network.no_datagrams()
 
     async def create_unix_server(self, *args, **kwargs):
         raise network.no_server()
@@ -83,16 +72,10 @@ class EventLoop(selector_events.BaseSelectorEventLoop):
         raise processes.refusal()
 
     async def connect_read_pipe(self, *args):
-        raise OSError(errno.ENOSYS, _NO_DESCRIPTORS)
+        raise network.no_descriptors()
 
     async def connect_write_pipe(self, *args):
-        raise OSError(errno.ENOSYS, _NO_DESCRIPTORS)
-
-    def _add_reader(self, *args):
-        raise OSError(errno.ENOSYS, _NO_DESCRIPTORS)
-
-    def _add_writer(self, *args):
-        raise OSError(errno.ENOSYS, _NO_DESCRIPTORS)
+        raise network.no_descriptors()
 
 
 def install():

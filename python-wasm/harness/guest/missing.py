@@ -1,7 +1,7 @@
 """Modules of the standard library that WASI cannot have, each with a sentence that says what to do instead.
 
 The table holds every name for which an import must end in a refusal, private accelerators included: the public module
-(`ssl`) is refused as a whole, so that the sentence is not hidden behind a failure deep inside it.
+(`ctypes`) is refused as a whole, so that the sentence is not hidden behind a failure deep inside it.
 """
 
 from .kept import __builtins__
@@ -14,7 +14,6 @@ _NO_PROCESSES = (
 _NO_INTERPRETERS = "a sandbox has one interpreter: call the functions one after another, or start several runs"
 _NO_TERMINAL = "a run has no terminal: print plain text, and read input from the run's arguments"
 _NO_SCREEN = "a run has no screen: return the data, or write a picture or HTML file"
-_NO_TLS = "TLS is done outside the sandbox: use urllib.request or http.client with an https address"
 _NO_ACCOUNTS = "a sandbox has no user accounts: the home directory is /tmp"
 _NO_SYSLOG = "a sandbox has no system log: print to stderr, or use logging"
 _NO_RESOURCE = "the limits of a run are set by the run (fuel, memory, timeout), not by the script"
@@ -54,8 +53,6 @@ REASONS = {
     "turtle": _NO_SCREEN,
     "turtledemo": _NO_SCREEN,
     "idlelib": _NO_SCREEN,
-    "ssl": _NO_TLS,
-    "_ssl": _NO_TLS,
     "pwd": _NO_ACCOUNTS,
     "grp": _NO_ACCOUNTS,
     "syslog": _NO_SYSLOG,

@@ -23,10 +23,10 @@ PRELOADED = (
     "abc argparse ast asyncio base64 bisect calendar codecs collections collections.abc colorsys concurrent.futures "
     "concurrent.futures.thread contextlib contextvars copy csv dataclasses datetime decimal difflib email.message "
     "email.parser enum fnmatch fractions functools glob gzip hashlib heapq hmac html html.parser http.client "
-    "importlib.resources inspect io ipaddress itertools json linecache locale logging math numbers operator os pathlib "
-    "pickle pprint queue random re secrets shutil socket sqlite3 statistics string struct subprocess tempfile textwrap "
-    "threading time tokenize traceback types typing unicodedata urllib.error urllib.parse urllib.request uuid warnings "
-    "weakref xml.etree.ElementTree zipfile zlib zoneinfo _strptime _pylong"
+    "importlib.resources inspect io ipaddress itertools json linecache locale logging math numbers operator os "
+    "pathlib pickle pprint queue random re secrets select selectors shutil socket sqlite3 ssl statistics string "
+    "struct subprocess tempfile textwrap threading time tokenize traceback types typing unicodedata urllib.error "
+    "urllib.parse urllib.request uuid warnings weakref xml.etree.ElementTree zipfile zlib zoneinfo _strptime _pylong"
 ).split()
 """What scripts import most. A preloaded module costs a run nothing and an import of it next to nothing; any other is
 unmarshalled when it is imported."""

@@ -155,7 +155,7 @@ def _is_import():
 
 def _importer():
     """The file whose import statement is being carried out. Modules of the library probe for modules that may be
-    missing (`_ssl`, `org.python.core`), and so do those of packages; only a script is told what to do about one."""
+    missing (`_hashlib`, `org.python.core`), and so do those of packages; only a script is told what to do about one."""
     frame = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith(_MACHINERY):
         frame = frame.f_back

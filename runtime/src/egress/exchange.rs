@@ -90,13 +90,14 @@ pub enum Part {
 }
 
 /// A secret and what it is granted for.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Secret {
     /// What people call it.
     pub name: String,
     /// What the script holds: a random token that stands nowhere by chance.
     pub placeholder: String,
     /// What the server is to get.
+    #[serde(with = "value_text")]
     pub value: Zeroizing<Vec<u8>>,
     /// The hosts that may get it.
     pub hosts: Vec<HostPattern>,
@@ -108,6 +109,23 @@ pub struct Secret {
     pub path_prefix: Option<String>,
     /// Also over connections without TLS, anywhere in the stream.
     pub in_clear: bool,
+}
+
+/// A value on its way to the egress process.
+mod value_text {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    use serde::{Deserialize, Deserializer, Serializer};
+    use zeroize::Zeroizing;
+
+    pub(super) fn serialize<S: Serializer>(value: &Zeroizing<Vec<u8>>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&Zeroizing::new(BASE64_STANDARD.encode(&**value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Zeroizing<Vec<u8>>, D::Error> {
+        let text = Zeroizing::new(String::deserialize(from)?);
+        let value = BASE64_STANDARD.decode(&*text).map_err(serde::de::Error::custom)?;
+        Ok(Zeroizing::new(value))
+    }
 }
 
 impl fmt::Debug for Secret {

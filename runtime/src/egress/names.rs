@@ -62,9 +62,7 @@ impl Names {
             Err(error) if error.is_no_records_found() || error.is_nx_domain() => {
                 Err(Failed::new(Failure::NoName, format!("{name} is not known: there is no such name")))
             }
-            Err(error) => {
-                Err(Failed::new(Failure::NoName, format!("{name} cannot be looked up: {error}")))
-            }
+            Err(error) => Err(Failed::new(Failure::NoName, format!("{name} cannot be looked up: {error}"))),
         }
     }
 }

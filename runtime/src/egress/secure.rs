@@ -28,7 +28,8 @@ impl Secure {
         let found = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(found.certs);
         for certificate in CertificateDer::pem_slice_iter(authorities.as_bytes()) {
-            let certificate = certificate.map_err(|error| format!("the file of authorities cannot be read: {error}"))?;
+            let certificate =
+                certificate.map_err(|error| format!("the file of authorities cannot be read: {error}"))?;
             roots.add(certificate).map_err(|error| format!("the file of authorities cannot be used: {error}"))?;
         }
         let builder = || {

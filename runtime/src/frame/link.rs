@@ -44,10 +44,25 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
 }
 
+/// The same for two processes that are locked already: neither end ever blocks.
+pub(crate) fn pair_for_locked() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
+}
+
 /// Both halves of a link over `socket`. `descriptors` says whether the other side may send any.
 pub(crate) fn connect(socket: OwnedFd, descriptors: bool) -> io::Result<(Sender, Receiver)> {
     let socket = StdUnixStream::from(socket);
     socket.set_nonblocking(true)?;
+    connect_nonblocking(socket, descriptors)
+}
+
+/// The same over the other end of [`pair_for_locked`], in a process that may change nothing about a socket any more.
+pub(crate) fn connect_locked(socket: OwnedFd) -> io::Result<(Sender, Receiver)> {
+    connect_nonblocking(StdUnixStream::from(socket), false)
+}
+
+fn connect_nonblocking(socket: StdUnixStream, descriptors: bool) -> io::Result<(Sender, Receiver)> {
     let socket = Arc::new(UnixStream::from_std(socket)?);
     let sender = Sender { socket: socket.clone(), queue: Arc::default(), filled: Arc::default() };
     let receiver = Receiver {
@@ -249,7 +264,8 @@ impl Receiver {
                     whole.into()
                 }
             };
-            let descriptor = if kind == Kind::Load { self.descriptors.pop_front() } else { None };
+            let has_one = matches!(kind, Kind::Load | Kind::Network | Kind::Attach);
+            let descriptor = if has_one { self.descriptors.pop_front() } else { None };
             return Ok(Some(Incoming { kind, run, payload, descriptor }));
         }
         Ok(None)

@@ -1,4 +1,4 @@
-//! The system calls of a locked sandbox process.
+//! The system calls of a locked process: a sandbox process's, and those that the egress process has beyond them.
 //!
 //! Two filters, of which the kernel obeys the stricter for each call: the first lets through what running a script
 //! needs and answers everything else with `EPERM`; the second ends the process at calls that only an attacker makes.
@@ -44,6 +44,28 @@ const ALLOWED: &[i64] = &[
     // Panic messages, to the node's log.
     libc::SYS_write,
 ];
+
+/// What connections need beyond that. Which families of addresses a socket may have is looked at apart.
+const CONNECTING: &[i64] = &[
+    libc::SYS_bind,
+    libc::SYS_connect,
+    libc::SYS_getpeername,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+    libc::SYS_readv,
+    libc::SYS_recvfrom,
+    libc::SYS_sendto,
+    libc::SYS_setsockopt,
+    libc::SYS_shutdown,
+    libc::SYS_writev,
+];
+
+/// Which process a filter is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Sandbox,
+    Egress,
+}
 
 /// Ends the process: nothing in it has a reason to call these.
 const DEADLY: &[i64] = &[
@@ -153,20 +175,21 @@ pub(super) enum FilterError {
 }
 
 /// Installs both filters on the only thread of this process.
-pub(super) fn install() -> Result<(), FilterError> {
+pub(super) fn install(role: Role) -> Result<(), FilterError> {
     // The order matters: the first would refuse the call that installs the second.
-    for program in [deadly()?, allowed()?] {
+    for program in [deadly(role)?, allowed(role)?] {
         seccompiler::apply_filter(&program)?;
     }
     Ok(())
 }
 
-fn deadly() -> Result<BpfProgram, FilterError> {
-    let rules = DEADLY.iter().map(|call| (*call, Vec::new())).collect();
+fn deadly(role: Role) -> Result<BpfProgram, FilterError> {
+    let connects = |call: &i64| role == Role::Egress && (CONNECTING.contains(call) || *call == libc::SYS_socket);
+    let rules = DEADLY.iter().filter(|call| !connects(call)).map(|call| (*call, Vec::new())).collect();
     compile(rules, SeccompAction::Allow, SeccompAction::KillProcess)
 }
 
-fn allowed() -> Result<BpfProgram, FilterError> {
+fn allowed(role: Role) -> Result<BpfProgram, FilterError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     // Memory, but none that could hold new machine code.
     let not_executable = || -> Result<_, FilterError> {
@@ -176,6 +199,11 @@ fn allowed() -> Result<BpfProgram, FilterError> {
     };
     rules.insert(libc::SYS_mmap, not_executable()?);
     rules.insert(libc::SYS_mprotect, not_executable()?);
+    if role == Role::Egress {
+        rules.extend(CONNECTING.iter().map(|call| (*call, Vec::new())));
+        // TCP, and UDP for name servers, of the two internet protocols; no other family, and nothing raw.
+        rules.insert(libc::SYS_socket, socket_rules()?);
+    }
     // The seals of a bundle are looked at, and nothing else of a descriptor.
     let seals = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::F_GET_SEALS as u64)?;
     rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![seals])?]);
@@ -184,6 +212,21 @@ fn allowed() -> Result<BpfProgram, FilterError> {
     let group = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own)?;
     rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![group])?]);
     compile(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
+}
+
+/// Which sockets may be made.
+fn socket_rules() -> Result<Vec<SeccompRule>, FilterError> {
+    /// The bits of a socket's type that are not flags such as `SOCK_NONBLOCK`.
+    const TYPE: u64 = 0xf;
+    let mut rules = Vec::new();
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        for kind in [libc::SOCK_STREAM, libc::SOCK_DGRAM] {
+            let is_family = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, family as u64)?;
+            let is_kind = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(TYPE), kind as u64)?;
+            rules.push(SeccompRule::new(vec![is_family, is_kind])?);
+        }
+    }
+    Ok(rules)
 }
 
 fn compile(
@@ -203,12 +246,15 @@ mod tests {
     fn no_call_is_both_allowed_and_deadly() {
         for call in ALLOWED {
             assert!(!DEADLY.contains(call), "{call}");
+            assert!(!CONNECTING.contains(call), "{call}");
         }
     }
 
     #[test]
     fn both_filters_compile() {
-        assert!(deadly().is_ok());
-        assert!(allowed().is_ok());
+        for role in [Role::Sandbox, Role::Egress] {
+            assert!(deadly(role).is_ok());
+            assert!(allowed(role).is_ok());
+        }
     }
 }

@@ -69,20 +69,29 @@ impl Children {
 
     /// Starts `command` with its link as standard input and the interpreter as standard output.
     pub(super) fn spawn(&self, command: &[OsString], memory_budget: u64, ready: usize) -> io::Result<Child> {
+        let args =
+            ProcessArgs { parent: std::process::id(), data: memory_budget.saturating_add(DATA_BESIDE_RUNS), ready };
+        self.spawn_with(command, &args.to_words(), Stdio::from(self.interpreter.file().try_clone()?))
+    }
+
+    /// Starts `command` as an egress process, with its link as standard input.
+    pub(super) fn spawn_egress(&self, command: &[OsString]) -> io::Result<Child> {
+        self.spawn_with(command, &[std::process::id().to_string()], Stdio::null())
+    }
+
+    fn spawn_with(&self, command: &[OsString], args: &[String], stdout: Stdio) -> io::Result<Child> {
         let [program, words @ ..] = command else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
         };
         let (ours, theirs) = frame::pair()?;
-        let args =
-            ProcessArgs { parent: std::process::id(), data: memory_budget.saturating_add(DATA_BESIDE_RUNS), ready };
         let mut command = Command::new(program);
         command
             .args(words)
-            .args(args.to_words())
+            .args(args)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(theirs))
-            .stdout(Stdio::from(self.interpreter.file().try_clone()?))
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         let (answer, answered) = std_mpsc::sync_channel(1);
@@ -171,7 +180,7 @@ async fn log(stderr: ChildStderr, pid: u32) -> String {
     let mut last = String::new();
     while let Ok(Some(line)) = lines.next_segment().await {
         last = String::from_utf8_lossy(&line).trim().chars().filter(|c| !c.is_control()).take(500).collect();
-        tracing::warn!(process.pid = pid, "sandbox process: {last}");
+        tracing::warn!(process.pid = pid, "{last}");
     }
     last
 }

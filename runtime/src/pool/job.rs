@@ -1,6 +1,7 @@
 //! What is asked of the pool, and the checks at both ends of it: arguments in, results out.
 
 use crate::bundle::Bundle;
+use crate::egress::NetworkGrant;
 use crate::limits::{LimitError, Limits, MAX_ARGS, MAX_JSON_DEPTH};
 use crate::outcome::ResultKind;
 use serde_json::value::RawValue;
@@ -46,6 +47,8 @@ pub struct Job {
     pub result_kind: ResultKind,
     /// What it may use.
     pub limits: Limits,
+    /// What it may do on the network; none: nothing.
+    pub network: Option<Arc<NetworkGrant>>,
     /// What happens when its process dies.
     pub on_lost: OnLost,
 }

@@ -3,7 +3,7 @@
 use super::job::{Job, check_result};
 use super::run::Event;
 use crate::bundle::{Bundle, BundleHash};
-use crate::frame::{self, Credit, Done, FilePart, Kind, Out, RunNumber, Start, Stream};
+use crate::frame::{self, Credit, Done, FilePart, Kind, NetworkPass, Out, RunNumber, Start, Stream};
 use crate::limits::{MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
 use crate::outcome::{Outcome, Place, Report, ScriptError, Usage};
 use crate::{engine, harden, output};
@@ -135,7 +135,7 @@ impl Process {
         self.link.send(Kind::Drain, 0, b"");
     }
 
-    pub(super) fn start(&mut self, entry: Entry) {
+    pub(super) fn start(&mut self, entry: Entry, network: Option<NetworkPass>) {
         if let Some(packages) = &entry.job.packages {
             self.load(packages, None);
         }
@@ -155,6 +155,7 @@ impl Process {
             context: job.context.clone(),
             result_kind: job.result_kind,
             limits: job.limits,
+            network,
         };
         self.link.send(Kind::Start, entry.number, &frame::to_json(&start));
         self.started += 1;
@@ -270,6 +271,7 @@ impl Aboard {
             usage,
             stdout: done.stdout,
             stderr: done.stderr,
+            network: Vec::new(),
             lost_attempts: self.entry.lost,
         };
         if report.outcome == Outcome::Succeeded {

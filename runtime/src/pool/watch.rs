@@ -1,8 +1,9 @@
 //! The watchdog: ends runs and processes that do not end by themselves, asks processes whether they are there, and lets
 //! surplus ones go.
 
+use super::egress::{Egress, SPENT_WITHIN};
 use super::process::Process;
-use super::{Inner, Pool};
+use super::{Inner, Pool, Settling};
 use crate::frame::{Kind, RunNumber};
 use crate::outcome::Outcome;
 use std::sync::Weak;
@@ -43,6 +44,17 @@ impl Pool {
         let mut state = self.lock();
         let usual = self.inner.config.processes.max(1);
         let mut surplus = state.processes.values().filter(|process| !process.draining).count().saturating_sub(usual);
+        if let Some(egress) = &mut state.egress {
+            egress.watch(now);
+        }
+        let late = |settling: &Settling| now.duration_since(settling.since) > SPENT_WITHIN;
+        let late: Vec<RunNumber> =
+            state.settling.iter().filter(|(_, settling)| late(settling)).map(|(run, _)| *run).collect();
+        for run in late {
+            if let Some(settling) = state.settling.remove(&run) {
+                settling.end(None);
+            }
+        }
         for process in state.processes.values_mut() {
             if let Some(culprit) = process.overdue(now) {
                 process.culprit.get_or_insert(culprit);
@@ -62,6 +74,21 @@ impl Pool {
                 surplus -= 1;
                 process.drain();
             }
+        }
+    }
+}
+
+impl Egress {
+    /// Asks whether it is there, and ends it when it is not.
+    fn watch(&mut self, now: Instant) {
+        let up = self.hardening.is_some();
+        let silent = now.duration_since(self.heard);
+        if up && silent > SILENT || !up && silent > START_WITHIN || self.link.queued() > MAX_QUEUED {
+            self.kill.notify_one();
+        }
+        if up && now.duration_since(self.pinged) >= PING_EVERY {
+            self.pinged = now;
+            self.link.send(Kind::Ping, 0, &[0; 8]);
         }
     }
 }

@@ -1,0 +1,369 @@
+//! A sandbox process's side of the network: channels of its runs, over one link to the egress process.
+//!
+//! Nothing here decides anything. A channel is a number, bytes that have come, and how many may be sent; the egress
+//! process opens it if the run's grant covers it.
+
+use crate::egress::messages::{
+    Failed, Failure, MAX_CHANNELS, Open, Session, StartTls, Token, WINDOW, read_window, window,
+};
+use crate::egress::{Destination, Policy};
+use crate::frame::{self, Incoming, Kind, NetworkPass, RunNumber};
+use bytes::{Buf, Bytes};
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Most bytes that one call takes or brings.
+const MAX_PIECE: usize = 256 << 10;
+
+/// The link to the egress process, when there is one. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Network {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    link: Option<frame::Sender>,
+    /// Which link it is: what one that was replaced still says is not heard.
+    generation: u64,
+    last: u64,
+    channels: HashMap<u64, Arc<Shared>>,
+}
+
+impl Network {
+    /// Takes the socket of a new link; channels of the one before it are broken.
+    pub(crate) fn attach(&self, socket: OwnedFd) -> std::io::Result<()> {
+        let (sender, mut receiver) = frame::connect_locked(socket)?;
+        let generation = {
+            let mut inner = self.lock();
+            inner.break_all();
+            inner.link = Some(sender.clone());
+            inner.generation += 1;
+            inner.generation
+        };
+        let this = self.clone();
+        tokio::task::spawn_local(async move {
+            let flushing = tokio::task::spawn_local(async move { sender.flush().await });
+            while let Ok(Some(incoming)) = receiver.next().await {
+                let inner = this.lock();
+                if inner.generation != generation {
+                    break;
+                }
+                // The egress process is believed: what it says wrong breaks the channel that it is about.
+                if let Some(channel) = inner.channels.get(&incoming.run) {
+                    channel.take(incoming);
+                }
+            }
+            flushing.abort();
+            let mut inner = this.lock();
+            if inner.generation == generation {
+                inner.link = None;
+                inner.break_all();
+            }
+        });
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+}
+
+impl Inner {
+    fn break_all(&mut self) {
+        for (_, channel) in self.channels.drain() {
+            channel.fail(Failed::new(Failure::Reset, "the process that makes connections has ended"));
+        }
+    }
+}
+
+/// A run's way to the network.
+pub(crate) struct RunNetwork {
+    network: Network,
+    run: RunNumber,
+    pass: Option<NetworkPass>,
+    /// Something has happened on one of its channels.
+    changed: Arc<Notify>,
+    open: Arc<Mutex<usize>>,
+}
+
+impl RunNetwork {
+    pub(crate) fn new(network: Network, run: RunNumber, pass: Option<NetworkPass>) -> Self {
+        RunNetwork { network, run, pass, changed: Arc::default(), open: Arc::default() }
+    }
+
+    /// Whether the run's grant covers a destination; the error is the sentence of the refusal.
+    pub(crate) fn allowed(&self, name: &str, port: u16) -> Result<(), String> {
+        let nothing = Policy::default();
+        let policy = self.pass.as_ref().map_or(&nothing, |pass| &pass.policy);
+        let destination = Destination::parse(name, port).map_err(|error| error.to_string())?;
+        policy.decide(&destination).map_err(|denied| denied.to_string())
+    }
+
+    /// Asks for a connection.
+    pub(crate) fn open(&self, name: String, port: u16) -> Result<Channel, Failed> {
+        let denied = |text: String| Failed::new(Failure::Denied, text);
+        self.allowed(&name, port).map_err(denied)?;
+        let Some(pass) = &self.pass else { return Err(denied("the run has no access to the network".into())) };
+        let token: Token = pass.token;
+        let mut inner = self.network.lock();
+        let Some(link) = inner.link.clone() else {
+            return Err(Failed::new(Failure::Reset, "the process that makes connections is not there"));
+        };
+        {
+            let mut open = lock(&self.open);
+            if *open >= MAX_CHANNELS {
+                return Err(denied(format!("a script has at most {MAX_CHANNELS} connections at once")));
+            }
+            *open += 1;
+        }
+        inner.last += 1;
+        let number = inner.last;
+        let shared = Arc::new(Shared { state: Mutex::new(State::new()), changed: self.changed.clone() });
+        inner.channels.insert(number, shared.clone());
+        link.send(Kind::Open, number, &frame::to_json(&Open { run: self.run, token, name, port }));
+        Ok(Channel { network: self.network.clone(), link, number, shared, open: self.open.clone() })
+    }
+
+    /// Drops all channels of the run: what was written goes out.
+    pub(crate) fn close(&self) {
+        let mut inner = self.network.lock();
+        let own = |channel: &Arc<Shared>| Arc::ptr_eq(&channel.changed, &self.changed);
+        let numbers: Vec<u64> =
+            inner.channels.iter().filter(|(_, channel)| own(channel)).map(|(number, _)| *number).collect();
+        for number in numbers {
+            if let (Some(channel), Some(link)) = (inner.channels.remove(&number), &inner.link) {
+                channel.fail(Failed::new(Failure::Reset, "the run has ended"));
+                link.send(Kind::Close, number, b"");
+            }
+        }
+    }
+
+    /// Returns when something may have happened on a channel of the run's.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+/// A connection of a run's.
+pub struct Channel {
+    network: Network,
+    link: frame::Sender,
+    number: u64,
+    shared: Arc<Shared>,
+    open: Arc<Mutex<usize>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Arc<Notify>,
+}
+
+struct State {
+    established: bool,
+    tls: bool,
+    session: Option<Session>,
+    incoming: VecDeque<Bytes>,
+    waiting: usize,
+    /// Bytes that were read and not reported yet.
+    unreported: u32,
+    ended: bool,
+    failed: Option<Failed>,
+    /// Bytes that may be sent.
+    room: usize,
+    shut: bool,
+}
+
+impl State {
+    fn new() -> Self {
+        State {
+            established: false,
+            tls: false,
+            session: None,
+            incoming: VecDeque::new(),
+            waiting: 0,
+            unreported: 0,
+            ended: false,
+            failed: None,
+            room: WINDOW as usize,
+            shut: false,
+        }
+    }
+}
+
+impl Channel {
+    /// Whether the connection is there, and a handshake that was begun is over.
+    pub(crate) fn established(&self) -> Result<bool, Failed> {
+        let state = self.state();
+        match &state.failed {
+            Some(failed) => Err(failed.clone()),
+            None => Ok(state.established),
+        }
+    }
+
+    /// Goes on in TLS.
+    pub(crate) fn start_tls(&self, wanted: StartTls) -> Result<(), Failed> {
+        let mut state = self.state();
+        if let Some(failed) = &state.failed {
+            return Err(failed.clone());
+        }
+        let wrong = |text: &str| Err(Failed::new(Failure::Tls, text));
+        if state.tls {
+            return wrong("TLS inside TLS is not possible: TLS is done outside the sandbox, once for a connection");
+        }
+        if !state.established || state.shut {
+            return wrong("TLS begins on a connection that is there");
+        }
+        if state.waiting > 0 {
+            return wrong("the other side sent something before TLS was started, which has not been read");
+        }
+        (state.established, state.tls) = (false, true);
+        drop(state);
+        self.link.send(Kind::StartTls, self.number, &frame::to_json(&wanted));
+        Ok(())
+    }
+
+    /// The TLS session, when there is one.
+    pub(crate) fn session(&self) -> Option<Session> {
+        self.state().session.clone()
+    }
+
+    /// What has come: none at the end of the stream.
+    pub(crate) fn read(&self, max: usize) -> Result<Option<Vec<u8>>, Failed> {
+        let mut state = self.state();
+        if state.waiting == 0 {
+            return match &state.failed {
+                Some(failed) => Err(failed.clone()),
+                None if state.ended => Ok(None),
+                None => Ok(Some(Vec::new())),
+            };
+        }
+        let wanted = max.min(MAX_PIECE).min(state.waiting);
+        let mut bytes = Vec::with_capacity(wanted);
+        while bytes.len() < wanted {
+            let Some(front) = state.incoming.front_mut() else { break };
+            let part = front.len().min(wanted - bytes.len());
+            bytes.extend_from_slice(&front[..part]);
+            front.advance(part);
+            if front.is_empty() {
+                state.incoming.pop_front();
+            }
+        }
+        state.waiting -= bytes.len();
+        // A piece is far below u32::MAX.
+        state.unreported += bytes.len() as u32;
+        if state.unreported >= WINDOW / 4 {
+            let taken = std::mem::take(&mut state.unreported);
+            self.link.send(Kind::Window, self.number, &window(taken));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// How many of the bytes were taken.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<u32, Failed> {
+        let mut state = self.state();
+        if let Some(failed) = &state.failed {
+            return Err(failed.clone());
+        }
+        if state.shut {
+            return Err(Failed::new(Failure::Reset, "the script has said that it writes no more"));
+        }
+        if !state.established {
+            return Ok(0);
+        }
+        let taken = bytes.len().min(state.room).min(MAX_PIECE);
+        if taken > 0 {
+            state.room -= taken;
+            self.link.send(Kind::Data, self.number, &bytes[..taken]);
+        }
+        // Bounded by MAX_PIECE.
+        Ok(taken as u32)
+    }
+
+    /// No more writing.
+    pub(crate) fn shutdown(&self) -> Result<(), Failed> {
+        let mut state = self.state();
+        if let Some(failed) = &state.failed {
+            return Err(failed.clone());
+        }
+        if !state.shut {
+            state.shut = true;
+            self.link.send(Kind::Shut, self.number, b"");
+        }
+        Ok(())
+    }
+
+    /// Whether it is worth while to read, and to write.
+    pub(crate) fn ready(&self) -> (bool, bool) {
+        let state = self.state();
+        if state.failed.is_some() {
+            return (true, true);
+        }
+        if !state.established {
+            return (false, false);
+        }
+        (state.waiting > 0 || state.ended, state.room > 0 || state.shut)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.shared.state)
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        // What was written goes out first: it is on the link before this.
+        self.link.send(Kind::Close, self.number, b"");
+        self.network.lock().channels.remove(&self.number);
+        *lock(&self.open) -= 1;
+    }
+}
+
+impl Shared {
+    fn take(&self, incoming: Incoming) {
+        let mut state = lock(&self.state);
+        let said = match incoming.kind {
+            Kind::Opened => {
+                state.established = true;
+                Ok(())
+            }
+            Kind::Secured => frame::from_json(incoming.kind, &incoming.payload).map(|session| {
+                state.session = Some(session);
+                state.established = true;
+            }),
+            Kind::Data => {
+                state.waiting += incoming.payload.len();
+                state.incoming.push_back(incoming.payload);
+                Ok(())
+            }
+            Kind::Window => read_window(&incoming.payload).map(|bytes| {
+                state.room = (state.room + bytes as usize).min(WINDOW as usize);
+            }),
+            Kind::Shut => {
+                state.ended = true;
+                Ok(())
+            }
+            Kind::Failed => frame::from_json(incoming.kind, &incoming.payload).map(|failed| {
+                state.failed = Some(failed);
+            }),
+            other => Err(frame::Malformed(other)),
+        };
+        if let Err(error) = said {
+            state.failed.get_or_insert(Failed::new(Failure::Reset, error.to_string()));
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    fn fail(&self, failed: Failed) {
+        lock(&self.state).failed.get_or_insert(failed);
+        self.changed.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code panics while it holds one of these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
