@@ -9,7 +9,7 @@ use crate::run::{LeftFile, Run, Status, Written};
 use crate::schedule::{self, Grace, Policies, Schedule};
 use crate::script::{Labels, Script, Settings, Version, Warning};
 use crate::trigger::{Fire, Trigger};
-use cronbox_runtime::Limits;
+use cronbox_runtime::{HostUsage, Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ pub struct ErrorBody {
 }
 
 /// What a run used.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct UsageBody {
     /// Units of fuel: about one per WebAssembly instruction.
     pub fuel: u64,
@@ -76,6 +76,10 @@ pub struct UsageBody {
     pub peak_memory_bytes: u64,
     /// Wall-clock time in the sandbox.
     pub wall_ms: f64,
+    /// What it did on the network, by host and port: `{host, connections, received_bytes, sent_bytes, ms}`.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub network: Vec<HostUsage>,
 }
 
 /// The limits in force.
@@ -263,6 +267,7 @@ impl RunBody {
                 fuel,
                 peak_memory_bytes: run.memory.unwrap_or_default(),
                 wall_ms: run.wall.map(millis).unwrap_or_default(),
+                network: run.network.clone(),
             }),
             limits: LimitsBody::from(&run.spec.limits),
             not_granted: Vec::new(),
@@ -783,11 +788,11 @@ impl From<&Token> for TokenBody {
 pub struct GrantBody {
     /// The script.
     pub script: String,
-    /// `limit`
+    /// `limit` or `host`.
     pub kind: String,
-    /// Which: `memory`.
+    /// Which: `memory`, `api.example.com`.
     pub name: String,
-    /// How much: bytes, units of fuel, milliseconds.
+    /// How much: bytes, units of fuel, milliseconds; of a host `verified` or `unverified`.
     pub value: String,
     /// Since when.
     pub created_at: String,

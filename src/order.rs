@@ -6,7 +6,7 @@ use crate::run::{Cause, RETRY_ON, Spec, Value, new_id};
 use crate::schedule::{Policies, Schedule};
 use crate::script::{Script, Settings, Version};
 use crate::store::runs::NewRun;
-use cronbox_runtime::Limits;
+use cronbox_runtime::{Ceiling, HostPattern, Limits, Policy};
 use std::time::Duration;
 
 /// Wall-clock time of runs that a schedule starts and that ask for none: nobody waits for them.
@@ -19,6 +19,8 @@ pub struct Rules {
     pub defaults: Limits,
     /// The largest limits.
     pub ceiling: Limits,
+    /// The hosts that can be granted at most.
+    pub hosts: Ceiling,
     /// The least memory a run can have, in bytes.
     pub interpreter_memory: u64,
     /// The zone of scripts that name none.
@@ -70,6 +72,19 @@ impl Rules {
         Limits { wall: SCHEDULED_WALL.max(self.defaults.wall).min(self.ceiling.wall), ..self.defaults }
     }
 
+    /// What of the hosts that somebody asks for is not granted, and why it cannot be where it cannot.
+    pub fn hosts_refused(&self, asked: &[HostPattern], granted: &[HostPattern]) -> Vec<NotGranted> {
+        let in_force = Policy::in_force(asked, granted, &self.hosts);
+        let possible = Policy::in_force(asked, asked, &self.hosts);
+        let refused = asked.iter().filter(|host| !in_force.covers(host));
+        let told = |host: &HostPattern| NotGranted {
+            what: "allow".into(),
+            asked: host.to_string(),
+            in_force: if possible.covers(host) { "not reachable" } else { "beyond what this server can grant" }.into(),
+        };
+        refused.map(told).collect()
+    }
+
     /// A run, its limits decided; and what of them was not granted.
     pub fn run(
         &self,
@@ -90,6 +105,9 @@ impl Rules {
             text_args: Vec::new(),
             argv: Vec::new(),
             env: settings.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            // Settings are checked before they are kept: a host that cannot be read is in none.
+            allow: settings.hosts().unwrap_or_default(),
+            allowed: Vec::new(),
             result: settings.result.unwrap_or_default(),
             limits,
             asked,

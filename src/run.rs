@@ -3,7 +3,7 @@
 use crate::clock::Time;
 use crate::limits::Asked;
 use crate::script::{Labels, OnLost, Retries};
-use cronbox_runtime::{Limits, Mode, Outcome, ResultKind, ScriptError};
+use cronbox_runtime::{HostPattern, HostUsage, Limits, Mode, Outcome, ResultKind, ScriptError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -202,6 +202,12 @@ pub struct Spec {
     /// The environment.
     #[serde(default)]
     pub env: Vec<(String, String)>,
+    /// The hosts it asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<HostPattern>,
+    /// Which of them it has whatever its script is granted: where source was sent along, and whoever sent it may grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<HostPattern>,
     /// What becomes of the result.
     pub result: ResultKind,
     /// The limits in force.
@@ -363,6 +369,8 @@ pub struct Run {
     pub memory: Option<u64>,
     /// Wall-clock time of the last attempt.
     pub wall: Option<Duration>,
+    /// What that used of the network, by host.
+    pub network: Vec<HostUsage>,
     /// Words to find it by.
     pub labels: Labels,
     /// What it wrote.
@@ -391,6 +399,8 @@ mod tests {
             text_args: Vec::new(),
             argv: Vec::new(),
             env: Vec::new(),
+            allow: Vec::new(),
+            allowed: Vec::new(),
             result: ResultKind::Json,
             limits: Limits::default(),
             asked: Asked::default(),

@@ -3,7 +3,7 @@
 use crate::clock::Time;
 use crate::quantity;
 use crate::requirement::Packages;
-use cronbox_runtime::{Mode, Outcome, ResultKind};
+use cronbox_runtime::{HostError, HostPattern, Mode, Outcome, ResultKind};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +13,8 @@ use std::time::Duration;
 pub const MAX_NAME: usize = 100;
 /// Most labels of a script or a run.
 pub const MAX_LABELS: usize = 32;
+/// Most hosts that a script asks for.
+const MAX_HOSTS: usize = 100;
 /// Longest key or value of a label, in characters.
 pub const MAX_LABEL: usize = 100;
 
@@ -380,6 +382,15 @@ impl Settings {
         }
     }
 
+    /// The hosts that it asks for. The error is a sentence.
+    pub fn hosts(&self) -> Result<Vec<HostPattern>, String> {
+        if self.allow.len() > MAX_HOSTS {
+            return Err(format!("a script asks for at most {MAX_HOSTS} hosts"));
+        }
+        let read = |text: &String| text.parse().map_err(|why: HostError| format!("{:?}: {why}", shortened(text)));
+        self.allow.iter().map(read).collect()
+    }
+
     /// What cannot be meant, as the setting's name and a sentence.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         let short = |text: &Option<String>, most: usize| text.as_ref().is_none_or(|text| text.chars().count() <= most);
@@ -404,6 +415,7 @@ impl Settings {
         {
             return Err(("env", "the environment has at most 100 variables and 64 KiB".into()));
         }
+        self.hosts().map_err(|why| ("allow", why))?;
         if self.concurrency == Some(0) {
             return Err(("concurrency", "a script that may not run at all is no use: at least 1".into()));
         }
@@ -421,6 +433,10 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 /// Whether a variable has a character that an environment cannot hold.

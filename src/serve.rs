@@ -25,7 +25,7 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use cronbox_runtime::{CompiledInterpreter, Limits, Pool, PoolConfig};
+use cronbox_runtime::{Ceiling, CompiledInterpreter, Limits, Networks, Pool, PoolConfig};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io::Read;
@@ -87,6 +87,10 @@ pub struct Config {
     pub defaults: Limits,
     /// The largest limits.
     pub ceiling: Limits,
+    /// The hosts that can be granted at most.
+    pub hosts: Ceiling,
+    /// Addresses that are not everybody's, and by which names they may be reached.
+    pub networks: Networks,
     /// Requests a second, of all and of each token.
     pub rate: (u32, u32),
     /// Policies of schedules that name none.
@@ -212,6 +216,8 @@ pub async fn serve(
         metrics: metrics.clone(),
         node: node.clone(),
         ceiling,
+        hosts: config.hosts.clone(),
+        networks: config.networks.clone(),
     });
     let lost = worker.clone();
     let rescuer = Rescuer {
@@ -229,6 +235,7 @@ pub async fn serve(
     let rules = Arc::new(order::Rules {
         defaults: config.defaults,
         ceiling,
+        hosts: config.hosts.clone(),
         interpreter_memory: pool.interpreter_memory(),
         timezone: config.timezone.clone(),
         job_defaults: config.job_defaults.clone(),

@@ -15,7 +15,7 @@ use crate::store::Store;
 use crate::store::queue::{GivenUp, MAX_CLAIM};
 use crate::store::runs::Claim;
 use crate::wake::{Ears, Handed, Wake};
-use cronbox_runtime::{Limits, Pool};
+use cronbox_runtime::{Ceiling, Limits, Networks, Pool};
 use sources::Bundles;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +53,10 @@ pub struct Tools {
     pub node: String,
     /// The largest limits.
     pub ceiling: Limits,
+    /// The hosts that can be granted at most.
+    pub hosts: Ceiling,
+    /// Addresses that are not everybody's, and by which names they may be reached.
+    pub networks: Networks,
 }
 
 /// The worker of a node.

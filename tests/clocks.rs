@@ -44,6 +44,8 @@ fn node(folder: &Folder, clock: &Clock) -> Config {
         lease: Duration::from_secs(15),
         defaults: Limits::default(),
         ceiling: CEILING,
+        hosts: cronbox_runtime::Ceiling::parse(["*"]).expect("reads"),
+        networks: cronbox_runtime::Networks::default(),
         rate: (100_000, 100_000),
         job_defaults: Policies::default(),
         paused: false,

@@ -144,6 +144,7 @@ impl Rig {
             fuel: 1,
             memory: 1,
             wall: Duration::from_millis(1),
+            network: Vec::new(),
             stdout: Output::default(),
             stderr: Output::default(),
             lost: 0,

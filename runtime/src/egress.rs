@@ -1,6 +1,6 @@
 //! The network, for scripts that were granted some: by name, with TLS and secrets outside of the sandbox.
 //!
-//! [`process`] is the egress process, one a node; a [`connection`] in it is decided upon by [`policy`], looked up by
+//! [`process`] is the egress process, one a node; a [`connection`] in it is decided upon by [`crate::policy`], looked up by
 //! [`names`], checked by [`address`], made, and carried, in TLS where [`secure`] agrees, with [`exchange`] putting secrets
 //! in on the way out and taking them back on the way in. [`messages`] is what it is told and tells.
 
@@ -9,12 +9,10 @@ mod connection;
 pub(crate) mod exchange;
 pub(crate) mod messages;
 mod names;
-pub(crate) mod policy;
 mod process;
 mod secure;
 
 pub use address::{Network, NetworkError, Networks};
 pub use exchange::{Places, Scrubber, Scrubbing, Secret, SecretError, Secrets};
-pub use messages::{Caps, HostUsage, NetworkGrant};
-pub use policy::{Ceiling, Destination, HostError, HostPattern, Policy};
+pub use messages::{Caps, NetworkGrant};
 pub use process::{EgressError, egress_process};

@@ -11,10 +11,10 @@ mod link;
 
 pub(crate) use link::{Incoming, LinkError, Receiver, Sender, connect, connect_locked, pair, pair_for_locked};
 
-use crate::egress::Policy;
 use crate::harden::Hardening;
 use crate::limits::Limits;
 use crate::outcome::{Mode, Outcome, Place, ResultKind, ScriptError, StreamUsage, Usage};
+use crate::policy::Policy;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Changes with every change of this module that the other side would notice.

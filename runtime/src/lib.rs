@@ -16,6 +16,7 @@ pub mod machine;
 mod network;
 mod outcome;
 mod output;
+mod policy;
 mod pool;
 mod prefault;
 mod process;
@@ -26,8 +27,8 @@ mod turns;
 
 pub use bundle::{Bundle, BundleError, BundleHash};
 pub use egress::{
-    Caps, Ceiling, Destination, EgressError, HostError, HostPattern, HostUsage, Network, NetworkError, NetworkGrant,
-    Networks, Places, Policy, Scrubber, Scrubbing, Secret, SecretError, Secrets, egress_process,
+    Caps, EgressError, Network, NetworkError, NetworkGrant, Networks, Places, Scrubber, Scrubbing, Secret, SecretError,
+    Secrets, egress_process,
 };
 pub use frame::Stream;
 pub use harden::{Hardening, Measure, Probe, ProbeResult, confine_files, probes, run_probe};
@@ -36,7 +37,8 @@ pub use limits::{
     CEILING, LimitError, LimitName, Limits, MAX_ARGS, MAX_JSON_DEPTH, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES,
     MAX_SOURCE,
 };
-pub use outcome::{Mode, Outcome, Place, Report, ResultKind, ScriptError, StreamUsage, Usage};
+pub use outcome::{HostUsage, Mode, Outcome, Place, Report, ResultKind, ScriptError, StreamUsage, Usage};
+pub use policy::{Ceiling, Destination, HostError, HostPattern, Policy};
 pub use pool::{EgressConfig, Event, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};
 pub use process::{ProcessArgs, ProcessError, sandbox_process};
 

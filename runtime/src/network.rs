@@ -6,8 +6,8 @@
 use crate::egress::messages::{
     Failed, Failure, MAX_CHANNELS, Open, Session, StartTls, Token, WINDOW, read_window, window,
 };
-use crate::egress::{Destination, Policy};
 use crate::frame::{self, Incoming, Kind, NetworkPass, RunNumber};
+use crate::policy::{Destination, Policy};
 use bytes::{Buf, Bytes};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;

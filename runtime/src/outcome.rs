@@ -1,6 +1,5 @@
 //! How a run ended: a closed set, never a string to be parsed.
 
-use crate::egress::HostUsage;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -103,6 +102,21 @@ pub struct Usage {
     /// Wall-clock time, in nanoseconds, from the start in the sandbox to the end.
     #[serde(with = "nanos")]
     pub wall: Duration,
+}
+
+/// What a run did with one host and port.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostUsage {
+    /// `api.example.com:443`
+    pub host: String,
+    /// Connections that were made.
+    pub connections: u64,
+    /// Bytes that came from it.
+    pub received_bytes: u64,
+    /// Bytes that went to it.
+    pub sent_bytes: u64,
+    /// The time that connections were open, in milliseconds, of all together.
+    pub ms: u64,
 }
 
 mod nanos {

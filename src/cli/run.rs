@@ -441,6 +441,7 @@ async fn whole(mut run: Run, terms: &Terms, files: &mut Vec<(String, Bytes)>) ->
             "fuel": report.usage.fuel,
             "peak_memory_bytes": report.usage.peak_memory_bytes,
             "wall_ms": (report.usage.wall.as_secs_f64() * 1e6).round() / 1e3,
+            "network": report.network,
         },
     });
     let mut out = Sink::new(std::io::stdout());

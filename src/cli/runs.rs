@@ -284,6 +284,10 @@ pub(super) fn show(run: &RunBody) -> Result<(), Refusal> {
             quantity::bytes(usage.peak_memory_bytes)
         ))?;
     }
+    for host in run.usage.iter().flat_map(|usage| &usage.network) {
+        let (received, sent) = (quantity::bytes(host.received_bytes), quantity::bytes(host.sent_bytes));
+        say(&format!("network   {} · {} connections · {received} in · {sent} out", host.host, host.connections))?;
+    }
     if !run.result.is_null() {
         say(&format!("result    {}", run.result))?;
     }
@@ -383,7 +387,7 @@ pub(super) async fn run_remote(
         };
         write("stderr", format!("{}\n", text.trim_end()).as_bytes())?;
     }
-    let usage = run.usage.unwrap_or_default();
+    let usage = run.usage.clone().unwrap_or_default();
     let line = format!(
         "{} in {} · {} · {} · run {}\n",
         run.status,

@@ -1,5 +1,6 @@
 //! `cronbox serve`: the server.
 
+use super::network::NetworkArgs;
 use super::packages::PackageArgs;
 use super::{Exit, InterpreterArgs, complain, pool_config};
 use crate::cleaner::Retention;
@@ -12,7 +13,7 @@ use crate::serve::{self, Config, Roles};
 use crate::zone;
 use crate::{blobs, log, quantity, store};
 use clap::Args;
-use cronbox_runtime::{CEILING, Limits};
+use cronbox_runtime::{CEILING, Ceiling, Limits};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -115,6 +116,11 @@ pub(super) struct ServeArgs {
     /// The configuration file [default: cronbox.toml, when it is there]
     #[arg(long, value_name = "FILE", env = config::CONFIG, hide_env = true)]
     config: Option<PathBuf>,
+    /// The hosts that scripts can be granted at most: patterns such as *.example.org:443 [default: *, every one]
+    #[arg(long, value_name = "HOSTS", env = "CRONBOX_HOST_CEILING", hide_env = true, value_delimiter = ',')]
+    host_ceiling: Vec<String>,
+    #[command(flatten)]
+    network: NetworkArgs,
     #[command(flatten)]
     packages: PackageArgs,
     #[command(flatten)]
@@ -155,6 +161,10 @@ const NAMES: &[&str] = &[
     "log-format",
     "ephemeral",
     "require-hardening",
+    "host-ceiling",
+    "allow-network",
+    "dns",
+    "ca-file",
     "index",
     "uv",
     "package-cache",
@@ -372,6 +382,18 @@ impl ServeArgs {
         if lease < Duration::from_secs(1) {
             return Err("--lease: at least 1s".into());
         }
+        let network = NetworkArgs {
+            allow_network: settings.many("allow-network", self.network.allow_network),
+            dns: settings.many("dns", self.network.dns),
+            ca_file: settings.one("ca-file", self.network.ca_file)?,
+        };
+        let (egress, networks) = network.read()?;
+        pool.egress = egress;
+        let hosts = match settings.many("host-ceiling", self.host_ceiling) {
+            hosts if hosts.is_empty() => Ceiling::parse(["*"]),
+            hosts => Ceiling::parse(&hosts),
+        };
+        let hosts = hosts.map_err(|why| format!("--host-ceiling: {why}"))?;
         let packages = PackageArgs {
             index: settings.one("index", self.packages.index)?,
             uv: settings.one("uv", self.packages.uv)?,
@@ -406,6 +428,8 @@ impl ServeArgs {
             lease,
             defaults: Limits::default(),
             ceiling,
+            hosts,
+            networks,
             rate: rate.unwrap_or((5_000, 1_000)),
             job_defaults,
             paused,

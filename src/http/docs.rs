@@ -214,7 +214,11 @@ pub(super) struct TokenRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct GrantRequest {
     /// Limits above the defaults.
-    limits: LimitsRequest,
+    limits: Option<LimitsRequest>,
+    /// Hosts that the script may reach when it asks for them: `api.example.com`, `*.example.org:443`.
+    hosts: Option<Vec<String>>,
+    /// The same for hosts whose certificate need not prove their name.
+    unverified: Option<Vec<String>>,
 }
 
 /// A schedule, as it is asked for.

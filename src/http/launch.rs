@@ -111,8 +111,14 @@ impl App {
         let asked = Asked::read(&wishes.limits)?.or(&of_script);
         let granted = self.granted(caller, files.script.as_deref(), &asked, &self.rules.runs.defaults).await?;
         let defaults = self.rules.runs.defaults;
-        let (mut new, refused) = self.rules.runs.run(files, settings, asked, &granted, &defaults, now);
+        let (mut new, mut refused) = self.rules.runs.run(files, settings, asked, &granted, &defaults, now);
         self.check_limits(&new.spec.limits)?;
+        if new.script.is_none() && Self::grants_itself(caller) {
+            new.spec.allowed = new.spec.allow.clone();
+        }
+        if new.script.is_none() {
+            refused.extend(self.rules.runs.hosts_refused(&new.spec.allow, &new.spec.allowed));
+        }
         new.labels.extend(wishes.labels);
         new.labels = body::labels(Some(new.labels))?;
         new.args = keep_value(&self.store, &self.blobs, wishes.args, now).await?;

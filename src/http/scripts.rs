@@ -13,6 +13,7 @@ use crate::linker::LinkError;
 use crate::packages::PackageError;
 use crate::script::{LinkState, Name, SETTINGS, Script, Settings};
 use crate::sources::{MAX_BUNDLE, Sources, is_archive};
+use crate::store::access::GrantedHosts;
 use crate::store::scripts::{Deleted, ScriptFilter};
 use crate::timetable::BadSchedule;
 use axum::extract::{FromRequest, Multipart, Request, State};
@@ -228,11 +229,15 @@ impl App {
         }
         let granted = self.store.granted_limits(&script.key).await?;
         let (_, mut refused) = asked.in_force(&granted, &self.rules.runs.defaults, &self.rules.runs.ceiling);
-        refused.extend(settings.allow.iter().map(|host| NotGranted {
-            what: "allow".into(),
-            asked: host.clone(),
-            in_force: "no network".into(),
-        }));
+        let hosts = settings.hosts().map_err(|why| Problem::invalid("allow", why))?;
+        if !hosts.is_empty() {
+            if Self::grants_itself(caller) {
+                let granted = GrantedHosts { hosts: hosts.clone(), unverified: Vec::new() };
+                self.store.grant_hosts(&script.key, granted, caller.id().map(str::to_owned), now).await?;
+            }
+            let granted = self.store.granted_hosts(&script.key).await?.hosts;
+            refused.extend(self.rules.runs.hosts_refused(&hosts, &granted));
+        }
         Ok(refused)
     }
 }

@@ -9,10 +9,12 @@ use crate::clock::rfc3339;
 use crate::limits::Asked;
 use crate::quantity;
 use crate::script::{Name, Quantity};
+use crate::store::access::GrantedHosts;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use cronbox_runtime::{HostError, HostPattern, Policy};
 use std::collections::BTreeMap;
 
 const MOST: usize = 64 << 10;
@@ -170,14 +172,32 @@ pub(super) async fn put_grant(
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, &["limits"])?;
+    let mut fields = Fields::read(&content, &["limits", "hosts", "unverified"])?;
     let limits: BTreeMap<String, Quantity> = fields.take("limits")?.unwrap_or_default();
     let asked = Asked::read(&limits)?;
-    if asked == Asked::default() {
+    let mut hosts = |name: &str| -> Result<Vec<HostPattern>, Problem> {
+        let texts: Vec<String> = fields.take(name)?.unwrap_or_default();
+        let read = |text: &String| {
+            text.parse().map_err(|why: HostError| Problem::invalid(name, format!("{:?}: {why}", body::short(text))))
+        };
+        texts.iter().map(read).collect()
+    };
+    let granted = GrantedHosts { hosts: hosts("hosts")?, unverified: hosts("unverified")? };
+    if asked == Asked::default() && granted == GrantedHosts::default() {
         return Err(Problem::invalid("limits", "there is nothing to grant"));
     }
+    let possible = Policy::in_force(&granted.hosts, &granted.hosts, &app.rules.runs.hosts);
+    if let Some(beyond) = granted.hosts.iter().find(|host| !possible.covers(host)) {
+        return Err(Problem::invalid("hosts", format!("{beyond} is beyond what this server can grant")));
+    }
     let script = app.script_for(&caller, &script).await?;
-    app.store.grant_limits(&script.key, asked, caller.id().map(str::to_owned), app.clock.now()).await?;
+    let (by, now) = (caller.id().map(str::to_owned), app.clock.now());
+    if asked != Asked::default() {
+        app.store.grant_limits(&script.key, asked, by.clone(), now).await?;
+    }
+    if granted != GrantedHosts::default() {
+        app.store.grant_hosts(&script.key, granted, by, now).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -186,8 +206,8 @@ pub(super) async fn put_grant(
     delete, path = "/v1/grants/{script}/{kind}/{name}", tag = "access", operation_id = "delete_grant",
     params(
         ("script" = String, Path, description = "The script"),
-        ("kind" = String, Path, description = "limit"),
-        ("name" = String, Path, description = "Which: memory"),
+        ("kind" = String, Path, description = "limit or host"),
+        ("name" = String, Path, description = "Which: memory, api.example.com"),
     ),
     responses(
         (status = 204, description = "It is gone; runs that were made before keep it"),

@@ -5,6 +5,7 @@ use super::{Store, StoreError};
 use crate::access::Token;
 use crate::clock::Time;
 use crate::limits::Asked;
+use cronbox_runtime::HostPattern;
 
 const TOKEN: &str = "SELECT id, name, scopes, scripts, labels, created_at, expires_at, last_used_at FROM tokens";
 
@@ -141,6 +142,60 @@ impl Store {
         .await
     }
 
+    /// The hosts a script was granted.
+    pub async fn granted_hosts(&self, key: &str) -> Result<GrantedHosts, StoreError> {
+        let key = key.to_owned();
+        self.read(move |tx| {
+            let key = key.clone();
+            Box::pin(async move {
+                let sql = "SELECT name, value FROM grants WHERE script = $1 AND kind = 'host'";
+                let mut granted = GrantedHosts::default();
+                for row in tx.all(sql, args![&*key]).await? {
+                    let name = row.text("name")?;
+                    let host: HostPattern =
+                        name.parse().map_err(|_| StoreError::Corrupt(format!("a grant of {name:?}")))?;
+                    if row.text("value")? == UNVERIFIED {
+                        granted.unverified.push(host.clone());
+                    }
+                    granted.hosts.push(host);
+                }
+                Ok(granted)
+            })
+        })
+        .await
+    }
+
+    /// Grants hosts to a script, beside what it was granted before. False when there is no such script.
+    pub async fn grant_hosts(
+        &self,
+        key: &str,
+        granted: GrantedHosts,
+        by: Option<String>,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let all = std::sync::Arc::new((key.to_owned(), granted, by));
+        self.write(move |tx| {
+            let all = all.clone();
+            Box::pin(async move {
+                let (key, granted, by) = &*all;
+                if !super::scripts::lock(tx, key).await? {
+                    return Ok(false);
+                }
+                let verified = granted.hosts.iter().map(|host| (host, VERIFIED));
+                let unverified = granted.unverified.iter().map(|host| (host, UNVERIFIED));
+                for (host, value) in verified.chain(unverified) {
+                    // What need not prove its name need not because it is granted once more.
+                    let sql = "INSERT INTO grants (script, kind, name, value, created_at, created_by)
+                        VALUES ($1, 'host', $2, $3, $4, $5) ON CONFLICT (script, kind, name) DO UPDATE
+                        SET value = CASE WHEN excluded.value = 'unverified' THEN excluded.value ELSE grants.value END";
+                    tx.run(sql, args![&**key, host.to_string(), value, stamp(now), by.clone()]).await?;
+                }
+                Ok(true)
+            })
+        })
+        .await
+    }
+
     /// All grants: script, kind, name, value, since when.
     pub async fn grants(&self) -> Result<Vec<Grant>, StoreError> {
         self.read(|tx| {
@@ -175,6 +230,19 @@ impl Store {
     }
 }
 
+/// The values of grants of hosts.
+const VERIFIED: &str = "verified";
+const UNVERIFIED: &str = "unverified";
+
+/// Hosts that a script was granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantedHosts {
+    /// Those that it may reach.
+    pub hosts: Vec<HostPattern>,
+    /// Those of them whose certificate need not prove their name.
+    pub unverified: Vec<HostPattern>,
+}
+
 /// What somebody with the right allowed a script beyond the default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -184,7 +252,7 @@ pub struct Grant {
     pub kind: String,
     /// Which.
     pub name: String,
-    /// How much, or where: bytes, units of fuel, milliseconds.
+    /// How much: bytes, units of fuel, milliseconds; of a host `verified` or `unverified`.
     pub value: String,
     /// Since when.
     pub created_at: Time,

@@ -7,7 +7,7 @@ use crate::clock::Time;
 use crate::run::{Cause, Left, LeftFile, Run, Spec, Status, Value, Written};
 use crate::script::Labels;
 use chrono::TimeDelta;
-use cronbox_runtime::{Mode, ResultKind, ScriptError};
+use cronbox_runtime::{HostUsage, Mode, ResultKind, ScriptError};
 use std::time::Duration;
 
 /// After so many attempts, one that meets a state which was written meanwhile is the last.
@@ -17,7 +17,7 @@ const MAX_CONFLICTS: i64 = 10;
 pub(super) const RUN: &str =
     "SELECT id, script, name, version, mode, schedule, cause, fire_time, fire_local, fire_until, fire_count, stood_in, upstream, status, reason, attempt, lost,
     priority, created_at, run_at, started_at, finished_at, spec, args, args_blob, result, result_blob, result_bytes,
-    result_kind, error, notes, fuel, memory, wall, labels, stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped,
+    result_kind, error, notes, fuel, memory, wall, network, labels, stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped,
     files, files_bytes, retry_of, created_by FROM runs";
 
 /// A run to be made.
@@ -101,6 +101,7 @@ impl NewRun {
             fuel: None,
             memory: None,
             wall: None,
+            network: Vec::new(),
             labels: self.labels.clone(),
             stdout: Written::default(),
             stderr: Written::default(),
@@ -184,6 +185,8 @@ pub struct Ended {
     pub memory: u64,
     /// Wall-clock time.
     pub wall: Duration,
+    /// What it used of the network, by host.
+    pub network: Vec<HostUsage>,
     /// What it wrote.
     pub stdout: Output,
     /// What it wrote to standard error.
@@ -241,6 +244,7 @@ impl Ended {
             fuel: Some(self.fuel),
             memory: Some(self.memory),
             wall: Some(Duration::from_micros(u64::try_from(self.wall.as_micros()).unwrap_or(u64::MAX))),
+            network: self.network.clone(),
             stdout: self.stdout.written,
             stderr: self.stderr.written,
             left: self.left(),
@@ -313,6 +317,7 @@ pub(super) fn run_of(row: &Row) -> Result<Run, StoreError> {
         fuel: number("fuel")?,
         memory: number("memory")?,
         wall: number("wall")?.map(Duration::from_micros),
+        network: row.json_or_none("network")?.unwrap_or_default(),
         labels: row.json("labels")?,
         stdout: Written { bytes: row.size("stdout_bytes")?, dropped: row.size("stdout_dropped")? },
         stderr: Written { bytes: row.size("stderr_bytes")?, dropped: row.size("stderr_dropped")? },
@@ -513,12 +518,14 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
     }
     let (result, result_blob) = split(ended.result.as_ref());
     let notes = if ended.notes.is_empty() { None } else { Some(json(&ended.notes)?) };
+    let network = if ended.network.is_empty() { None } else { Some(json(&ended.network)?) };
     let status = if is_final { ended.status } else { Status::Scheduled };
     let reason = (!is_final).then(|| "retry".to_owned());
     let sql = "UPDATE runs SET status = $2, reason = $3, mode = $4, result = $5, result_blob = $6, result_bytes = $7,
         result_kind = $8, error = $9, error_text = $10, notes = $11, fuel = $12, memory = $13, wall = $14, stdout = $15,
         stdout_blob = $16, stdout_bytes = $17, stdout_dropped = $18, stderr = $19, stderr_blob = $20, stderr_bytes = $21,
-        stderr_dropped = $22, finished_at = $23, lost = lost + $24, run_at = coalesce($25, run_at), files = $26, files_bytes = $27 WHERE id = $1";
+        stderr_dropped = $22, finished_at = $23, lost = lost + $24, run_at = coalesce($25, run_at), files = $26, files_bytes = $27,
+        network = $28 WHERE id = $1";
     let values = args![
         id,
         status.as_str(),
@@ -547,6 +554,7 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
         stamp_of(ended.next),
         number(ended.left().files),
         number(ended.left().bytes),
+        network,
     ];
     tx.run(sql, values).await?;
     for file in &ended.files {

@@ -9,14 +9,18 @@ use crate::keeper::keep_blob;
 use crate::live::Writing;
 use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written};
 use crate::store::StoreError;
+use crate::store::access::GrantedHosts;
 use crate::store::output::Part;
 use crate::store::queue::GivenUp;
 use crate::store::runs::{Ended, Output, Recorded};
 use crate::store::states::{self, NewState};
 use bytes::Bytes;
-use cronbox_runtime::{Event, Job, JobError, OnLost, Outcome, Report, ResultKind, ScriptError, Stream, StreamUsage};
+use cronbox_runtime::{
+    Event, Job, JobError, NetworkGrant, OnLost, Outcome, Policy, Report, ResultKind, ScriptError, Stream, StreamUsage,
+};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -150,6 +154,10 @@ impl Worker {
             },
         };
         let spec = &run.spec;
+        let network = match self.network(run).await {
+            Ok(network) => network,
+            Err(error) => return End::Postponed(format!("its grants cannot be read: {error}")),
+        };
         let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
         env.extend(spec.env.iter().cloned());
         let job = Job {
@@ -165,7 +173,7 @@ impl Worker {
             env,
             context: self.context(run),
             result_kind: spec.result,
-            network: None,
+            network: network.map(Arc::new),
             limits: spec.limits,
             // A process that dies takes nothing with it, but a run that may start only once.
             on_lost: match spec.on_lost {
@@ -325,6 +333,7 @@ impl Worker {
                 fuel: 0,
                 memory: 0,
                 wall: Duration::ZERO,
+                network: Vec::new(),
                 stdout: Output::default(),
                 stderr: Output::default(),
                 lost: 0,
@@ -372,6 +381,7 @@ impl Worker {
             fuel: report.usage.fuel,
             memory: report.usage.peak_memory_bytes,
             wall: report.usage.wall,
+            network: report.network.clone(),
             stdout: self.output(stdout, &report.stdout, spec.limits.stdout, now).await?,
             stderr: self.output(stderr, &report.stderr, spec.limits.stderr, now).await?,
             lost,
@@ -382,6 +392,25 @@ impl Worker {
             state: None,
             files: Vec::new(),
         })
+    }
+
+    /// What the run may reach: what it asks for, as far as it is granted now. None: nothing.
+    async fn network(&self, run: &Run) -> Result<Option<NetworkGrant>, StoreError> {
+        let asked = &run.spec.allow;
+        if asked.is_empty() {
+            return Ok(None);
+        }
+        let mut granted = match &run.script {
+            Some(key) => self.tools.store.granted_hosts(key).await?,
+            None => GrantedHosts::default(),
+        };
+        granted.hosts.extend(run.spec.allowed.iter().cloned());
+        Ok(Some(NetworkGrant {
+            policy: Policy::in_force(asked, &granted.hosts, &self.tools.hosts),
+            networks: self.tools.networks.clone(),
+            unverified: granted.unverified,
+            ..NetworkGrant::default()
+        }))
     }
 
     /// The same with what the attempt leaves, which is in the blob store when this returns.

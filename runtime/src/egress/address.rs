@@ -8,7 +8,7 @@
 //! The operator's exceptions name a host and a range, and both must match. An exception never opens by accident what
 //! lies inside of a wide range: the lines marked `strict` want an exception that lies within that very line.
 
-use crate::egress::policy::{Destination, Host, HostError, HostPattern};
+use crate::policy::{Destination, Host, HostError, HostPattern};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -3,10 +3,10 @@
 use super::address;
 use super::exchange::{Event, Exchange, Mode, Step};
 use super::messages::{Failed, Failure, Open, StartTls, WINDOW, window};
-use super::policy::Destination;
 use super::process::{Granted, Hub, Slot};
 use super::secure;
 use crate::frame::{self, Kind, MAX_PAYLOAD};
+use crate::policy::Destination;
 use bytes::{Buf, Bytes};
 use rustls::pki_types::ServerName;
 use std::cell::Cell;
@@ -288,7 +288,7 @@ impl Carried<'_> {
                     };
                     answered |= size > 0;
                     self.granted.receive(size as u64).map_err(|text| Failed::new(Failure::Reset, text))?;
-                    self.granted.count(counted, |host| host.received += size as u64);
+                    self.granted.count(counted, |host| host.received_bytes += size as u64);
                     if size == 0 {
                         ended = true;
                         if let Some(exchange) = &mut exchange {
@@ -323,7 +323,7 @@ impl Carried<'_> {
                     Some(Command::Data(bytes)) if !shut => {
                         let size = bytes.len();
                         self.granted.send(size as u64).map_err(|text| Failed::new(Failure::Reset, text))?;
-                        self.granted.count(counted, |host| host.sent += size as u64);
+                        self.granted.count(counted, |host| host.sent_bytes += size as u64);
                         match &mut exchange {
                             None => out.push(bytes, size),
                             Some(exchange) => {

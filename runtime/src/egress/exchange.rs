@@ -35,7 +35,7 @@ mod scrub;
 
 pub use scrub::{Scrubber, Scrubbing};
 
-use crate::egress::policy::{Destination, HostPattern};
+use crate::policy::{Destination, HostPattern};
 use bytes::Bytes;
 use forms::Form;
 use needles::Needles;

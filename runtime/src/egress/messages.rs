@@ -6,8 +6,9 @@
 
 use super::address::Networks;
 use super::exchange::Secret;
-use super::policy::{HostPattern, Policy};
 use crate::frame::{Kind, Malformed, RunNumber};
+use crate::outcome::HostUsage;
+use crate::policy::{HostPattern, Policy};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -62,21 +63,6 @@ pub struct NetworkGrant {
     pub caps: Caps,
     /// Values that are put in where the script wrote placeholders.
     pub secrets: Vec<Secret>,
-}
-
-/// What a run did with one host and port.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostUsage {
-    /// `api.example.com:443`
-    pub host: String,
-    /// Connections that were made.
-    pub connections: u64,
-    /// Bytes that the script received.
-    pub received: u64,
-    /// Bytes that it sent.
-    pub sent: u64,
-    /// The time that connections were open, in milliseconds, of all together.
-    pub ms: u64,
 }
 
 /// Node to egress process, once: how it looks names up and whom it believes.

@@ -1,7 +1,7 @@
 //! Names to addresses: of the system's name servers, or of those the operator names.
 
 use super::messages::{Failed, Failure};
-use super::policy::{Destination, Host};
+use crate::policy::{Destination, Host};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,

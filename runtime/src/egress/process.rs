@@ -8,14 +8,15 @@
 use super::connection::{Command, Reply, connection};
 use super::exchange::Secrets;
 use super::messages::{
-    Failed, Failure, Grant, HostUsage, MAX_CHANNELS, NetworkGrant, Offence, Open, Revoke, Setup, Spent, StartTls,
-    Token, WINDOW, read_window,
+    Failed, Failure, Grant, MAX_CHANNELS, NetworkGrant, Offence, Open, Revoke, Setup, Spent, StartTls, Token, WINDOW,
+    read_window,
 };
 use super::names::Names;
-use super::policy::Destination;
 use super::secure::Secure;
 use crate::frame::{self, Hello, Incoming, Kind, LinkError, Receiver, RunNumber};
 use crate::harden::{self, Hardening};
+use crate::outcome::HostUsage;
+use crate::policy::Destination;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};

@@ -4,7 +4,7 @@ use super::forms::{basic, encode_basic, json, percent};
 use super::http::{Chunked, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
 use super::needles::{Found, Stream};
 use super::{Event, Malformed, Mode, PATIENCE, Part, RAW_PATIENCE, Secret, Secrets, Why};
-use crate::egress::policy::Destination;
+use crate::policy::Destination;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
