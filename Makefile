@@ -14,8 +14,10 @@ TEST_VENV := $(abspath $(TARGET))/test-venv
 TEST_WHEELS := $(abspath $(TARGET))/test-wheels
 # The resolver of packages, beside the program.
 UV := $(TARGET)/release/uv
+# Debian's packages of what the tests start.
+SERVERS := postgresql redis-server iproute2 openssl
 
-.PHONY: build run tour test lint bench soak guest tools postgres clean
+.PHONY: build run tour test lint bench soak guest tools servers clean
 
 # The release binary. The whole workspace, here and below: a smaller selection would resolve other features of shared
 # dependencies, and wasmtime would be compiled once for each.
@@ -33,7 +35,7 @@ tour: build
 	@echo '$$ cronbox run tests/tour/endless.py --fuel 5e9' && { $(CRONBOX) run tests/tour/endless.py --fuel 5e9; test $$? -eq 3; }
 
 # Everything that is proven, proven.
-test: guest postgres $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
+test: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
 	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) $(CARGO) test --release --locked --workspace
 
 # Format, clippy with warnings as errors, the room test. Release, like everything else: one set of build artefacts.
@@ -43,11 +45,11 @@ lint: guest
 	$(CARGO) test --release --locked --workspace --test main -- rooms
 
 # What it costs, in a table. PYERYX_PYTHON names a Python that has pyeryx, to have it measured beside.
-bench: guest postgres $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
+bench: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
 	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) $(CARGO) bench --locked --workspace --bench sandbox
 
 # The tests again, with ten times the rounds where rounds are counted.
-soak: guest postgres $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
+soak: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
 	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace
 
 # The interpreter, as a WebAssembly component; does nothing when it is up to date.
@@ -80,12 +82,12 @@ $(UV): src/packages/uv.txt
 	$(TARGET)/uv-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@cp $(TARGET)/uv-venv/bin/uv $@ && touch $@
 
-# The database server that the tests start clusters of their own with.
-postgres:
-	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+# What the tests start servers and networks of their own with.
+servers:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && command -v redis-server ip openssl >/dev/null || \
 	 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	   apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql; \
-	 else echo 'PostgreSQL is missing, which the tests need: sudo apt-get install postgresql'; exit 1; fi
+	   apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(SERVERS); \
+	 else echo 'Servers are missing, which the tests need: sudo apt-get install $(SERVERS)'; exit 1; fi
 
 # Debian's packages for what is missing.
 .PHONY: packages

@@ -11,6 +11,7 @@ mod guest;
 mod hostile;
 mod kept;
 mod locks;
+mod network;
 mod nodes;
 mod packages;
 mod peers;

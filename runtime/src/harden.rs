@@ -144,14 +144,16 @@ fn drop_capabilities() -> Result<(), Errno> {
 }
 
 fn limit_resources(data: u64, descriptors: u64) -> Result<(), Errno> {
+    // No more than there may be by now: to raise a limit takes a right that is gone.
+    let hard = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     let limits = [
+        // Not RLIMIT_AS: the pool of sandboxes reserves terabytes of address space.
+        (Resource::Data, data),
         (Resource::Core, 0),
         (Resource::Fsize, 0),
         (Resource::Nproc, 0),
-        (Resource::Nofile, descriptors),
+        (Resource::Nofile, descriptors.min(hard)),
         (Resource::Memlock, 0),
-        // Not RLIMIT_AS: the pool of sandboxes reserves terabytes of address space.
-        (Resource::Data, data),
     ];
     for (resource, most) in limits {
         rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;

@@ -7,13 +7,17 @@ use crate::egress::messages::{
     Failed, Failure, MAX_CHANNELS, Open, Session, StartTls, Token, WINDOW, read_window, window,
 };
 use crate::frame::{self, Incoming, Kind, NetworkPass, RunNumber};
-use crate::policy::{Destination, Policy};
-use bytes::{Buf, Bytes};
-use std::collections::{HashMap, VecDeque};
+use crate::policy::{Destination, Host, Policy};
+use bytes::BytesMut;
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
+/// Longest name that is looked at. One in DNS has 253 characters; before it is read it may be longer.
+const LONGEST_NAME: usize = 1_000;
+/// Bytes that may wait for the egress process to read before no more channels are opened.
+const MAX_QUEUED: usize = 4 << 20;
 /// Most bytes that one call takes or brings.
 const MAX_PIECE: usize = 256 << 10;
 
@@ -55,6 +59,9 @@ impl Network {
                 if let Some(channel) = inner.channels.get(&incoming.run) {
                     channel.take(incoming);
                 }
+                drop(inner);
+                // However much comes, others have their turns.
+                tokio::task::coop::consume_budget().await;
             }
             flushing.abort();
             let mut inner = this.lock();
@@ -98,24 +105,33 @@ impl RunNetwork {
     pub(crate) fn allowed(&self, name: &str, port: u16) -> Result<(), String> {
         let nothing = Policy::default();
         let policy = self.pass.as_ref().map_or(&nothing, |pass| &pass.policy);
-        let destination = Destination::parse(name, port).map_err(|error| error.to_string())?;
+        let destination = destination(name, port)?;
         policy.decide(&destination).map_err(|denied| denied.to_string())
     }
 
     /// Asks for a connection.
-    pub(crate) fn open(&self, name: String, port: u16) -> Result<Channel, Failed> {
+    pub(crate) fn open(&self, name: &str, port: u16) -> Result<Channel, Failed> {
         let denied = |text: String| Failed::new(Failure::Denied, text);
-        self.allowed(&name, port).map_err(denied)?;
+        self.allowed(name, port).map_err(denied)?;
+        // As it was read here: what the egress process is told has one form, and a bounded one.
+        let name = match destination(name, port).map_err(denied)?.host() {
+            Host::Name(name) => name.clone(),
+            Host::Address(address) => address.to_string(),
+        };
         let Some(pass) = &self.pass else { return Err(denied("the run has no access to the network".into())) };
         let token: Token = pass.token;
         let mut inner = self.network.lock();
         let Some(link) = inner.link.clone() else {
             return Err(Failed::new(Failure::Reset, "the process that makes connections is not there"));
         };
+        if link.queued() > MAX_QUEUED {
+            return Err(Failed::new(Failure::Reset, "the process that makes connections does not keep up"));
+        }
         {
             let mut open = lock(&self.open);
             if *open >= MAX_CHANNELS {
-                return Err(denied(format!("a script has at most {MAX_CHANNELS} connections at once")));
+                let text = format!("a script has at most {MAX_CHANNELS} connections at once");
+                return Err(Failed::new(Failure::Unreachable, text));
             }
             *open += 1;
         }
@@ -165,8 +181,8 @@ struct State {
     established: bool,
     tls: bool,
     session: Option<Session>,
-    incoming: VecDeque<Bytes>,
-    waiting: usize,
+    /// Copied together: pieces of one byte must not cost more than a byte.
+    incoming: BytesMut,
     /// Bytes that were read and not reported yet.
     unreported: u32,
     ended: bool,
@@ -182,8 +198,7 @@ impl State {
             established: false,
             tls: false,
             session: None,
-            incoming: VecDeque::new(),
-            waiting: 0,
+            incoming: BytesMut::new(),
             unreported: 0,
             ended: false,
             failed: None,
@@ -216,7 +231,7 @@ impl Channel {
         if !state.established || state.shut {
             return wrong("TLS begins on a connection that is there");
         }
-        if state.waiting > 0 {
+        if !state.incoming.is_empty() || state.ended {
             return wrong("the other side sent something before TLS was started, which has not been read");
         }
         (state.established, state.tls) = (false, true);
@@ -233,25 +248,15 @@ impl Channel {
     /// What has come: none at the end of the stream.
     pub(crate) fn read(&self, max: usize) -> Result<Option<Vec<u8>>, Failed> {
         let mut state = self.state();
-        if state.waiting == 0 {
+        if state.incoming.is_empty() {
             return match &state.failed {
                 Some(failed) => Err(failed.clone()),
                 None if state.ended => Ok(None),
                 None => Ok(Some(Vec::new())),
             };
         }
-        let wanted = max.min(MAX_PIECE).min(state.waiting);
-        let mut bytes = Vec::with_capacity(wanted);
-        while bytes.len() < wanted {
-            let Some(front) = state.incoming.front_mut() else { break };
-            let part = front.len().min(wanted - bytes.len());
-            bytes.extend_from_slice(&front[..part]);
-            front.advance(part);
-            if front.is_empty() {
-                state.incoming.pop_front();
-            }
-        }
-        state.waiting -= bytes.len();
+        let wanted = max.min(MAX_PIECE).min(state.incoming.len());
+        let bytes = state.incoming.split_to(wanted).to_vec();
         // A piece is far below u32::MAX.
         state.unreported += bytes.len() as u32;
         if state.unreported >= WINDOW / 4 {
@@ -304,7 +309,7 @@ impl Channel {
         if !state.established {
             return (false, false);
         }
-        (state.waiting > 0 || state.ended, state.room > 0 || state.shut)
+        (!state.incoming.is_empty() || state.ended, state.room > 0 || state.shut)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -333,9 +338,14 @@ impl Shared {
                 state.session = Some(session);
                 state.established = true;
             }),
+            Kind::Data if state.tls && state.session.is_none() => {
+                // It was sent before TLS began, and must not be read as if it had come through it.
+                let text = "the other side sent something before TLS was started, which has not been read";
+                state.failed.get_or_insert(Failed::new(Failure::Tls, text));
+                Ok(())
+            }
             Kind::Data => {
-                state.waiting += incoming.payload.len();
-                state.incoming.push_back(incoming.payload);
+                state.incoming.extend_from_slice(&incoming.payload);
                 Ok(())
             }
             Kind::Window => read_window(&incoming.payload).map(|bytes| {
@@ -361,6 +371,13 @@ impl Shared {
         lock(&self.state).failed.get_or_insert(failed);
         self.changed.notify_one();
     }
+}
+
+fn destination(name: &str, port: u16) -> Result<Destination, String> {
+    if name.len() > LONGEST_NAME {
+        return Err("a name is not as long as that".into());
+    }
+    Destination::parse(name, port).map_err(|error| error.to_string())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

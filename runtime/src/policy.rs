@@ -384,6 +384,9 @@ impl<'de> Deserialize<'de> for Ceiling {
 pub struct Policy {
     /// In force, after the intersection.
     pub allow: Vec<HostPattern>,
+    /// What the script asks for, granted or not: a refusal says which it is.
+    #[serde(default)]
+    pub asked: Vec<HostPattern>,
 }
 
 impl Policy {
@@ -399,7 +402,7 @@ impl Policy {
                 allow.push(pattern);
             }
         }
-        Policy { allow }
+        Policy { allow, asked: asked.to_vec() }
     }
 
     /// Whether all of a pattern is in force; what was asked for and is not, is to be told to who asked.
@@ -412,7 +415,8 @@ impl Policy {
         if self.allow.iter().any(|pattern| pattern.matches(destination)) {
             Ok(())
         } else {
-            Err(Denied { destination: destination.clone() })
+            let asked = self.asked.iter().any(|pattern| pattern.matches(destination));
+            Err(Denied { destination: destination.clone(), asked })
         }
     }
 }
@@ -420,8 +424,10 @@ impl Policy {
 /// A destination that is not in the policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
-    /// What was asked for.
+    /// Where to.
     pub destination: Destination,
+    /// Whether the script asks for it, and it is not granted.
+    pub asked: bool,
 }
 
 impl std::error::Error for Denied {}
@@ -431,6 +437,12 @@ impl fmt::Display for Denied {
         let Destination { host, port } = &self.destination;
         let ports = if Ports::Web.contains(*port) { Ports::Web } else { Ports::One(*port) };
         let grant = HostPattern { hosts: Hosts::One(host.clone()), ports };
+        if self.asked {
+            return write!(
+                f,
+                "{host}:{port} is asked for by this script, and not granted: somebody with the right to grant can allow {grant}"
+            );
+        }
         write!(f, "{host}:{port} is not allowed for this script; add --allow-host {grant} (or allow = [\"{grant}\"])")
     }
 }
@@ -559,8 +571,10 @@ mod tests {
 
     #[test]
     fn destinations_are_decided_on_one_parsed_form() {
-        let policy =
-            Policy { allow: patterns(&["allowed.example", "*.wide.example", "bücher.example:8443", "[fd00::1]"]) };
+        let policy = Policy {
+            allow: patterns(&["allowed.example", "*.wide.example", "bücher.example:8443", "[fd00::1]"]),
+            ..Policy::default()
+        };
         for (name, port) in [
             ("allowed.example", 443),
             ("ALLOWED.example.", 80),
@@ -662,7 +676,7 @@ mod tests {
         assert_eq!(in_force(&["a.x.com"], &["*.y.com"], &["*"]), none);
         assert_eq!(in_force(&["a.x.com"], &["a.x.com"], &[]), none);
         assert_eq!(in_force(&["a.x.com"], &[], &["*"]), none);
-        let policy = Policy { allow: patterns(&["*.x.com:443"]) };
+        let policy = Policy { allow: patterns(&["*.x.com:443"]), ..Policy::default() };
         assert!(policy.covers(&pattern("a.x.com:443")) && !policy.covers(&pattern("a.x.com")));
         let ceiling: Ceiling = serde_json::from_str(r#"["*", "a.b"]"#).unwrap();
         assert_eq!(serde_json::to_string(&ceiling).unwrap(), r#"["*","a.b"]"#);

@@ -33,12 +33,14 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use watch::watch;
 
 /// As many processes in a row that did not even start mean that none will.
 const MAX_FAILED_STARTS: u32 = 3;
+/// The time before an egress process is started again that did not say hello.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
 /// A run that was aboard so many processes that died is given up.
 const MAX_LOST: u32 = 3;
 
@@ -137,6 +139,8 @@ struct State {
     closing: bool,
     egress: Option<Egress>,
     last_egress: u64,
+    /// After one that did not even start: not one for each run that would need it.
+    egress_not_before: Option<Instant>,
     settling: HashMap<RunNumber, Settling>,
 }
 
@@ -372,8 +376,13 @@ impl Pool {
     fn grant(&self, state: &mut State, process: u64, run: RunNumber, grant: &NetworkGrant) -> NetworkPass {
         // A run that cannot be told of keeps its policy, and finds that nobody connects for it.
         let nobody = NetworkPass { token: [0; 16], policy: grant.policy.clone() };
+        if grant.policy.allow.is_empty() {
+            // It is told what it is refused; nobody has to connect for that.
+            return nobody;
+        }
         let Some(link) = state.processes.get(&process).map(|process| process.link.clone()) else { return nobody };
-        if state.egress.is_none() {
+        let may_start = state.egress_not_before.is_none_or(|time| Instant::now() >= time);
+        if state.egress.is_none() && may_start {
             state.last_egress += 1;
             match self.start_egress(state.last_egress) {
                 Ok(egress) => state.egress = Some(egress),
@@ -459,7 +468,8 @@ impl Pool {
             if !state.closing {
                 egress::tell_of_death(death);
             }
-            state.egress = None;
+            let started = state.egress.take().is_some_and(|egress| egress.hardening.is_some());
+            state.egress_not_before = (!started).then(|| Instant::now() + RESTART_AFTER);
             for (_, settling) in state.settling.drain() {
                 settling.end(None);
             }
@@ -541,7 +551,7 @@ impl Pool {
                 process.favour();
                 state.admitted -= aboard.entry.job.limits.memory;
                 match (&state.egress, &aboard.entry.job.network) {
-                    (Some(egress), Some(_)) => {
+                    (Some(egress), Some(grant)) if !grant.policy.allow.is_empty() => {
                         egress.revoke(number, run);
                         let settling = Settling { process: number, entry: aboard.entry, report, since: now };
                         state.settling.insert(run, settling);

@@ -277,7 +277,8 @@ impl RunArgs {
         let mut allow = read("--allow-host", &self.allow_host)?;
         allow.extend(read("the script's metadata, allow:", &table.allow)?);
         let unverified = read("--allow-unverified", &self.allow_unverified)?;
-        let grant = NetworkGrant { policy: Policy { allow }, unverified, ..NetworkGrant::default() };
+        let grant =
+            NetworkGrant { policy: Policy { allow, ..Policy::default() }, unverified, ..NetworkGrant::default() };
         Ok((!grant.policy.allow.is_empty()).then_some(grant))
     }
 

@@ -22,6 +22,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
+use cronbox_runtime::Policy;
 use serde_json::{Map, Value};
 
 /// The largest upload: a bundle, and what the form around it takes; in JSON a source may take six times its size.
@@ -187,6 +188,7 @@ async fn upload(
     if stripped && sources.source().trim_ascii_start().starts_with(b"#") {
         return Err(line_breaks());
     }
+    let set = settings.clone();
     let wanted = Wanted { settings, link: link.as_ref().map(|(url, _)| url.clone()), ..wanted };
     let kept = match app.linker.keeper().keep(name, &sources, wanted, now).await {
         Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => return Err(line_breaks()),
@@ -197,7 +199,8 @@ async fn upload(
         script.link_state = LinkState { tag: Some(tag), checked_at: Some(now), error: None };
         app.store.set_link_state(name.key(), &script.link_state).await?;
     }
-    let not_granted = app.grant_what_is_asked(caller, &script, now).await?;
+    let said = set.unwrap_or_default().or(&script.version.table);
+    let not_granted = app.grant_what_is_asked(caller, &script, &said, now).await?;
     let body = UploadedBody {
         script: script.name.clone(),
         body: ScriptBody::from(&script),
@@ -214,16 +217,18 @@ async fn upload(
 }
 
 impl App {
-    /// Grants what a script asks for when the caller may, and says what is not granted.
+    /// Grants what the caller asks for with `said`, when it may, and says what of all that the script asks for is not
+    /// granted. What others have asked for before is not granted by the way.
     async fn grant_what_is_asked(
         &self,
         caller: &Caller,
         script: &Script,
+        said: &Settings,
         now: Time,
     ) -> Result<Vec<NotGranted>, Problem> {
         let settings = script.in_force();
         let asked = Asked::read(&settings.limits)?;
-        let above = asked.above(&self.rules.runs.defaults);
+        let above = Asked::read(&said.limits)?.above(&self.rules.runs.defaults);
         if above != Asked::default() && Self::grants_itself(caller) {
             self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
         }
@@ -231,8 +236,12 @@ impl App {
         let (_, mut refused) = asked.in_force(&granted, &self.rules.runs.defaults, &self.rules.runs.ceiling);
         let hosts = settings.hosts().map_err(|why| Problem::invalid("allow", why))?;
         if !hosts.is_empty() {
-            if Self::grants_itself(caller) {
-                let granted = GrantedHosts { hosts: hosts.clone(), unverified: Vec::new() };
+            let said = said.hosts().map_err(|why| Problem::invalid("allow", why))?;
+            if !said.is_empty() && Self::grants_itself(caller) {
+                // No more than can be in force now: a ceiling that is raised later grants nothing by itself.
+                let possible = Policy::in_force(&said, &said, &self.rules.runs.hosts);
+                let hosts = said.iter().filter(|host| possible.covers(host)).cloned().collect();
+                let granted = GrantedHosts { hosts, unverified: Vec::new() };
                 self.store.grant_hosts(&script.key, granted, caller.id().map(str::to_owned), now).await?;
             }
             let granted = self.store.granted_hosts(&script.key).await?.hosts;
@@ -240,6 +249,16 @@ impl App {
         }
         Ok(refused)
     }
+}
+
+/// The same without what is null in the objects in it: what is taken away asks for nothing.
+fn without_nulls(mut changes: Map<String, Value>) -> Map<String, Value> {
+    for value in changes.values_mut() {
+        if let Value::Object(object) = value {
+            object.retain(|_, value| !value.is_null());
+        }
+    }
+    changes
 }
 
 /// A body that curl's `-d` may have taken the line breaks from: of a form's type, and one line.
@@ -467,7 +486,13 @@ pub(super) async fn patch_script(
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     };
-    for (name, value) in fields.rest() {
+    let changes = fields.rest();
+    let said: Map<String, Value> = changes
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    for (name, value) in changes {
         match (merged.get_mut(&name), value) {
             (_, Value::Null) => {
                 merged.remove(&name);
@@ -487,6 +512,7 @@ pub(super) async fn patch_script(
             }
         }
     }
+    let said = settings_of(Fields::of(Value::Object(without_nulls(said)), SETTINGS)?)?;
     let settings = settings_of(Fields::of(Value::Object(merged), SETTINGS)?)?;
     Asked::read(&settings.limits)?;
     // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
@@ -494,7 +520,7 @@ pub(super) async fn patch_script(
     let now = app.clock.now();
     let script = app.store.set_settings(&script.key, settings, now).await?.ok_or_else(Problem::script_gone)?;
     app.wake.ring_queued();
-    let not_granted = app.grant_what_is_asked(&caller, &script, now).await?;
+    let not_granted = app.grant_what_is_asked(&caller, &script, &said, now).await?;
     let body = ScriptBody::from(&script);
     Ok(Json(UploadedBody {
         script: script.name.clone(),

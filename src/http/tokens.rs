@@ -186,8 +186,9 @@ pub(super) async fn put_grant(
     if asked == Asked::default() && granted == GrantedHosts::default() {
         return Err(Problem::invalid("limits", "there is nothing to grant"));
     }
-    let possible = Policy::in_force(&granted.hosts, &granted.hosts, &app.rules.runs.hosts);
-    if let Some(beyond) = granted.hosts.iter().find(|host| !possible.covers(host)) {
+    let all: Vec<HostPattern> = granted.hosts.iter().chain(&granted.unverified).cloned().collect();
+    let possible = Policy::in_force(&all, &all, &app.rules.runs.hosts);
+    if let Some(beyond) = all.iter().find(|host| !possible.covers(host)) {
         return Err(Problem::invalid("hosts", format!("{beyond} is beyond what this server can grant")));
     }
     let script = app.script_for(&caller, &script).await?;
@@ -210,7 +211,7 @@ pub(super) async fn put_grant(
         ("name" = String, Path, description = "Which: memory, api.example.com"),
     ),
     responses(
-        (status = 204, description = "It is gone; runs that were made before keep it"),
+        (status = 204, description = "It is gone: a limit for runs that are made from now on, a host from their next attempt on"),
         (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -125,6 +125,11 @@ pub fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
+/// Whether the tests run as root, who may make a network of their own.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// Bytes of private memory of a process.
 pub fn private_memory(pid: u32) -> u64 {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();

@@ -16,6 +16,7 @@ pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, Ears) {
     let rules = Rules {
         defaults: Limits::default(),
         ceiling: cronbox_runtime::CEILING,
+        hosts: cronbox_runtime::Ceiling::parse(["*"]).expect("reads"),
         interpreter_memory: 0,
         timezone: "UTC".into(),
         job_defaults: Policies::default(),

@@ -48,6 +48,10 @@ impl Range {
         v4 == self.v4 && bits & self.mask() == self.bits
     }
 
+    fn is_loopback(self) -> bool {
+        self.within(Range::v4(127, 0, 0, 0, 8)) || self.within(Range::v6(1, 128))
+    }
+
     fn within(self, outer: Range) -> bool {
         self.v4 == outer.v4 && self.length >= outer.length && self.bits & outer.mask() == outer.bits
     }
@@ -136,6 +140,9 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
+/// What `localhost` means in the two families.
+const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
 /// The operator's exceptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -148,8 +155,11 @@ impl Networks {
     }
 
     fn except(&self, address: IpAddr, destination: &Destination, line: &Line) -> bool {
+        // The name means both of these, always; who allows one of them means the other, too.
+        let is_localhost = matches!(destination.host(), Host::Name(name) if name == "localhost");
         self.0.iter().any(|network| {
-            network.range.contains(address)
+            let loopback = is_localhost && LOCALHOST.contains(&address) && network.range.is_loopback();
+            (network.range.contains(address) || loopback)
                 && network.host.matches_on_any_port(destination)
                 && (!line.strict || network.range.within(line.range))
         })

@@ -1,41 +1,113 @@
 //! One connection of a script: asked for, checked, made, and carried until one side has had enough.
 
-use super::address;
+use super::address::{self, Prohibited};
 use super::exchange::{Event, Exchange, Mode, Step};
 use super::messages::{Failed, Failure, Open, StartTls, WINDOW, window};
 use super::process::{Granted, Hub, Slot};
 use super::secure;
 use crate::frame::{self, Kind, MAX_PAYLOAD};
 use crate::policy::Destination;
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use rustls::pki_types::ServerName;
-use std::cell::Cell;
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
 /// The time one of several addresses has before the next is tried.
 const EACH_ADDRESS: Duration = Duration::from_secs(4);
+/// How long what a script wrote before it closed a connection may take to go out.
+const CLOSE_WITHIN: Duration = Duration::from_secs(30);
+/// Bytes that may wait for a sandbox process to read before nothing more is read for it.
+const MAX_QUEUED: usize = 4 << 20;
 /// How long what a script wrote before it ended may take to go out.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
-/// What the sandbox process says about a connection.
-#[derive(Debug)]
-pub(super) enum Command {
-    Data(Bytes),
-    Window(u32),
-    StartTls(StartTls),
-    Shut,
-    Close,
+/// What the sandbox process has said about a connection and nobody has looked at yet: never more than a window of bytes
+/// and one of each of the other things.
+#[derive(Default)]
+pub(super) struct Inbox {
+    said: RefCell<Said>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Said {
+    data: BytesMut,
+    /// Bytes that came and were not reported as taken.
+    unreported: usize,
+    window: u32,
+    start_tls: Option<StartTls>,
+    tls_begun: bool,
+    shut: bool,
+    closed: bool,
+}
+
+impl Inbox {
+    pub(super) fn data(&self, bytes: &[u8]) -> Result<(), String> {
+        let mut said = self.said.borrow_mut();
+        said.unreported += bytes.len();
+        if said.unreported > WINDOW as usize {
+            return Err("more bytes than a channel's window lets through".into());
+        }
+        if said.shut || said.start_tls.is_some() {
+            return Err("bytes after the last".into());
+        }
+        said.data.extend_from_slice(bytes);
+        drop(said);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    pub(super) fn window(&self, bytes: u32) -> Result<(), String> {
+        let mut said = self.said.borrow_mut();
+        said.window = said.window.saturating_add(bytes);
+        // What is under way may be more than a window by a piece, and more than one report of it may wait here.
+        if said.window > 4 * WINDOW {
+            return Err("a window larger than windows are".into());
+        }
+        drop(said);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    pub(super) fn start_tls(&self, wanted: StartTls) -> Result<(), String> {
+        let mut said = self.said.borrow_mut();
+        if said.tls_begun || said.shut {
+            return Err("TLS that cannot begin".into());
+        }
+        (said.tls_begun, said.start_tls) = (true, Some(wanted));
+        drop(said);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    pub(super) fn shut(&self) {
+        self.said.borrow_mut().shut = true;
+        self.changed.notify_one();
+    }
+
+    pub(super) fn close(&self) {
+        self.said.borrow_mut().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// Returns when nobody wants the connection any more.
+    pub(super) async fn closed(&self) {
+        while !self.said.borrow().closed {
+            self.changed.notified().await;
+        }
+    }
 }
 
 /// The way back to the sandbox process.
@@ -43,8 +115,7 @@ pub(super) enum Command {
 pub(super) struct Reply {
     pub(super) link: frame::Sender,
     pub(super) channel: u64,
-    /// Bytes of the script that came and were not reported as taken.
-    pub(super) unreported: Rc<Cell<usize>>,
+    pub(super) inbox: Rc<Inbox>,
 }
 
 impl Reply {
@@ -55,7 +126,9 @@ impl Reply {
     /// Lets the script write so many bytes more.
     fn taken(&self, bytes: u32) {
         if bytes > 0 {
-            self.unreported.set(self.unreported.get().saturating_sub(bytes as usize));
+            let mut said = self.inbox.said.borrow_mut();
+            said.unreported = said.unreported.saturating_sub(bytes as usize);
+            drop(said);
             self.send(Kind::Window, &window(bytes));
         }
     }
@@ -65,19 +138,12 @@ impl Reply {
     }
 }
 
-/// A connection from the request to its end. What is said about it comes through `commands`.
-pub(super) async fn connection(
-    hub: Rc<Hub>,
-    granted: Rc<Granted>,
-    open: Open,
-    reply: Reply,
-    mut commands: mpsc::UnboundedReceiver<Command>,
-) {
-    let mut shut = false;
+/// A connection from the request to its end.
+pub(super) async fn connection(hub: Rc<Hub>, granted: Rc<Granted>, open: Open, reply: Reply) {
     let made = tokio::select! {
         made = connect(&hub, &granted, &open) => made,
         // It was given up before it was there.
-        () = given_up(&mut commands, &mut shut) => return,
+        () = reply.inbox.closed() => return,
         () = granted.ended.cancelled() => return,
     };
     let (stream, destination, _slot) = match made {
@@ -93,52 +159,38 @@ pub(super) async fn connection(
     let counted = granted.counted(&destination);
     granted.count(counted, |host| host.connections += 1);
     let began = Instant::now();
-    let mut carried = Carried {
-        granted: &granted,
-        reply: &reply,
-        destination: &destination,
-        commands: &mut commands,
-        room: i64::from(WINDOW),
-        shut,
-        closing: None,
-    };
-    let failed = match carried.plain(&hub, stream).await {
-        Ok(()) => None,
-        Err(failed) => Some(failed),
-    };
+    let mut carried =
+        Carried { granted: &granted, reply: &reply, destination: &destination, counted, room: i64::from(WINDOW) };
+    let failed = carried.plain(&hub, stream).await.err();
     granted.count(counted, |host| host.ms += u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     if let Some(failed) = failed {
         reply.failed(&failed);
     }
 }
 
-/// Returns when the script has dropped the connection. That it will write no more is kept; it cannot say anything else
-/// while nothing is there to carry bytes.
-async fn given_up(commands: &mut mpsc::UnboundedReceiver<Command>, shut: &mut bool) {
-    while let Some(command) = commands.recv().await {
-        match command {
-            Command::Close => return,
-            Command::Shut => *shut = true,
-            Command::Data(_) | Command::Window(_) | Command::StartTls(_) => {}
-        }
-    }
-}
-
 /// Decides, looks up, checks every address, and connects to one of exactly those.
-async fn connect(hub: &Hub, granted: &Rc<Granted>, open: &Open) -> Result<(TcpStream, Destination, Slot), Failed> {
+async fn connect(hub: &Rc<Hub>, granted: &Rc<Granted>, open: &Open) -> Result<(TcpStream, Destination, Slot), Failed> {
     let denied = |text: String| Failed::new(Failure::Denied, text);
     let grant = &granted.grant;
     let destination = Destination::parse(&open.name, open.port).map_err(|error| denied(error.to_string()))?;
     grant.policy.decide(&destination).map_err(|refusal| denied(refusal.to_string()))?;
     let caps = grant.caps;
-    let slot = granted.take_slot().map_err(denied)?;
+    let slot = granted.take_slot(hub).map_err(|text| Failed::new(Failure::Unreachable, text))?;
     let timed_out = || {
         let seconds = caps.connect.as_secs();
         Failed::new(Failure::TimedOut, format!("{destination} was not reached within {seconds} seconds"))
     };
     let reached = async {
         let addresses = hub.names.look_up(&destination).await?;
-        address::check_all(&addresses, &destination, &grant.networks).map_err(|error| denied(error.to_string()))?;
+        address::check_all(&addresses, &destination, &grant.networks).map_err(|error| {
+            let host = destination.host();
+            match error {
+                Prohibited::NoAddress { .. } => Failed::new(Failure::NoName, error.to_string()),
+                _ => denied(format!(
+                    "{error}; whoever runs cronbox can allow it with --allow-network {host}=ADDRESS/LENGTH"
+                )),
+            }
+        })?;
         let stream = reach(&addresses, &destination).await?;
         // Small pieces go out at once: what a script writes is what it means to send.
         let _ = stream.set_nodelay(true);
@@ -177,13 +229,10 @@ struct Carried<'c> {
     granted: &'c Granted,
     reply: &'c Reply,
     destination: &'c Destination,
-    commands: &'c mut mpsc::UnboundedReceiver<Command>,
+    /// Where its bytes are counted.
+    counted: usize,
     /// Bytes that the script would take now.
     room: i64,
-    /// Whether the script has said that it writes no more.
-    shut: bool,
-    /// When it must be over, once the script has dropped it or ended.
-    closing: Option<Instant>,
 }
 
 /// How carrying bytes came to an end that is none of the connection's.
@@ -194,15 +243,27 @@ enum Turn {
     Tls(StartTls),
 }
 
+/// What is to be done with the writing half when everything was given to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Todo {
+    Nothing,
+    Flush,
+    Shutdown,
+}
+
 impl Carried<'_> {
     async fn plain(&mut self, hub: &Hub, stream: TcpStream) -> Result<(), Failed> {
-        let secrets = self.granted.secrets.clone();
-        let exchange = secrets.map(|secrets| Exchange::new(secrets, self.destination.clone(), Mode::Clear));
         let (reader, writer) = tokio::io::split(stream);
+        let exchange = self.exchange(Mode::Clear);
         let (turn, reader, writer) = self.carry(reader, writer, exchange).await?;
         let Turn::Tls(wanted) = turn else { return Ok(()) };
         let stream = reader.unsplit(writer);
         self.secured(hub, stream, wanted).await
+    }
+
+    fn exchange(&self, mode: Mode) -> Option<Exchange> {
+        let secrets = self.granted.secrets.clone();
+        secrets.map(|secrets| Exchange::new(secrets, self.destination.clone(), mode))
     }
 
     async fn secured(&mut self, hub: &Hub, stream: TcpStream, wanted: StartTls) -> Result<(), Failed> {
@@ -215,8 +276,8 @@ impl Carried<'_> {
         }
         if !wanted.verify && !self.granted.grant.unverified.iter().any(|host| host.matches(self.destination)) {
             let text = format!(
-                "{} may not be trusted without a valid certificate: verification is on, and only whoever grants hosts can \
-                 switch it off, with --allow-unverified {name}",
+                "{0} may not be trusted without a valid certificate: only whoever grants hosts can switch verification off, \
+                 with --allow-unverified {0}",
                 self.destination
             );
             self.granted.note(&text);
@@ -233,15 +294,13 @@ impl Carried<'_> {
         };
         let shaken = tokio::select! {
             shaken = tokio::time::timeout(caps.connect, handshake) => shaken.map_err(|_| timed_out())?,
-            () = given_up(self.commands, &mut self.shut) => return Ok(()),
+            () = self.reply.inbox.closed() => return Ok(()),
             () = self.granted.ended.cancelled() => return Ok(()),
         };
         let stream = shaken.map_err(|error| secure::failure(&error, &name))?;
         self.reply.send(Kind::Secured, &frame::to_json(&secure::session(stream.get_ref().1)));
         // What a server has not proven to be gets no secret but those that go anywhere.
-        let mode = if wanted.verify { Mode::Http } else { Mode::Clear };
-        let secrets = self.granted.secrets.clone();
-        let exchange = secrets.map(|secrets| Exchange::new(secrets, self.destination.clone(), mode));
+        let exchange = self.exchange(if wanted.verify { Mode::Http } else { Mode::Clear });
         let (reader, writer) = tokio::io::split(stream);
         match self.carry(reader, writer, exchange).await?.0 {
             Turn::Over => Ok(()),
@@ -249,183 +308,175 @@ impl Carried<'_> {
         }
     }
 
-    /// Carries bytes both ways until one side has had enough.
+    /// Carries bytes both ways until one side has had enough. Nothing in here waits for one direction alone: a server that
+    /// does not read must not keep the script from being heard, nor the other way round.
     async fn carry<S: AsyncRead + AsyncWrite>(
         &mut self,
         mut reader: ReadHalf<S>,
         mut writer: WriteHalf<S>,
-        mut exchange: Option<Exchange>,
+        exchange: Option<Exchange>,
     ) -> Result<(Turn, ReadHalf<S>, WriteHalf<S>), Failed> {
-        let counted = self.granted.counted(self.destination);
         let mut buffer = vec![0; CHUNK];
+        let mut exchange = exchange.map(Held::new);
         let mut out = Outgoing::default();
-        // Whether the server has said its last, and the script; and when the first byte must be there.
-        let (mut ended, mut shut) = (false, self.shut);
+        let mut todo = Todo::Nothing;
+        // Whether the server has said its last; whether the script has, and whether the server was told.
+        let (mut ended, mut shut, mut down) = (false, false, false);
+        // Why nothing more can be written: what the server said before is read first.
+        let mut unwritable = None;
         let (mut first_by, mut answered) = (None, false);
-        let mut tls = None;
-        if shut {
-            writer.shutdown().await.map_err(|error| self.broken(&error))?;
-        }
+        let (mut tls, mut closing) = (None, None);
         loop {
-            if out.waiting.is_empty() {
+            if out.bytes.is_empty() && todo == Todo::Nothing {
                 if let Some(wanted) = tls {
                     return Ok((Turn::Tls(wanted), reader, writer));
                 }
-                if self.closing.is_some() || (ended && shut) {
-                    let goodbye = tokio::time::timeout(FLUSH_WITHIN, writer.shutdown());
-                    let _ = goodbye.await;
+                if ended && let Some(failed) = unwritable {
+                    return Err(failed);
+                }
+                if closing.is_some() || ended && shut {
                     return Ok((Turn::Over, reader, writer));
                 }
             }
-            let may_read = !ended && self.room > 0 && tls.is_none() && self.closing.is_none();
-            let quiet = exchange.as_ref().and_then(Self::patience);
+            // A sandbox process that does not read is not read for.
+            let clogged = self.reply.link.queued() > MAX_QUEUED;
+            let may_read = !ended && self.room > 0 && tls.is_none() && closing.is_none() && !clogged;
             tokio::select! {
                 read = reader.read(&mut buffer), if may_read => {
                     let size = match read {
                         // TLS without a goodbye at its end, as many servers have it. Protocols that mind count bytes.
                         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-                        read => read.map_err(|error| self.broken(&error))?,
+                        read => read.map_err(|error| unwritable.take().unwrap_or_else(|| self.broken(&error)))?,
                     };
                     answered |= size > 0;
                     self.granted.receive(size as u64).map_err(|text| Failed::new(Failure::Reset, text))?;
-                    self.granted.count(counted, |host| host.received_bytes += size as u64);
-                    if size == 0 {
-                        ended = true;
-                        if let Some(exchange) = &mut exchange {
-                            let step = exchange.incoming_end();
-                            self.deliver(step);
-                        }
-                        self.reply.send(Kind::Shut, b"");
-                        continue;
-                    }
+                    self.granted.count(self.counted, |host| host.received_bytes += size as u64);
                     match &mut exchange {
                         None => self.pass_on(&buffer[..size]),
-                        Some(exchange) => {
-                            let step = exchange.incoming(&buffer[..size]);
+                        Some(held) => {
+                            let step = if size == 0 { held.incoming_end() } else { held.incoming(&buffer[..size]) };
                             self.deliver(step);
                         }
                     }
-                }
-                written = writer.write(out.front()), if !out.waiting.is_empty() => {
-                    let size = written.map_err(|error| self.broken(&error))?;
-                    self.reply.taken(out.written(size));
-                    if out.waiting.is_empty() {
-                        writer.flush().await.map_err(|error| self.broken(&error))?;
-                        if shut {
-                            writer.shutdown().await.map_err(|error| self.broken(&error))?;
-                        }
-                        if !answered && first_by.is_none() {
-                            first_by = Some(Instant::now() + self.granted.grant.caps.first_byte);
+                    if size == 0 {
+                        ended = true;
+                        if unwritable.is_none() {
+                            self.reply.send(Kind::Shut, b"");
                         }
                     }
                 }
-                command = self.commands.recv() => match command {
-                    Some(Command::Data(bytes)) if !shut => {
-                        let size = bytes.len();
-                        self.granted.send(size as u64).map_err(|text| Failed::new(Failure::Reset, text))?;
-                        self.granted.count(counted, |host| host.sent_bytes += size as u64);
-                        match &mut exchange {
-                            None => out.push(bytes, size),
-                            Some(exchange) => {
-                                let step = exchange.outgoing(&bytes);
-                                out.push(self.noted(step), size);
-                            }
+                done = advance(&mut writer, &out.bytes, todo), if !out.bytes.is_empty() || todo != Todo::Nothing => match done {
+                    Ok(Done::Wrote(size)) => {
+                        self.reply.taken(out.written(size));
+                        if out.bytes.is_empty() {
+                            todo = if shut && !down { Todo::Shutdown } else { Todo::Flush };
                         }
-                        if out.waiting.is_empty() {
-                            // All of it is kept for now; the script may go on.
-                            self.reply.taken(out.take_credit());
-                        }
+                        first_by = Some(Instant::now() + self.granted.grant.caps.first_byte);
                     }
-                    Some(Command::Data(_)) => {}
-                    Some(Command::Window(bytes)) => self.room = (self.room + i64::from(bytes)).min(i64::from(WINDOW)),
-                    Some(Command::StartTls(wanted)) => tls = Some(wanted),
-                    Some(Command::Shut) => {
-                        shut = true;
-                        if let Some(exchange) = &mut exchange {
-                            let step = exchange.outgoing_end();
-                            out.push(self.noted(step), 0);
-                        }
-                        if out.waiting.is_empty() {
-                            writer.shutdown().await.map_err(|error| self.broken(&error))?;
-                        }
+                    Ok(Done::Finished) => {
+                        down |= todo == Todo::Shutdown;
+                        todo = if shut && !down { Todo::Shutdown } else { Todo::Nothing };
                     }
-                    Some(Command::Close) | None => {
-                        if let Some(exchange) = exchange.as_mut().filter(|_| !shut) {
-                            let step = exchange.outgoing_end();
-                            out.push(self.noted(step), 0);
-                        }
-                        shut = true;
-                        self.closing.get_or_insert(Instant::now() + FLUSH_WITHIN);
-                        if command.is_none() {
-                            // Nobody says anything any more: this branch must not be taken again.
-                            self.flush(&mut out, &mut writer).await;
-                            return Ok((Turn::Over, reader, writer));
-                        }
+                    Err(error) => {
+                        unwritable.get_or_insert(self.broken(&error));
+                        self.reply.taken(out.give_up());
+                        (todo, down) = (Todo::Nothing, true);
                     }
                 },
-                () = at(self.closing) => return Ok((Turn::Over, reader, writer)),
-                () = at(first_by.filter(|_| !answered)) => {
+                () = self.reply.inbox.changed.notified() => {
+                    let (data, window, wanted, now_shut, closed) = {
+                        let mut said = self.reply.inbox.said.borrow_mut();
+                        let said = &mut *said;
+                        let window = std::mem::take(&mut said.window);
+                        (said.data.split(), window, said.start_tls.take(), said.shut || said.closed, said.closed)
+                    };
+                    self.room = (self.room + i64::from(window)).min(i64::from(WINDOW));
+                    if !data.is_empty() {
+                        self.write(&data, &mut out, exchange.as_mut(), unwritable.is_some())?;
+                    }
+                    if wanted.is_some() || now_shut && !shut {
+                        // What was kept back for more to come goes out: no more will come this way.
+                        if let Some(held) = &mut exchange {
+                            let step = held.outgoing_end();
+                            out.push(&self.noted(step), 0);
+                        }
+                    }
+                    if wanted.is_some() {
+                        tls = wanted;
+                    }
+                    if now_shut && !shut {
+                        shut = true;
+                        todo = if down { Todo::Nothing } else { Todo::Shutdown };
+                    }
+                    if closed && closing.is_none() {
+                        closing = Some(Instant::now() + CLOSE_WITHIN);
+                    }
+                }
+                () = self.reply.link.drained(), if clogged => {}
+                () = at(closing) => return Ok((Turn::Over, reader, writer)),
+                () = at(first_by.filter(|_| !answered && out.bytes.is_empty())) => {
                     let seconds = self.granted.grant.caps.first_byte.as_secs();
                     let text = format!("{} sent nothing within {seconds} seconds", self.destination);
                     return Err(Failed::new(Failure::TimedOut, text));
                 }
-                () = after(quiet) => {
-                    if let Some(exchange) = &mut exchange {
-                        let step = exchange.outgoing_quiet();
-                        out.push(self.noted(step), 0);
-                        let step = exchange.incoming_quiet();
+                () = at(exchange.as_ref().and_then(|held| held.outgoing_by)) => {
+                    if let Some(held) = &mut exchange {
+                        let step = held.outgoing_quiet();
+                        out.push(&self.noted(step), 0);
+                    }
+                }
+                () = at(exchange.as_ref().and_then(|held| held.incoming_by)) => {
+                    if let Some(held) = &mut exchange {
+                        let step = held.incoming_quiet();
                         self.deliver(step);
                     }
                 }
                 () = self.granted.ended.cancelled() => {
                     // What the script wrote before it ended was said before, and goes out.
-                    self.rest(&mut out, exchange.as_mut(), shut);
-                    self.flush(&mut out, &mut writer).await;
+                    let data = self.reply.inbox.said.borrow_mut().data.split();
+                    self.write(&data, &mut out, exchange.as_mut(), unwritable.is_some())?;
+                    if let Some(held) = exchange.as_mut().filter(|_| !shut) {
+                        let step = held.outgoing_end();
+                        out.push(&self.noted(step), 0);
+                    }
+                    let all = async {
+                        writer.write_all(&out.bytes).await?;
+                        writer.shutdown().await
+                    };
+                    let _ = tokio::time::timeout(FLUSH_WITHIN, all).await;
                     return Ok((Turn::Over, reader, writer));
                 }
             }
         }
     }
 
-    /// Takes what the script still said.
-    fn rest(&mut self, out: &mut Outgoing, mut exchange: Option<&mut Exchange>, shut: bool) {
-        while let Ok(command) = self.commands.try_recv() {
-            if let Command::Data(bytes) = command
-                && !shut
-                && self.granted.send(bytes.len() as u64).is_ok()
-            {
-                match &mut exchange {
-                    None => out.push(bytes, 0),
-                    Some(exchange) => {
-                        let step = exchange.outgoing(&bytes);
-                        out.push(self.noted(step), 0);
-                    }
-                }
+    /// Takes what the script wrote.
+    fn write(
+        &self,
+        data: &[u8],
+        out: &mut Outgoing,
+        exchange: Option<&mut Held>,
+        unwritable: bool,
+    ) -> Result<(), Failed> {
+        self.granted.send(data.len() as u64).map_err(|text| Failed::new(Failure::Reset, text))?;
+        self.granted.count(self.counted, |host| host.sent_bytes += data.len() as u64);
+        if unwritable {
+            // Nobody takes it any more; the script hears why after what the server said before.
+            self.reply.taken(data.len() as u32);
+            return Ok(());
+        }
+        match exchange {
+            None => out.push(data, data.len()),
+            Some(held) => {
+                let step = held.outgoing(data);
+                out.push(&self.noted(step), data.len());
             }
         }
-        if let Some(exchange) = exchange.filter(|_| !shut) {
-            let step = exchange.outgoing_end();
-            out.push(self.noted(step), 0);
+        if out.bytes.is_empty() {
+            // All of it is kept for now; the script may go on.
+            self.reply.taken(out.give_up());
         }
-    }
-
-    /// Writes what waits, within bounds of time, and says goodbye.
-    async fn flush<S: AsyncWrite>(&self, out: &mut Outgoing, writer: &mut WriteHalf<S>) {
-        let all = async {
-            while !out.waiting.is_empty() {
-                let size = writer.write(out.front()).await?;
-                out.written(size);
-            }
-            writer.shutdown().await
-        };
-        let _ = tokio::time::timeout(FLUSH_WITHIN, all).await;
-    }
-
-    fn patience(exchange: &Exchange) -> Option<Duration> {
-        match (exchange.outgoing_patience(), exchange.incoming_patience()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        Ok(())
     }
 
     /// What a step sends, its events noted.
@@ -469,52 +520,100 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-async fn after(time: Option<Duration>) {
-    match time {
-        Some(time) => tokio::time::sleep(time).await,
-        None => std::future::pending().await,
+/// What came of the writing half's turn.
+enum Done {
+    Wrote(usize),
+    Finished,
+}
+
+/// Writes, or, when nothing is to be written, flushes or shuts down. Nothing is lost when it is dropped and begun again.
+async fn advance<S: AsyncWrite>(writer: &mut WriteHalf<S>, bytes: &[u8], todo: Todo) -> io::Result<Done> {
+    if !bytes.is_empty() {
+        return writer.write(bytes).await.map(Done::Wrote);
+    }
+    std::future::poll_fn(|context| match todo {
+        Todo::Nothing => Poll::Pending,
+        Todo::Flush => Pin::new(&mut *writer).poll_flush(context),
+        Todo::Shutdown => Pin::new(&mut *writer).poll_shutdown(context),
+    })
+    .await
+    .map(|()| Done::Finished)
+}
+
+/// An exchange, and until when it may keep what it keeps, in each direction.
+struct Held {
+    exchange: Exchange,
+    outgoing_by: Option<Instant>,
+    incoming_by: Option<Instant>,
+}
+
+impl Held {
+    fn new(exchange: Exchange) -> Self {
+        Held { exchange, outgoing_by: None, incoming_by: None }
+    }
+
+    fn outgoing(&mut self, bytes: &[u8]) -> Step {
+        let step = self.exchange.outgoing(bytes);
+        self.outgoing_by = self.exchange.outgoing_patience().map(|patience| Instant::now() + patience);
+        step
+    }
+
+    fn outgoing_quiet(&mut self) -> Step {
+        let step = self.exchange.outgoing_quiet();
+        self.outgoing_by = None;
+        step
+    }
+
+    fn outgoing_end(&mut self) -> Step {
+        self.outgoing_by = None;
+        self.exchange.outgoing_end()
+    }
+
+    fn incoming(&mut self, bytes: &[u8]) -> Step {
+        let step = self.exchange.incoming(bytes);
+        self.incoming_by = self.exchange.incoming_patience().map(|patience| Instant::now() + patience);
+        step
+    }
+
+    fn incoming_quiet(&mut self) -> Step {
+        let step = self.exchange.incoming_quiet();
+        self.incoming_by = None;
+        step
+    }
+
+    fn incoming_end(&mut self) -> Step {
+        self.incoming_by = None;
+        self.exchange.incoming_end()
     }
 }
 
 /// Bytes on their way to the server.
 #[derive(Default)]
 struct Outgoing {
-    waiting: VecDeque<Bytes>,
+    bytes: BytesMut,
     /// Bytes of the script that are in here, and were not reported as taken yet.
     credit: usize,
 }
 
 impl Outgoing {
-    fn push(&mut self, bytes: Bytes, of_script: usize) {
+    fn push(&mut self, bytes: &[u8], of_script: usize) {
         self.credit += of_script;
-        if !bytes.is_empty() {
-            self.waiting.push_back(bytes);
-        }
-    }
-
-    fn front(&self) -> &[u8] {
-        self.waiting.front().map_or(&[], |bytes| bytes)
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// So many were written; how many of the script's are to be reported as taken.
     fn written(&mut self, size: usize) -> u32 {
-        if let Some(front) = self.waiting.front_mut() {
-            front.advance(size);
-            if front.is_empty() {
-                self.waiting.pop_front();
-            }
-        }
-        if self.waiting.is_empty() {
-            return self.take_credit();
-        }
-        // A part of them, so that the script can write on while the rest goes out.
-        let taken = self.credit.min(size);
+        self.bytes.advance(size);
+        // All of them at the end, and before that no more than were written: a secret makes what is sent longer.
+        let taken = if self.bytes.is_empty() { self.credit } else { self.credit.min(size) };
         self.credit -= taken;
+        // The window is far below u32::MAX.
         taken as u32
     }
 
-    fn take_credit(&mut self) -> u32 {
-        // The window is far below u32::MAX.
+    /// Forgets what waits; how many bytes of the script's are to be reported as taken.
+    fn give_up(&mut self) -> u32 {
+        self.bytes.clear();
         std::mem::take(&mut self.credit) as u32
     }
 }

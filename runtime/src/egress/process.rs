@@ -5,10 +5,10 @@
 //! file, start no process and listen to nobody. It has no database, and no key but the values of secrets that runs under
 //! way were granted.
 
-use super::connection::{Command, Reply, connection};
+use super::connection::{Inbox, Reply, connection};
 use super::exchange::Secrets;
 use super::messages::{
-    Failed, Failure, Grant, MAX_CHANNELS, NetworkGrant, Offence, Open, Revoke, Setup, Spent, StartTls, Token, WINDOW,
+    Failed, Failure, Grant, MAX_CHANNELS, NetworkGrant, Offence, Open, Revoke, Setup, Spent, StartTls, Token,
     read_window,
 };
 use super::names::Names;
@@ -23,7 +23,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How long a channel waits for the grant that it names: the node tells of a grant and of the run that has it on two
@@ -31,6 +31,14 @@ use tokio_util::sync::CancellationToken;
 const GRANT_WITHIN: Duration = Duration::from_secs(2);
 /// How long a revoked grant's connections may still send what their script wrote.
 const SETTLE_WITHIN: Duration = Duration::from_millis(2_500);
+/// How long they are waited for before they are told that the run has ended.
+const CLOSED_WITHIN: Duration = Duration::from_millis(1_500);
+/// Connections of all runs at once: what they may keep waiting stays far below this process's memory.
+const MAX_OPEN: u32 = 2_048;
+/// Bytes that may wait for a sandbox process to read before its link is given up.
+const MAX_QUEUED: usize = 32 << 20;
+/// Most bytes of a request for a connection, or for TLS.
+const MAX_REQUEST: usize = 16 << 10;
 /// Most sentences about a run.
 const MAX_NOTES: usize = 10;
 /// Most hosts that are told apart in what a run used.
@@ -83,6 +91,8 @@ pub fn egress_process(parent: u32) -> Result<(), EgressError> {
             grants: RefCell::default(),
             granted: Notify::new(),
             links: RefCell::default(),
+            last_link: Cell::default(),
+            open: Cell::default(),
         });
         let flushing = tokio::task::spawn_local(async move { node.flush().await });
         let served = hub.serve(&mut receiver).await;
@@ -101,7 +111,10 @@ pub(super) struct Hub {
     /// A grant has come.
     granted: Notify,
     /// What ends the links to sandbox processes.
-    links: RefCell<HashMap<u64, CancellationToken>>,
+    links: RefCell<HashMap<u64, (u64, CancellationToken)>>,
+    last_link: Cell<u64>,
+    /// Connections of all runs.
+    open: Cell<u32>,
 }
 
 /// A grant in force, and what it was used for.
@@ -121,13 +134,17 @@ pub(super) struct Granted {
     notes: RefCell<Vec<String>>,
 }
 
-/// One of the connections that a run may have at once.
-pub(super) struct Slot(Rc<Granted>);
+/// One of the connections that a run, and all runs together, may have at once.
+pub(super) struct Slot {
+    hub: Rc<Hub>,
+    granted: Rc<Granted>,
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-        self.0.idle.notify_one();
+        self.hub.open.set(self.hub.open.get() - 1);
+        self.granted.open.set(self.granted.open.get() - 1);
+        self.granted.idle.notify_one();
     }
 }
 
@@ -159,17 +176,21 @@ impl Granted {
     }
 
     /// Room for one more connection; the error is a sentence.
-    pub(super) fn take_slot(self: &Rc<Self>) -> Result<Slot, String> {
+    pub(super) fn take_slot(self: &Rc<Self>, hub: &Rc<Hub>) -> Result<Slot, String> {
         let caps = &self.grant.caps;
+        if hub.open.get() >= MAX_OPEN {
+            return Err("this server has as many connections open as it can have".into());
+        }
         if self.open.get() >= caps.at_once {
             return Err(format!("the script has {} connections open, as many as it may have at once", caps.at_once));
         }
         if self.made.get() >= caps.in_all {
             return Err(format!("the script has made {} connections, as many as a run may make", caps.in_all));
         }
+        hub.open.set(hub.open.get() + 1);
         self.open.set(self.open.get() + 1);
         self.made.set(self.made.get() + 1);
-        Ok(Slot(self.clone()))
+        Ok(Slot { hub: hub.clone(), granted: self.clone() })
     }
 
     /// Counts bytes that came from outside; the error is a sentence.
@@ -177,7 +198,9 @@ impl Granted {
         self.received.set(self.received.get().saturating_add(bytes));
         let most = self.grant.caps.received;
         if self.received.get() > most {
-            return Err(format!("the script has received more than {most} bytes, which is all that a run may receive"));
+            let text = format!("the script has received more than {most} bytes, which is all that a run may receive");
+            self.note(&text);
+            return Err(text);
         }
         Ok(())
     }
@@ -187,7 +210,9 @@ impl Granted {
         self.sent.set(self.sent.get().saturating_add(bytes));
         let most = self.grant.caps.sent;
         if self.sent.get() > most {
-            return Err(format!("the script has sent more than {most} bytes, which is all that a run may send"));
+            let text = format!("the script has sent more than {most} bytes, which is all that a run may send");
+            self.note(&text);
+            return Err(text);
         }
         Ok(())
     }
@@ -232,7 +257,7 @@ impl Hub {
         loop {
             match receiver.next().await {
                 Ok(Some(incoming)) => self.take(incoming)?,
-                Ok(None) => return Ok(()),
+                Ok(None) | Err(LinkError::Cut) => return Ok(()),
                 Err(error) => return Err(EgressError::Protocol(error.to_string())),
             }
         }
@@ -243,8 +268,13 @@ impl Hub {
         let malformed = |error: frame::Malformed| EgressError::Protocol(error.to_string());
         match kind {
             Kind::Attach => {
-                let descriptor = descriptor.ok_or_else(|| EgressError::Protocol("a link without its socket".into()))?;
-                self.attach(run, descriptor)?;
+                // A socket that could not be received (too many are open) costs one sandbox process its way here, and
+                // no other.
+                let attached = descriptor.ok_or_else(|| "a link without its socket".to_owned());
+                let attached = attached.and_then(|socket| self.attach(run, socket).map_err(|error| error.to_string()));
+                if let Err(why) = attached {
+                    self.node.send(Kind::Offence, 0, &frame::to_json(&Offence { link: run, why }));
+                }
             }
             Kind::Grant => {
                 let grant: Grant = frame::from_json(kind, &payload).map_err(malformed)?;
@@ -264,18 +294,19 @@ impl Hub {
 
     /// Ends a grant, and says what it was used for.
     async fn revoke(self: Rc<Self>, link: u64, run: RunNumber) {
-        // What the sandbox process said before the run's end may still be on its way through this process.
-        tokio::task::yield_now().await;
         let granted = self.grants.borrow_mut().remove(&(link, run));
         let mut spent = Spent { link, ..Spent::default() };
         if let Some(granted) = granted {
-            granted.ended.cancel();
-            let settled = async {
+            let settled = async || {
                 while granted.open.get() > 0 {
                     granted.idle.notified().await;
                 }
             };
-            let _ = tokio::time::timeout(SETTLE_WITHIN, settled).await;
+            // What the sandbox process said before the run's end may still be on its way: the closing of every channel
+            // comes after it. Only what does not come is cut off.
+            let _ = tokio::time::timeout(CLOSED_WITHIN, settled()).await;
+            granted.ended.cancel();
+            let _ = tokio::time::timeout(SETTLE_WITHIN, settled()).await;
             spent.hosts = granted.hosts.take();
             spent.notes = granted.notes.take();
         }
@@ -286,7 +317,9 @@ impl Hub {
     fn attach(self: &Rc<Self>, link: u64, socket: OwnedFd) -> Result<(), EgressError> {
         let (sender, receiver) = frame::connect_locked(socket)?;
         let ended = CancellationToken::new();
-        if let Some(before) = self.links.borrow_mut().insert(link, ended.clone()) {
+        let number = self.last_link.get() + 1;
+        self.last_link.set(number);
+        if let Some((_, before)) = self.links.borrow_mut().insert(link, (number, ended.clone())) {
             before.cancel();
         }
         let side = Rc::new(Side { hub: self.clone(), link, sender, channels: RefCell::default() });
@@ -298,8 +331,14 @@ impl Hub {
                 () = ended.cancelled() => None,
             };
             flushing.abort();
-            // Connections end with their commands.
-            side.channels.borrow_mut().clear();
+            for (_, inbox) in side.channels.borrow_mut().drain() {
+                inbox.close();
+            }
+            let mut links = side.hub.links.borrow_mut();
+            if links.get(&side.link).is_some_and(|(known, _)| *known == number) {
+                links.remove(&side.link);
+            }
+            drop(links);
             if let Some(why) = broken {
                 side.hub.node.send(Kind::Offence, 0, &frame::to_json(&Offence { link: side.link, why }));
             }
@@ -328,14 +367,7 @@ struct Side {
     hub: Rc<Hub>,
     link: u64,
     sender: frame::Sender,
-    channels: RefCell<HashMap<u64, Channel>>,
-}
-
-/// A channel that its task carries.
-struct Channel {
-    commands: mpsc::UnboundedSender<Command>,
-    /// Bytes that came and were not reported as taken.
-    unreported: Rc<Cell<usize>>,
+    channels: RefCell<HashMap<u64, Rc<Inbox>>>,
 }
 
 impl Side {
@@ -347,8 +379,10 @@ impl Side {
                     if let Err(why) = self.take(incoming) {
                         return Some(why);
                     }
+                    // However much one process says, the others have their turns.
+                    tokio::task::coop::consume_budget().await;
                 }
-                Ok(None) | Err(LinkError::Socket(_)) => return None,
+                Ok(None) | Err(LinkError::Socket(_) | LinkError::Cut) => return None,
                 Err(error) => return Some(error.to_string()),
             }
         }
@@ -357,65 +391,285 @@ impl Side {
     fn take(self: &Rc<Self>, incoming: Incoming) -> Result<(), String> {
         let Incoming { kind, run: channel, payload, .. } = incoming;
         let malformed = |error: frame::Malformed| error.to_string();
-        let command = match kind {
-            Kind::Open => {
-                let open: Open = frame::from_json(kind, &payload).map_err(malformed)?;
-                return self.open(channel, open);
-            }
-            Kind::Data => {
-                if let Some(known) = self.channels.borrow().get(&channel) {
-                    let unreported = known.unreported.get() + payload.len();
-                    known.unreported.set(unreported);
-                    if unreported > WINDOW as usize {
-                        return Err("more bytes than a channel's window lets through".into());
-                    }
-                }
-                Command::Data(payload)
-            }
-            Kind::Window => Command::Window(read_window(&payload).map_err(malformed)?),
-            Kind::StartTls => Command::StartTls(frame::from_json::<StartTls>(kind, &payload).map_err(malformed)?),
-            Kind::Shut => Command::Shut,
-            Kind::Close => Command::Close,
-            _ => return Err("a frame of the wrong direction".into()),
-        };
-        let channels = self.channels.borrow();
-        // A channel that has just ended on this side is no mistake of the other's.
-        if let Some(known) = channels.get(&channel) {
-            let _ = known.commands.send(command);
+        if self.sender.queued() > MAX_QUEUED {
+            return Err("it asks for more than it reads".into());
         }
-        Ok(())
+        if matches!(kind, Kind::Open | Kind::StartTls) && payload.len() > MAX_REQUEST {
+            return Err("a request larger than requests are".into());
+        }
+        if kind == Kind::Open {
+            return self.open(channel, frame::from_json(kind, &payload).map_err(malformed)?);
+        }
+        let channels = self.channels.borrow();
+        let inbox = channels.get(&channel);
+        match kind {
+            // A channel that has just ended on this side is no mistake of the other's.
+            Kind::Data | Kind::Window | Kind::StartTls | Kind::Shut | Kind::Close if inbox.is_none() => Ok(()),
+            Kind::Data => inbox.map_or(Ok(()), |inbox| inbox.data(&payload)),
+            Kind::Window => {
+                let bytes = read_window(&payload).map_err(malformed)?;
+                inbox.map_or(Ok(()), |inbox| inbox.window(bytes))
+            }
+            Kind::StartTls => {
+                let wanted: StartTls = frame::from_json(kind, &payload).map_err(malformed)?;
+                inbox.map_or(Ok(()), |inbox| inbox.start_tls(wanted))
+            }
+            Kind::Shut => {
+                inbox.inspect(|inbox| inbox.shut());
+                Ok(())
+            }
+            Kind::Close => {
+                inbox.inspect(|inbox| inbox.close());
+                Ok(())
+            }
+            _ => Err("a frame of the wrong direction".into()),
+        }
     }
 
     fn open(self: &Rc<Self>, channel: u64, open: Open) -> Result<(), String> {
-        if open.name.len() > 1_000 {
-            return Err("a name longer than names are".into());
-        }
-        // Its length is bounded by the window, and by what a script may have its process say.
-        let (sender, commands) = mpsc::unbounded_channel();
-        let unreported: Rc<Cell<usize>> = Rc::default();
+        let inbox: Rc<Inbox> = Rc::default();
         {
             let mut channels = self.channels.borrow_mut();
             // Runs have fewer, each; this many of all runs aboard is no script's doing.
             if channels.len() >= MAX_CHANNELS * 64 {
                 return Err("more channels than channels are".into());
             }
-            let new = Channel { commands: sender, unreported: unreported.clone() };
-            if channels.insert(channel, new).is_some() {
+            if channels.insert(channel, inbox.clone()).is_some() {
                 return Err("a channel that is open already".into());
             }
         }
         let side = self.clone();
         tokio::task::spawn_local(async move {
-            let reply = Reply { link: side.sender.clone(), channel, unreported };
-            match side.hub.grant_of(side.link, open.run, &open.token).await {
-                Some(granted) => connection(side.hub.clone(), granted, open, reply, commands).await,
+            let _entry = Entry { side: side.clone(), channel };
+            let reply = Reply { link: side.sender.clone(), channel, inbox };
+            let granted = tokio::select! {
+                granted = side.hub.grant_of(side.link, open.run, &open.token) => granted,
+                // It was given up meanwhile.
+                () = reply.inbox.closed() => return,
+            };
+            match granted {
+                Some(granted) => connection(side.hub.clone(), granted, open, reply).await,
                 None => {
-                    let failed = Failed::new(Failure::Denied, "the run has no access to the network, or no longer");
-                    side.sender.send(Kind::Failed, channel, &frame::to_json(&failed));
+                    let text = "the run's access to the network has ended, or was lost with the process that gave it";
+                    side.sender.send(Kind::Failed, channel, &frame::to_json(&Failed::new(Failure::Reset, text)));
                 }
             }
-            side.channels.borrow_mut().remove(&channel);
         });
         Ok(())
+    }
+}
+
+/// A channel in the table of its link, as long as its task lives.
+struct Entry {
+    side: Rc<Side>,
+    channel: u64,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.side.channels.borrow_mut().remove(&self.channel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::address::Networks;
+    use crate::egress::messages::{WINDOW, window};
+    use crate::frame::Sender;
+    use crate::policy::Policy;
+    use std::future::Future;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    const TOKEN: Token = [7; 16];
+    const OTHER: Token = [8; 16];
+
+    /// An egress process in this one, its node's end of the link, and a server that sends back what it gets.
+    struct Drill {
+        node: Sender,
+        from_hub: Receiver,
+        port: u16,
+    }
+
+    /// The end of a link that a sandbox process has; one that was taken over may say anything on it.
+    struct Impostor {
+        sender: Sender,
+        receiver: Receiver,
+    }
+
+    impl Drill {
+        /// Runs a test with one.
+        async fn run<F: Future<Output = ()>>(test: impl FnOnce(Drill) -> F) {
+            tokio::task::LocalSet::new()
+                .run_until(async {
+                    let (ours, theirs) = frame::pair().expect("a pair");
+                    let (node, from_hub) = frame::connect(ours, false).expect("connects");
+                    let (to_node, mut receiver) = frame::connect(theirs, true).expect("connects");
+                    let hub = Rc::new(Hub {
+                        node: to_node.clone(),
+                        names: Names::new(&[([127, 0, 0, 1], 9).into()]).expect("names"),
+                        secure: Secure::new("").expect("roots"),
+                        grants: RefCell::default(),
+                        granted: Notify::new(),
+                        links: RefCell::default(),
+                        last_link: Cell::default(),
+                        open: Cell::default(),
+                    });
+                    for sender in [node.clone(), to_node.clone()] {
+                        tokio::task::spawn_local(async move { sender.flush().await });
+                    }
+                    tokio::task::spawn_local(async move { hub.serve(&mut receiver).await });
+                    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+                    let port = server.local_addr().expect("bound").port();
+                    tokio::task::spawn_local(async move {
+                        while let Ok((mut stream, _)) = server.accept().await {
+                            tokio::task::spawn_local(async move {
+                                let mut bytes = [0; 100];
+                                while let Ok(size @ 1..) = stream.read(&mut bytes).await {
+                                    let _ = stream.write_all(&bytes[..size]).await;
+                                }
+                            });
+                        }
+                    });
+                    test(Drill { node, from_hub, port }).await;
+                })
+                .await;
+        }
+
+        fn attach(&self, link: u64) -> Impostor {
+            let (ours, theirs) = frame::pair_for_locked().expect("a pair");
+            self.node.send_with(Kind::Attach, link, b"", Some(theirs));
+            let (sender, receiver) = frame::connect_locked(ours).expect("connects");
+            let flushing = sender.clone();
+            tokio::task::spawn_local(async move { flushing.flush().await });
+            Impostor { sender, receiver }
+        }
+
+        fn grant(&self, link: u64, run: RunNumber) {
+            let policy =
+                Policy { allow: vec![format!("127.0.0.1:{}", self.port).parse().expect("reads")], ..Policy::default() };
+            let networks = Networks::parse(["127.0.0.1=127.0.0.0/8"]).expect("reads");
+            let grant = NetworkGrant { policy, networks, ..NetworkGrant::default() };
+            self.node.send(Kind::Grant, run, &frame::to_json(&Grant { link, token: TOKEN, grant }));
+        }
+
+        async fn said(&mut self) -> Incoming {
+            self.from_hub.next().await.expect("receives").expect("a frame")
+        }
+
+        fn open(&self, run: RunNumber, token: Token) -> Vec<u8> {
+            frame::to_json(&Open { run, token, name: "127.0.0.1".into(), port: self.port })
+        }
+    }
+
+    impl Impostor {
+        async fn next(&mut self) -> (Kind, u64) {
+            let incoming = self.receiver.next().await.expect("receives").expect("a frame");
+            (incoming.kind, incoming.run)
+        }
+
+        /// Whether a connection can be made and used.
+        async fn speaks(&mut self, drill: &Drill, channel: u64, run: RunNumber, token: Token) -> bool {
+            self.sender.send(Kind::Open, channel, &drill.open(run, token));
+            loop {
+                match self.next().await {
+                    // Of the channel before this one.
+                    (Kind::Window, _) => {}
+                    (Kind::Opened, at) if at == channel => break,
+                    _ => return false,
+                }
+            }
+            self.sender.send(Kind::Data, channel, b"hello");
+            loop {
+                match self.next().await {
+                    (Kind::Window, _) => {}
+                    said => return said == (Kind::Data, channel),
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_reached_but_with_the_run_token_and_link_of_a_grant() {
+        Drill::run(async |mut drill| {
+            let (mut one, mut other) = (drill.attach(1), drill.attach(2));
+            drill.grant(1, 70);
+            assert!(one.speaks(&drill, 1, 70, TOKEN).await);
+            assert!(!one.speaks(&drill, 2, 70, OTHER).await, "a token that was guessed");
+            assert!(!one.speaks(&drill, 3, 71, TOKEN).await, "another run");
+            assert!(!other.speaks(&drill, 1, 70, TOKEN).await, "another sandbox process");
+            let elsewhere = Open { run: 70, token: TOKEN, name: "127.0.0.1".into(), port: drill.port ^ 1 };
+            one.sender.send(Kind::Open, 4, &frame::to_json(&elsewhere));
+            assert_eq!(one.next().await, (Kind::Failed, 4), "another port");
+            one.sender.send(Kind::Close, 1, b"");
+            drill.node.send(Kind::Revoke, 70, &frame::to_json(&Revoke { link: 1 }));
+            let spent = drill.said().await;
+            assert_eq!((spent.kind, spent.run), (Kind::Spent, 70));
+            let spent: Spent = frame::from_json(Kind::Spent, &spent.payload).expect("reads");
+            assert_eq!((spent.hosts[0].connections, spent.hosts[0].sent_bytes), (1, 5));
+            assert!(spent.notes[0].contains("is not allowed"), "{:?}", spent.notes);
+            assert!(!one.speaks(&drill, 5, 70, TOKEN).await, "after its run");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_process_that_breaks_the_rules_loses_its_link_and_no_other_does() {
+        Drill::run(async |mut drill| {
+            let mut honest = drill.attach(1);
+            drill.grant(1, 70);
+            type Offend = Box<dyn Fn(&Drill, &Impostor)>;
+            let frame_of = |kind: Kind, payload: Vec<u8>| -> Offend {
+                Box::new(move |_, impostor| impostor.sender.send(kind, 1, &payload))
+            };
+            let after_open = |kind: Kind, payload: Vec<u8>, times: usize| -> Offend {
+                Box::new(move |drill, impostor| {
+                    impostor.sender.send(Kind::Open, 1, &drill.open(70, TOKEN));
+                    for _ in 0..times {
+                        impostor.sender.send(kind, 1, &payload);
+                    }
+                })
+            };
+            let raw = move |bytes: Vec<u8>| -> Offend { Box::new(move |_, impostor| impostor.sender.send_raw(&bytes)) };
+            let offences = [
+                ("a grant of its own", frame_of(Kind::Grant, Vec::new())),
+                ("a link of its own", frame_of(Kind::Attach, Vec::new())),
+                ("the other direction", frame_of(Kind::Opened, Vec::new())),
+                ("a greeting", frame_of(Kind::Hello, b"{}".to_vec())),
+                ("no request", frame_of(Kind::Open, b"{".to_vec())),
+                ("a large request", frame_of(Kind::Open, vec![b' '; 20 << 10])),
+                (
+                    "a channel twice",
+                    Box::new(|drill, impostor| {
+                        impostor.sender.send(Kind::Open, 1, &drill.open(70, TOKEN));
+                        impostor.sender.send(Kind::Open, 1, &drill.open(70, TOKEN));
+                    }),
+                ),
+                ("over the window", after_open(Kind::Data, vec![0; 200 << 10], 2)),
+                ("windows without end", after_open(Kind::Window, window(WINDOW).to_vec(), 8)),
+                ("half a window", after_open(Kind::Window, vec![1], 1)),
+                ("TLS twice", after_open(Kind::StartTls, br#"{"name":"x","verify":true,"protocols":[]}"#.to_vec(), 2)),
+                ("no frame", raw(vec![0xff; 64])),
+                ("values in parts without end", raw(Vec::new())),
+            ];
+            for (number, (what, offend)) in (10..).zip(offences) {
+                let mut impostor = drill.attach(number);
+                offend(&drill, &impostor);
+                if what == "values in parts without end" {
+                    for run in 0..100u64 {
+                        let head = [1, 0, 0, 0, Kind::Open as u8, 1, 0, 0];
+                        impostor.sender.send_raw(&[&head[..], &run.to_le_bytes(), b"x"].concat());
+                    }
+                }
+                let said = drill.said().await;
+                assert_eq!(said.kind, Kind::Offence, "{what}");
+                let offence: Offence = frame::from_json(Kind::Offence, &said.payload).expect("reads");
+                assert_eq!(offence.link, number, "{what}: {}", offence.why);
+                while let Ok(Some(_)) = impostor.receiver.next().await {}
+            }
+            assert!(honest.speaks(&drill, 1, 70, TOKEN).await);
+        })
+        .await;
     }
 }

@@ -16,6 +16,8 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
+/// Most values that come in parts at once.
+const MAX_PARTS: usize = 64;
 /// Bytes asked of the socket at once.
 const CHUNK: usize = 64 << 10;
 
@@ -25,6 +27,9 @@ pub(crate) enum LinkError {
     /// The other side broke the rules of framing.
     #[error("{0}")]
     Violation(&'static str),
+    /// The other side ended in the middle of a frame, as one does that is killed.
+    #[error("the link closed within a frame")]
+    Cut,
     /// The socket failed.
     #[error("the socket failed")]
     Socket(#[from] io::Error),
@@ -158,6 +163,12 @@ impl Sender {
         }
     }
 
+    /// Sends bytes that may be no frame.
+    #[cfg(test)]
+    pub(crate) fn send_raw(&self, bytes: &[u8]) {
+        self.push(Chunk { bytes: Bytes::copy_from_slice(bytes), descriptor: None });
+    }
+
     fn push(&self, chunk: Chunk) {
         let mut queue = self.lock();
         queue.bytes += chunk.bytes.len();
@@ -218,7 +229,7 @@ impl Receiver {
             self.socket.readable().await?;
             match self.fill() {
                 Ok(0) if self.buffer.is_empty() => return Ok(None),
-                Ok(0) => return Err(LinkError::Violation("the link closed within a frame")),
+                Ok(0) => return Err(LinkError::Cut),
                 Ok(_) => {}
                 Err(LinkError::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
@@ -250,7 +261,7 @@ impl Receiver {
             let payload = self.buffer.split_to(length).freeze();
             if flags & MORE != 0 {
                 self.parts_size += length;
-                if length == 0 || self.parts_size > MAX_VALUE {
+                if length == 0 || self.parts_size > MAX_VALUE || self.parts.len() > MAX_PARTS {
                     return Err(LinkError::Violation("a value larger than values are"));
                 }
                 self.parts.entry((kind as u8, run)).or_default().extend_from_slice(&payload);
@@ -305,10 +316,6 @@ mod tests {
         (connect(here, false).expect("connects"), connect(there, true).expect("connects"))
     }
 
-    fn raw(link: &Sender, bytes: &[u8]) {
-        link.push(Chunk { bytes: Bytes::copy_from_slice(bytes), descriptor: None });
-    }
-
     #[tokio::test]
     async fn large_values_arrive_whole_and_in_order() {
         let ((sender, _keep), (_, mut receiver)) = link();
@@ -354,19 +361,29 @@ mod tests {
         let padding = [[0, 0, 0, 0, 5, 0, 1, 0].as_slice(), &[0; 8]].concat();
         for bytes in [too_long, no_kind, no_flag, padding] {
             let ((sender, _keep), (_, mut receiver)) = link();
-            raw(&sender, &bytes);
+            sender.send_raw(&bytes);
             sender.drained().await;
             assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))), "{bytes:?}");
         }
     }
 
     #[tokio::test]
-    async fn a_link_that_ends_within_a_frame_is_a_violation() {
+    async fn values_in_parts_are_few_at_once() {
+        let ((sender, _keep), (_, mut receiver)) = link();
+        for run in 0..100u64 {
+            sender.send_raw(&[&[1, 0, 0, 0, 5, MORE, 0, 0][..], &run.to_le_bytes(), b"x"].concat());
+        }
+        sender.drained().await;
+        assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))));
+    }
+
+    #[tokio::test]
+    async fn a_link_that_ends_within_a_frame_was_cut() {
         let ((sender, other), (_, mut receiver)) = link();
-        raw(&sender, &[3, 0, 0, 0]);
+        sender.send_raw(&[3, 0, 0, 0]);
         sender.drained().await;
         drop((sender, other));
-        assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))));
+        assert!(matches!(receiver.next().await, Err(LinkError::Cut)));
     }
 
     #[tokio::test]

@@ -218,12 +218,16 @@ fn allowed(role: Role) -> Result<BpfProgram, FilterError> {
 fn socket_rules() -> Result<Vec<SeccompRule>, FilterError> {
     /// The bits of a socket's type that are not flags such as `SOCK_NONBLOCK`.
     const TYPE: u64 = 0xf;
+    let is =
+        |argument, value: i32| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value as u64);
     let mut rules = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
-        for kind in [libc::SOCK_STREAM, libc::SOCK_DGRAM] {
-            let is_family = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, family as u64)?;
-            let is_kind = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(TYPE), kind as u64)?;
-            rules.push(SeccompRule::new(vec![is_family, is_kind])?);
+        for (kind, protocol) in [(libc::SOCK_STREAM, libc::IPPROTO_TCP), (libc::SOCK_DGRAM, libc::IPPROTO_UDP)] {
+            for protocol in [0, protocol] {
+                let is_kind =
+                    SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(TYPE), kind as u64)?;
+                rules.push(SeccompRule::new(vec![is(0, family)?, is_kind, is(2, protocol)?])?);
+            }
         }
     }
     Ok(rules)

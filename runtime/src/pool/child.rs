@@ -125,7 +125,7 @@ impl Child {
                         break None;
                     }
                     // A killed process may leave half a frame; what it died of says more.
-                    Err(frame::LinkError::Socket(_)) => break None,
+                    Err(frame::LinkError::Socket(_) | frame::LinkError::Cut) => break None,
                     Err(error) => break Some(error.to_string()),
                 },
                 () = kill.notified() => break None,

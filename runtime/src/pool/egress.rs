@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// A run's end waits this long for what it used of the network.
-pub(super) const SPENT_WITHIN: Duration = Duration::from_secs(4);
+pub(super) const SPENT_WITHIN: Duration = Duration::from_secs(6);
 
 /// How the egress process is set up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,8 +68,9 @@ impl Egress {
         run: RunNumber,
         grant: &NetworkGrant,
     ) -> io::Result<NetworkPass> {
-        if self.attached.insert(process) {
+        if !self.attached.contains(&process) {
             let (ours, theirs) = frame::pair_for_locked()?;
+            self.attached.insert(process);
             self.link.send_with(Kind::Attach, process, b"", Some(ours));
             sandbox.send_with(Kind::Network, 0, b"", Some(theirs));
         }

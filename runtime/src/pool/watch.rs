@@ -53,6 +53,7 @@ impl Pool {
         for run in late {
             if let Some(settling) = state.settling.remove(&run) {
                 settling.end(None);
+                self.inner.changed.notify_waiters();
             }
         }
         for process in state.processes.values_mut() {

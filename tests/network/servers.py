@@ -1,10 +1,18 @@
-"""Servers on loopback for the tests of the network, in threads of their own."""
+"""Servers on loopback for the tests of the network, in threads of their own.
 
+    python3 servers.py FOLDER
+
+prints where they are as one line of JSON and serves until its standard input ends.
+"""
+
+import gzip
 import http.server
+import json
 import socket
 import ssl
 import struct
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -194,3 +202,138 @@ def pages(context=None):
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     server.close = server.server_close
     return server
+
+
+# Servers that mean no good.
+
+
+def drip(connection):
+    """A response that never comes to an end, a byte now and then."""
+    connection.recv(1 << 16)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    never = threading.Event()
+    while not never.wait(0.1):
+        connection.sendall(b"x")
+
+
+def endless(connection):
+    """A response without an end, as fast as it goes."""
+    connection.recv(1 << 16)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        connection.sendall(b"x" * (1 << 16))
+
+
+def headers(connection):
+    """Ten thousand headers."""
+    connection.recv(1 << 16)
+    lines = b"".join(b"X-%d: y\r\n" % number for number in range(10_000))
+    connection.sendall(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n")
+
+
+def two_lengths(connection):
+    """Two lengths that say different things."""
+    connection.recv(1 << 16)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\nhello")
+
+
+def bomb():
+    """A small body that is a gigabyte when it is unpacked."""
+    packed = gzip.compress(gzip.compress(bytes(1 << 28)) * 4)
+
+    def serve(connection):
+        connection.recv(1 << 16)
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+        connection.sendall(head.encode() + packed)
+
+    return serve
+
+
+def slam(connection):
+    """A reset before anything else."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+class Names:
+    """A name server: answers from a table, a list of addresses for each name, or one list after the other when there are
+    several."""
+
+    def __init__(self, table, port=0):
+        self._table = table
+        self._asked = {}
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", port))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def asked(self):
+        return dict(self._asked)
+
+    def _serve(self):
+        while True:
+            question, sender = self._socket.recvfrom(4096)
+            self._socket.sendto(self._answer(question), sender)
+
+    def _answer(self, question):
+        at, labels = 12, []
+        while size := question[at]:
+            labels.append(question[at + 1 : at + 1 + size].decode())
+            at += 1 + size
+        name = ".".join(labels).lower()
+        kind = int.from_bytes(question[at + 1 : at + 3], "big")
+        asked = question[12 : at + 5]
+        key = (name, kind)
+        self._asked[key] = self._asked.get(key, 0) + 1
+        known = self._table.get(name)
+        if known is None:
+            return question[:2] + b"\x81\x83" + b"\0\1\0\0\0\0\0\0" + asked
+        if known and isinstance(known[0], list):
+            known = known[min(self._asked[key], len(known)) - 1]
+        family = {1: socket.AF_INET, 28: socket.AF_INET6}.get(kind)
+        found = [a for a in known if family and (":" in a) == (family == socket.AF_INET6)]
+        records = b""
+        for address in found:
+            packed = socket.inet_pton(family, address)
+            records += b"\xc0\x0c" + kind.to_bytes(2, "big") + b"\0\1\0\0\0\0" + len(packed).to_bytes(2, "big") + packed
+        return question[:2] + b"\x81\x80" + b"\0\1" + len(found).to_bytes(2, "big") + b"\0\0\0\0" + asked + records
+
+
+def main(folder):
+    authority = Authority(folder)
+    own = authority.server
+    running = {
+        "http": pages(),
+        "https": pages(own),
+        "other": pages(authority.other),
+        "echo": Server(echo),
+        "tls_echo": Server(echo, own),
+        "count": Server(count),
+        "tls_count": Server(count, own),
+        "greet": Server(greet),
+        "tls_greet": Server(greet, own),
+        "silent": Server(silent),
+        "reset": Server(reset),
+        "tls_reset": Server(reset, own),
+        "ten": Server(together(10)),
+        "tls_ten": Server(together(10), own),
+        "upgrade": Server(upgrade(own)),
+        "drip": Server(drip),
+        "endless": Server(endless),
+        "headers": Server(headers),
+        "two_lengths": Server(two_lengths),
+        "bomb": Server(bomb()),
+        "slam": Server(slam),
+        "dns": Names({"pages.example": ["127.0.0.1"]}),
+    }
+    # Bound, so that nobody else gets it, and listened to by nobody.
+    closed = socket.socket()
+    closed.bind(("127.0.0.1", 0))
+    ports = {name: server.port for name, server in running.items()} | {"closed": closed.getsockname()[1]}
+    certificate = ssl._ssl._test_decode_cert(str(authority.folder / "server.pem"))
+    print(json.dumps({"ports": ports, "ca": str(authority.certificate), "certificate": certificate}), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
