@@ -63,7 +63,7 @@ impl World {
     fn grant(&self) -> NetworkGrant {
         let ports = self.told["ports"].as_object().expect("ports").values();
         let mut allow: Vec<_> = ports.map(|port| format!("localhost:{port}").parse().expect("a pattern")).collect();
-        for name in ["nowhere.invalid", "example.com"] {
+        for name in ["nowhere.invalid", "example.com", "[::1]"] {
             allow.push(name.parse().expect("a pattern"));
         }
         let unverified =

@@ -182,11 +182,14 @@ fn the_library_wins_over_a_package_of_the_same_name_and_nothing_runs_by_itself()
     assert!(why.contains("list the package under dependencies (PEP 723)"), "{why}");
 }
 
+/// A file of an index: its name, the digest that the page says, its content, and why it was yanked.
+type Entry = (String, String, Vec<u8>, Option<&'static str>);
+
 /// An index of the test's own: pages of links as PEP 503 has them.
 #[derive(Clone, Default)]
 struct Listed {
-    /// By project: file name, digest that the page says, content, and why it was yanked.
-    projects: BTreeMap<String, Vec<(String, String, Vec<u8>, Option<&'static str>)>>,
+    /// By project.
+    projects: BTreeMap<String, Vec<Entry>>,
 }
 
 impl Listed {
@@ -201,7 +204,7 @@ impl Listed {
     async fn serve(self) -> String {
         let page = |State(index): State<Arc<Listed>>, Place(project): Place<String>| async move {
             let files = index.projects.get(&project).ok_or(StatusCode::NOT_FOUND)?;
-            let link = |(name, digest, _, yanked): &(String, String, Vec<u8>, Option<&str>)| {
+            let link = |(name, digest, _, yanked): &Entry| {
                 let yanked = yanked.map(|why| format!(" data-yanked=\"{why}\"")).unwrap_or_default();
                 format!("<a href=\"/files/{project}/{name}#sha256={digest}\"{yanked}>{name}</a>\n")
             };

@@ -136,7 +136,8 @@ async fn jobs_that_cannot_be_are_refused() {
     assert!(matches!(refuse(&|job| job.path = "other.py".into()), JobError::NoSource(_)));
     let mut smallest = support::job("pass");
     smallest.limits = Limits { memory: pool.interpreter_memory(), files: 1 << 20, ..Limits::default() };
-    assert_eq!(support::finish(&pool, smallest).await.outcome, Outcome::Succeeded);
+    let report = support::finish(&pool, smallest).await;
+    assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
     let mut thirsty = support::job("pass");
     thirsty.limits.fuel = 1;
     assert_eq!(support::finish(&pool, thirsty).await.outcome, Outcome::OutOfFuel);

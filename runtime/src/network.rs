@@ -51,15 +51,9 @@ impl Network {
         tokio::task::spawn_local(async move {
             let flushing = tokio::task::spawn_local(async move { sender.flush().await });
             while let Ok(Some(incoming)) = receiver.next().await {
-                let inner = this.lock();
-                if inner.generation != generation {
+                if !this.heard(generation, incoming) {
                     break;
                 }
-                // The egress process is believed: what it says wrong breaks the channel that it is about.
-                if let Some(channel) = inner.channels.get(&incoming.run) {
-                    channel.take(incoming);
-                }
-                drop(inner);
                 // However much comes, others have their turns.
                 tokio::task::coop::consume_budget().await;
             }
@@ -71,6 +65,19 @@ impl Network {
             }
         });
         Ok(())
+    }
+
+    /// Gives a channel what was said about it. False when the link is no longer the one in use.
+    fn heard(&self, generation: u64, incoming: Incoming) -> bool {
+        let inner = self.lock();
+        if inner.generation != generation {
+            return false;
+        }
+        // The egress process is believed: what it says wrong breaks the channel that it is about.
+        if let Some(channel) = inner.channels.get(&incoming.run) {
+            channel.take(incoming);
+        }
+        true
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
