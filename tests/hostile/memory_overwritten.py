@@ -1,6 +1,7 @@
 # expect: crashed|out_of_fuel|out_of_memory|failed memory=64MiB fuel=2e9 timeout=20s
-# The guest overwrites itself with noise: heap, types, tables of its own. What it does from then on is anybody's guess,
-# (noise read as a size asks for more memory than there is), but its outcome cannot be success with a made-up result, for the typed return needs a working interpreter.
+# The guest overwrites itself with noise: heap, types, tables of its own. What it does from then on is anybody's guess
+# (noise that is read as a size asks for more memory than there is), but its outcome cannot be success with a made-up
+# result, for the typed return needs a working interpreter.
 import opcode
 import random
 import struct
