@@ -70,10 +70,11 @@ $(TEST_VENV)/installed: tests/peers/requirements.txt
 	$(TEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/peers/requirements.txt
 	@touch $@
 
-$(TEST_WHEELS)/fetched: tests/packages/requirements.txt
+# With the test environment's pip: a system's Python may have none.
+$(TEST_WHEELS)/fetched: tests/packages/requirements.txt | $(TEST_VENV)/installed
 	rm -rf $(TEST_WHEELS)
-	$(PYTHON) -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
-	   --platform any --python-version 3.14 --implementation py --abi none -d $(TEST_WHEELS) -r $<
+	$(TEST_VENV)/bin/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+	   --platform any --python-version 3.14 --implementation py --abi none -d $(TEST_WHEELS) -r tests/packages/requirements.txt
 	@touch $@
 
 $(UV): src/packages/uv.txt
