@@ -72,10 +72,15 @@ impl Rules {
         Limits { wall: SCHEDULED_WALL.max(self.defaults.wall).min(self.ceiling.wall), ..self.defaults }
     }
 
+    /// What of these hosts can be granted at most.
+    pub fn grantable(&self, hosts: &[HostPattern]) -> Policy {
+        Policy::in_force(hosts, hosts, &self.hosts)
+    }
+
     /// What of the hosts that somebody asks for is not granted, and why it cannot be where it cannot.
     pub fn hosts_refused(&self, asked: &[HostPattern], granted: &[HostPattern]) -> Vec<NotGranted> {
         let in_force = Policy::in_force(asked, granted, &self.hosts);
-        let possible = Policy::in_force(asked, asked, &self.hosts);
+        let possible = self.grantable(asked);
         let refused = asked.iter().filter(|host| !in_force.covers(host));
         let told = |host: &HostPattern| NotGranted {
             what: "allow".into(),

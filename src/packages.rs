@@ -249,6 +249,16 @@ fn compile_job(modules: &[(&str, &[u8])]) -> Result<Job, BundleError> {
     })
 }
 
+/// Writes a file under another name first, so that a process that is killed leaves no half of it.
+pub fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let half = path.with_extension(format!("{}.half", std::process::id()));
+    let written = std::fs::write(&half, content).and_then(|()| std::fs::rename(&half, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&half);
+    }
+    written
+}
+
 /// What can be imported from a set of files, by its first name.
 pub fn modules(files: &Bundle) -> Vec<String> {
     let first = |path: &str| {

@@ -466,7 +466,7 @@ impl Pool {
         let mut state = self.lock();
         if state.egress.as_ref().is_some_and(|egress| egress.number == number) {
             if !state.closing {
-                egress::tell_of_death(death);
+                tracing::warn!("the egress process ended: {death}");
             }
             let started = state.egress.take().is_some_and(|egress| egress.hardening.is_some());
             state.egress_not_before = (!started).then(|| Instant::now() + RESTART_AFTER);

@@ -113,7 +113,5 @@ fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let half = path.with_extension(format!("{}.half", std::process::id()));
-    std::fs::write(&half, [&Sha256::digest(bytes)[..], bytes].concat())?;
-    std::fs::rename(half, path)
+    packages::write_whole(path, &[&Sha256::digest(bytes)[..], bytes].concat())
 }

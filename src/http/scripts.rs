@@ -22,7 +22,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
-use cronbox_runtime::Policy;
 use serde_json::{Map, Value};
 
 /// The largest upload: a bundle, and what the form around it takes; in JSON a source may take six times its size.
@@ -239,7 +238,7 @@ impl App {
             let said = said.hosts().map_err(|why| Problem::invalid("allow", why))?;
             if !said.is_empty() && Self::grants_itself(caller) {
                 // No more than can be in force now: a ceiling that is raised later grants nothing by itself.
-                let possible = Policy::in_force(&said, &said, &self.rules.runs.hosts);
+                let possible = self.rules.runs.grantable(&said);
                 let hosts = said.iter().filter(|host| possible.covers(host)).cloned().collect();
                 let granted = GrantedHosts { hosts, unverified: Vec::new() };
                 self.store.grant_hosts(&script.key, granted, caller.id().map(str::to_owned), now).await?;

@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use cronbox_runtime::{HostError, HostPattern, Policy};
+use cronbox_runtime::{HostError, HostPattern};
 use std::collections::BTreeMap;
 
 const MOST: usize = 64 << 10;
@@ -187,7 +187,7 @@ pub(super) async fn put_grant(
         return Err(Problem::invalid("limits", "there is nothing to grant"));
     }
     let all: Vec<HostPattern> = granted.hosts.iter().chain(&granted.unverified).cloned().collect();
-    let possible = Policy::in_force(&all, &all, &app.rules.runs.hosts);
+    let possible = app.rules.runs.grantable(&all);
     if let Some(beyond) = all.iter().find(|host| !possible.covers(host)) {
         return Err(Problem::invalid("hosts", format!("{beyond} is beyond what this server can grant")));
     }

@@ -7,7 +7,7 @@
 
 use super::lock::{self, NotPure, Pinned};
 use super::wheel::{self, Files};
-use super::{Index, PackageError, ResolverConfig, hint};
+use super::{Index, PackageError, ResolverConfig, hint, write_whole};
 use crate::access::hex;
 use crate::config;
 use crate::requirement::{Locked, PYTHON, Request};
@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
+use tokio::process::Command;
 
 const UV_PIN: &str = include_str!("uv.txt");
 /// The time the resolver may take.
@@ -105,7 +106,7 @@ async fn python() -> Result<(PathBuf, PathBuf), PackageError> {
         PackageError::NoResolver(format!("the resolver of packages needs a python3 in the search path; {why}"))
     };
     let found = config::in_search_path("python3").ok_or_else(|| missing("there is none"))?;
-    let asked = tokio::process::Command::new(&found)
+    let asked = Command::new(&found)
         .args(["-I", "-c", "import os, sys; print(os.path.realpath(sys.executable)); print(sys.base_prefix)"])
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -234,12 +235,10 @@ impl Drop for Scratch {
     }
 }
 
-async fn run_uv(order: &Order, scratch: &Scratch, words: &[&str]) -> Result<(bool, String, String), PackageError> {
-    let failed =
-        |error: std::io::Error| PackageError::NoResolver(format!("{} cannot be run: {error}", order.uv.display()));
-    let mut command = tokio::process::Command::new(&order.uv);
+/// The resolver, with nothing to do yet.
+fn uv(order: &Order, scratch: &Scratch) -> Command {
+    let mut command = Command::new(&order.uv);
     command
-        .args(words)
         .env_clear()
         .envs(environment())
         .env("HOME", &scratch.0)
@@ -251,12 +250,13 @@ async fn run_uv(order: &Order, scratch: &Scratch, words: &[&str]) -> Result<(boo
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    match (&order.index, &order.wheels) {
-        // In the environment, where other users of the machine cannot read a password in it.
-        (Some(index), _) => command.env("UV_DEFAULT_INDEX", index),
-        (None, Some(wheels)) => command.arg("--no-index").arg("--find-links").arg(wheels),
-        (None, None) => &mut command,
-    };
+    command
+}
+
+/// Whether the resolver did what it was to do, what it said, and what it complained of.
+async fn run_uv(order: &Order, mut command: Command) -> Result<(bool, String, String), PackageError> {
+    let failed =
+        |error: std::io::Error| PackageError::NoResolver(format!("{} cannot be run: {error}", order.uv.display()));
     let mut child = command.spawn().map_err(failed)?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(PackageError::Failed("a resolver without its pipes".into()));
@@ -274,10 +274,9 @@ async fn run_uv(order: &Order, scratch: &Scratch, words: &[&str]) -> Result<(boo
 }
 
 async fn check_version(order: &Order, scratch: &Scratch) -> Result<(), PackageError> {
-    let (worked, said, complained) = {
-        let bare = Order { index: None, wheels: None, ..order.clone_places() };
-        run_uv(&bare, scratch, &["--version"]).await?
-    };
+    let mut command = uv(order, scratch);
+    command.arg("--version");
+    let (worked, said, complained) = run_uv(order, command).await?;
     let wanted = uv_version();
     let version = said.split_whitespace().nth(1).unwrap_or_default();
     if worked && version == wanted {
@@ -290,30 +289,22 @@ async fn check_version(order: &Order, scratch: &Scratch) -> Result<(), PackageEr
     )))
 }
 
-impl Order {
-    fn clone_places(&self) -> Order {
-        Order {
-            request: Request::default(),
-            uv: self.uv.clone(),
-            python: self.python.clone(),
-            prefix: self.prefix.clone(),
-            index: self.index.clone(),
-            wheels: self.wheels.clone(),
-            cache: self.cache.clone(),
-        }
-    }
-}
-
 /// Has the resolver resolve; its answer, and its warnings.
 async fn compile(order: &Order, scratch: &Scratch, form: &[&str]) -> Result<(String, Vec<String>), PackageError> {
     let place = scratch.0.join("requirements.in");
     let texts: Vec<&str> = order.request.requirements.iter().map(|requirement| &*requirement.text).collect();
     std::fs::write(&place, texts.join("\n")).map_err(|error| PackageError::Failed(error.to_string()))?;
-    let (place, python) = (place.display().to_string(), order.python.display().to_string());
-    let mut words = vec!["pip", "compile", &place, "--universal", "--python-version", PYTHON, "--python", &python];
-    words.extend(["--no-build", "--no-config", "--no-python-downloads", "--no-header", "--system-certs"]);
-    words.extend(form);
-    let (worked, said, complained) = run_uv(order, scratch, &words).await?;
+    let mut command = uv(order, scratch);
+    command.args(["pip", "compile"]).arg(&place).args(["--universal", "--python-version", PYTHON, "--python"]);
+    command.arg(&order.python).args(["--no-build", "--no-config", "--no-python-downloads", "--no-header"]);
+    command.arg("--system-certs").args(form);
+    match (&order.index, &order.wheels) {
+        // In the environment, where other users of the machine cannot read a password in it.
+        (Some(index), _) => command.env("UV_DEFAULT_INDEX", index),
+        (None, Some(wheels)) => command.arg("--no-index").arg("--find-links").arg(wheels),
+        (None, None) => &mut command,
+    };
+    let (worked, said, complained) = run_uv(order, command).await?;
     if !worked {
         return Err(failure(&complained, order));
     }
@@ -439,12 +430,8 @@ async fn fetch_one(
     if !is_right(&content) {
         return Err(bad("its wheel is not what the lock says: the digests differ".into()));
     }
-    // Under another name first: a process that is killed leaves no half of a wheel. A cache that is full costs the next
-    // order a fetch.
-    let half = kept.with_extension(format!("{}.half", std::process::id()));
-    if std::fs::write(&half, &content).and_then(|()| std::fs::rename(&half, kept)).is_err() {
-        let _ = std::fs::remove_file(&half);
-    }
+    // A cache that is full costs the next order a fetch.
+    let _ = write_whole(kept, &content);
     Ok(content)
 }
 

@@ -7,9 +7,12 @@
 
 use super::PackageError;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use pep508_rs::PackageName;
+use pep508_rs::pep440_rs::Version;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{Cursor, Read};
+use std::str::FromStr;
 use zip::ZipArchive;
 
 /// Most bytes of a wheel.
@@ -158,31 +161,18 @@ fn info_directory(files: &[(String, Vec<u8>)], name: &str, version: &str) -> Res
     }
     let metadata = file("METADATA")?;
     let (named, versioned) = (field(&metadata, "Name").unwrap_or_default(), field(&metadata, "Version"));
-    if normalised(&named) != normalised(name) {
+    // As indexes compare names (PEP 503).
+    let named_right = matches!((PackageName::from_str(&named), PackageName::from_str(name)), (Ok(a), Ok(b)) if a == b);
+    if !named_right {
         return Err(format!("it says that it is {named:?}"));
     }
     let same = |one: &str, other: &str| {
-        use pep508_rs::pep440_rs::Version;
-        use std::str::FromStr;
         one == other || matches!((Version::from_str(one), Version::from_str(other)), (Ok(a), Ok(b)) if a == b)
     };
     match versioned {
         Some(said) if same(&said, version) => Ok(info.to_owned()),
         said => Err(format!("it says that it is version {:?}", said.unwrap_or_default())),
     }
-}
-
-/// A name as indexes compare it (PEP 503).
-fn normalised(name: &str) -> String {
-    let mut normal = String::new();
-    for c in name.chars() {
-        match c {
-            '-' | '_' | '.' if normal.ends_with('-') => {}
-            '-' | '_' | '.' => normal.push('-'),
-            c => normal.push(c.to_ascii_lowercase()),
-        }
-    }
-    normal
 }
 
 /// Checks every file against RECORD, which is a table of path, digest and size.

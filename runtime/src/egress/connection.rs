@@ -317,6 +317,8 @@ impl Carried<'_> {
         exchange: Option<Exchange>,
     ) -> Result<(Turn, ReadHalf<S>, WriteHalf<S>), Failed> {
         let mut buffer = vec![0; CHUNK];
+        // Whoever waited for the connection or the handshake may have heard of something without looking at it.
+        self.reply.inbox.changed.notify_one();
         let mut exchange = exchange.map(Held::new);
         let mut out = Outgoing::default();
         let mut todo = Todo::Nothing;

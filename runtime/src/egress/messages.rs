@@ -17,6 +17,11 @@ pub(crate) const WINDOW: u32 = 256 << 10;
 /// Channels of a run at once, whatever its grant says: what a sandbox process keeps for it is bounded by it.
 pub(crate) const MAX_CHANNELS: usize = 128;
 
+/// Most sentences about a run.
+pub(crate) const MAX_NOTES: usize = 10;
+/// Most hosts that are told apart in what a run used.
+pub(crate) const MAX_HOSTS: usize = 100;
+
 /// What only the node and a sandbox process that has a run aboard know of it.
 pub(crate) type Token = [u8; 16];
 

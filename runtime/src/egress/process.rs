@@ -8,8 +8,8 @@
 use super::connection::{Inbox, Reply, connection};
 use super::exchange::Secrets;
 use super::messages::{
-    Failed, Failure, Grant, MAX_CHANNELS, NetworkGrant, Offence, Open, Revoke, Setup, Spent, StartTls, Token,
-    read_window,
+    Failed, Failure, Grant, MAX_CHANNELS, MAX_HOSTS, MAX_NOTES, NetworkGrant, Offence, Open, Revoke, Setup, Spent,
+    StartTls, Token, read_window,
 };
 use super::names::Names;
 use super::secure::Secure;
@@ -39,10 +39,6 @@ const MAX_OPEN: u32 = 2_048;
 const MAX_QUEUED: usize = 32 << 20;
 /// Most bytes of a request for a connection, or for TLS.
 const MAX_REQUEST: usize = 16 << 10;
-/// Most sentences about a run.
-const MAX_NOTES: usize = 10;
-/// Most hosts that are told apart in what a run used.
-const MAX_HOSTS: usize = 100;
 /// Private memory of this process, in bytes.
 const DATA: u64 = 2 << 30;
 
@@ -195,22 +191,18 @@ impl Granted {
 
     /// Counts bytes that came from outside; the error is a sentence.
     pub(super) fn receive(&self, bytes: u64) -> Result<(), String> {
-        self.received.set(self.received.get().saturating_add(bytes));
-        let most = self.grant.caps.received;
-        if self.received.get() > most {
-            let text = format!("the script has received more than {most} bytes, which is all that a run may receive");
-            self.note(&text);
-            return Err(text);
-        }
-        Ok(())
+        self.spend(&self.received, bytes, self.grant.caps.received, ("received", "receive"))
     }
 
     /// Counts bytes that go outside; the error is a sentence.
     pub(super) fn send(&self, bytes: u64) -> Result<(), String> {
-        self.sent.set(self.sent.get().saturating_add(bytes));
-        let most = self.grant.caps.sent;
-        if self.sent.get() > most {
-            let text = format!("the script has sent more than {most} bytes, which is all that a run may send");
+        self.spend(&self.sent, bytes, self.grant.caps.sent, ("sent", "send"))
+    }
+
+    fn spend(&self, so_far: &Cell<u64>, bytes: u64, most: u64, (done, to_do): (&str, &str)) -> Result<(), String> {
+        so_far.set(so_far.get().saturating_add(bytes));
+        if so_far.get() > most {
+            let text = format!("the script has {done} more than {most} bytes, which is all that a run may {to_do}");
             self.note(&text);
             return Err(text);
         }

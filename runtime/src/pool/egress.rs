@@ -1,8 +1,8 @@
 //! The egress process as the pool sees it: started with the first run that may use the network, told who may do what.
 
-use super::child::{Children, Death};
+use super::child::Children;
 use crate::egress::NetworkGrant;
-use crate::egress::messages::{Grant, Revoke, Setup, Spent, Token};
+use crate::egress::messages::{Grant, MAX_HOSTS, MAX_NOTES, Revoke, Setup, Spent, Token};
 use crate::frame::{self, Kind, NetworkPass, RunNumber};
 use crate::harden::Hardening;
 use std::collections::HashSet;
@@ -92,14 +92,9 @@ impl Egress {
     }
 }
 
-/// Why the egress process ended, for the log.
-pub(super) fn tell_of_death(death: &Death) {
-    tracing::warn!("the egress process ended: {death}");
-}
-
 /// What a run used, within the bounds that a report has.
 pub(super) fn bounded(mut spent: Spent) -> Spent {
-    spent.hosts.truncate(100);
-    spent.notes.truncate(10);
+    spent.hosts.truncate(MAX_HOSTS);
+    spent.notes.truncate(MAX_NOTES);
     spent
 }
