@@ -4,11 +4,10 @@
 use crate::script::{Facts, Warning};
 use crate::sources::{Sources, is_compiled};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use cronbox_runtime::{Bundle, Job, Limits, Load, MAX_SOURCE, Mode, OnLost, Outcome, Pool, ResultKind};
+use cronbox_runtime::{Bundle, Job, Limits, Load, MAX_SOURCE, Mode, Outcome, Pool};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 const PROGRAM: &[u8] = include_bytes!("checker/check.py");
@@ -106,28 +105,9 @@ impl Checker {
         let own = sources.files.iter().filter_map(|(path, _)| path.split(['/', '.']).next());
         let modules: BTreeSet<&str> = own.chain(packages.iter().map(String::as_str)).collect();
         let args = json!({"path": format!("/app/{}", sources.main), "name": name, "entry": entry, "modules": modules});
-        let job = Job {
-            bundle: Arc::new(bundle),
-            packages: None,
-            path: "check.py".into(),
-            code: None,
-            name: "check".into(),
-            entry: Some("run".into()),
-            args: args.to_string(),
-            text_args: Vec::new(),
-            argv: Vec::new(),
-            env: Vec::new(),
-            context: "{}".into(),
-            result_kind: ResultKind::Json,
-            network: None,
-            limits: Limits {
-                wall: Duration::from_secs(30),
-                // The code object of the largest source, in base64.
-                result: (MAX_SOURCE * 12) as u32,
-                ..Limits::default()
-            },
-            on_lost: OnLost::Retry,
-        };
+        // The code object of the largest source, in base64.
+        let limits = Limits { wall: Duration::from_secs(30), result: (MAX_SOURCE * 12) as u32, ..Limits::default() };
+        let job = Job { limits, ..Job::of(bundle, "check.py", args.to_string()) };
         let run = self.pool.run(job).map_err(|error| failed(error.to_string()))?;
         let (report, _, _) = run.finish().await;
         let answer = match (report.outcome, &report.result) {

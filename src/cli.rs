@@ -4,6 +4,7 @@ mod client;
 mod compile;
 mod doctor;
 mod events;
+mod grants;
 mod import;
 mod network;
 mod packages;
@@ -11,6 +12,7 @@ mod run;
 mod runs;
 mod schedules;
 mod scripts;
+mod secrets;
 mod serve;
 mod terminal;
 mod tokens;
@@ -86,6 +88,16 @@ enum Command {
     Events(Box<events::EventsArgs>),
     /// Show what a run wrote
     Logs(runs::LogsArgs),
+    /// List what scripts were granted
+    Grants(grants::GrantsArgs),
+    /// Grant a script hosts, secrets or larger limits
+    Grant(Box<grants::GrantArgs>),
+    /// Take a grant back
+    Revoke(grants::RevokeArgs),
+    /// List secrets
+    Secrets(secrets::SecretsArgs),
+    /// Set or remove a secret, or seal all with another key
+    Secret(Box<secrets::SecretArgs>),
     /// List tokens
     Tokens(tokens::TokensArgs),
     /// Make or remove a token
@@ -132,6 +144,11 @@ impl Cli {
             Command::Schedule(args) => args.execute().into(),
             Command::Events(args) => args.execute().into(),
             Command::Logs(args) => args.execute().into(),
+            Command::Grants(args) => args.execute().into(),
+            Command::Grant(args) => args.execute().into(),
+            Command::Revoke(args) => args.execute().into(),
+            Command::Secrets(args) => args.execute().into(),
+            Command::Secret(args) => args.execute().into(),
             Command::Tokens(args) => args.execute().into(),
             Command::Token(args) => args.execute().into(),
             Command::Openapi => match writeln!(std::io::stdout().lock(), "{}", crate::http::document()) {

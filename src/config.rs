@@ -4,6 +4,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Names the directory or file of the compiled interpreter.
 pub const INTERPRETER_CACHE: &str = "CRONBOX_INTERPRETER_CACHE";
@@ -106,6 +107,15 @@ pub fn file(named: Option<&Path>) -> Result<BTreeMap<String, Setting>, String> {
     let settings: BTreeMap<String, Setting> =
         toml::from_str(&text).map_err(|error| format!("{}: {}", path.display(), error.message()))?;
     Ok(settings.into_iter().map(|(name, setting)| (name.replace('_', "-"), setting)).collect())
+}
+
+/// The keys of secrets, when the environment holds them. The error is a sentence.
+pub fn secret_key() -> Result<Option<Zeroizing<String>>, String> {
+    match variable("CRONBOX_SECRET_KEY").map(std::ffi::OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(Zeroizing::new(text))),
+        Some(Err(_)) => Err("CRONBOX_SECRET_KEY is not UTF-8".into()),
+    }
 }
 
 /// Where a token for the first start stands, when the environment names a file.

@@ -14,6 +14,7 @@ mod problem;
 mod runs;
 mod schedules;
 mod scripts;
+mod secrets;
 mod state;
 mod tokens;
 mod typed;
@@ -26,6 +27,7 @@ use crate::access::Scope;
 use crate::blobs::Blobs;
 use crate::checker::Checker;
 use crate::clock::Clock;
+use crate::keyring::Keyring;
 use crate::linker::Linker;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -103,6 +105,11 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("POST", "/v1/scheduler/pause", Need::Scope(Scope::Admin)),
     ("POST", "/v1/scheduler/resume", Need::Scope(Scope::Admin)),
     ("GET", "/v1/events", Need::Scope(Scope::Read)),
+    ("GET", "/v1/secrets", Need::Scope(Scope::Read)),
+    ("GET", "/v1/secrets/{name}", Need::Scope(Scope::Read)),
+    ("PUT", "/v1/secrets/{name}", Need::Scope(Scope::Grant)),
+    ("DELETE", "/v1/secrets/{name}", Need::Scope(Scope::Grant)),
+    ("POST", "/v1/keys/rotate", Need::Scope(Scope::Admin)),
     ("GET", "/v1/tokens", Need::Scope(Scope::Admin)),
     ("POST", "/v1/tokens", Need::Scope(Scope::Admin)),
     ("DELETE", "/v1/tokens/{id}", Need::Scope(Scope::Admin)),
@@ -135,6 +142,8 @@ pub struct Tools {
     pub checker: Checker,
     /// Reads linked scripts.
     pub linker: Linker,
+    /// The keys of secrets.
+    pub keyring: Arc<Keyring>,
     /// What time it is.
     pub clock: Clock,
     /// The bell.
@@ -224,6 +233,9 @@ pub fn router(tools: Tools) -> Router {
         .route("/v1/scheduler/pause", post(schedules::pause_scheduler))
         .route("/v1/scheduler/resume", post(schedules::resume_scheduler))
         .route("/v1/events", get(events::list_events))
+        .route("/v1/secrets", get(secrets::list_secrets))
+        .route("/v1/secrets/{name}", get(secrets::get_secret).put(secrets::put_secret).delete(secrets::delete_secret))
+        .route("/v1/keys/rotate", post(secrets::rotate_keys))
         .route("/v1/tokens", get(tokens::list_tokens).post(tokens::create_token))
         .route("/v1/tokens/{id}", delete(tokens::delete_token))
         .route("/v1/grants", get(tokens::list_grants))

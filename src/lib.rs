@@ -16,6 +16,8 @@
 //! - [`run`]: runs, their statuses, and what is fixed about them
 //! - [`event`]: what happened, in an order that readers may rely on
 //! - [`access`]: scopes, tokens, and who may do what
+//! - [`secret`]: secrets, what they may be used for, and by which scripts
+//! - [`keyring`]: the keys that seal the values of secrets
 //! - [`ending`]: how a run that ended is told
 //! - [`metadata`]: what a script says about itself (PEP 723)
 //! - [`store`]: every question that is asked of the database
@@ -61,7 +63,9 @@ pub mod limits;
 
 pub mod access;
 pub mod event;
+pub mod keyring;
 pub mod run;
+pub mod secret;
 
 pub mod schedule;
 

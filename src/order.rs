@@ -113,6 +113,7 @@ impl Rules {
             // Settings are checked before they are kept: a host that cannot be read is in none.
             allow: settings.hosts().unwrap_or_default(),
             allowed: Vec::new(),
+            secrets: settings.secrets.clone(),
             result: settings.result.unwrap_or_default(),
             limits,
             asked,

@@ -17,7 +17,7 @@ pub use process::package_process;
 use crate::requirement::{Locked, Request};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
-use cronbox_runtime::{Bundle, BundleError, Job, Limits, MAX_SOURCE, OnLost, Outcome, Pool, ResultKind};
+use cronbox_runtime::{Bundle, BundleError, Job, Limits, MAX_SOURCE, Outcome, Pool};
 use process::{Answer, Order};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -230,23 +230,9 @@ fn compile_job(modules: &[(&str, &[u8])]) -> Result<Job, BundleError> {
     let mut files: Vec<(&str, &[u8])> = named.iter().map(|(path, content)| (path.as_str(), *content)).collect();
     files.push(("compile.py", COMPILE));
     let paths: Vec<&str> = modules.iter().map(|(path, _)| *path).collect();
-    Ok(Job {
-        bundle: Arc::new(Bundle::of_files(&files)?),
-        packages: None,
-        path: "compile.py".into(),
-        code: None,
-        name: "compile".into(),
-        entry: Some("run".into()),
-        args: json!({ "paths": paths }).to_string(),
-        text_args: Vec::new(),
-        argv: Vec::new(),
-        env: Vec::new(),
-        context: "{}".into(),
-        result_kind: ResultKind::Json,
-        network: None,
-        limits: Limits { wall: Duration::from_secs(60), result: (MAX_SOURCE * 12) as u32, ..Limits::default() },
-        on_lost: OnLost::Retry,
-    })
+    let limits = Limits { wall: Duration::from_secs(60), result: (MAX_SOURCE * 12) as u32, ..Limits::default() };
+    let args = json!({ "paths": paths }).to_string();
+    Ok(Job { limits, ..Job::of(Bundle::of_files(&files)?, "compile.py", args) })
 }
 
 /// Writes a file under another name first, so that a process that is killed leaves no half of it.

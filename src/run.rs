@@ -208,6 +208,9 @@ pub struct Spec {
     /// Which of them it has whatever its script is granted: where source was sent along, and whoever sent it may grant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<HostPattern>,
+    /// Secrets that it asks for, by name; nothing: those that are set for its script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<String>>,
     /// What becomes of the result.
     pub result: ResultKind,
     /// The limits in force.
@@ -401,6 +404,7 @@ mod tests {
             env: Vec::new(),
             allow: Vec::new(),
             allowed: Vec::new(),
+            secrets: None,
             result: ResultKind::Json,
             limits: Limits::default(),
             asked: Asked::default(),

@@ -15,6 +15,8 @@ pub const MAX_NAME: usize = 100;
 pub const MAX_LABELS: usize = 32;
 /// Most hosts that a script asks for.
 const MAX_HOSTS: usize = 100;
+/// Most secrets that a script asks for.
+const MAX_SECRETS: usize = 100;
 /// Longest key or value of a label, in characters.
 pub const MAX_LABEL: usize = 100;
 
@@ -320,6 +322,9 @@ pub struct Settings {
     /// Hosts the script wants to reach.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,
+    /// Secrets the script wants, by name. One that names none gets those that are set for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<String>>,
     /// How many of its runs may run at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
@@ -347,6 +352,7 @@ pub const SETTINGS: &[&str] = &[
     "limits",
     "env",
     "allow",
+    "secrets",
     "concurrency",
     "retries",
     "retry_on",
@@ -371,6 +377,7 @@ impl Settings {
             limits: joined(&self.limits, &other.limits),
             env: joined(&self.env, &other.env),
             allow: if self.allow.is_empty() { other.allow.clone() } else { self.allow.clone() },
+            secrets: self.secrets.clone().or_else(|| other.secrets.clone()),
             concurrency: self.concurrency.or(other.concurrency),
             retries: self.retries.clone().or_else(|| other.retries.clone()),
             retry_on: self.retry_on.clone().or_else(|| other.retry_on.clone()),
@@ -416,6 +423,13 @@ impl Settings {
             return Err(("env", "the environment has at most 100 variables and 64 KiB".into()));
         }
         self.hosts().map_err(|why| ("allow", why))?;
+        let secrets = self.secrets.as_deref().unwrap_or_default();
+        if secrets.len() > MAX_SECRETS {
+            return Err(("secrets", format!("a script asks for at most {MAX_SECRETS} secrets")));
+        }
+        if let Some(name) = secrets.iter().find(|name| self.env.contains_key(*name)) {
+            return Err(("secrets", format!("{:?} is a variable of env too: it is one or the other", shortened(name))));
+        }
         if self.concurrency == Some(0) {
             return Err(("concurrency", "a script that may not run at all is no use: at least 1".into()));
         }
@@ -637,6 +651,7 @@ mod tests {
             limits: [(String::new(), Quantity::Whole(1))].into(),
             env: [(String::new(), String::new())].into(),
             allow: vec![String::new()],
+            secrets: Some(Vec::new()),
             concurrency: Some(1),
             retries: Some(Retries::count(1)),
             retry_on: Some(Vec::new()),

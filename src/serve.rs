@@ -7,6 +7,7 @@ use crate::cleaner::{Cleaner, Retention};
 use crate::clock::Clock;
 use crate::http::{self, Entrance, Listener, Readiness, Rules};
 use crate::keeper::{Keeper, Recent};
+use crate::keyring::{self, Keyring};
 use crate::linker::{Linker, Root};
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -101,6 +102,8 @@ pub struct Config {
     pub retention: Retention,
     /// The size of the data directory from which on there are warnings.
     pub max_data: u64,
+    /// Where the keys of secrets are.
+    pub secret_key: keyring::Place,
     /// Holds, or is to hold, the first token.
     pub admin_token_file: Option<PathBuf>,
     /// The node's name, for people.
@@ -204,6 +207,11 @@ pub async fn serve(
         recent: Recent::default(),
     };
     let linker = Linker::new(keeper, roots);
+    let keyring = Arc::new(Keyring::new(match &config.secret_key {
+        keyring::Place::Own(_) if directory.is_none() => keyring::Place::Nowhere,
+        place => place.clone(),
+    }));
+    let lost_key = unreadable_secrets(&store, &keyring).await?;
     let node = new_id(clock.now());
     let ceiling = Limits { memory: config.ceiling.memory.min(config.pool.memory_budget), ..config.ceiling };
     let worker = Worker::new(worker::Tools {
@@ -218,6 +226,7 @@ pub async fn serve(
         ceiling,
         hosts: config.hosts.clone(),
         networks: config.networks.clone(),
+        keyring: keyring.clone(),
     });
     let lost = worker.clone();
     let rescuer = Rescuer {
@@ -282,6 +291,7 @@ pub async fn serve(
         blobs,
         checker,
         linker,
+        keyring,
         clock: clock.clone(),
         wake: wake.clone(),
         live,
@@ -298,7 +308,10 @@ pub async fn serve(
     }
     ready.send_replace(Readiness::from([("interpreter".to_owned(), "ok".to_owned())]));
     announce(&config, &say, &address, directory.as_ref(), scripts, &pool, entrance);
-    if let Some(warning) = space.as_ref().and_then(Space::warning) {
+    if let Some(warning) = &lost_key {
+        tracing::warn!("{warning}");
+    }
+    for warning in lost_key.into_iter().chain(space.as_ref().and_then(Space::warning)) {
         say(&format!("warning: {warning}"));
     }
 
@@ -324,6 +337,22 @@ pub async fn serve(
     }
     store.close().await;
     Ok(())
+}
+
+/// What is to be said when there are secrets that this node has no key for. Keys that cannot be read are an error.
+async fn unreadable_secrets(store: &Store, keyring: &Keyring) -> Result<Option<String>, ServeError> {
+    let ids = keyring.ids().map_err(failed)?;
+    let secrets = store.secrets().await.map_err(failed)?;
+    let lost: Vec<String> =
+        secrets.into_iter().filter(|secret| !ids.contains(&secret.key)).map(|secret| secret.name).collect();
+    Ok((!lost.is_empty()).then(|| {
+        format!(
+            "the key of {} secrets is not here, and runs that need them will fail: {}. Give it back with --secret-key-file or \
+             CRONBOX_SECRET_KEY; if it is lost, set them again",
+            lost.len(),
+            lost.join(", ")
+        )
+    }))
 }
 
 async fn open_store(place: &store::Place) -> Result<Store, ServeError> {

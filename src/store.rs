@@ -23,6 +23,7 @@ pub mod retention;
 pub mod runs;
 pub mod schedules;
 pub mod scripts;
+mod secrets;
 pub mod states;
 mod tx;
 mod writer;
@@ -109,6 +110,8 @@ struct Inner {
     engine: Engine,
     /// For those who listen to PostgreSQL's notices.
     url: Option<String>,
+    /// What is known of secrets.
+    secrets: secrets::Known,
 }
 
 #[derive(Debug)]
@@ -168,7 +171,7 @@ impl Store {
             }
         };
         let url = if let Place::Postgres(url) = place { Some(url.clone()) } else { None };
-        Ok(Store { inner: Arc::new(Inner { engine, url }) })
+        Ok(Store { inner: Arc::new(Inner { engine, url, secrets: secrets::Known::default() }) })
     }
 
     /// Whether several nodes can share it.

@@ -8,6 +8,7 @@ mod sources;
 
 use crate::blobs::Blobs;
 use crate::clock::Clock;
+use crate::keyring::Keyring;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::run::{Run, Status};
@@ -57,6 +58,8 @@ pub struct Tools {
     pub hosts: Ceiling,
     /// Addresses that are not everybody's, and by which names they may be reached.
     pub networks: Networks,
+    /// The keys of secrets.
+    pub keyring: Arc<Keyring>,
 }
 
 /// The worker of a node.

@@ -51,6 +51,7 @@ fn node(folder: &Folder, clock: &Clock) -> Config {
         paused: false,
         retention: Retention::default(),
         max_data: u64::MAX,
+        secret_key: cronbox::keyring::Place::Memory,
         admin_token_file: None,
         name: "test".into(),
         clock: Some(clock.clone()),

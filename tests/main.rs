@@ -20,6 +20,7 @@ mod runs;
 mod scheduler;
 mod schedules;
 mod scripts;
+mod secrets;
 mod server;
 mod services;
 mod store;

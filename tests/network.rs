@@ -18,13 +18,13 @@ fn folder() -> PathBuf {
 }
 
 /// The servers of `network/servers.py`; they end with this process, whose end of their standard input closes then.
-struct World {
+pub(crate) struct World {
     _servers: Child,
     _folder: Folder,
     told: Value,
 }
 
-fn world() -> &'static World {
+pub(crate) fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let scratch = Folder::new();
@@ -43,11 +43,11 @@ fn world() -> &'static World {
 }
 
 impl World {
-    fn port(&self, name: &str) -> u16 {
+    pub(crate) fn port(&self, name: &str) -> u16 {
         self.told["ports"][name].as_u64().unwrap_or_else(|| panic!("no server {name}")) as u16
     }
 
-    fn ca(&self) -> &str {
+    pub(crate) fn ca(&self) -> &str {
         self.told["ca"].as_str().expect("a file")
     }
 
@@ -285,13 +285,24 @@ fn requests_and_httpx_run_unmodified() {
 }
 
 /// A Redis server that ends with this.
-struct Redis(Child, u16);
+pub(crate) struct Redis(Child, u16);
 
 impl Redis {
     fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.1
+    }
+
+    pub(crate) fn start_with(folder: &Path, words: &[&str]) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
         let mut command = Command::new("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder);
+        command
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .arg(folder)
+            .args(words);
         let child = command.stdout(Stdio::null()).spawn().expect("redis-server: see make test");
         let deadline = Instant::now() + Duration::from_secs(20);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -402,7 +413,16 @@ async fn hosts_are_asked_for_by_scripts_and_granted_by_others() {
         let (status, problem) = put(json!({"hosts": [bad]})).await;
         assert_eq!(status, 422, "{bad}: {problem}");
     }
-    assert_eq!(put(json!({"hosts": [format!("localhost:{port}")]})).await.0, 204);
+    let local = format!("localhost:{port}");
+    let words = ["grant", "page", "--host", &local, "--limit", "memory=512MiB"];
+    assert_eq!(server.cronbox(&words).0, Some(0));
+    let (_, listed, _) = server.cronbox(&["grants"]);
+    assert!(listed.contains(&local) && listed.contains("536870912"), "{listed}");
+    assert_eq!(server.cronbox(&["revoke", "page", "--host", &local, "--limit", "memory"]).0, Some(0));
+    assert_eq!(server.cronbox(&["revoke", "page", "--host", &local]).0, Some(5));
+    assert_eq!(server.cronbox(&["revoke", "page"]).0, Some(2));
+    assert_eq!(server.cronbox(&["grant", "page", "--limit", "memory"]).0, Some(2));
+    assert_eq!(put(json!({"hosts": [local]})).await.0, 204);
     assert_eq!(server.run("page", &json!({})).await["result"], "at /a");
     // Source that is sent along is granted what whoever sends it may grant.
     let (_, done) = server.post("/v1/runs?wait=30s", &json!({"source": asking(port)})).await;

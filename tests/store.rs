@@ -141,6 +141,7 @@ fn spec() -> Spec {
         env: Vec::new(),
         allow: Vec::new(),
         allowed: Vec::new(),
+        secrets: None,
         result: ResultKind::Json,
         limits: Limits::default(),
         asked: Asked::default(),

@@ -11,6 +11,7 @@ mod egress;
 mod job;
 mod process;
 mod run;
+mod scrub;
 mod watch;
 
 pub use egress::EgressConfig;
@@ -29,6 +30,7 @@ use child::{Children, Death};
 use egress::Egress;
 use job::check_args;
 use process::{Entry, Process, choose};
+use scrub::Scrubbed;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
@@ -222,6 +224,7 @@ impl Pool {
         let (sender, events) = mpsc::unbounded_channel();
         state.last_run += 1;
         let number = state.last_run;
+        let scrubbed = job.scrubber.clone().map(Scrubbed::new);
         let entry = Entry { number, job: Arc::new(job), events: sender, lost: 0 };
         match &state.broken {
             Some(why) => entry.end(Report::crashed(format!("no sandbox process can be started: {why}"))),
@@ -230,7 +233,7 @@ impl Pool {
                 self.dispatch(&mut state);
             }
         }
-        Ok(Run { pool: self.clone(), number, events, over: false })
+        Ok(Run { pool: self.clone(), number, events, scrubbed, heard: VecDeque::new(), over: false })
     }
 
     /// Ends the processes: at once, or when the runs aboard are done.

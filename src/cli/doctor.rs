@@ -3,8 +3,7 @@
 use super::{Exit, InterpreterArgs, SANDBOX_PROBE, complain, pool_config, this_program};
 use clap::Args;
 use cronbox_runtime::{
-    BUILD, Bundle, CompiledInterpreter, GUEST_FACTS, Job, Limits, OnLost, Outcome, Pool, ProbeResult, ResultKind,
-    probes,
+    BUILD, Bundle, CompiledInterpreter, GUEST_FACTS, Job, OnLost, Outcome, Pool, ProbeResult, probes,
 };
 use serde_json::{Value, json};
 use std::io::Write;
@@ -74,23 +73,8 @@ fn self_test(interpreter: CompiledInterpreter) -> Result<Value, String> {
         config.processes = 1;
         let pool = Pool::start(config, Arc::new(interpreter)).await.map_err(|error| error.to_string())?;
         let bundle = Bundle::of_files(&[("doctor.py", SOURCE)]).map_err(|error| error.to_string())?;
-        let job = Job {
-            bundle: Arc::new(bundle),
-            packages: None,
-            path: "doctor.py".into(),
-            code: None,
-            name: "doctor".into(),
-            entry: None,
-            args: "{\"n\": 1000}".into(),
-            text_args: Vec::new(),
-            argv: Vec::new(),
-            env: vec![("TMPDIR".into(), "/tmp".into())],
-            context: "{}".into(),
-            result_kind: ResultKind::Json,
-            network: None,
-            limits: Limits::default(),
-            on_lost: OnLost::Report,
-        };
+        let env = vec![("TMPDIR".into(), "/tmp".into())];
+        let job = Job { env, on_lost: OnLost::Report, ..Job::of(bundle, "doctor.py", "{\"n\": 1000}".into()) };
         let (report, _, _) = pool.run(job).map_err(|error| error.to_string())?.finish().await;
         if report.outcome != Outcome::Succeeded {
             let said = report.error.map(|error| error.message).unwrap_or_default();

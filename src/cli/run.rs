@@ -15,6 +15,7 @@ use crate::metadata::{self, Metadata};
 use crate::quantity;
 use crate::requirement::Request;
 use crate::script::{Name, Settings, bad_env};
+use crate::secret::{self, Given};
 use bytes::Bytes;
 use clap::Args;
 use cronbox_runtime::{
@@ -25,6 +26,7 @@ use serde_json::{Map, Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// What `cronbox run` takes.
 #[derive(Debug, Args)]
@@ -85,6 +87,10 @@ pub(super) struct RunArgs {
     /// A host whose certificate need not prove its name; repeatable
     #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "remote")]
     allow_unverified: Vec<String>,
+    /// A secret, of which the script sees a placeholder, and the host that gets it in headers; without =VALUE it is read
+    /// from the variable NAME; repeatable
+    #[arg(long, value_name = "NAME=VALUE@HOST", conflicts_with = "remote")]
+    secret: Vec<String>,
     #[command(flatten)]
     network: NetworkArgs,
     /// Fetch nothing: packages are those that an earlier run brought
@@ -237,6 +243,14 @@ impl RunArgs {
         if let Some((name, _)) = env.iter().find(|(name, value)| bad_env(name, value)) {
             return Err(Refusal::usage(format!("the environment variable {name:?} has a character it cannot have")));
         }
+        let given = self.secrets(table)?;
+        env.retain(|(name, _)| given.env.iter().all(|(secret, _)| secret != name));
+        env.extend(given.env.iter().cloned());
+        let scrubber = given.scrubber().map_err(|error| Refusal::usage(format!("--secret: {error}")))?;
+        let mut network = self.grant(table)?;
+        if let Some(network) = &mut network {
+            network.secrets = given.placed;
+        }
         let result_kind = match self.result.as_deref() {
             None => table.result.unwrap_or_default(),
             Some("json") => ResultKind::Json,
@@ -259,7 +273,8 @@ impl RunArgs {
             argv: self.argv.clone(),
             env,
             result_kind,
-            network: self.grant(table)?.map(Arc::new),
+            network: network.map(Arc::new),
+            scrubber,
             limits: terms.limits,
             on_lost: OnLost::Report,
         };
@@ -280,6 +295,43 @@ impl RunArgs {
         let grant =
             NetworkGrant { policy: Policy { allow, ..Policy::default() }, unverified, ..NetworkGrant::default() };
         Ok((!grant.policy.allow.is_empty()).then_some(grant))
+    }
+
+    /// The secrets that were typed, or stand in variables.
+    fn secrets(&self, table: &Settings) -> Result<Given, Refusal> {
+        let mut given = Given::default();
+        for text in &self.secret {
+            // What was typed may be a secret, and is not repeated.
+            let (rest, host) = text
+                .rsplit_once('@')
+                .ok_or_else(|| Refusal::usage("--secret is written NAME=VALUE@HOST, or NAME@HOST"))?;
+            let (name, value) = match rest.split_once('=') {
+                Some((name, value)) => (name, Zeroizing::new(value.to_owned())),
+                None => {
+                    let value = config::variable(rest).and_then(|value| value.into_string().ok());
+                    let none = || Refusal::usage(format!("--secret {rest}@{host}: there is no variable {rest}"));
+                    (rest, Zeroizing::new(value.ok_or_else(none)?))
+                }
+            };
+            let terms = secret::Terms {
+                hosts: vec![host.to_owned()],
+                scripts: vec!["run".to_owned()],
+                ..secret::Terms::default()
+            };
+            let checked = secret::check_name(name).and(secret::check_value(&value)).and(terms.check());
+            checked.map_err(|bad| Refusal::usage(format!("--secret {name}: {}", bad.why)))?;
+            if given.env.iter().any(|(known, _)| known == name) {
+                return Err(Refusal::usage(format!("--secret {name}: it is given twice")));
+            }
+            let value = Zeroizing::new(value.as_bytes().to_vec());
+            given.add(name, &terms, value).map_err(Refusal::unavailable)?;
+        }
+        for name in table.secrets.iter().flatten() {
+            if !given.env.iter().any(|(known, _)| known == name) {
+                complain(&format!("note: the script asks for the secret {name}: --secret {name}=VALUE@HOST"));
+            }
+        }
+        Ok(given)
     }
 
     /// The limits in force: flags, then what the script asks for itself, then the defaults. Whoever runs a script at

@@ -20,6 +20,9 @@ pub(super) struct PushArgs {
     /// Keep it though it is no valid Python
     #[arg(long)]
     no_check: bool,
+    /// Resolve its packages anew, though it asks for the same as before
+    #[arg(long)]
+    upgrade: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -136,8 +139,10 @@ impl PushArgs {
             Some(name) => Name::parse(name).map_err(|error| Refusal::usage(error.to_string()))?,
             None => Name::of_file(file.strip_suffix(".zip").unwrap_or(&file)),
         };
-        let check = if self.no_check { "?check=false" } else { "" };
-        let request = server.request(Method::PUT, &format!("/v1/scripts/{}{check}", part(name.as_str())));
+        let mut query = Vec::new();
+        query.extend(self.no_check.then_some(("check", "false")));
+        query.extend(self.upgrade.then_some(("upgrade", "true")));
+        let request = server.request(Method::PUT, &format!("/v1/scripts/{}", part(name.as_str()))).query(&query);
         let request = if linked {
             request.json(&json!({"from": self.what}))
         } else if path.is_dir() {

@@ -5,6 +5,7 @@ use super::packages::PackageArgs;
 use super::{Exit, InterpreterArgs, complain, pool_config};
 use crate::cleaner::Retention;
 use crate::config::{self, Setting};
+use crate::keyring;
 use crate::limits::{self, Asked};
 use crate::nearest::nearest;
 use crate::schedule::{POLICIES, Policies};
@@ -119,6 +120,10 @@ pub(super) struct ServeArgs {
     /// The hosts that scripts can be granted at most: patterns such as *.example.org:443 [default: *, every one]
     #[arg(long, value_name = "HOSTS", env = "CRONBOX_HOST_CEILING", hide_env = true, value_delimiter = ',')]
     host_ceiling: Vec<String>,
+    /// The keys that seal secrets, 32 random bytes in base64, one a line: the first seals, all open; or in the variable
+    /// CRONBOX_SECRET_KEY [default: made in the data directory]
+    #[arg(long, value_name = "FILE", env = "CRONBOX_SECRET_KEY_FILE", hide_env = true)]
+    secret_key_file: Option<String>,
     #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
@@ -165,6 +170,7 @@ const NAMES: &[&str] = &[
     "allow-network",
     "dns",
     "ca-file",
+    "secret-key-file",
     "index",
     "uv",
     "package-cache",
@@ -410,6 +416,13 @@ impl ServeArgs {
             other => Err(format!("{other:?} is neither text nor json")),
         })?;
         let log = (settings.one("log", log.0)?, json);
+        let secret_key = match (settings.one("secret-key-file", self.secret_key_file)?, config::secret_key()?) {
+            (Some(_), Some(_)) => return Err("--secret-key-file and CRONBOX_SECRET_KEY exclude one another".into()),
+            (Some(file), None) => keyring::Place::File(file.into()),
+            (None, Some(text)) => keyring::Place::Variable(text),
+            (None, None) if ephemeral => keyring::Place::Memory,
+            (None, None) => keyring::Place::Own(data_dir.join("secret.key")),
+        };
         let config = Config {
             listen: settings.one("listen", self.listen)?.unwrap_or_else(|| "127.0.0.1:8080".into()),
             data_dir,
@@ -437,6 +450,7 @@ impl ServeArgs {
             max_data: settings
                 .parsed("max-data", self.max_data, quantity::parse_bytes)?
                 .unwrap_or(crate::space::MAX_DATA),
+            secret_key,
             admin_token_file: config::admin_token_file(),
             name: settings.one("node-name", self.node_name)?.unwrap_or_else(config::host_name),
             clock: None,

@@ -1,7 +1,7 @@
 //! The API's description (OpenAPI 3.1), made from the code, and a page that shows it without the network.
 
 use super::problem::Problem;
-use super::{Part, events, files, health, lists, output, runs, schedules, scripts, state, tokens};
+use super::{Part, events, files, health, lists, output, runs, schedules, scripts, secrets, state, tokens};
 use crate::api::ErrorBody;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -27,7 +27,8 @@ use utoipa_swagger_ui::Config;
         schedules::resume_schedule, schedules::trigger_schedule, schedules::backfill_schedule, schedules::preview_schedule,
         schedules::preview_trigger, schedules::get_scheduler, schedules::pause_scheduler, schedules::resume_scheduler,
         events::list_events, state::get_state, state::put_state, state::delete_state,
-        files::list_files, files::get_file,
+        files::list_files, files::get_file, secrets::list_secrets, secrets::get_secret, secrets::put_secret,
+        secrets::delete_secret, secrets::rotate_keys,
     ),
     components(schemas(ErrorBody)),
     modifiers(&Bearer),
@@ -37,7 +38,7 @@ use utoipa_swagger_ui::Config;
         (name = "runs", description = "Executions and their results"),
         (name = "schedules", description = "What starts scripts by the clock"),
         (name = "events", description = "What happened, in order"),
-        (name = "access", description = "Tokens and grants"),
+        (name = "access", description = "Tokens, grants and secrets"),
         (name = "node", description = "How the node is"),
     )
 )]
@@ -73,6 +74,8 @@ pub(super) struct SettingsRequest {
     env: Option<BTreeMap<String, String>>,
     /// Hosts the script wants to reach.
     allow: Option<Vec<String>>,
+    /// Secrets the script wants, by name; one that names none gets those that are set for it.
+    secrets: Option<Vec<String>>,
     /// How many of its runs may run at once.
     #[schema(minimum = 1)]
     concurrency: Option<u32>,
@@ -219,6 +222,31 @@ pub(super) struct GrantRequest {
     hosts: Option<Vec<String>>,
     /// The same for hosts whose certificate need not prove their name.
     unverified: Option<Vec<String>>,
+    /// Secrets that are set for a label of the script's.
+    secrets: Option<Vec<String>>,
+}
+
+/// A secret, and what it may be used for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SecretRequest {
+    /// 8 to 4,096 bytes.
+    #[schema(min_length = 8, max_length = 4096, write_only)]
+    value: String,
+    /// The hosts that may get it: `api.example.com`, `*.example.org:443`.
+    #[schema(min_items = 1)]
+    hosts: Vec<String>,
+    /// The scripts that it is set for; this or `labels`.
+    scripts: Option<Vec<String>>,
+    /// The scripts that it is set for, by label: `team=data`.
+    labels: Option<Vec<String>>,
+    /// Where in a request it may be placed beside the headers: `query`, `body`.
+    r#in: Option<Vec<String>>,
+    /// The methods of requests that it may be placed in; nothing: any.
+    methods: Option<Vec<String>>,
+    /// The path of requests that it may be placed in, and what is below it; nothing: any.
+    path_prefix: Option<String>,
+    /// Whether the script itself gets the value, for protocols other than HTTP.
+    in_clear: Option<bool>,
 }
 
 /// A schedule, as it is asked for.

@@ -118,6 +118,11 @@ impl App {
         }
         if new.script.is_none() {
             refused.extend(self.rules.runs.hosts_refused(&new.spec.allow, &new.spec.allowed));
+            refused.extend(new.spec.secrets.iter().flatten().map(|name| NotGranted {
+                what: "secrets".into(),
+                asked: name.clone(),
+                in_force: "not there: only scripts that are saved have secrets".into(),
+            }));
         }
         new.labels.extend(wishes.labels);
         new.labels = body::labels(Some(new.labels))?;

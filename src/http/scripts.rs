@@ -246,6 +246,7 @@ impl App {
             let granted = self.store.granted_hosts(&script.key).await?.hosts;
             refused.extend(self.rules.runs.hosts_refused(&hosts, &granted));
         }
+        refused.append(&mut self.grant_secrets(caller, script, said, now).await?);
         Ok(refused)
     }
 }

@@ -172,7 +172,7 @@ pub(super) async fn put_grant(
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, &["limits", "hosts", "unverified"])?;
+    let mut fields = Fields::read(&content, &["limits", "hosts", "unverified", "secrets"])?;
     let limits: BTreeMap<String, Quantity> = fields.take("limits")?.unwrap_or_default();
     let asked = Asked::read(&limits)?;
     let mut hosts = |name: &str| -> Result<Vec<HostPattern>, Problem> {
@@ -183,7 +183,8 @@ pub(super) async fn put_grant(
         texts.iter().map(read).collect()
     };
     let granted = GrantedHosts { hosts: hosts("hosts")?, unverified: hosts("unverified")? };
-    if asked == Asked::default() && granted == GrantedHosts::default() {
+    let secrets: Vec<String> = fields.take("secrets")?.unwrap_or_default();
+    if asked == Asked::default() && granted == GrantedHosts::default() && secrets.is_empty() {
         return Err(Problem::invalid("limits", "there is nothing to grant"));
     }
     let all: Vec<HostPattern> = granted.hosts.iter().chain(&granted.unverified).cloned().collect();
@@ -193,6 +194,10 @@ pub(super) async fn put_grant(
     }
     let script = app.script_for(&caller, &script).await?;
     let (by, now) = (caller.id().map(str::to_owned), app.clock.now());
+    if !secrets.is_empty() {
+        app.check_secrets_for(&script, &secrets).await?;
+        app.store.grant_secrets(&script.key, secrets, by.clone(), now).await?;
+    }
     if asked != Asked::default() {
         app.store.grant_limits(&script.key, asked, by.clone(), now).await?;
     }
@@ -207,11 +212,11 @@ pub(super) async fn put_grant(
     delete, path = "/v1/grants/{script}/{kind}/{name}", tag = "access", operation_id = "delete_grant",
     params(
         ("script" = String, Path, description = "The script"),
-        ("kind" = String, Path, description = "limit or host"),
-        ("name" = String, Path, description = "Which: memory, api.example.com"),
+        ("kind" = String, Path, description = "limit, host or secret"),
+        ("name" = String, Path, description = "Which: memory, api.example.com, API_KEY"),
     ),
     responses(
-        (status = 204, description = "It is gone: a limit for runs that are made from now on, a host from their next attempt on"),
+        (status = 204, description = "It is gone: a limit for runs that are made from now on, a host or a secret from their next attempt on"),
         (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -201,7 +201,7 @@ impl Store {
         self.read(|tx| {
             Box::pin(async move {
                 let sql = "SELECT script, kind, name, value, created_at FROM grants ORDER BY script, kind, name";
-                let grant = |row: &Row| {
+                let grant = |row: &Row| -> Result<Grant, StoreError> {
                     Ok(Grant {
                         script: row.text("script")?,
                         kind: row.text("kind")?,
@@ -210,7 +210,10 @@ impl Store {
                         created_at: row.time("created_at")?,
                     })
                 };
-                tx.all(sql, args![]).await?.iter().map(grant).collect()
+                let mut grants: Vec<Grant> = tx.all(sql, args![]).await?.iter().map(grant).collect::<Result<_, _>>()?;
+                grants.append(&mut super::secrets::grants(tx).await?);
+                grants.sort_by(|one, other| one.script.cmp(&other.script));
+                Ok(grants)
             })
         })
         .await
@@ -222,6 +225,9 @@ impl Store {
         self.write(move |tx| {
             let all = all.clone();
             Box::pin(async move {
+                if all.1 == "secret" {
+                    return super::secrets::revoke(tx, &all.0, &all.2).await;
+                }
                 let sql = "DELETE FROM grants WHERE script = $1 AND kind = $2 AND name = $3";
                 Ok(tx.run(sql, args![&*all.0, &*all.1, &*all.2]).await? > 0)
             })
@@ -252,7 +258,7 @@ pub struct Grant {
     pub kind: String,
     /// Which.
     pub name: String,
-    /// How much: bytes, units of fuel, milliseconds; of a host `verified` or `unverified`.
+    /// How much: bytes, units of fuel, milliseconds; of a host `verified` or `unverified`; of a secret `granted`.
     pub value: String,
     /// Since when.
     pub created_at: Time,

@@ -419,6 +419,7 @@ impl Store {
                 for row in versions {
                     blobs::release(tx, blobs::Owner::Version, &owner(&key, row.int("number")?), now).await?;
                 }
+                super::secrets::release(tx, &key).await?;
                 tx.run("DELETE FROM scripts WHERE key = $1", args![&*key]).await?;
                 Ok(Deleted::Done { cancelled, running })
             })

@@ -6,8 +6,11 @@ use crate::blobs::{BlobError, Blobs, Kind};
 use crate::clock::{Time, rfc3339};
 use crate::ending::{Terms, cut_mark};
 use crate::keeper::keep_blob;
+use crate::keyring::KeyError;
 use crate::live::Writing;
 use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written};
+use crate::script::Labels;
+use crate::secret::Given;
 use crate::store::StoreError;
 use crate::store::access::GrantedHosts;
 use crate::store::output::Part;
@@ -46,6 +49,15 @@ impl Left {
     fn new_state(&self) -> Option<NewState> {
         self.state.clone().map(|value| NewState { value, read: self.read })
     }
+}
+
+/// Why an attempt cannot be given its secrets.
+#[derive(Debug, thiserror::Error)]
+enum Ungiven {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// How an attempt came out.
@@ -154,12 +166,26 @@ impl Worker {
             },
         };
         let spec = &run.spec;
-        let network = match self.network(run).await {
+        let mut network = match self.network(run).await {
             Ok(network) => network,
             Err(error) => return End::Postponed(format!("its grants cannot be read: {error}")),
         };
+        let mut given = match self.secrets(run).await {
+            Ok(given) => given,
+            Err(Ungiven::Store(error)) => return End::Postponed(format!("its secrets cannot be read: {error}")),
+            Err(Ungiven::Key(error)) => return refused("SecretUnavailable", error.to_string()),
+        };
+        let scrubber = match given.scrubber() {
+            Ok(scrubber) => scrubber,
+            Err(error) => return refused("SecretUnavailable", error.to_string()),
+        };
+        if let Some(network) = &mut network {
+            network.secrets = std::mem::take(&mut given.placed);
+        }
         let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
-        env.extend(spec.env.iter().cloned());
+        let own = spec.env.iter().filter(|(name, _)| given.env.iter().all(|(secret, _)| secret != name));
+        env.extend(own.cloned());
+        env.append(&mut given.env);
         let job = Job {
             bundle: ready.bundle,
             packages: ready.packages,
@@ -174,6 +200,7 @@ impl Worker {
             context: self.context(run),
             result_kind: spec.result,
             network: network.map(Arc::new),
+            scrubber,
             limits: spec.limits,
             // A process that dies takes nothing with it, but a run that may start only once.
             on_lost: match spec.on_lost {
@@ -205,7 +232,10 @@ impl Worker {
                     Some(Event::Call { number, verb, request }) => {
                         running.reply(number, self.answer(run, &verb, request, left).await);
                     }
-                    Some(Event::Done(report)) => return End::Ended(report),
+                    Some(Event::Done(mut report)) => {
+                        report.notes.append(&mut given.notes);
+                        return End::Ended(report);
+                    }
                     None => return refused("Crashed", "the pool of sandbox processes ended".into()),
                 },
                 () = aboard.cancel.cancelled(), if !cancelled => {
@@ -411,6 +441,41 @@ impl Worker {
             unverified: granted.unverified,
             ..NetworkGrant::default()
         }))
+    }
+
+    /// The secrets that the run asks for, as far as they are granted to its script now.
+    async fn secrets(&self, run: &Run) -> Result<Given, Ungiven> {
+        let asked = run.spec.secrets.as_deref();
+        let mut given = Given::default();
+        let granted = match &run.script {
+            Some(key) if asked.is_none_or(|asked| !asked.is_empty()) => {
+                let granted = self.tools.store.secrets_of(key).await?;
+                let labels = if granted.iter().all(|secret| secret.terms.are_for(key, &Labels::new())) {
+                    Labels::new()
+                } else {
+                    // Those of the script, and not of the run, which whoever starts it may choose.
+                    self.tools.store.script(key).await?.map(|script| script.in_force().labels).unwrap_or_default()
+                };
+                granted.into_iter().filter(|secret| secret.terms.are_for(key, &labels)).collect()
+            }
+            _ => Vec::new(),
+        };
+        for secret in granted.iter().filter(|secret| asked.is_none_or(|asked| asked.contains(&secret.name))) {
+            let value = self.tools.keyring.open(secret)?;
+            given.add(&secret.name, &secret.terms, value).map_err(|_| KeyError::NoRandomness)?;
+        }
+        for name in asked.unwrap_or_default() {
+            if !granted.iter().any(|secret| secret.name == *name) {
+                given.notes.push(match &run.script {
+                    Some(_) => format!(
+                        "the script asks for the secret {name}, which is not set for it: cronbox secret set {name} --host HOST --script {}",
+                        run.name
+                    ),
+                    None => format!("the secret {name} is not there: only scripts that are saved have secrets"),
+                });
+            }
+        }
+        Ok(given)
     }
 
     /// The same with what the attempt leaves, which is in the blob store when this returns.

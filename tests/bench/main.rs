@@ -17,9 +17,7 @@ mod server;
 #[allow(dead_code, reason = "the tests use more of it than the benchmark does")]
 mod support;
 
-use cronbox_runtime::{
-    Bundle, CompiledInterpreter, Job, Limits, OnLost, Outcome, Pool, PoolConfig, Report, ResultKind, machine,
-};
+use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, OnLost, Outcome, Pool, PoolConfig, Report, machine};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -79,23 +77,9 @@ async fn pool(interpreter: &Arc<CompiledInterpreter>, processes: usize, ready: u
 
 fn job(name: &str, source: &str) -> Job {
     let file = format!("{name}.py");
-    Job {
-        bundle: Arc::new(Bundle::of_files(&[(file.as_str(), source.as_bytes())]).unwrap()),
-        packages: None,
-        path: file,
-        code: None,
-        name: name.into(),
-        entry: None,
-        args: "{}".into(),
-        text_args: Vec::new(),
-        argv: Vec::new(),
-        env: Vec::new(),
-        context: "{}".into(),
-        result_kind: ResultKind::Json,
-        network: None,
-        limits: Limits { wall: Duration::from_secs(600), ..Limits::default() },
-        on_lost: OnLost::Report,
-    }
+    let bundle = Bundle::of_files(&[(file.as_str(), source.as_bytes())]).unwrap();
+    let limits = Limits { wall: Duration::from_secs(600), ..Limits::default() };
+    Job { limits, on_lost: OnLost::Report, ..Job::of(bundle, &file, "{}".into()) }
 }
 
 async fn finish(pool: &Pool, job: &Job) -> Report {

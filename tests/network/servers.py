@@ -5,7 +5,9 @@
 prints where they are as one line of JSON and serves until its standard input ends.
 """
 
+import base64
 import gzip
+import hashlib
 import http.server
 import json
 import socket
@@ -192,9 +194,58 @@ class _Quiet(http.server.ThreadingHTTPServer):
         pass
 
 
-def pages(context=None):
+class _Mirror(_Pages):
+    """Tells what it was sent: by its digests, which nobody takes for the thing itself, or as it is in some form."""
+
+    def do_GET(self):
+        self.reflect(b"")
+
+    def do_POST(self):
+        self.reflect(self.rfile.read(int(self.headers["Content-Length"])))
+
+    do_PUT = do_POST
+
+    def reflect(self, body):
+        def digest(text):
+            return hashlib.sha256(text if isinstance(text, bytes) else text.encode()).hexdigest()
+
+        key = self.headers.get("X-Key", "")
+        raw = key.encode("latin-1")
+        form = self.path.partition("?")[0].removeprefix("/")
+        if form == "location":
+            self.send_response(302)
+            self.send_header("Location", f"/seen?k={key}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if form == "pieces":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.send_header("X-Key", key)
+            self.end_headers()
+            for at in range(len(raw)):
+                self.wfile.write(b"1\r\n" + raw[at : at + 1] + b"\r\n")
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        shapes = {
+            "plain": lambda: raw,
+            "base64": lambda: base64.b64encode(b"ab" + raw),
+            "reversed": lambda: raw[::-1],
+            "seen": lambda: json.dumps({
+                "method": self.command,
+                "path": digest(self.path),
+                "body": digest(body),
+                "length": [self.headers.get("Content-Length"), len(body)],
+                "headers": {name.lower(): digest(value) for name, value in self.headers.items()},
+            }).encode(),
+        }
+        self.answer(shapes[form]())
+
+
+def pages(context=None, handler=_Pages):
     """An HTTP server."""
-    server = _Quiet(("127.0.0.1", 0), _Pages)
+    server = _Quiet(("127.0.0.1", 0), handler)
     server.port = server.server_address[1]
     server.daemon_threads = True
     if context is not None:
@@ -306,6 +357,9 @@ def main(folder):
         "http": pages(),
         "https": pages(own),
         "other": pages(authority.other),
+        "mirror": pages(handler=_Mirror),
+        "tls_mirror": pages(own, _Mirror),
+        "tls_mirror_2": pages(own, _Mirror),
         "echo": Server(echo),
         "tls_echo": Server(echo, own),
         "count": Server(count),

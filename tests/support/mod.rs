@@ -6,7 +6,7 @@ pub mod s3;
 pub mod scheduler;
 pub mod server;
 
-use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, OnLost, Pool, PoolConfig, Report, ResultKind, Run};
+use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, Pool, PoolConfig, Report, Run};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -63,24 +63,10 @@ pub fn job(source: &str) -> Job {
 
 /// A job that runs `source` under a file name.
 pub fn job_named(file: &str, source: &[u8]) -> Job {
-    let name = file.trim_end_matches(".py");
-    Job {
-        bundle: Arc::new(Bundle::of_files(&[(file, source)]).expect("a bundle")),
-        packages: None,
-        path: file.into(),
-        code: None,
-        name: name.into(),
-        entry: None,
-        args: "{}".into(),
-        text_args: Vec::new(),
-        argv: Vec::new(),
-        env: vec![("HOME".into(), "/tmp".into()), ("TMPDIR".into(), "/tmp".into())],
-        context: context(name, Limits::default().wall),
-        result_kind: ResultKind::Json,
-        network: None,
-        limits: Limits::default(),
-        on_lost: OnLost::Retry,
-    }
+    let bundle = Bundle::of_files(&[(file, source)]).expect("a bundle");
+    let env = vec![("HOME".into(), "/tmp".into()), ("TMPDIR".into(), "/tmp".into())];
+    let job = Job::of(bundle, file, "{}".into());
+    Job { env, context: context(&job.name, Limits::default().wall), ..job }
 }
 
 /// The context a test's script sees: a run that starts now.

@@ -254,7 +254,7 @@ enum Todo {
 impl Carried<'_> {
     async fn plain(&mut self, hub: &Hub, stream: TcpStream) -> Result<(), Failed> {
         let (reader, writer) = tokio::io::split(stream);
-        let exchange = self.exchange(Mode::Clear);
+        let exchange = self.exchange(Mode::Opaque);
         let (turn, reader, writer) = self.carry(reader, writer, exchange).await?;
         let Turn::Tls(wanted) = turn else { return Ok(()) };
         let stream = reader.unsplit(writer);
@@ -299,8 +299,8 @@ impl Carried<'_> {
         };
         let stream = shaken.map_err(|error| secure::failure(&error, &name))?;
         self.reply.send(Kind::Secured, &frame::to_json(&secure::session(stream.get_ref().1)));
-        // What a server has not proven to be gets no secret but those that go anywhere.
-        let exchange = self.exchange(if wanted.verify { Mode::Http } else { Mode::Clear });
+        // A server that has not proven its name gets no secret.
+        let exchange = self.exchange(if wanted.verify { Mode::Http } else { Mode::Opaque });
         let (reader, writer) = tokio::io::split(stream);
         match self.carry(reader, writer, exchange).await?.0 {
             Turn::Over => Ok(()),

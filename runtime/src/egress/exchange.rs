@@ -12,8 +12,7 @@
 //! - From the first byte that does not fit, after `Upgrade` was agreed to, and for what is not HTTP at all, the
 //!   connection is opaque: all passes unchanged, placeholders too, and no secret is placed on it any more. So a
 //!   malformed request, smuggled or not, carries no secret: what two readers could read differently gets none.
-//! - A connection without TLS places only secrets whose grant says `in_clear`, anywhere in the stream and without
-//!   looking at what it means; a `Content-Length` that the script computed is then off by the difference.
+//! - A connection without TLS, or whose server did not prove its name, is opaque from its beginning.
 //!
 //! **To the script**: values become placeholders again in the heads of responses. In bodies, and in what cannot be
 //! read as responses, they become as many `*`, which leaves every length as it is. Values are looked for in the forms
@@ -48,7 +47,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Longest value. A service account's key file has less than 3 KiB.
-pub const MAX_VALUE: usize = 8 << 10;
+pub const MAX_VALUE: usize = 4 << 10;
 /// Most bytes of all values of a run.
 pub const MAX_VALUES: usize = 64 << 10;
 
@@ -107,8 +106,6 @@ pub struct Secret {
     pub methods: Option<Vec<String>>,
     /// The path, or what is below it (`/v1` is not `/v1x`); `None` is any.
     pub path_prefix: Option<String>,
-    /// Also over connections without TLS, anywhere in the stream.
-    pub in_clear: bool,
 }
 
 /// A value on its way to the egress process.
@@ -144,7 +141,7 @@ pub enum SecretError {
     #[error("a secret's value is empty")]
     Empty,
     /// Longer than [`MAX_VALUE`].
-    #[error("a secret's value is longer than 8 KiB")]
+    #[error("a secret's value is longer than 4 KiB")]
     TooLong,
     /// More than [`MAX_VALUES`].
     #[error("the values of the secrets of one run are too long together")]
@@ -161,9 +158,6 @@ pub enum SecretError {
     /// Does not begin with `/`.
     #[error("{0} is granted for something that is not a path: a path begins with /")]
     Path(String),
-    /// A stream has neither methods nor paths.
-    #[error("{0} cannot be granted in clear and for some methods or paths only: without TLS, requests are not read")]
-    Narrow(String),
 }
 
 fn check_length(value: &[u8]) -> Result<(), SecretError> {
@@ -191,9 +185,6 @@ impl Secret {
         }
         if self.path_prefix.as_ref().is_some_and(|prefix| !prefix.starts_with('/')) {
             return Err(SecretError::Path(self.name.clone()));
-        }
-        if self.in_clear && (self.methods.is_some() || self.path_prefix.is_some()) {
-            return Err(SecretError::Narrow(self.name.clone()));
         }
         Ok(())
     }
@@ -241,18 +232,14 @@ impl Secrets {
         }
         Ok(Secrets { placeholders: Needles::new(placeholders)?, values: Needles::new(patterns)?, secrets, forms })
     }
-
-    /// For the run's output, result and errors: a value becomes `[secret NAME]`.
-    pub fn scrubber(&self) -> Result<Scrubber, SecretError> {
-        let text = |secret: &Secret| format!("[secret {}]", secret.name);
-        Scrubber::new(self.secrets.iter().map(|secret| (secret.value.as_slice(), text(secret))))
-    }
 }
 
-/// Why bytes from the script are not HTTP/1.1 requests by the strict reading.
+/// Why bytes from the script are not HTTP/1.1 requests by the strict reading, over a connection that secrets may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the sentence of each says what it is")]
 pub enum Malformed {
+    #[error("the connection is without TLS, or its server did not prove its name")]
+    Unproven,
     #[error("the connection does not speak HTTP/1.1")]
     NotHttp,
     #[error("the request's head is larger than 64 KiB")]
@@ -295,9 +282,6 @@ pub enum Why {
     /// The connection is opaque.
     #[error("{0}")]
     Opaque(Malformed),
-    /// No TLS, and the grant is not for that.
-    #[error("it is not granted for a connection without TLS")]
-    WithoutTls,
     /// Another host's secret.
     #[error("it is not granted for {0}")]
     Host(Destination),
@@ -351,9 +335,6 @@ pub enum Why {
     /// `Expect: 100-continue` wants the head sent before the body is there.
     #[error("the request's body is sent after an answer only (Expect)")]
     Expect,
-    /// Its beginning was sent when nothing followed for a while.
-    #[error("the placeholder was sent in pieces, with a pause between them")]
-    Pieces,
 }
 
 /// What an exchange has to tell, once per request and secret; on a stream that is not read as requests, once.
@@ -385,8 +366,6 @@ pub enum Mode {
     Http,
     /// Bytes pass as they are.
     Opaque,
-    /// Placeholders of secrets granted `in_clear` are replaced wherever they stand.
-    Clear,
 }
 
 /// What one call gave.
@@ -422,8 +401,8 @@ impl fmt::Debug for Exchange {
 }
 
 impl Exchange {
-    /// `mode` is [`Mode::Http`] over TLS whose certificate was verified for the destination, [`Mode::Clear`] over
-    /// anything else, and [`Mode::Opaque`] where no secret may go.
+    /// `mode` is [`Mode::Http`] over TLS whose certificate was verified for the destination, and [`Mode::Opaque`] over
+    /// anything else.
     pub fn new(secrets: Arc<Secrets>, destination: Destination, mode: Mode) -> Self {
         Exchange { restore: Restore::new(Arc::clone(&secrets), mode), place: Place::new(secrets, destination, mode) }
     }

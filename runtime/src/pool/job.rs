@@ -1,7 +1,7 @@
 //! What is asked of the pool, and the checks at both ends of it: arguments in, results out.
 
 use crate::bundle::Bundle;
-use crate::egress::NetworkGrant;
+use crate::egress::{NetworkGrant, Scrubber};
 use crate::limits::{LimitError, Limits, MAX_ARGS, MAX_JSON_DEPTH};
 use crate::outcome::ResultKind;
 use serde_json::value::RawValue;
@@ -49,8 +49,34 @@ pub struct Job {
     pub limits: Limits,
     /// What it may do on the network; none: nothing.
     pub network: Option<Arc<NetworkGrant>>,
+    /// What takes the values of secrets out of everything it leaves.
+    pub scrubber: Option<Scrubber>,
     /// What happens when its process dies.
     pub on_lost: OnLost,
+}
+
+impl Job {
+    /// A program that needs nothing but its files and its arguments, under the usual limits.
+    pub fn of(bundle: Bundle, path: &str, args: String) -> Self {
+        Job {
+            bundle: Arc::new(bundle),
+            packages: None,
+            path: path.to_owned(),
+            code: None,
+            name: path.trim_end_matches(".py").to_owned(),
+            entry: None,
+            args,
+            text_args: Vec::new(),
+            argv: Vec::new(),
+            env: Vec::new(),
+            context: "{}".into(),
+            result_kind: ResultKind::Json,
+            limits: Limits::default(),
+            network: None,
+            scrubber: None,
+            on_lost: OnLost::Retry,
+        }
+    }
 }
 
 /// Why a job was refused before it was queued.

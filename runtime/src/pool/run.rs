@@ -1,9 +1,11 @@
 //! A run under way, as its caller sees it.
 
 use super::Pool;
+use super::scrub::Scrubbed;
 use crate::frame::{Reply, RunNumber, Stream};
 use crate::outcome::Report;
 use bytes::Bytes;
+use std::collections::VecDeque;
 use tokio::sync::mpsc;
 
 /// What happens to a run, in order; [`Event::Done`] is the last.
@@ -43,22 +45,36 @@ pub struct Run {
     pub(super) pool: Pool,
     pub(super) number: RunNumber,
     pub(super) events: mpsc::UnboundedReceiver<Event>,
+    /// What takes values of secrets out, when the run has any.
+    pub(super) scrubbed: Option<Scrubbed>,
+    /// What was heard and not told yet.
+    pub(super) heard: VecDeque<Event>,
     pub(super) over: bool,
 }
 
 impl Run {
     /// What happens next; none after [`Event::Done`].
     pub async fn next(&mut self) -> Option<Event> {
-        if self.over {
-            return None;
+        loop {
+            if let Some(event) = self.heard.pop_front() {
+                self.over = matches!(event, Event::Done(_));
+                return Some(event);
+            }
+            if self.over {
+                return None;
+            }
+            let Some(event) = self.events.recv().await else {
+                self.over = true;
+                return None;
+            };
+            if let Event::Output { stream, bytes } = &event {
+                self.pool.consumed(self.number, *stream, bytes.len() as u64);
+            }
+            match &mut self.scrubbed {
+                Some(scrubbed) => self.heard.extend(scrubbed.take(event)),
+                None => self.heard.push_back(event),
+            }
         }
-        let event = self.events.recv().await;
-        match &event {
-            Some(Event::Output { stream, bytes }) => self.pool.consumed(self.number, *stream, bytes.len() as u64),
-            Some(Event::Done(_)) | None => self.over = true,
-            _ => {}
-        }
-        event
     }
 
     /// Waits for the end and brings all it wrote.

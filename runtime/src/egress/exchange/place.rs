@@ -3,7 +3,7 @@
 use super::forms::{basic, encode_basic, json, percent};
 use super::http::{Chunked, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
 use super::needles::{Found, Stream};
-use super::{Event, Malformed, Mode, PATIENCE, Part, RAW_PATIENCE, Secret, Secrets, Why};
+use super::{Event, Malformed, Mode, PATIENCE, Part, Secret, Secrets, Why};
 use crate::policy::Destination;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -56,7 +56,6 @@ enum State {
     /// After a request with `Upgrade`, until its answer: the next bytes may be HTTP or something else.
     Answer,
     Opaque(Malformed),
-    Clear(Stream),
 }
 
 /// A request whose body is kept until it is complete.
@@ -100,8 +99,7 @@ impl Place {
     pub(super) fn new(secrets: Arc<Secrets>, destination: Destination, mode: Mode) -> Self {
         let state = match mode {
             Mode::Http => State::Head(HeadBuffer::default()),
-            Mode::Opaque => State::Opaque(Malformed::NotHttp),
-            Mode::Clear => State::Clear(Stream::default()),
+            Mode::Opaque => State::Opaque(Malformed::Unproven),
         };
         Place {
             secrets,
@@ -122,7 +120,6 @@ impl Place {
         match self.state {
             _ if self.opaque_next.is_some() => Mode::Opaque,
             State::Opaque(_) => Mode::Opaque,
-            State::Clear(_) => Mode::Clear,
             _ => Mode::Http,
         }
     }
@@ -136,7 +133,6 @@ impl Place {
             // A script may send a line in parts, and takes its time.
             State::Head(head) if !head.is_empty() && !head.is_http() => Some(PATIENCE),
             State::Head(_) | State::Collect(_) if self.opaque_next.is_some() => Some(PATIENCE),
-            State::Clear(stream) if stream.is_holding() => Some(RAW_PATIENCE),
             _ => None,
         }
     }
@@ -217,7 +213,6 @@ impl Place {
                     self.watch(rest, false);
                     out.extend_from_slice(rest);
                 }
-                State::Clear(_) => self.clear(std::mem::take(&mut input), false, out),
             }
         }
     }
@@ -229,7 +224,6 @@ impl Place {
                 let bytes = buffer.give_up();
                 self.opaque(Malformed::NotHttp, &bytes, out);
             }
-            State::Clear(stream) => stream.release(out),
             _ => {}
         }
     }
@@ -237,7 +231,6 @@ impl Place {
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         self.settle(out);
         match &mut self.state {
-            State::Clear(_) => self.clear(b"", true, out),
             State::Head(buffer) if buffer.is_empty() => {}
             State::Head(_) | State::Collect(_) => {
                 let bytes = self.give_up();
@@ -309,24 +302,6 @@ impl Place {
                 self.tell((number, Some(why)));
             }
         }
-    }
-
-    fn clear(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) {
-        let Self { secrets, state: State::Clear(stream), destination, .. } = self else { return };
-        let mut marks = Vec::new();
-        stream.push(&secrets.placeholders, bytes, last, out, |found, out| {
-            let secret = &secrets.secrets[found.pattern];
-            let why = if !secret.in_clear {
-                Some(Why::WithoutTls)
-            } else if !secret.hosts.iter().any(|host| host.matches(destination)) {
-                Some(Why::Host(destination.clone()))
-            } else {
-                (!found.whole).then_some(Why::Pieces)
-            };
-            out.extend_from_slice(if why.is_none() { &secret.value } else { found.rest });
-            add(&mut marks, (found.pattern, why));
-        });
-        marks.into_iter().for_each(|mark| self.tell(mark));
     }
 
     fn trailers(&mut self, trailers: &[u8]) -> Result<(), Malformed> {

@@ -63,9 +63,59 @@ impl Scrubber {
     }
 
     /// For a text that is there as a whole.
-    pub fn scrub(&self, text: &[u8]) -> Vec<u8> {
-        self.stream().next(text, true)
+    pub fn scrub(&self, text: &str) -> String {
+        // What is cut out of UTF-8 and put into it is UTF-8: bytes that are none come in nowhere.
+        String::from_utf8_lossy(&self.stream().next(text.as_bytes(), true)).into_owned()
     }
+
+    /// The same for JSON: what is in its strings is looked at without escapes too, and a number that holds a value
+    /// becomes a string. All else stays as it is written.
+    pub fn scrub_json(&self, json: &str) -> String {
+        let mut out = String::with_capacity(json.len());
+        let mut rest = json;
+        while let Some(first) = rest.chars().next() {
+            let length = match first {
+                '"' => string_length(rest),
+                '-' | '0'..='9' => rest.find([',', ']', '}', ' ', '\t', '\n', '\r']).unwrap_or(rest.len()),
+                _ => first.len_utf8(),
+            };
+            let (token, after) = rest.split_at(length);
+            rest = after;
+            let read = match first {
+                '"' => serde_json::from_str(token).unwrap_or_else(|_| token.to_owned()),
+                '-' | '0'..='9' => token.to_owned(),
+                _ => {
+                    out.push(first);
+                    continue;
+                }
+            };
+            let scrubbed = self.scrub(&read);
+            if scrubbed == read {
+                out.push_str(token);
+            } else {
+                out.push_str(&serde_json::Value::from(scrubbed).to_string());
+            }
+        }
+        out
+    }
+
+    /// For the content of a file, which is as long afterwards: every byte of a value becomes `*`.
+    pub fn mask(&self, content: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(content.len());
+        self.shared.needles.replace(content, &mut out, |found, out| out.resize(out.len() + found.rest.len(), b'*'));
+        out
+    }
+}
+
+/// The length of the JSON string that a text begins with.
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    let end = text.bytes().skip(1).position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(text.len(), |end| end + 2)
 }
 
 impl Scrubbing {
@@ -126,16 +176,41 @@ mod tests {
         }
         for shift in 0..3 {
             let text = STANDARD.encode(format!("{}{value} and more", "x".repeat(shift)));
-            let out = String::from_utf8(scrubber.scrub(text.as_bytes())).unwrap();
+            let out = scrubber.scrub(&text);
             assert!(out.contains("[secret KEY]"), "{out}");
         }
     }
 
     #[test]
+    fn json_stays_json() {
+        let values =
+            [(b"12345678".as_slice(), "[secret PIN]".to_owned()), ("käse\nbrot".as_bytes(), "[secret K]".into())];
+        let scrubber = Scrubber::new(values).unwrap();
+        for (json, expected) in [
+            (r#"{"a": 1.50, "b": [1e400, true, null, "x"]}"#, r#"{"a": 1.50, "b": [1e400, true, null, "x"]}"#),
+            (r#"[12345678,-0.12345678 , 1]"#, r#"["[secret PIN]","-0.[secret PIN]" , 1]"#),
+            (r#"{"12345678":"a\"12345678\\"}"#, r#"{"[secret PIN]":"a\"[secret PIN]\\"}"#),
+            (r#"["1234567\u0038", "k\u00e4se\nbrot"]"#, r#"["[secret PIN]", "[secret K]"]"#),
+            ("12345678", r#""[secret PIN]""#),
+            (r#""""#, r#""""#),
+        ] {
+            let scrubbed = scrubber.scrub_json(json);
+            assert_eq!(scrubbed, expected);
+            assert!(serde_json::from_str::<Box<serde_json::value::RawValue>>(&scrubbed).is_ok());
+        }
+    }
+
+    #[test]
+    fn files_keep_their_length() {
+        let scrubber = Scrubber::new([(b"12345678".as_slice(), "[secret PIN]".to_owned())]).unwrap();
+        assert_eq!(scrubber.mask(b"\xff12345678\0MTIzNDU2Nzg="), b"\xff********\0**********g=");
+    }
+
+    #[test]
     fn short_values_are_left_alone_and_long_ones_refused() {
         let scrubber = Scrubber::new([(b"abc".as_slice(), "x".to_owned())]).unwrap();
-        assert_eq!(scrubber.scrub(b"abcabc"), b"abcabc");
-        assert!(Scrubber::new([(vec![b'a'; 8193].as_slice(), "x".to_owned())]).is_err());
+        assert_eq!(scrubber.scrub("abcabc"), "abcabc");
+        assert!(Scrubber::new([(vec![b'a'; 4097].as_slice(), "x".to_owned())]).is_err());
         assert!(Scrubber::new([(b"".as_slice(), "x".to_owned())]).is_err());
     }
 
@@ -143,6 +218,6 @@ mod tests {
     fn a_value_within_another() {
         let values = [(b"abcd".as_slice(), "[1]".to_owned()), (b"abcdefgh".as_slice(), "[2]".to_owned())];
         let scrubber = Scrubber::new(values).unwrap();
-        assert_eq!(scrubber.scrub(b"abcdefgh abcdefg"), b"[2] [1]efg");
+        assert_eq!(scrubber.scrub("abcdefgh abcdefg"), "[2] [1]efg");
     }
 }

@@ -1,0 +1,87 @@
+//! Values of secrets, taken out of everything a run leaves before its caller sees it.
+
+use super::run::Event;
+use crate::egress::{Scrubber, Scrubbing};
+use crate::frame::Stream;
+use crate::outcome::Report;
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+
+/// What is on its way from one run.
+pub(super) struct Scrubbed {
+    scrubber: Scrubber,
+    stdout: Scrubbing,
+    stderr: Scrubbing,
+    /// The paths of its files so far.
+    paths: BTreeSet<String>,
+}
+
+impl Scrubbed {
+    pub(super) fn new(scrubber: Scrubber) -> Self {
+        let (stdout, stderr) = (scrubber.stream(), scrubber.stream());
+        Scrubbed { scrubber, stdout, stderr, paths: BTreeSet::new() }
+    }
+
+    /// What the caller sees of an event: nothing while all of it may be the beginning of a value, and at the end what
+    /// was kept before it.
+    pub(super) fn take(&mut self, event: Event) -> Vec<Event> {
+        match event {
+            Event::Output { stream, bytes } => {
+                let bytes = match stream {
+                    Stream::Stdout => self.stdout.push(&bytes),
+                    Stream::Stderr => self.stderr.push(&bytes),
+                };
+                output(stream, bytes).into_iter().collect()
+            }
+            Event::Restarted => {
+                *self = Scrubbed::new(self.scrubber.clone());
+                vec![Event::Restarted]
+            }
+            Event::File { path, content } => {
+                let content = self.scrubber.mask(&content).into();
+                vec![Event::File { path: self.path(&path), content }]
+            }
+            Event::Call { number, verb, request } => {
+                vec![Event::Call { number, verb, request: self.scrubber.scrub_json(&request) }]
+            }
+            Event::Done(report) => {
+                let rest = Scrubbed::new(self.scrubber.clone());
+                let Scrubbed { stdout, stderr, .. } = std::mem::replace(self, rest);
+                let streams = [(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
+                let kept = streams.into_iter().filter_map(|(stream, kept)| output(stream, kept.finish()));
+                kept.chain([Event::Done(Box::new(self.report(*report)))]).collect()
+            }
+        }
+    }
+
+    /// A file's path, which stays unlike the others'.
+    fn path(&mut self, path: &str) -> String {
+        let scrubbed = self.scrubber.scrub(path);
+        let numbered = (2..).map(|number| format!("{scrubbed}.{number}"));
+        // There is a number for every file.
+        let free = std::iter::once(scrubbed.clone()).chain(numbered).find(|path| !self.paths.contains(path));
+        let path = free.unwrap_or(scrubbed);
+        self.paths.insert(path.clone());
+        path
+    }
+
+    fn report(&self, mut report: Report) -> Report {
+        let scrub = |text: &mut String| *text = self.scrubber.scrub(text);
+        if let Some(result) = &report.result {
+            // JSON with other strings in it is JSON.
+            report.result = RawValue::from_string(self.scrubber.scrub_json(result.get())).ok();
+        }
+        if let Some(error) = &mut report.error {
+            [&mut error.type_name, &mut error.message, &mut error.traceback].into_iter().for_each(scrub);
+        }
+        if let Some(place) = &mut report.stopped_at {
+            [&mut place.file, &mut place.function].into_iter().for_each(scrub);
+        }
+        report.notes.iter_mut().for_each(scrub);
+        report
+    }
+}
+
+fn output(stream: Stream, bytes: Vec<u8>) -> Option<Event> {
+    (!bytes.is_empty()).then(|| Event::Output { stream, bytes: bytes.into() })
+}

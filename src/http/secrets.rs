@@ -1,0 +1,348 @@
+//! Secrets: set, listed without their values, removed; and what scripts get of them.
+
+use super::body::{self, Fields};
+use super::problem::Problem;
+use super::{App, Part};
+use crate::access::Caller;
+use crate::api::{Page, ProblemBody, ResealedBody, SecretBody};
+use crate::clock::Time;
+use crate::keyring::KeyError;
+use crate::limits::NotGranted;
+use crate::script::{Labels, Name, Script, Settings};
+use crate::secret::{self, BadSecret, Secret, Terms};
+use crate::store::scripts::ScriptFilter;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use cronbox_runtime::Places;
+use zeroize::Zeroizing;
+
+const MOST: usize = 256 << 10;
+const FIELDS: &[&str] = &["value", "hosts", "scripts", "labels", "in", "methods", "path_prefix", "in_clear"];
+
+impl From<BadSecret> for Problem {
+    fn from(bad: BadSecret) -> Self {
+        Problem::invalid(bad.part, bad.why)
+    }
+}
+
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
+        tracing::error!(%error, "the keys of secrets cannot be used");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_secret_key", error.to_string())
+    }
+}
+
+/// List secrets
+///
+/// Without their values: those are told to nobody.
+#[utoipa::path(
+    get, path = "/v1/secrets", tag = "access", operation_id = "list_secrets",
+    responses(
+        (status = 200, description = "Secrets, and what they may be used for", body = Page<SecretBody>),
+        (status = "4XX", description = "They are not told", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_secrets(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Page<SecretBody>>, Problem> {
+    let mut items = Vec::new();
+    for secret in app.store.secrets().await? {
+        if app.reaches_some(&caller, &secret.terms).await? {
+            items.push(app.secret_body(&secret));
+        }
+    }
+    Ok(Json(Page { items, next_cursor: None }))
+}
+
+/// Show a secret
+///
+/// Without its value.
+#[utoipa::path(
+    get, path = "/v1/secrets/{name}", tag = "access", operation_id = "get_secret",
+    params(("name" = String, Path, description = "The secret")),
+    responses(
+        (status = 200, description = "What it may be used for", body = SecretBody),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_secret(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+) -> Result<Json<SecretBody>, Problem> {
+    let secret = app.store.secret(&name).await?.ok_or_else(|| no_such_secret(&name))?;
+    if !app.reaches_some(&caller, &secret.terms).await? {
+        return Err(no_such_secret(&name));
+    }
+    Ok(Json(app.secret_body(&secret)))
+}
+
+/// Set a secret
+///
+/// In place of one of that name, if there is one: its value, the hosts that may get it, and the scripts that it is set for,
+/// by name or by label. Scripts find a placeholder in the environment variable of that name. A script that has the label
+/// already is granted the secret by this; one that gets it later is when somebody with the scope `grant` uploads it.
+#[utoipa::path(
+    put, path = "/v1/secrets/{name}", tag = "access", operation_id = "put_secret",
+    params(("name" = String, Path, description = "The environment variable in which scripts find its placeholder")),
+    request_body(content = super::docs::SecretRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "It is set, in place of another value", body = SecretBody),
+        (status = 201, description = "It is set", body = SecretBody),
+        (status = "4XX", description = "It is not", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "There is no key to seal it with", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn put_secret(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+    request: Request,
+) -> Result<Response, Problem> {
+    secret::check_name(&name)?;
+    let content = body::read(request.into_body(), MOST).await?;
+    let mut fields = Fields::read(&content, FIELDS)?;
+    let value: Option<String> = fields.take("value")?;
+    let value = Zeroizing::new(value.ok_or_else(|| Problem::invalid("value", "a secret has a value"))?);
+    secret::check_value(&value)?;
+    let terms = terms_of(&mut fields)?;
+    let patterns = terms.patterns()?;
+    let possible = app.rules.runs.grantable(&patterns);
+    if let Some(beyond) = patterns.iter().find(|host| !possible.covers(host)) {
+        return Err(Problem::invalid("hosts", format!("{beyond} is beyond what this server can grant")));
+    }
+    let others = app.store.secrets().await?;
+    app.check_reach_of_all(&caller, &terms).await?;
+    if let Some(known) = others.iter().find(|other| other.name == name) {
+        app.check_reach_of_all(&caller, &known.terms).await?;
+    }
+    let now = app.clock.now();
+    let sealed_terms = serde_json::to_string(&terms).map_err(|error| Problem::bad("bad_json", error.to_string()))?;
+    let (created_at, updated_at) = (now, now);
+    let (key, sealed) = Default::default();
+    let mut secret = Secret { name, terms, sealed_terms, key, sealed, created_at, updated_at };
+    let keys: Vec<String> =
+        others.iter().filter(|other| other.name != secret.name).map(|other| other.key.clone()).collect();
+    let warning = app.keyring.seal(&mut secret, value.as_bytes(), &keys)?;
+    if let Some(warning) = &warning {
+        tracing::warn!("{warning}");
+    }
+    let mut granted = secret.terms.scripts.clone();
+    if !secret.terms.labels.is_empty() {
+        let filter = ScriptFilter { label: None, after: None, limit: usize::MAX >> 1 };
+        let scripts = app.store.scripts(filter).await?;
+        let labelled =
+            scripts.into_iter().filter(|script| secret.terms.are_for(&script.key, &script.in_force().labels));
+        granted.extend(labelled.map(|script| script.key));
+    }
+    granted.sort();
+    granted.dedup();
+    let name = secret.name.clone();
+    let is_new = app.store.set_secret(secret, granted, caller.id().map(str::to_owned), now).await?;
+    tracing::info!(secret = name, "a secret was set");
+    let secret = app.store.secret(&name).await?.ok_or_else(|| no_such_secret(&name))?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(SecretBody { warning, ..app.secret_body(&secret) })).into_response())
+}
+
+/// Remove a secret
+///
+/// Attempts that begin from now on do not have it; those under way keep it to their end.
+#[utoipa::path(
+    delete, path = "/v1/secrets/{name}", tag = "access", operation_id = "delete_secret",
+    params(("name" = String, Path, description = "The secret")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete_secret(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+) -> Result<StatusCode, Problem> {
+    let secret = app.store.secret(&name).await?.ok_or_else(|| no_such_secret(&name))?;
+    app.check_reach_of_all(&caller, &secret.terms).await?;
+    match app.store.remove_secret(&name).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(no_such_secret(&name)),
+    }
+}
+
+/// Seal all secrets with another key
+///
+/// Where the key is the server's own, a new one is made, and the old one is forgotten when nothing needs it any more. Where
+/// it is the operator's, it is the first one in their file or variable. Runs go on meanwhile.
+#[utoipa::path(
+    post, path = "/v1/keys/rotate", tag = "access", operation_id = "rotate_keys",
+    responses(
+        (status = 200, description = "They are sealed with the first key", body = ResealedBody),
+        (status = "4XX", description = "They are not", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "There is no key", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn rotate_keys(State(app): State<App>) -> Result<Json<ResealedBody>, Problem> {
+    let secrets = app.store.secrets().await?;
+    app.keyring.renew()?;
+    let Some(first) = app.keyring.ids()?.into_iter().next() else { return Err(KeyError::None.into()) };
+    let (mut resealed, mut unreadable) = (Vec::new(), Vec::new());
+    for before in secrets.into_iter().filter(|secret| secret.key != first) {
+        match app.keyring.open(&before) {
+            Ok(value) => {
+                let mut after = before.clone();
+                app.keyring.seal(&mut after, &value, &[])?;
+                resealed.push((before, after));
+            }
+            Err(error @ (KeyError::Lost { .. } | KeyError::Tampered(_))) => {
+                tracing::warn!("{error}");
+                unreadable.push(before.name);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let resealed = app.store.reseal_secrets(resealed).await?;
+    let used: Vec<String> = app.store.secrets().await?.into_iter().map(|secret| secret.key).collect();
+    app.keyring.forget_old(&used)?;
+    Ok(Json(ResealedBody { key: first, resealed, unreadable }))
+}
+
+fn no_such_secret(name: &str) -> Problem {
+    Problem::not_found("no_such_secret", format!("there is no secret {:?}", body::short(name)))
+}
+
+/// What a request says about a secret beside its value.
+fn terms_of(fields: &mut Fields) -> Result<Terms, Problem> {
+    let scripts: Vec<String> = fields.take("scripts")?.unwrap_or_default();
+    let keys = scripts.iter().map(|name| Name::parse(name).map(|name| name.key().to_owned()));
+    let scripts = keys.collect::<Result<_, _>>().map_err(|error| Problem::invalid("scripts", error.to_string()))?;
+    let mut places = Places::default();
+    for word in fields.take::<Vec<String>>("in")?.unwrap_or_default() {
+        match word.as_str() {
+            "headers" => {}
+            "query" => places.query = true,
+            "body" => places.body = true,
+            other => {
+                let detail = format!("{:?} is none of headers, query, body", body::short(other));
+                return Err(Problem::invalid("in", detail));
+            }
+        }
+    }
+    let methods: Option<Vec<String>> = fields.take("methods")?;
+    let terms = Terms {
+        hosts: fields.take("hosts")?.unwrap_or_default(),
+        scripts,
+        labels: fields.take("labels")?.unwrap_or_default(),
+        places,
+        methods: methods.map(|methods| methods.iter().map(|method| method.to_ascii_uppercase()).collect()),
+        path_prefix: fields.take("path_prefix")?,
+        in_clear: fields.take("in_clear")?.unwrap_or_default(),
+    };
+    terms.check()?;
+    Ok(terms)
+}
+
+impl App {
+    fn secret_body(&self, secret: &Secret) -> SecretBody {
+        let readable = self.keyring.ids().is_ok_and(|ids| ids.contains(&secret.key));
+        SecretBody { readable, ..SecretBody::from(secret) }
+    }
+
+    async fn reaches_script(&self, caller: &Caller, key: &str) -> Result<bool, Problem> {
+        let script = self.store.script(key).await?;
+        let labels = script.map(|script| script.in_force().labels).unwrap_or_default();
+        Ok(caller.reaches(key, &labels))
+    }
+
+    /// Whether a caller may know of a secret: it is for some of their scripts.
+    async fn reaches_some(&self, caller: &Caller, terms: &Terms) -> Result<bool, Problem> {
+        if !caller.is_limited() || terms.labels.iter().any(|label| has_label(caller, label)) {
+            return Ok(true);
+        }
+        for key in &terms.scripts {
+            if self.reaches_script(caller, key).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Refuses a caller who is limited to other scripts than a secret is for.
+    async fn check_reach_of_all(&self, caller: &Caller, terms: &Terms) -> Result<(), Problem> {
+        if !caller.is_limited() {
+            return Ok(());
+        }
+        let out_of_reach = || Problem::forbidden("script_out_of_reach", "this token is limited to other scripts");
+        if !terms.labels.iter().all(|label| has_label(caller, label)) {
+            return Err(out_of_reach());
+        }
+        for key in &terms.scripts {
+            if !self.reaches_script(caller, key).await? {
+                return Err(out_of_reach());
+            }
+        }
+        Ok(())
+    }
+
+    /// Grants a script the secrets that the caller asks for with `said`, when it may; and says which of those that the
+    /// script asks for it does not get, and why.
+    pub(super) async fn grant_secrets(
+        &self,
+        caller: &Caller,
+        script: &Script,
+        said: &Settings,
+        now: Time,
+    ) -> Result<Vec<NotGranted>, Problem> {
+        let settings = script.in_force();
+        let secrets = self.store.secrets().await?;
+        // A label that somebody else put on the script grants nothing by the way.
+        let asks = |name: &String| said.secrets.as_ref().is_none_or(|names| names.contains(name));
+        let wanted =
+            secrets.iter().filter(|secret| asks(&secret.name) && secret.terms.are_for(&script.key, &said.labels));
+        let wanted: Vec<String> = wanted.map(|secret| secret.name.clone()).collect();
+        if !wanted.is_empty() && Self::grants_itself(caller) {
+            self.store.grant_secrets(&script.key, wanted, caller.id().map(str::to_owned), now).await?;
+        }
+        let granted = self.store.secrets_of(&script.key).await?;
+        let refused = |name: &String| -> Option<NotGranted> {
+            let why = match secrets.iter().find(|secret| secret.name == *name) {
+                None => "not there: there is no secret of this name",
+                Some(secret) if !secret.terms.are_for(&script.key, &settings.labels) => {
+                    "not there: it is set for other scripts"
+                }
+                Some(_) if !granted.iter().any(|secret| secret.name == *name) => {
+                    "not there: somebody with the scope grant must grant it to this script"
+                }
+                Some(_) => return None,
+            };
+            Some(NotGranted { what: "secrets".into(), asked: name.clone(), in_force: why.into() })
+        };
+        Ok(settings.secrets.iter().flatten().filter_map(refused).collect())
+    }
+
+    /// Checks that secrets can be granted to a script by name: they are there, and set for it.
+    pub(super) async fn check_secrets_for(&self, script: &Script, names: &[String]) -> Result<(), Problem> {
+        let labels: Labels = script.in_force().labels;
+        for name in names {
+            let secret = self.store.secret(name).await?;
+            let secret = secret
+                .ok_or_else(|| Problem::invalid("secrets", format!("there is no secret {:?}", body::short(name))))?;
+            if !secret.terms.are_for(&script.key, &labels) {
+                let detail = format!(
+                    "the secret {name} is set for other scripts; set it for this one, or for a label that it has"
+                );
+                return Err(Problem::invalid("secrets", detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn has_label(caller: &Caller, label: &String) -> bool {
+    match caller {
+        Caller::Local => true,
+        Caller::Token(token) => token.labels.as_ref().is_some_and(|labels| labels.contains(label)),
+    }
+}

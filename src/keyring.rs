@@ -1,0 +1,412 @@
+//! The keys that seal the values of secrets: where they are kept, and what is done with them.
+//!
+//! A value is sealed by XChaCha20-Poly1305 with 192 random bits of nonce, together with the secret's name and terms: who
+//! changes the database cannot make a secret go to another host. Keys stand in a file of the operator's, in a variable,
+//! or in the data directory, where one is made when the first secret is set. The first key seals; all of them open.
+
+use crate::access::hex;
+use crate::secret::Secret;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
+
+const KEY: usize = 32;
+const NONCE: usize = 24;
+/// Most bytes of a file of keys.
+const MAX_FILE: u64 = 64 << 10;
+
+/// Where keys are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A file of the operator's, which is read whenever a key is needed.
+    File(PathBuf),
+    /// A variable of the environment, as it was at the start.
+    Variable(Zeroizing<String>),
+    /// A file in the data directory, made when it is needed.
+    Own(PathBuf),
+    /// Nowhere but in memory: gone with the server, as its database is.
+    Memory,
+    /// Nowhere: this node has no directory of its own.
+    Nowhere,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File(path) => f.debug_tuple("File").field(path).finish(),
+            Place::Variable(_) => f.write_str("Variable"),
+            Place::Own(path) => f.debug_tuple("Own").field(path).finish(),
+            Place::Memory => f.write_str("Memory"),
+            Place::Nowhere => f.write_str("Nowhere"),
+        }
+    }
+}
+
+/// Why a value cannot be sealed or opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// A file that cannot be read or written.
+    #[error("the keys for secrets in {path} cannot be used: {why}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// A line that is no key.
+    #[error(
+        "line {line} of the keys for secrets ({from}) is no key: a key is 32 random bytes in base64 (openssl rand -base64 32)"
+    )]
+    Malformed {
+        /// The file or the variable.
+        from: String,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// No key, and nowhere to keep one.
+    #[error(
+        "this node has no key for secrets, and no data directory to keep one in: give every node the same, with --secret-key-file FILE or in CRONBOX_SECRET_KEY"
+    )]
+    None,
+    /// The key that sealed it is not there.
+    #[error(
+        "the secret {name} was sealed with the key {key}, which this node does not have: give it back with --secret-key-file or CRONBOX_SECRET_KEY, or set the secret again"
+    )]
+    Lost {
+        /// The secret.
+        name: String,
+        /// The key's id.
+        key: String,
+    },
+    /// It is not what was sealed.
+    #[error("the secret {0} is not as it was sealed: its row in the database was changed; set it again")]
+    Tampered(String),
+    /// There are secrets that no key of this node opens: a new key beside them would hide that the old one is lost.
+    #[error(
+        "the key {0}, with which other secrets were sealed, is not here: give it back with --secret-key-file or CRONBOX_SECRET_KEY; or, if it is lost, remove those secrets, and a new key is made"
+    )]
+    Missing(String),
+    /// The system gives no randomness.
+    #[error("the system gives no randomness")]
+    NoRandomness,
+}
+
+/// One key.
+#[derive(Clone)]
+struct Key {
+    id: String,
+    bytes: Zeroizing<[u8; KEY]>,
+}
+
+/// The keys of a node.
+#[derive(Debug)]
+pub struct Keyring {
+    place: Place,
+    /// Held while the file is read and written, and the keys of [`Place::Memory`].
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept(Vec<Key>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|key| &key.id)).finish()
+    }
+}
+
+impl Key {
+    fn new(bytes: Zeroizing<[u8; KEY]>) -> Self {
+        let digest = Sha256::new().chain_update(b"cronbox key id\0").chain_update(bytes.as_slice()).finalize();
+        Key { id: hex(&digest[..6]), bytes }
+    }
+
+    fn make() -> Result<Self, KeyError> {
+        let mut bytes = Zeroizing::new([0; KEY]);
+        getrandom::fill(&mut *bytes).map_err(|_| KeyError::NoRandomness)?;
+        Ok(Key::new(bytes))
+    }
+
+    fn seal(&self, secret: &mut Secret, value: &[u8]) -> Result<(), KeyError> {
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).map_err(|_| KeyError::NoRandomness)?;
+        let bound = bound(&secret.name, &secret.sealed_terms);
+        let payload = Payload { msg: value, aad: bound.as_bytes() };
+        // It fails for values of more than 2^38 bytes alone.
+        let sealed = self.cipher().encrypt(&XNonce::from(nonce), payload);
+        let sealed = sealed.map_err(|_| KeyError::Tampered(secret.name.clone()))?;
+        secret.key.clone_from(&self.id);
+        secret.sealed = BASE64_STANDARD.encode([&nonce[..], &sealed].concat());
+        Ok(())
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new((&*self.bytes).into())
+    }
+}
+
+/// What is sealed with a value. A name has no line break.
+fn bound(name: &str, terms: &str) -> String {
+    format!("cronbox secret\n{name}\n{terms}")
+}
+
+impl Keyring {
+    /// The keys of a place. Nothing is read yet.
+    pub fn new(place: Place) -> Self {
+        Keyring { place, kept: Mutex::default() }
+    }
+
+    /// The ids of the keys that are there, the one that seals first. For a look at the start: a file that cannot be read
+    /// is an error then, and not with the first run that needs it.
+    pub fn ids(&self) -> Result<Vec<String>, KeyError> {
+        Ok(self.keys(&self.lock())?.into_iter().map(|key| key.id).collect())
+    }
+
+    /// Seals a value into its secret. `others` are the ids of keys that other secrets are sealed with: where no key is
+    /// there, one is made only when there are none. With a warning when one was made.
+    pub fn seal(&self, secret: &mut Secret, value: &[u8], others: &[String]) -> Result<Option<String>, KeyError> {
+        let mut kept = self.lock();
+        if let Some(first) = self.keys(&kept)?.first() {
+            first.seal(secret, value)?;
+            return Ok(None);
+        }
+        if let Some(missing) = others.first() {
+            return Err(KeyError::Missing(missing.clone()));
+        }
+        let warning = match &self.place {
+            Place::Own(path) => Some(format!(
+                "a key for secrets was made in {}: without it they cannot be read any more, so keep a copy elsewhere, and give it to every other node (--secret-key-file)",
+                path.display()
+            )),
+            Place::Memory => Some("a key for secrets was made in memory: it goes with the server".to_owned()),
+            _ => return Err(KeyError::None),
+        };
+        let key = Key::make()?;
+        key.seal(secret, value)?;
+        self.keep(&mut kept, vec![key])?;
+        Ok(warning)
+    }
+
+    /// Opens a secret's value.
+    pub fn open(&self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let keys = self.keys(&self.lock())?;
+        let lost = || KeyError::Lost { name: secret.name.clone(), key: secret.key.clone() };
+        let key = keys.iter().find(|key| key.id == secret.key).ok_or_else(lost)?;
+        let tampered = || KeyError::Tampered(secret.name.clone());
+        let bytes = BASE64_STANDARD.decode(&secret.sealed).map_err(|_| tampered())?;
+        let (nonce, text) = bytes.split_first_chunk::<NONCE>().ok_or_else(tampered)?;
+        let bound = bound(&secret.name, &secret.sealed_terms);
+        let payload = Payload { msg: text, aad: bound.as_bytes() };
+        key.cipher().decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| tampered())
+    }
+
+    /// Makes a new key the first one, where keys are this server's own; elsewhere the operator has put one first. The old
+    /// ones stay until [`Keyring::forget_old`].
+    pub fn renew(&self) -> Result<(), KeyError> {
+        if !matches!(self.place, Place::Own(_) | Place::Memory) {
+            return Ok(());
+        }
+        let mut kept = self.lock();
+        let mut keys = self.keys(&kept)?;
+        keys.insert(0, Key::make()?);
+        self.keep(&mut kept, keys)
+    }
+
+    /// Forgets all keys but the first and those of `used`, where keys are this server's own.
+    pub fn forget_old(&self, used: &[String]) -> Result<(), KeyError> {
+        if !matches!(self.place, Place::Own(_) | Place::Memory) {
+            return Ok(());
+        }
+        let mut kept = self.lock();
+        let mut keys = self.keys(&kept)?;
+        let first = keys.first().map(|key| key.id.clone());
+        keys.retain(|key| Some(&key.id) == first.as_ref() || used.contains(&key.id));
+        self.keep(&mut kept, keys)
+    }
+
+    fn keys(&self, kept: &Kept) -> Result<Vec<Key>, KeyError> {
+        match &self.place {
+            Place::File(path) => read(path),
+            Place::Own(path) if !path.exists() => Ok(Vec::new()),
+            Place::Own(path) => read(path),
+            Place::Variable(text) => parse(text, "CRONBOX_SECRET_KEY"),
+            Place::Memory => Ok(kept.0.clone()),
+            Place::Nowhere => Ok(Vec::new()),
+        }
+    }
+
+    fn keep(&self, kept: &mut Kept, keys: Vec<Key>) -> Result<(), KeyError> {
+        match &self.place {
+            Place::Own(path) => write(path, &keys).map_err(|error| unusable(path, &error)),
+            _ => {
+                kept.0 = keys;
+                Ok(())
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> KeyError {
+    KeyError::File { path: path.display().to_string(), why: error.to_string() }
+}
+
+fn read(path: &Path) -> Result<Vec<Key>, KeyError> {
+    let size = std::fs::metadata(path).map_err(|error| unusable(path, &error))?.len();
+    if size > MAX_FILE {
+        return Err(KeyError::File { path: path.display().to_string(), why: "it is too large".into() });
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unusable(path, &error))?);
+    let keys = parse(&text, &path.display().to_string())?;
+    if keys.is_empty() {
+        return Err(KeyError::File { path: path.display().to_string(), why: "there is no key in it".into() });
+    }
+    Ok(keys)
+}
+
+/// One key a line; in a variable, blanks and commas do as well. Lines that begin with `#` say nothing.
+fn parse(text: &str, from: &str) -> Result<Vec<Key>, KeyError> {
+    let mut keys = Vec::new();
+    for (line, content) in (1..).zip(text.lines()) {
+        if content.trim_start().starts_with('#') {
+            continue;
+        }
+        for word in content.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
+            let malformed = || KeyError::Malformed { from: from.to_owned(), line };
+            let bytes = Zeroizing::new(BASE64_STANDARD.decode(word).map_err(|_| malformed())?);
+            let bytes: [u8; KEY] = bytes.as_slice().try_into().map_err(|_| malformed())?;
+            keys.push(Key::new(Zeroizing::new(bytes)));
+        }
+    }
+    Ok(keys)
+}
+
+/// Whole or not at all, and for this user alone.
+fn write(path: &Path, keys: &[Key]) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut text =
+        Zeroizing::new(String::from("# Keys for the secrets of this server: the first one seals, all of them open.\n"));
+    for key in keys {
+        text.push_str(&Zeroizing::new(BASE64_STANDARD.encode(key.bytes.as_slice())));
+        text.push('\n');
+    }
+    // One that was left by a crash may have other permissions.
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    match path.parent() {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::from_micros;
+    use crate::secret::Terms;
+
+    fn variable(keys: &[[u8; KEY]]) -> Keyring {
+        let lines: Vec<String> = keys.iter().map(|key| BASE64_STANDARD.encode(key)).collect();
+        Keyring::new(Place::Variable(Zeroizing::new(lines.join("\n"))))
+    }
+
+    fn secret(terms: &str) -> Secret {
+        let at = from_micros(0);
+        Secret {
+            name: "KEY".into(),
+            terms: Terms::default(),
+            sealed_terms: terms.into(),
+            key: String::new(),
+            sealed: String::new(),
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    fn seal(keys: &Keyring) -> Secret {
+        let mut secret = secret(r#"{"hosts":["a.example"]}"#);
+        assert_eq!(keys.seal(&mut secret, b"the value", &[]), Ok(None));
+        secret
+    }
+
+    #[test]
+    fn what_was_sealed_is_opened_by_its_key_alone() {
+        let (old, new, both) = (variable(&[[1; KEY]]), variable(&[[2; KEY]]), variable(&[[2; KEY], [1; KEY]]));
+        let secret = seal(&old);
+        assert!(!secret.sealed.contains(&BASE64_STANDARD.encode("the value")));
+        assert_eq!(&**old.open(&secret).expect("opens"), b"the value");
+        assert_eq!(&**both.open(&secret).expect("opens"), b"the value");
+        let lost = KeyError::Lost { name: "KEY".into(), key: secret.key.clone() };
+        assert_eq!(new.open(&secret).expect_err("another key"), lost);
+        assert_eq!(seal(&both).key, new.ids().expect("ids")[0]);
+        assert_ne!(seal(&old).sealed, secret.sealed);
+    }
+
+    #[test]
+    fn name_terms_and_value_belong_together() {
+        let keys = variable(&[[1; KEY]]);
+        let whole = seal(&keys);
+        let tampered = |change: fn(&mut Secret)| {
+            let mut secret = whole.clone();
+            change(&mut secret);
+            assert_eq!(keys.open(&secret), Err(KeyError::Tampered(secret.name.clone())), "{secret:?}");
+        };
+        tampered(|secret| secret.sealed_terms = r#"{"hosts":["b.example"]}"#.into());
+        tampered(|secret| secret.name = "OTHER".into());
+        tampered(|secret| secret.sealed.clear());
+        tampered(|secret| secret.sealed = "!".into());
+        tampered(|secret| secret.sealed = "AAAA".into());
+        tampered(|secret| secret.sealed.truncate(secret.sealed.len() - 4));
+        assert!(!format!("{whole:?}").contains(&whole.sealed));
+    }
+
+    #[test]
+    fn a_key_is_made_once_for_this_user_alone_and_renewed() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("cronbox-keys-{}", crate::access::new_token().expect("random")));
+        std::fs::create_dir(&folder).expect("a folder");
+        let path = folder.join("secret.key");
+        let keys = Keyring::new(Place::Own(path.clone()));
+        assert_eq!(keys.ids(), Ok(Vec::new()));
+        let mut first = secret("{}");
+        let lost = keys.seal(&mut first, b"the value", &["0a".into()]);
+        assert_eq!(lost, Err(KeyError::Missing("0a".into())));
+        assert!(keys.seal(&mut first, b"the value", &[]).expect("seals").expect("a warning").contains("keep a copy"));
+        assert_eq!(seal(&keys).key, first.key);
+        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        keys.renew().expect("renews");
+        let ids = keys.ids().expect("ids");
+        assert_eq!((ids.len(), &ids[1]), (2, &first.key));
+        assert_eq!(&**Keyring::new(Place::Own(path)).open(&first).expect("opens"), b"the value");
+        keys.forget_old(&[]).expect("forgets");
+        assert_eq!(keys.ids(), Ok(vec![ids[0].clone()]));
+        std::fs::remove_dir_all(&folder).expect("removes");
+    }
+
+    #[test]
+    fn what_is_no_key_is_told_by_its_line() {
+        let text = format!("# mine\n{}\nnonsense\n", BASE64_STANDARD.encode([1; KEY]));
+        let keys = Keyring::new(Place::Variable(Zeroizing::new(text)));
+        let error = keys.ids().expect_err("no key").to_string();
+        assert!(error.contains("line 3") && error.contains("CRONBOX_SECRET_KEY"), "{error}");
+        let keys = Keyring::new(Place::File("/nowhere/at/all".into()));
+        assert!(matches!(keys.ids(), Err(KeyError::File { .. })));
+        assert_eq!(Keyring::new(Place::Nowhere).seal(&mut secret("{}"), b"x", &[]), Err(KeyError::None));
+    }
+}

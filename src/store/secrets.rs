@@ -1,0 +1,239 @@
+//! Secrets, and the scripts they are granted to.
+//!
+//! A script has a secret when its terms name the script, by name or by a label, and there is a grant: made for the named
+//! scripts, and those that have the label, when the secret is set, and later when somebody who may grant uploads a script
+//! that has the label. So nobody gets a secret by putting a label on a script. A script that is deleted takes its grants
+//! with it.
+
+use super::access::Grant;
+use super::tx::{Row, Tx, args, stamp};
+use super::{Store, StoreError};
+use crate::clock::Time;
+use crate::secret::{Secret, Terms};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const SECRET: &str = "SELECT name, terms, key, sealed, created_at, updated_at FROM secrets";
+
+fn secret_of(row: &Row) -> Result<Secret, StoreError> {
+    let sealed_terms = row.text("terms")?;
+    let terms: Terms = row.json("terms")?;
+    Ok(Secret {
+        name: row.text("name")?,
+        terms,
+        sealed_terms,
+        key: row.text("key")?,
+        sealed: row.text("sealed")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+async fn grant(tx: &mut Tx<'_>, secret: &str, script: &str, by: Option<&str>, now: Time) -> Result<(), StoreError> {
+    let sql = "INSERT INTO secret_grants (secret, script, created_at, created_by) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (secret, script) DO NOTHING";
+    tx.run(sql, args![secret, script, stamp(now), by]).await.map(|_| ())
+}
+
+/// A script that is deleted has no secrets any more, nor has the next one of its name.
+pub(super) async fn release(tx: &mut Tx<'_>, script: &str) -> Result<(), StoreError> {
+    tx.run("DELETE FROM secret_grants WHERE script = $1", args![script]).await.map(|_| ())
+}
+
+/// Grants of secrets as they are told beside those of limits and hosts.
+pub(super) async fn grants(tx: &mut Tx<'_>) -> Result<Vec<Grant>, StoreError> {
+    let sql = "SELECT script, secret, created_at FROM secret_grants ORDER BY script, secret";
+    let grant = |row: &Row| {
+        Ok(Grant {
+            script: row.text("script")?,
+            kind: "secret".into(),
+            name: row.text("secret")?,
+            value: "granted".into(),
+            created_at: row.time("created_at")?,
+        })
+    };
+    tx.all(sql, args![]).await?.iter().map(grant).collect()
+}
+
+/// Takes a grant back. Whether there was one.
+pub(super) async fn revoke(tx: &mut Tx<'_>, script: &str, secret: &str) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM secret_grants WHERE script = $1 AND secret = $2";
+    Ok(tx.run(sql, args![script, secret]).await? > 0)
+}
+
+/// Whether it is known that there are no secrets at all, so that runs on a database without any do not ask for theirs.
+/// Only where this program alone writes to the database.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    changes: u64,
+    none: bool,
+}
+
+impl Known {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        let mut kept = self.lock();
+        (kept.changes, kept.none) = (kept.changes + 1, false);
+    }
+
+    /// Takes what was read when there had been so many changes.
+    fn found_none(&self, changes: u64) {
+        let mut kept = self.lock();
+        kept.none = kept.changes == changes;
+    }
+}
+
+impl Store {
+    /// Sets a secret, in place of one of that name, and grants it to these scripts and no others. Whether it is new.
+    pub async fn set_secret(
+        &self,
+        secret: Secret,
+        granted: Vec<String>,
+        by: Option<String>,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let all = Arc::new((secret, granted, by));
+        let is_new = self
+            .write(move |tx| {
+                let all = all.clone();
+                Box::pin(async move {
+                    let (secret, granted, by) = &*all;
+                    let name = &*secret.name;
+                    let known = tx.first("SELECT 1 AS one FROM secrets WHERE name = $1", args![name]).await?.is_some();
+                    let sql = "INSERT INTO secrets (name, terms, key, sealed, created_at, updated_at, created_by)
+                        VALUES ($1, $2, $3, $4, $5, $5, $6) ON CONFLICT (name) DO UPDATE SET terms = excluded.terms,
+                        key = excluded.key, sealed = excluded.sealed, updated_at = excluded.updated_at,
+                        created_by = excluded.created_by";
+                    let values =
+                        args![name, &*secret.sealed_terms, &*secret.key, &*secret.sealed, stamp(now), by.as_deref()];
+                    tx.run(sql, values).await?;
+                    tx.run("DELETE FROM secret_grants WHERE secret = $1", args![name]).await?;
+                    for script in granted {
+                        grant(tx, name, script, by.as_deref(), now).await?;
+                    }
+                    Ok(!known)
+                })
+            })
+            .await?;
+        self.inner.secrets.changed();
+        Ok(is_new)
+    }
+
+    /// All secrets, by name.
+    pub async fn secrets(&self) -> Result<Vec<Secret>, StoreError> {
+        self.read(|tx| {
+            Box::pin(async move {
+                tx.all(format!("{SECRET} ORDER BY name"), args![]).await?.iter().map(secret_of).collect()
+            })
+        })
+        .await
+    }
+
+    /// The secret of a name.
+    pub async fn secret(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |tx| {
+            let name = name.clone();
+            Box::pin(async move {
+                let row = tx.first(format!("{SECRET} WHERE name = $1"), args![name]).await?;
+                row.as_ref().map(secret_of).transpose()
+            })
+        })
+        .await
+    }
+
+    /// The secrets that a script was granted, by name. Whether it still has the label that a secret is for is not looked
+    /// at here.
+    pub async fn secrets_of(&self, script: &str) -> Result<Vec<Secret>, StoreError> {
+        let alone = !self.is_shared();
+        let changes = {
+            let kept = self.inner.secrets.lock();
+            if kept.none && alone {
+                return Ok(Vec::new());
+            }
+            kept.changes
+        };
+        let script = script.to_owned();
+        let (found, any) = self
+            .read(move |tx| {
+                let script = script.clone();
+                Box::pin(async move {
+                    let sql = format!(
+                        "{SECRET} WHERE name IN (SELECT secret FROM secret_grants WHERE script = $1) ORDER BY name"
+                    );
+                    let found: Vec<Secret> =
+                        tx.all(sql, args![script]).await?.iter().map(secret_of).collect::<Result<_, _>>()?;
+                    let any = !found.is_empty()
+                        || !alone
+                        || tx.first("SELECT 1 AS one FROM secrets LIMIT 1", args![]).await?.is_some();
+                    Ok((found, any))
+                })
+            })
+            .await?;
+        if !any {
+            self.inner.secrets.found_none(changes);
+        }
+        Ok(found)
+    }
+
+    /// Grants secrets to a script. A secret that is gone is granted to nobody.
+    pub async fn grant_secrets(
+        &self,
+        script: &str,
+        names: Vec<String>,
+        by: Option<String>,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let all = Arc::new((script.to_owned(), names, by));
+        self.write(move |tx| {
+            let all = all.clone();
+            Box::pin(async move {
+                let (script, names, by) = &*all;
+                for name in names {
+                    let sql = "SELECT 1 AS one FROM secrets WHERE name = $1";
+                    if tx.first(sql, args![&**name]).await?.is_some() {
+                        grant(tx, name, script, by.as_deref(), now).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Removes a secret. False when there is none.
+    pub async fn remove_secret(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.write(move |tx| {
+            let name = name.clone();
+            Box::pin(async move { Ok(tx.run("DELETE FROM secrets WHERE name = $1", args![name]).await? > 0) })
+        })
+        .await
+    }
+
+    /// Keeps values that were sealed anew, each with what it was before; what was set meanwhile stays as it was set. How
+    /// many there were.
+    pub async fn reseal_secrets(&self, resealed: Vec<(Secret, Secret)>) -> Result<u64, StoreError> {
+        let resealed = Arc::new(resealed);
+        self.write(move |tx| {
+            let resealed = resealed.clone();
+            Box::pin(async move {
+                let mut count = 0;
+                for (before, after) in &*resealed {
+                    let sql = "UPDATE secrets SET key = $2, sealed = $3 WHERE name = $1 AND sealed = $4";
+                    let values = args![&*after.name, &*after.key, &*after.sealed, &*before.sealed];
+                    count += tx.run(sql, values).await?;
+                }
+                Ok(count)
+            })
+        })
+        .await
+    }
+}
