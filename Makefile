@@ -44,9 +44,10 @@ lint: guest
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --release --locked --workspace --test main -- rooms
 
-# What it costs, in a table. PYERYX_PYTHON names a Python that has pyeryx, to have it measured beside.
+# What it costs, in tables. PYERYX_PYTHON names a Python that has pyeryx, to have it measured beside; PARTS names some of
+# sandbox, kernels, network, server, schedules.
 bench: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
-	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) $(CARGO) bench --locked --workspace --bench sandbox
+	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) $(CARGO) bench --locked --workspace --bench sandbox -- $(PARTS)
 
 # The tests again, with ten times the rounds where rounds are counted.
 soak: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched

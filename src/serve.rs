@@ -308,9 +308,6 @@ pub async fn serve(
     }
     ready.send_replace(Readiness::from([("interpreter".to_owned(), "ok".to_owned())]));
     announce(&config, &say, &address, directory.as_ref(), scripts, &pool, entrance);
-    if let Some(warning) = &lost_key {
-        tracing::warn!("{warning}");
-    }
     for warning in lost_key.into_iter().chain(space.as_ref().and_then(Space::warning)) {
         say(&format!("warning: {warning}"));
     }
@@ -345,14 +342,16 @@ async fn unreadable_secrets(store: &Store, keyring: &Keyring) -> Result<Option<S
     let secrets = store.secrets().await.map_err(failed)?;
     let lost: Vec<String> =
         secrets.into_iter().filter(|secret| !ids.contains(&secret.key)).map(|secret| secret.name).collect();
-    Ok((!lost.is_empty()).then(|| {
-        format!(
-            "the key of {} secrets is not here, and runs that need them will fail: {}. Give it back with --secret-key-file or \
-             CRONBOX_SECRET_KEY; if it is lost, set them again",
-            lost.len(),
-            lost.join(", ")
-        )
-    }))
+    if lost.is_empty() {
+        return Ok(None);
+    }
+    let warning = format!(
+        "no key that is here opens these secrets, and runs that need them will fail: {}. Give the key back with \
+         --secret-key-file or CRONBOX_SECRET_KEY; if it is lost, set them again",
+        lost.join(", ")
+    );
+    tracing::warn!("{warning}");
+    Ok(Some(warning))
 }
 
 async fn open_store(place: &store::Place) -> Result<Store, ServeError> {

@@ -1,88 +1,18 @@
 //! The network: the guest's sockets and TLS against real servers, who may reach what, and servers that mean no good.
 
 use crate::support::server::{Folder, Server};
+use crate::support::world::world;
 use crate::support::{self, PROGRAM, beside_others, job, postgres, start};
-use cronbox_runtime::{
-    Bundle, EgressConfig, Event, Job, Limits, NetworkGrant, Networks, Outcome, Policy, Pool, Report,
-};
+use cronbox_runtime::{Bundle, Event, Job, Limits, Outcome, Pool, Report};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn folder() -> PathBuf {
     support::tests_folder().join("network")
-}
-
-/// The servers of `network/servers.py`; they end with this process, whose end of their standard input closes then.
-pub(crate) struct World {
-    _servers: Child,
-    _folder: Folder,
-    told: Value,
-}
-
-pub(crate) fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
-        let scratch = Folder::new();
-        let mut servers = Command::new("python3")
-            .arg(folder().join("servers.py"))
-            .arg(&scratch.0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3");
-        let mut line = String::new();
-        BufReader::new(servers.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let told = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        World { _servers: servers, _folder: scratch, told }
-    })
-}
-
-impl World {
-    pub(crate) fn port(&self, name: &str) -> u16 {
-        self.told["ports"][name].as_u64().unwrap_or_else(|| panic!("no server {name}")) as u16
-    }
-
-    pub(crate) fn ca(&self) -> &str {
-        self.told["ca"].as_str().expect("a file")
-    }
-
-    fn egress(&self) -> EgressConfig {
-        EgressConfig {
-            command: vec![PROGRAM.into(), "egress-process".into()],
-            dns: vec![([127, 0, 0, 1], self.port("dns")).into()],
-            authorities: std::fs::read_to_string(self.ca()).expect("a certificate"),
-        }
-    }
-
-    /// Everything on loopback, and a name that does not exist.
-    fn grant(&self) -> NetworkGrant {
-        let ports = self.told["ports"].as_object().expect("ports").values();
-        let mut allow: Vec<_> = ports.map(|port| format!("localhost:{port}").parse().expect("a pattern")).collect();
-        for name in ["nowhere.invalid", "example.com", "[::1]"] {
-            allow.push(name.parse().expect("a pattern"));
-        }
-        let unverified =
-            ["other", "tls_greet"].map(|name| format!("localhost:{}", self.port(name)).parse().expect("a pattern"));
-        NetworkGrant {
-            policy: Policy { allow, ..Policy::default() },
-            networks: Networks::parse(["localhost=127.0.0.0/8"]).expect("a network"),
-            unverified: unverified.to_vec(),
-            ..NetworkGrant::default()
-        }
-    }
-
-    async fn pool(&self) -> Pool {
-        support::pool_with(|config| {
-            config.processes = 1;
-            config.egress = self.egress();
-        })
-        .await
-    }
 }
 
 /// A script with everything on loopback granted.

@@ -1,8 +1,9 @@
 //! Secrets: used by scripts that never see them, and found nowhere.
 
-use crate::network::{Redis, world};
+use crate::network::Redis;
 use crate::support::postgres::cluster;
 use crate::support::server::{Folder, Server};
+use crate::support::world::world;
 use crate::support::{self, PROGRAM};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -441,7 +442,7 @@ async fn keys_are_the_operators_and_a_lost_one_is_told() {
     std::fs::write(&file, format!("{}\n{}\n", key("b"), key("a"))).expect("writes");
     let before = server.get("/v1/secrets/API_KEY").await.1["key"].clone();
     let (code, told, _) = server.cronbox(&["secret", "rotate"]);
-    assert!(code == Some(0) && told.contains("1 secrets were sealed anew"), "{told}");
+    assert!(code == Some(0) && told.contains("sealed anew: 1"), "{told}");
     assert_ne!(server.get("/v1/secrets/API_KEY").await.1["key"], before);
     std::fs::write(&file, key("b")).expect("writes");
     assert_eq!(server.run("has", &json!({})).await["result"][0], "cronbox-secret");
@@ -456,7 +457,7 @@ async fn keys_are_the_operators_and_a_lost_one_is_told() {
     assert!(code == Some(1) && told.contains("set them again: API_KEY"), "{told}");
     drop(server);
     let server = start(&data.0, &words, &[]);
-    assert!(server.log().contains("the key of 1 secrets is not here"), "{}", server.log());
+    assert!(server.log().contains("no key that is here opens these secrets"), "{}", server.log());
     // Given back, by the other way.
     drop(server);
     let given = key("b");
@@ -465,7 +466,7 @@ async fn keys_are_the_operators_and_a_lost_one_is_told() {
     drop(server);
     // Without any: another is not made over it.
     let server = start(&data.0, &[], &[]);
-    assert!(server.log().contains("the key of 1 secrets is not here"), "{}", server.log());
+    assert!(server.log().contains("no key that is here opens these secrets"), "{}", server.log());
     let (code, told) = set(&server, VALUE, &["OTHER", "--host", "a.example", "--script", "has"]);
     assert!(code == Some(5) && told.contains("if it is lost, remove those secrets"), "{told}");
     assert_eq!(server.cronbox(&["secret", "rm", "API_KEY"]).0, Some(0));
@@ -515,17 +516,21 @@ async fn nodes_on_postgresql_share_secrets_and_rows_that_were_changed_are_refuse
 
 const CLEAR: &str = r#"
 # /// script
-# dependencies = ["redis"]
+# dependencies = ["redis", "pg8000"]
 # [tool.cronbox]
-# allow = ["localhost:PORT"]
+# allow = ["localhost:PORT", "localhost:OTHER"]
 # ///
-import os, redis
+import os, redis, pg8000.native
 
 def run():
     password = os.environ["PASSWORD"]
     client = redis.Redis(port=PORT, password=password, decode_responses=True)
     print("with", password)
-    return [client.incr("n"), password]
+    with pg8000.native.Connection(
+        "with_password", host="localhost", port=OTHER, database="postgres", password=password
+    ) as db:
+        user = db.run("SELECT current_user")[0][0]
+    return [client.incr("n"), user, password]
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -535,13 +540,18 @@ async fn a_secret_in_clear_is_for_other_protocols_and_is_told() {
     let wheels = std::env::var("CRONBOX_TEST_WHEELS").expect("CRONBOX_TEST_WHEELS: see make test");
     let server = start(&scratch.0, &["--index", &wheels], &[]);
     let host = format!("localhost:{}", redis.port());
-    let words = ["PASSWORD", "--host", &host, "--script", "cache", "--in-clear"];
+    let url = cluster().url("postgres");
+    let (_, port) = url.trim_end_matches("/postgres").rsplit_once(':').expect("a port");
+    cluster().sql("postgres", &format!("CREATE ROLE with_password LOGIN PASSWORD '{VALUE}'"));
+    let other = format!("localhost:{port}");
+    let words = ["PASSWORD", "--host", &host, "--host", &other, "--script", "cache", "--in-clear"];
     let (code, told) = set(&server, VALUE, &words);
     assert!(code == Some(0) && told.contains("IN CLEAR"), "{told}");
-    let (status, kept) = server.put("cache", &CLEAR.replace("PORT", &redis.port().to_string())).await;
+    let source = CLEAR.replace("PORT", &redis.port().to_string()).replace("OTHER", port);
+    let (status, kept) = server.put("cache", &source).await;
     assert_eq!((status, &kept["not_granted"]), (201, &json!([])), "{kept}");
     let done = server.run("cache", &json!({})).await;
-    assert_eq!(done["result"], json!([1, "[secret PASSWORD]"]), "{done}");
+    assert_eq!(done["result"], json!([1, "with_password", "[secret PASSWORD]"]), "{done}");
     assert!(done["notes"].to_string().contains("the script has the secret PASSWORD in clear"), "{done}");
     hunt(done.to_string().as_bytes(), "the run");
     assert!(server.cronbox(&["secrets"]).1.contains("IN CLEAR"));
@@ -586,4 +596,34 @@ fn a_run_without_a_server_has_secrets_too() {
         let (code, _, told) = run(wrong);
         assert!(code == Some(2) && (why == "hosts" || told.contains(why)), "{wrong}: {code:?} {told}");
     }
+}
+
+/// What this project shows first: packages, a host, a secret and a schedule in one file, and its number in the series.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_example_of_the_readme_works() {
+    let scratch = Folder::new();
+    let readme = std::fs::read_to_string(support::tests_folder().join("../README.md")).expect("reads");
+    let (_, rest) = readme.split_once("```python\n").expect("an example");
+    let (source, _) = rest.split_once("```").expect("its end");
+    let host = format!("localhost:{}", world().port("shop"));
+    let source = source.replace("shop.example.com", &host);
+    let wheels = std::env::var("CRONBOX_TEST_WHEELS").expect("CRONBOX_TEST_WHEELS: see make test");
+    let server = start(&scratch.0, &["--index", &wheels, "--timezone", "Asia/Shanghai"], &[]);
+    let (code, told) = set(&server, "open-sesame-42\n", &["SHOP_KEY", "--host", &host, "--script", "tea"]);
+    assert_eq!(code, Some(0), "{told}");
+    let (status, kept) = server.put("tea", &source).await;
+    assert_eq!((status, &kept["not_granted"], &kept["warnings"]), (201, &json!([]), &json!([])), "{kept}");
+    let schedule = &kept["schedules"][0];
+    assert_eq!((&schedule["id"], &schedule["state"]), (&json!("tea"), &json!("active")), "{kept}");
+    assert!(schedule["next_fire_local"].as_str().is_some_and(|at| at.contains("T09:00:00+08:00")), "{schedule}");
+    let (_, done) = server.post("/v1/schedules/tea/trigger?wait=60s", &json!({})).await;
+    assert_eq!((&done["status"], &done["result"]), (&json!("succeeded"), &json!({"price": 4.75})), "{done}");
+    assert_eq!(done["usage"]["network"][0]["host"], host, "{done}");
+    let (_, series) = server.get("/v1/scripts/tea/series?path=/price").await;
+    assert_eq!(series["items"][0]["value"], 4.75, "{series}");
+    // Without the key there is no price.
+    assert_eq!(server.cronbox(&["secret", "rm", "SHOP_KEY"]).0, Some(0));
+    let (_, done) = server.post("/v1/schedules/tea/trigger?wait=60s", &json!({})).await;
+    assert_eq!((&done["status"], &done["error"]["type"]), (&json!("failed"), &json!("KeyError")), "{done}");
+    assert!(done["notes"].to_string().contains("cronbox secret set SHOP_KEY --host HOST --script tea"), "{done}");
 }

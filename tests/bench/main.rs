@@ -11,6 +11,7 @@
     reason = "a benchmark prints, and stops at the first thing that is not as it should be"
 )]
 
+mod network;
 mod schedules;
 mod server;
 #[path = "../support/mod.rs"]
@@ -28,23 +29,39 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_cronbox");
 const TINY: &str = "def run(n=1):\n    return {\"n\": n}\n";
 
 fn main() {
-    // `cargo bench` passes flags for harnesses that are not used here.
+    // `cargo bench` passes flags for harnesses that are not used here; words name the parts that are wanted.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |part: &str| words.is_empty() || words.iter().any(|word| word == part);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let tiny = runtime.block_on(async {
-        println!("| what | figure | target |\n| --- | --- | --- |");
-        let interpreter = interpreter();
-        let tiny = one_process(&interpreter).await;
-        many_processes(&interpreter).await;
-        waiting_sandboxes(&interpreter).await;
-        tiny
-    });
-    let cache = cache();
+    let head = || println!("\n| what | figure | target |\n| --- | --- | --- |");
     let python = python();
-    commands(&cache, &python);
-    peer(tiny);
-    runtime.block_on(kernels(&interpreter(), &python));
-    runtime.block_on(server::costs());
-    runtime.block_on(schedules::costs());
+    if wanted("sandbox") {
+        head();
+        let tiny = runtime.block_on(async {
+            let interpreter = interpreter();
+            let tiny = one_process(&interpreter).await;
+            many_processes(&interpreter).await;
+            waiting_sandboxes(&interpreter).await;
+            tiny
+        });
+        commands(&cache(), &python);
+        peer(tiny);
+    }
+    if wanted("kernels") {
+        runtime.block_on(kernels(&interpreter(), &python));
+    }
+    if wanted("network") {
+        head();
+        runtime.block_on(network::costs());
+    }
+    if wanted("server") {
+        head();
+        runtime.block_on(server::costs());
+    }
+    if wanted("schedules") {
+        head();
+        runtime.block_on(schedules::costs());
+    }
 }
 
 fn cache() -> PathBuf {

@@ -164,6 +164,8 @@ def upgrade(context):
 
 class _Pages(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are sent apart: the second must not wait until the first was acknowledged.
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         if self.path.startswith("/to/"):
@@ -176,7 +178,8 @@ class _Pages(http.server.BaseHTTPRequestHandler):
         self.answer(body)
 
     def do_POST(self):
-        self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(str(len(body)).encode() if self.path == "/count" else body)
 
     def answer(self, body):
         self.send_response(200)
@@ -241,6 +244,16 @@ class _Mirror(_Pages):
             }).encode(),
         }
         self.answer(shapes[form]())
+
+
+class _Shop(_Pages):
+    """Shows a price to whoever has the key."""
+
+    def do_GET(self):
+        if self.path == "/tea" and self.headers.get("Authorization") == "Bearer open-sesame-42":
+            self.answer(b"<html><body><p class='price'> 4.75 </p></body></html>")
+        else:
+            self.send_error(403)
 
 
 def pages(context=None, handler=_Pages):
@@ -360,6 +373,7 @@ def main(folder):
         "mirror": pages(handler=_Mirror),
         "tls_mirror": pages(own, _Mirror),
         "tls_mirror_2": pages(own, _Mirror),
+        "shop": pages(own, _Shop),
         "echo": Server(echo),
         "tls_echo": Server(echo, own),
         "count": Server(count),

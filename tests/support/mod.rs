@@ -5,6 +5,7 @@ pub mod postgres;
 pub mod s3;
 pub mod scheduler;
 pub mod server;
+pub mod world;
 
 use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, Pool, PoolConfig, Report, Run};
 use std::ffi::OsString;

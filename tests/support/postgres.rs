@@ -49,6 +49,10 @@ impl Cluster {
         let mut text = fs::read_to_string(&configuration).expect("a configuration");
         text.push_str(&settings);
         fs::write(&configuration, text).expect("written");
+        // One user has to prove itself, for tests of that.
+        let rules = folder.join("data/pg_hba.conf");
+        let text = fs::read_to_string(&rules).expect("rules");
+        fs::write(&rules, format!("host all with_password all scram-sha-256\n{text}")).expect("written");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
         let cluster = Cluster { folder, port, server: Mutex::new(None) };
         cluster.up();
