@@ -795,6 +795,8 @@ pub struct SecretBody {
     pub scripts: Vec<String>,
     /// The scripts that it is set for, by label.
     pub labels: Vec<String>,
+    /// The scripts that have it, there or not yet.
+    pub granted: Vec<String>,
     /// Where in a request it may be placed: `headers`, `query`, `body`.
     #[serde(rename = "in")]
     pub places: Vec<String>,
@@ -826,6 +828,7 @@ impl From<&Secret> for SecretBody {
             hosts,
             scripts,
             labels,
+            granted: Vec::new(),
             places: words.into_iter().filter(|(may, _)| *may).map(|(_, word)| word.to_owned()).collect(),
             methods,
             path_prefix,
@@ -848,6 +851,9 @@ pub struct ResealedBody {
     pub resealed: u64,
     /// Secrets that no key of this node opens: they are as they were.
     pub unreadable: Vec<String>,
+    /// What whoever rotated should know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// What somebody with the right allowed a script.

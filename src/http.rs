@@ -171,6 +171,8 @@ pub struct Tools {
 pub(crate) struct App {
     tools: Arc<Tools>,
     limiter: Arc<Limiter>,
+    /// Held while secrets are sealed.
+    sealing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl std::ops::Deref for App {
@@ -184,7 +186,7 @@ impl std::ops::Deref for App {
 /// The API.
 pub fn router(tools: Tools) -> Router {
     let limiter = Arc::new(Limiter::new(tools.rules.rate));
-    let app = App { tools: Arc::new(tools), limiter };
+    let app = App { tools: Arc::new(tools), limiter, sealing: Arc::default() };
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
+/// The file in the data directory in which keys of a server's own are.
+pub const OWN_FILE: &str = "secret.key";
+
 const KEY: usize = 32;
 const NONCE: usize = 24;
 /// Most bytes of a file of keys.
@@ -52,14 +55,9 @@ impl fmt::Debug for Place {
 /// Why a value cannot be sealed or opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// A file that cannot be read or written.
-    #[error("the keys for secrets in {path} cannot be used: {why}")]
-    File {
-        /// Which.
-        path: String,
-        /// Why.
-        why: String,
-    },
+    /// A file that cannot be read or written. Which one is the operator's business, and in the log.
+    #[error("the keys for secrets cannot be used: {0}")]
+    File(String),
     /// A line that is no key.
     #[error(
         "line {line} of the keys for secrets ({from}) is no key: a key is 32 random bytes in base64 (openssl rand -base64 32)"
@@ -77,7 +75,7 @@ pub enum KeyError {
     None,
     /// The key that sealed it is not there.
     #[error(
-        "the secret {name} was sealed with the key {key}, which this node does not have: give it back with --secret-key-file or CRONBOX_SECRET_KEY, or set the secret again"
+        "the secret {name} was sealed with the key {key}, which this node does not have: give it back with --secret-key-file or CRONBOX_SECRET_KEY; if it is lost, remove the secret and set it again"
     )]
     Lost {
         /// The secret.
@@ -103,6 +101,39 @@ pub enum KeyError {
 struct Key {
     id: String,
     bytes: Zeroizing<[u8; KEY]>,
+}
+
+/// The keys that were there at one moment, the one that seals first.
+pub struct Keys(Vec<Key>);
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|key| &key.id)).finish()
+    }
+}
+
+impl Keys {
+    /// The id of the key that seals.
+    pub fn first(&self) -> Option<&str> {
+        self.0.first().map(|key| key.id.as_str())
+    }
+
+    /// Whether there is the key of a secret.
+    pub fn open_some(&self, secret: &Secret) -> bool {
+        self.0.iter().any(|key| key.id == secret.key)
+    }
+
+    /// Opens a secret's value.
+    pub fn open(&self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let lost = || KeyError::Lost { name: secret.name.clone(), key: secret.key.clone() };
+        let key = self.0.iter().find(|key| key.id == secret.key).ok_or_else(lost)?;
+        let tampered = || KeyError::Tampered(secret.name.clone());
+        let bytes = BASE64_STANDARD.decode(&secret.sealed).map_err(|_| tampered())?;
+        let (nonce, text) = bytes.split_first_chunk::<NONCE>().ok_or_else(tampered)?;
+        let bound = bound(&secret.name, &secret.sealed_terms);
+        let payload = Payload { msg: text, aad: bound.as_bytes() };
+        key.cipher().decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| tampered())
+    }
 }
 
 /// The keys of a node.
@@ -163,60 +194,54 @@ impl Keyring {
         Keyring { place, kept: Mutex::default() }
     }
 
-    /// The ids of the keys that are there, the one that seals first. For a look at the start: a file that cannot be read
-    /// is an error then, and not with the first run that needs it.
-    pub fn ids(&self) -> Result<Vec<String>, KeyError> {
-        Ok(self.keys(&self.lock())?.into_iter().map(|key| key.id).collect())
+    /// The keys as they are now. Reads a file, which is a small one.
+    pub fn keys(&self) -> Result<Keys, KeyError> {
+        self.read(&self.lock()).map(Keys)
     }
 
     /// Seals a value into its secret. `others` are the ids of keys that other secrets are sealed with: where no key is
     /// there, one is made only when there are none. With a warning when one was made.
     pub fn seal(&self, secret: &mut Secret, value: &[u8], others: &[String]) -> Result<Option<String>, KeyError> {
         let mut kept = self.lock();
-        if let Some(first) = self.keys(&kept)?.first() {
+        if let Some(first) = self.read(&kept)?.first() {
             first.seal(secret, value)?;
             return Ok(None);
         }
         if let Some(missing) = others.first() {
             return Err(KeyError::Missing(missing.clone()));
         }
-        let warning = match &self.place {
+        let warning = self.warning().ok_or(KeyError::None)?;
+        let key = Key::make()?;
+        key.seal(secret, value)?;
+        self.keep(&mut kept, vec![key])?;
+        Ok(Some(warning))
+    }
+
+    /// Makes a new key the first one, where keys are this server's own; elsewhere the operator has put one first. The old
+    /// ones stay until [`Keyring::forget_old`]. `used` are the ids of keys that secrets are sealed with: where no key is
+    /// there, none is made beside those that are lost. With a warning when one was made.
+    pub fn renew(&self, used: &[String]) -> Result<Option<String>, KeyError> {
+        let mut kept = self.lock();
+        let mut keys = self.read(&kept)?;
+        if let (true, Some(missing)) = (keys.is_empty(), used.first()) {
+            return Err(KeyError::Missing(missing.clone()));
+        }
+        let Some(warning) = self.warning() else { return Ok(None) };
+        keys.insert(0, Key::make()?);
+        self.keep(&mut kept, keys)?;
+        Ok(Some(warning))
+    }
+
+    /// What is to be known about a key that was made here; none where keys are the operator's.
+    fn warning(&self) -> Option<String> {
+        match &self.place {
             Place::Own(path) => Some(format!(
                 "a key for secrets was made in {}: without it they cannot be read any more, so keep a copy elsewhere, and give it to every other node (--secret-key-file)",
                 path.display()
             )),
             Place::Memory => Some("a key for secrets was made in memory: it goes with the server".to_owned()),
-            _ => return Err(KeyError::None),
-        };
-        let key = Key::make()?;
-        key.seal(secret, value)?;
-        self.keep(&mut kept, vec![key])?;
-        Ok(warning)
-    }
-
-    /// Opens a secret's value.
-    pub fn open(&self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let keys = self.keys(&self.lock())?;
-        let lost = || KeyError::Lost { name: secret.name.clone(), key: secret.key.clone() };
-        let key = keys.iter().find(|key| key.id == secret.key).ok_or_else(lost)?;
-        let tampered = || KeyError::Tampered(secret.name.clone());
-        let bytes = BASE64_STANDARD.decode(&secret.sealed).map_err(|_| tampered())?;
-        let (nonce, text) = bytes.split_first_chunk::<NONCE>().ok_or_else(tampered)?;
-        let bound = bound(&secret.name, &secret.sealed_terms);
-        let payload = Payload { msg: text, aad: bound.as_bytes() };
-        key.cipher().decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| tampered())
-    }
-
-    /// Makes a new key the first one, where keys are this server's own; elsewhere the operator has put one first. The old
-    /// ones stay until [`Keyring::forget_old`].
-    pub fn renew(&self) -> Result<(), KeyError> {
-        if !matches!(self.place, Place::Own(_) | Place::Memory) {
-            return Ok(());
+            Place::File(_) | Place::Variable(_) | Place::Nowhere => None,
         }
-        let mut kept = self.lock();
-        let mut keys = self.keys(&kept)?;
-        keys.insert(0, Key::make()?);
-        self.keep(&mut kept, keys)
     }
 
     /// Forgets all keys but the first and those of `used`, where keys are this server's own.
@@ -225,18 +250,20 @@ impl Keyring {
             return Ok(());
         }
         let mut kept = self.lock();
-        let mut keys = self.keys(&kept)?;
+        let mut keys = self.read(&kept)?;
         let first = keys.first().map(|key| key.id.clone());
         keys.retain(|key| Some(&key.id) == first.as_ref() || used.contains(&key.id));
         self.keep(&mut kept, keys)
     }
 
-    fn keys(&self, kept: &Kept) -> Result<Vec<Key>, KeyError> {
+    fn read(&self, kept: &Kept) -> Result<Vec<Key>, KeyError> {
         match &self.place {
-            Place::File(path) => read(path),
-            Place::Own(path) if !path.exists() => Ok(Vec::new()),
-            Place::Own(path) => read(path),
-            Place::Variable(text) => parse(text, "CRONBOX_SECRET_KEY"),
+            Place::File(path) => read(path)?.ok_or_else(|| unusable(path, "it is not there")),
+            Place::Own(path) => Ok(read(path)?.unwrap_or_default()),
+            Place::Variable(text) => match parse(text, "CRONBOX_SECRET_KEY")? {
+                keys if keys.is_empty() => Err(KeyError::File("there is none in CRONBOX_SECRET_KEY".into())),
+                keys => Ok(keys),
+            },
             Place::Memory => Ok(kept.0.clone()),
             Place::Nowhere => Ok(Vec::new()),
         }
@@ -244,7 +271,7 @@ impl Keyring {
 
     fn keep(&self, kept: &mut Kept, keys: Vec<Key>) -> Result<(), KeyError> {
         match &self.place {
-            Place::Own(path) => write(path, &keys).map_err(|error| unusable(path, &error)),
+            Place::Own(path) => write(path, &keys).map_err(|error| unusable(path, error)),
             _ => {
                 kept.0 = keys;
                 Ok(())
@@ -257,21 +284,26 @@ impl Keyring {
     }
 }
 
-fn unusable(path: &Path, error: &std::io::Error) -> KeyError {
-    KeyError::File { path: path.display().to_string(), why: error.to_string() }
+fn unusable(path: &Path, why: impl fmt::Display) -> KeyError {
+    tracing::error!("the keys for secrets in {} cannot be used: {why}", path.display());
+    KeyError::File(why.to_string())
 }
 
-fn read(path: &Path) -> Result<Vec<Key>, KeyError> {
-    let size = std::fs::metadata(path).map_err(|error| unusable(path, &error))?.len();
+/// The keys in a file; none when it is not there.
+fn read(path: &Path) -> Result<Option<Vec<Key>>, KeyError> {
+    let size = match std::fs::metadata(path) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(path, error)),
+    };
     if size > MAX_FILE {
-        return Err(KeyError::File { path: path.display().to_string(), why: "it is too large".into() });
+        return Err(unusable(path, "it is too large"));
     }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unusable(path, &error))?);
-    let keys = parse(&text, &path.display().to_string())?;
-    if keys.is_empty() {
-        return Err(KeyError::File { path: path.display().to_string(), why: "there is no key in it".into() });
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unusable(path, error))?);
+    match parse(&text, "the file")? {
+        keys if keys.is_empty() => Err(unusable(path, "there is no key in it")),
+        keys => Ok(Some(keys)),
     }
-    Ok(keys)
 }
 
 /// One key a line; in a variable, blanks and commas do as well. Lines that begin with `#` say nothing.
@@ -339,6 +371,14 @@ mod tests {
         }
     }
 
+    fn open(keys: &Keyring, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        keys.keys()?.open(secret)
+    }
+
+    fn ids(keys: &Keyring) -> Vec<String> {
+        keys.keys().expect("keys").0.into_iter().map(|key| key.id).collect()
+    }
+
     fn seal(keys: &Keyring) -> Secret {
         let mut secret = secret(r#"{"hosts":["a.example"]}"#);
         assert_eq!(keys.seal(&mut secret, b"the value", &[]), Ok(None));
@@ -350,11 +390,11 @@ mod tests {
         let (old, new, both) = (variable(&[[1; KEY]]), variable(&[[2; KEY]]), variable(&[[2; KEY], [1; KEY]]));
         let secret = seal(&old);
         assert!(!secret.sealed.contains(&BASE64_STANDARD.encode("the value")));
-        assert_eq!(&**old.open(&secret).expect("opens"), b"the value");
-        assert_eq!(&**both.open(&secret).expect("opens"), b"the value");
+        assert_eq!(&**open(&old, &secret).expect("opens"), b"the value");
+        assert_eq!(&**open(&both, &secret).expect("opens"), b"the value");
         let lost = KeyError::Lost { name: "KEY".into(), key: secret.key.clone() };
-        assert_eq!(new.open(&secret).expect_err("another key"), lost);
-        assert_eq!(seal(&both).key, new.ids().expect("ids")[0]);
+        assert_eq!(open(&new, &secret).expect_err("another key"), lost);
+        assert_eq!(seal(&both).key, ids(&new)[0]);
         assert_ne!(seal(&old).sealed, secret.sealed);
     }
 
@@ -365,7 +405,7 @@ mod tests {
         let tampered = |change: fn(&mut Secret)| {
             let mut secret = whole.clone();
             change(&mut secret);
-            assert_eq!(keys.open(&secret), Err(KeyError::Tampered(secret.name.clone())), "{secret:?}");
+            assert_eq!(open(&keys, &secret), Err(KeyError::Tampered(secret.name.clone())), "{secret:?}");
         };
         tampered(|secret| secret.sealed_terms = r#"{"hosts":["b.example"]}"#.into());
         tampered(|secret| secret.name = "OTHER".into());
@@ -383,19 +423,20 @@ mod tests {
         std::fs::create_dir(&folder).expect("a folder");
         let path = folder.join("secret.key");
         let keys = Keyring::new(Place::Own(path.clone()));
-        assert_eq!(keys.ids(), Ok(Vec::new()));
+        assert!(ids(&keys).is_empty());
+        assert_eq!(keys.renew(&["0a".into()]), Err(KeyError::Missing("0a".into())));
         let mut first = secret("{}");
         let lost = keys.seal(&mut first, b"the value", &["0a".into()]);
         assert_eq!(lost, Err(KeyError::Missing("0a".into())));
         assert!(keys.seal(&mut first, b"the value", &[]).expect("seals").expect("a warning").contains("keep a copy"));
         assert_eq!(seal(&keys).key, first.key);
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-        keys.renew().expect("renews");
-        let ids = keys.ids().expect("ids");
-        assert_eq!((ids.len(), &ids[1]), (2, &first.key));
-        assert_eq!(&**Keyring::new(Place::Own(path)).open(&first).expect("opens"), b"the value");
+        assert!(keys.renew(&[]).expect("renews").expect("a warning").contains("keep a copy"));
+        let both = ids(&keys);
+        assert_eq!((both.len(), &both[1]), (2, &first.key));
+        assert_eq!(&**open(&Keyring::new(Place::Own(path)), &first).expect("opens"), b"the value");
         keys.forget_old(&[]).expect("forgets");
-        assert_eq!(keys.ids(), Ok(vec![ids[0].clone()]));
+        assert_eq!(ids(&keys), [both[0].clone()]);
         std::fs::remove_dir_all(&folder).expect("removes");
     }
 
@@ -403,10 +444,12 @@ mod tests {
     fn what_is_no_key_is_told_by_its_line() {
         let text = format!("# mine\n{}\nnonsense\n", BASE64_STANDARD.encode([1; KEY]));
         let keys = Keyring::new(Place::Variable(Zeroizing::new(text)));
-        let error = keys.ids().expect_err("no key").to_string();
+        let error = keys.keys().expect_err("no key").to_string();
         assert!(error.contains("line 3") && error.contains("CRONBOX_SECRET_KEY"), "{error}");
         let keys = Keyring::new(Place::File("/nowhere/at/all".into()));
-        assert!(matches!(keys.ids(), Err(KeyError::File { .. })));
+        assert!(matches!(keys.keys(), Err(KeyError::File(_))));
+        let keys = Keyring::new(Place::Variable(Zeroizing::new(" \n# none\n".into())));
+        assert!(matches!(keys.keys(), Err(KeyError::File(_))));
         assert_eq!(Keyring::new(Place::Nowhere).seal(&mut secret("{}"), b"x", &[]), Err(KeyError::None));
     }
 }

@@ -427,6 +427,9 @@ impl Settings {
         if secrets.len() > MAX_SECRETS {
             return Err(("secrets", format!("a script asks for at most {MAX_SECRETS} secrets")));
         }
+        if let Some(name) = secrets.iter().find(|name| !is_variable(name)) {
+            return Err(("secrets", format!("{:?} is no name of a secret", shortened(name))));
+        }
         if let Some(name) = secrets.iter().find(|name| self.env.contains_key(*name)) {
             return Err(("secrets", format!("{:?} is a variable of env too: it is one or the other", shortened(name))));
         }
@@ -451,6 +454,12 @@ impl Settings {
 
 fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
+}
+
+/// Whether a name is one that a secret can have: at most 100 of A-Z a-z 0-9 _, not beginning with a digit.
+pub fn is_variable(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (1..=MAX_NAME).contains(&name.len()) && name.chars().all(plain) && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Whether a variable has a character that an environment cannot hold.

@@ -2,13 +2,11 @@
 
 use crate::access::hex;
 use crate::clock::Time;
-use crate::script::{Labels, bad_labels};
+use crate::script::{Labels, MAX_NAME, bad_labels, is_variable};
 use cronbox_runtime::{HostError, HostPattern, Places, Scrubber, SecretError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// Longest name, in characters.
-pub const MAX_NAME: usize = 100;
 /// Most bytes of a value.
 pub const MAX_VALUE: usize = 4096;
 /// Fewest bytes of a value: a shorter one would be found by chance in everything that is searched for it.
@@ -82,15 +80,13 @@ fn bad<T>(part: &'static str, why: impl Into<String>) -> Result<T, BadSecret> {
 
 /// Checks a name: that of an environment variable.
 pub fn check_name(name: &str) -> Result<(), BadSecret> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let fine = (1..=MAX_NAME).contains(&name.len())
-        && name.chars().all(plain)
-        && !name.starts_with(|c: char| c.is_ascii_digit());
-    if !fine {
-        let shown: String = name.chars().take(40).collect();
+    if !is_variable(name) {
+        // What stands there may be the value, and is not repeated.
         return bad(
             "name",
-            format!("{shown:?} is no name of a secret: 1 to {MAX_NAME} of A-Z a-z 0-9 _, not beginning with a digit"),
+            format!(
+                "a secret's name is that of a variable: 1 to {MAX_NAME} of A-Z a-z 0-9 _, not beginning with a digit"
+            ),
         );
     }
     if matches!(name, "HOME" | "TMPDIR") {
@@ -183,17 +179,21 @@ impl Terms {
         self.hosts.iter().map(read).collect()
     }
 
+    /// Its labels among these.
+    pub fn labels_of<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = &'a String> {
+        self.labels.iter().filter(|label| {
+            label.split_once('=').is_some_and(|(name, value)| labels.get(name).is_some_and(|has| has == value))
+        })
+    }
+
     /// Whether it is set for a script of this key and these labels.
     pub fn are_for(&self, key: &str, labels: &Labels) -> bool {
-        let has = |label: &String| {
-            label.split_once('=').is_some_and(|(name, value)| labels.get(name).is_some_and(|has| has == value))
-        };
-        self.scripts.iter().any(|script| script == key) || self.labels.iter().any(has)
+        self.scripts.iter().any(|script| script == key) || self.labels_of(labels).next().is_some()
     }
 }
 
 /// What one attempt is given of secrets.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Given {
     /// What its environment has: placeholders, and the values that are given in clear.
     pub env: Vec<(String, String)>,
@@ -202,6 +202,13 @@ pub struct Given {
     /// Sentences for the user.
     pub notes: Vec<String>,
     values: Vec<(String, Zeroizing<Vec<u8>>)>,
+}
+
+// It holds values, also in its environment.
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.values.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Given {

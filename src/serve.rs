@@ -211,7 +211,7 @@ pub async fn serve(
         keyring::Place::Own(_) if directory.is_none() => keyring::Place::Nowhere,
         place => place.clone(),
     }));
-    let lost_key = unreadable_secrets(&store, &keyring).await?;
+    let lost_key = unreadable_secrets(&store, &keyring, &config).await?;
     let node = new_id(clock.now());
     let ceiling = Limits { memory: config.ceiling.memory.min(config.pool.memory_budget), ..config.ceiling };
     let worker = Worker::new(worker::Tools {
@@ -337,17 +337,26 @@ pub async fn serve(
 }
 
 /// What is to be said when there are secrets that this node has no key for. Keys that cannot be read are an error.
-async fn unreadable_secrets(store: &Store, keyring: &Keyring) -> Result<Option<String>, ServeError> {
-    let ids = keyring.ids().map_err(failed)?;
+async fn unreadable_secrets(store: &Store, keyring: &Keyring, config: &Config) -> Result<Option<String>, ServeError> {
+    let keys = keyring.keys().map_err(|error| match &config.secret_key {
+        keyring::Place::File(path) => failed(format_args!("--secret-key-file {}: {error}", path.display())),
+        _ => failed(error),
+    })?;
     let secrets = store.secrets().await.map_err(failed)?;
     let lost: Vec<String> =
-        secrets.into_iter().filter(|secret| !ids.contains(&secret.key)).map(|secret| secret.name).collect();
+        secrets.into_iter().filter(|secret| !keys.open_some(secret)).map(|secret| secret.name).collect();
     if lost.is_empty() {
         return Ok(None);
     }
+    let own = config.data_dir.join(keyring::OWN_FILE);
+    let there = if !matches!(config.secret_key, keyring::Place::Own(_)) && own.exists() {
+        format!(" (there is also {}, which is not read beside the operator's)", own.display())
+    } else {
+        String::new()
+    };
     let warning = format!(
         "no key that is here opens these secrets, and runs that need them will fail: {}. Give the key back with \
-         --secret-key-file or CRONBOX_SECRET_KEY; if it is lost, set them again",
+         --secret-key-file or CRONBOX_SECRET_KEY{there}; if it is lost, remove the secrets and set them again",
         lost.join(", ")
     );
     tracing::warn!("{warning}");

@@ -23,7 +23,7 @@ pub mod retention;
 pub mod runs;
 pub mod schedules;
 pub mod scripts;
-mod secrets;
+pub mod secrets;
 pub mod states;
 mod tx;
 mod writer;

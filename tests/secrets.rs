@@ -365,7 +365,7 @@ async fn scripts_have_the_secrets_that_somebody_with_the_right_set_for_them() {
     assert_eq!(ask(&granter, Method::PUT, path, own.clone()).await.0, 403);
     assert_eq!(ask(&granter, Method::DELETE, path, Value::Null).await.0, 403);
     assert_eq!(ask(&granter, Method::GET, path, Value::Null).await.0, 404);
-    assert_eq!(ask(&granter, Method::PUT, "/v1/secrets/OTHER", own).await.0, 201);
+    assert_eq!(ask(&granter, Method::PUT, "/v1/secrets/OTHER", own.clone()).await.0, 201);
     let (_, listed) = ask(&granter, Method::GET, "/v1/secrets", Value::Null).await;
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
     assert_eq!((&listed["items"][0]["name"], &listed["items"][0]["readable"]), (&json!("OTHER"), &json!(true)));
@@ -385,7 +385,12 @@ async fn scripts_have_the_secrets_that_somebody_with_the_right_set_for_them() {
     }
     let done = run("c").await;
     assert_eq!(done["result"], json!(["", ""]), "{done}");
-    assert!(done["notes"].to_string().contains("asks for the secret OTHER, which is not set for it"), "{done}");
+    assert!(
+        done["notes"]
+            .to_string()
+            .contains("asks for the secret OTHER, which it was not granted: cronbox grant c --secret OTHER"),
+        "{done}"
+    );
     let grant = |name: &str, secret: &str| {
         ask(&admin, Method::PUT, &format!("/v1/grants/{name}"), json!({"secrets": [secret]}))
     };
@@ -401,6 +406,22 @@ async fn scripts_have_the_secrets_that_somebody_with_the_right_set_for_them() {
     assert_eq!(run("c").await["result"], json!(["", ""]));
     // Somebody with the right grants what they upload.
     upload(&admin, "c", table).await;
+    assert_eq!(run("c").await["result"], json!(["", "cronbox-secret"]));
+    // Neither who put a label on a script nor who is limited to it gets the secret of that label, also when it is set anew.
+    upload(&writer, "d", "# labels = { team = \"data\" }\n").await;
+    let (status, set) = ask(&granter, Method::PUT, "/v1/secrets/OTHER", own).await;
+    assert_eq!((status, &set["granted"]), (200, &json!(["c"])), "{set}");
+    assert_eq!(run("d").await["result"], json!(["", ""]));
+    let limited = token(json!({"name": "l", "scopes": ["grant", "write", "read"], "scripts": ["d"]})).await;
+    upload(&limited, "d", "# labels = { team = \"data\" }\n# secrets = [\"OTHER\"]\n").await;
+    let asked = json!({"secrets": ["OTHER"]});
+    assert_eq!(ask(&limited, Method::PUT, "/v1/grants/d", asked.clone()).await.0, 403);
+    assert_eq!(run("d").await["result"], json!(["", ""]));
+    // What was taken back stays so, until somebody says the name again.
+    assert_eq!(ask(&admin, Method::DELETE, revoke, Value::Null).await.0, 204);
+    upload(&admin, "c", "# labels = { team = \"data\" }\n").await;
+    assert_eq!(run("c").await["result"], json!(["", ""]));
+    assert_eq!(ask(&admin, Method::PUT, "/v1/grants/c", asked).await.0, 204);
     assert_eq!(run("c").await["result"], json!(["", "cronbox-secret"]));
     // A run's own labels count for nothing, and the script's only as long as it has them.
     let labelled = json!({"labels": {"team": "data"}});
@@ -446,6 +467,14 @@ async fn keys_are_the_operators_and_a_lost_one_is_told() {
     assert_ne!(server.get("/v1/secrets/API_KEY").await.1["key"], before);
     std::fs::write(&file, key("b")).expect("writes");
     assert_eq!(server.run("has", &json!({})).await["result"][0], "cronbox-secret");
+    // A file that is being written delays runs and loses none.
+    std::fs::write(&file, "").expect("writes");
+    let (_, run) = server.post("/v1/scripts/has/runs", &json!({})).await;
+    let id = run["id"].as_str().expect("an id").to_owned();
+    server.run_when(&id, |run| run["status"] == "scheduled").await;
+    std::fs::write(&file, key("b")).expect("writes");
+    let done = server.run_when(&id, |run| run["status"] == "succeeded").await;
+    assert_eq!(done["result"][0], "cronbox-secret", "{done}");
     // Lost.
     std::fs::write(&file, key("c")).expect("writes");
     let done = server.run("has", &json!({})).await;
@@ -482,7 +511,7 @@ async fn keys_are_the_operators_and_a_lost_one_is_told() {
     let (_, told) = Server::refused(&Folder::new().0, &words, &[]);
     assert!(told.contains("line 1") && told.contains("openssl rand -base64 32"), "{told}");
     let (_, told) = Server::refused(&Folder::new().0, &["--secret-key-file", "/nowhere/keys"], &[]);
-    assert!(told.contains("/nowhere/keys"), "{told}");
+    assert!(told.contains("/nowhere/keys") && told.contains("it is not there"), "{told}");
     let (_, told) = Server::refused(&Folder::new().0, &words, &[("CRONBOX_SECRET_KEY", given.as_str())]);
     assert!(told.contains("exclude one another"), "{told}");
 }
@@ -589,8 +618,8 @@ fn a_run_without_a_server_has_secrets_too() {
     for (wrong, why) in [
         ("API_KEY", "NAME=VALUE@HOST"),
         ("API_KEY=short@a.example", "8 to 4096 bytes"),
-        ("API-KEY=long enough@a.example", "no name of a secret"),
-        ("NONE@a.example", "there is no variable NONE"),
+        ("API-KEY=long enough@a.example", "a secret's name is that of a variable"),
+        ("NONE@a.example", "there is no variable of that name"),
         ("API_KEY=long enough@https://a.example", "hosts"),
     ] {
         let (code, _, told) = run(wrong);

@@ -14,6 +14,7 @@ CREATE TABLE secrets (
 CREATE TABLE secret_grants (
     secret     TEXT COLLATE "C"   NOT NULL REFERENCES secrets (name) ON DELETE CASCADE,
     script     TEXT COLLATE "C"   NOT NULL,
+    revoked    BIGINT NOT NULL DEFAULT 0,               -- 1: taken back, and not given again but by name
     created_at BIGINT NOT NULL,
     created_by TEXT COLLATE "C",
     PRIMARY KEY (secret, script)

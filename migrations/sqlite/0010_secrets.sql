@@ -14,6 +14,7 @@ CREATE TABLE secrets (
 CREATE TABLE secret_grants (
     secret     TEXT   NOT NULL REFERENCES secrets (name) ON DELETE CASCADE,
     script     TEXT   NOT NULL,
+    revoked    BIGINT NOT NULL DEFAULT 0,               -- 1: taken back, and not given again but by name
     created_at BIGINT NOT NULL,
     created_by TEXT,
     PRIMARY KEY (secret, script)

@@ -309,8 +309,9 @@ impl RunArgs {
                 Some((name, value)) => (name, Zeroizing::new(value.to_owned())),
                 None => {
                     let value = config::variable(rest).and_then(|value| value.into_string().ok());
-                    let none = || Refusal::usage(format!("--secret {rest}@{host}: there is no variable {rest}"));
-                    (rest, Zeroizing::new(value.ok_or_else(none)?))
+                    let none =
+                        "--secret NAME@HOST: there is no variable of that name (NAME=VALUE@HOST gives the value)";
+                    (rest, Zeroizing::new(value.ok_or_else(|| Refusal::usage(none))?))
                 }
             };
             let terms = secret::Terms {
@@ -319,7 +320,7 @@ impl RunArgs {
                 ..secret::Terms::default()
             };
             let checked = secret::check_name(name).and(secret::check_value(&value)).and(terms.check());
-            checked.map_err(|bad| Refusal::usage(format!("--secret {name}: {}", bad.why)))?;
+            checked.map_err(|bad| Refusal::usage(format!("--secret NAME=VALUE@HOST: {}: {}", bad.part, bad.why)))?;
             if given.env.iter().any(|(known, _)| known == name) {
                 return Err(Refusal::usage(format!("--secret {name}: it is given twice")));
             }

@@ -126,7 +126,7 @@ impl SecretArgs {
             SecretVerb::Set { name, host, script, label, parts, method, path, in_clear } => {
                 secret::check_name(name).map_err(|bad| Refusal::usage(bad.why))?;
                 let server = Server::new(&self.server)?;
-                let value = value(name)?;
+                let value = value(name).await?;
                 let parts: Vec<&str> = parts
                     .iter()
                     .map(|part| match part {
@@ -151,7 +151,10 @@ impl SecretArgs {
                     say(&text)?;
                 } else {
                     let whom = [script.as_slice(), label.as_slice()].concat().join(", ");
-                    say(&format!("{name} is set for {whom}, to be sent to {}: {}", host.join(", "), how(&set)))?;
+                    say(&format!("{name} is set for {whom}, for {}: {}", host.join(", "), how(&set)))?;
+                    if !label.is_empty() {
+                        say(&format!("scripts that have it: {}", set.granted.join(", ")))?;
+                    }
                 }
                 Ok(Exit::Succeeded)
             }
@@ -165,6 +168,9 @@ impl SecretArgs {
                 let server = Server::new(&self.server)?;
                 let (text, resealed): (_, ResealedBody) =
                     server.ask(server.request(Method::POST, "/v1/keys/rotate")).await?;
+                if let Some(warning) = &resealed.warning {
+                    complain(&format!("warning: {warning}"));
+                }
                 if self.json {
                     say(&text)?;
                 } else {
@@ -181,30 +187,46 @@ impl SecretArgs {
 }
 
 /// The value: what standard input has, without the line break at its end. On a terminal it is not shown.
-fn value(name: &str) -> Result<Zeroizing<String>, Refusal> {
+async fn value(name: &str) -> Result<Zeroizing<String>, Refusal> {
     let unreadable = |error: std::io::Error| Refusal::usage(format!("standard input cannot be read: {error}"));
-    let mut text = Zeroizing::new(String::new());
     let input = std::io::stdin();
-    if input.is_terminal() {
+    let mut bytes = if input.is_terminal() {
         let _ = write!(std::io::stderr(), "value of {name} (not shown): ");
         let before = tcgetattr(&input).map_err(|error| unreadable(error.into()))?;
         let mut hidden = before.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         tcsetattr(&input, OptionalActions::Flush, &hidden).map_err(|error| unreadable(error.into()))?;
-        let read = input.read_line(&mut text);
+        let reading = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).map(|_| Zeroizing::new(line.into_bytes()))
+        });
+        let read = tokio::select! {
+            read = reading => Some(read),
+            _ = tokio::signal::ctrl_c() => None,
+        };
         // The terminal is as it was, whatever was read.
         let _ = tcsetattr(&input, OptionalActions::Now, &before);
         let _ = writeln!(std::io::stderr());
-        read.map_err(unreadable)?;
+        match read {
+            Some(read) => read.map_err(|error| unreadable(error.into()))?.map_err(unreadable)?,
+            // Nothing waits for the line that nobody will type.
+            None => std::process::exit(Exit::Interrupted as i32),
+        }
     } else {
         // More than a value can have is not read.
-        let read = input.lock().take(secret::MAX_VALUE as u64 + 3).read_to_string(&mut text);
+        let mut bytes = Zeroizing::new(Vec::new());
+        let read = input.lock().take(secret::MAX_VALUE as u64 + 3).read_to_end(&mut bytes);
         read.map_err(unreadable)?;
+        bytes
+    };
+    let line = bytes.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    if let Some(length) = line.map(<[u8]>::len) {
+        bytes.truncate(length);
     }
-    let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-    if let Some(length) = line.map(str::len) {
-        text.truncate(length);
+    if bytes.len() > secret::MAX_VALUE {
+        return Err(Refusal::usage(format!("a secret has at most {} bytes; this one has more", secret::MAX_VALUE)));
     }
-    secret::check_value(&text).map_err(|bad| Refusal::usage(bad.why))?;
-    Ok(text)
+    let text = str::from_utf8(&bytes).map_err(|_| Refusal::usage("a secret is text in UTF-8; this one is not"))?;
+    secret::check_value(text).map_err(|bad| Refusal::usage(bad.why))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }

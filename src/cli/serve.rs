@@ -421,7 +421,7 @@ impl ServeArgs {
             (Some(file), None) => keyring::Place::File(file.into()),
             (None, Some(text)) => keyring::Place::Variable(text),
             (None, None) if ephemeral => keyring::Place::Memory,
-            (None, None) => keyring::Place::Own(data_dir.join("secret.key")),
+            (None, None) => keyring::Place::Own(data_dir.join(keyring::OWN_FILE)),
         };
         let config = Config {
             listen: settings.one("listen", self.listen)?.unwrap_or_else(|| "127.0.0.1:8080".into()),

@@ -11,6 +11,7 @@ use crate::limits::NotGranted;
 use crate::script::{Labels, Name, Script, Settings};
 use crate::secret::{self, BadSecret, Secret, Terms};
 use crate::store::scripts::ScriptFilter;
+use crate::store::secrets::How;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -29,7 +30,7 @@ impl From<BadSecret> for Problem {
 
 impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
-        tracing::error!(%error, "the keys of secrets cannot be used");
+        tracing::warn!("{error}");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_secret_key", error.to_string())
     }
 }
@@ -48,13 +49,13 @@ pub(super) async fn list_secrets(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Page<SecretBody>>, Problem> {
-    let mut items = Vec::new();
+    let mut seen = Vec::new();
     for secret in app.store.secrets().await? {
         if app.reaches_some(&caller, &secret.terms).await? {
-            items.push(app.secret_body(&secret));
+            seen.push(secret);
         }
     }
-    Ok(Json(Page { items, next_cursor: None }))
+    Ok(Json(Page { items: app.secret_bodies(seen).await?, next_cursor: None }))
 }
 
 /// Show a secret
@@ -77,7 +78,8 @@ pub(super) async fn get_secret(
     if !app.reaches_some(&caller, &secret.terms).await? {
         return Err(no_such_secret(&name));
     }
-    Ok(Json(app.secret_body(&secret)))
+    let body = app.secret_bodies(vec![secret]).await?.into_iter().next();
+    Ok(Json(body.ok_or_else(|| no_such_secret(&name))?))
 }
 
 /// Set a secret
@@ -114,38 +116,16 @@ pub(super) async fn put_secret(
     if let Some(beyond) = patterns.iter().find(|host| !possible.covers(host)) {
         return Err(Problem::invalid("hosts", format!("{beyond} is beyond what this server can grant")));
     }
-    let others = app.store.secrets().await?;
-    app.check_reach_of_all(&caller, &terms).await?;
-    if let Some(known) = others.iter().find(|other| other.name == name) {
-        app.check_reach_of_all(&caller, &known.terms).await?;
-    }
     let now = app.clock.now();
-    let sealed_terms = serde_json::to_string(&terms).map_err(|error| Problem::bad("bad_json", error.to_string()))?;
-    let (created_at, updated_at) = (now, now);
-    let (key, sealed) = Default::default();
-    let mut secret = Secret { name, terms, sealed_terms, key, sealed, created_at, updated_at };
-    let keys: Vec<String> =
-        others.iter().filter(|other| other.name != secret.name).map(|other| other.key.clone()).collect();
-    let warning = app.keyring.seal(&mut secret, value.as_bytes(), &keys)?;
-    if let Some(warning) = &warning {
-        tracing::warn!("{warning}");
-    }
-    let mut granted = secret.terms.scripts.clone();
-    if !secret.terms.labels.is_empty() {
-        let filter = ScriptFilter { label: None, after: None, limit: usize::MAX >> 1 };
-        let scripts = app.store.scripts(filter).await?;
-        let labelled =
-            scripts.into_iter().filter(|script| secret.terms.are_for(&script.key, &script.in_force().labels));
-        granted.extend(labelled.map(|script| script.key));
-    }
-    granted.sort();
-    granted.dedup();
-    let name = secret.name.clone();
-    let is_new = app.store.set_secret(secret, granted, caller.id().map(str::to_owned), now).await?;
-    tracing::info!(secret = name, "a secret was set");
-    let secret = app.store.secret(&name).await?.ok_or_else(|| no_such_secret(&name))?;
+    // To its end, whether the caller stays or not: what is sealed is kept, and what is kept is known of.
+    let set = tokio::spawn(async move { app.set_secret(&caller, name, terms, value, now).await });
+    let (is_new, body) = set.await.map_err(|_| interrupted())??;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(SecretBody { warning, ..app.secret_body(&secret) })).into_response())
+    Ok((status, Json(body)).into_response())
+}
+
+fn interrupted() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server made a mistake")
 }
 
 /// Remove a secret
@@ -185,28 +165,8 @@ pub(super) async fn delete_secret(
     )
 )]
 pub(super) async fn rotate_keys(State(app): State<App>) -> Result<Json<ResealedBody>, Problem> {
-    let secrets = app.store.secrets().await?;
-    app.keyring.renew()?;
-    let Some(first) = app.keyring.ids()?.into_iter().next() else { return Err(KeyError::None.into()) };
-    let (mut resealed, mut unreadable) = (Vec::new(), Vec::new());
-    for before in secrets.into_iter().filter(|secret| secret.key != first) {
-        match app.keyring.open(&before) {
-            Ok(value) => {
-                let mut after = before.clone();
-                app.keyring.seal(&mut after, &value, &[])?;
-                resealed.push((before, after));
-            }
-            Err(error @ (KeyError::Lost { .. } | KeyError::Tampered(_))) => {
-                tracing::warn!("{error}");
-                unreadable.push(before.name);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let resealed = app.store.reseal_secrets(resealed).await?;
-    let used: Vec<String> = app.store.secrets().await?.into_iter().map(|secret| secret.key).collect();
-    app.keyring.forget_old(&used)?;
-    Ok(Json(ResealedBody { key: first, resealed, unreadable }))
+    let rotated = tokio::spawn(async move { app.rotate_keys().await });
+    rotated.await.map_err(|_| interrupted())?.map(Json)
 }
 
 fn no_such_secret(name: &str) -> Problem {
@@ -245,9 +205,110 @@ fn terms_of(fields: &mut Fields) -> Result<Terms, Problem> {
 }
 
 impl App {
-    fn secret_body(&self, secret: &Secret) -> SecretBody {
-        let readable = self.keyring.ids().is_ok_and(|ids| ids.contains(&secret.key));
-        SecretBody { readable, ..SecretBody::from(secret) }
+    /// Seals a secret and keeps it. Whether it is new, and what is told of it.
+    async fn set_secret(
+        &self,
+        caller: &Caller,
+        name: String,
+        terms: Terms,
+        value: Zeroizing<String>,
+        now: Time,
+    ) -> Result<(bool, SecretBody), Problem> {
+        // One after the other: a key must not be forgotten while something is being sealed with it.
+        let _turn = self.sealing.lock().await;
+        let others = self.store.secrets().await?;
+        self.check_reach_of_all(caller, &terms).await?;
+        let known = others.iter().find(|other| other.name == name);
+        if let Some(known) = known {
+            self.check_reach_of_all(caller, &known.terms).await?;
+        }
+        let (covered, granted) = self.grants_of(&terms, known.map(|known| &known.terms)).await?;
+        let sealed_terms =
+            serde_json::to_string(&terms).map_err(|error| Problem::bad("bad_json", error.to_string()))?;
+        let (key, sealed) = Default::default();
+        let mut secret =
+            Secret { name: name.clone(), terms, sealed_terms, key, sealed, created_at: now, updated_at: now };
+        let keys: Vec<String> =
+            others.iter().filter(|other| other.name != name).map(|other| other.key.clone()).collect();
+        let warning = self.keyring.seal(&mut secret, value.as_bytes(), &keys)?;
+        if let Some(warning) = &warning {
+            tracing::warn!("{warning}");
+        }
+        let is_new = self.store.set_secret(secret, covered, granted, caller.id().map(str::to_owned), now).await?;
+        tracing::info!(secret = name, "a secret was set");
+        let secret = self.store.secret(&name).await?.ok_or_else(|| no_such_secret(&name))?;
+        let bodies = self.secret_bodies(vec![secret]).await?;
+        let body = bodies.into_iter().next().ok_or_else(|| no_such_secret(&name))?;
+        Ok((is_new, SecretBody { warning, ..body }))
+    }
+
+    /// The scripts that terms are for, and to which of them setting the secret grants it: those that are named, and those
+    /// that have a label which the secret was not set for before. Who has had such a label for longer has the secret
+    /// already, or put the label there to get it.
+    async fn grants_of(
+        &self,
+        terms: &Terms,
+        before: Option<&Terms>,
+    ) -> Result<(Vec<String>, Vec<(String, How)>), Problem> {
+        let mut covered = terms.scripts.clone();
+        let mut granted: Vec<(String, How)> = covered.iter().map(|key| (key.clone(), How::ByName)).collect();
+        if !terms.labels.is_empty() {
+            let is_new = |label: &String| before.is_none_or(|before| !before.labels.contains(label));
+            let filter = ScriptFilter { label: None, after: None, limit: usize::MAX >> 1 };
+            for script in self.store.scripts(filter).await? {
+                let labels = script.in_force().labels;
+                if terms.labels_of(&labels).any(is_new) {
+                    granted.push((script.key.clone(), How::ByLabel));
+                }
+                if terms.are_for(&script.key, &labels) {
+                    covered.push(script.key);
+                }
+            }
+        }
+        Ok((covered, granted))
+    }
+
+    async fn rotate_keys(&self) -> Result<ResealedBody, Problem> {
+        let _turn = self.sealing.lock().await;
+        let secrets = self.store.secrets().await?;
+        let used: Vec<String> = secrets.iter().map(|secret| secret.key.clone()).collect();
+        let warning = self.keyring.renew(&used)?;
+        let keys = self.keyring.keys()?;
+        let Some(first) = keys.first().map(str::to_owned) else { return Err(KeyError::None.into()) };
+        let (mut resealed, mut unreadable) = (Vec::new(), Vec::new());
+        for before in secrets.into_iter().filter(|secret| secret.key != first) {
+            match keys.open(&before) {
+                Ok(value) => {
+                    let mut after = before.clone();
+                    self.keyring.seal(&mut after, &value, &[])?;
+                    resealed.push((before, after));
+                }
+                Err(error @ (KeyError::Lost { .. } | KeyError::Tampered(_))) => {
+                    tracing::warn!("{error}");
+                    unreadable.push(before.name);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let resealed = self.store.reseal_secrets(resealed).await?;
+        let used: Vec<String> = self.store.secrets().await?.into_iter().map(|secret| secret.key).collect();
+        self.keyring.forget_old(&used)?;
+        Ok(ResealedBody { key: first, resealed, unreadable, warning })
+    }
+
+    /// What is told of secrets: also which scripts have them, and whether they can be read here.
+    async fn secret_bodies(&self, secrets: Vec<Secret>) -> Result<Vec<SecretBody>, Problem> {
+        let keys = self.keyring.keys().ok();
+        let grants = self.store.grants().await?;
+        let body = |secret: &Secret| {
+            let granted = grants.iter().filter(|grant| grant.kind == "secret" && grant.name == secret.name);
+            SecretBody {
+                granted: granted.map(|grant| grant.script.clone()).collect(),
+                readable: keys.as_ref().is_some_and(|keys| keys.open_some(secret)),
+                ..SecretBody::from(secret)
+            }
+        };
+        Ok(secrets.iter().map(body).collect())
     }
 
     async fn reaches_script(&self, caller: &Caller, key: &str) -> Result<bool, Problem> {
@@ -297,13 +358,21 @@ impl App {
     ) -> Result<Vec<NotGranted>, Problem> {
         let settings = script.in_force();
         let secrets = self.store.secrets().await?;
-        // A label that somebody else put on the script grants nothing by the way.
-        let asks = |name: &String| said.secrets.as_ref().is_none_or(|names| names.contains(name));
-        let wanted =
-            secrets.iter().filter(|secret| asks(&secret.name) && secret.terms.are_for(&script.key, &said.labels));
-        let wanted: Vec<String> = wanted.map(|secret| secret.name.clone()).collect();
-        if !wanted.is_empty() && Self::grants_itself(caller) {
-            self.store.grant_secrets(&script.key, wanted, caller.id().map(str::to_owned), now).await?;
+        if Self::grants_itself(caller) {
+            // A label that somebody else put on the script grants nothing by the way.
+            let asked = |name: &String| said.secrets.as_ref().is_some_and(|names| names.contains(name));
+            let wanted: Vec<(String, How)> = secrets
+                .iter()
+                .filter(|secret| asked(&secret.name) || said.secrets.is_none() && !said.labels.is_empty())
+                .filter(|secret| may_grant(caller, &secret.terms, &script.key, &said.labels))
+                .map(|secret| {
+                    let how = if asked(&secret.name) { How::ByName } else { How::ByLabel };
+                    (secret.name.clone(), how)
+                })
+                .collect();
+            if !wanted.is_empty() {
+                self.store.grant_secrets(&script.key, wanted, caller.id().map(str::to_owned), now).await?;
+            }
         }
         let granted = self.store.secrets_of(&script.key).await?;
         let refused = |name: &String| -> Option<NotGranted> {
@@ -322,8 +391,13 @@ impl App {
         Ok(settings.secrets.iter().flatten().filter_map(refused).collect())
     }
 
-    /// Checks that secrets can be granted to a script by name: they are there, and set for it.
-    pub(super) async fn check_secrets_for(&self, script: &Script, names: &[String]) -> Result<(), Problem> {
+    /// Checks that a caller can grant these secrets to a script by name: they are there, and set for it.
+    pub(super) async fn check_secrets_for(
+        &self,
+        caller: &Caller,
+        script: &Script,
+        names: &[String],
+    ) -> Result<(), Problem> {
         let labels: Labels = script.in_force().labels;
         for name in names {
             let secret = self.store.secret(name).await?;
@@ -335,9 +409,19 @@ impl App {
                 );
                 return Err(Problem::invalid("secrets", detail));
             }
+            if !may_grant(caller, &secret.terms, &script.key, &labels) {
+                return Err(Problem::forbidden("script_out_of_reach", "this token is limited to other scripts"));
+            }
         }
         Ok(())
     }
+}
+
+/// Whether a caller may grant a secret to a script of this key and these labels: one who is limited to some scripts must
+/// be the label's own, or the secret set for the script by name.
+fn may_grant(caller: &Caller, terms: &Terms, key: &str, labels: &Labels) -> bool {
+    let may = |label: &String| !caller.is_limited() || has_label(caller, label);
+    terms.scripts.iter().any(|script| script == key) || terms.labels_of(labels).any(may)
 }
 
 fn has_label(caller: &Caller, label: &String) -> bool {

@@ -10,6 +10,7 @@ use crate::limits::Asked;
 use crate::quantity;
 use crate::script::{Name, Quantity};
 use crate::store::access::GrantedHosts;
+use crate::store::secrets::How;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -195,8 +196,9 @@ pub(super) async fn put_grant(
     let script = app.script_for(&caller, &script).await?;
     let (by, now) = (caller.id().map(str::to_owned), app.clock.now());
     if !secrets.is_empty() {
-        app.check_secrets_for(&script, &secrets).await?;
-        app.store.grant_secrets(&script.key, secrets, by.clone(), now).await?;
+        app.check_secrets_for(&caller, &script, &secrets).await?;
+        let named = secrets.into_iter().map(|name| (name, How::ByName)).collect();
+        app.store.grant_secrets(&script.key, named, by.clone(), now).await?;
     }
     if asked != Asked::default() {
         app.store.grant_limits(&script.key, asked, by.clone(), now).await?;
@@ -227,8 +229,15 @@ pub(super) async fn delete_grant(
 ) -> Result<StatusCode, Problem> {
     let none = || Problem::not_found("no_such_grant", "there is no such grant");
     let [script, kind, name] = parts.as_slice() else { return Err(none()) };
-    let script = app.script_for(&caller, script).await?;
-    match app.store.revoke(&script.key, kind, name).await? {
+    let key = match Name::parse(script) {
+        // A secret can be granted to a script that is not there yet.
+        Ok(name) if kind == "secret" && app.store.script(name.key()).await?.is_none() => {
+            app.check_reach(&caller, name.key(), None)?;
+            name.key().to_owned()
+        }
+        _ => app.script_for(&caller, script).await?.key,
+    };
+    match app.store.revoke(&key, kind, name).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(none()),
     }

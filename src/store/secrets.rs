@@ -1,9 +1,9 @@
 //! Secrets, and the scripts they are granted to.
 //!
 //! A script has a secret when its terms name the script, by name or by a label, and there is a grant: made for the named
-//! scripts, and those that have the label, when the secret is set, and later when somebody who may grant uploads a script
-//! that has the label. So nobody gets a secret by putting a label on a script. A script that is deleted takes its grants
-//! with it.
+//! scripts, and those that have a label that is new to the secret, when the secret is set, and later when somebody who may
+//! grant uploads a script that has the label. So nobody gets a secret by putting a label on a script. A grant that was
+//! taken back is remembered, and given again by name only. A script that is deleted takes its grants with it.
 
 use super::access::Grant;
 use super::tx::{Row, Tx, args, stamp};
@@ -28,9 +28,34 @@ fn secret_of(row: &Row) -> Result<Secret, StoreError> {
     })
 }
 
-async fn grant(tx: &mut Tx<'_>, secret: &str, script: &str, by: Option<&str>, now: Time) -> Result<(), StoreError> {
-    let sql = "INSERT INTO secret_grants (secret, script, created_at, created_by) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (secret, script) DO NOTHING";
+/// Whether somebody said which script is meant, or it is one of those that have a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Also one from which it was taken back.
+    ByName,
+    /// Not one from which it was taken back.
+    ByLabel,
+}
+
+async fn grant(
+    tx: &mut Tx<'_>,
+    secret: &str,
+    script: &str,
+    how: How,
+    by: Option<&str>,
+    now: Time,
+) -> Result<(), StoreError> {
+    let known = match how {
+        How::ByName => {
+            "UPDATE SET revoked = 0, created_at = excluded.created_at, created_by = excluded.created_by
+            WHERE secret_grants.revoked = 1"
+        }
+        How::ByLabel => "NOTHING",
+    };
+    let sql = format!(
+        "INSERT INTO secret_grants (secret, script, created_at, created_by) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (secret, script) DO {known}"
+    );
     tx.run(sql, args![secret, script, stamp(now), by]).await.map(|_| ())
 }
 
@@ -41,7 +66,7 @@ pub(super) async fn release(tx: &mut Tx<'_>, script: &str) -> Result<(), StoreEr
 
 /// Grants of secrets as they are told beside those of limits and hosts.
 pub(super) async fn grants(tx: &mut Tx<'_>) -> Result<Vec<Grant>, StoreError> {
-    let sql = "SELECT script, secret, created_at FROM secret_grants ORDER BY script, secret";
+    let sql = "SELECT script, secret, created_at FROM secret_grants WHERE revoked = 0 ORDER BY script, secret";
     let grant = |row: &Row| {
         Ok(Grant {
             script: row.text("script")?,
@@ -56,7 +81,7 @@ pub(super) async fn grants(tx: &mut Tx<'_>) -> Result<Vec<Grant>, StoreError> {
 
 /// Takes a grant back. Whether there was one.
 pub(super) async fn revoke(tx: &mut Tx<'_>, script: &str, secret: &str) -> Result<bool, StoreError> {
-    let sql = "DELETE FROM secret_grants WHERE script = $1 AND secret = $2";
+    let sql = "UPDATE secret_grants SET revoked = 1 WHERE script = $1 AND secret = $2 AND revoked = 0";
     Ok(tx.run(sql, args![script, secret]).await? > 0)
 }
 
@@ -91,20 +116,22 @@ impl Known {
 }
 
 impl Store {
-    /// Sets a secret, in place of one of that name, and grants it to these scripts and no others. Whether it is new.
+    /// Sets a secret, in place of one of that name, and grants it. Of the grants of that one, those stay whose scripts
+    /// are `covered` still. Whether it is new.
     pub async fn set_secret(
         &self,
         secret: Secret,
-        granted: Vec<String>,
+        covered: Vec<String>,
+        granted: Vec<(String, How)>,
         by: Option<String>,
         now: Time,
     ) -> Result<bool, StoreError> {
-        let all = Arc::new((secret, granted, by));
+        let all = Arc::new((secret, covered, granted, by));
         let is_new = self
             .write(move |tx| {
                 let all = all.clone();
                 Box::pin(async move {
-                    let (secret, granted, by) = &*all;
+                    let (secret, covered, granted, by) = &*all;
                     let name = &*secret.name;
                     let known = tx.first("SELECT 1 AS one FROM secrets WHERE name = $1", args![name]).await?.is_some();
                     let sql = "INSERT INTO secrets (name, terms, key, sealed, created_at, updated_at, created_by)
@@ -114,9 +141,16 @@ impl Store {
                     let values =
                         args![name, &*secret.sealed_terms, &*secret.key, &*secret.sealed, stamp(now), by.as_deref()];
                     tx.run(sql, values).await?;
-                    tx.run("DELETE FROM secret_grants WHERE secret = $1", args![name]).await?;
-                    for script in granted {
-                        grant(tx, name, script, by.as_deref(), now).await?;
+                    let sql = "SELECT script FROM secret_grants WHERE secret = $1";
+                    for row in tx.all(sql, args![name]).await? {
+                        let script = row.text("script")?;
+                        if !covered.contains(&script) {
+                            let sql = "DELETE FROM secret_grants WHERE secret = $1 AND script = $2";
+                            tx.run(sql, args![name, script]).await?;
+                        }
+                    }
+                    for (script, how) in granted {
+                        grant(tx, name, script, *how, by.as_deref(), now).await?;
                     }
                     Ok(!known)
                 })
@@ -166,7 +200,8 @@ impl Store {
                 let script = script.clone();
                 Box::pin(async move {
                     let sql = format!(
-                        "{SECRET} WHERE name IN (SELECT secret FROM secret_grants WHERE script = $1) ORDER BY name"
+                        "{SECRET} WHERE name IN (SELECT secret FROM secret_grants WHERE script = $1 AND revoked = 0)
+                        ORDER BY name"
                     );
                     let found: Vec<Secret> =
                         tx.all(sql, args![script]).await?.iter().map(secret_of).collect::<Result<_, _>>()?;
@@ -187,7 +222,7 @@ impl Store {
     pub async fn grant_secrets(
         &self,
         script: &str,
-        names: Vec<String>,
+        names: Vec<(String, How)>,
         by: Option<String>,
         now: Time,
     ) -> Result<(), StoreError> {
@@ -196,10 +231,10 @@ impl Store {
             let all = all.clone();
             Box::pin(async move {
                 let (script, names, by) = &*all;
-                for name in names {
+                for (name, how) in names {
                     let sql = "SELECT 1 AS one FROM secrets WHERE name = $1";
                     if tx.first(sql, args![&**name]).await?.is_some() {
-                        grant(tx, name, script, by.as_deref(), now).await?;
+                        grant(tx, name, script, *how, by.as_deref(), now).await?;
                     }
                 }
                 Ok(())

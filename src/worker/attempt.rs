@@ -10,7 +10,7 @@ use crate::keyring::KeyError;
 use crate::live::Writing;
 use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written};
 use crate::script::Labels;
-use crate::secret::Given;
+use crate::secret::{Given, Secret};
 use crate::store::StoreError;
 use crate::store::access::GrantedHosts;
 use crate::store::output::Part;
@@ -173,7 +173,10 @@ impl Worker {
         let mut given = match self.secrets(run).await {
             Ok(given) => given,
             Err(Ungiven::Store(error)) => return End::Postponed(format!("its secrets cannot be read: {error}")),
-            Err(Ungiven::Key(error)) => return refused("SecretUnavailable", error.to_string()),
+            Err(Ungiven::Key(error @ (KeyError::Lost { .. } | KeyError::Tampered(_) | KeyError::None))) => {
+                return refused("SecretUnavailable", error.to_string());
+            }
+            Err(Ungiven::Key(error)) => return End::Postponed(error.to_string()),
         };
         let scrubber = match given.scrubber() {
             Ok(scrubber) => scrubber,
@@ -460,20 +463,36 @@ impl Worker {
             }
             _ => Vec::new(),
         };
-        for secret in granted.iter().filter(|secret| asked.is_none_or(|asked| asked.contains(&secret.name))) {
-            let value = self.tools.keyring.open(secret)?;
-            given.add(&secret.name, &secret.terms, value).map_err(|_| KeyError::NoRandomness)?;
-        }
-        for name in asked.unwrap_or_default() {
-            if !granted.iter().any(|secret| secret.name == *name) {
-                given.notes.push(match &run.script {
-                    Some(_) => format!(
-                        "the script asks for the secret {name}, which is not set for it: cronbox secret set {name} --host HOST --script {}",
-                        run.name
-                    ),
-                    None => format!("the secret {name} is not there: only scripts that are saved have secrets"),
-                });
+        let given_now: Vec<&Secret> =
+            granted.iter().filter(|secret| asked.is_none_or(|asked| asked.contains(&secret.name))).collect();
+        if !given_now.is_empty() {
+            let keyring = self.tools.keyring.clone();
+            let keys = tokio::task::spawn_blocking(move || keyring.keys()).await;
+            let keys = keys.unwrap_or_else(|error| Err(KeyError::File(error.to_string())))?;
+            for secret in given_now {
+                let value = match keys.open(secret) {
+                    // It may have been sealed anew, and its key forgotten, since it was read.
+                    Err(KeyError::Lost { .. }) => match self.tools.store.secret(&secret.name).await? {
+                        Some(now) if now.terms == secret.terms => self.tools.keyring.keys()?.open(&now)?,
+                        _ => continue,
+                    },
+                    opened => opened?,
+                };
+                given.add(&secret.name, &secret.terms, value).map_err(|_| KeyError::NoRandomness)?;
             }
+        }
+        for name in asked.unwrap_or_default().iter().filter(|name| granted.iter().all(|secret| secret.name != **name)) {
+            given.notes.push(match (&run.script, self.tools.store.secret(name).await?) {
+                (None, _) => format!("the secret {name} is not there: only scripts that are saved have secrets"),
+                (Some(_), None) => format!(
+                    "the script asks for the secret {name}, which is not there: cronbox secret set {name} --host HOST --script {}",
+                    run.name
+                ),
+                (Some(_), Some(_)) => format!(
+                    "the script asks for the secret {name}, which it was not granted: cronbox grant {} --secret {name}",
+                    run.name
+                ),
+            });
         }
         Ok(given)
     }

@@ -262,8 +262,9 @@ impl Carried<'_> {
     }
 
     fn exchange(&self, mode: Mode) -> Option<Exchange> {
-        let secrets = self.granted.secrets.clone();
-        secrets.map(|secrets| Exchange::new(secrets, self.destination.clone(), mode))
+        let secrets = self.granted.secrets.clone()?;
+        // Less of what was made ready with the grant cannot fail.
+        Exchange::new(secrets, self.destination.clone(), mode).ok()
     }
 
     async fn secured(&mut self, hub: &Hub, stream: TcpStream, wanted: StartTls) -> Result<(), Failed> {

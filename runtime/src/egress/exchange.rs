@@ -16,7 +16,9 @@
 //!
 //! **To the script**: values become placeholders again in the heads of responses. In bodies, and in what cannot be
 //! read as responses, they become as many `*`, which leaves every length as it is. Values are looked for in the forms
-//! of [`Scrubber`], all secrets of the run on all of its connections.
+//! of [`Scrubber`], those of secrets that are granted for the connected host, over verified TLS. Elsewhere nothing is
+//! looked for: what is replaced, or held back for a moment because it may be the beginning of a value, tells whoever
+//! sent it that a guess was right.
 //!
 //! **Memory** is bounded: a head (64 KiB, twice that with values), a body that is collected (1 MiB, 2 MiB with values),
 //! and the beginning of a value or a placeholder that a piece ends with.
@@ -41,8 +43,9 @@ use needles::Needles;
 use place::Place;
 use restore::Restore;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -196,6 +199,12 @@ pub struct Secrets {
     secrets: Vec<Secret>,
     /// By the number of the secret.
     placeholders: Needles,
+    /// By the numbers of the secrets that are looked for.
+    sought: Mutex<BTreeMap<Vec<usize>, Arc<Sought>>>,
+}
+
+/// Values that may come back.
+struct Sought {
     values: Needles,
     /// What the patterns of `values` are.
     forms: Vec<(usize, Form)>,
@@ -223,14 +232,36 @@ impl Secrets {
         }
         let placeholders =
             secrets.iter().map(|secret| Zeroizing::new(secret.placeholder.as_bytes().to_vec())).collect();
+        let secrets = Secrets { placeholders: Needles::new(placeholders)?, secrets, sought: Mutex::default() };
+        // Whatever is looked for later is less than this.
+        secrets.sought((0..secrets.secrets.len()).collect())?;
+        Ok(secrets)
+    }
+
+    fn sought(&self, numbers: Vec<usize>) -> Result<Arc<Sought>, SecretError> {
+        // No code panics while it holds this lock.
+        let mut sought = self.sought.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = sought.get(&numbers) {
+            return Ok(Arc::clone(known));
+        }
         let (mut patterns, mut forms) = (Vec::new(), Vec::new());
-        for (number, secret) in secrets.iter().enumerate() {
-            for (form, pattern) in forms::forms(&secret.value) {
+        for number in &numbers {
+            for (form, pattern) in forms::forms(&self.secrets[*number].value) {
                 patterns.push(pattern);
-                forms.push((number, form));
+                forms.push((*number, form));
             }
         }
-        Ok(Secrets { placeholders: Needles::new(placeholders)?, values: Needles::new(patterns)?, secrets, forms })
+        let made = Arc::new(Sought { values: Needles::new(patterns)?, forms });
+        sought.insert(numbers, Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// What is looked for in what comes over a connection: the values that its other end may know, if it has proven to
+    /// be who it is. Another one would learn from what is replaced, or waits to be, which of its guesses are right.
+    fn sought_from(&self, destination: &Destination, mode: Mode) -> Result<Arc<Sought>, SecretError> {
+        let known = |secret: &Secret| secret.hosts.iter().any(|host| host.matches(destination));
+        let numbers = self.secrets.iter().enumerate().filter(|(_, secret)| mode == Mode::Http && known(secret));
+        self.sought(numbers.map(|(number, _)| number).collect())
     }
 }
 
@@ -403,8 +434,10 @@ impl fmt::Debug for Exchange {
 impl Exchange {
     /// `mode` is [`Mode::Http`] over TLS whose certificate was verified for the destination, and [`Mode::Opaque`] over
     /// anything else.
-    pub fn new(secrets: Arc<Secrets>, destination: Destination, mode: Mode) -> Self {
-        Exchange { restore: Restore::new(Arc::clone(&secrets), mode), place: Place::new(secrets, destination, mode) }
+    pub fn new(secrets: Arc<Secrets>, destination: Destination, mode: Mode) -> Result<Self, SecretError> {
+        let sought = secrets.sought_from(&destination, mode)?;
+        let restore = Restore::new(Arc::clone(&secrets), sought, mode);
+        Ok(Exchange { restore, place: Place::new(secrets, destination, mode) })
     }
 
     /// What the connection is by now.

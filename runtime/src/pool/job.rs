@@ -5,6 +5,7 @@ use crate::egress::{NetworkGrant, Scrubber};
 use crate::limits::{LimitError, Limits, MAX_ARGS, MAX_JSON_DEPTH};
 use crate::outcome::ResultKind;
 use serde_json::value::RawValue;
+use std::fmt;
 use std::sync::Arc;
 
 /// What to do with a run whose process died through no fault of its own.
@@ -18,7 +19,7 @@ pub enum OnLost {
 }
 
 /// One run to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Job {
     /// The script's files.
     pub bundle: Arc<Bundle>,
@@ -53,6 +54,13 @@ pub struct Job {
     pub scrubber: Option<Scrubber>,
     /// What happens when its process dies.
     pub on_lost: OnLost,
+}
+
+// Its environment may hold a secret.
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("name", &self.name).field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Job {

@@ -22,8 +22,8 @@ impl Scrubbed {
         Scrubbed { scrubber, stdout, stderr, paths: BTreeSet::new() }
     }
 
-    /// What the caller sees of an event: nothing while all of it may be the beginning of a value, and at the end what
-    /// was kept before it.
+    /// What the caller sees of an event: nothing of output that is kept until more is known, and at the end what was
+    /// kept before it.
     pub(super) fn take(&mut self, event: Event) -> Vec<Event> {
         match event {
             Event::Output { stream, bytes } => {
@@ -47,8 +47,10 @@ impl Scrubbed {
             Event::Done(report) => {
                 let rest = Scrubbed::new(self.scrubber.clone());
                 let Scrubbed { stdout, stderr, .. } = std::mem::replace(self, rest);
-                let streams = [(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
-                let kept = streams.into_iter().filter_map(|(stream, kept)| output(stream, kept.finish()));
+                let streams = [(Stream::Stdout, stdout, report.stdout), (Stream::Stderr, stderr, report.stderr)];
+                let kept = streams
+                    .into_iter()
+                    .filter_map(|(stream, kept, usage)| output(stream, kept.finish(usage.dropped > 0)));
                 kept.chain([Event::Done(Box::new(self.report(*report)))]).collect()
             }
         }
@@ -72,12 +74,15 @@ impl Scrubbed {
             report.result = RawValue::from_string(self.scrubber.scrub_json(result.get())).ok();
         }
         if let Some(error) = &mut report.error {
-            [&mut error.type_name, &mut error.message, &mut error.traceback].into_iter().for_each(scrub);
+            for text in [&mut error.type_name, &mut error.message, &mut error.traceback] {
+                *text = self.scrubber.scrub_cut(text);
+            }
         }
         if let Some(place) = &mut report.stopped_at {
             [&mut place.file, &mut place.function].into_iter().for_each(scrub);
         }
         report.notes.iter_mut().for_each(scrub);
+        report.network.iter_mut().for_each(|used| scrub(&mut used.host));
         report
     }
 }

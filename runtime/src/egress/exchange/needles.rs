@@ -8,6 +8,10 @@ use zeroize::Zeroizing;
 pub(super) struct Needles {
     search: AhoCorasick,
     patterns: Vec<Zeroizing<Vec<u8>>>,
+    /// Of the longest of them.
+    longest: usize,
+    /// Whether none of them goes over a line's end.
+    in_lines: bool,
     /// For each pattern and each of its beginnings, the longest shorter beginning that it ends with (Knuth, Morris,
     /// Pratt).
     borders: Vec<Zeroizing<Vec<u16>>>,
@@ -31,7 +35,9 @@ impl Needles {
             .build(patterns.iter().map(|pattern| pattern.as_slice()))
             .map_err(|_| SecretError::TooMuch)?;
         let borders = patterns.iter().map(|pattern| Zeroizing::new(borders(pattern))).collect();
-        Ok(Needles { search, patterns, borders })
+        let longest = patterns.iter().map(|pattern| pattern.len()).max().unwrap_or(0);
+        let in_lines = !patterns.iter().any(|pattern| pattern.contains(&b'\n'));
+        Ok(Needles { search, patterns, longest, in_lines, borders })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,10 +69,34 @@ impl Needles {
         text.len() - longest.max().unwrap_or(0)
     }
 
+    /// Where the end begins that is held whatever stands in it, so that nothing is told by what is held: all that can
+    /// be part of a match that is not complete, or the last line where no match goes on after it.
+    fn last_part(&self, text: &[u8]) -> usize {
+        let part = text.len().saturating_sub(self.longest.saturating_sub(1));
+        let line = text.iter().rposition(|byte| *byte == b'\n').filter(|_| self.in_lines).map_or(0, |at| at + 1);
+        part.max(line)
+    }
+
+    /// Where the longest end of a text begins that is the beginning of a match.
+    pub(super) fn beginning_at_end(&self, text: &[u8]) -> usize {
+        self.open_end(text, 0)
+    }
+
     /// A text that is there as a whole: each match goes to `replace`, all else to the output.
     pub(super) fn replace(&self, text: &[u8], out: &mut Vec<u8>, replace: impl FnMut(Found<'_>, &mut Vec<u8>)) {
         Stream::default().push(self, text, true, out, replace);
     }
+}
+
+/// What a stream holds back of what it was given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// Nothing: it is the end.
+    Nothing,
+    /// What may be the beginning of a match.
+    Beginnings,
+    /// As much as may ever be, whatever it is.
+    Always,
 }
 
 fn borders(pattern: &[u8]) -> Vec<u16> {
@@ -98,6 +128,28 @@ impl Stream {
         bytes: &[u8],
         last: bool,
         out: &mut Vec<u8>,
+        replace: impl FnMut(Found<'_>, &mut Vec<u8>),
+    ) {
+        self.take(needles, bytes, if last { Hold::Nothing } else { Hold::Beginnings }, out, replace);
+    }
+
+    /// The same for a stream whose reader must not learn what is looked for from what is held back.
+    pub(super) fn push_blindly(
+        &mut self,
+        needles: &Needles,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+        replace: impl FnMut(Found<'_>, &mut Vec<u8>),
+    ) {
+        self.take(needles, bytes, Hold::Always, out, replace);
+    }
+
+    fn take(
+        &mut self,
+        needles: &Needles,
+        bytes: &[u8],
+        what: Hold,
+        out: &mut Vec<u8>,
         mut replace: impl FnMut(Found<'_>, &mut Vec<u8>),
     ) {
         let joined;
@@ -108,7 +160,11 @@ impl Stream {
             joined = std::mem::take(&mut self.held);
             &joined
         };
-        let open_end = |from| if last { text.len() } else { needles.open_end(text, from) };
+        let open_end = |from| match what {
+            Hold::Nothing => text.len(),
+            Hold::Beginnings => needles.open_end(text, from),
+            Hold::Always => needles.last_part(text).max(from),
+        };
         let mut at = 0;
         let mut hold = open_end(0);
         // A match that begins before `hold` is certain: no longer one can begin at its place.

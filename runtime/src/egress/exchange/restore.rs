@@ -4,7 +4,7 @@ use super::forms::{Form, basic, encode_basic};
 use super::http::{Chunked, Field, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
 use super::needles::{Found, Stream};
 use super::place::Place;
-use super::{Malformed, Mode, PATIENCE, RAW_PATIENCE, Secrets};
+use super::{Malformed, Mode, PATIENCE, RAW_PATIENCE, Secrets, Sought};
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -23,6 +23,7 @@ enum State {
 
 pub(super) struct Restore {
     secrets: Arc<Secrets>,
+    sought: Arc<Sought>,
     state: State,
     /// The body at hand, or the stream.
     mask: Stream,
@@ -34,9 +35,9 @@ fn stars(found: Found<'_>, out: &mut Vec<u8>) {
 }
 
 impl Restore {
-    pub(super) fn new(secrets: Arc<Secrets>, mode: Mode) -> Self {
+    pub(super) fn new(secrets: Arc<Secrets>, sought: Arc<Sought>, mode: Mode) -> Self {
         let state = if mode == Mode::Http { State::Head(HeadBuffer::default()) } else { State::Raw };
-        Restore { secrets, state, mask: Stream::default() }
+        Restore { secrets, sought, state, mask: Stream::default() }
     }
 
     pub(super) fn push(&mut self, mut input: &[u8], place: &mut Place, out: &mut Vec<u8>) {
@@ -63,7 +64,7 @@ impl Restore {
                     *left -= now as u64;
                     let ends = *left == 0;
                     let data = input.split_off(..now).unwrap_or_default();
-                    self.mask.push(&self.secrets.values, data, false, out, stars);
+                    self.mask.push(&self.sought.values, data, false, out, stars);
                     if ends {
                         // Released, not forgotten: what follows may turn out to be no response.
                         self.mask.release(out);
@@ -87,7 +88,7 @@ impl Restore {
                     }
                 },
                 State::UntilClose | State::Raw => {
-                    self.mask.push(&self.secrets.values, std::mem::take(&mut input), false, out, stars);
+                    self.mask.push(&self.sought.values, std::mem::take(&mut input), false, out, stars);
                 }
             }
         }
@@ -112,7 +113,7 @@ impl Restore {
             }
             _ => {}
         }
-        self.mask.push(&self.secrets.values, b"", true, out, stars);
+        self.mask.push(&self.sought.values, b"", true, out, stars);
     }
 
     pub(super) fn patience(&self) -> Option<Duration> {
@@ -123,13 +124,13 @@ impl Restore {
 
     fn raw(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         self.state = State::Raw;
-        self.mask.push(&self.secrets.values, bytes, false, out, stars);
+        self.mask.push(&self.sought.values, bytes, false, out, stars);
     }
 
     /// Data of a chunked body. It is put into chunks of its own: what is held back belongs to a later one.
     fn chunk(&mut self, data: &[u8], last: bool, out: &mut Vec<u8>) {
         let mut bytes = Vec::with_capacity(data.len());
-        self.mask.push(&self.secrets.values, data, false, &mut bytes, stars);
+        self.mask.push(&self.sought.values, data, false, &mut bytes, stars);
         if last {
             self.mask.release(&mut bytes);
         }
@@ -190,7 +191,7 @@ impl Restore {
             if kept {
                 out.extend_from_slice(&bytes[field.name.start..field.value.end]);
             } else {
-                self.secrets.values.replace(name, out, stars);
+                self.sought.values.replace(name, out, stars);
                 out.extend_from_slice(&bytes[field.name.end..field.value.start]);
                 self.value(value, out);
             }
@@ -200,7 +201,8 @@ impl Restore {
     }
 
     fn value(&self, value: &[u8], out: &mut Vec<u8>) {
-        let Secrets { secrets, values, forms, .. } = &*self.secrets;
+        let secrets = &self.secrets.secrets;
+        let Sought { values, forms } = &*self.sought;
         let placeholder = |found: Found<'_>, out: &mut Vec<u8>| match forms[found.pattern] {
             (number, Form::Text) => out.extend_from_slice(secrets[number].placeholder.as_bytes()),
             (_, Form::Piece) => stars(found, out),

@@ -43,16 +43,21 @@ impl fmt::Debug for Scrubbing {
 }
 
 impl Scrubber {
-    /// From values and what is written in their place.
+    /// From values and what is written in their place; where that would be longer, it is as many `*`, so that nothing
+    /// grows.
     pub fn new<'a>(values: impl IntoIterator<Item = (&'a [u8], String)>) -> Result<Self, SecretError> {
-        let (mut patterns, mut replacements) = (Vec::new(), Vec::new());
+        let (mut patterns, mut replacements, mut bytes) = (Vec::new(), Vec::new(), 0);
         for (value, replacement) in values {
             super::check_length(value)?;
+            bytes += value.len();
             let replacement: Arc<str> = replacement.into();
             for (_, form) in forms(value) {
                 patterns.push(form);
                 replacements.push(Arc::clone(&replacement));
             }
+        }
+        if bytes > super::MAX_VALUES {
+            return Err(SecretError::TooMuch);
         }
         Ok(Scrubber { shared: Arc::new(Shared { needles: Needles::new(patterns)?, replacements }) })
     }
@@ -64,13 +69,35 @@ impl Scrubber {
 
     /// For a text that is there as a whole.
     pub fn scrub(&self, text: &str) -> String {
+        let mut out = Vec::with_capacity(text.len());
+        self.shared.needles.replace(text.as_bytes(), &mut out, |found, out| self.shared.replace(&found, out));
         // What is cut out of UTF-8 and put into it is UTF-8: bytes that are none come in nowhere.
-        String::from_utf8_lossy(&self.stream().next(text.as_bytes(), true)).into_owned()
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// The same for a text that may have been cut, and says so in parentheses: the beginning of a value before that is
+    /// taken out too.
+    pub fn scrub_cut(&self, text: &str) -> String {
+        let mut out = self.scrub(text);
+        let cuts: Vec<usize> = out.match_indices(CUT).map(|(at, _)| at).collect();
+        for at in cuts {
+            let kept = out[..at].trim_end().len();
+            let begins = self.shared.beginning_at_end(&out.as_bytes()[..kept]);
+            // Values begin where characters do, and so do their other forms.
+            if out.is_char_boundary(begins) {
+                out.replace_range(begins..kept, &"*".repeat(kept - begins));
+            }
+        }
+        out
     }
 
     /// The same for JSON: what is in its strings is looked at without escapes too, and a number that holds a value
     /// becomes a string. All else stays as it is written.
     pub fn scrub_json(&self, json: &str) -> String {
+        let plain = !self.shared.needles.is_in(json.as_bytes());
+        if plain && !json.contains('\\') && !json.contains(CUT) {
+            return json.to_owned();
+        }
         let mut out = String::with_capacity(json.len());
         let mut rest = json;
         while let Some(first) = rest.chars().next() {
@@ -82,14 +109,16 @@ impl Scrubber {
             let (token, after) = rest.split_at(length);
             rest = after;
             let read = match first {
-                '"' => serde_json::from_str(token).unwrap_or_else(|_| token.to_owned()),
-                '-' | '0'..='9' => token.to_owned(),
+                '"' if !plain || token.contains('\\') || token.contains(CUT) => {
+                    serde_json::from_str(token).unwrap_or_else(|_| token.to_owned())
+                }
+                '-' | '0'..='9' if !plain => token.to_owned(),
                 _ => {
-                    out.push(first);
+                    out.push_str(token);
                     continue;
                 }
             };
-            let scrubbed = self.scrub(&read);
+            let scrubbed = self.scrub_cut(&read);
             if scrubbed == read {
                 out.push_str(token);
             } else {
@@ -107,6 +136,9 @@ impl Scrubber {
     }
 }
 
+/// How the sentences begin that say that a text was cut.
+const CUT: &str = "… (";
+
 /// The length of the JSON string that a text begins with.
 fn string_length(text: &str) -> usize {
     let mut escaped = false;
@@ -118,24 +150,45 @@ fn string_length(text: &str) -> usize {
     end.map_or(text.len(), |end| end + 2)
 }
 
+impl Shared {
+    fn replace(&self, found: &Found<'_>, out: &mut Vec<u8>) {
+        let replacement = self.replacements[found.pattern].as_bytes();
+        match found.rest.len() {
+            length if length < replacement.len() => out.resize(out.len() + length, b'*'),
+            _ => out.extend_from_slice(replacement),
+        }
+    }
+
+    /// Where the beginning of a value begins that a text ends with; a few bytes are what every text ends with.
+    fn beginning_at_end(&self, text: &[u8]) -> usize {
+        let at = self.needles.beginning_at_end(text);
+        if text.len() - at < MIN_BEGINNING { text.len() } else { at }
+    }
+}
+
+/// Shorter beginnings of a value tell nothing of it.
+const MIN_BEGINNING: usize = 4;
+
 impl Scrubbing {
-    fn next(&mut self, bytes: &[u8], last: bool) -> Vec<u8> {
+    /// The next bytes. What may be part of a value is kept until the rest is known, and so is everything else in that
+    /// place: by what comes and what waits, nobody who writes guesses and watches learns which of them are right.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
-        let Shared { needles, replacements } = &*self.shared;
-        self.stream.push(needles, bytes, last, &mut out, |found: Found<'_>, out| {
-            out.extend_from_slice(replacements[found.pattern].as_bytes());
-        });
+        let shared = &self.shared;
+        self.stream.push_blindly(&shared.needles, bytes, &mut out, |found, out| shared.replace(&found, out));
         out
     }
 
-    /// The next bytes; what may be the beginning of a value is kept until the rest is known.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.next(bytes, false)
-    }
-
-    /// The end of the stream: what was kept.
-    pub fn finish(mut self) -> Vec<u8> {
-        self.next(b"", true)
+    /// The end of the stream: what was kept. Of one that was `cut` there, no beginning of a value is left.
+    pub fn finish(mut self, cut: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        let shared = &self.shared;
+        self.stream.push(&shared.needles, b"", true, &mut out, |found, out| shared.replace(&found, out));
+        if cut {
+            let end = shared.beginning_at_end(&out);
+            out[end..].fill(b'*');
+        }
+        out
     }
 }
 
@@ -166,12 +219,12 @@ mod tests {
                 let mut stream = scrubber.stream();
                 let mut out = stream.push(&text.as_bytes()[..cut]);
                 out.extend(stream.push(&text.as_bytes()[cut..]));
-                out.extend(stream.finish());
+                out.extend(stream.finish(false));
                 assert_eq!(String::from_utf8_lossy(&out), expected, "{text} at {cut}");
             }
             let mut stream = scrubber.stream();
             let mut out: Vec<u8> = text.bytes().flat_map(|byte| stream.push(&[byte])).collect();
-            out.extend(stream.finish());
+            out.extend(stream.finish(false));
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }
         for shift in 0..3 {
@@ -188,16 +241,51 @@ mod tests {
         let scrubber = Scrubber::new(values).unwrap();
         for (json, expected) in [
             (r#"{"a": 1.50, "b": [1e400, true, null, "x"]}"#, r#"{"a": 1.50, "b": [1e400, true, null, "x"]}"#),
-            (r#"[12345678,-0.12345678 , 1]"#, r#"["[secret PIN]","-0.[secret PIN]" , 1]"#),
-            (r#"{"12345678":"a\"12345678\\"}"#, r#"{"[secret PIN]":"a\"[secret PIN]\\"}"#),
-            (r#"["1234567\u0038", "k\u00e4se\nbrot"]"#, r#"["[secret PIN]", "[secret K]"]"#),
-            ("12345678", r#""[secret PIN]""#),
+            (r#"[12345678,-0.12345678 , 1]"#, r#"["********","-0.********" , 1]"#),
+            (r#"{"12345678":"a\"12345678\\"}"#, r#"{"********":"a\"********\\"}"#),
+            (r#"["1234567\u0038", "k\u00e4se\nbrot"]"#, r#"["********", "[secret K]"]"#),
+            ("12345678", r#""********""#),
             (r#""""#, r#""""#),
         ] {
             let scrubbed = scrubber.scrub_json(json);
             assert_eq!(scrubbed, expected);
             assert!(serde_json::from_str::<Box<serde_json::value::RawValue>>(&scrubbed).is_ok());
         }
+    }
+
+    #[test]
+    fn what_waits_tells_nothing() {
+        let scrubber = Scrubber::new([(b"a-long-token-in-one-line".as_slice(), "[secret KEY]".to_owned())]).unwrap();
+        for (guess, sent) in
+            [("is it a-long-t", ""), ("is it a-wrong-t", ""), ("a-long\nis it a-", "a-long\n"), ("b\n", "b\n")]
+        {
+            let mut stream = scrubber.stream();
+            assert_eq!(String::from_utf8_lossy(&stream.push(guess.as_bytes())), sent, "{guess}");
+            assert_eq!(String::from_utf8_lossy(&stream.finish(false)), guess[sent.len()..]);
+        }
+        // Over several lines there is nothing that is certain, but what is far enough behind.
+        let lines = Scrubber::new([(b"first\nsecond".as_slice(), "[secret K]".to_owned())]).unwrap();
+        for guess in ["first\nsec", "first\nsed"] {
+            assert_eq!(
+                lines.stream().push(format!("{}{guess}", "x".repeat(200)).as_bytes()).len(),
+                200 + guess.len() - 23
+            );
+        }
+    }
+
+    #[test]
+    fn the_beginning_that_a_cut_leaves_is_taken_out() {
+        let scrubber = Scrubber::new([(b"a-long-token".as_slice(), "[secret KEY]".to_owned())]).unwrap();
+        let mut stream = scrubber.stream();
+        let mut out = stream.push(b"it is a-long-token, a-long-tok");
+        out.extend(stream.finish(true));
+        assert_eq!(String::from_utf8_lossy(&out), "it is [secret KEY], **********");
+        let cut = "bad: a-long-t… (300 more characters) and a-lo\n… (the traceback was cut here)\n";
+        let masked = "bad: ********… (300 more characters) and ****\n… (the traceback was cut here)\n";
+        assert_eq!(scrubber.scrub_cut(cut), masked);
+        assert_eq!(scrubber.scrub_cut("it ends a-long-t"), "it ends a-long-t");
+        let json = serde_json::json!(["x a-long-t… (3 more characters)"]).to_string();
+        assert_eq!(scrubber.scrub_json(&json), r#"["x ********… (3 more characters)"]"#);
     }
 
     #[test]

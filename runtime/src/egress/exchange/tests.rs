@@ -54,7 +54,7 @@ fn exchange_as(mode: Mode, change: impl FnOnce(&mut Secret)) -> Exchange {
     };
     let make = || Arc::new(Secrets::new(vec![first, second]).unwrap());
     let secrets = MADE.with_borrow_mut(|made| Arc::clone(made.entry(key).or_insert_with(make)));
-    Exchange::new(secrets, Destination::parse("api.example.com", 443).unwrap(), mode)
+    Exchange::new(secrets, Destination::parse("api.example.com", 443).unwrap(), mode).unwrap()
 }
 
 fn exchange(change: impl FnOnce(&mut Secret)) -> Exchange {
@@ -473,8 +473,25 @@ fn nothing_is_placed_on_a_connection_that_is_not_proven() {
         not_placed(why).to_string(),
         "the secret API_KEY was not placed: the connection is without TLS, or its server did not prove its name"
     );
-    let mut exchange = exchange_as(Mode::Opaque, |_| {});
-    assert_eq!(text(&exchange.incoming(format!("+{VALUE}\r\n").as_bytes()).bytes), "+*************\r\n");
+}
+
+#[test]
+fn who_is_not_to_know_a_value_learns_nothing_of_it() {
+    // Neither from what is replaced nor from what waits: without a proof of who it is, and of another host's secret.
+    for guess in [VALUE, &VALUE[..5], OTHER_VALUE, &OTHER_VALUE[..5]] {
+        let answer = format!("+{guess}");
+        let mut exchange = exchange_as(Mode::Opaque, |_| {});
+        assert_eq!(text(&exchange.incoming(answer.as_bytes()).bytes), answer);
+        assert_eq!(exchange.incoming_patience(), None);
+    }
+    let head = "HTTP/1.1 200 OK\r\n\r\n";
+    for guess in [&OTHER_VALUE[..12], &OTHER_VALUE[..5]] {
+        let answer = format!("{head}{guess}");
+        let mut exchange = exchange(|_| {});
+        exchange.outgoing(request("", "").as_bytes());
+        assert_eq!(text(&exchange.incoming(answer.as_bytes()).bytes), answer);
+        assert_eq!(exchange.incoming_patience(), None);
+    }
 }
 
 /// Answers a request of this method with `input` in all cuts.
@@ -609,10 +626,11 @@ fn a_quiet_server_is_not_kept_waiting() {
     assert_eq!(text(&exchange.incoming_quiet().bytes), "2\r\ns3\r\n");
     assert_eq!((exchange.incoming_patience(), exchange.incoming_quiet().bytes.len()), (None, 0));
     assert_eq!(text(&exchange.incoming(b"b\r\ncr&t/v+l\"ue\r\n0\r\n\r\n").bytes), "b\r\n***********\r\n0\r\n\r\n");
-    let mut exchange = exchange_as(Mode::Opaque, |_| {});
-    assert_eq!(text(&exchange.incoming(b"a s3").bytes), "a ");
+    // What cannot be read as a response.
+    let mut exchange = exchange_as(Mode::Http, |_| {});
+    assert_eq!(text(&exchange.incoming(b"a s3cr").bytes), "a ");
     assert_eq!(exchange.incoming_patience(), Some(RAW_PATIENCE));
-    assert_eq!(text(&exchange.incoming_quiet().bytes), "s3");
+    assert_eq!(text(&exchange.incoming_quiet().bytes), "s3cr");
 }
 
 #[test]
