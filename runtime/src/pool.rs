@@ -383,20 +383,40 @@ impl Pool {
             // It is told what it is refused; nobody has to connect for that.
             return nobody;
         }
-        let Some(link) = state.processes.get(&process).map(|process| process.link.clone()) else { return nobody };
-        let may_start = state.egress_not_before.is_none_or(|time| Instant::now() >= time);
-        if state.egress.is_none() && may_start {
-            state.last_egress += 1;
-            match self.start_egress(state.last_egress) {
-                Ok(egress) => state.egress = Some(egress),
-                Err(error) => tracing::warn!(%error, "the egress process cannot be started"),
+        self.ensure_egress(state);
+        let (Some(egress), Some(sandbox)) = (&mut state.egress, state.processes.get(&process)) else { return nobody };
+        let token = egress::new_token()
+            .and_then(|token| egress.grant(process, &sandbox.link, run, token, grant).map(|()| token));
+        match token {
+            Ok(token) => NetworkPass { token, ..nobody },
+            Err(error) => {
+                tracing::warn!(%error, "a run cannot be given a way to the egress process");
+                nobody
             }
         }
-        let Some(egress) = &mut state.egress else { return nobody };
-        egress.grant(process, &link, run, grant).unwrap_or_else(|error| {
-            tracing::warn!(%error, "a run cannot be given a way to the egress process");
-            nobody
-        })
+    }
+
+    /// Starts an egress process when there is none, and tells it of all runs that may use the network.
+    fn ensure_egress(&self, state: &mut State) {
+        let may_start = state.egress_not_before.is_none_or(|time| Instant::now() >= time);
+        if state.egress.is_some() || !may_start || state.closing {
+            return;
+        }
+        state.last_egress += 1;
+        let mut egress = match self.start_egress(state.last_egress) {
+            Ok(egress) => egress,
+            Err(error) => return tracing::warn!(%error, "the egress process cannot be started"),
+        };
+        for (number, process) in &state.processes {
+            for (run, aboard) in &process.aboard {
+                if let (Some(token), Some(grant)) = (aboard.token, &aboard.entry.job.network)
+                    && let Err(error) = egress.grant(*number, &process.link, *run, token, grant)
+                {
+                    tracing::warn!(%error, "a run cannot be given a way to the new egress process");
+                }
+            }
+        }
+        state.egress = Some(egress);
     }
 
     fn start_egress(&self, number: u64) -> io::Result<Egress> {
@@ -464,7 +484,8 @@ impl Pool {
         Ok(())
     }
 
-    /// The egress process has ended: what runs had open is broken, and the next run that needs one starts another.
+    /// The egress process has ended: what runs had open is broken. The next run that needs one starts another, or the
+    /// watchdog does for the runs aboard.
     fn egress_gone(&self, number: u64, death: &Death) {
         let mut state = self.lock();
         if state.egress.as_ref().is_some_and(|egress| egress.number == number) {

@@ -36,6 +36,7 @@ pub(super) struct SecretArgs {
 /// Where in a request a secret may stand beside the headers.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Part {
+    #[value(alias = "header")]
     Headers,
     Query,
     Body,
@@ -57,7 +58,7 @@ enum SecretVerb {
         #[arg(long)]
         label: Vec<String>,
         /// Where it may stand beside the headers of a request; repeatable
-        #[arg(long = "in", value_name = "PART")]
+        #[arg(long = "in", value_name = "PART", value_delimiter = ',')]
         parts: Vec<Part>,
         /// Only in requests with this method; repeatable
         #[arg(long)]

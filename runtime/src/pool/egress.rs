@@ -3,7 +3,7 @@
 use super::child::Children;
 use crate::egress::NetworkGrant;
 use crate::egress::messages::{Grant, MAX_HOSTS, MAX_NOTES, Revoke, Setup, Spent, Token};
-use crate::frame::{self, Kind, NetworkPass, RunNumber};
+use crate::frame::{self, Kind, RunNumber};
 use crate::harden::Hardening;
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -66,19 +66,18 @@ impl Egress {
         process: u64,
         sandbox: &frame::Sender,
         run: RunNumber,
+        token: Token,
         grant: &NetworkGrant,
-    ) -> io::Result<NetworkPass> {
+    ) -> io::Result<()> {
         if !self.attached.contains(&process) {
             let (ours, theirs) = frame::pair_for_locked()?;
             self.attached.insert(process);
             self.link.send_with(Kind::Attach, process, b"", Some(ours));
             sandbox.send_with(Kind::Network, 0, b"", Some(theirs));
         }
-        let mut token: Token = [0; 16];
-        rustix::rand::getrandom(&mut token, rustix::rand::GetRandomFlags::empty())?;
         let granted = Grant { link: process, token, grant: grant.clone() };
         self.link.send(Kind::Grant, run, &frame::to_json(&granted));
-        Ok(NetworkPass { token, policy: grant.policy.clone() })
+        Ok(())
     }
 
     /// A sandbox process is gone, or broke the rules of its link.
@@ -90,6 +89,13 @@ impl Egress {
     pub(super) fn revoke(&self, process: u64, run: RunNumber) {
         self.link.send(Kind::Revoke, run, &frame::to_json(&Revoke { link: process }));
     }
+}
+
+/// What a run shows when it asks for a connection.
+pub(super) fn new_token() -> io::Result<Token> {
+    let mut token: Token = [0; 16];
+    rustix::rand::getrandom(&mut token, rustix::rand::GetRandomFlags::empty())?;
+    Ok(token)
 }
 
 /// What a run used, within the bounds that a report has.

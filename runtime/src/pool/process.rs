@@ -3,6 +3,7 @@
 use super::job::{Job, check_result};
 use super::run::Event;
 use crate::bundle::{Bundle, BundleHash};
+use crate::egress::messages::Token;
 use crate::frame::{self, Credit, Done, FilePart, Kind, NetworkPass, Out, RunNumber, Start, Stream};
 use crate::limits::{MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
 use crate::outcome::{Outcome, Place, Report, ScriptError, Usage};
@@ -52,6 +53,8 @@ pub(super) struct Aboard {
     pub(super) cancelled: Option<Instant>,
     pub(super) streams: [StreamCount; 2],
     pub(super) files: FilesReceived,
+    /// What it shows when it asks for a connection, when it may.
+    pub(super) token: Option<Token>,
 }
 
 /// What a run has left so far.
@@ -136,6 +139,7 @@ impl Process {
     }
 
     pub(super) fn start(&mut self, entry: Entry, network: Option<NetworkPass>) {
+        let token = network.as_ref().map(|pass| pass.token).filter(|token| *token != [0; 16]);
         if let Some(packages) = &entry.job.packages {
             self.load(packages, None);
         }
@@ -161,7 +165,7 @@ impl Process {
         self.started += 1;
         let streams = std::array::from_fn(|_| StreamCount { credit: frame::OUT_CREDIT, ..Default::default() });
         let files = FilesReceived::default();
-        let aboard = Aboard { entry, busy: false, began: Instant::now(), cancelled: None, streams, files };
+        let aboard = Aboard { entry, busy: false, began: Instant::now(), cancelled: None, streams, files, token };
         self.aboard.insert(aboard.entry.number, aboard);
     }
 

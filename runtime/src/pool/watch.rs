@@ -47,6 +47,10 @@ impl Pool {
         if let Some(egress) = &mut state.egress {
             egress.watch(now);
         }
+        let needs_egress = |process: &Process| process.aboard.values().any(|aboard| aboard.token.is_some());
+        if state.egress.is_none() && state.processes.values().any(needs_egress) {
+            self.ensure_egress(&mut state);
+        }
         let late = |settling: &Settling| now.duration_since(settling.since) > SPENT_WITHIN;
         let late: Vec<RunNumber> =
             state.settling.iter().filter(|(_, settling)| late(settling)).map(|(run, _)| *run).collect();
