@@ -1,7 +1,7 @@
 //! Who may do what: scopes, tokens, and what somebody who calls is allowed.
 
 use crate::clock::Time;
-use crate::script::Labels;
+use crate::script::{Labels, has_label};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -101,10 +101,7 @@ impl Caller {
     pub fn reaches(&self, key: &str, labels: &Labels) -> bool {
         let Caller::Token(token) = self else { return true };
         let by_name = token.scripts.as_ref().is_some_and(|scripts| scripts.iter().any(|script| script == key));
-        let has = |label: &String| {
-            label.split_once('=').is_some_and(|(name, value)| labels.get(name).is_some_and(|v| v == value))
-        };
-        let by_label = token.labels.as_ref().is_some_and(|wanted| wanted.iter().any(has));
+        let by_label = token.labels.as_ref().is_some_and(|wanted| wanted.iter().any(|label| has_label(labels, label)));
         !self.is_limited() || by_name || by_label
     }
 

@@ -104,6 +104,7 @@ struct Key {
 }
 
 /// The keys that were there at one moment, the one that seals first.
+#[derive(Clone, Default)]
 pub struct Keys(Vec<Key>);
 
 impl fmt::Debug for Keys {
@@ -118,15 +119,20 @@ impl Keys {
         self.0.first().map(|key| key.id.as_str())
     }
 
-    /// Whether there is the key of a secret.
-    pub fn open_some(&self, secret: &Secret) -> bool {
-        self.0.iter().any(|key| key.id == secret.key)
+    /// The key that a secret is sealed with, if it is here.
+    fn of(&self, secret: &Secret) -> Option<&Key> {
+        self.0.iter().find(|key| key.id == secret.key)
+    }
+
+    /// Whether the key that a secret is sealed with is here.
+    pub fn has_key_of(&self, secret: &Secret) -> bool {
+        self.of(secret).is_some()
     }
 
     /// Opens a secret's value.
     pub fn open(&self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let lost = || KeyError::Lost { name: secret.name.clone(), key: secret.key.clone() };
-        let key = self.0.iter().find(|key| key.id == secret.key).ok_or_else(lost)?;
+        let key = self.of(secret).ok_or_else(lost)?;
         let tampered = || KeyError::Tampered(secret.name.clone());
         let bytes = BASE64_STANDARD.decode(&secret.sealed).map_err(|_| tampered())?;
         let (nonce, text) = bytes.split_first_chunk::<NONCE>().ok_or_else(tampered)?;
@@ -141,16 +147,7 @@ impl Keys {
 pub struct Keyring {
     place: Place,
     /// Held while the file is read and written, and the keys of [`Place::Memory`].
-    kept: Mutex<Kept>,
-}
-
-#[derive(Default)]
-struct Kept(Vec<Key>);
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|key| &key.id)).finish()
-    }
+    kept: Mutex<Keys>,
 }
 
 impl Key {
@@ -196,14 +193,14 @@ impl Keyring {
 
     /// The keys as they are now. Reads a file, which is a small one.
     pub fn keys(&self) -> Result<Keys, KeyError> {
-        self.read(&self.lock()).map(Keys)
+        self.read(&self.lock())
     }
 
     /// Seals a value into its secret. `others` are the ids of keys that other secrets are sealed with: where no key is
     /// there, one is made only when there are none. With a warning when one was made.
     pub fn seal(&self, secret: &mut Secret, value: &[u8], others: &[String]) -> Result<Option<String>, KeyError> {
         let mut kept = self.lock();
-        if let Some(first) = self.read(&kept)?.first() {
+        if let Some(first) = self.read(&kept)?.0.first() {
             first.seal(secret, value)?;
             return Ok(None);
         }
@@ -213,7 +210,7 @@ impl Keyring {
         let warning = self.warning().ok_or(KeyError::None)?;
         let key = Key::make()?;
         key.seal(secret, value)?;
-        self.keep(&mut kept, vec![key])?;
+        self.keep(&mut kept, Keys(vec![key]))?;
         Ok(Some(warning))
     }
 
@@ -223,11 +220,11 @@ impl Keyring {
     pub fn renew(&self, used: &[String]) -> Result<Option<String>, KeyError> {
         let mut kept = self.lock();
         let mut keys = self.read(&kept)?;
-        if let (true, Some(missing)) = (keys.is_empty(), used.first()) {
+        if let (true, Some(missing)) = (keys.0.is_empty(), used.first()) {
             return Err(KeyError::Missing(missing.clone()));
         }
         let Some(warning) = self.warning() else { return Ok(None) };
-        keys.insert(0, Key::make()?);
+        keys.0.insert(0, Key::make()?);
         self.keep(&mut kept, keys)?;
         Ok(Some(warning))
     }
@@ -251,35 +248,35 @@ impl Keyring {
         }
         let mut kept = self.lock();
         let mut keys = self.read(&kept)?;
-        let first = keys.first().map(|key| key.id.clone());
-        keys.retain(|key| Some(&key.id) == first.as_ref() || used.contains(&key.id));
+        let first = keys.first().map(str::to_owned);
+        keys.0.retain(|key| Some(&key.id) == first.as_ref() || used.contains(&key.id));
         self.keep(&mut kept, keys)
     }
 
-    fn read(&self, kept: &Kept) -> Result<Vec<Key>, KeyError> {
+    fn read(&self, kept: &Keys) -> Result<Keys, KeyError> {
         match &self.place {
             Place::File(path) => read(path)?.ok_or_else(|| unusable(path, "it is not there")),
             Place::Own(path) => Ok(read(path)?.unwrap_or_default()),
             Place::Variable(text) => match parse(text, "CRONBOX_SECRET_KEY")? {
-                keys if keys.is_empty() => Err(KeyError::File("there is none in CRONBOX_SECRET_KEY".into())),
+                keys if keys.0.is_empty() => Err(KeyError::File("there is none in CRONBOX_SECRET_KEY".into())),
                 keys => Ok(keys),
             },
-            Place::Memory => Ok(kept.0.clone()),
-            Place::Nowhere => Ok(Vec::new()),
+            Place::Memory => Ok(kept.clone()),
+            Place::Nowhere => Ok(Keys::default()),
         }
     }
 
-    fn keep(&self, kept: &mut Kept, keys: Vec<Key>) -> Result<(), KeyError> {
+    fn keep(&self, kept: &mut Keys, keys: Keys) -> Result<(), KeyError> {
         match &self.place {
             Place::Own(path) => write(path, &keys).map_err(|error| unusable(path, error)),
             _ => {
-                kept.0 = keys;
+                *kept = keys;
                 Ok(())
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, Keys> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -290,7 +287,7 @@ fn unusable(path: &Path, why: impl fmt::Display) -> KeyError {
 }
 
 /// The keys in a file; none when it is not there.
-fn read(path: &Path) -> Result<Option<Vec<Key>>, KeyError> {
+fn read(path: &Path) -> Result<Option<Keys>, KeyError> {
     let size = match std::fs::metadata(path) {
         Ok(metadata) => metadata.len(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -301,13 +298,13 @@ fn read(path: &Path) -> Result<Option<Vec<Key>>, KeyError> {
     }
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unusable(path, error))?);
     match parse(&text, "the file")? {
-        keys if keys.is_empty() => Err(unusable(path, "there is no key in it")),
+        keys if keys.0.is_empty() => Err(unusable(path, "there is no key in it")),
         keys => Ok(Some(keys)),
     }
 }
 
 /// One key a line; in a variable, blanks and commas do as well. Lines that begin with `#` say nothing.
-fn parse(text: &str, from: &str) -> Result<Vec<Key>, KeyError> {
+fn parse(text: &str, from: &str) -> Result<Keys, KeyError> {
     let mut keys = Vec::new();
     for (line, content) in (1..).zip(text.lines()) {
         if content.trim_start().starts_with('#') {
@@ -320,15 +317,15 @@ fn parse(text: &str, from: &str) -> Result<Vec<Key>, KeyError> {
             keys.push(Key::new(Zeroizing::new(bytes)));
         }
     }
-    Ok(keys)
+    Ok(Keys(keys))
 }
 
 /// Whole or not at all, and for this user alone.
-fn write(path: &Path, keys: &[Key]) -> std::io::Result<()> {
+fn write(path: &Path, keys: &Keys) -> std::io::Result<()> {
     let beside = path.with_extension("new");
     let mut text =
         Zeroizing::new(String::from("# Keys for the secrets of this server: the first one seals, all of them open.\n"));
-    for key in keys {
+    for key in &keys.0 {
         text.push_str(&Zeroizing::new(BASE64_STANDARD.encode(key.bytes.as_slice())));
         text.push('\n');
     }

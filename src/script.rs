@@ -100,6 +100,11 @@ impl fmt::Display for Name {
 /// Words to find scripts and runs by.
 pub type Labels = BTreeMap<String, String>;
 
+/// Whether a label that is written `key=value` is one of these.
+pub fn has_label(labels: &Labels, label: &str) -> bool {
+    label.split_once('=').is_some_and(|(key, value)| labels.get(key).is_some_and(|has| has == value))
+}
+
 /// What is wrong with labels, as a sentence; none when nothing is.
 pub fn bad_labels(labels: &Labels) -> Option<String> {
     if labels.len() > MAX_LABELS {
@@ -452,7 +457,8 @@ impl Settings {
     }
 }
 
-fn shortened(text: &str) -> String {
+/// The beginning of what somebody wrote, to be shown in a sentence.
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

@@ -2,13 +2,13 @@
 
 use crate::access::hex;
 use crate::clock::Time;
-use crate::script::{Labels, MAX_NAME, bad_labels, is_variable};
+use crate::script::{Labels, MAX_NAME, bad_labels, has_label, is_variable, shortened};
 use cronbox_runtime::{HostError, HostPattern, Places, Scrubber, SecretError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// Most bytes of a value.
-pub const MAX_VALUE: usize = 4096;
+pub const MAX_VALUE: usize = cronbox_runtime::MAX_SECRET;
 /// Fewest bytes of a value: a shorter one would be found by chance in everything that is searched for it.
 pub const MIN_VALUE: usize = 8;
 /// Most hosts, scripts, labels and methods of a secret, each.
@@ -181,9 +181,7 @@ impl Terms {
 
     /// Its labels among these.
     pub fn labels_of<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = &'a String> {
-        self.labels.iter().filter(|label| {
-            label.split_once('=').is_some_and(|(name, value)| labels.get(name).is_some_and(|has| has == value))
-        })
+        self.labels.iter().filter(|label| has_label(labels, label))
     }
 
     /// Whether it is set for a script of this key and these labels.
@@ -236,6 +234,12 @@ impl Given {
         Ok(())
     }
 
+    /// Puts them into an environment, in place of what it had under their names.
+    pub fn put_into(&self, env: &mut Vec<(String, String)>) {
+        env.retain(|(name, _)| self.env.iter().all(|(secret, _)| secret != name));
+        env.extend(self.env.iter().cloned());
+    }
+
     /// What takes the values out of everything the attempt leaves.
     pub fn scrubber(&self) -> Result<Option<Scrubber>, SecretError> {
         let values = self.values.iter().map(|(name, value)| (value.as_slice(), format!("[secret {name}]")));
@@ -248,10 +252,6 @@ fn placeholder() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;
     Ok(format!("cronbox-secret-{}", hex(&bytes)))
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 #[cfg(test)]

@@ -344,7 +344,7 @@ async fn unreadable_secrets(store: &Store, keyring: &Keyring, config: &Config) -
     })?;
     let secrets = store.secrets().await.map_err(failed)?;
     let lost: Vec<String> =
-        secrets.into_iter().filter(|secret| !keys.open_some(secret)).map(|secret| secret.name).collect();
+        secrets.into_iter().filter(|secret| !keys.has_key_of(secret)).map(|secret| secret.name).collect();
     if lost.is_empty() {
         return Ok(None);
     }

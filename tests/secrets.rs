@@ -15,16 +15,10 @@ const VALUE: &str = "tök\"en/with+odd&signs 42";
 
 /// The forms in which a value must be found nowhere.
 fn forms(value: &str) -> Vec<Vec<u8>> {
-    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let percent: String = value
-        .bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect();
-    let escaped = Value::from(value).to_string();
-    let ascii: String =
-        escaped.chars().map(|c| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", c as u32) }).collect();
-    let inner = |text: &str| text.trim_matches('"').to_owned();
-    [value.to_owned(), hex, percent, inner(&escaped), inner(&ascii)].into_iter().map(String::into_bytes).collect()
+    let inner = |text: String| text[1..text.len() - 1].to_owned();
+    let json = [inner(Value::from(value).to_string()), inner(ascii_json(value))];
+    let others = [value.to_owned(), cronbox::access::hex(value.as_bytes()), form_urlencoded(value)];
+    others.into_iter().chain(json).map(String::into_bytes).collect()
 }
 
 /// Fails when a value stands in what was left, in any form that is looked for.

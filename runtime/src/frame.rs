@@ -199,8 +199,8 @@ pub(crate) struct Start {
 /// With what a run goes to the egress process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct NetworkPass {
-    /// Known to the egress process, too.
-    pub(crate) token: [u8; 16],
+    /// Known to the egress process, too; none: nobody connects for it.
+    pub(crate) token: Option<[u8; 16]>,
     /// What the egress process will decide by; here for refusals that come at once.
     pub(crate) policy: Policy,
 }

@@ -126,10 +126,11 @@ impl RunNetwork {
             Host::Address(address) => address.to_string(),
         };
         let Some(pass) = &self.pass else { return Err(denied("the run has no access to the network".into())) };
-        let token: Token = pass.token;
+        let nobody = || Failed::new(Failure::Reset, "the process that makes connections is not there");
+        let token: Token = pass.token.ok_or_else(nobody)?;
         let mut inner = self.network.lock();
         let Some(link) = inner.link.clone() else {
-            return Err(Failed::new(Failure::Reset, "the process that makes connections is not there"));
+            return Err(nobody());
         };
         if link.queued() > MAX_QUEUED {
             return Err(Failed::new(Failure::Reset, "the process that makes connections does not keep up"));

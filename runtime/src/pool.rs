@@ -19,7 +19,7 @@ pub use job::{Job, JobError, OnLost};
 pub use run::{Event, Run};
 
 use crate::egress::NetworkGrant;
-use crate::egress::messages::{Offence, Spent};
+use crate::egress::messages::{Offence, Spent, Token};
 use crate::frame::{self, Call, Hello, Incoming, Kind, NetworkPass, Out, Reply, RunNumber, RunUsage, Stream};
 use crate::harden::{self, Hardening};
 use crate::interpreter::CompiledInterpreter;
@@ -377,23 +377,18 @@ impl Pool {
 
     /// Lets a run use the network: the egress process, which is started when there is none, is told what it may do there.
     fn grant(&self, state: &mut State, process: u64, run: RunNumber, grant: &NetworkGrant) -> NetworkPass {
-        // A run that cannot be told of keeps its policy, and finds that nobody connects for it.
-        let nobody = NetworkPass { token: [0; 16], policy: grant.policy.clone() };
-        if grant.policy.allow.is_empty() {
-            // It is told what it is refused; nobody has to connect for that.
-            return nobody;
-        }
+        // It is told what it is refused; nobody has to connect for that.
+        let token = if grant.policy.allow.is_empty() { None } else { self.token(state, process, run, grant) };
+        NetworkPass { token, policy: grant.policy.clone() }
+    }
+
+    /// What a run shows when it asks for a connection, known to the egress process; one that it cannot be told of has none.
+    fn token(&self, state: &mut State, process: u64, run: RunNumber, grant: &NetworkGrant) -> Option<Token> {
         self.ensure_egress(state);
-        let (Some(egress), Some(sandbox)) = (&mut state.egress, state.processes.get(&process)) else { return nobody };
+        let (egress, sandbox) = (state.egress.as_mut()?, state.processes.get(&process)?);
         let token = egress::new_token()
             .and_then(|token| egress.grant(process, &sandbox.link, run, token, grant).map(|()| token));
-        match token {
-            Ok(token) => NetworkPass { token, ..nobody },
-            Err(error) => {
-                tracing::warn!(%error, "a run cannot be given a way to the egress process");
-                nobody
-            }
-        }
+        token.inspect_err(|error| tracing::warn!(%error, "a run cannot be given a way to the egress process")).ok()
     }
 
     /// Starts an egress process when there is none, and tells it of all runs that may use the network.

@@ -1,7 +1,7 @@
 //! Talking to a server: one request at a time, and what its problems come to here.
 
 use super::{Exit, complain};
-use crate::api::{ProblemBody, WARNING};
+use crate::api::{Page, ProblemBody, WARNING};
 use crate::config;
 use clap::Args;
 use futures_util::StreamExt;
@@ -246,6 +246,29 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), Refusal> 
         say(&line(&mut row.iter().map(String::as_str)))?;
     }
     Ok(())
+}
+
+/// A whole list of the server's: its document as it is, or a table.
+pub(super) async fn list<T: DeserializeOwned>(
+    server: &ServerArgs,
+    path: &str,
+    json: bool,
+    head: &[&str],
+    row: impl Fn(&T) -> Vec<String>,
+) -> Result<Exit, Refusal> {
+    let server = Server::new(server)?;
+    let (text, page): (_, Page<T>) = server.ask(server.request(Method::GET, path)).await?;
+    if json {
+        say(&text)?;
+    } else {
+        table(head, &page.items.iter().map(row).collect::<Vec<_>>())?;
+    }
+    Ok(Exit::Succeeded)
+}
+
+/// A time of the API's for a table: to the second, without a zone, which is UTC.
+pub(super) fn moment(time: &str) -> String {
+    time[..19].replace('T', " ")
 }
 
 /// Text that a terminal shows as it is: control characters would do things to it.

@@ -1,7 +1,7 @@
 //! `cronbox events`: what happened on a server, and what happens.
 
 use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, plain, say, table, talk};
+use super::client::{Refusal, Server, ServerArgs, moment, plain, say, table, talk};
 use crate::api::{EventBody, FeedBody};
 use clap::Args;
 use reqwest::{Method, header};
@@ -46,7 +46,7 @@ fn row(event: &EventBody) -> Vec<String> {
     };
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
     vec![
-        event.at[..19].replace('T', " "),
+        moment(&event.at),
         event.type_name.clone(),
         or_dash(&event.script),
         or_dash(&event.schedule),

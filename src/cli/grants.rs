@@ -1,8 +1,8 @@
 //! `cronbox grants`, `grant`, `revoke`: what scripts may do beyond the default.
 
 use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, part, plain, say, table, talk};
-use crate::api::{GrantBody, Page};
+use super::client::{Refusal, Server, ServerArgs, list, moment, part, plain, say, talk};
+use crate::api::GrantBody;
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -58,20 +58,12 @@ pub(super) struct RevokeArgs {
 
 impl GrantsArgs {
     pub(super) fn execute(self) -> Exit {
-        talk(async || {
-            let server = Server::new(&self.server)?;
-            let (text, page): (_, Page<GrantBody>) = server.ask(server.request(Method::GET, "/v1/grants")).await?;
-            if self.json {
-                say(&text)?;
-                return Ok(Exit::Succeeded);
-            }
-            let row = |grant: &GrantBody| {
-                let when = grant.created_at[..19].replace('T', " ");
-                vec![grant.script.clone(), grant.kind.clone(), plain(&grant.name, 80), grant.value.clone(), when]
-            };
-            table(&["SCRIPT", "KIND", "NAME", "VALUE", "SINCE"], &page.items.iter().map(row).collect::<Vec<_>>())?;
-            Ok(Exit::Succeeded)
-        })
+        let row = |grant: &GrantBody| {
+            let (script, kind, value) = (grant.script.clone(), grant.kind.clone(), grant.value.clone());
+            vec![script, kind, plain(&grant.name, 80), value, moment(&grant.created_at)]
+        };
+        let head = ["SCRIPT", "KIND", "NAME", "VALUE", "SINCE"];
+        talk(async || list(&self.server, "/v1/grants", self.json, &head, row).await)
     }
 }
 

@@ -244,8 +244,7 @@ impl RunArgs {
             return Err(Refusal::usage(format!("the environment variable {name:?} has a character it cannot have")));
         }
         let given = self.secrets(table)?;
-        env.retain(|(name, _)| given.env.iter().all(|(secret, _)| secret != name));
-        env.extend(given.env.iter().cloned());
+        given.put_into(&mut env);
         let scrubber = given.scrubber().map_err(|error| Refusal::usage(format!("--secret: {error}")))?;
         let mut network = self.grant(table)?;
         if let Some(network) = &mut network {

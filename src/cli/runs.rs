@@ -1,7 +1,7 @@
 //! `cronbox runs`, `logs`, `run --remote`: runs on a server.
 
 use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, Told, part, plain, say, table, talk};
+use super::client::{Refusal, Server, ServerArgs, Told, moment, part, plain, say, table, talk};
 use super::terminal::Sink;
 use crate::api::{FileBody, Page, RunBody};
 use crate::quantity;
@@ -142,7 +142,7 @@ fn row(run: &RunBody) -> Vec<String> {
         run.script.clone(),
         run.version.map_or_else(|| "-".into(), |version| version.to_string()),
         run.status.clone(),
-        run.created_at[..19].replace('T', " "),
+        moment(&run.created_at),
         wall.unwrap_or_else(|| "-".into()),
         plain(&what, 60),
     ]

@@ -1,6 +1,6 @@
 //! `cronbox push`, `scripts`, `script`: scripts on a server.
 
-use super::client::{Refusal, Server, ServerArgs, part, plain, say, table, talk};
+use super::client::{Refusal, Server, ServerArgs, moment, part, plain, say, table, talk};
 use super::{Exit, complain};
 use crate::api::{Page, ScriptBody, StateBody, UploadedBody, VersionBody};
 use crate::script::Name;
@@ -212,7 +212,7 @@ impl ScriptsArgs {
                     script.name.clone(),
                     script.version.to_string(),
                     script.mode.clone().unwrap_or_else(|| "-".into()),
-                    script.updated_at[..19].replace('T', " "),
+                    moment(&script.updated_at),
                     plain(script.title.as_deref().unwrap_or_default(), 60),
                 ]
             };
@@ -265,7 +265,7 @@ impl ScriptArgs {
                         if version.in_force { "in force" } else { "" }.to_owned(),
                         version.sha256[..12].to_owned(),
                         version.size.to_string(),
-                        version.created_at[..19].replace('T', " "),
+                        moment(&version.created_at),
                     ]
                 };
                 table(

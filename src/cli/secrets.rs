@@ -1,8 +1,8 @@
 //! `cronbox secrets`, `secret`: what scripts may use without seeing it.
 
-use super::client::{Refusal, Server, ServerArgs, part, plain, say, table, talk};
+use super::client::{Refusal, Server, ServerArgs, list, moment, part, plain, say, talk};
 use super::{Exit, complain};
-use crate::api::{Page, ResealedBody, SecretBody};
+use crate::api::{ResealedBody, SecretBody};
 use crate::secret;
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
@@ -82,27 +82,18 @@ enum SecretVerb {
 
 impl SecretsArgs {
     pub(super) fn execute(self) -> Exit {
-        talk(async || {
-            let server = Server::new(&self.server)?;
-            let (text, page): (_, Page<SecretBody>) = server.ask(server.request(Method::GET, "/v1/secrets")).await?;
-            if self.json {
-                say(&text)?;
-                return Ok(Exit::Succeeded);
-            }
-            let row = |secret: &SecretBody| {
-                let mut scripts = secret.scripts.clone();
-                scripts.extend(secret.labels.iter().cloned());
-                vec![
-                    secret.name.clone(),
-                    plain(&secret.hosts.join(" "), 60),
-                    plain(&scripts.join(" "), 60),
-                    plain(&how(secret), 80),
-                    secret.updated_at[..19].replace('T', " "),
-                ]
-            };
-            table(&["NAME", "HOSTS", "FOR", "HOW", "SET"], &page.items.iter().map(row).collect::<Vec<_>>())?;
-            Ok(Exit::Succeeded)
-        })
+        let row = |secret: &SecretBody| {
+            let whom = [secret.scripts.as_slice(), &secret.labels].concat();
+            vec![
+                secret.name.clone(),
+                plain(&secret.hosts.join(" "), 60),
+                plain(&whom.join(" "), 60),
+                plain(&how(secret), 80),
+                moment(&secret.updated_at),
+            ]
+        };
+        let head = ["NAME", "HOSTS", "FOR", "HOW", "SET"];
+        talk(async || list(&self.server, "/v1/secrets", self.json, &head, row).await)
     }
 }
 

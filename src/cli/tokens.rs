@@ -1,9 +1,9 @@
 //! `cronbox tokens`, `token`: who may use a server.
 
 use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, part, plain, say, table, talk};
+use super::client::{Refusal, Server, ServerArgs, list, moment, part, plain, say, talk};
 use crate::access::{Scope, Token, hash, new_token};
-use crate::api::{Page, TokenBody};
+use crate::api::TokenBody;
 use crate::clock::Clock;
 use crate::run::new_id;
 use crate::script::Name;
@@ -65,29 +65,19 @@ enum TokenVerb {
 
 impl TokensArgs {
     pub(super) fn execute(self) -> Exit {
-        talk(async || {
-            let server = Server::new(&self.server)?;
-            let (text, page): (_, Page<TokenBody>) = server.ask(server.request(Method::GET, "/v1/tokens")).await?;
-            if self.json {
-                say(&text)?;
-                return Ok(Exit::Succeeded);
-            }
-            let row = |token: &TokenBody| {
-                let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
-                let when = |time: &Option<String>| {
-                    time.as_ref().map_or_else(|| "never".into(), |time| time[..19].replace('T', " "))
-                };
-                vec![
-                    token.id.clone(),
-                    plain(&token.name, 40),
-                    scopes.join(","),
-                    when(&token.expires_at),
-                    when(&token.last_used_at),
-                ]
-            };
-            table(&["ID", "NAME", "SCOPES", "ENDS", "LAST USED"], &page.items.iter().map(row).collect::<Vec<_>>())?;
-            Ok(Exit::Succeeded)
-        })
+        let row = |token: &TokenBody| {
+            let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+            let when = |time: &Option<String>| time.as_ref().map_or_else(|| "never".into(), |time| moment(time));
+            vec![
+                token.id.clone(),
+                plain(&token.name, 40),
+                scopes.join(","),
+                when(&token.expires_at),
+                when(&token.last_used_at),
+            ]
+        };
+        let head = ["ID", "NAME", "SCOPES", "ENDS", "LAST USED"];
+        talk(async || list(&self.server, "/v1/tokens", self.json, &head, row).await)
     }
 }
 

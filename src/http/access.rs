@@ -6,6 +6,7 @@ use crate::access::{Caller, Scope, TOKEN_PREFIX, hash};
 use crate::api::{ProblemBody, WARNING};
 use crate::script::Script;
 use crate::space::Space;
+use crate::store::scripts::ScriptFilter;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -199,7 +200,7 @@ impl App {
         if caller.reaches(key, &labels) {
             return Ok(());
         }
-        Err(Problem::forbidden("script_out_of_reach", "this token is limited to other scripts"))
+        Err(Problem::out_of_reach())
     }
 
     /// The scripts a caller may see, by key; none when they may see all.
@@ -207,8 +208,7 @@ impl App {
         if !caller.is_limited() {
             return Ok(None);
         }
-        let filter = crate::store::scripts::ScriptFilter { label: None, after: None, limit: usize::MAX >> 1 };
-        let scripts = self.store.scripts(filter).await?;
+        let scripts = self.store.scripts(ScriptFilter::all()).await?;
         let reached = scripts.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
         let mut keys: Vec<String> = reached.map(|script| script.key.clone()).collect();
         // Scripts that were deleted have runs too; only names reach those.
@@ -263,8 +263,7 @@ pub(super) async fn never_panic(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => {
             tracing::error!("a handler panicked");
-            let detail = "the server made a mistake";
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
+            Problem::mistake().into_response()
         }
     }
 }

@@ -4,7 +4,7 @@ use super::problem::Problem;
 use crate::clock::Time;
 use crate::nearest::nearest;
 use crate::quantity;
-use crate::script::Labels;
+use crate::script::{Labels, Name};
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::StatusCode;
 use futures_util::StreamExt;
@@ -97,6 +97,15 @@ impl Fields {
                 Err(error) => Err(Problem::invalid(name, format!("{name}: {error}"))),
             },
         }
+    }
+
+    /// The keys of the scripts that are named under `scripts`.
+    pub(crate) fn scripts(&mut self) -> Result<Option<Vec<String>>, Problem> {
+        let names: Option<Vec<String>> = self.take("scripts")?;
+        let keys = |names: Vec<String>| {
+            names.iter().map(|name| Name::parse(name).map(|name| name.key().to_owned())).collect::<Result<_, _>>()
+        };
+        names.map(keys).transpose().map_err(|error| Problem::invalid("scripts", error.to_string()))
     }
 
     /// A field as it is; none when it is not there. Null is there.

@@ -50,6 +50,16 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// A token that reaches other scripts only.
+    pub(crate) fn out_of_reach() -> Self {
+        Self::forbidden("script_out_of_reach", "this token is limited to other scripts")
+    }
+
+    /// A mistake of ours, of which nothing more is known here.
+    pub(crate) fn mistake() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server made a mistake")
+    }
+
     /// A script that somebody deleted between two looks at it.
     pub(crate) fn script_gone() -> Self {
         Self::not_found("no_such_script", "the script was deleted meanwhile")

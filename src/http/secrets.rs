@@ -8,7 +8,7 @@ use crate::api::{Page, ProblemBody, ResealedBody, SecretBody};
 use crate::clock::Time;
 use crate::keyring::KeyError;
 use crate::limits::NotGranted;
-use crate::script::{Labels, Name, Script, Settings};
+use crate::script::{Labels, Script, Settings};
 use crate::secret::{self, BadSecret, Secret, Terms};
 use crate::store::scripts::ScriptFilter;
 use crate::store::secrets::How;
@@ -78,8 +78,7 @@ pub(super) async fn get_secret(
     if !app.reaches_some(&caller, &secret.terms).await? {
         return Err(no_such_secret(&name));
     }
-    let body = app.secret_bodies(vec![secret]).await?.into_iter().next();
-    Ok(Json(body.ok_or_else(|| no_such_secret(&name))?))
+    app.secret_body(secret).await.map(Json)
 }
 
 /// Set a secret
@@ -111,21 +110,13 @@ pub(super) async fn put_secret(
     let value = Zeroizing::new(value.ok_or_else(|| Problem::invalid("value", "a secret has a value"))?);
     secret::check_value(&value)?;
     let terms = terms_of(&mut fields)?;
-    let patterns = terms.patterns()?;
-    let possible = app.rules.runs.grantable(&patterns);
-    if let Some(beyond) = patterns.iter().find(|host| !possible.covers(host)) {
-        return Err(Problem::invalid("hosts", format!("{beyond} is beyond what this server can grant")));
-    }
+    app.check_grantable(&terms.patterns()?)?;
     let now = app.clock.now();
     // To its end, whether the caller stays or not: what is sealed is kept, and what is kept is known of.
     let set = tokio::spawn(async move { app.set_secret(&caller, name, terms, value, now).await });
-    let (is_new, body) = set.await.map_err(|_| interrupted())??;
+    let (is_new, body) = set.await.map_err(|_| Problem::mistake())??;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(body)).into_response())
-}
-
-fn interrupted() -> Problem {
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server made a mistake")
 }
 
 /// Remove a secret
@@ -166,7 +157,7 @@ pub(super) async fn delete_secret(
 )]
 pub(super) async fn rotate_keys(State(app): State<App>) -> Result<Json<ResealedBody>, Problem> {
     let rotated = tokio::spawn(async move { app.rotate_keys().await });
-    rotated.await.map_err(|_| interrupted())?.map(Json)
+    rotated.await.map_err(|_| Problem::mistake())?.map(Json)
 }
 
 fn no_such_secret(name: &str) -> Problem {
@@ -175,9 +166,6 @@ fn no_such_secret(name: &str) -> Problem {
 
 /// What a request says about a secret beside its value.
 fn terms_of(fields: &mut Fields) -> Result<Terms, Problem> {
-    let scripts: Vec<String> = fields.take("scripts")?.unwrap_or_default();
-    let keys = scripts.iter().map(|name| Name::parse(name).map(|name| name.key().to_owned()));
-    let scripts = keys.collect::<Result<_, _>>().map_err(|error| Problem::invalid("scripts", error.to_string()))?;
     let mut places = Places::default();
     for word in fields.take::<Vec<String>>("in")?.unwrap_or_default() {
         match word.as_str() {
@@ -193,7 +181,7 @@ fn terms_of(fields: &mut Fields) -> Result<Terms, Problem> {
     let methods: Option<Vec<String>> = fields.take("methods")?;
     let terms = Terms {
         hosts: fields.take("hosts")?.unwrap_or_default(),
-        scripts,
+        scripts: fields.scripts()?.unwrap_or_default(),
         labels: fields.take("labels")?.unwrap_or_default(),
         places,
         methods: methods.map(|methods| methods.iter().map(|method| method.to_ascii_uppercase()).collect()),
@@ -237,9 +225,7 @@ impl App {
         let is_new = self.store.set_secret(secret, covered, granted, caller.id().map(str::to_owned), now).await?;
         tracing::info!(secret = name, "a secret was set");
         let secret = self.store.secret(&name).await?.ok_or_else(|| no_such_secret(&name))?;
-        let bodies = self.secret_bodies(vec![secret]).await?;
-        let body = bodies.into_iter().next().ok_or_else(|| no_such_secret(&name))?;
-        Ok((is_new, SecretBody { warning, ..body }))
+        Ok((is_new, SecretBody { warning, ..self.secret_body(secret).await? }))
     }
 
     /// The scripts that terms are for, and to which of them setting the secret grants it: those that are named, and those
@@ -254,8 +240,7 @@ impl App {
         let mut granted: Vec<(String, How)> = covered.iter().map(|key| (key.clone(), How::ByName)).collect();
         if !terms.labels.is_empty() {
             let is_new = |label: &String| before.is_none_or(|before| !before.labels.contains(label));
-            let filter = ScriptFilter { label: None, after: None, limit: usize::MAX >> 1 };
-            for script in self.store.scripts(filter).await? {
+            for script in self.store.scripts(ScriptFilter::all()).await? {
                 let labels = script.in_force().labels;
                 if terms.labels_of(&labels).any(is_new) {
                     granted.push((script.key.clone(), How::ByLabel));
@@ -296,6 +281,11 @@ impl App {
         Ok(ResealedBody { key: first, resealed, unreadable, warning })
     }
 
+    async fn secret_body(&self, secret: Secret) -> Result<SecretBody, Problem> {
+        let name = secret.name.clone();
+        self.secret_bodies(vec![secret]).await?.pop().ok_or_else(|| no_such_secret(&name))
+    }
+
     /// What is told of secrets: also which scripts have them, and whether they can be read here.
     async fn secret_bodies(&self, secrets: Vec<Secret>) -> Result<Vec<SecretBody>, Problem> {
         let keys = self.keyring.keys().ok();
@@ -304,7 +294,7 @@ impl App {
             let granted = grants.iter().filter(|grant| grant.kind == "secret" && grant.name == secret.name);
             SecretBody {
                 granted: granted.map(|grant| grant.script.clone()).collect(),
-                readable: keys.as_ref().is_some_and(|keys| keys.open_some(secret)),
+                readable: keys.as_ref().is_some_and(|keys| keys.has_key_of(secret)),
                 ..SecretBody::from(secret)
             }
         };
@@ -335,13 +325,12 @@ impl App {
         if !caller.is_limited() {
             return Ok(());
         }
-        let out_of_reach = || Problem::forbidden("script_out_of_reach", "this token is limited to other scripts");
         if !terms.labels.iter().all(|label| has_label(caller, label)) {
-            return Err(out_of_reach());
+            return Err(Problem::out_of_reach());
         }
         for key in &terms.scripts {
             if !self.reaches_script(caller, key).await? {
-                return Err(out_of_reach());
+                return Err(Problem::out_of_reach());
             }
         }
         Ok(())
@@ -374,6 +363,10 @@ impl App {
                 self.store.grant_secrets(&script.key, wanted, caller.id().map(str::to_owned), now).await?;
             }
         }
+        let asked = settings.secrets.unwrap_or_default();
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
         let granted = self.store.secrets_of(&script.key).await?;
         let refused = |name: &String| -> Option<NotGranted> {
             let why = match secrets.iter().find(|secret| secret.name == *name) {
@@ -388,7 +381,7 @@ impl App {
             };
             Some(NotGranted { what: "secrets".into(), asked: name.clone(), in_force: why.into() })
         };
-        Ok(settings.secrets.iter().flatten().filter_map(refused).collect())
+        Ok(asked.iter().filter_map(refused).collect())
     }
 
     /// Checks that a caller can grant these secrets to a script by name: they are there, and set for it.
@@ -410,7 +403,7 @@ impl App {
                 return Err(Problem::invalid("secrets", detail));
             }
             if !may_grant(caller, &secret.terms, &script.key, &labels) {
-                return Err(Problem::forbidden("script_out_of_reach", "this token is limited to other scripts"));
+                return Err(Problem::out_of_reach());
             }
         }
         Ok(())

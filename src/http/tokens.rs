@@ -67,14 +67,7 @@ pub(super) async fn create_token(
     if scopes.is_empty() {
         return Err(Problem::invalid("scopes", "a token without scopes allows nothing: name at least one"));
     }
-    let scripts: Option<Vec<String>> = fields.take("scripts")?;
-    let scripts = match scripts {
-        None => None,
-        Some(names) => {
-            let keys = names.iter().map(|name| Name::parse(name).map(|name| name.key().to_owned()));
-            Some(keys.collect::<Result<Vec<_>, _>>().map_err(|error| Problem::invalid("scripts", error.to_string()))?)
-        }
-    };
+    let scripts = fields.scripts()?;
     let labels: Option<Vec<String>> = fields.take("labels")?;
     if labels.iter().flatten().any(|label| !label.contains('=')) {
         return Err(Problem::invalid("labels", "a label is written key=value"));
@@ -189,10 +182,7 @@ pub(super) async fn put_grant(
         return Err(Problem::invalid("limits", "there is nothing to grant"));
     }
     let all: Vec<HostPattern> = granted.hosts.iter().chain(&granted.unverified).cloned().collect();
-    let possible = app.rules.runs.grantable(&all);
-    if let Some(beyond) = all.iter().find(|host| !possible.covers(host)) {
-        return Err(Problem::invalid("hosts", format!("{beyond} is beyond what this server can grant")));
-    }
+    app.check_grantable(&all)?;
     let script = app.script_for(&caller, &script).await?;
     let (by, now) = (caller.id().map(str::to_owned), app.clock.now());
     if !secrets.is_empty() {
@@ -207,6 +197,17 @@ pub(super) async fn put_grant(
         app.store.grant_hosts(&script.key, granted, by, now).await?;
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+impl App {
+    /// Refuses hosts beyond the operator's ceiling.
+    pub(super) fn check_grantable(&self, hosts: &[HostPattern]) -> Result<(), Problem> {
+        let possible = self.rules.runs.grantable(hosts);
+        match hosts.iter().find(|host| !possible.covers(host)) {
+            Some(beyond) => Err(Problem::invalid("hosts", format!("{beyond} is beyond what this server can grant"))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Take a grant back

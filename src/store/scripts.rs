@@ -81,6 +81,14 @@ pub struct ScriptFilter {
     pub limit: usize,
 }
 
+impl ScriptFilter {
+    /// Every script.
+    pub fn all() -> Self {
+        // One more than the limit is asked for.
+        ScriptFilter { limit: usize::MAX >> 1, ..Self::default() }
+    }
+}
+
 fn version_of(row: &Row) -> Result<Version, StoreError> {
     Ok(Version {
         number: row.int("number")?,

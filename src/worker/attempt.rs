@@ -186,9 +186,8 @@ impl Worker {
             network.secrets = std::mem::take(&mut given.placed);
         }
         let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
-        let own = spec.env.iter().filter(|(name, _)| given.env.iter().all(|(secret, _)| secret != name));
-        env.extend(own.cloned());
-        env.append(&mut given.env);
+        env.extend(spec.env.iter().cloned());
+        given.put_into(&mut env);
         let job = Job {
             bundle: ready.bundle,
             packages: ready.packages,

@@ -139,7 +139,7 @@ impl Process {
     }
 
     pub(super) fn start(&mut self, entry: Entry, network: Option<NetworkPass>) {
-        let token = network.as_ref().map(|pass| pass.token).filter(|token| *token != [0; 16]);
+        let token = network.as_ref().and_then(|pass| pass.token);
         if let Some(packages) = &entry.job.packages {
             self.load(packages, None);
         }

@@ -45,13 +45,10 @@ impl Scrubbed {
                 vec![Event::Call { number, verb, request: self.scrubber.scrub_json(&request) }]
             }
             Event::Done(report) => {
-                let rest = Scrubbed::new(self.scrubber.clone());
-                let Scrubbed { stdout, stderr, .. } = std::mem::replace(self, rest);
-                let streams = [(Stream::Stdout, stdout, report.stdout), (Stream::Stderr, stderr, report.stderr)];
-                let kept = streams
-                    .into_iter()
-                    .filter_map(|(stream, kept, usage)| output(stream, kept.finish(usage.dropped > 0)));
-                kept.chain([Event::Done(Box::new(self.report(*report)))]).collect()
+                let stdout = output(Stream::Stdout, self.stdout.finish(report.stdout.dropped > 0));
+                let stderr = output(Stream::Stderr, self.stderr.finish(report.stderr.dropped > 0));
+                let done = Event::Done(Box::new(self.report(*report)));
+                stdout.into_iter().chain(stderr).chain([done]).collect()
             }
         }
     }

@@ -24,6 +24,13 @@ pub(super) struct Found<'a> {
     pub(super) rest: &'a [u8],
 }
 
+impl Found<'_> {
+    /// Sends as many `*` as are left of the match.
+    pub(super) fn mask(&self, out: &mut Vec<u8>) {
+        out.resize(out.len() + self.rest.len(), b'*');
+    }
+}
+
 impl Needles {
     /// None may be empty or longer than `u16::MAX`.
     pub(super) fn new(patterns: Vec<Zeroizing<Vec<u8>>>) -> Result<Self, SecretError> {
@@ -54,7 +61,7 @@ impl Needles {
     }
 
     /// Where the longest end of `text[from..]` begins that may yet become a match.
-    fn open_end(&self, text: &[u8], from: usize) -> usize {
+    pub(super) fn open_end(&self, text: &[u8], from: usize) -> usize {
         let longest = self.patterns.iter().zip(&self.borders).map(|(pattern, borders)| {
             let start = from.max(text.len().saturating_sub(pattern.len() - 1));
             let mut matched = 0;
@@ -75,11 +82,6 @@ impl Needles {
         let part = text.len().saturating_sub(self.longest.saturating_sub(1));
         let line = text.iter().rposition(|byte| *byte == b'\n').filter(|_| self.in_lines).map_or(0, |at| at + 1);
         part.max(line)
-    }
-
-    /// Where the longest end of a text begins that is the beginning of a match.
-    pub(super) fn beginning_at_end(&self, text: &[u8]) -> usize {
-        self.open_end(text, 0)
     }
 
     /// A text that is there as a whole: each match goes to `replace`, all else to the output.
@@ -257,9 +259,7 @@ mod tests {
     #[test]
     fn a_released_beginning_still_counts() {
         let needles = needles(&["secret"]);
-        let stars = |found: Found<'_>, out: &mut Vec<u8>| {
-            out.resize(out.len() + found.rest.len(), b'*');
-        };
+        let stars = |found: Found<'_>, out: &mut Vec<u8>| found.mask(out);
         let (mut stream, mut out) = (Stream::default(), Vec::new());
         stream.push(&needles, b"a sec", false, &mut out, stars);
         stream.release(&mut out);

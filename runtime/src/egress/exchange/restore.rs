@@ -31,7 +31,7 @@ pub(super) struct Restore {
 
 /// As many `*` as bytes of the value are not sent yet.
 fn stars(found: Found<'_>, out: &mut Vec<u8>) {
-    out.resize(out.len() + found.rest.len(), b'*');
+    found.mask(out);
 }
 
 impl Restore {

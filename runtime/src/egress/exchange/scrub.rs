@@ -131,7 +131,7 @@ impl Scrubber {
     /// For the content of a file, which is as long afterwards: every byte of a value becomes `*`.
     pub fn mask(&self, content: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(content.len());
-        self.shared.needles.replace(content, &mut out, |found, out| out.resize(out.len() + found.rest.len(), b'*'));
+        self.shared.needles.replace(content, &mut out, |found, out| found.mask(out));
         out
     }
 }
@@ -153,15 +153,16 @@ fn string_length(text: &str) -> usize {
 impl Shared {
     fn replace(&self, found: &Found<'_>, out: &mut Vec<u8>) {
         let replacement = self.replacements[found.pattern].as_bytes();
-        match found.rest.len() {
-            length if length < replacement.len() => out.resize(out.len() + length, b'*'),
-            _ => out.extend_from_slice(replacement),
+        if found.rest.len() < replacement.len() {
+            found.mask(out);
+        } else {
+            out.extend_from_slice(replacement);
         }
     }
 
     /// Where the beginning of a value begins that a text ends with; a few bytes are what every text ends with.
     fn beginning_at_end(&self, text: &[u8]) -> usize {
-        let at = self.needles.beginning_at_end(text);
+        let at = self.needles.open_end(text, 0);
         if text.len() - at < MIN_BEGINNING { text.len() } else { at }
     }
 }
@@ -180,7 +181,7 @@ impl Scrubbing {
     }
 
     /// The end of the stream: what was kept. Of one that was `cut` there, no beginning of a value is left.
-    pub fn finish(mut self, cut: bool) -> Vec<u8> {
+    pub fn finish(&mut self, cut: bool) -> Vec<u8> {
         let mut out = Vec::new();
         let shared = &self.shared;
         self.stream.push(&shared.needles, b"", true, &mut out, |found, out| shared.replace(&found, out));
