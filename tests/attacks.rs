@@ -1,0 +1,1 @@
+//! What an attacker tried, each with the end that it has to have: one module for each theme.
