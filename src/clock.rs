@@ -84,6 +84,11 @@ pub fn from_micros(micros: i64) -> Time {
     DateTime::from_timestamp_micros(micros).unwrap_or(if micros < 0 { Time::MIN_UTC } else { Time::MAX_UTC })
 }
 
+/// The instant so long after another; the last that can be told when it lies beyond that.
+pub fn after(time: Time, wait: std::time::Duration) -> Time {
+    TimeDelta::from_std(wait).ok().and_then(|wait| time.checked_add_signed(wait)).unwrap_or(Time::MAX_UTC)
+}
+
 /// As the API writes times: RFC 3339 with microseconds, in UTC.
 pub fn rfc3339(time: Time) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)

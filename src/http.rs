@@ -2,6 +2,7 @@
 
 mod access;
 mod body;
+mod carry_out;
 mod docs;
 mod events;
 mod files;
@@ -34,12 +35,13 @@ use crate::metrics::Metrics;
 use crate::order;
 use crate::space::Space;
 use crate::store::Store;
+use crate::supervise::Supervisor;
 use crate::wake::Wake;
 use access::Limiter;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use axum::{RequestPartsExt, Router};
 use problem::Problem;
@@ -47,14 +49,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Nothing: it tells nothing about scripts.
     Nothing,
-    /// A scope.
+    /// A scope. What the route tells and changes is about the scripts that the caller may touch.
     Scope(Scope),
+    /// A scope, of a caller who may touch all scripts: the route concerns the whole server.
+    Server(Scope),
 }
 
 /// Every route: method, path, what it asks of its caller. A route that is not here answers nobody.
@@ -64,7 +69,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/openapi.json", Need::Nothing),
     ("GET", "/docs", Need::Nothing),
     ("GET", "/docs/{file}", Need::Nothing),
-    ("GET", "/metrics", Need::Scope(Scope::Read)),
+    ("GET", "/metrics", Need::Server(Scope::Read)),
     ("GET", "/v1/scripts", Need::Scope(Scope::Read)),
     ("POST", "/v1/scripts", Need::Scope(Scope::Write)),
     ("GET", "/v1/scripts/{name}", Need::Scope(Scope::Read)),
@@ -102,17 +107,17 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/schedules/{id}/preview", Need::Scope(Scope::Read)),
     ("POST", "/v1/triggers/preview", Need::Scope(Scope::Read)),
     ("GET", "/v1/scheduler", Need::Scope(Scope::Read)),
-    ("POST", "/v1/scheduler/pause", Need::Scope(Scope::Admin)),
-    ("POST", "/v1/scheduler/resume", Need::Scope(Scope::Admin)),
+    ("POST", "/v1/scheduler/pause", Need::Server(Scope::Admin)),
+    ("POST", "/v1/scheduler/resume", Need::Server(Scope::Admin)),
     ("GET", "/v1/events", Need::Scope(Scope::Read)),
     ("GET", "/v1/secrets", Need::Scope(Scope::Read)),
     ("GET", "/v1/secrets/{name}", Need::Scope(Scope::Read)),
     ("PUT", "/v1/secrets/{name}", Need::Scope(Scope::Grant)),
     ("DELETE", "/v1/secrets/{name}", Need::Scope(Scope::Grant)),
-    ("POST", "/v1/keys/rotate", Need::Scope(Scope::Admin)),
-    ("GET", "/v1/tokens", Need::Scope(Scope::Admin)),
-    ("POST", "/v1/tokens", Need::Scope(Scope::Admin)),
-    ("DELETE", "/v1/tokens/{id}", Need::Scope(Scope::Admin)),
+    ("POST", "/v1/keys/rotate", Need::Server(Scope::Admin)),
+    ("GET", "/v1/tokens", Need::Server(Scope::Admin)),
+    ("POST", "/v1/tokens", Need::Server(Scope::Admin)),
+    ("DELETE", "/v1/tokens/{id}", Need::Server(Scope::Admin)),
     ("GET", "/v1/grants", Need::Scope(Scope::Read)),
     ("PUT", "/v1/grants/{script}", Need::Scope(Scope::Grant)),
     ("DELETE", "/v1/grants/{script}/{kind}/{name}", Need::Scope(Scope::Grant)),
@@ -152,6 +157,10 @@ pub struct Tools {
     pub live: Arc<Live>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Catches panics of requests.
+    pub supervisor: Arc<Supervisor>,
+    /// Requests that are carried out whether their clients stay or not.
+    pub changes: TaskTracker,
     /// The node that takes runs while they are made; none when this one has no worker.
     pub node: Option<String>,
     /// What the operator decides.
@@ -252,7 +261,7 @@ pub fn router(tools: Tools) -> Router {
             Problem::not_found("no_such_address", "there is nothing at this address; /docs shows what there is")
         })
         .layer(from_fn_with_state(app.clone(), access::observe))
-        .layer(from_fn(access::never_panic))
+        .layer(from_fn_with_state(app.clone(), access::never_panic))
         .with_state(app)
 }
 

@@ -32,6 +32,7 @@
 //! - [`order`]: from a script and what is asked of it to a run that can be made
 //! - [`live`]: what runs of this node have written so far
 //! - [`metrics`]: what is counted
+//! - [`supervise`]: keeps the node's tasks going after a panic
 //! - [`worker`]: takes runs, runs them, records how they ended
 //! - [`scheduler`]: looks at schedules when their time has come
 //! - [`rescuer`]: says that this node lives, takes over what dead ones held
@@ -89,6 +90,7 @@ pub mod timetable;
 
 pub mod live;
 pub mod metrics;
+pub mod supervise;
 pub mod wake;
 
 pub mod worker;

@@ -27,6 +27,11 @@ struct PartLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TaskLabel {
+    task: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HttpLabel {
     method: String,
     route: String,
@@ -48,6 +53,7 @@ pub struct Metrics {
     aboard: Gauge,
     sandbox: Family<StateLabel, Gauge>,
     space: Family<PartLabel, Gauge>,
+    panics: Family<TaskLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -66,6 +72,7 @@ impl Default for Metrics {
             aboard: Gauge::default(),
             sandbox: Family::default(),
             space: Family::default(),
+            panics: Family::default(),
         };
         metrics.registered()
     }
@@ -101,6 +108,7 @@ impl Metrics {
             "The data directory's bytes, those of its disk, and those of it that can still be written",
             self.space.clone(),
         );
+        registry.register("panics", "Panics that were caught, by the node's task", self.panics.clone());
         self
     }
 
@@ -148,6 +156,11 @@ impl Metrics {
         for (part, bytes) in parts {
             self.space.get_or_create(&PartLabel { part }).set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
+    }
+
+    /// A panic inside a task was caught.
+    pub fn panicked(&self, task: &'static str) {
+        self.panics.get_or_create(&TaskLabel { task }).inc();
     }
 
     /// The text that Prometheus reads.

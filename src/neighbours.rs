@@ -3,9 +3,8 @@
 use crate::store::Store;
 use crate::store::notices::Notice;
 use crate::wake::{Ring, Wake};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// Rings within so long are told together.
@@ -14,7 +13,8 @@ const TOGETHER: Duration = Duration::from_millis(5);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Tells other nodes what happens on this one.
-pub async fn tell(store: Store, mut rings: mpsc::UnboundedReceiver<Ring>, stop: CancellationToken) {
+pub async fn tell(store: &Store, rings: &Mutex<mpsc::UnboundedReceiver<Ring>>, stop: &CancellationToken) {
+    let mut rings = rings.lock().await;
     loop {
         let first = tokio::select! {
             () = stop.cancelled() => return,
@@ -53,7 +53,7 @@ fn notice(ring: Ring) -> Notice {
 }
 
 /// Hears what happens on other nodes.
-pub async fn hear(store: Store, wake: Arc<Wake>, stop: CancellationToken) {
+pub async fn hear(store: &Store, wake: &Wake, stop: &CancellationToken) {
     let hear = async {
         loop {
             let mut listener = match store.listen().await {

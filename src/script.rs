@@ -190,6 +190,8 @@ fn one_hour() -> Duration {
 
 /// Most retries.
 pub const MAX_RETRIES: u32 = 100;
+/// The longest time between two attempts.
+pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Retries {
     /// So many, ten seconds apart at first.
@@ -204,7 +206,8 @@ impl Retries {
             Backoff::Fixed => 0,
             Backoff::Exponential => attempt.saturating_sub(2).min(30),
         };
-        let base = self.delay.saturating_mul(1 << doublings).min(self.max_delay);
+        // Settings that were kept before delays had a bound are cut here.
+        let base = self.delay.saturating_mul(1 << doublings).min(self.max_delay).min(MAX_RETRY_DELAY);
         base.mul_f64(1.0 + 0.25 * chance.clamp(0.0, 1.0))
     }
 }
@@ -440,6 +443,9 @@ impl Settings {
         }
         if self.concurrency == Some(0) {
             return Err(("concurrency", "a script that may not run at all is no use: at least 1".into()));
+        }
+        if self.retries.as_ref().is_some_and(|retries| retries.delay.max(retries.max_delay) > MAX_RETRY_DELAY) {
+            return Err(("retries", "delay and max_delay are at most 365d".into()));
         }
         let retried = [Outcome::Failed, Outcome::TimedOut, Outcome::Crashed, Outcome::OutOfFuel, Outcome::OutOfMemory];
         if self.retry_on.as_ref().is_some_and(|on| on.iter().any(|outcome| !retried.contains(outcome))) {

@@ -20,6 +20,7 @@ use crate::schedule::Policies;
 use crate::scheduler::Scheduler;
 use crate::space::Space;
 use crate::store::{self, Store, StoreError};
+use crate::supervise::Supervisor;
 use crate::wake::Wake;
 use crate::worker::{self, Worker};
 use axum::Router;
@@ -39,6 +40,8 @@ use tokio_util::task::TaskTracker;
 
 /// How long a start waits for a database that is not there yet.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a node that goes down waits for requests whose clients have gone.
+const CHANGES_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +200,7 @@ pub async fn serve(
     let pool = Pool::start(config.pool.clone(), Arc::new(interpreter)).await.map_err(failed)?;
     let (wake, ears, rings) = Wake::new(if config.roles.worker { config.max_running } else { 0 });
     let (live, metrics) = (Arc::new(Live::default()), Arc::new(Metrics::default()));
+    let supervisor = Supervisor::new(metrics.clone());
     let checker = Checker::new(pool.clone());
     let keeper = Keeper {
         store: store.clone(),
@@ -214,7 +218,7 @@ pub async fn serve(
     let lost_key = unreadable_secrets(&store, &keyring, &config).await?;
     let node = new_id(clock.now());
     let ceiling = Limits { memory: config.ceiling.memory.min(config.pool.memory_budget), ..config.ceiling };
-    let worker = Worker::new(worker::Tools {
+    let worker_tools = worker::Tools {
         store: store.clone(),
         blobs: blobs.clone(),
         pool: pool.clone(),
@@ -222,12 +226,14 @@ pub async fn serve(
         wake: wake.clone(),
         live: live.clone(),
         metrics: metrics.clone(),
+        supervisor: supervisor.clone(),
         node: node.clone(),
         ceiling,
         hosts: config.hosts.clone(),
         networks: config.networks.clone(),
         keyring: keyring.clone(),
-    });
+    };
+    let worker = Worker::new(worker_tools, ears);
     let lost = worker.clone();
     let rescuer = Rescuer {
         store: store.clone(),
@@ -240,7 +246,7 @@ pub async fn serve(
         on_lost: Box::new(move || lost.abandon_all()),
     };
     rescuer.join().await.map_err(failed)?;
-    let background = CancellationToken::new();
+    let (background, changes) = (CancellationToken::new(), TaskTracker::new());
     let rules = Arc::new(order::Rules {
         defaults: config.defaults,
         ceiling,
@@ -261,29 +267,35 @@ pub async fn serve(
             rules: rules.clone(),
             read: Arc::default(),
         };
-        let firing = stop.clone();
-        tasks.spawn(async move { scheduler.run(firing).await });
+        let work = again((scheduler, stop.clone()), |room| async move { room.0.run(room.1.clone()).await });
+        tasks.spawn(supervisor.clone().keep_going("scheduler", work));
     }
-    let rescuing = background.clone();
-    tasks.spawn(async move { rescuer.run(rescuing).await });
-    tasks.spawn(neighbours::tell(store.clone(), rings, background.clone()));
-    tasks.spawn(neighbours::hear(store.clone(), wake.clone(), background.clone()));
+    let room = (rescuer, background.clone());
+    let work = again(room, |room| async move { room.0.run(room.1.clone()).await });
+    tasks.spawn(supervisor.clone().keep_going("rescuer", work));
+    let room = (store.clone(), tokio::sync::Mutex::new(rings), background.clone());
+    let work = again(room, |room| async move { neighbours::tell(&room.0, &room.1, &room.2).await });
+    tasks.spawn(supervisor.clone().keep_going("notifier", work));
+    let room = (store.clone(), wake.clone(), background.clone());
+    let work = again(room, |room| async move { neighbours::hear(&room.0, &room.1, &room.2).await });
+    tasks.spawn(supervisor.clone().keep_going("listener", work));
     let cleaner = Cleaner {
         store: store.clone(),
         blobs: blobs.clone(),
         clock: clock.clone(),
         retention: config.retention.clone(),
     };
-    let cleaning = background.clone();
-    tasks.spawn(async move { cleaner.run(cleaning).await });
+    let work = again((cleaner, background.clone()), |room| async move { room.0.run(room.1.clone()).await });
+    tasks.spawn(supervisor.clone().keep_going("cleaner", work));
     let space = directory.as_ref().map(|directory| Space::new(directory.path.clone(), config.max_data));
     if let Some(space) = space.clone() {
         space.look().await;
-        let looking = background.clone();
-        tasks.spawn(async move { space.run(looking).await });
+        let work = again((space, background.clone()), |room| async move { room.0.run(room.1.clone()).await });
+        tasks.spawn(supervisor.clone().keep_going("disk_usage", work));
     }
-    let (linking, link_clock, link_stop) = (linker.clone(), clock.clone(), background.clone());
-    tasks.spawn(async move { linking.run(link_stop, || link_clock.now()).await });
+    let room = (linker.clone(), clock.clone(), background.clone());
+    let work = again(room, |room| async move { room.0.run(room.2.clone(), || room.1.now()).await });
+    tasks.spawn(supervisor.clone().keep_going("linker", work));
 
     let scripts = store.count_scripts().await.map_err(failed)?;
     let tools = http::Tools {
@@ -296,6 +308,8 @@ pub async fn serve(
         wake: wake.clone(),
         live,
         metrics,
+        supervisor: supervisor.clone(),
+        changes: changes.clone(),
         node: config.roles.worker.then(|| node.clone()),
         rules: Rules { runs: rules.clone(), queue_bound: config.queue_bound, rate: config.rate },
         ready: readiness,
@@ -313,7 +327,10 @@ pub async fn serve(
     }
 
     if config.roles.worker {
-        worker.run(ears, stop.clone()).await;
+        let room = (worker.clone(), stop.clone());
+        let timing = again(room.clone(), |room| async move { room.0.watch_times(&room.1).await });
+        tasks.spawn(supervisor.clone().keep_going("timer", timing));
+        supervisor.keep_going("worker", again(room, |room| async move { room.0.run(&room.1).await })).await;
     }
     stop.cancelled().await;
 
@@ -322,6 +339,12 @@ pub async fn serve(
     wake.seats.close();
     worker.drain(config.drain, at_once.clone()).await;
     http_stop.cancel();
+    changes.close();
+    tokio::select! {
+        () = changes.wait() => {}
+        () = tokio::time::sleep(CHANGES_PATIENCE) => {}
+        () = at_once.cancelled() => {}
+    }
     pool.close(false).await;
     background.cancel();
     tasks.close();
@@ -334,6 +357,12 @@ pub async fn serve(
     }
     store.close().await;
     Ok(())
+}
+
+/// Work that can be begun again after a panic, on what it shares with its next beginning.
+fn again<T, W: Future<Output = ()>>(room: T, work: impl Fn(Arc<T>) -> W) -> impl FnMut() -> W {
+    let room = Arc::new(room);
+    move || work(room.clone())
 }
 
 /// What is to be said when there are secrets that this node has no key for. Keys that cannot be read are an error.

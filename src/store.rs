@@ -75,6 +75,18 @@ pub enum StoreError {
     Refused(#[source] sqlx::Error),
 }
 
+impl StoreError {
+    /// Whether the database refuses what the change holds, and would refuse it every time: not when it is away, full, or
+    /// may not be written to for now.
+    pub fn is_about_content(&self) -> bool {
+        match self {
+            StoreError::Refused(error) => tx::refuses_content(error),
+            StoreError::Corrupt(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Where the data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {

@@ -2,7 +2,7 @@
 //! by the clock.
 
 use crate::run::Run;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -17,13 +17,35 @@ pub enum Ring {
     Ended(String),
 }
 
+/// A claim that this node makes in the database, from before it is made until a worker has the run. A claim that is
+/// neither open nor a worker's belongs to no one: the worker looks for those and gives their runs back. So whatever ends the
+/// code in between (a panic, a lost answer of the database), no run stays claimed.
+#[derive(Debug)]
+pub struct OpenClaim {
+    wake: Arc<Wake>,
+    token: String,
+}
+
+impl OpenClaim {
+    /// The attempt's token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+}
+
+impl Drop for OpenClaim {
+    fn drop(&mut self) {
+        self.wake.claims().remove(&self.token);
+    }
+}
+
 /// A run that was taken for this node while it was made, with the seat that was kept for it.
 #[derive(Debug)]
 pub struct Handed {
     /// The run, as it is in the database.
     pub run: Box<Run>,
-    /// Its attempt's token.
-    pub token: String,
+    /// What it was taken by.
+    pub claim: OpenClaim,
     /// Its seat.
     pub seat: OwnedSemaphorePermit,
 }
@@ -42,6 +64,8 @@ pub struct Wake {
     /// How many more runs this node can take.
     pub seats: Arc<Semaphore>,
     waiting: Mutex<HashMap<String, Waiting>>,
+    /// Tokens of claims that are open.
+    claims: Mutex<HashSet<String>>,
     cancel: mpsc::UnboundedSender<String>,
     handed: mpsc::UnboundedSender<Handed>,
     others: mpsc::UnboundedSender<Ring>,
@@ -91,6 +115,7 @@ impl Wake {
             happened: Notify::new(),
             seats: Arc::new(Semaphore::new(seats)),
             waiting: Mutex::default(),
+            claims: Mutex::default(),
             cancel,
             handed,
             others,
@@ -138,6 +163,18 @@ impl Wake {
         let _ = self.cancel.send(id.to_owned());
     }
 
+    /// Begins to claim runs.
+    pub fn open_claim(self: &Arc<Self>) -> OpenClaim {
+        let token = uuid::Uuid::new_v4().to_string();
+        self.claims().insert(token.clone());
+        OpenClaim { wake: self.clone(), token }
+    }
+
+    /// Whether a claim is open.
+    pub fn is_open_claim(&self, token: &str) -> bool {
+        self.claims().contains(token)
+    }
+
     /// A run was taken for this node while it was made.
     pub fn hand_over(&self, handed: Handed) -> Result<(), Handed> {
         self.handed.send(handed).map_err(|unsent| unsent.0)
@@ -149,6 +186,10 @@ impl Wake {
         let waiting = waiting.entry(id.to_owned()).or_insert_with(|| Waiting { count: 0, end: Arc::default() });
         waiting.count += 1;
         EndOf { wake: self.clone(), id: id.to_owned(), end: waiting.end.clone() }
+    }
+
+    fn claims(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, ring: Ring) {

@@ -11,14 +11,15 @@ use crate::clock::Clock;
 use crate::keyring::Keyring;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::run::{Run, Status};
+use crate::run::Run;
 use crate::store::Store;
 use crate::store::queue::{GivenUp, MAX_CLAIM};
 use crate::store::runs::Claim;
+use crate::supervise::Supervisor;
 use crate::wake::{Ears, Handed, Wake};
 use cronbox_runtime::{Ceiling, Limits, Networks, Pool};
 use sources::Bundles;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,8 +31,6 @@ use tokio_util::task::TaskTracker;
 const LOOK: Duration = Duration::from_millis(500);
 /// The time before another try when the database is away.
 const RETRY: Duration = Duration::from_millis(500);
-/// A run that the node does not know of is given back after so long.
-const STRAY: Duration = Duration::from_secs(5);
 
 /// What a worker works with.
 #[derive(Clone)]
@@ -50,6 +49,8 @@ pub struct Tools {
     pub live: Arc<Live>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Catches panics of attempts.
+    pub supervisor: Arc<Supervisor>,
     /// The node's id.
     pub node: String,
     /// The largest limits.
@@ -65,6 +66,8 @@ pub struct Tools {
 /// The worker of a node.
 pub struct Worker {
     tools: Tools,
+    /// Held by whoever listens: [`Worker::run`], then what drains.
+    ears: tokio::sync::Mutex<Ears>,
     bundles: Bundles,
     aboard: Mutex<HashMap<String, Aboard>>,
     /// Whether the last look at the queue ended for want of seats: there may be more.
@@ -90,10 +93,11 @@ struct Aboard {
 
 impl Worker {
     /// A worker; [`Worker::run`] makes it work.
-    pub fn new(tools: Tools) -> Arc<Self> {
+    pub fn new(tools: Tools, ears: Ears) -> Arc<Self> {
         let bundles = Bundles::new(tools.blobs.clone());
         Arc::new(Worker {
             tools,
+            ears: tokio::sync::Mutex::new(ears),
             bundles,
             aboard: Mutex::default(),
             more: AtomicBool::new(false),
@@ -101,29 +105,28 @@ impl Worker {
         })
     }
 
-    /// Takes runs until `stop`; what was begun goes on (see [`Worker::drain`]).
-    pub async fn run(self: &Arc<Self>, mut ears: Ears, stop: CancellationToken) {
+    /// Takes runs until `stop`; what was begun goes on (see [`Worker::drain`]). After a panic it can be called again.
+    pub async fn run(self: &Arc<Self>, stop: &CancellationToken) {
         let wake = self.tools.wake.clone();
-        let timer = self.clone();
-        let timer_stop = stop.clone();
+        let mut ears = self.ears.lock().await;
+        let ears = &mut *ears;
         let mut looked = Instant::now();
-        let mut strays = HashMap::new();
-        self.tasks.spawn(async move { timer.watch_times(timer_stop).await });
+        let mut strays = HashSet::new();
         loop {
             // Register for the bell before looking.
             let rung = wake.queued.notified();
-            let full = self.take_all(&stop).await;
+            let full = self.take_all(stop).await;
             self.more.store(full, Ordering::Relaxed);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(id) = ears.cancel.recv() => self.cancel(&id),
-                Some(Handed { run, token, seat }) = ears.handed.recv() => self.begin(*run, token, seat),
+                Some(Handed { run, claim, seat }) = ears.handed.recv() => self.begin(*run, claim.token(), seat),
                 // Every seat is taken: a run that ends rings.
                 () = rung => {}
                 () = tokio::time::sleep(if full { LOOK * 4 } else { LOOK }) => {}
             }
-            if self.tools.store.is_shared() && looked.elapsed() >= LOOK {
+            if looked.elapsed() >= LOOK {
                 looked = Instant::now();
                 self.look_for_cancels().await;
                 self.look_for_strays(&mut strays).await;
@@ -132,12 +135,19 @@ impl Worker {
         // Runs that were handed over and not begun, and wishes to cancel, while the rest drains.
         let worker = self.clone();
         self.tasks.spawn(async move {
+            let mut ears = worker.ears.lock().await;
+            let ears = &mut *ears;
             loop {
                 tokio::select! {
                     Some(id) = ears.cancel.recv() => worker.cancel(&id),
-                    Some(Handed { run, token, seat }) = ears.handed.recv() => worker.begin(*run, token, seat),
-                    () = worker.idle() => return,
+                    Some(Handed { run, claim, seat }) = ears.handed.recv() => worker.begin(*run, claim.token(), seat),
+                    () = worker.idle() => break,
                 }
+            }
+            // From here on a run that is handed over goes back to whoever made it.
+            ears.handed.close();
+            while let Some(Handed { run, claim, .. }) = ears.handed.recv().await {
+                worker.give_back(&run.id, claim.token()).await;
             }
         });
         self.tasks.close();
@@ -156,13 +166,14 @@ impl Worker {
             if kept.is_empty() {
                 return true;
             }
-            let claim = Claim { node: self.tools.node.clone(), token: uuid::Uuid::new_v4().to_string() };
-            match self.tools.store.claim(claim.clone(), kept.len(), self.tools.clock.now()).await {
+            let open = self.tools.wake.open_claim();
+            let claim = Claim { node: self.tools.node.clone(), token: open.token().to_owned() };
+            match self.tools.store.claim(claim, kept.len(), self.tools.clock.now()).await {
                 Ok(runs) => {
                     let more = runs.len() == kept.len();
                     for run in runs {
                         if let Some(seat) = kept.pop() {
-                            self.begin(run, claim.token.clone(), seat);
+                            self.begin(run, open.token(), seat);
                         }
                     }
                     if !more {
@@ -179,23 +190,26 @@ impl Worker {
         false
     }
 
-    fn begin(self: &Arc<Self>, run: Run, token: String, seat: OwnedSemaphorePermit) {
-        let aboard = Aboard { token, cancel: CancellationToken::new(), abandon: CancellationToken::new() };
+    /// Begins a run that was claimed; its claim is still open. From here on the run is in `aboard`, until its attempt has
+    /// ended in whatever way.
+    fn begin(self: &Arc<Self>, run: Run, token: &str, seat: OwnedSemaphorePermit) {
+        let aboard =
+            Aboard { token: token.to_owned(), cancel: CancellationToken::new(), abandon: CancellationToken::new() };
         self.lock().insert(run.id.clone(), aboard.clone());
-        let worker = self.clone();
+        let place = Place {
+            worker: self.clone(),
+            id: run.id.clone(),
+            token: token.to_owned(),
+            is_limited: run.spec.concurrency.is_some() || run.spec.gated,
+            seat: Some(seat),
+        };
         self.tasks.spawn(async move {
-            let (id, limited) = (run.id.clone(), run.spec.concurrency.is_some() || run.spec.gated);
-            worker.attempt(run, &aboard).await;
-            let mut runs = worker.lock();
-            if runs.get(&id).is_some_and(|now| now.token == aboard.token) {
-                runs.remove(&id);
-            }
-            drop(runs);
-            drop(seat);
-            // A seat is free, and a run of the same script may start. Looking at an empty queue for nothing after every
-            // run would cost as much as making it.
-            if limited || worker.more.load(Ordering::Relaxed) {
-                worker.tools.wake.queued.notify_one();
+            let worker = &place.worker;
+            let attempt = worker.tools.supervisor.catch("attempt", worker.attempt(&run, &aboard)).await;
+            if let Err(panicked) = attempt {
+                let crash = worker.record_crash(&run, &aboard, format!("a mistake in this program: {panicked}"));
+                // A second panic leaves the run to the search for strays.
+                let _ = worker.tools.supervisor.catch("attempt", crash).await;
             }
         });
     }
@@ -218,33 +232,36 @@ impl Worker {
     }
 
     /// Gives back runs that the database says this node has, and that it does not: the answer to a claim was lost with the
-    /// connection, and nobody knew that it had been made; or the node had stopped its runs for want of a database.
-    /// `strays` is what was found the last times.
-    async fn look_for_strays(&self, strays: &mut HashMap<String, (String, Instant)>) {
+    /// connection, what was to carry it out was ended by a panic, or the node had stopped its runs for want of a database.
+    /// `strays` are those found the last time: what is found twice is given back.
+    async fn look_for_strays(&self, strays: &mut HashSet<(String, String)>) {
         let Ok(held) = self.tools.store.held_by_node(&self.tools.node).await else { return };
-        let unknown: Vec<(String, String)> = {
+        let unknown: HashSet<(String, String)> = {
             let aboard = self.lock();
-            let known = |(id, token): &(String, String)| aboard.get(id).is_some_and(|run| run.token == *token);
-            held.into_iter().filter(|held| !known(held)).collect()
+            let is_known = |(id, token): &(String, String)| {
+                // In this order: a claim is closed only after its runs are aboard.
+                self.tools.wake.is_open_claim(token) || aboard.get(id).is_some_and(|run| run.token == *token)
+            };
+            held.into_iter().filter(|held| !is_known(held)).collect()
         };
-        strays.retain(|id, (token, _)| unknown.iter().any(|(other, now)| other == id && now == token));
-        for (id, token) in unknown {
-            let (_, since) = strays.entry(id.clone()).or_insert_with(|| (token.clone(), Instant::now()));
-            // An answer may be under way.
-            if since.elapsed() < STRAY {
-                continue;
-            }
-            match self.tools.store.give_up(&id, &token, GivenUp::HandedBack, self.tools.clock.now()).await {
-                Ok(status) => {
-                    tracing::warn!(run.id = %id, status = status.map(Status::as_str), "this node had a run it did not know of");
-                    strays.remove(&id);
-                    self.tools.wake.ring_queued();
-                    if status.is_some_and(Status::is_final) {
-                        self.tools.wake.ring_ended(&id);
-                    }
+        for (id, token) in unknown.intersection(strays) {
+            self.give_back(id, token).await;
+        }
+        *strays = unknown;
+    }
+
+    /// Gives a run back to the queue that this node claimed and will not carry out.
+    async fn give_back(&self, id: &str, token: &str) {
+        match self.tools.store.give_up(id, token, GivenUp::HandedBack, self.tools.clock.now()).await {
+            Ok(None) => {}
+            Ok(Some(status)) => {
+                tracing::warn!(run.id = %id, %status, "a run was claimed here and not carried out; it was given back");
+                self.tools.wake.ring_queued();
+                if status.is_final() {
+                    self.tools.wake.ring_ended(id);
                 }
-                Err(error) => tracing::warn!(run.id = %id, %error, "a stray run cannot be given back; trying again"),
             }
+            Err(error) => tracing::warn!(run.id = %id, %error, "a stray run cannot be given back; trying again"),
         }
     }
 
@@ -272,7 +289,7 @@ impl Worker {
         // Closed already, unless this node takes no runs.
         self.tasks.close();
         tokio::select! {
-            () = self.tasks.wait() => return,
+            () = self.tasks.wait() => {}
             () = tokio::time::sleep(patience) => {}
             () = at_once.cancelled() => {}
         }
@@ -286,11 +303,17 @@ impl Worker {
                 Err(error) => tracing::warn!(run.id = %id, %error, "cannot be handed back; it will be taken for lost"),
             }
         }
+        // What was claimed and never begun.
+        if let Ok(held) = self.tools.store.held_by_node(&self.tools.node).await {
+            for (id, token) in held {
+                self.give_back(&id, &token).await;
+            }
+        }
         self.tools.wake.ring_queued();
     }
 
-    /// Lets runs start whose time has come.
-    async fn watch_times(&self, stop: CancellationToken) {
+    /// Lets runs start whose time has come, until `stop`.
+    pub async fn watch_times(&self, stop: &CancellationToken) {
         let store = &self.tools.store;
         loop {
             let set = self.tools.wake.timed.notified();
@@ -324,5 +347,31 @@ impl Worker {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Aboard>> {
         self.aboard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run's place aboard and its seat: both are free again when this goes, however the attempt ended.
+struct Place {
+    worker: Arc<Worker>,
+    id: String,
+    token: String,
+    /// Whether a run of the same script or schedule may wait for this one.
+    is_limited: bool,
+    seat: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut runs = self.worker.lock();
+        if runs.get(&self.id).is_some_and(|now| now.token == self.token) {
+            runs.remove(&self.id);
+        }
+        drop(runs);
+        drop(self.seat.take());
+        // A seat is free, and a run of the same script may start. Looking at an empty queue for nothing after every run
+        // would cost as much as making it.
+        if self.is_limited || self.worker.more.load(Ordering::Relaxed) {
+            self.worker.tools.wake.queued.notify_one();
+        }
     }
 }

@@ -159,7 +159,7 @@ async fn a_claim_that_its_node_does_not_know_of_is_given_back() {
     cluster().sql(name, &sql);
     let run = server.run_when(id, |run| run["finished_at"].is_string()).await;
     assert_eq!((&run["status"], &run["attempt"]), (&json!("succeeded"), &json!(2)), "{run}");
-    assert!(server.log().contains("did not know of"), "{}", server.log());
+    assert!(server.log().contains("not carried out"), "{}", server.log());
 }
 
 /// How many runs chaos makes.

@@ -11,6 +11,7 @@ use crate::nearest::nearest;
 use crate::schedule::{POLICIES, Policies};
 use crate::script::{Keep, Quantity};
 use crate::serve::{self, Config, Roles};
+use crate::supervise;
 use crate::zone;
 use crate::{blobs, log, quantity, store};
 use clap::Args;
@@ -279,6 +280,7 @@ impl ServeArgs {
             complain(&format!("--log: {why}"));
             return Exit::Usage;
         }
+        supervise::log_panics();
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {

@@ -1,9 +1,11 @@
 //! Who a caller is and whether they may; how many requests there may be; and what is told about each.
 
+use super::carry_out::carry_out;
 use super::problem::Problem;
 use super::{App, Need, ROUTES};
 use crate::access::{Caller, Scope, TOKEN_PREFIX, hash};
 use crate::api::{ProblemBody, WARNING};
+use crate::run::Run;
 use crate::script::Script;
 use crate::space::Space;
 use crate::store::scripts::ScriptFilter;
@@ -12,11 +14,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
-use futures_util::FutureExt;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
-use std::panic::AssertUnwindSafe;
 use std::sync::RwLock;
 use std::time::Instant;
 
@@ -92,15 +92,19 @@ pub(super) async fn guard(
         return Err(Problem::forbidden("no_scope", "this address has no scope; nobody may use it"));
     };
     app.limiter.pass(None)?;
-    if let Need::Scope(scope) = need {
+    if let Need::Scope(scope) | Need::Server(scope) = need {
         let caller = identify(&app, request.headers()).await?;
         app.limiter.pass(Some(caller.id().unwrap_or("local")))?;
         if !caller.has(*scope) {
             let detail = format!("this needs a token with the scope {}", scope.as_str());
             return Err(Problem::forbidden("missing_scope", detail));
         }
+        if matches!(need, Need::Server(_)) && caller.is_limited() {
+            let detail = "this concerns the whole server, and this token is limited to some scripts";
+            return Err(Problem::forbidden("token_is_limited", detail));
+        }
         request.extensions_mut().insert(caller);
-        let mut response = next.run(request).await;
+        let mut response = carry_out(&app, request, next).await;
         let warning = app.space.as_ref().and_then(Space::warning);
         if let Some(warning) = warning.and_then(|warning| HeaderValue::from_str(&warning).ok()) {
             response.headers_mut().insert(WARNING, warning);
@@ -203,6 +207,14 @@ impl App {
         Err(Problem::out_of_reach())
     }
 
+    /// Whether a caller may see a run of a saved script: its script is within reach. A label reaches the runs of the script
+    /// that has it, and not those of an earlier one of the same name, which was deleted.
+    pub(super) fn reaches_run(caller: &Caller, run: &Run, script: Option<&Script>) -> bool {
+        let Some(key) = &run.script else { return !caller.is_limited() };
+        let same = script.filter(|script| run.created_at >= script.created_at);
+        caller.reaches(key, &same.map(|script| script.in_force().labels).unwrap_or_default())
+    }
+
     /// The scripts a caller may see, by key; none when they may see all.
     pub(super) async fn reach_of(&self, caller: &Caller) -> Result<Option<Vec<String>>, Problem> {
         if !caller.is_limited() {
@@ -258,13 +270,10 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
 }
 
 /// A handler that panics is a mistake of ours: the caller is told so, and the node goes on.
-pub(super) async fn never_panic(request: Request, next: Next) -> Response {
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+pub(super) async fn never_panic(State(app): State<App>, request: Request, next: Next) -> Response {
+    match app.supervisor.catch("request", next.run(request)).await {
         Ok(response) => response,
-        Err(_) => {
-            tracing::error!("a handler panicked");
-            Problem::mistake().into_response()
-        }
+        Err(_) => Problem::mistake().into_response(),
     }
 }
 

@@ -33,6 +33,9 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
     let word = |problem: Option<String>| problem.unwrap_or_else(|| "ok".into());
     parts.insert("database".into(), word(database.err().map(|error| error.to_string())));
     parts.insert("blobs".into(), word(blobs.err().map(|error| error.to_string())));
+    if let Some(trouble) = app.supervisor.trouble() {
+        parts.insert("tasks".into(), trouble);
+    }
     let ready = parts.values().all(|part| part == "ok");
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let warnings = app.space.as_ref().and_then(Space::warning).into_iter().collect();

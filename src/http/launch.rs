@@ -1,6 +1,7 @@
 //! From a request to a run: what holds for it, and waiting for its end.
 
 use super::body::Fields;
+use super::carry_out::client_gone;
 use super::problem::Problem;
 use super::{App, body};
 use crate::access::{Caller, hex};
@@ -12,6 +13,7 @@ use crate::limits::{self, Asked, NotGranted};
 use crate::order::Files;
 use crate::run::{PRIORITIES, Run, Status, Value};
 use crate::script::{Labels, Quantity, Settings};
+use crate::store::queue::GivenUp;
 use crate::store::runs::{Claim, Idempotency, Made, NewRun};
 use crate::wake::Handed;
 use axum::Json;
@@ -196,24 +198,27 @@ impl App {
         if let Some(rung) = rung.as_mut().as_pin_mut() {
             rung.enable();
         }
+        // From here to the hand-over the run is this code's alone. What ends it in between, a panic or a database whose answer
+        // is lost, closes the claim: the worker then gives the run back.
         let seat = match &self.node {
             Some(node) if new.run_at.is_none_or(|at| at <= now) => {
-                let claim = Claim { node: node.clone(), token: uuid::Uuid::new_v4().to_string() };
-                self.wake.seats.clone().try_acquire_owned().ok().map(|seat| (seat, claim))
+                let seat = self.wake.seats.clone().try_acquire_owned().ok();
+                seat.map(|seat| (seat, self.wake.open_claim(), node.clone()))
             }
             _ => None,
         };
-        let claim = seat.as_ref().map(|(_, claim)| claim.clone());
+        let claim = seat.as_ref().map(|(_, open, node)| Claim { node: node.clone(), token: open.token().to_owned() });
         let timed = new.run_at.is_some_and(|at| at > now);
         let handed = claim.is_some().then(|| Box::new(new.as_begun(now)));
         let made = self.store.make_run(new, request, claim, self.rules.queue_bound, now).await?;
         match made {
             Made::Claimed => {
-                if let (Some((seat, claim)), Some(run)) = (seat, handed)
-                    && self.wake.hand_over(Handed { run, token: claim.token, seat }).is_err()
+                if let (Some((seat, claim, _)), Some(run)) = (seat, handed)
+                    && let Err(unsent) = self.wake.hand_over(Handed { run, claim, seat })
                 {
-                    // The worker ended meanwhile; its node's runs are taken by others.
-                    tracing::warn!(run.id = %id, "a run was taken and cannot be begun here");
+                    // The worker ended meanwhile: the run waits for another, or for this node's next start.
+                    let token = unsent.claim.token();
+                    self.store.give_up(&id, token, GivenUp::HandedBack, self.clock.now()).await?;
                 }
             }
             Made::Waits if timed => self.wake.timed.notify_one(),
@@ -245,6 +250,7 @@ impl App {
         if let Some(rung) = rung.as_pin_mut() {
             tokio::select! {
                 () = rung => {}
+                () = client_gone() => {}
                 () = tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + LOOK)) => {}
             }
         }
@@ -266,6 +272,7 @@ impl App {
         refused: Vec<NotGranted>,
     ) -> Result<Response, Problem> {
         let end = self.wake.end_of(id);
+        let mut is_gone = false;
         loop {
             let mut rung = std::pin::pin!(end.rung());
             rung.as_mut().enable();
@@ -273,12 +280,13 @@ impl App {
                 return Err(Problem::not_found("no_such_run", "the run is gone"));
             };
             let now = tokio::time::Instant::now();
-            if run.status.is_final() || now >= deadline {
+            if run.status.is_final() || now >= deadline || is_gone {
                 let status = if run.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
                 return self.answer_run(&run, status, refused).await;
             }
             tokio::select! {
                 () = rung => {}
+                () = client_gone() => is_gone = true,
                 () = tokio::time::sleep_until(deadline.min(now + LOOK)) => {}
             }
         }

@@ -208,6 +208,37 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// A run that crashed and left nothing but this error.
+    pub fn crashed(run: &Run, error: ScriptError, has_parts: bool) -> Ended {
+        Ended {
+            status: Status::Crashed,
+            mode: None,
+            result: None,
+            result_bytes: None,
+            result_kind: ResultKind::None,
+            error: Some(error),
+            notes: Vec::new(),
+            fuel: 0,
+            memory: 0,
+            wall: Duration::ZERO,
+            network: Vec::new(),
+            stdout: Output::default(),
+            stderr: Output::default(),
+            lost: 0,
+            next: None,
+            has_parts,
+            lock: Self::lock_of(run),
+            pauses: run.schedule.clone().zip(run.spec.pause_after),
+            state: None,
+            files: Vec::new(),
+        }
+    }
+
+    /// The script whose row is locked when a run of it ends: one whose runs, or whose schedule's, may wait for that.
+    pub fn lock_of(run: &Run) -> Option<String> {
+        run.script.clone().filter(|_| run.spec.concurrency.is_some() || run.spec.gated)
+    }
+
     /// The same attempt when somebody wrote the state that it would have written: it failed, and is tried again at once,
     /// whatever the retry policy, unless that happened too often.
     fn conflicted(&self, attempt: i64, now: Time) -> Ended {
@@ -703,16 +734,22 @@ impl Store {
         schedule: Option<&str>,
         before: &str,
     ) -> Result<Option<Value>, StoreError> {
-        let column = if schedule.is_some() { "schedule" } else { "script" };
-        let (key, before) = (schedule.unwrap_or(script).to_owned(), before.to_owned());
+        let all = std::sync::Arc::new((script.to_owned(), schedule.map(str::to_owned), before.to_owned()));
         self.read(move |tx| {
-            let (key, before) = (key.clone(), before.clone());
+            let all = all.clone();
             Box::pin(async move {
+                let (script, schedule, before) = &*all;
+                // A script and a schedule of a name that was used before have nothing of those.
+                let condition = if schedule.is_some() { "schedule = $3 AND" } else { "" };
                 let sql = format!(
-                    "SELECT result, result_blob FROM runs WHERE {column} = $1 AND status = 'succeeded' AND id < $2
-                    ORDER BY id DESC LIMIT 1"
+                    "SELECT result, result_blob FROM runs WHERE {condition} script = $1 AND status = 'succeeded' AND id < $2
+                    AND created_at >= (SELECT created_at FROM scripts WHERE key = $1) ORDER BY id DESC LIMIT 1"
                 );
-                let Some(row) = tx.first(sql, args![key, before]).await? else { return Ok(None) };
+                let mut values = args![&**script, &**before];
+                if let Some(schedule) = schedule {
+                    values.push(&**schedule);
+                }
+                let Some(row) = tx.first(sql, values).await? else { return Ok(None) };
                 value_of(&row, "result", "result_blob")
             })
         })

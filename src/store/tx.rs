@@ -193,6 +193,21 @@ pub(super) fn asks_for_another_try(error: &sqlx::Error) -> bool {
     matches!(code_of(error).as_deref(), Some("40001" | "40P01"))
 }
 
+/// Whether the engine says that these values cannot be kept, whenever they are sent.
+pub(super) fn refuses_content(error: &sqlx::Error) -> bool {
+    let code = code_of(error).unwrap_or_default();
+    match error {
+        // PostgreSQL, by class: data exceptions, integrity constraints, limits of the program (an index row that is too
+        // large). SQLite: SQLITE_TOOBIG, SQLITE_CONSTRAINT with its kinds, SQLITE_MISMATCH.
+        sqlx::Error::Database(_) if code.len() == 5 && code.parse::<u32>().map_or(true, |number| number > 9999) => {
+            ["22", "23", "54"].iter().any(|class| code.starts_with(class))
+        }
+        sqlx::Error::Database(_) => code.parse::<u32>().is_ok_and(|number| matches!(number & 0xff, 18 | 19 | 20)),
+        sqlx::Error::Encode(_) => true,
+        _ => false,
+    }
+}
+
 fn code_of(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
 }

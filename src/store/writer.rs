@@ -6,9 +6,11 @@
 
 use super::StoreError;
 use super::tx::{Dialect, Tx};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::{AnyConnection, Connection};
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -113,7 +115,12 @@ async fn write_together(
             }
             open = true;
         }
-        match (entry.change)(&mut Tx::new(connection, Dialect::Sqlite)).await {
+        // A change that panics is one that failed: the connection, which is everybody's, goes on.
+        let mut tx = Tx::new(connection, Dialect::Sqlite);
+        let change = AssertUnwindSafe(async { (entry.change)(&mut tx).await }).catch_unwind().await;
+        match change
+            .unwrap_or_else(|_| Err(StoreError::Corrupt("a mistake in this program: the change panicked".into())))
+        {
             Ok(()) => made.push(entry),
             Err(error) => {
                 let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;

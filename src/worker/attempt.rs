@@ -3,9 +3,9 @@
 use super::sources::Unready;
 use super::{Aboard, RETRY, Worker};
 use crate::blobs::{BlobError, Blobs, Kind};
-use crate::clock::{Time, rfc3339};
+use crate::clock::{Time, after, rfc3339};
 use crate::ending::{Terms, cut_mark};
-use crate::keeper::keep_blob;
+use crate::keeper::{KeepError, keep_blob};
 use crate::keyring::KeyError;
 use crate::live::Writing;
 use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written};
@@ -31,6 +31,8 @@ use tokio::time::Instant;
 const PARTS_AFTER: Duration = Duration::from_millis(250);
 /// The largest part.
 const PART: usize = 64 << 10;
+/// The time before an end is recorded again that could not be; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The time before a run is tried again whose files cannot be had.
 const POSTPONED: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 
@@ -60,6 +62,25 @@ enum Ungiven {
     Key(#[from] KeyError),
 }
 
+/// Why an end was not recorded.
+#[derive(Debug, thiserror::Error)]
+enum Unrecorded {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+}
+
+impl Unrecorded {
+    /// Whether it would be so the next time: the database refuses what the record holds.
+    fn is_final(&self) -> bool {
+        match self {
+            Unrecorded::Store(error) | Unrecorded::Keep(KeepError::Store(error)) => error.is_about_content(),
+            Unrecorded::Keep(_) => false,
+        }
+    }
+}
+
 /// How an attempt came out.
 enum End {
     /// It ended.
@@ -73,7 +94,7 @@ enum End {
 }
 
 impl Worker {
-    pub(super) async fn attempt(&self, run: Run, aboard: &Aboard) {
+    pub(super) async fn attempt(&self, run: &Run, aboard: &Aboard) {
         let writing = self.tools.live.begin(&run.id);
         let started = run.started_at.unwrap_or(run.created_at);
         let lateness = (started - run.run_at).to_std().unwrap_or_default();
@@ -82,38 +103,69 @@ impl Worker {
         let end = tokio::select! {
             biased;
             () = aboard.abandon.cancelled() => End::Abandoned,
-            end = self.make(&run, aboard, &writing, &mut has_parts, &mut left) => end,
+            end = self.make(run, aboard, &writing, &mut has_parts, &mut left) => end,
         };
         let (report, error) = match end {
             End::Abandoned => return,
-            End::Postponed(reason) => return self.postpone(&run, aboard, reason).await,
+            End::Postponed(reason) => return self.postpone(run, aboard, reason).await,
             End::Refused(error) => (None, Some(error)),
             End::Ended(report) => (Some(report), None),
         };
         let written = |stream| writing.from(stream, 0);
         let (stdout, stderr) = (written(Stream::Stdout), written(Stream::Stderr));
-        let mut pause = Duration::from_millis(50);
+        let mut pause = FIRST_PAUSE;
         loop {
             let now = self.tools.clock.now();
-            let ended = self.compose(&run, report.as_deref(), error.clone(), (&stdout, &stderr), has_parts, now).await;
+            let ended = self.compose(run, report.as_deref(), error.clone(), (&stdout, &stderr), has_parts, now).await;
             let ended = match ended {
                 Ok(ended) => self.with_left(ended, &left, now).await,
                 Err(error) => Err(error),
             };
             let error = match ended {
-                Ok(ended) => match self.record(&run, aboard, ended, now).await {
+                Ok(ended) => match self.record(run, aboard, ended, now).await {
                     Ok(()) => return,
-                    Err(error) => error.to_string(),
+                    Err(error) => Unrecorded::from(error),
                 },
                 Err(error) => error,
             };
-            tracing::warn!(run.id = %run.id, error, "the end of a run cannot be recorded; trying again");
-            tokio::select! {
-                () = aboard.abandon.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+            if error.is_final() {
+                let why = format!("the end of this run could not be recorded as it was: {error}");
+                return self.record_crash(run, aboard, why).await;
             }
-            pause = (pause * 2).min(Duration::from_secs(2));
+            tracing::warn!(run.id = %run.id, %error, "the end of a run cannot be recorded; trying again");
+            if self.is_abandoned_after(aboard, &mut pause).await {
+                return;
+            }
         }
+    }
+
+    /// Records that a run crashed, and nothing else of it: what a database takes that refused everything the run left.
+    pub(super) async fn record_crash(&self, run: &Run, aboard: &Aboard, message: String) {
+        tracing::error!(run.id = %run.id, message, "a run is recorded as crashed");
+        let error = ScriptError { type_name: "Crashed".into(), message, traceback: String::new() };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let now = self.tools.clock.now();
+            match self.record(run, aboard, Ended::crashed(run, error.clone(), true), now).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(run.id = %run.id, %error, "the crash of a run cannot be recorded; trying again");
+                }
+            }
+            if self.is_abandoned_after(aboard, &mut pause).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits before another try, longer each time. Whether the node has lost the run meanwhile.
+    async fn is_abandoned_after(&self, aboard: &Aboard, pause: &mut Duration) -> bool {
+        tokio::select! {
+            () = aboard.abandon.cancelled() => return true,
+            () = tokio::time::sleep(*pause) => {}
+        }
+        *pause = (*pause * 2).min(Duration::from_secs(2));
+        false
     }
 
     /// Records an end, and tells of it.
@@ -323,7 +375,7 @@ impl Worker {
 
     fn context(&self, run: &Run) -> String {
         let started = run.started_at.unwrap_or_else(|| self.tools.clock.now());
-        let deadline = chrono::TimeDelta::from_std(run.spec.limits.wall).map_or(started, |wall| started + wall);
+        let deadline = after(started, run.spec.limits.wall);
         json!({
             "run_id": run.id,
             "script": run.name,
@@ -352,30 +404,14 @@ impl Worker {
         (stdout, stderr): (&[u8], &[u8]),
         has_parts: bool,
         now: Time,
-    ) -> Result<Ended, String> {
+    ) -> Result<Ended, Unrecorded> {
         let Some(report) = report else {
-            return Ok(Ended {
-                status: Status::Crashed,
-                mode: None,
-                result: None,
-                result_bytes: None,
-                result_kind: ResultKind::None,
-                error: refused,
-                notes: Vec::new(),
-                fuel: 0,
-                memory: 0,
-                wall: Duration::ZERO,
-                network: Vec::new(),
-                stdout: Output::default(),
-                stderr: Output::default(),
-                lost: 0,
-                next: None,
-                has_parts,
-                lock: lock_of(run),
-                pauses: run.schedule.clone().zip(run.spec.pause_after),
-                state: None,
-                files: Vec::new(),
+            let error = refused.unwrap_or_else(|| ScriptError {
+                type_name: "Crashed".into(),
+                message: "the attempt ended without a report".into(),
+                traceback: String::new(),
             });
+            return Ok(Ended::crashed(run, error, has_parts));
         };
         let spec = &run.spec;
         let terms = Terms { limits: spec.limits, asked: spec.asked, ceiling: self.tools.ceiling };
@@ -417,9 +453,9 @@ impl Worker {
             stdout: self.output(stdout, &report.stdout, spec.limits.stdout, now).await?,
             stderr: self.output(stderr, &report.stderr, spec.limits.stderr, now).await?,
             lost,
-            next: next.and_then(|delay| chrono::TimeDelta::from_std(delay).ok()).map(|delay| now + delay),
+            next: next.map(|delay| after(now, delay)),
             has_parts,
-            lock: lock_of(run),
+            lock: Ended::lock_of(run),
             pauses: run.schedule.clone().zip(run.spec.pause_after),
             state: None,
             files: Vec::new(),
@@ -497,7 +533,7 @@ impl Worker {
     }
 
     /// The same with what the attempt leaves, which is in the blob store when this returns.
-    async fn with_left(&self, mut ended: Ended, left: &Left, now: Time) -> Result<Ended, String> {
+    async fn with_left(&self, mut ended: Ended, left: &Left, now: Time) -> Result<Ended, Unrecorded> {
         ended.state = left.new_state();
         // What is tried again leaves nothing yet.
         if ended.next.is_none() {
@@ -510,7 +546,7 @@ impl Worker {
         Ok(ended)
     }
 
-    async fn output(&self, bytes: &[u8], usage: &StreamUsage, limit: u64, now: Time) -> Result<Output, String> {
+    async fn output(&self, bytes: &[u8], usage: &StreamUsage, limit: u64, now: Time) -> Result<Output, Unrecorded> {
         let mut bytes = bytes.to_vec();
         bytes.extend_from_slice(cut_mark(usage, limit).as_bytes());
         let written = Written { bytes: bytes.len() as u64, dropped: usage.dropped };
@@ -521,11 +557,9 @@ impl Worker {
         })
     }
 
-    async fn put(&self, kind: Kind, content: &[u8], now: Time) -> Result<String, String> {
+    async fn put(&self, kind: Kind, content: &[u8], now: Time) -> Result<String, Unrecorded> {
         let (key, _) = Blobs::name(kind, content);
-        let content = Bytes::copy_from_slice(content);
-        let kept = keep_blob(&self.tools.store, &self.tools.blobs, &key, content, now).await;
-        kept.map_err(|error| error.to_string())?;
+        keep_blob(&self.tools.store, &self.tools.blobs, &key, Bytes::copy_from_slice(content), now).await?;
         Ok(key)
     }
 
@@ -570,11 +604,6 @@ fn media_type(path: &str, content: &[u8]) -> &'static str {
         "xml" => "application/xml",
         _ => "text/plain",
     }
-}
-
-/// The script whose row is locked when a run of it ends: one whose runs, or whose schedule's, may wait for that.
-fn lock_of(run: &Run) -> Option<String> {
-    run.script.clone().filter(|_| run.spec.concurrency.is_some() || run.spec.gated)
 }
 
 #[cfg(test)]

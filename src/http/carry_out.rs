@@ -1,0 +1,43 @@
+//! A request that changes something is carried out to its end, whether its client stays or not.
+//!
+//! hyper drops the future of a handler when the client hangs up: between any two `await`s, and so between two steps that
+//! belong together. Handlers of unsafe methods therefore run in a task of their own, which the node waits for when it goes
+//! down. Only the waiting for a run's end stops early: it changes nothing.
+
+use super::App;
+use super::problem::Problem;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio_util::sync::CancellationToken;
+
+tokio::task_local! {
+    /// Cancelled when the client of the request that this task carries out has gone.
+    static CLIENT: CancellationToken;
+}
+
+/// Passes a request on: one that may change something, in a task that its client cannot end.
+pub(super) async fn carry_out(app: &App, request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let gone = CancellationToken::new();
+    let supervisor = app.supervisor.clone();
+    let work = CLIENT.scope(gone.clone(), async move { supervisor.catch("request", next.run(request)).await });
+    let task = app.changes.spawn(work);
+    // Dropped with this future, when the client hangs up.
+    let _client = gone.drop_guard();
+    match task.await {
+        Ok(Ok(response)) => response,
+        // It panicked, or the runtime ends.
+        Ok(Err(_)) | Err(_) => Problem::mistake().into_response(),
+    }
+}
+
+/// Waits until the client of this request has gone; for ever in a request that is not carried out without it.
+pub(super) async fn client_gone() {
+    match CLIENT.try_with(CancellationToken::clone) {
+        Ok(gone) => gone.cancelled_owned().await,
+        Err(_) => std::future::pending().await,
+    }
+}
