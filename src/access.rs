@@ -71,6 +71,36 @@ pub struct Token {
     pub last_used_at: Option<Time>,
 }
 
+/// The scripts that somebody may touch: by default all. Kept with what they leave behind, so that it is asked again when
+/// that is acted upon.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Reach {
+    /// These, by key; with `labels` none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scripts: Option<Vec<String>>,
+    /// Those with one of these labels, `key=value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+}
+
+impl Reach {
+    /// Whether it is all scripts, and all runs that belong to none.
+    pub fn is_all(&self) -> bool {
+        self.scripts.is_none() && self.labels.is_none()
+    }
+
+    /// Whether it names a script of this key, whatever its labels.
+    pub fn names(&self, key: &str) -> bool {
+        self.scripts.as_ref().is_some_and(|scripts| scripts.iter().any(|script| script == key))
+    }
+
+    /// Whether a script of this key and these labels is in it.
+    pub fn covers(&self, key: &str, labels: &Labels) -> bool {
+        let has_one = |wanted: &Vec<String>| wanted.iter().any(|label| has_label(labels, label));
+        self.is_all() || self.names(key) || self.labels.as_ref().is_some_and(has_one)
+    }
+}
+
 /// Somebody who calls.
 #[derive(Clone, Debug)]
 pub enum Caller {
@@ -97,17 +127,22 @@ impl Caller {
         }
     }
 
+    /// The scripts they may touch.
+    pub fn reach(&self) -> Reach {
+        match self {
+            Caller::Local => Reach::default(),
+            Caller::Token(token) => Reach { scripts: token.scripts.clone(), labels: token.labels.clone() },
+        }
+    }
+
     /// Whether they may touch a script of this key and these labels. A script that is not there yet has none.
     pub fn reaches(&self, key: &str, labels: &Labels) -> bool {
-        let Caller::Token(token) = self else { return true };
-        let by_name = token.scripts.as_ref().is_some_and(|scripts| scripts.iter().any(|script| script == key));
-        let by_label = token.labels.as_ref().is_some_and(|wanted| wanted.iter().any(|label| has_label(labels, label)));
-        !self.is_limited() || by_name || by_label
+        self.reach().covers(key, labels)
     }
 
     /// Whether they may touch some scripts only.
     pub fn is_limited(&self) -> bool {
-        matches!(self, Caller::Token(token) if token.scripts.is_some() || token.labels.is_some())
+        !self.reach().is_all()
     }
 }
 

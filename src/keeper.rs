@@ -1,6 +1,7 @@
 //! Keeps a script's new content, wherever it came from: checked in a sandbox, its content and code object in the blob
 //! store, its version in the database.
 
+use crate::access::Reach;
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
@@ -8,7 +9,7 @@ use crate::metadata::{self, Metadata};
 use crate::packages::{self, PackageError, Resolver};
 use crate::requirement::{BadRequirement, Packages, REQUIREMENTS, Request};
 use crate::run::{INLINE, Value};
-use crate::schedule::Origin;
+use crate::schedule::{Link, Origin, Schedule};
 use crate::script::{Name, Script, Settings, Version, Warning};
 use crate::sources::{SourceError, Sources};
 use crate::store::schedules::NewSchedule;
@@ -41,6 +42,9 @@ pub enum KeepError {
     /// A package that it asks for cannot be asked for.
     #[error(transparent)]
     Requirement(#[from] BadRequirement),
+    /// Whoever keeps it may not touch the script, as it would be then.
+    #[error("this token is limited to other scripts")]
+    OutOfReach,
     /// Its packages cannot be had.
     #[error(transparent)]
     Packages(#[from] PackageError),
@@ -80,14 +84,19 @@ pub struct Wanted {
     pub unchecked: bool,
     /// Whether to resolve its packages anew, though it asks for the same as before.
     pub upgrade: bool,
+    /// The scripts that whoever keeps it may touch.
+    pub reach: Reach,
+    /// Whether there must be no script of this name yet.
+    pub only_new: bool,
 }
 
 impl Keeper {
     /// Keeps content as the version in force of a script.
     pub async fn keep(&self, name: &Name, sources: &Sources, wanted: Wanted, now: Time) -> Result<Kept, KeepError> {
         let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
-        let schedules = self.schedules(name, &metadata, wanted.settings.as_ref(), now).await?;
+        let schedules = self.schedules(name, &metadata, wanted.settings.as_ref(), &wanted.reach, now).await?;
         metadata.cronbox.check().map_err(|(setting, why)| KeepError::Setting(setting, why))?;
+        self.check_labels(name, &metadata.cronbox, &wanted).await?;
         let (packages, package_warnings) = self.packages_of(name, sources, &metadata, wanted.upgrade, now).await?;
         let mut table = metadata.cronbox;
         let modules = packages.as_ref().map(|packages| packages.modules.as_slice()).unwrap_or_default();
@@ -126,9 +135,21 @@ impl Keeper {
             packages,
             settings: wanted.settings,
             link: wanted.link,
+            only_new: wanted.only_new,
             schedules,
         };
         Ok(self.store.keep_version(new, now).await?)
+    }
+
+    /// Checks that the labels which content would have are within the reach of whoever keeps it: who is limited to labels
+    /// could otherwise take a script out of their own bounds, or into others'.
+    async fn check_labels(&self, name: &Name, table: &Settings, wanted: &Wanted) -> Result<(), KeepError> {
+        if wanted.reach.is_all() {
+            return Ok(());
+        }
+        let known = self.store.script(name.key()).await?.map(|script| script.settings).unwrap_or_default();
+        let set = wanted.settings.as_ref().map_or_else(|| known.clone(), |set| set.or(&known));
+        if wanted.reach.covers(name.key(), &set.or(table).labels) { Ok(()) } else { Err(KeepError::OutOfReach) }
     }
 
     /// The packages that a script asks for: those that its version in force has, when that one asks for the same, so that a
@@ -183,15 +204,19 @@ impl Keeper {
         script: &Script,
         version: &Version,
         keep_schedules: bool,
+        reach: &Reach,
         now: Time,
     ) -> Result<Option<Script>, KeepError> {
+        if !reach.covers(&script.key, &script.settings.or(&version.table).labels) {
+            return Err(KeepError::OutOfReach);
+        }
         let schedules = if keep_schedules {
             None
         } else {
             let sources = Sources::of_blob(&version.blob, &version.main, self.blobs.get(&version.blob).await?)?;
             let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
             let name = Name::parse(&script.name).map_err(|error| KeepError::Metadata(error.to_string()))?;
-            Some(self.schedules(&name, &metadata, Some(&script.settings), now).await?)
+            Some(self.schedules(&name, &metadata, Some(&script.settings), reach, now).await?)
         };
         Ok(self.store.set_version(&script.key, version.number, schedules, now).await?)
     }
@@ -203,6 +228,7 @@ impl Keeper {
         script: &Name,
         metadata: &Metadata,
         set: Option<&Settings>,
+        reach: &Reach,
         now: Time,
     ) -> Result<Vec<NewSchedule>, KeepError> {
         let zone = set.and_then(|set| set.timezone.as_deref()).or(metadata.cronbox.timezone.as_deref());
@@ -226,10 +252,9 @@ impl Keeper {
             if let Some(other) =
                 existing.as_ref().filter(|other| other.origin != Origin::Metadata || other.script != script.key())
             {
-                let why = format!(
-                    "there is a schedule {} already, of {}, which is not this script's own",
-                    other.id, other.script_name
-                );
+                // Who is limited to some scripts does not learn the names of others.
+                let of = if reach.is_all() { format!(", of {}", other.script_name) } else { String::new() };
+                let why = format!("there is a schedule {} already{of}, which is not this script's own", other.id);
                 return Err(bad("schedules.id", why));
             }
             if schedules.iter().any(|other| other.key == id.key()) {
@@ -239,10 +264,62 @@ impl Keeper {
             let refused = |error: BadSchedule| {
                 KeepError::Schedule(BadSchedule { field: format!("schedules.{}", error.field), ..error })
             };
-            schedules.push(timetable::read(asked, &id, script.key(), &around).map_err(refused)?);
+            let mut new = timetable::read(asked, &id, script.key(), &around).map_err(refused)?;
+            check_upstreams(&self.store, reach, &mut new, existing.as_ref()).await.map_err(|error| match error {
+                UpstreamError::OutOfReach(error) => refused(error),
+                UpstreamError::Store(error) => error.into(),
+            })?;
+            schedules.push(new);
         }
         Ok(schedules)
     }
+}
+
+/// The code of an error of access: a script that the caller may not touch.
+pub const OUT_OF_REACH: &str = "script_out_of_reach";
+
+/// Why a schedule may not follow what it asks to follow.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// It names a script that whoever keeps it may not touch.
+    #[error("{0}")]
+    OutOfReach(BadSchedule),
+    /// The database did not say.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Decides whose runs may start a schedule, for it hands on what they return: those of the scripts that whoever keeps it may
+/// touch. A script that is named must be one of them; `after *` and `after label …` are kept, and follow no others. What
+/// stays as somebody with a wider reach has made it stays theirs.
+pub async fn check_upstreams(
+    store: &Store,
+    reach: &Reach,
+    new: &mut NewSchedule,
+    existing: Option<&Schedule>,
+) -> Result<(), UpstreamError> {
+    let is_same = |existing: &&Schedule| {
+        let links = timetable::trigger_of(existing).and_then(|trigger| Link::of(&trigger));
+        existing.script == new.script && links.is_ok_and(|links| links == new.links)
+    };
+    if let Some(existing) = existing.filter(is_same) {
+        new.reach = existing.reach.clone();
+        return Ok(());
+    }
+    new.reach = reach.clone();
+    if reach.is_all() {
+        return Ok(());
+    }
+    for link in &new.links {
+        let Some(key) = link.upstream.strip_prefix("script:") else { continue };
+        let labels = store.script(key).await?.map(|script| script.in_force().labels).unwrap_or_default();
+        if !reach.covers(key, &labels) {
+            let why = format!("this token is limited to other scripts than {key}, whose result the schedule would get");
+            let field = "trigger".to_owned();
+            return Err(UpstreamError::OutOfReach(BadSchedule { code: OUT_OF_REACH, field, why, at: None }));
+        }
+    }
+    Ok(())
 }
 
 /// What a script asks for, in its metadata and its bundle.

@@ -1,5 +1,6 @@
 //! Schedules: what starts a script by the clock, and the policies for when the clock and the script disagree.
 
+use crate::access::Reach;
 use crate::clock::Time;
 use crate::quantity;
 use crate::run::Status;
@@ -326,6 +327,8 @@ pub struct Schedule {
     pub script_name: String,
     /// Who made it.
     pub origin: Origin,
+    /// The scripts whose runs may start it: those that whoever made it could touch.
+    pub reach: Reach,
     /// What it starts, and how.
     pub settings: Settings,
     /// When it fires, as JSON; [`Trigger::from_json`] reads it.

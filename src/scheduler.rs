@@ -236,6 +236,10 @@ impl Scheduler {
                 self.store.drop_link(link).await?;
                 continue;
             }
+            if !self.may_follow(&schedule, &upstream).await? {
+                self.store.drop_link(link).await?;
+                continue;
+            }
             let depth = upstream.spec.chain_depth + 1;
             let made = match self.next_in_chain(&schedule, &upstream, depth, now, &mut scripts).await {
                 Ok(made) => made,
@@ -260,6 +264,19 @@ impl Scheduler {
             }
         }
         Ok(true)
+    }
+
+    /// Whether a schedule's runs may be handed what this run leaves: whoever made the schedule could touch the run's script,
+    /// as its labels are now.
+    async fn may_follow(&self, schedule: &Schedule, upstream: &Run) -> Result<bool, StoreError> {
+        if schedule.reach.is_all() {
+            return Ok(true);
+        }
+        let Some(key) = &upstream.script else { return Ok(false) };
+        let script = self.store.script(key).await?;
+        let is_of_script = |script: &Script| upstream.created_at >= script.created_at;
+        let labels = script.filter(is_of_script).map(|script| script.in_force().labels).unwrap_or_default();
+        Ok(schedule.reach.covers(key, &labels))
     }
 
     /// Tells of what made room for others.

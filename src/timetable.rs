@@ -1,5 +1,6 @@
 //! From what somebody asks for, in a request or in a script's own metadata, to a schedule that can be kept.
 
+use crate::access::Reach;
 use crate::clock::Time;
 use crate::nearest::nearest;
 use crate::schedule::{Link, Origin, POLICIES, SETTINGS, Schedule, Settings, State, jittered};
@@ -125,6 +126,7 @@ pub fn read(
         key: id.key().to_owned(),
         script: script.to_owned(),
         origin: around.origin,
+        reach: Reach::default(),
         settings,
         trigger: trigger.to_json(),
         read_at: now,

@@ -1,1 +1,4 @@
 //! What an attacker tried, each with the end that it has to have: one module for each theme.
+
+mod lifecycle;
+mod reach;

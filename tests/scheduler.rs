@@ -45,6 +45,7 @@ fn version(name: &str) -> NewVersion {
         packages: None,
         settings: None,
         link: None,
+        only_new: false,
         schedules: Vec::new(),
     }
 }

@@ -103,7 +103,7 @@ impl Drop for TestFile {
 }
 
 /// An instant to begin at.
-fn start() -> Time {
+pub fn start() -> Time {
     from_micros(1_800_000_000_000_000)
 }
 
@@ -111,7 +111,7 @@ fn after(seconds: i64) -> Time {
     start() + TimeDelta::seconds(seconds)
 }
 
-fn version(name: &str, content: &str) -> NewVersion {
+pub fn version(name: &str, content: &str) -> NewVersion {
     NewVersion {
         name: name.into(),
         key: name.to_lowercase(),
@@ -125,6 +125,7 @@ fn version(name: &str, content: &str) -> NewVersion {
         packages: None,
         settings: None,
         link: None,
+        only_new: false,
         schedules: Vec::new(),
     }
 }
@@ -157,7 +158,7 @@ fn spec() -> Spec {
     }
 }
 
-fn new_run(script: Option<&str>, now: Time) -> NewRun {
+pub fn new_run(script: Option<&str>, now: Time) -> NewRun {
     NewRun {
         id: new_id(now),
         script: script.map(str::to_owned),
@@ -186,7 +187,7 @@ fn by(node: &str) -> Claim {
     Claim { node: node.into(), token: new_id(start()) }
 }
 
-fn ended(status: Status, result: &str) -> Ended {
+pub fn ended(status: Status, result: &str) -> Ended {
     Ended {
         status,
         mode: None,

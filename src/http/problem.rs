@@ -1,8 +1,10 @@
 //! What a request gets that is not carried out: a problem document (RFC 9457), written in one place.
 
+use crate::access::Caller;
 use crate::api::ProblemBody;
 use crate::blobs::BlobError;
 use crate::checker;
+use crate::keeper::{OUT_OF_REACH, UpstreamError};
 use crate::limits::BadLimit;
 use crate::script::{BadName, Script};
 use crate::sources::SourceError;
@@ -52,7 +54,17 @@ impl Problem {
 
     /// A token that reaches other scripts only.
     pub(crate) fn out_of_reach() -> Self {
-        Self::forbidden("script_out_of_reach", "this token is limited to other scripts")
+        Self::forbidden(OUT_OF_REACH, "this token is limited to other scripts")
+    }
+
+    /// Scripts that would start one another in a circle: their names, to callers who may see all of them.
+    pub(crate) fn chain_circle(error: &StoreError, caller: &Caller) -> Self {
+        let detail = if caller.is_limited() {
+            "this schedule would close a circle of scripts that start one another".to_owned()
+        } else {
+            error.to_string()
+        };
+        Self::invalid("schedules.trigger", detail).code("chain_circle")
     }
 
     /// A mistake of ours, of which nothing more is known here.
@@ -186,6 +198,15 @@ fn internal(error: &dyn std::error::Error) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
 }
 
+impl From<UpstreamError> for Problem {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::OutOfReach(error) => error.into(),
+            UpstreamError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<BadName> for Problem {
     fn from(error: BadName) -> Self {
         Problem::bad("bad_name", error.to_string()).field("name")
@@ -202,6 +223,9 @@ impl From<BadLimit> for Problem {
 impl From<BadSchedule> for Problem {
     fn from(error: BadSchedule) -> Self {
         let mut problem = Problem::invalid(&error.field, error.why).code(error.code);
+        if error.code == OUT_OF_REACH {
+            problem.status = StatusCode::FORBIDDEN;
+        }
         problem.column = error.at.and_then(|at| u32::try_from(at + 1).ok());
         problem
     }

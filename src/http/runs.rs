@@ -73,15 +73,13 @@ impl App {
         let run = self.store.run(&id.to_ascii_lowercase()).await?.ok_or_else(not_found)?;
         if caller.is_limited() {
             let own = run.created_by.is_some() && run.created_by.as_deref() == caller.id();
-            match &run.script {
-                Some(key) => {
-                    let script = self.store.script(key).await?;
-                    if !own {
-                        self.check_reach(caller, key, script.as_ref())?;
-                    }
-                }
-                None if own => {}
-                None => return Err(not_found()),
+            let script = match &run.script {
+                Some(key) => self.store.script(key).await?,
+                None => None,
+            };
+            // One's own runs of source that was sent along, or of a script that is gone by now, belong to no other script.
+            if !Self::reaches_run(caller, &run, script.as_ref()) && !(own && script.is_none()) {
+                return Err(if run.script.is_some() { Problem::out_of_reach() } else { not_found() });
             }
         }
         Ok(run)

@@ -7,11 +7,12 @@ use super::{App, Part};
 use crate::access::Caller;
 use crate::api::{BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
-use crate::keeper::keep_value;
+use crate::keeper::{self, keep_value};
 use crate::limits::{Asked, NotGranted};
 use crate::run::{Cause, PRIORITIES, new_id};
 use crate::schedule::{Origin, STATES, Schedule, State as Standing};
 use crate::script::{Name, Script};
+use crate::store::StoreError;
 use crate::store::queue::Gate;
 use crate::store::runs::NewRun;
 use crate::store::schedules::{KeptSchedule, NewSchedule, ScheduleFilter};
@@ -72,6 +73,18 @@ impl App {
         }
     }
 
+    async fn show_scheduler(&self, caller: &Caller) -> Result<SchedulerBody, Problem> {
+        let whole = self.store.scheduler().await?;
+        // The next fire time is some script's: one that a limited caller may not know of.
+        let next = if caller.is_limited() { None } else { self.store.next_schedule().await? };
+        Ok(SchedulerBody {
+            paused: whole.paused,
+            timezone: self.rules.runs.timezone.clone(),
+            tzdata: zone::installed().release().to_owned(),
+            next_fire_at: next.map(rfc3339),
+        })
+    }
+
     fn zone_of<'a>(&'a self, script: &'a Script) -> &'a str {
         let settings = &script.settings;
         let own = settings.timezone.as_deref().or(script.version.table.timezone.as_deref());
@@ -93,7 +106,7 @@ impl App {
     }
 
     /// Reads what is asked for, and checks it against the script.
-    fn plan(
+    async fn plan(
         &self,
         asked: &Map<String, Any>,
         id: &Name,
@@ -110,6 +123,7 @@ impl App {
         };
         let mut new = timetable::read(asked, id, &script.key, &around)?;
         new.created_by = caller.id().map(str::to_owned);
+        keeper::check_upstreams(&self.store, &caller.reach(), &mut new, existing).await?;
         if let Some(args) = new.settings.args.clone() {
             body::arguments(Some(args))?;
         }
@@ -157,8 +171,8 @@ impl App {
             KeptSchedule::Changed => StatusCode::OK,
             KeptSchedule::Taken => return Ok(None),
             KeptSchedule::Circle(circle) => {
-                let detail = format!("these scripts would start one another in a circle: {}", circle.join(" → "));
-                return Err(Problem::invalid("trigger", detail).code("chain_circle"));
+                let error = StoreError::Circle(circle);
+                return Err(Problem::chain_circle(&error, caller).field("trigger"));
             }
             KeptSchedule::NoScript => {
                 return Err(Problem::script_gone());
@@ -183,6 +197,7 @@ impl App {
             script: new.script.clone(),
             script_name: new.script.clone(),
             origin: new.origin,
+            reach: new.reach.clone(),
             settings: new.settings.clone(),
             trigger: new.trigger.clone(),
             state: new.state,
@@ -319,7 +334,7 @@ pub(super) async fn create_schedule(
                 return Err(Problem::conflict("schedule_exists", detail).field("id"));
             }
         }
-        let new = app.plan(&asked, &id, &script, existing.as_ref(), &caller)?;
+        let new = app.plan(&asked, &id, &script, existing.as_ref(), &caller).await?;
         if let Some(response) = app.keep(&caller, new, existing.map(|existing| existing.revision), &query).await? {
             return Ok(response);
         }
@@ -393,7 +408,7 @@ pub(super) async fn put_schedule(
         if let (None, Some(existing)) = (asked.get("trigger"), &existing) {
             asked.insert("trigger".into(), existing.trigger.clone());
         }
-        let new = app.plan(&asked, &name, &script, existing.as_ref(), &caller)?;
+        let new = app.plan(&asked, &name, &script, existing.as_ref(), &caller).await?;
         if let Some(response) = app.keep(&caller, new, existing.map(|existing| existing.revision), &query).await? {
             return Ok(response);
         }
@@ -445,7 +460,7 @@ pub(super) async fn patch_schedule(
         {
             trigger.insert("timezone".into(), zone.clone());
         }
-        let new = app.plan(&whole, &name, &script, Some(&existing), &caller)?;
+        let new = app.plan(&whole, &name, &script, Some(&existing), &caller).await?;
         if let Some(response) = app.keep(&caller, new, Some(existing.revision), &query).await? {
             return Ok(response);
         }
@@ -759,14 +774,11 @@ fn preview(trigger: &Trigger, from: Time, count: usize) -> Result<Json<PreviewBo
         (status = "4XX", description = "It is not told", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn get_scheduler(State(app): State<App>) -> Result<Json<SchedulerBody>, Problem> {
-    let whole = app.store.scheduler().await?;
-    Ok(Json(SchedulerBody {
-        paused: whole.paused,
-        timezone: app.rules.runs.timezone.clone(),
-        tzdata: zone::installed().release().to_owned(),
-        next_fire_at: app.store.next_schedule().await?.map(rfc3339),
-    }))
+pub(super) async fn get_scheduler(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<SchedulerBody>, Problem> {
+    app.show_scheduler(&caller).await.map(Json)
 }
 
 /// Pause all schedules
@@ -777,9 +789,12 @@ pub(super) async fn get_scheduler(State(app): State<App>) -> Result<Json<Schedul
         (status = "4XX", description = "It is not paused", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn pause_scheduler(State(app): State<App>) -> Result<Json<SchedulerBody>, Problem> {
+pub(super) async fn pause_scheduler(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<SchedulerBody>, Problem> {
     app.store.pause_scheduler(app.clock.now()).await?;
-    get_scheduler(State(app)).await
+    app.show_scheduler(&caller).await.map(Json)
 }
 
 /// Let all schedules fire again
@@ -793,11 +808,15 @@ pub(super) async fn pause_scheduler(State(app): State<App>) -> Result<Json<Sched
         (status = "4XX", description = "They do not", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn resume_scheduler(State(app): State<App>, request: Request) -> Result<Json<SchedulerBody>, Problem> {
+pub(super) async fn resume_scheduler(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Json<SchedulerBody>, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
     let now = app.clock.now();
     let from = resume_from(&content, now)?;
     app.store.resume_scheduler(from.unwrap_or(now), now).await?;
     app.wake.schedules.notify_one();
-    get_scheduler(State(app)).await
+    app.show_scheduler(&caller).await.map(Json)
 }

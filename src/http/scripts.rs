@@ -13,6 +13,7 @@ use crate::linker::LinkError;
 use crate::packages::PackageError;
 use crate::script::{LinkState, Name, SETTINGS, Script, Settings};
 use crate::sources::{MAX_BUNDLE, Sources, is_archive};
+use crate::store::StoreError;
 use crate::store::access::GrantedHosts;
 use crate::store::scripts::{Deleted, ScriptFilter};
 use crate::timetable::BadSchedule;
@@ -39,6 +40,7 @@ impl From<KeepError> for Problem {
                 Problem::invalid(setting, format!("the script's metadata, {setting}: {why}"))
             }
             KeepError::Schedule(error) => error.into(),
+            KeepError::OutOfReach => Problem::out_of_reach(),
             KeepError::Requirement(error) => {
                 Problem::invalid("dependencies", error.to_string()).code("bad_requirement")
             }
@@ -115,7 +117,7 @@ pub(super) async fn put_script(
     request: Request,
 ) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["check", "upgrade"])?;
-    upload(&app, &caller, &Name::parse(&name)?, wanted(&query)?, request).await
+    upload(&app, &caller, &Name::parse(&name)?, wanted(&query, &caller)?, request).await
 }
 
 /// Upload a script, its name in the query
@@ -149,12 +151,13 @@ pub(super) async fn create_script(
         let detail = "a script needs a name: POST /v1/scripts?name=price, or PUT /v1/scripts/price";
         return Err(Problem::bad("missing_name", detail).field("name"));
     };
-    upload(&app, &caller, &Name::parse(name)?, wanted(&query)?, request).await
+    upload(&app, &caller, &Name::parse(name)?, wanted(&query, &caller)?, request).await
 }
 
 /// How an upload is to be kept, as far as its query says it.
-fn wanted(query: &Query) -> Result<Wanted, Problem> {
-    Ok(Wanted { unchecked: !query.flag("check", true)?, upgrade: query.flag("upgrade", false)?, ..Wanted::default() })
+fn wanted(query: &Query, caller: &Caller) -> Result<Wanted, Problem> {
+    let (unchecked, upgrade) = (!query.flag("check", true)?, query.flag("upgrade", false)?);
+    Ok(Wanted { unchecked, upgrade, reach: caller.reach(), ..Wanted::default() })
 }
 
 async fn upload(
@@ -167,7 +170,10 @@ async fn upload(
     let (parts, stream) = request.into_parts();
     let content = body::read(stream, MOST).await?;
     let known = app.store.script(name.key()).await?;
-    app.check_reach(caller, name.key(), known.as_ref())?;
+    // A script that is new has the labels that this brings: the keeper asks whether they are within reach.
+    if known.is_some() {
+        app.check_reach(caller, name.key(), known.as_ref())?;
+    }
     let stripped = is_stripped_form(&parts.headers, &content);
     let (sent, settings) = read_upload(parts, content, name).await?;
     let now = app.clock.now();
@@ -188,9 +194,16 @@ async fn upload(
         return Err(line_breaks());
     }
     let set = settings.clone();
-    let wanted = Wanted { settings, link: link.as_ref().map(|(url, _)| url.clone()), ..wanted };
+    let link_url = link.as_ref().map(|(url, _)| url.clone());
+    let wanted = Wanted { settings, link: link_url, only_new: known.is_none() && caller.is_limited(), ..wanted };
     let kept = match app.linker.keeper().keep(name, &sources, wanted, now).await {
         Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => return Err(line_breaks()),
+        Err(KeepError::Store(StoreError::Conflict)) if known.is_none() => {
+            let detail =
+                format!("a script {name} was made by another request in this moment; look at it and try again");
+            return Err(Problem::conflict("changed_meanwhile", detail).retry_after(1));
+        }
+        Err(KeepError::Store(error @ StoreError::Circle(_))) => return Err(Problem::chain_circle(&error, caller)),
         kept => kept?,
     };
     let mut script = kept.script;
@@ -689,7 +702,7 @@ pub(super) async fn roll_back_script(
     };
     let version = version.ok_or_else(|| Problem::no_such_version(&script, wanted.unwrap_or_default()))?;
     let now = app.clock.now();
-    let set = app.linker.keeper().roll_back(&script, &version, keep_schedules, now).await;
+    let set = app.linker.keeper().roll_back(&script, &version, keep_schedules, &caller.reach(), now).await;
     let set = set.map_err(|error| match error {
         KeepError::Schedule(error) => {
             let why = format!(
@@ -698,6 +711,7 @@ pub(super) async fn roll_back_script(
             );
             BadSchedule { why, ..error }.into()
         }
+        KeepError::Store(error @ StoreError::Circle(_)) => Problem::chain_circle(&error, &caller),
         error => Problem::from(error),
     })?;
     let script = set.ok_or_else(Problem::script_gone)?;

@@ -55,7 +55,7 @@ pub(super) async fn list_secrets(
             seen.push(secret);
         }
     }
-    Ok(Json(Page { items: app.secret_bodies(seen).await?, next_cursor: None }))
+    Ok(Json(Page { items: app.secret_bodies(&caller, seen).await?, next_cursor: None }))
 }
 
 /// Show a secret
@@ -78,7 +78,7 @@ pub(super) async fn get_secret(
     if !app.reaches_some(&caller, &secret.terms).await? {
         return Err(no_such_secret(&name));
     }
-    app.secret_body(secret).await.map(Json)
+    app.secret_body(&caller, secret).await.map(Json)
 }
 
 /// Set a secret
@@ -112,9 +112,7 @@ pub(super) async fn put_secret(
     let terms = terms_of(&mut fields)?;
     app.check_grantable(&terms.patterns()?)?;
     let now = app.clock.now();
-    // To its end, whether the caller stays or not: what is sealed is kept, and what is kept is known of.
-    let set = tokio::spawn(async move { app.set_secret(&caller, name, terms, value, now).await });
-    let (is_new, body) = set.await.map_err(|_| Problem::mistake())??;
+    let (is_new, body) = app.set_secret(&caller, name, terms, value, now).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(body)).into_response())
 }
@@ -156,8 +154,7 @@ pub(super) async fn delete_secret(
     )
 )]
 pub(super) async fn rotate_keys(State(app): State<App>) -> Result<Json<ResealedBody>, Problem> {
-    let rotated = tokio::spawn(async move { app.rotate_keys().await });
-    rotated.await.map_err(|_| Problem::mistake())?.map(Json)
+    app.rotate_keys().await.map(Json)
 }
 
 fn no_such_secret(name: &str) -> Problem {
@@ -225,7 +222,7 @@ impl App {
         let is_new = self.store.set_secret(secret, covered, granted, caller.id().map(str::to_owned), now).await?;
         tracing::info!(secret = name, "a secret was set");
         let secret = self.store.secret(&name).await?.ok_or_else(|| no_such_secret(&name))?;
-        Ok((is_new, SecretBody { warning, ..self.secret_body(secret).await? }))
+        Ok((is_new, SecretBody { warning, ..self.secret_body(caller, secret).await? }))
     }
 
     /// The scripts that terms are for, and to which of them setting the secret grants it: those that are named, and those
@@ -281,24 +278,32 @@ impl App {
         Ok(ResealedBody { key: first, resealed, unreadable, warning })
     }
 
-    async fn secret_body(&self, secret: Secret) -> Result<SecretBody, Problem> {
+    async fn secret_body(&self, caller: &Caller, secret: Secret) -> Result<SecretBody, Problem> {
         let name = secret.name.clone();
-        self.secret_bodies(vec![secret]).await?.pop().ok_or_else(|| no_such_secret(&name))
+        self.secret_bodies(caller, vec![secret]).await?.pop().ok_or_else(|| no_such_secret(&name))
     }
 
-    /// What is told of secrets: also which scripts have them, and whether they can be read here.
-    async fn secret_bodies(&self, secrets: Vec<Secret>) -> Result<Vec<SecretBody>, Problem> {
+    /// What is told of secrets: also which scripts have them, and whether they can be read here. Scripts and labels that are
+    /// not within the caller's reach are left out.
+    async fn secret_bodies(&self, caller: &Caller, secrets: Vec<Secret>) -> Result<Vec<SecretBody>, Problem> {
+        let reach = self.reach_of(caller).await?;
+        let is_seen = |key: &String| reach.as_ref().is_none_or(|reach| reach.contains(key));
         let keys = self.keyring.keys().ok();
         let grants = self.store.grants().await?;
         let body = |secret: &Secret| {
             let granted = grants.iter().filter(|grant| grant.kind == "secret" && grant.name == secret.name);
             SecretBody {
-                granted: granted.map(|grant| grant.script.clone()).collect(),
+                granted: granted.map(|grant| grant.script.clone()).filter(is_seen).collect(),
                 readable: keys.as_ref().is_some_and(|keys| keys.has_key_of(secret)),
                 ..SecretBody::from(secret)
             }
         };
-        Ok(secrets.iter().map(body).collect())
+        let mut bodies: Vec<SecretBody> = secrets.iter().map(body).collect();
+        for body in &mut bodies {
+            body.scripts.retain(is_seen);
+            body.labels.retain(|label| !caller.is_limited() || has_label(caller, label));
+        }
+        Ok(bodies)
     }
 
     async fn reaches_script(&self, caller: &Caller, key: &str) -> Result<bool, Problem> {

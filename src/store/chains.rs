@@ -6,11 +6,12 @@
 
 use super::queue::{Gate, Passage, Room};
 use super::runs::{NewRun, insert};
-use super::tx::{Tx, args, stamp};
+use super::tx::{Tx, args, placeholders, stamp};
 use super::{Store, StoreError, firing, queue, schedules, scripts};
 use crate::clock::Time;
 use crate::run::Status;
 use crate::schedule::{Link, Overlap, State};
+use crate::script::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Links followed in one look.
@@ -53,14 +54,34 @@ pub(super) async fn note_end(tx: &mut Tx<'_>, run: &str, status: Status) -> Resu
         return Ok(false);
     }
     let word = if status == Status::Succeeded { "succeeded" } else { "failed" };
+    let labels = labels_of_script(tx, run).await?;
+    let list = placeholders(4, labels.len().max(1));
     // What hangs on everything, or on a label, never hangs on its own script: it would start itself.
-    let sql = "INSERT INTO chains_due (schedule, run) SELECT DISTINCT c.schedule, r.id FROM runs r
-        JOIN chains c ON c.upstream = $3 OR c.upstream = 'script:' || r.script
-            OR c.upstream IN (SELECT 'label:' || label FROM run_labels WHERE run = r.id)
+    let sql = format!(
+        "INSERT INTO chains_due (schedule, run) SELECT DISTINCT c.schedule, r.id FROM runs r
+        JOIN chains c ON c.upstream = $3 OR c.upstream = 'script:' || r.script OR c.upstream IN ({list})
         JOIN schedules s ON s.key = c.schedule
         WHERE r.id = $1 AND s.state = 'active' AND c.outcome IN ('any', $2)
-        AND (c.upstream LIKE 'script:%' OR s.script <> coalesce(r.script, '')) ON CONFLICT DO NOTHING";
-    Ok(tx.run(sql, args![run, word, Link::ANY]).await? > 0)
+        AND (c.upstream LIKE 'script:%' OR s.script <> coalesce(r.script, '')) ON CONFLICT DO NOTHING"
+    );
+    let mut values = args![run, word, Link::ANY];
+    if labels.is_empty() {
+        // No upstream is called so.
+        values.push("");
+    }
+    labels.into_iter().for_each(|label| values.push(label));
+    Ok(tx.run(sql, values).await? > 0)
+}
+
+/// The labels of a run's script, as the upstreams of chains: those in force now. The run's own labels are chosen by whoever
+/// starts it, who could start other people's schedules by them. None where no chain follows a label.
+async fn labels_of_script(tx: &mut Tx<'_>, run: &str) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT s.settings, v.table_json FROM runs r JOIN scripts s ON s.key = r.script
+        JOIN versions v ON v.script = s.key AND v.number = s.version
+        WHERE r.id = $1 AND EXISTS (SELECT 1 FROM chains WHERE upstream >= 'label:' AND upstream < 'label;')";
+    let Some(row) = tx.first(sql, args![run]).await? else { return Ok(Vec::new()) };
+    let (set, said): (Settings, Settings) = (row.json("settings")?, row.json("table_json")?);
+    Ok(set.or(&said).labels.iter().map(|(key, value)| format!("label:{key}={value}")).collect())
 }
 
 /// Makes a schedule hang on these, instead of what it hung on.

@@ -2,6 +2,7 @@
 
 use super::tx::{Row, Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, chains, queue, scripts};
+use crate::access::Reach;
 use crate::clock::Time;
 use crate::run::Status;
 use crate::schedule::{LastRun, Link, Origin, Schedule, Settings, State};
@@ -15,7 +16,7 @@ const NO_RUN: &str = "NULL";
 /// Schedules, each with this run.
 fn with_run(run: &str) -> String {
     format!(
-        "SELECT s.key, s.id, s.script, c.name AS script_name, s.origin, s.settings, s.trigger_json, s.state,
+        "SELECT s.key, s.id, s.script, c.name AS script_name, s.origin, s.reach, s.settings, s.trigger_json, s.state,
         s.reason, s.revision, s.cursor, s.next_fire_at, s.next_due_at, s.fired,
         coalesce(s.read_at, s.created_at) AS read_at, s.created_at, s.updated_at,
         r.id AS last_id, r.status AS last_status, r.fire_time AS last_fire_time
@@ -34,6 +35,8 @@ pub struct NewSchedule {
     pub script: String,
     /// Who makes it.
     pub origin: Origin,
+    /// The scripts whose runs may start it.
+    pub reach: Reach,
     /// What it starts, and how.
     pub settings: Settings,
     /// When it fires, complete.
@@ -113,6 +116,7 @@ fn schedule_of(row: &Row) -> Result<Schedule, StoreError> {
         script: row.text("script")?,
         script_name: row.text("script_name")?,
         origin: row.word("origin", Origin::parse)?,
+        reach: row.json_or_none("reach")?.unwrap_or_default(),
         settings: row.json("settings")?,
         trigger: row.json("trigger_json")?,
         state: row.word("state", State::parse)?,
@@ -162,6 +166,7 @@ async fn keep(
         stamp(now),
         new.created_by.clone(),
         stamp(new.read_at),
+        if new.reach.is_all() { None } else { Some(json(&new.reach)?) },
     ];
     match (found, expected) {
         (None, None) => {}
@@ -175,8 +180,8 @@ async fn keep(
         None => {
             let sql =
                 "INSERT INTO schedules (key, id, script, origin, settings, trigger_json, state, cursor, next_fire_at,
-                next_due_at, created_at, updated_at, created_by, revision, read_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 1, $13) ON CONFLICT DO NOTHING";
+                next_due_at, created_at, updated_at, created_by, revision, read_at, reach)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 1, $13, $14) ON CONFLICT DO NOTHING";
             if tx.run(sql, values).await? == 0 {
                 return Ok(KeptSchedule::Taken);
             }
@@ -185,7 +190,7 @@ async fn keep(
         Some(_) => {
             let sql = "UPDATE schedules SET id = $2, script = $3, origin = $4, settings = $5, trigger_json = $6, state = $7,
                 cursor = CASE WHEN cursor > $8 THEN cursor ELSE $8 END, next_fire_at = $9, next_due_at = $10, updated_at = $11, created_by = coalesce(created_by, $12),
-                reason = NULL, revision = revision + 1, failures = 0, read_at = $13,
+                reason = NULL, revision = revision + 1, failures = 0, read_at = $13, reach = $14,
                 fired = CASE WHEN trigger_json = $6 THEN fired ELSE 0 END WHERE key = $1";
             tx.run(sql, values).await?;
             if new.state == State::Paused {

@@ -41,6 +41,8 @@ pub struct NewVersion {
     pub settings: Option<Settings>,
     /// Where it is read from from now on; none: it is no linked script, or no longer.
     pub link: Option<String>,
+    /// Whether there must be no script of this name yet.
+    pub only_new: bool,
     /// The schedules that it brings along: those that an earlier version brought and this one does not go.
     pub schedules: Vec<NewSchedule>,
 }
@@ -161,6 +163,9 @@ async fn keep_version(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Ke
             script(tx, &new.key).await?.ok_or_else(|| StoreError::Corrupt("a script without a version".into()))?;
         return Ok(Kept { script, is_new: true });
     };
+    if new.only_new {
+        return Err(StoreError::Conflict);
+    }
     let settings = json(&new.settings.as_ref().map_or_else(|| old.settings.clone(), |set| set.or(&old.settings)))?;
     // The content in force again: nothing new. Content of an earlier version: that one is in force again.
     let same =

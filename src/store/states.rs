@@ -41,10 +41,11 @@ pub(super) async fn is_unchanged(tx: &mut Tx<'_>, run: &str, read: i64) -> Resul
     Ok(row.map(|row| row.int("revision")).transpose()?.unwrap_or(0) == read)
 }
 
-/// Writes what a run leaves. A script that was deleted meanwhile has none.
+/// Writes what a run leaves. A script that was deleted meanwhile has none, also when there is another of its name.
 pub(super) async fn write(tx: &mut Tx<'_>, run: &str, new: &NewState, now: Time) -> Result<(), StoreError> {
     let sql = "INSERT INTO states (script, value, revision, run, updated_at)
-        SELECT s.key, $2, $3 + 1, $1, $4 FROM scripts s JOIN runs r ON r.script = s.key WHERE r.id = $1
+        SELECT s.key, $2, $3 + 1, $1, $4 FROM scripts s JOIN runs r ON r.script = s.key
+        WHERE r.id = $1 AND r.created_at >= s.created_at
         ON CONFLICT (script) DO UPDATE SET value = $2, revision = $3 + 1, run = $1, updated_at = $4
         WHERE states.revision = $3";
     let written = tx.run(sql, args![run, &*new.value, new.read, stamp(now)]).await?;
