@@ -4,7 +4,7 @@
 use crate::script::{Facts, Warning};
 use crate::sources::{Sources, is_compiled};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use cronbox_runtime::{Bundle, Job, Limits, Load, MAX_SOURCE, Mode, Outcome, Pool};
+use cronbox_runtime::{Bundle, BundleError, Job, Limits, Load, MAX_SOURCE, Mode, Outcome, Pool, Report, Run};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -12,10 +12,15 @@ use std::time::Duration;
 
 const PROGRAM: &[u8] = include_bytes!("checker/check.py");
 
+/// The code of a refusal that says nothing of the script: no process could be had to look at it.
+pub const NO_SANDBOX: &str = "no_sandbox";
+/// How long an upload waits for a process.
+const PROCESS_WITHIN: Duration = Duration::from_secs(10);
+
 /// Why a script is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// `syntax_error`, `wrong_magic`, `damaged`, `check_failed`.
+    /// `syntax_error`, `wrong_magic`, `damaged`, `check_failed`; [`NO_SANDBOX`].
     pub code: String,
     /// A sentence.
     pub message: String,
@@ -61,6 +66,12 @@ struct Problem {
     code: Option<String>,
 }
 
+fn no_sandbox(why: Option<&str>) -> Refused {
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let message = format!("no sandbox can be had to look at the script{why}; try again");
+    Refused { code: NO_SANDBOX.into(), message, line: None, column: None, text: None }
+}
+
 /// Checks scripts in sandboxes of a pool.
 #[derive(Clone)]
 pub struct Checker {
@@ -89,6 +100,25 @@ impl Checker {
         &self.pool
     }
 
+    /// The end of a run that looks at a script; an error when no process can be had for it.
+    async fn followed(&self, run: Run) -> Result<Report, Refused> {
+        let mut finished = std::pin::pin!(run.finish());
+        loop {
+            match tokio::time::timeout(PROCESS_WITHIN, &mut finished).await {
+                Ok((report, _, _)) if report.is_unplaced() => {
+                    return Err(no_sandbox(report.error.as_ref().map(|error| error.message.as_str())));
+                }
+                Ok((report, _, _)) => return Ok(report),
+                Err(_) => {}
+            }
+            // Where there are processes, it is in one of them or waits for its turn.
+            let health = self.pool.health();
+            if health.up == 0 {
+                return Err(no_sandbox(health.failing.as_deref()));
+            }
+        }
+    }
+
     /// Looks at a script whose entry is `entry`, or the usual one, and which can import `packages`.
     pub async fn check(
         &self,
@@ -100,8 +130,10 @@ impl Checker {
         let source = sources.source();
         let failed =
             |message: String| Refused { code: "check_failed".into(), message, line: None, column: None, text: None };
-        let bundle = Bundle::of_files(&[("check.py", PROGRAM), ("source", source)])
-            .map_err(|error| failed(error.to_string()))?;
+        let bundle = Bundle::of_files(&[("check.py", PROGRAM), ("source", source)]).map_err(|error| match &error {
+            BundleError::Memory(why) => no_sandbox(Some(&format!("{error}: {why}"))),
+            _ => failed(error.to_string()),
+        })?;
         let own = sources.files.iter().filter_map(|(path, _)| path.split(['/', '.']).next());
         let modules: BTreeSet<&str> = own.chain(packages.iter().map(String::as_str)).collect();
         let args = json!({"path": format!("/app/{}", sources.main), "name": name, "entry": entry, "modules": modules});
@@ -109,7 +141,7 @@ impl Checker {
         let limits = Limits { wall: Duration::from_secs(30), result: (MAX_SOURCE * 12) as u32, ..Limits::default() };
         let job = Job { limits, ..Job::of(bundle, "check.py", args.to_string()) };
         let run = self.pool.run(job).map_err(|error| failed(error.to_string()))?;
-        let (report, _, _) = run.finish().await;
+        let report = self.followed(run).await?;
         let answer = match (report.outcome, &report.result) {
             (Outcome::Succeeded, Some(result)) => {
                 serde_json::from_str::<Answer>(result.get()).map_err(|error| failed(error.to_string()))?

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"cronbox1";
 /// Most files in a bundle.
@@ -130,7 +131,7 @@ impl Bundle {
         self.memory.bytes()
     }
 
-    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn descriptor(&self) -> Option<&Arc<OwnedFd>> {
         self.memory.descriptor()
     }
 }
@@ -199,7 +200,7 @@ mod tests {
     fn a_bundle_reads_back_through_its_descriptor() {
         let made =
             Bundle::of_files(&[("main.py", b"x = 1"), ("pkg/data.bin", b"\0\xff"), ("empty", b"")]).expect("packs");
-        let descriptor = made.descriptor().expect("made here").try_clone_to_owned().expect("duplicates");
+        let descriptor = made.descriptor().expect("made here").try_clone().expect("duplicates");
         let read = Bundle::from_descriptor(descriptor, made.hash()).expect("maps");
         assert_eq!(read.file("pkg/data.bin"), Some(&b"\0\xff"[..]));
         assert_eq!(read.file("empty"), Some(&b""[..]));

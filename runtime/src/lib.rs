@@ -39,7 +39,7 @@ pub use limits::{
 };
 pub use outcome::{HostUsage, Mode, Outcome, Place, Report, ResultKind, ScriptError, StreamUsage, Usage};
 pub use policy::{Ceiling, Destination, HostError, HostPattern, Policy};
-pub use pool::{EgressConfig, Event, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};
+pub use pool::{EgressConfig, Event, Health, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};
 pub use process::{ProcessArgs, ProcessError, sandbox_process};
 
 /// Names this build: both ends of a link must be the same, and so must the compiled interpreter.

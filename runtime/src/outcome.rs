@@ -170,6 +170,9 @@ pub struct Report {
     pub lost_attempts: u32,
 }
 
+/// The word for what stopped a run that never began.
+const UNPLACED: &str = "NoProcess";
+
 impl Report {
     /// A report of a run that ended without a word from the guest.
     pub(crate) fn ended(outcome: Outcome) -> Self {
@@ -187,6 +190,20 @@ impl Report {
             network: Vec::new(),
             lost_attempts: 0,
         }
+    }
+
+    /// A report of a run that never began, because no process could be had for it.
+    pub(crate) fn unplaced(why: &str) -> Self {
+        let mut report = Report::crashed(why);
+        if let Some(error) = &mut report.error {
+            error.type_name = UNPLACED.into();
+        }
+        report
+    }
+
+    /// Whether the run never began, because no process could be had for it: another try may find one.
+    pub fn is_unplaced(&self) -> bool {
+        self.outcome == Outcome::Crashed && self.error.as_ref().is_some_and(|error| error.type_name == UNPLACED)
     }
 
     /// A report of a crash, with the sentence that says which.

@@ -12,15 +12,16 @@ mod job;
 mod process;
 mod run;
 mod scrub;
+mod starts;
 mod watch;
 
 pub use egress::EgressConfig;
 pub use job::{Job, JobError, OnLost};
 pub use run::{Event, Run};
+pub use starts::Health;
 
-use crate::egress::NetworkGrant;
-use crate::egress::messages::{Offence, Spent, Token};
-use crate::frame::{self, Call, Hello, Incoming, Kind, NetworkPass, Out, Reply, RunNumber, RunUsage, Stream};
+use crate::egress::messages::Spent;
+use crate::frame::{self, Call, Hello, Incoming, Kind, Out, Reply, RunNumber, RunUsage, Stream};
 use crate::harden::{self, Hardening};
 use crate::interpreter::CompiledInterpreter;
 use crate::limits::MAX_ARGS;
@@ -30,19 +31,20 @@ use child::{Children, Death};
 use egress::Egress;
 use job::check_args;
 use process::{Entry, Process, choose};
+use run::Calls;
 use scrub::Scrubbed;
+use starts::{Starts, guarded, keep_up, supervise};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 use watch::watch;
 
-/// As many processes in a row that did not even start mean that none will.
+/// As many processes in a row that did not even start, when the pool begins, mean that there will be none.
 const MAX_FAILED_STARTS: u32 = 3;
-/// The time before an egress process is started again that did not say hello.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
 /// A run that was aboard so many processes that died is given up.
 const MAX_LOST: u32 = 3;
 
@@ -124,7 +126,10 @@ struct Inner {
     state: Mutex<State>,
     /// Something changed that somebody may wait for: the first hello, a failed start, an empty pool.
     changed: Notify,
-    watchdog: Mutex<Option<tokio::task::AbortHandle>>,
+    /// Something is missing: whoever keeps processes up looks at once.
+    wanted: Arc<Notify>,
+    /// The watchdog, and what keeps processes up.
+    tasks: Mutex<Vec<tokio::task::AbortHandle>>,
 }
 
 #[derive(Default)]
@@ -134,15 +139,15 @@ struct State {
     admitted: u64,
     last_process: u64,
     last_run: RunNumber,
-    failed_starts: u32,
-    broken: Option<String>,
+    starts: Starts,
+    /// Since when no process is up.
+    down_since: Option<Instant>,
     hardening: Option<Hardening>,
     interpreter_memory: u64,
     closing: bool,
     egress: Option<Egress>,
     last_egress: u64,
-    /// After one that did not even start: not one for each run that would need it.
-    egress_not_before: Option<Instant>,
+    egress_starts: Starts,
     settling: HashMap<RunNumber, Settling>,
 }
 
@@ -164,19 +169,22 @@ impl Pool {
             children,
             state: Mutex::default(),
             changed: Notify::new(),
-            watchdog: Mutex::default(),
+            wanted: Arc::default(),
+            tasks: Mutex::default(),
         });
         let pool = Pool { inner };
-        for _ in 0..pool.inner.config.processes.max(1) {
-            pool.spawn(&mut pool.lock());
+        {
+            let mut state = pool.lock();
+            state.note_up(Instant::now());
+            pool.replenish(&mut state);
         }
+        pool.keep(|weak, wanted| {
+            supervise("keeper of processes", weak.clone(), move || keep_up(weak.clone(), wanted.clone()))
+        });
         loop {
             let changed = pool.inner.changed.notified();
             {
                 let state = pool.lock();
-                if let Some(why) = &state.broken {
-                    return Err(PoolError::Start(why.clone()));
-                }
                 if let Some(hardening) = &state.hardening {
                     let missing: Vec<_> = hardening.missing().map(|measure| measure.name.as_str()).collect();
                     if pool.inner.config.require_hardening && !missing.is_empty() {
@@ -184,12 +192,23 @@ impl Pool {
                     }
                     break;
                 }
+                // Only here: a pool that has begun goes on trying.
+                if let Some((_, why)) = state.starts.failing()
+                    && state.starts.failures() >= MAX_FAILED_STARTS
+                {
+                    return Err(PoolError::Start(why.to_owned()));
+                }
             }
             changed.await;
         }
-        let watchdog = tokio::spawn(watch(Arc::downgrade(&pool.inner))).abort_handle();
-        *pool.inner.watchdog.lock().unwrap_or_else(PoisonError::into_inner) = Some(watchdog);
+        pool.keep(|weak, _| supervise("watchdog", weak.clone(), move || watch(weak.clone())));
         Ok(pool)
+    }
+
+    /// Starts a task that ends with the pool.
+    fn keep(&self, start: impl FnOnce(Weak<Inner>, Arc<Notify>) -> tokio::task::AbortHandle) {
+        let task = start(Arc::downgrade(&self.inner), self.inner.wanted.clone());
+        lock(&self.inner.tasks).push(task);
     }
 
     /// The measures in force in the sandbox processes.
@@ -217,7 +236,8 @@ impl Pool {
         }
     }
 
-    /// Takes a run; it starts as soon as memory and a process allow.
+    /// Takes a run; it starts as soon as memory and a process allow. When no process is up, it waits for one, at most as
+    /// long as it may take itself.
     pub fn run(&self, job: Job) -> Result<Run, JobError> {
         let mut state = self.lock();
         self.check(&job, &state)?;
@@ -225,15 +245,12 @@ impl Pool {
         state.last_run += 1;
         let number = state.last_run;
         let scrubbed = job.scrubber.clone().map(Scrubbed::new);
-        let entry = Entry { number, job: Arc::new(job), events: sender, lost: 0 };
-        match &state.broken {
-            Some(why) => entry.end(Report::crashed(format!("no sandbox process can be started: {why}"))),
-            None => {
-                state.queue.push_back(entry);
-                self.dispatch(&mut state);
-            }
-        }
-        Ok(Run { pool: self.clone(), number, events, scrubbed, heard: VecDeque::new(), over: false })
+        let now = Instant::now();
+        state.queue.push_back(Entry { number, job: Arc::new(job), events: sender, lost: 0, since: now });
+        self.dispatch(&mut state);
+        drop(state);
+        let (pool, heard) = (self.clone(), VecDeque::new());
+        Ok(Run { pool, number, events, scrubbed, heard, over: false, calls: Calls::new(now), waiting: None })
     }
 
     /// Ends the processes: at once, or when the runs aboard are done.
@@ -323,9 +340,13 @@ impl Pool {
                         Some(inner) => Pool { inner }.take(number, incoming),
                         None => Err("the pool is gone".to_owned()),
                     };
-                    let death = child.live(kill, take).await;
+                    // A process whose frames bring the pool to a panic ends like one that dies.
+                    let death = guarded(child.live(kill, take)).await.unwrap_or_else(Death::of_panic);
                     if let Some(inner) = weak.upgrade() {
-                        Pool { inner }.gone(number, &death);
+                        let pool = Pool { inner };
+                        if catch_unwind(AssertUnwindSafe(|| pool.gone(number, &death))).is_err() {
+                            pool.recover();
+                        }
                     }
                 });
             }
@@ -333,40 +354,32 @@ impl Pool {
         }
     }
 
-    fn failed_start(&self, state: &mut State, why: String) {
-        state.failed_starts += 1;
-        if state.failed_starts >= MAX_FAILED_STARTS {
-            for entry in std::mem::take(&mut state.queue) {
-                entry.end(Report::crashed(format!("no sandbox process can be started: {why}")));
-            }
-            state.broken = Some(why);
-        } else if !state.closing {
-            self.spawn(state);
-        }
-        self.inner.changed.notify_waiters();
-    }
-
     /// Starts what can be started.
     fn dispatch(&self, state: &mut State) {
-        while let Some(entry) = state.queue.front() {
+        // Runs before this one wait for an egress process; those that need none go past them.
+        let mut at = 0;
+        while let Some(entry) = state.queue.get(at) {
             if state.admitted.saturating_add(entry.job.limits.memory) > self.inner.config.memory_budget {
                 return;
             }
             let alone = entry.lost >= 2;
-            let usual = self.inner.config.processes.max(1);
-            let Some(choice) = choose(&state.processes, alone, self.inner.cores, usual) else {
+            let Some(choice) = choose(&state.processes, alone, self.inner.cores, self.usual()) else {
                 // A run that must be alone waits for an empty process; one more makes sure that there will be one.
                 if alone {
                     self.grow(state);
                 }
                 return;
             };
+            let (number, job) = (entry.number, entry.job.clone());
             if choice.crowded {
                 self.grow(state);
             }
-            let Some(entry) = state.queue.pop_front() else { return };
-            state.admitted += entry.job.limits.memory;
-            let pass = entry.job.network.clone().map(|grant| self.grant(state, choice.process, entry.number, &grant));
+            let Ok(pass) = self.pass(state, choice.process, number, &job) else {
+                at += 1;
+                continue;
+            };
+            let Some(entry) = state.queue.remove(at) else { return };
+            state.admitted += job.limits.memory;
             if let Some(process) = state.processes.get_mut(&choice.process) {
                 process.reserved = alone;
                 process.start(entry, pass);
@@ -375,141 +388,11 @@ impl Pool {
         }
     }
 
-    /// Lets a run use the network: the egress process, which is started when there is none, is told what it may do there.
-    fn grant(&self, state: &mut State, process: u64, run: RunNumber, grant: &NetworkGrant) -> NetworkPass {
-        // It is told what it is refused; nobody has to connect for that.
-        let token = if grant.policy.allow.is_empty() { None } else { self.token(state, process, run, grant) };
-        NetworkPass { token, policy: grant.policy.clone() }
-    }
-
-    /// What a run shows when it asks for a connection, known to the egress process; one that it cannot be told of has none.
-    fn token(&self, state: &mut State, process: u64, run: RunNumber, grant: &NetworkGrant) -> Option<Token> {
-        self.ensure_egress(state);
-        let (egress, sandbox) = (state.egress.as_mut()?, state.processes.get(&process)?);
-        let token = egress::new_token()
-            .and_then(|token| egress.grant(process, &sandbox.link, run, token, grant).map(|()| token));
-        token.inspect_err(|error| tracing::warn!(%error, "a run cannot be given a way to the egress process")).ok()
-    }
-
-    /// Starts an egress process when there is none, and tells it of all runs that may use the network.
-    fn ensure_egress(&self, state: &mut State) {
-        let may_start = state.egress_not_before.is_none_or(|time| Instant::now() >= time);
-        if state.egress.is_some() || !may_start || state.closing {
-            return;
-        }
-        state.last_egress += 1;
-        let mut egress = match self.start_egress(state.last_egress) {
-            Ok(egress) => egress,
-            Err(error) => return tracing::warn!(%error, "the egress process cannot be started"),
-        };
-        for (number, process) in &state.processes {
-            for (run, aboard) in &process.aboard {
-                if let (Some(token), Some(grant)) = (aboard.token, &aboard.entry.job.network)
-                    && let Err(error) = egress.grant(*number, &process.link, *run, token, grant)
-                {
-                    tracing::warn!(%error, "a run cannot be given a way to the new egress process");
-                }
-            }
-        }
-        state.egress = Some(egress);
-    }
-
-    fn start_egress(&self, number: u64) -> io::Result<Egress> {
-        let weak = Arc::downgrade(&self.inner);
-        Egress::start(&self.inner.config.egress, &self.inner.children, number, |child, kill| {
-            tokio::spawn(async move {
-                let taking = weak.clone();
-                let take = move |incoming| match taking.upgrade() {
-                    Some(inner) => Pool { inner }.take_of_egress(number, incoming),
-                    None => Err("the pool is gone".to_owned()),
-                };
-                let death = child.live(kill, take).await;
-                if let Some(inner) = weak.upgrade() {
-                    Pool { inner }.egress_gone(number, &death);
-                }
-            });
-        })
-    }
-
-    /// Takes a frame from the egress process; an error is a reason to end it.
-    fn take_of_egress(&self, number: u64, incoming: Incoming) -> Result<(), String> {
-        let mut state = self.lock();
-        let state = &mut *state;
-        let egress = state.egress.as_mut().filter(|egress| egress.number == number).ok_or("it was replaced")?;
-        egress.heard = Instant::now();
-        let Incoming { kind, run, payload, .. } = incoming;
-        match kind {
-            Kind::Hello => {
-                let hello: Hello = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
-                if egress.hardening.is_some() || hello.protocol != frame::PROTOCOL || hello.build != crate::BUILD {
-                    return Err("it is not of this build".into());
-                }
-                let missing: Vec<_> = hello.hardening.missing().map(|measure| measure.name.clone()).collect();
-                if self.inner.config.require_hardening && !missing.is_empty() {
-                    return Err(format!("it lacks hardening that was required: {}", missing.join(", ")));
-                }
-                egress.hardening = Some(hello.hardening);
-            }
-            Kind::Pong => {}
-            Kind::Spent => {
-                let spent: Spent = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
-                // A run that started again elsewhere is not the one that this is about.
-                if state.settling.get(&run).is_some_and(|settling| settling.process == spent.link)
-                    && let Some(settling) = state.settling.remove(&run)
-                {
-                    settling.end(Some(egress::bounded(spent)));
-                    self.inner.changed.notify_waiters();
-                }
-            }
-            Kind::Offence => {
-                let offence: Offence = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
-                egress.detached(offence.link);
-                if let Some(process) = state.processes.get_mut(&offence.link) {
-                    tracing::warn!(process.pid, "a sandbox process broke the rules of its link: {}", offence.why);
-                    // Whoever is alone aboard has done it.
-                    let mut aboard = process.aboard.keys();
-                    if let (Some(run), None) = (aboard.next(), aboard.next()) {
-                        process.culprit.get_or_insert((*run, Outcome::Crashed));
-                    }
-                    process.kill.notify_one();
-                }
-            }
-            _ => return Err("a frame of the wrong direction".into()),
-        }
-        Ok(())
-    }
-
-    /// The egress process has ended: what runs had open is broken. The next run that needs one starts another, or the
-    /// watchdog does for the runs aboard.
-    fn egress_gone(&self, number: u64, death: &Death) {
-        let mut state = self.lock();
-        if state.egress.as_ref().is_some_and(|egress| egress.number == number) {
-            if !state.closing {
-                tracing::warn!("the egress process ended: {death}");
-            }
-            let started = state.egress.take().is_some_and(|egress| egress.hardening.is_some());
-            state.egress_not_before = (!started).then(|| Instant::now() + RESTART_AFTER);
-            for (_, settling) in state.settling.drain() {
-                settling.end(None);
-            }
-        }
-        self.inner.changed.notify_waiters();
-    }
-
-    /// The measures in force in the egress process, when one is up.
-    pub fn egress_hardening(&self) -> Option<Hardening> {
-        self.lock().egress.as_ref().and_then(|egress| egress.hardening.clone())
-    }
-
-    /// The system's number of the egress process, when there is one.
-    pub fn egress_id(&self) -> Option<u32> {
-        self.lock().egress.as_ref().map(|egress| egress.pid)
-    }
-
     /// One more process, if there may be one and none is on its way already.
     fn grow(&self, state: &mut State) {
         let coming = state.processes.values().any(|process| !process.up);
-        if !coming && !state.closing && state.processes.len() < self.inner.config.max_processes {
+        let may = state.starts.may(Instant::now());
+        if may && !coming && !state.closing && state.processes.len() < self.inner.config.max_processes {
             self.spawn(state);
         }
     }
@@ -531,10 +414,12 @@ impl Pool {
                 process.up = true;
                 process.idle_since = now;
                 process.may_favour = harden::can_change_priority(process.pid);
-                state.failed_starts = 0;
+                state.starts.worked();
+                state.note_up(now);
                 state.interpreter_memory = hello.interpreter_memory;
                 state.hardening = Some(hello.hardening);
                 self.inner.changed.notify_waiters();
+                self.replenish(state);
                 self.dispatch(state);
             }
             Kind::Pong => {}
@@ -552,10 +437,8 @@ impl Pool {
                 self.dispatch(state);
             }
             Kind::Call => {
-                let Call { number, verb, request } =
-                    frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
-                let aboard = process.aboard.get(&run).ok_or("a call of a run that is not aboard")?;
-                aboard.entry.tell(Event::Call { number, verb, request });
+                let call: Call = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                process.aboard.get_mut(&run).ok_or("a call of a run that is not aboard")?.call(call)?;
             }
             Kind::File => {
                 let part = frame::FilePart::decode(&payload).map_err(|error| error.to_string())?;
@@ -590,7 +473,7 @@ impl Pool {
         let Some(process) = state.processes.get_mut(&number) else { return };
         if process.started >= self.inner.config.recycle_after && !process.draining && !state.closing {
             process.drain();
-            self.spawn(state);
+            self.replenish(state);
         }
     }
 
@@ -628,18 +511,17 @@ impl Pool {
                 }
                 None => {
                     entry.lost += 1;
+                    entry.since = Instant::now();
                     entry.tell(Event::Restarted);
                     state.queue.push_front(entry);
                 }
             }
         }
-        if !process.up {
+        state.note_up(Instant::now());
+        if !process.up && !state.closing {
             self.failed_start(state, death.to_string());
-        } else if !state.closing
-            && state.processes.values().filter(|process| !process.draining).count() < self.inner.config.processes.max(1)
-        {
-            self.spawn(state);
         }
+        self.replenish(state);
         self.dispatch(state);
         self.inner.changed.notify_waiters();
     }
@@ -677,9 +559,13 @@ impl Pool {
     }
 
     fn reply(&self, run: RunNumber, reply: &Reply) {
-        let state = self.lock();
-        if let Some(process) = state.processes.values().find(|process| process.aboard.contains_key(&run)) {
-            process.link.send(Kind::Reply, run, &frame::to_json(reply));
+        let mut state = self.lock();
+        for process in state.processes.values_mut() {
+            if let Some(aboard) = process.aboard.get_mut(&run) {
+                aboard.calls = aboard.calls.saturating_sub(1);
+                process.link.send(Kind::Reply, run, &frame::to_json(reply));
+                return;
+            }
         }
     }
 }
@@ -700,8 +586,8 @@ impl Settling {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(watchdog) = lock(&self.watchdog).take() {
-            watchdog.abort();
+        for task in lock(&self.tasks).drain(..) {
+            task.abort();
         }
         let state = lock(&self.state);
         for process in state.processes.values() {
@@ -714,6 +600,6 @@ impl Drop for Inner {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code panics while it holds one of these locks.
+    // No code is to panic while it holds one of these locks; where one does, the pool is put right (see `Pool::recover`).
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

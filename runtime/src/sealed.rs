@@ -3,7 +3,8 @@
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
 
@@ -11,7 +12,7 @@ const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlag
 #[derive(Debug)]
 pub(crate) struct Sealed {
     /// Kept by the process that made it; one that only maps it needs the pages, not the descriptor.
-    descriptor: Option<OwnedFd>,
+    descriptor: Option<Arc<OwnedFd>>,
     start: *const u8,
     length: usize,
 }
@@ -34,7 +35,7 @@ impl Sealed {
         }
         fcntl_add_seals(&descriptor, SEALS)?;
         let mut made = Self::map(&descriptor)?;
-        made.descriptor = Some(descriptor);
+        made.descriptor = Some(Arc::new(descriptor));
         Ok(made)
     }
 
@@ -66,8 +67,8 @@ impl Sealed {
     }
 
     /// The memfd, to hand to another process; only where it was made.
-    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.descriptor.as_ref().map(AsFd::as_fd)
+    pub(crate) fn descriptor(&self) -> Option<&Arc<OwnedFd>> {
+        self.descriptor.as_ref()
     }
 }
 
@@ -88,9 +89,8 @@ mod tests {
     #[test]
     fn content_is_shared_and_cannot_change() {
         let made = Sealed::new("test", b"content").expect("makes");
-        let other =
-            Sealed::from_descriptor(made.descriptor().expect("made here").try_clone_to_owned().expect("duplicates"))
-                .expect("maps");
+        let other = Sealed::from_descriptor(made.descriptor().expect("made here").try_clone().expect("duplicates"))
+            .expect("maps");
         assert_eq!(other.bytes(), b"content");
         assert!(rustix::io::pwrite(made.descriptor().expect("made here"), b"x", 0).is_err());
         assert!(rustix::fs::ftruncate(made.descriptor().expect("made here"), 0).is_err());

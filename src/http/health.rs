@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cronbox_runtime::Health;
 use std::time::Instant;
 
 /// Whether the process is alive
@@ -36,10 +37,35 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
     if let Some(trouble) = app.supervisor.trouble() {
         parts.insert("tasks".into(), trouble);
     }
+    let sandboxes = app.checker.pool().health();
+    parts.insert("sandboxes".into(), word(no_sandboxes(&sandboxes)));
     let ready = parts.values().all(|part| part == "ok");
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let warnings = app.space.as_ref().and_then(Space::warning).into_iter().collect();
+    let mut warnings: Vec<String> = app.space.as_ref().and_then(Space::warning).into_iter().collect();
+    warnings.extend(few_sandboxes(&sandboxes));
     (status, Json(ReadyBody { ready, parts, warnings })).into_response()
+}
+
+/// Why no script can run, when none can.
+fn no_sandboxes(health: &Health) -> Option<String> {
+    (health.up == 0).then(|| match &health.failing {
+        Some(why) => format!("no sandbox process can be started: {why}; trying again"),
+        None => "no sandbox process is up; one is being started".into(),
+    })
+}
+
+/// What is missing while scripts can run.
+fn few_sandboxes(health: &Health) -> Vec<String> {
+    let mut missing = Vec::new();
+    if let Some(why) = health.failing.as_ref().filter(|_| health.up > 0) {
+        let Health { up, usual, .. } = health;
+        missing
+            .push(format!("{up} of {usual} sandbox processes are up; another cannot be started: {why}; trying again"));
+    }
+    if let Some(why) = &health.no_connections {
+        missing.push(format!("scripts cannot use the network: no egress process can be started: {why}; trying again"));
+    }
+    missing
 }
 
 /// What is counted, for Prometheus

@@ -251,6 +251,9 @@ impl From<SourceError> for Problem {
 
 impl From<checker::Refused> for Problem {
     fn from(refused: checker::Refused) -> Self {
+        if refused.code == checker::NO_SANDBOX {
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, &refused.code, refused.message).retry_after(5);
+        }
         let mut detail = refused.message.clone();
         if let Some(line) = refused.line {
             let place = refused.column.map(|column| format!(", column {column}")).unwrap_or_default();

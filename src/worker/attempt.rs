@@ -19,7 +19,8 @@ use crate::store::runs::{Ended, Output, Recorded};
 use crate::store::states::{self, NewState};
 use bytes::Bytes;
 use cronbox_runtime::{
-    Event, Job, JobError, NetworkGrant, OnLost, Outcome, Policy, Report, ResultKind, ScriptError, Stream, StreamUsage,
+    BundleError, Event, Job, JobError, NetworkGrant, OnLost, Outcome, Policy, Report, ResultKind, ScriptError, Stream,
+    StreamUsage,
 };
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
@@ -203,6 +204,10 @@ impl Worker {
             Err(Unready::Blob(BlobError::Unavailable(why))) => {
                 return End::Postponed(format!("its source cannot be fetched: {why}"));
             }
+            // Out of descriptors, say; they come back.
+            Err(Unready::Bundle(error @ BundleError::Memory(_))) => {
+                return End::Postponed(format!("its source cannot be made ready: {error}"));
+            }
             Err(Unready::Blob(error @ BlobError::Corrupt(_))) => return refused("SourceCorrupt", error.to_string()),
             Err(Unready::Blob(error)) => return refused("SourceMissing", error.to_string()),
             Err(error) => return refused("SourceError", error.to_string()),
@@ -285,6 +290,9 @@ impl Worker {
                     Some(Event::File { path, content }) => left.files.push((path, content)),
                     Some(Event::Call { number, verb, request }) => {
                         running.reply(number, self.answer(run, &verb, request, left).await);
+                    }
+                    Some(Event::Done(report)) if report.is_unplaced() => {
+                        return End::Postponed(report.error.map(|error| error.message).unwrap_or_default());
                     }
                     Some(Event::Done(mut report)) => {
                         report.notes.append(&mut given.notes);

@@ -8,8 +8,9 @@ use cronbox_runtime::{Bundle, BundleError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bundles kept at hand, in bytes.
+/// Bundles kept at hand, in bytes, and in number: each holds a descriptor of the node's.
 const KEPT: u64 = 256 << 20;
+const MOST: usize = 512;
 /// Where a version's code object stands beside its source.
 const CODE: &str = "__pycache__/";
 
@@ -122,7 +123,7 @@ impl Kept {
             self.bytes += size;
         }
         // The newest stays, however large it is: the run that it was made for is not the last.
-        while self.bytes > KEPT && self.bundles.len() > 1 {
+        while self.bundles.len() > MOST || self.bytes > KEPT && self.bundles.len() > 1 {
             let oldest = self.bundles.iter().min_by_key(|(_, (used, _, _))| *used).map(|(name, _)| name.clone());
             let Some((_, size, _)) = oldest.and_then(|name| self.bundles.remove(&name)) else { return };
             self.bytes -= size;

@@ -97,7 +97,8 @@ struct Queue {
 
 struct Chunk {
     bytes: Bytes,
-    descriptor: Option<OwnedFd>,
+    /// Lent, where it is another's: handing it on takes no descriptor of this process's.
+    descriptor: Option<Arc<OwnedFd>>,
 }
 
 impl Sender {
@@ -107,7 +108,12 @@ impl Sender {
     }
 
     /// Sends a value with a descriptor beside its first byte.
-    pub(crate) fn send_with(&self, kind: Kind, run: RunNumber, payload: &[u8], mut descriptor: Option<OwnedFd>) {
+    pub(crate) fn send_with(&self, kind: Kind, run: RunNumber, payload: &[u8], descriptor: Option<OwnedFd>) {
+        self.send_shared(kind, run, payload, descriptor.map(Arc::new));
+    }
+
+    /// The same with a descriptor that others have, too.
+    pub(crate) fn send_shared(&self, kind: Kind, run: RunNumber, payload: &[u8], mut descriptor: Option<Arc<OwnedFd>>) {
         let mut rest = payload;
         loop {
             let (part, after) = rest.split_at(rest.len().min(MAX_PAYLOAD));

@@ -7,9 +7,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child as TokioChild, ChildStderr, Command};
 use tokio::sync::Notify;
@@ -23,7 +24,7 @@ const MAX_LOG: u64 = 64 << 10;
 /// Starts processes from one thread that lives as long as the pool: the kernel ends a child when the *thread* that
 /// started it ends (`PR_SET_PDEATHSIG`), and the threads of an async runtime come and go.
 pub(super) struct Children {
-    requests: std_mpsc::Sender<Request>,
+    requests: Mutex<std_mpsc::Sender<Request>>,
     interpreter: Arc<CompiledInterpreter>,
 }
 
@@ -56,16 +57,19 @@ impl fmt::Display for Death {
 
 impl Children {
     pub(super) fn new(interpreter: Arc<CompiledInterpreter>) -> io::Result<Self> {
-        let (requests, queue) = std_mpsc::channel::<Request>();
-        let runtime = tokio::runtime::Handle::current();
-        std::thread::Builder::new().name("sandbox-parent".into()).spawn(move || {
-            let _runtime = runtime.enter();
-            for mut request in queue {
-                // Whoever asked has stopped waiting only if it panicked.
-                let _ = request.answer.send(request.command.spawn());
-            }
-        })?;
-        Ok(Children { requests, interpreter })
+        Ok(Children { requests: Mutex::new(parent()?), interpreter })
+    }
+
+    /// Has the thread start a process. One that is gone is replaced, and its processes with it.
+    fn request(&self, command: Command) -> io::Result<TokioChild> {
+        let (answer, answered) = std_mpsc::sync_channel(1);
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(std_mpsc::SendError(request)) = requests.send(Request { command, answer }) {
+            *requests = parent()?;
+            requests.send(request).map_err(|_| io::Error::other("the thread that starts processes is gone"))?;
+        }
+        drop(requests);
+        answered.recv().map_err(|_| io::Error::other("the thread that starts processes has ended"))?
     }
 
     /// Starts `command` with its link as standard input and the interpreter as standard output.
@@ -95,14 +99,27 @@ impl Children {
             .stdout(stdout)
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let (answer, answered) = std_mpsc::sync_channel(1);
-        let gone = || io::Error::other("the thread that starts processes is gone");
-        self.requests.send(Request { command, answer }).map_err(|_| gone())?;
-        let process = answered.recv().map_err(|_| gone())??;
+        let process = self.request(command)?;
         let pid = process.id().unwrap_or_default();
         let (link, receiver) = frame::connect(ours, false)?;
         Ok(Child { link, pid, receiver, process })
     }
+}
+
+/// The thread that starts processes, and is their parent.
+fn parent() -> io::Result<std_mpsc::Sender<Request>> {
+    let (requests, queue) = std_mpsc::channel::<Request>();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new().name("sandbox-parent".into()).spawn(move || {
+        let _runtime = runtime.enter();
+        for mut request in queue {
+            // Its end would be that of every process it has started.
+            let started = catch_unwind(AssertUnwindSafe(|| request.command.spawn()));
+            // Whoever asked has stopped waiting only if it panicked.
+            let _ = request.answer.send(started.unwrap_or_else(|_| Err(io::Error::other("starting it panicked"))));
+        }
+    })?;
+    Ok(requests)
 }
 
 impl Child {
@@ -155,6 +172,11 @@ impl Child {
 }
 
 impl Death {
+    /// Of a process whose frames the pool could not take without a panic.
+    pub(super) fn of_panic() -> Self {
+        Death { killed: false, why: "what it sent made the node panic".into() }
+    }
+
     fn new(offence: Option<String>, status: io::Result<ExitStatus>, said: &str) -> Self {
         if let Some(offence) = offence {
             return Death { killed: false, why: format!("it broke the protocol ({offence})") };

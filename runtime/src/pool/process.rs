@@ -4,7 +4,7 @@ use super::job::{Job, check_result};
 use super::run::Event;
 use crate::bundle::{Bundle, BundleHash};
 use crate::egress::messages::Token;
-use crate::frame::{self, Credit, Done, FilePart, Kind, NetworkPass, Out, RunNumber, Start, Stream};
+use crate::frame::{self, Call, Credit, Done, FilePart, Kind, NetworkPass, Out, RunNumber, Start, Stream};
 use crate::limits::{MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
 use crate::outcome::{Outcome, Place, Report, ScriptError, Usage};
 use crate::{engine, harden, output};
@@ -21,6 +21,10 @@ const BUNDLE_BYTES: usize = 256 << 20;
 const BUNDLES: usize = 512;
 /// Bytes of output that wait for a run's reader before the script has to wait.
 const UNREAD: u64 = 1 << 20;
+/// Calls of a run that wait for their answers, and how large they are; a sandbox lets no larger ones through.
+const MAX_CALLS: u32 = 4;
+const MAX_VERB: usize = 64;
+const MAX_REQUEST: usize = 256 << 10;
 /// What a stream may bring beyond its credit, at the end of its run.
 const LAST_BYTES: u64 = (output::BUFFER + output::PERMIT) as u64;
 
@@ -55,6 +59,8 @@ pub(super) struct Aboard {
     pub(super) files: FilesReceived,
     /// What it shows when it asks for a connection, when it may.
     pub(super) token: Option<Token>,
+    /// Calls that were not answered yet.
+    pub(super) calls: u32,
 }
 
 /// What a run has left so far.
@@ -81,6 +87,8 @@ pub(super) struct Entry {
     pub(super) job: Arc<Job>,
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) lost: u32,
+    /// Since when it waits for its turn.
+    pub(super) since: Instant,
 }
 
 /// Where the next run goes.
@@ -165,7 +173,8 @@ impl Process {
         self.started += 1;
         let streams = std::array::from_fn(|_| StreamCount { credit: frame::OUT_CREDIT, ..Default::default() });
         let files = FilesReceived::default();
-        let aboard = Aboard { entry, busy: false, began: Instant::now(), cancelled: None, streams, files, token };
+        let aboard =
+            Aboard { entry, busy: false, began: Instant::now(), cancelled: None, streams, files, token, calls: 0 };
         self.aboard.insert(aboard.entry.number, aboard);
     }
 
@@ -191,15 +200,24 @@ impl Process {
             };
             forget.extend(self.bundles.remove(at).map(|(hash, _)| *hash.as_bytes()));
         }
-        // A descriptor that cannot be duplicated (too many are open) goes without: the process then refuses the run,
-        // which is reported as its crash, and the reason is in the log.
-        let descriptor = bundle.descriptor().and_then(|descriptor| descriptor.try_clone_to_owned().ok());
         let load = frame::to_json(&frame::Load { hash: *hash.as_bytes(), forget });
-        self.link.send_with(Kind::Load, 0, &load, descriptor);
+        self.link.send_shared(Kind::Load, 0, &load, bundle.descriptor().cloned());
     }
 }
 
 impl Aboard {
+    /// Takes a call. A script waits for the answer to each: a process that sends more of them, or larger ones, was taken
+    /// over.
+    pub(super) fn call(&mut self, call: Call) -> Result<(), String> {
+        let Call { number, verb, request } = call;
+        self.calls += 1;
+        if self.calls > MAX_CALLS || verb.len() > MAX_VERB || request.len() > MAX_REQUEST {
+            return Err("more calls than a run can have under way, or larger ones".into());
+        }
+        self.entry.tell(Event::Call { number, verb, request });
+        Ok(())
+    }
+
     pub(super) fn output(&mut self, link: &frame::Sender, out: Out<'_>, bytes: Bytes) -> Result<(), String> {
         let limits = &self.entry.job.limits;
         let limit = match out.stream {
@@ -311,6 +329,11 @@ impl StreamCount {
 }
 
 impl Entry {
+    /// Whether it may do anything on the network.
+    pub(super) fn may_connect(&self) -> bool {
+        self.job.network.as_ref().is_some_and(|grant| !grant.policy.allow.is_empty())
+    }
+
     pub(super) fn tell(&self, event: Event) {
         // Nobody listens to a run that was dropped; it is being cancelled.
         let _ = self.events.send(event);
@@ -318,5 +341,37 @@ impl Entry {
 
     pub(super) fn end(&self, report: Report) {
         self.tell(Event::Done(Box::new(report)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_few_calls_under_way() {
+        let (events, mut heard) = mpsc::unbounded_channel();
+        let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
+        let job = Arc::new(Job::of(bundle, "a.py", "{}".into()));
+        let now = Instant::now();
+        let mut aboard = Aboard {
+            entry: Entry { number: 1, job, events, lost: 0, since: now },
+            busy: false,
+            began: now,
+            cancelled: None,
+            streams: Default::default(),
+            files: FilesReceived::default(),
+            token: None,
+            calls: 0,
+        };
+        let call = |size: usize| Call { number: 1, verb: "state".into(), request: "x".repeat(size) };
+        for _ in 0..MAX_CALLS {
+            assert_eq!(aboard.call(call(2)), Ok(()));
+        }
+        assert!(aboard.call(call(2)).is_err());
+        aboard.calls = 0;
+        assert!(aboard.call(call(MAX_REQUEST + 1)).is_err());
+        let told = std::iter::from_fn(|| heard.try_recv().ok()).count();
+        assert_eq!(told, MAX_CALLS as usize);
     }
 }

@@ -6,6 +6,7 @@ use crate::frame::{Reply, RunNumber, Stream};
 use crate::outcome::Report;
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// What happens to a run, in order; [`Event::Done`] is the last.
@@ -40,6 +41,32 @@ pub enum Event {
     Done(Box<Report>),
 }
 
+/// Calls of a run that are answered at once, and how many a second after those: each costs the node a look into its
+/// database. A script that asks for more waits.
+const CALLS_AT_ONCE: f64 = 100.0;
+const CALLS_A_SECOND: f64 = 50.0;
+
+/// How many calls a run may still make now.
+#[derive(Debug)]
+pub(super) struct Calls {
+    left: f64,
+    at: Instant,
+}
+
+impl Calls {
+    pub(super) fn new(now: Instant) -> Self {
+        Calls { left: CALLS_AT_ONCE, at: now }
+    }
+
+    /// Takes one; how long it has to wait.
+    fn take(&mut self, now: Instant) -> Duration {
+        let earned = now.saturating_duration_since(self.at).as_secs_f64() * CALLS_A_SECOND;
+        self.left = (self.left + earned).min(CALLS_AT_ONCE) - 1.0;
+        self.at = now;
+        Duration::from_secs_f64((-self.left).max(0.0) / CALLS_A_SECOND)
+    }
+}
+
 /// A run under way. Dropping it cancels it.
 pub struct Run {
     pub(super) pool: Pool,
@@ -50,10 +77,13 @@ pub struct Run {
     /// What was heard and not told yet.
     pub(super) heard: VecDeque<Event>,
     pub(super) over: bool,
+    pub(super) calls: Calls,
+    /// A call that waits until then.
+    pub(super) waiting: Option<(Instant, Event)>,
 }
 
 impl Run {
-    /// What happens next; none after [`Event::Done`].
+    /// What happens next; none after [`Event::Done`]. Nothing is lost when this is dropped and called again.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.heard.pop_front() {
@@ -63,6 +93,11 @@ impl Run {
             if self.over {
                 return None;
             }
+            if let Some((until, _)) = &self.waiting {
+                tokio::time::sleep_until((*until).into()).await;
+                self.heard.extend(self.waiting.take().map(|(_, event)| event));
+                continue;
+            }
             let Some(event) = self.events.recv().await else {
                 self.over = true;
                 return None;
@@ -70,9 +105,17 @@ impl Run {
             if let Event::Output { stream, bytes } = &event {
                 self.pool.consumed(self.number, *stream, bytes.len() as u64);
             }
-            match &mut self.scrubbed {
-                Some(scrubbed) => self.heard.extend(scrubbed.take(event)),
-                None => self.heard.push_back(event),
+            let now = Instant::now();
+            let wait = if matches!(event, Event::Call { .. }) { self.calls.take(now) } else { Duration::ZERO };
+            let told = match &mut self.scrubbed {
+                Some(scrubbed) => scrubbed.take(event),
+                None => vec![event],
+            };
+            for event in told {
+                match event {
+                    Event::Call { .. } if !wait.is_zero() => self.waiting = Some((now + wait, event)),
+                    event => self.heard.push_back(event),
+                }
             }
         }
     }
@@ -112,5 +155,29 @@ impl Drop for Run {
         if !self.over {
             self.cancel();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_beyond_the_first_hundred_wait_for_their_turns() {
+        let start = Instant::now();
+        let mut calls = Calls::new(start);
+        assert!((0..100).all(|_| calls.take(start).is_zero()));
+        assert_eq!(calls.take(start), Duration::from_millis(20));
+        // One that waits for each answer, for ten seconds.
+        let (mut now, mut made) = (start + Duration::from_millis(20), 0);
+        while now < start + Duration::from_secs(10) {
+            now += calls.take(now);
+            made += 1;
+        }
+        assert!((490..=510).contains(&made), "{made}");
+        // Who has rested may hurry again, and no more than at first.
+        now += Duration::from_secs(3_600);
+        assert!((0..100).all(|_| calls.take(now).is_zero()));
+        assert!(!calls.take(now).is_zero());
     }
 }
