@@ -17,28 +17,45 @@
 //! **To the script**: values become placeholders again in the heads of responses. In bodies, and in what cannot be
 //! read as responses, they become as many `*`, which leaves every length as it is. Values are looked for in the forms
 //! of [`Scrubber`], those of secrets that are granted for the connected host, over verified TLS. Elsewhere nothing is
-//! looked for: what is replaced, or held back for a moment because it may be the beginning of a value, tells whoever
-//! sent it that a guess was right.
+//! looked for: what is replaced tells whoever sent it that a guess was right.
+//!
+//! **A guess has no answer**: a host may send back what a script asks it to, and the script sees what comes when. So the
+//! end of what came is held whatever it is: by length (as long as a value may be, however it is written) or up to the last
+//! line's end, and let go when the body ends or nothing more came for a fixed time. Beginnings of a value pass like any
+//! other text. Only who sends a whole value learns something: that it is one. The price, where a secret is granted for the
+//! host: the end of a message that no line's end closes comes 20 ms later on what is not HTTP, and 100 ms later within a
+//! streamed body; whole bodies and lines come as they are.
+//!
+//! **Compression**: what is compressed cannot be searched. Requests to a host that a secret is granted for ask for none
+//! (`Accept-Encoding: identity`, no extensions of WebSocket); when an answer is compressed all the same on a connection on
+//! which a secret was placed, the connection is broken off.
 //!
 //! **Memory** is bounded: a head (64 KiB, twice that with values), a body that is collected (1 MiB, 2 MiB with values),
-//! and the beginning of a value or a placeholder that a piece ends with.
+//! twice the longest spelling of a value, and the beginning of a placeholder that a piece ends with.
 //!
 //! **What this cannot prevent**: a granted host that hands the secret on, or hands it back in a form that is not looked
-//! for, compressed for example; a server and a script that agree to send it slowly, piece by piece, or changed. A grant
-//! is trust in the host. Methods and paths narrow a grant as far as the server reads them as they are written.
+//! for; a server and a script that agree to send it slowly, piece by piece (a range of a document, a part of a field), or
+//! changed. A grant is trust in the host. Methods and paths narrow a grant as far as the server reads them as they are
+//! written.
 
+mod blind;
+mod detours;
 mod forms;
 mod http;
+mod matcher;
 mod needles;
 mod place;
 mod restore;
 mod scrub;
+mod spellings;
+mod target;
 
 pub use scrub::{Scrubber, Scrubbing};
 
 use crate::policy::{Destination, HostPattern};
 use bytes::Bytes;
 use forms::Form;
+use matcher::Matcher;
 use needles::Needles;
 use place::Place;
 use restore::Restore;
@@ -54,9 +71,11 @@ pub const MAX_VALUE: usize = 4 << 10;
 /// Most bytes of all values of a run.
 pub const MAX_VALUES: usize = 64 << 10;
 
-/// Where what is kept belongs to a request or a response, which mostly goes on; and where it is any protocol's, whose
-/// other end may be waiting for just these bytes.
+/// How long the beginning of a request's first line is kept: a script may send it in parts, and takes its time.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the end of what came is kept where it belongs to the body of a response, which mostly goes on; and where it is
+/// any protocol's, whose other end may be waiting for just these bytes.
+const BODY_PATIENCE: Duration = Duration::from_millis(100);
 const RAW_PATIENCE: Duration = Duration::from_millis(20);
 
 /// Where in a request a secret may be placed.
@@ -205,7 +224,7 @@ pub struct Secrets {
 
 /// Values that may come back.
 struct Sought {
-    values: Needles,
+    values: Matcher,
     /// What the patterns of `values` are.
     forms: Vec<(usize, Form)>,
 }
@@ -251,7 +270,7 @@ impl Secrets {
                 forms.push((*number, form));
             }
         }
-        let made = Arc::new(Sought { values: Needles::new(patterns)?, forms });
+        let made = Arc::new(Sought { values: Matcher::new(&patterns)?, forms });
         sought.insert(numbers, Arc::clone(&made));
         Ok(made)
     }
@@ -321,7 +340,13 @@ pub enum Why {
     Method(String),
     /// A header that would make the server take another method or path than the one that was checked.
     #[error("it is granted for some methods or paths only, and the header {0} can change them")]
-    Override(&'static str),
+    Override(String),
+    /// A parameter that does the same, in the query or the body.
+    #[error("it is granted for some methods only, and a parameter such as _method can change them")]
+    Parameter,
+    /// A body in which such a parameter could stand.
+    #[error("it is granted for some methods only, and the body, which can change them, cannot be looked at: {0}")]
+    UnreadBody(Box<Why>),
     /// Another path.
     #[error("it is granted for {0} and what is below it only")]
     Path(String),
@@ -399,6 +424,14 @@ pub enum Mode {
     Opaque,
 }
 
+/// An answer that cannot be searched, on a connection on which a secret was placed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it sent an answer in {0}, which was not asked for; what is compressed cannot be searched for the secret that was \
+     placed on this connection, and is not passed on"
+)]
+pub struct Unreadable(String);
+
 /// What one call gave.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Step {
@@ -406,6 +439,8 @@ pub struct Step {
     pub bytes: Bytes,
     /// To be told.
     pub events: Vec<Event>,
+    /// Why nothing more is passed on: the connection is to be broken off.
+    pub refused: Option<Unreadable>,
 }
 
 impl fmt::Debug for Step {
@@ -416,8 +451,8 @@ impl fmt::Debug for Step {
 
 /// The two directions of one connection.
 ///
-/// Both directions sometimes keep bytes until more is known: the beginning of a placeholder, of a value, or of a first
-/// line. After every call [`Exchange::outgoing_patience`] and [`Exchange::incoming_patience`] say whether that is so;
+/// Both directions keep bytes until more is known: the beginning of a first line on the way out, what may belong to a value
+/// on the way in. After every call [`Exchange::outgoing_patience`] and [`Exchange::incoming_patience`] say whether that is so;
 /// when nothing comes for that long, the caller calls [`Exchange::outgoing_quiet`] or [`Exchange::incoming_quiet`].
 /// Without that, a protocol whose message ends with such bytes would wait for ever.
 pub struct Exchange {
@@ -449,21 +484,21 @@ impl Exchange {
     pub fn outgoing(&mut self, bytes: &[u8]) -> Step {
         let mut out = Vec::with_capacity(bytes.len());
         self.place.push(bytes, &mut out);
-        Step { bytes: out.into(), events: self.place.events() }
+        Step { bytes: out.into(), events: self.place.events(), refused: None }
     }
 
     /// The script writes nothing more.
     pub fn outgoing_end(&mut self) -> Step {
         let mut out = Vec::new();
         self.place.end(&mut out);
-        Step { bytes: out.into(), events: self.place.events() }
+        Step { bytes: out.into(), events: self.place.events(), refused: None }
     }
 
     /// The script wrote nothing for a while.
     pub fn outgoing_quiet(&mut self) -> Step {
         let mut out = Vec::new();
         self.place.quiet(&mut out);
-        Step { bytes: out.into(), events: self.place.events() }
+        Step { bytes: out.into(), events: self.place.events(), refused: None }
     }
 
     /// How long to wait for more before [`Exchange::outgoing_quiet`]; `None` when nothing is kept that it would send.
@@ -475,21 +510,26 @@ impl Exchange {
     pub fn incoming(&mut self, bytes: &[u8]) -> Step {
         let mut out = Vec::with_capacity(bytes.len());
         self.restore.push(bytes, &mut self.place, &mut out);
-        Step { bytes: out.into(), events: self.place.events() }
+        Step { bytes: out.into(), events: self.place.events(), refused: self.restore.refused() }
     }
 
     /// The server sends nothing more.
     pub fn incoming_end(&mut self) -> Step {
         let mut out = Vec::new();
         self.restore.end(&mut out);
-        Step { bytes: out.into(), events: Vec::new() }
+        Step { bytes: out.into(), events: Vec::new(), refused: None }
     }
 
     /// The server sent nothing for a while.
     pub fn incoming_quiet(&mut self) -> Step {
         let mut out = Vec::new();
         self.restore.quiet(&mut out);
-        Step { bytes: out.into(), events: Vec::new() }
+        Step { bytes: out.into(), events: Vec::new(), refused: None }
+    }
+
+    /// Bytes that are kept, in both directions.
+    pub fn kept(&self) -> usize {
+        self.place.kept() + self.restore.kept()
     }
 
     /// How long to wait for more before [`Exchange::incoming_quiet`]; `None` when nothing is kept that it would send.

@@ -1,4 +1,7 @@
 //! The forms in which a value may come back, and the encodings that put it into its place.
+//!
+//! This is the one place that makes forms, for the network as for what a run leaves. What only writes some characters in
+//! another way (escapes, entities, percent-encoding) is no form of its own: [`super::spellings`] reads it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -13,7 +16,7 @@ const MIN_BASE64: usize = 6;
 /// One way to write a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// A form that can stand where the value stood and be replaced as a whole: itself, or escaped.
+    /// The value itself, which can be replaced as a whole.
     Text,
     /// A piece of a longer encoded run: base64, hex.
     Piece,
@@ -32,16 +35,6 @@ pub(super) fn forms(value: &[u8]) -> Vec<(Form, Zeroizing<Vec<u8>>)> {
         return forms;
     }
     add(Form::Text, value.to_vec());
-    // Python's quote() keeps `/`, quote_plus() writes a space as `+`; others write hex digits in lower case.
-    for (keep, space) in [("", "%20"), ("/", "%20"), ("", "+"), ("/", "+")] {
-        let upper = percent(value, keep, space, false);
-        add(Form::Text, upper);
-        add(Form::Text, percent(value, keep, space, true));
-    }
-    if let Ok(text) = std::str::from_utf8(value) {
-        add(Form::Text, json(text, true));
-        add(Form::Text, json(text, false));
-    }
     for shift in 0..3 {
         let mut shifted = Zeroizing::new(vec![0; shift]);
         shifted.extend_from_slice(value);
@@ -63,24 +56,21 @@ pub(super) fn forms(value: &[u8]) -> Vec<(Form, Zeroizing<Vec<u8>>)> {
     forms
 }
 
-/// Percent-encodes all but RFC 3986's unreserved characters and those in `keep`.
-pub(super) fn percent(value: &[u8], keep: &str, space: &str, lower: bool) -> Vec<u8> {
+/// Percent-encodes all but RFC 3986's unreserved characters.
+pub(super) fn percent(value: &[u8]) -> Vec<u8> {
     let mut text = String::new();
     for byte in value {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(*byte)),
-            b' ' => text.push_str(space),
-            byte if keep.as_bytes().contains(byte) => text.push(char::from(*byte)),
             // Writing to a string cannot fail.
-            byte if lower => _ = write!(text, "%{byte:02x}"),
             byte => _ = write!(text, "%{byte:02X}"),
         }
     }
     text.into_bytes()
 }
 
-/// The inside of a JSON string. `ascii` is what Python's `json.dumps` writes by default.
-pub(super) fn json(value: &str, ascii: bool) -> Vec<u8> {
+/// The inside of a JSON string, as Python's `json.dumps` writes it by default: in ASCII.
+pub(super) fn json(value: &str) -> Vec<u8> {
     let mut text = String::new();
     for char in value.chars() {
         match char {
@@ -91,7 +81,7 @@ pub(super) fn json(value: &str, ascii: bool) -> Vec<u8> {
             '\t' => text.push_str("\\t"),
             '\u{8}' => text.push_str("\\b"),
             '\u{c}' => text.push_str("\\f"),
-            char if (char as u32) < 0x20 || (ascii && !(' '..='~').contains(&char)) => {
+            char if !(' '..='~').contains(&char) => {
                 for unit in char.encode_utf16(&mut [0; 2]) {
                     // Writing to a string cannot fail.
                     let _ = write!(text, "\\u{unit:04x}");
@@ -141,10 +131,8 @@ mod tests {
 
     #[test]
     fn encodings() {
-        assert_eq!(percent(b"a b/c&\xff~", "", "%20", false), b"a%20b%2Fc%26%FF~");
-        assert_eq!(percent(b"a b/c&\xff~", "/", "+", true), b"a+b/c%26%ff~");
-        assert_eq!(json("a\"\\\n\u{1}é😀\u{7f}", true), b"a\\\"\\\\\\n\\u0001\\u00e9\\ud83d\\ude00\\u007f");
-        assert_eq!(json("é", false), "é".as_bytes());
+        assert_eq!(percent(b"a b/c&\xff~"), b"a%20b%2Fc%26%FF~");
+        assert_eq!(json("a\"\\\n\u{1}é😀\u{7f}"), b"a\\\"\\\\\\n\\u0001\\u00e9\\ud83d\\ude00\\u007f");
         assert!(forms(b"abc").is_empty());
         assert_eq!(basic(b"basic  YTpi").unwrap().1.as_slice(), b"a:b");
         assert_eq!(basic(b"Basic YTpiYw==").unwrap().1.as_slice(), b"a:bc");

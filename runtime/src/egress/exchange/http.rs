@@ -101,7 +101,7 @@ fn check_status_line(bytes: &[u8]) -> Result<bool, Malformed> {
     if START.starts_with(start) { Ok(bytes.ends_with(b"\r\n")) } else { Err(Malformed::NotHttp) }
 }
 
-fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

@@ -1,4 +1,5 @@
-//! Finding any of a set of byte strings in a stream, however the stream is cut.
+//! Finding any of a set of byte strings in a stream, however the stream is cut. For placeholders, which are not secret:
+//! what is held back tells of them. Values are found by [`super::matcher`].
 
 use super::SecretError;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
@@ -8,10 +9,6 @@ use zeroize::Zeroizing;
 pub(super) struct Needles {
     search: AhoCorasick,
     patterns: Vec<Zeroizing<Vec<u8>>>,
-    /// Of the longest of them.
-    longest: usize,
-    /// Whether none of them goes over a line's end.
-    in_lines: bool,
     /// For each pattern and each of its beginnings, the longest shorter beginning that it ends with (Knuth, Morris,
     /// Pratt).
     borders: Vec<Zeroizing<Vec<u16>>>,
@@ -42,9 +39,7 @@ impl Needles {
             .build(patterns.iter().map(|pattern| pattern.as_slice()))
             .map_err(|_| SecretError::TooMuch)?;
         let borders = patterns.iter().map(|pattern| Zeroizing::new(borders(pattern))).collect();
-        let longest = patterns.iter().map(|pattern| pattern.len()).max().unwrap_or(0);
-        let in_lines = !patterns.iter().any(|pattern| pattern.contains(&b'\n'));
-        Ok(Needles { search, patterns, longest, in_lines, borders })
+        Ok(Needles { search, patterns, borders })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -61,7 +56,7 @@ impl Needles {
     }
 
     /// Where the longest end of `text[from..]` begins that may yet become a match.
-    pub(super) fn open_end(&self, text: &[u8], from: usize) -> usize {
+    fn open_end(&self, text: &[u8], from: usize) -> usize {
         let longest = self.patterns.iter().zip(&self.borders).map(|(pattern, borders)| {
             let start = from.max(text.len().saturating_sub(pattern.len() - 1));
             let mut matched = 0;
@@ -76,29 +71,10 @@ impl Needles {
         text.len() - longest.max().unwrap_or(0)
     }
 
-    /// Where the end begins that is held whatever stands in it, so that nothing is told by what is held: all that can
-    /// be part of a match that is not complete, or the last line where no match goes on after it.
-    fn last_part(&self, text: &[u8]) -> usize {
-        let part = text.len().saturating_sub(self.longest.saturating_sub(1));
-        let line = text.iter().rposition(|byte| *byte == b'\n').filter(|_| self.in_lines).map_or(0, |at| at + 1);
-        part.max(line)
-    }
-
     /// A text that is there as a whole: each match goes to `replace`, all else to the output.
     pub(super) fn replace(&self, text: &[u8], out: &mut Vec<u8>, replace: impl FnMut(Found<'_>, &mut Vec<u8>)) {
         Stream::default().push(self, text, true, out, replace);
     }
-}
-
-/// What a stream holds back of what it was given.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hold {
-    /// Nothing: it is the end.
-    Nothing,
-    /// What may be the beginning of a match.
-    Beginnings,
-    /// As much as may ever be, whatever it is.
-    Always,
 }
 
 fn borders(pattern: &[u8]) -> Vec<u16> {
@@ -118,8 +94,6 @@ fn borders(pattern: &[u8]) -> Vec<u16> {
 #[derive(Default)]
 pub(super) struct Stream {
     held: Vec<u8>,
-    /// So many bytes of `held` were sent all the same.
-    sent: usize,
 }
 
 impl Stream {
@@ -129,28 +103,6 @@ impl Stream {
         needles: &Needles,
         bytes: &[u8],
         last: bool,
-        out: &mut Vec<u8>,
-        replace: impl FnMut(Found<'_>, &mut Vec<u8>),
-    ) {
-        self.take(needles, bytes, if last { Hold::Nothing } else { Hold::Beginnings }, out, replace);
-    }
-
-    /// The same for a stream whose reader must not learn what is looked for from what is held back.
-    pub(super) fn push_blindly(
-        &mut self,
-        needles: &Needles,
-        bytes: &[u8],
-        out: &mut Vec<u8>,
-        replace: impl FnMut(Found<'_>, &mut Vec<u8>),
-    ) {
-        self.take(needles, bytes, Hold::Always, out, replace);
-    }
-
-    fn take(
-        &mut self,
-        needles: &Needles,
-        bytes: &[u8],
-        what: Hold,
         out: &mut Vec<u8>,
         mut replace: impl FnMut(Found<'_>, &mut Vec<u8>),
     ) {
@@ -162,39 +114,20 @@ impl Stream {
             joined = std::mem::take(&mut self.held);
             &joined
         };
-        let open_end = |from| match what {
-            Hold::Nothing => text.len(),
-            Hold::Beginnings => needles.open_end(text, from),
-            Hold::Always => needles.last_part(text).max(from),
-        };
+        let open_end = |from| if last { text.len() } else { needles.open_end(text, from) };
         let mut at = 0;
         let mut hold = open_end(0);
         // A match that begins before `hold` is certain: no longer one can begin at its place.
         while let Some((pattern, range)) = needles.find(text, at).filter(|(_, range)| range.start < hold) {
-            out.extend_from_slice(&text[at.max(self.sent).min(range.start)..range.start]);
-            let unsent = range.start.max(self.sent).min(range.end);
-            if unsent < range.end {
-                replace(Found { pattern, rest: &text[unsent..range.end] }, out);
-            }
+            out.extend_from_slice(&text[at..range.start]);
             at = range.end;
+            replace(Found { pattern, rest: &text[range] }, out);
             if at > hold {
                 hold = open_end(at);
             }
         }
-        out.extend_from_slice(&text[at.max(self.sent).min(hold)..hold]);
-        self.sent = self.sent.saturating_sub(hold);
+        out.extend_from_slice(&text[at..hold]);
         self.held = text[hold..].to_vec();
-    }
-
-    /// Sends what is held without forgetting it: should it become a match, the rest of that is still replaced.
-    pub(super) fn release(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.held[self.sent..]);
-        self.sent = self.held.len();
-    }
-
-    /// Whether bytes wait here for what follows.
-    pub(super) fn is_holding(&self) -> bool {
-        self.sent < self.held.len()
     }
 }
 
@@ -234,7 +167,7 @@ mod tests {
             }
             stream.push(&needles, b"", true, &mut cut, mark);
             assert_eq!(cut, whole, "{text:?}");
-            assert!(!stream.is_holding());
+            assert!(stream.held.is_empty());
         }
     }
 
@@ -244,34 +177,16 @@ mod tests {
         let mut stream = Stream::default();
         let mut out = Vec::new();
         stream.push(&needles, b"no sec", false, &mut out, mark);
-        assert_eq!((out.as_slice(), stream.is_holding()), (b"no ".as_slice(), true));
+        assert_eq!((out.as_slice(), stream.held.is_empty()), (b"no ".as_slice(), false));
         stream.push(&needles, b"ond secret", false, &mut out, mark);
         assert_eq!(out, b"no second ");
         stream.push(&needles, b"s and more or", false, &mut out, mark);
-        assert_eq!((out.as_slice(), stream.is_holding()), (b"no second <1> or".as_slice(), false));
+        assert_eq!((out.as_slice(), stream.held.is_empty()), (b"no second <1> or".as_slice(), true));
         stream.push(&needles, b"secrets a", false, &mut out, mark);
         stream.push(&needles, b"nd", false, &mut out, mark);
         assert_eq!(out, b"no second <1> or");
         stream.push(&needles, b"?", false, &mut out, mark);
-        assert_eq!((out.as_slice(), stream.is_holding()), (b"no second <1> or<0>s and?".as_slice(), false));
-    }
-
-    #[test]
-    fn a_released_beginning_still_counts() {
-        let needles = needles(&["secret"]);
-        let stars = |found: Found<'_>, out: &mut Vec<u8>| found.mask(out);
-        let (mut stream, mut out) = (Stream::default(), Vec::new());
-        stream.push(&needles, b"a sec", false, &mut out, stars);
-        stream.release(&mut out);
-        stream.release(&mut out);
-        assert_eq!((out.as_slice(), stream.is_holding()), (b"a sec".as_slice(), false));
-        stream.push(&needles, b"r", false, &mut out, stars);
-        assert_eq!((out.as_slice(), stream.is_holding()), (b"a sec".as_slice(), true));
-        stream.push(&needles, b"et, sec", false, &mut out, stars);
-        assert_eq!(out, b"a sec***, ");
-        stream.release(&mut out);
-        stream.push(&needles, b"ond", true, &mut out, stars);
-        assert_eq!(out, b"a sec***, second");
+        assert_eq!((out.as_slice(), stream.held.is_empty()), (b"no second <1> or<0>s and?".as_slice(), true));
     }
 
     #[test]

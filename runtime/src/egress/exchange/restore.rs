@@ -1,10 +1,11 @@
 //! From the server to the script: values become placeholders, or `*` where no length may change.
 
+use super::blind::Blind;
 use super::forms::{Form, basic, encode_basic};
 use super::http::{Chunked, Field, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
-use super::needles::{Found, Stream};
+use super::needles::Found;
 use super::place::Place;
-use super::{Malformed, Mode, PATIENCE, RAW_PATIENCE, Secrets, Sought};
+use super::{BODY_PATIENCE, Malformed, Mode, RAW_PATIENCE, Secrets, Sought, Unreadable};
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -19,6 +20,8 @@ enum State {
     UntilClose,
     /// Not read as responses, from here to the end.
     Raw,
+    /// Not passed on, from here to the end.
+    Refused,
 }
 
 pub(super) struct Restore {
@@ -26,7 +29,9 @@ pub(super) struct Restore {
     sought: Arc<Sought>,
     state: State,
     /// The body at hand, or the stream.
-    mask: Stream,
+    mask: Blind,
+    /// Why nothing more is passed on, until it was told.
+    refused: Option<Unreadable>,
 }
 
 /// As many `*` as bytes of the value are not sent yet.
@@ -37,7 +42,7 @@ fn stars(found: Found<'_>, out: &mut Vec<u8>) {
 impl Restore {
     pub(super) fn new(secrets: Arc<Secrets>, sought: Arc<Sought>, mode: Mode) -> Self {
         let state = if mode == Mode::Http { State::Head(HeadBuffer::default()) } else { State::Raw };
-        Restore { secrets, sought, state, mask: Stream::default() }
+        Restore { secrets, sought, state, mask: Blind::default(), refused: None }
     }
 
     pub(super) fn push(&mut self, mut input: &[u8], place: &mut Place, out: &mut Vec<u8>) {
@@ -64,10 +69,10 @@ impl Restore {
                     *left -= now as u64;
                     let ends = *left == 0;
                     let data = input.split_off(..now).unwrap_or_default();
-                    self.mask.push(&self.sought.values, data, false, out, stars);
+                    self.mask.push(&self.sought.values, data, out, stars);
                     if ends {
                         // Released, not forgotten: what follows may turn out to be no response.
-                        self.mask.release(out);
+                        self.mask.release(&self.sought.values, out, stars);
                         self.state = State::Head(HeadBuffer::default());
                     }
                 }
@@ -88,16 +93,26 @@ impl Restore {
                     }
                 },
                 State::UntilClose | State::Raw => {
-                    self.mask.push(&self.sought.values, std::mem::take(&mut input), false, out, stars);
+                    self.mask.push(&self.sought.values, std::mem::take(&mut input), out, stars);
                 }
+                State::Refused => return,
             }
         }
     }
 
     pub(super) fn quiet(&mut self, out: &mut Vec<u8>) {
         let mut bytes = Vec::new();
-        self.mask.release(&mut bytes);
+        self.mask.release(&self.sought.values, &mut bytes, stars);
         self.frame(&bytes, out);
+    }
+
+    pub(super) fn refused(&mut self) -> Option<Unreadable> {
+        self.refused.take()
+    }
+
+    /// Bytes that are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.mask.size()
     }
 
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
@@ -113,26 +128,30 @@ impl Restore {
             }
             _ => {}
         }
-        self.mask.push(&self.sought.values, b"", true, out, stars);
+        self.mask.end(&self.sought.values, out, stars);
     }
 
     pub(super) fn patience(&self) -> Option<Duration> {
         // The end of a body is known, and lets go of what is held: only a body that is a stream of messages waits.
-        let patience = if matches!(self.state, State::Raw) { RAW_PATIENCE } else { PATIENCE };
+        let patience = if matches!(self.state, State::Raw) { RAW_PATIENCE } else { BODY_PATIENCE };
         self.mask.is_holding().then_some(patience)
     }
 
     fn raw(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        if matches!(self.state, State::Refused) {
+            return;
+        }
         self.state = State::Raw;
-        self.mask.push(&self.sought.values, bytes, false, out, stars);
+        self.mask.push(&self.sought.values, bytes, out, stars);
     }
 
-    /// Data of a chunked body. It is put into chunks of its own: what is held back belongs to a later one.
+    /// Data of a chunked body. It is put into chunks of its own: what is held back belongs to a later one. Where they are
+    /// cut follows from lengths and lines alone.
     fn chunk(&mut self, data: &[u8], last: bool, out: &mut Vec<u8>) {
         let mut bytes = Vec::with_capacity(data.len());
-        self.mask.push(&self.sought.values, data, false, &mut bytes, stars);
+        self.mask.push(&self.sought.values, data, &mut bytes, stars);
         if last {
-            self.mask.release(&mut bytes);
+            self.mask.release(&self.sought.values, &mut bytes, stars);
         }
         self.frame(&bytes, out);
     }
@@ -154,6 +173,13 @@ impl Restore {
         let interim = (100..200).contains(&status) && status != 101;
         let asked = place.asked.front().copied().unwrap_or_default();
         let next = || State::Head(HeadBuffer::default());
+        if place.has_placed()
+            && let Some(unreadable) = unreadable(&head)
+            && !(interim || asked.head || matches!(status, 204 | 304) || head.framing() == Ok(Framing::Length(0)))
+        {
+            (self.state, self.refused) = (State::Refused, Some(unreadable));
+            return Ok(());
+        }
         let state = match head.framing() {
             _ if interim || asked.head || status == 204 || status == 304 => next(),
             _ if status == 101 => State::Raw,
@@ -174,7 +200,7 @@ impl Restore {
             }
         }
         self.state = state;
-        self.mask = Stream::default();
+        self.mask = Blind::default();
         // "HTTP/1.1 200" frames the response; the words after it are only words.
         out.extend_from_slice(&bytes[..12]);
         self.value(&bytes[12..head.first_line.end], out);
@@ -218,6 +244,18 @@ impl Restore {
             values.replace(value, out, placeholder);
         }
     }
+}
+
+/// What keeps a response from being searched, if something does.
+fn unreadable(head: &Head<'_>) -> Option<Unreadable> {
+    let coded = |name: &str| {
+        let mut codings = head.values(name).flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+        codings
+            .find(|coding| ![&b""[..], b"identity", b"chunked"].iter().any(|plain| coding.eq_ignore_ascii_case(plain)))
+    };
+    let extended = || head.values("sec-websocket-extensions").map(<[u8]>::trim_ascii).find(|value| !value.is_empty());
+    let coding = coded("content-encoding").or_else(|| coded("transfer-encoding")).or_else(extended)?;
+    Some(Unreadable(String::from_utf8_lossy(coding).chars().filter(|c| !c.is_control()).take(60).collect()))
 }
 
 /// Whether the version is 1.0, and the status.

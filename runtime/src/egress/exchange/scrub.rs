@@ -1,13 +1,18 @@
 //! Taking values out of what a run leaves: its output, its result, its errors.
 
 use super::SecretError;
+use super::blind::Blind;
 use super::forms::forms;
-use super::needles::{Found, Needles, Stream};
+use super::matcher::Matcher;
+use super::needles::Found;
 use std::fmt;
 use std::sync::Arc;
 
-/// Replaces values in a stream by a text each, in the plain, percent-encoded, JSON-escaped, base64 (any alignment, both
-/// alphabets) and hex forms.
+/// Replaces values in a stream by a text each: as they are, in base64 (any alignment, both alphabets) and in hex, and each
+/// of these with the escapes of JSON, HTML, URLs and programming languages, mixed as they may be.
+///
+/// By what is taken out, by what waits and by where something is cut nobody learns anything but that a whole value was
+/// there: who writes the beginning of one is treated like who writes any other text.
 ///
 /// This is the last and the weakest of the walls: it finds what came out by accident. Who wants to bring a value out
 /// writes it backwards. Values of less than four bytes are not looked for, base64 is not found across the lines that
@@ -18,7 +23,7 @@ pub struct Scrubber {
 }
 
 struct Shared {
-    needles: Needles,
+    values: Matcher,
     /// By pattern.
     replacements: Vec<Arc<str>>,
 }
@@ -26,7 +31,7 @@ struct Shared {
 /// One stream on its way through a [`Scrubber`].
 pub struct Scrubbing {
     shared: Arc<Shared>,
-    stream: Stream,
+    stream: Blind,
 }
 
 // Neither shows what it looks for, or what passed.
@@ -59,34 +64,34 @@ impl Scrubber {
         if bytes > super::MAX_VALUES {
             return Err(SecretError::TooMuch);
         }
-        Ok(Scrubber { shared: Arc::new(Shared { needles: Needles::new(patterns)?, replacements }) })
+        Ok(Scrubber { shared: Arc::new(Shared { values: Matcher::new(&patterns)?, replacements }) })
     }
 
     /// For a stream of its own.
     pub fn stream(&self) -> Scrubbing {
-        Scrubbing { shared: Arc::clone(&self.shared), stream: Stream::default() }
+        Scrubbing { shared: Arc::clone(&self.shared), stream: Blind::default() }
     }
 
     /// For a text that is there as a whole.
     pub fn scrub(&self, text: &str) -> String {
         let mut out = Vec::with_capacity(text.len());
-        self.shared.needles.replace(text.as_bytes(), &mut out, |found, out| self.shared.replace(&found, out));
+        self.shared.values.replace(text.as_bytes(), &mut out, |found, out| self.shared.replace(&found, out));
         // What is cut out of UTF-8 and put into it is UTF-8: bytes that are none come in nowhere.
         String::from_utf8_lossy(&out).into_owned()
     }
 
-    /// The same for a text that may have been cut, and says so in parentheses: the beginning of a value before that is
-    /// taken out too.
+    /// The same for a text that may have been cut, and says so in parentheses: what stands before that may be the beginning
+    /// of a value, and is taken out, whatever it is.
     pub fn scrub_cut(&self, text: &str) -> String {
         let mut out = self.scrub(text);
-        let cuts: Vec<usize> = out.match_indices(CUT).map(|(at, _)| at).collect();
+        let cuts: Vec<usize> = cuts(&out).collect();
         for at in cuts {
             let kept = out[..at].trim_end().len();
-            let begins = self.shared.beginning_at_end(&out.as_bytes()[..kept]);
-            // Values begin where characters do, and so do their other forms.
-            if out.is_char_boundary(begins) {
-                out.replace_range(begins..kept, &"*".repeat(kept - begins));
+            let mut begins = self.shared.values.cut_end(&out.as_bytes()[..kept]);
+            while !out.is_char_boundary(begins) {
+                begins += 1;
             }
+            out.replace_range(begins..kept, &"*".repeat(kept - begins));
         }
         out
     }
@@ -94,8 +99,8 @@ impl Scrubber {
     /// The same for JSON: what is in its strings is looked at without escapes too, and a number that holds a value
     /// becomes a string. All else stays as it is written.
     pub fn scrub_json(&self, json: &str) -> String {
-        let plain = !self.shared.needles.is_in(json.as_bytes());
-        if plain && !json.contains('\\') && !json.contains(CUT) {
+        let plain = !self.shared.values.is_in(json.as_bytes());
+        if plain && !json.contains('\\') && cuts(json).next().is_none() {
             return json.to_owned();
         }
         let mut out = String::with_capacity(json.len());
@@ -109,7 +114,7 @@ impl Scrubber {
             let (token, after) = rest.split_at(length);
             rest = after;
             let read = match first {
-                '"' if !plain || token.contains('\\') || token.contains(CUT) => {
+                '"' if !plain || token.contains('\\') || cuts(token).next().is_some() => {
                     serde_json::from_str(token).unwrap_or_else(|_| token.to_owned())
                 }
                 '-' | '0'..='9' if !plain => token.to_owned(),
@@ -131,13 +136,19 @@ impl Scrubber {
     /// For the content of a file, which is as long afterwards: every byte of a value becomes `*`.
     pub fn mask(&self, content: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(content.len());
-        self.shared.needles.replace(content, &mut out, |found, out| found.mask(out));
+        self.shared.values.replace(content, &mut out, |found, out| found.mask(out));
         out
     }
 }
 
-/// How the sentences begin that say that a text was cut.
-const CUT: &str = "… (";
+/// Where the sentences begin that say that a text was cut: `… (300 more characters)`, `… (the traceback was cut here)`.
+fn cuts(text: &str) -> impl Iterator<Item = usize> {
+    text.match_indices("… (").map(|(at, mark)| (at, &text[at + mark.len()..])).filter_map(|(at, rest)| {
+        let words = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let counted = words.len() < rest.len() && words.starts_with(" more characters)");
+        (counted || rest.starts_with("the traceback was cut here)")).then_some(at)
+    })
+}
 
 /// The length of the JSON string that a text begins with.
 fn string_length(text: &str) -> usize {
@@ -159,16 +170,7 @@ impl Shared {
             out.extend_from_slice(replacement);
         }
     }
-
-    /// Where the beginning of a value begins that a text ends with; a few bytes are what every text ends with.
-    fn beginning_at_end(&self, text: &[u8]) -> usize {
-        let at = self.needles.open_end(text, 0);
-        if text.len() - at < MIN_BEGINNING { text.len() } else { at }
-    }
 }
-
-/// Shorter beginnings of a value tell nothing of it.
-const MIN_BEGINNING: usize = 4;
 
 impl Scrubbing {
     /// The next bytes. What may be part of a value is kept until the rest is known, and so is everything else in that
@@ -176,17 +178,18 @@ impl Scrubbing {
     pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
         let shared = &self.shared;
-        self.stream.push_blindly(&shared.needles, bytes, &mut out, |found, out| shared.replace(&found, out));
+        self.stream.push(&shared.values, bytes, &mut out, |found, out| shared.replace(&found, out));
         out
     }
 
-    /// The end of the stream: what was kept. Of one that was `cut` there, no beginning of a value is left.
+    /// The end of the stream: what was kept. Of one that was `cut` there, what may be the beginning of a value is not left,
+    /// whatever it is.
     pub fn finish(&mut self, cut: bool) -> Vec<u8> {
         let mut out = Vec::new();
         let shared = &self.shared;
-        self.stream.push(&shared.needles, b"", true, &mut out, |found, out| shared.replace(&found, out));
+        self.stream.end(&shared.values, &mut out, |found, out| shared.replace(&found, out));
         if cut {
-            let end = shared.beginning_at_end(&out);
+            let end = shared.values.cut_end(&out);
             out[end..].fill(b'*');
         }
         out
@@ -214,6 +217,8 @@ mod tests {
             (format!("0x{hex}0"), "0x[secret KEY]0"),
             (hex.to_ascii_uppercase(), "[secret KEY]"),
             (format!("{value}{value}"), "[secret KEY][secret KEY]"),
+            (r#""p\u00E4\"ss\/w 0rd\u002b""#.to_owned(), "\"[secret KEY]\""),
+            ("<p>p&#xE4;&quot;ss/w 0rd&#43;</p>".to_owned(), "<p>[secret KEY]</p>"),
             (value[..value.len() - 1].to_owned(), &value[..value.len() - 1]),
         ] {
             for cut in 0..=text.len() {
@@ -266,12 +271,9 @@ mod tests {
         }
         // Over several lines there is nothing that is certain, but what is far enough behind.
         let lines = Scrubber::new([(b"first\nsecond".as_slice(), "[secret K]".to_owned())]).unwrap();
-        for guess in ["first\nsec", "first\nsed"] {
-            assert_eq!(
-                lines.stream().push(format!("{}{guess}", "x".repeat(200)).as_bytes()).len(),
-                200 + guess.len() - 23
-            );
-        }
+        let sent = ["first\nsec", "first\nsed", "#####\n###"]
+            .map(|guess| lines.stream().push(format!("{}{guess}", "x".repeat(200)).as_bytes()).len());
+        assert_eq!(sent, [200 + 9 - 64; 3]);
     }
 
     #[test]
@@ -281,10 +283,20 @@ mod tests {
         let mut out = stream.push(b"it is a-long-token, a-long-tok");
         out.extend(stream.finish(true));
         assert_eq!(String::from_utf8_lossy(&out), "it is [secret KEY], **********");
+        // Whatever stands there: in a state, which the next run reads, it would tell the right guess from the others.
+        for guess in ["a-long-t", "a-wrong-", "xxxxxxxx"] {
+            let cut = format!("bad: {guess}… (300 more characters)");
+            assert_eq!(scrubber.scrub_cut(&cut), "bad: ********… (300 more characters)");
+            let mut stream = scrubber.stream();
+            stream.push(format!("it is {guess}").as_bytes());
+            assert_eq!(stream.finish(true), b"it is ********");
+        }
         let cut = "bad: a-long-t… (300 more characters) and a-lo\n… (the traceback was cut here)\n";
         let masked = "bad: ********… (300 more characters) and ****\n… (the traceback was cut here)\n";
         assert_eq!(scrubber.scrub_cut(cut), masked);
-        assert_eq!(scrubber.scrub_cut("it ends a-long-t"), "it ends a-long-t");
+        for whole in ["it ends a-long-t", "Preis… (inkl. 20 % USt.)", "a… (more characters)"] {
+            assert_eq!(scrubber.scrub_cut(whole), whole);
+        }
         let json = serde_json::json!(["x a-long-t… (3 more characters)"]).to_string();
         assert_eq!(scrubber.scrub_json(&json), r#"["x ********… (3 more characters)"]"#);
     }

@@ -180,25 +180,106 @@ fn grants_are_narrow() {
         sends(make, &basic, &basic, &[not_placed(Why::Control)]);
     }
     let narrow: Change = |secret| secret.methods = Some(vec!["POST".into()]);
-    let input = request(&format!("x-http-method-override: DELETE\r\n{field}"), "");
-    sends(|| exchange(narrow), &input, &input, &[not_placed(Why::Override("X-HTTP-Method-Override"))]);
+    for name in ["x-http-method-override", "X_HTTP_Method_Override", "X-Forwarded-Uri"] {
+        let input = request(&format!("{name}: DELETE\r\n{field}"), "");
+        sends(|| exchange(narrow), &input, &input, &[not_placed(Why::Override(name.into()))]);
+    }
     let narrow: Change = |secret| secret.path_prefix = Some("/v1".into());
     let input = request(&field, "").replace("/v1/x", "/v1/%2e%2e/admin");
     sends(|| exchange(narrow), &input, &input, &[not_placed(Why::PathUnclear)]);
-    // A body that is a request to a server which reads no body with GET.
+    // A body that is a request to a server which reads no body with GET, or none at all there.
     let smuggled = "GET /admin HTTP/1.1\r\nHost: api.example.com\r\nX: ";
-    let first = request(&format!("Content-Length: {}\r\n", smuggled.len()), smuggled);
-    let (get, second) = (first.replacen("POST", "GET", 1), request(&field, ""));
+    let with = |body: &str| request(&format!("Content-Length: {}\r\n", body.len()), body);
+    let (first, plain, second) = (with(smuggled), with("{\"a\": 1}"), request(&field, ""));
     let expect = request(&format!("Expect: 100-continue\r\nContent-Length: {}\r\n", smuggled.len()), smuggled);
     let placed_second = second.replace(KEY, VALUE);
-    sends(|| exchange(narrow), &(first.clone() + &second), &(first + &placed_second), &[placed()]);
-    sends(|| exchange(narrow), &(get.clone() + &second), &(get.clone() + &second), &[not_placed(Why::Doubtful)]);
-    sends(|| exchange(narrow), &(expect.clone() + &second), &(expect + &second), &[not_placed(Why::Doubtful)]);
-    sends(|| exchange(|_| {}), &(get.clone() + &second), &(get + &placed_second), &[placed()]);
+    sends(|| exchange(narrow), &(plain.clone() + &second), &(plain.clone() + &placed_second), &[placed()]);
+    for doubtful in [first.clone(), plain.replacen("POST", "GET", 1), expect] {
+        let input = doubtful.clone() + &second;
+        sends(|| exchange(narrow), &input, &input, &[not_placed(Why::Doubtful)]);
+        sends(|| exchange(|_| {}), &input, &(doubtful + &placed_second), &[placed()]);
+    }
     assert_eq!(
         not_placed(Why::Method("POST".into())).to_string(),
         "the secret API_KEY was not placed: it is not granted for POST"
     );
+}
+
+#[test]
+fn a_grant_for_methods_is_not_widened_by_parameters() {
+    let narrow = |secret: &mut Secret| {
+        secret.methods = Some(vec!["POST".into()]);
+        secret.places.body = true;
+    };
+    let send = |target: &str, fields: &str, body: &str| {
+        let fields = format!("{fields}Content-Length: {}\r\nX-Key: {KEY}\r\n", body.len());
+        request(&fields, body).replace("/v1/x?a=b", target)
+    };
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let json = "Content-Type: application/json\r\n";
+    for (target, fields, body) in [
+        ("/v1?_method=DELETE", json, "{}"),
+        ("/v1?%5fmethod=DELETE", json, "{}"),
+        ("/v1", form, "a=b&_method=DELETE"),
+        ("/v1", json, r#"{"_method": "DELETE"}"#),
+        ("/v1", "", "_method=DELETE"),
+    ] {
+        let input = send(target, fields, body);
+        sends(|| exchange(narrow), &input, &input, &[not_placed(Why::Parameter)]);
+        sends(|| exchange(|_| {}), &input, &input.replace(KEY, VALUE), &[placed()]);
+    }
+    for (fields, body) in
+        [(form, "method=x&payment_method=card"), (json, "{}"), ("Content-Type: text/plain\r\n", "_method")]
+    {
+        let input = send("/v1?method=a", fields, body);
+        sends(|| exchange(narrow), &input, &input.replace(KEY, VALUE), &[placed()]);
+    }
+    // What cannot be looked at before the head goes out.
+    let chunks = format!("{form}Transfer-Encoding: chunked\r\nX-Key: {KEY}\r\n");
+    let input = request(&chunks, "e\r\n_method=DELETE\r\n0\r\n\r\n");
+    let why = Why::UnreadBody(Box::new(Why::ChunkedBody));
+    sends(|| exchange(narrow), &input, &input, &[not_placed(why)]);
+    let input = input.replace("application/x-www-form-urlencoded", "application/octet-stream");
+    sends(|| exchange(narrow), &input, &input.replace(KEY, VALUE), &[placed()]);
+}
+
+#[test]
+fn a_connection_that_may_carry_a_secret_asks_for_what_can_be_searched() {
+    let ask = |fields: &str| format!("GET / HTTP/1.1\r\nHost: api.example.com\r\n{fields}X: y\r\n\r\n");
+    let input = ask("accept-encoding: gzip, br;q=0.5\r\nSec-WebSocket-Extensions: permessage-deflate\r\n");
+    sends(|| exchange(|_| {}), &input, &ask("accept-encoding: identity\r\n"), &[]);
+    sends(|| exchange(|secret| secret.hosts = vec!["other.example".parse().unwrap()]), &input, &input, &[]);
+    // An answer that cannot be searched all the same, on a connection on which a secret went out, and on another one.
+    let answer = |coding: &str| format!("HTTP/1.1 200 OK\r\n{coding}\r\nContent-Length: 3\r\n\r\nabc");
+    for (coding, passes) in [
+        ("Content-Encoding: gzip", false),
+        ("content-encoding: identity, br", false),
+        ("Transfer-Encoding: gzip, chunked", false),
+        ("Sec-WebSocket-Extensions: permessage-deflate", false),
+        ("Content-Encoding: identity", true),
+        ("Content-Encoding:", true),
+    ] {
+        for carried in [true, false] {
+            let mut exchange = exchange(|_| {});
+            let field = if carried { format!("Authorization: {KEY}\r\n") } else { String::new() };
+            exchange.outgoing(ask(&field).as_bytes());
+            let step = exchange.incoming(answer(coding).as_bytes());
+            assert_eq!(step.refused.is_none(), passes || !carried, "{coding}");
+            if let Some(refused) = step.refused {
+                assert!(step.bytes.is_empty() && refused.to_string().contains("cannot be searched"), "{refused}");
+                assert!(exchange.incoming(b"more").bytes.is_empty() && exchange.incoming_end().bytes.is_empty());
+            }
+        }
+    }
+    // No body, nothing to search.
+    for none in [
+        "HTTP/1.1 304 X\r\nContent-Encoding: gzip\r\n\r\n",
+        "HTTP/1.1 200 X\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let mut exchange = exchange(|_| {});
+        exchange.outgoing(ask(&format!("Authorization: {KEY}\r\n")).as_bytes());
+        assert_eq!(text(&exchange.incoming(none.as_bytes()).bytes), none);
+    }
 }
 
 #[test]
@@ -437,10 +518,8 @@ fn upgrades() {
     // Agreed to.
     let mut exchange = begin();
     let answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
-    assert_eq!(
-        text(&exchange.incoming(format!("{answer}\x01{VALUE}").as_bytes()).bytes),
-        format!("{answer}\x01*************")
-    );
+    assert_eq!(text(&exchange.incoming(format!("{answer}\x01{VALUE}").as_bytes()).bytes), answer);
+    assert_eq!(text(&exchange.incoming_quiet().bytes), "\x01*************");
     let step = exchange.outgoing(get.as_bytes());
     let opaque = Malformed::Switched;
     assert_eq!(
@@ -604,7 +683,9 @@ fn what_is_not_a_response_is_masked_as_it_comes() {
     // A head that does not end.
     let input = format!("HTTP/1.1 200 OK\r\nX: {}{VALUE}", "x".repeat(http::MAX_HEAD));
     let mut exchange = exchange_as(Mode::Http, |_| {});
-    assert_eq!(text(&exchange.incoming(input.as_bytes()).bytes), input.replace(VALUE, &stars));
+    let mut bytes = exchange.incoming(input.as_bytes()).bytes.to_vec();
+    bytes.extend_from_slice(&exchange.incoming_end().bytes);
+    assert_eq!(text(&bytes), input.replace(VALUE, &stars));
     // The answer to requests that were not read, after the ones that were.
     let mut exchange = exchange_as(Mode::Http, |_| {});
     exchange.outgoing(b"GET / HTTP/1.1\r\nHost: api.example.com\r\n\r\nGET / HTTP/1.0\r\n\r\n");
@@ -618,19 +699,86 @@ fn what_is_not_a_response_is_masked_as_it_comes() {
 fn a_quiet_server_is_not_kept_waiting() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut exchange = exchange(|_| {});
-    assert_eq!(
-        text(&exchange.incoming(format!("{head}5\r\nab s3\r\n").as_bytes()).bytes),
-        format!("{head}3\r\nab \r\n")
-    );
-    assert_eq!(exchange.incoming_patience(), Some(PATIENCE));
-    assert_eq!(text(&exchange.incoming_quiet().bytes), "2\r\ns3\r\n");
+    assert_eq!(text(&exchange.incoming(format!("{head}5\r\nab s3\r\n").as_bytes()).bytes), head);
+    assert_eq!(exchange.incoming_patience(), Some(BODY_PATIENCE));
+    assert_eq!(text(&exchange.incoming_quiet().bytes), "5\r\nab s3\r\n");
     assert_eq!((exchange.incoming_patience(), exchange.incoming_quiet().bytes.len()), (None, 0));
     assert_eq!(text(&exchange.incoming(b"b\r\ncr&t/v+l\"ue\r\n0\r\n\r\n").bytes), "b\r\n***********\r\n0\r\n\r\n");
+    // A stream of lines passes as it comes.
+    let mut exchange = exchange_as(Mode::Http, |_| {});
+    let stream = format!("{head}d\r\ndata: s3cr&t\n\r\n");
+    assert_eq!(text(&exchange.incoming(stream.as_bytes()).bytes), stream);
+    assert_eq!(exchange.incoming_patience(), None);
     // What cannot be read as a response.
     let mut exchange = exchange_as(Mode::Http, |_| {});
-    assert_eq!(text(&exchange.incoming(b"a s3cr").bytes), "a ");
+    assert_eq!(text(&exchange.incoming(b"a s3cr").bytes), "");
     assert_eq!(exchange.incoming_patience(), Some(RAW_PATIENCE));
-    assert_eq!(text(&exchange.incoming_quiet().bytes), "s3cr");
+    assert_eq!(text(&exchange.incoming_quiet().bytes), "a s3cr");
+}
+
+/// What a script sees of an answer that comes in pieces: the bytes of each step, and whether anything waits after it.
+fn seen(ask: &str, head: &str, pieces: &[Option<Vec<u8>>]) -> Vec<(Vec<u8>, Option<Duration>)> {
+    let mut exchange = exchange(|_| {});
+    exchange.outgoing(ask.as_bytes());
+    exchange.incoming(head.as_bytes());
+    let steps = pieces.iter().map(|piece| {
+        let step = piece.as_ref().map_or_else(Step::default, |piece| exchange.incoming(piece));
+        let quiet = piece.is_none().then(|| exchange.incoming_quiet().bytes).unwrap_or_default();
+        ([step.bytes, quiet].concat(), exchange.incoming_patience())
+    });
+    let mut steps: Vec<_> = steps.collect();
+    steps.push((exchange.incoming_end().bytes.to_vec(), None));
+    steps
+}
+
+/// The attack: a granted host that sends back what it is asked to, in whatever framing, and a script that looks at what
+/// comes when.
+#[test]
+fn a_guess_has_no_answer() {
+    let get = "GET / HTTP/1.1\r\nHost: api.example.com\r\n\r\n";
+    let upgrade = "GET / HTTP/1.1\r\nHost: api.example.com\r\nUpgrade: x\r\n\r\n";
+    let spelled = |part: &str, how: usize| match how {
+        0 => part.to_owned(),
+        1 => text(&forms::percent(part.as_bytes())),
+        2 => part.replace('/', "\\/").replace('&', "\\u0026"),
+        3 => part.replace('&', "&amp;").replace('"', "&quot;"),
+        4 => STANDARD.encode(part),
+        _ => part.bytes().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    let mut random = Random(29);
+    for (ask, head, chunked) in [
+        (upgrade, "HTTP/1.1 101 Switching Protocols\r\n\r\n", false),
+        (get, "SSH-2.0\r\n", false),
+        (get, "HTTP/1.1 200 OK\r\n\r\n", false),
+        (get, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", false),
+        (get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true),
+    ] {
+        for _ in 0..300 {
+            let (mut right, mut wrong) = (Vec::new(), Vec::new());
+            for _ in 0..1 + random.below(12) {
+                if random.below(3) == 0 {
+                    right.push(None);
+                    wrong.push(None);
+                    continue;
+                }
+                let part = &VALUE[..1 + random.below(VALUE.len() - 1)];
+                let guess = format!("{}{}", "x".repeat(random.below(90)), spelled(part, random.below(6)));
+                // The same with a letter in the wrong place, and ends of lines where they were.
+                let end = if random.below(2) == 0 { "\n~" } else { "~" };
+                let noise = "#".repeat(guess.len());
+                for (into, said) in [(&mut right, guess + end), (&mut wrong, noise + end)] {
+                    let framed = if chunked { format!("{:x}\r\n{said}\r\n", said.len()) } else { said };
+                    into.push(Some(framed.into_bytes()));
+                }
+            }
+            let shape = |seen: Vec<(Vec<u8>, Option<Duration>)>| -> Vec<_> {
+                seen.into_iter().map(|(bytes, patience)| (bytes.len(), patience)).collect()
+            };
+            let (right_seen, wrong_seen) = (seen(ask, head, &right), seen(ask, head, &wrong));
+            assert!(!right_seen.iter().any(|(bytes, _)| has(bytes, "**")));
+            assert_eq!(shape(right_seen), shape(wrong_seen), "{head}");
+        }
+    }
 }
 
 #[test]
