@@ -47,6 +47,8 @@ struct Said {
     /// Bytes that came and were not reported as taken.
     unreported: usize,
     window: u32,
+    /// The connection is there, and the sandbox process was told.
+    open: bool,
     start_tls: Option<StartTls>,
     tls_begun: bool,
     shut: bool,
@@ -56,6 +58,10 @@ struct Said {
 impl Inbox {
     pub(super) fn data(&self, bytes: &[u8]) -> Result<(), String> {
         let mut said = self.said.borrow_mut();
+        // Nobody writes to a connection that is not there yet: what is kept is bounded by the connections that are.
+        if !said.open {
+            return Err("bytes for a connection that is not there".into());
+        }
         said.unreported += bytes.len();
         if said.unreported > WINDOW as usize {
             return Err("more bytes than a channel's window lets through".into());
@@ -83,7 +89,7 @@ impl Inbox {
 
     pub(super) fn start_tls(&self, wanted: StartTls) -> Result<(), String> {
         let mut said = self.said.borrow_mut();
-        if said.tls_begun || said.shut {
+        if said.tls_begun || said.shut || !said.open {
             return Err("TLS that cannot begin".into());
         }
         (said.tls_begun, said.start_tls) = (true, Some(wanted));
@@ -123,6 +129,11 @@ impl Reply {
         self.link.send(kind, self.channel, payload);
     }
 
+    fn opened(&self) {
+        self.inbox.said.borrow_mut().open = true;
+        self.send(Kind::Opened, b"");
+    }
+
     /// Lets the script write so many bytes more.
     fn taken(&self, bytes: u32) {
         if bytes > 0 {
@@ -146,7 +157,7 @@ pub(super) async fn connection(hub: Rc<Hub>, granted: Rc<Granted>, open: Open, r
         () = reply.inbox.closed() => return,
         () = granted.ended.cancelled() => return,
     };
-    let (stream, destination, _slot) = match made {
+    let (stream, destination, slot) = match made {
         Ok(made) => made,
         Err(failed) => {
             if failed.failure == Failure::Denied {
@@ -155,12 +166,18 @@ pub(super) async fn connection(hub: Rc<Hub>, granted: Rc<Granted>, open: Open, r
             return reply.failed(&failed);
         }
     };
-    reply.send(Kind::Opened, b"");
+    reply.opened();
     let counted = granted.counted(&destination);
     granted.count(counted, |host| host.connections += 1);
     let began = Instant::now();
-    let mut carried =
-        Carried { granted: &granted, reply: &reply, destination: &destination, counted, room: i64::from(WINDOW) };
+    let mut carried = Carried {
+        granted: &granted,
+        slot: &slot,
+        reply: &reply,
+        destination: &destination,
+        counted,
+        room: i64::from(WINDOW),
+    };
     let failed = carried.plain(&hub, stream).await.err();
     granted.count(counted, |host| host.ms += u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     if let Some(failed) = failed {
@@ -227,6 +244,7 @@ fn could_not_connect(error: &io::Error, destination: &Destination) -> Failed {
 /// What bytes of a connection are carried with.
 struct Carried<'c> {
     granted: &'c Granted,
+    slot: &'c Slot,
     reply: &'c Reply,
     destination: &'c Destination,
     /// Where its bytes are counted.
@@ -330,6 +348,8 @@ impl Carried<'_> {
         let (mut first_by, mut answered) = (None, false);
         let (mut tls, mut closing) = (None, None);
         loop {
+            let kept = out.bytes.len() + exchange.as_ref().map_or(0, |held| held.exchange.kept());
+            self.slot.keep(kept).map_err(|text| Failed::new(Failure::Reset, text))?;
             if out.bytes.is_empty() && todo == Todo::Nothing {
                 if let Some(wanted) = tls {
                     return Ok((Turn::Tls(wanted), reader, writer));
@@ -358,7 +378,7 @@ impl Carried<'_> {
                         None => self.pass_on(&buffer[..size]),
                         Some(held) => {
                             let step = if size == 0 { held.incoming_end() } else { held.incoming(&buffer[..size]) };
-                            self.deliver(step);
+                            self.deliver(step)?;
                         }
                     }
                     if size == 0 {
@@ -431,7 +451,7 @@ impl Carried<'_> {
                 () = at(exchange.as_ref().and_then(|held| held.incoming_by)) => {
                     if let Some(held) = &mut exchange {
                         let step = held.incoming_quiet();
-                        self.deliver(step);
+                        self.deliver(step)?;
                     }
                 }
                 () = self.granted.ended.cancelled() => {
@@ -493,9 +513,14 @@ impl Carried<'_> {
         step.bytes
     }
 
-    fn deliver(&mut self, step: Step) {
+    fn deliver(&mut self, mut step: Step) -> Result<(), Failed> {
+        let refused = step.refused.take();
         let bytes = self.noted(step);
         self.pass_on(&bytes);
+        let Some(refused) = refused else { return Ok(()) };
+        let text = format!("{}: {refused}", self.destination);
+        self.granted.note(&text);
+        Err(Failed::new(Failure::Reset, text))
     }
 
     fn pass_on(&mut self, bytes: &[u8]) {
@@ -548,11 +573,16 @@ struct Held {
     exchange: Exchange,
     outgoing_by: Option<Instant>,
     incoming_by: Option<Instant>,
+    /// Since when something is kept of what came.
+    incoming_since: Option<Instant>,
 }
+
+/// What keeps coming is not kept for longer than this many times the patience for one piece.
+const MOST_PATIENCE: u32 = 4;
 
 impl Held {
     fn new(exchange: Exchange) -> Self {
-        Held { exchange, outgoing_by: None, incoming_by: None }
+        Held { exchange, outgoing_by: None, incoming_by: None, incoming_since: None }
     }
 
     fn outgoing(&mut self, bytes: &[u8]) -> Step {
@@ -574,13 +604,18 @@ impl Held {
 
     fn incoming(&mut self, bytes: &[u8]) -> Step {
         let step = self.exchange.incoming(bytes);
-        self.incoming_by = self.exchange.incoming_patience().map(|patience| Instant::now() + patience);
+        let now = Instant::now();
+        let patience = self.exchange.incoming_patience();
+        // What was kept until now went out with what came, unless all of it is still kept.
+        let since = if step.bytes.is_empty() { self.incoming_since.unwrap_or(now) } else { now };
+        self.incoming_since = patience.map(|_| since);
+        self.incoming_by = patience.map(|patience| (now + patience).min(since + patience * MOST_PATIENCE));
         step
     }
 
     fn incoming_quiet(&mut self) -> Step {
         let step = self.exchange.incoming_quiet();
-        self.incoming_by = None;
+        (self.incoming_by, self.incoming_since) = (None, None);
         step
     }
 
@@ -618,5 +653,19 @@ impl Outgoing {
     fn give_up(&mut self) -> u32 {
         self.bytes.clear();
         std::mem::take(&mut self.credit) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_takes_a_window_of_bytes_once_it_is_open() {
+        let inbox = Inbox::default();
+        assert!(inbox.data(b"x").is_err());
+        inbox.said.borrow_mut().open = true;
+        assert_eq!(inbox.data(&vec![0; WINDOW as usize]), Ok(()));
+        assert!(inbox.data(b"x").is_err());
     }
 }

@@ -9,7 +9,7 @@ use super::connection::{Inbox, Reply, connection};
 use super::exchange::Secrets;
 use super::messages::{
     Failed, Failure, Grant, MAX_CHANNELS, MAX_HOSTS, MAX_NOTES, NetworkGrant, Offence, Open, Revoke, Setup, Spent,
-    StartTls, Token, read_window,
+    StartTls, Token, WINDOW, read_window,
 };
 use super::names::Names;
 use super::secure::Secure;
@@ -35,6 +35,12 @@ const SETTLE_WITHIN: Duration = Duration::from_millis(2_500);
 const CLOSED_WITHIN: Duration = Duration::from_millis(1_500);
 /// Connections of all runs at once: what they may keep waiting stays far below this process's memory.
 const MAX_OPEN: u32 = 2_048;
+/// Bytes that may be kept for the connections of one run, and of all runs, beyond a window each: requests whose bodies are
+/// collected for secrets.
+const MAX_KEPT_OF_RUN: usize = 32 << 20;
+const MAX_KEPT: usize = 512 << 20;
+/// Longest name of a host that is looked at.
+const LONGEST_NAME: usize = 1_000;
 /// Bytes that may wait for a sandbox process to read before its link is given up.
 const MAX_QUEUED: usize = 32 << 20;
 /// Most bytes of a request for a connection, or for TLS.
@@ -89,6 +95,7 @@ pub fn egress_process(parent: u32) -> Result<(), EgressError> {
             links: RefCell::default(),
             last_link: Cell::default(),
             open: Cell::default(),
+            kept: Cell::default(),
         });
         let flushing = tokio::task::spawn_local(async move { node.flush().await });
         let served = hub.serve(&mut receiver).await;
@@ -111,6 +118,8 @@ pub(super) struct Hub {
     last_link: Cell<u64>,
     /// Connections of all runs.
     open: Cell<u32>,
+    /// Bytes that are kept for them.
+    kept: Cell<usize>,
 }
 
 /// A grant in force, and what it was used for.
@@ -121,6 +130,8 @@ pub(super) struct Granted {
     /// No more of it: what is under way sends what was said, and ends.
     pub(super) ended: CancellationToken,
     open: Cell<u32>,
+    /// Bytes that are kept for its connections.
+    kept: Cell<usize>,
     /// The last connection has ended.
     idle: Notify,
     made: Cell<u32>,
@@ -134,10 +145,30 @@ pub(super) struct Granted {
 pub(super) struct Slot {
     hub: Rc<Hub>,
     granted: Rc<Granted>,
+    /// Bytes that are kept for it beyond a window.
+    kept: Cell<usize>,
+}
+
+impl Slot {
+    /// Counts the bytes that are kept for it now; the error is a sentence.
+    pub(super) fn keep(&self, bytes: usize) -> Result<(), String> {
+        let now = bytes.saturating_sub(WINDOW as usize);
+        let before = self.kept.replace(now);
+        let mut kept = Ok(());
+        for (all, most) in [(&self.granted.kept, MAX_KEPT_OF_RUN), (&self.hub.kept, MAX_KEPT)] {
+            all.set(all.get() - before + now);
+            if now > before && all.get() > most {
+                kept = Err(format!("more than {most} bytes wait to be sent: too many large requests at once"));
+            }
+        }
+        kept
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        // Less than before is never too much.
+        let _ = self.keep(0);
         self.hub.open.set(self.hub.open.get() - 1);
         self.granted.open.set(self.granted.open.get() - 1);
         self.granted.idle.notify_one();
@@ -162,6 +193,7 @@ impl Granted {
             secrets,
             ended: CancellationToken::new(),
             open: Cell::default(),
+            kept: Cell::default(),
             idle: Notify::new(),
             made: Cell::default(),
             received: Cell::default(),
@@ -186,7 +218,7 @@ impl Granted {
         hub.open.set(hub.open.get() + 1);
         self.open.set(self.open.get() + 1);
         self.made.set(self.made.get() + 1);
-        Ok(Slot { hub: hub.clone(), granted: self.clone() })
+        Ok(Slot { hub: hub.clone(), granted: self.clone(), kept: Cell::default() })
     }
 
     /// Counts bytes that came from outside; the error is a sentence.
@@ -419,6 +451,9 @@ impl Side {
     }
 
     fn open(self: &Rc<Self>, channel: u64, open: Open) -> Result<(), String> {
+        if open.name.len() > LONGEST_NAME {
+            return Err("a name that is longer than names are".into());
+        }
         let inbox: Rc<Inbox> = Rc::default();
         {
             let mut channels = self.channels.borrow_mut();
@@ -467,7 +502,7 @@ impl Drop for Entry {
 mod tests {
     use super::*;
     use crate::egress::address::Networks;
-    use crate::egress::messages::{WINDOW, window};
+    use crate::egress::messages::window;
     use crate::frame::Sender;
     use crate::policy::Policy;
     use std::future::Future;
@@ -507,6 +542,7 @@ mod tests {
                         links: RefCell::default(),
                         last_link: Cell::default(),
                         open: Cell::default(),
+                        kept: Cell::default(),
                     });
                     for sender in [node.clone(), to_node.clone()] {
                         tokio::task::spawn_local(async move { sender.flush().await });
@@ -638,7 +674,14 @@ mod tests {
                         impostor.sender.send(Kind::Open, 1, &drill.open(70, TOKEN));
                     }),
                 ),
-                ("over the window", after_open(Kind::Data, vec![0; 200 << 10], 2)),
+                ("bytes before there is a connection", after_open(Kind::Data, vec![0], 1)),
+                (
+                    "a name without an end",
+                    Box::new(|_, impostor| {
+                        let open = Open { run: 70, token: TOKEN, name: "a".repeat(2_000), port: 1 };
+                        impostor.sender.send(Kind::Open, 1, &frame::to_json(&open));
+                    }),
+                ),
                 ("windows without end", after_open(Kind::Window, window(WINDOW).to_vec(), 8)),
                 ("half a window", after_open(Kind::Window, vec![1], 1)),
                 ("TLS twice", after_open(Kind::StartTls, br#"{"name":"x","verify":true,"protocols":[]}"#.to_vec(), 2)),
@@ -663,5 +706,33 @@ mod tests {
             assert!(honest.speaks(&drill, 1, 70, TOKEN).await);
         })
         .await;
+    }
+
+    #[test]
+    fn what_is_kept_for_a_run_is_bounded() {
+        let grant = Grant { link: 1, token: TOKEN, grant: NetworkGrant::default() };
+        let granted = Rc::new(Granted::new(grant));
+        let (_, theirs) = frame::pair().expect("a pair");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+        let _inside = runtime.enter();
+        let hub = Rc::new(Hub {
+            node: frame::connect(theirs, false).expect("connects").0,
+            names: Names::new(&[([127, 0, 0, 1], 9).into()]).expect("names"),
+            secure: Secure::new("").expect("roots"),
+            grants: RefCell::default(),
+            granted: Notify::new(),
+            links: RefCell::default(),
+            last_link: Cell::default(),
+            open: Cell::default(),
+            kept: Cell::default(),
+        });
+        let (one, other) = (granted.take_slot(&hub).expect("a slot"), granted.take_slot(&hub).expect("a slot"));
+        let window = WINDOW as usize;
+        assert_eq!((one.keep(window), hub.kept.get()), (Ok(()), 0));
+        assert_eq!((one.keep(window + MAX_KEPT_OF_RUN), hub.kept.get()), (Ok(()), MAX_KEPT_OF_RUN));
+        assert!(other.keep(window + 1).is_err());
+        assert_eq!(one.keep(window + 1), Ok(()));
+        drop((one, other));
+        assert_eq!((hub.kept.get(), granted.kept.get(), hub.open.get()), (0, 0, 0));
     }
 }
