@@ -6,6 +6,7 @@
 //! compiles its modules in a sandbox that sees nothing else, and keeps the whole as one blob named by its content.
 //! Runs never come near an index.
 
+mod cache;
 mod instead;
 mod lock;
 mod process;
@@ -25,8 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
@@ -37,6 +38,8 @@ const TOGETHER: usize = MAX_SOURCE;
 const AT_ONCE: usize = 2;
 /// The time that all of resolving, fetching and unpacking may take.
 const WITHIN: Duration = Duration::from_secs(180);
+/// How often the cache is looked at.
+const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Most bytes of a package process's answer, besides the files.
 const MOST_ANSWER: usize = 4 << 20;
 
@@ -113,6 +116,7 @@ pub struct ResolverConfig {
 pub struct Resolver {
     config: Arc<ResolverConfig>,
     turns: Arc<Semaphore>,
+    pruned: Arc<Mutex<Option<Instant>>>,
 }
 
 /// Packages as they came out of the package process: not compiled yet.
@@ -129,11 +133,44 @@ pub struct Resolved {
 impl Resolver {
     /// A resolver.
     pub fn new(config: ResolverConfig) -> Self {
-        Resolver { config: Arc::new(config), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Resolver { config: Arc::new(config), turns: Arc::new(Semaphore::new(AT_ONCE)), pruned: Arc::default() }
     }
 
     /// Resolves, fetches and unpacks in a process of its own.
     pub async fn resolve(&self, request: &Request) -> Result<Resolved, PackageError> {
+        let resolved = self.ask(request).await;
+        self.prune();
+        resolved
+    }
+
+    /// Keeps the cache within bounds, now and then, while nobody waits for it.
+    fn prune(&self) {
+        let mut pruned = self.pruned.lock().unwrap_or_else(PoisonError::into_inner);
+        if pruned.is_some_and(|time| time.elapsed() < PRUNE_EVERY) {
+            return;
+        }
+        *pruned = Some(Instant::now());
+        let this = self.clone();
+        tokio::spawn(async move {
+            let blocking = |work: fn(&Path) -> std::io::Result<bool>| {
+                let cache = this.config.cache.clone();
+                async move { tokio::task::spawn_blocking(move || work(&cache)).await.map_err(std::io::Error::other)? }
+            };
+            let work = async {
+                if blocking(|cache| Ok(cache::is_full(cache))).await?
+                    && let Ok(_alone) = this.turns.acquire_many(AT_ONCE as u32).await
+                {
+                    blocking(|cache| cache::set_aside(cache).map(|()| true)).await?;
+                }
+                blocking(|cache| cache::prune(cache).map(|()| true)).await
+            };
+            if let Err(error) = work.await {
+                tracing::warn!(%error, "the cache of packages cannot be pruned; it is tried again later");
+            }
+        });
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Resolved, PackageError> {
         let Ok(_turn) = self.turns.acquire().await else { return Err(PackageError::TimedOut) };
         let failed =
             |error: std::io::Error| PackageError::Failed(format!("no package process can be started: {error}"));

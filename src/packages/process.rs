@@ -5,6 +5,7 @@
 //! directory, the wheels it may be given, the resolver with a Python, and what names and TLS need; nothing of the node's.
 //! Nothing of a package is ever executed: uv is told to build nothing.
 
+use super::cache;
 use super::lock::{self, NotPure, Pinned};
 use super::wheel::{self, Files};
 use super::{Index, PackageError, ResolverConfig, hint, write_whole};
@@ -13,10 +14,12 @@ use crate::config;
 use crate::requirement::{Locked, PYTHON, Request};
 use cronbox_runtime::Bundle;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -32,6 +35,10 @@ const FETCH_WITHIN: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 6;
 /// Most bytes of what the resolver says.
 const MOST_SAID: u64 = 16 << 20;
+/// What a package process may use, and the resolver after it: bytes of private memory, seconds of CPU, bytes of a file.
+const MOST_MEMORY: u64 = 3 << 30;
+const MOST_CPU: u64 = 300;
+const MOST_FILE: u64 = 2 << 30;
 /// What of the environment a package process may have: ways out, and whom to believe there.
 const PASSED_ON: [&str; 10] = [
     "HTTP_PROXY",
@@ -178,8 +185,15 @@ async fn asker_gone() {
     let _ = tokio::io::stdin().read(&mut byte).await;
 }
 
-/// Leaves this process, and the resolver after it, the files that the order needs.
+/// Leaves this process, and the resolver after it, the files that the order needs, and a bounded part of the machine.
 fn confine(order: &Order) -> Result<(), PackageError> {
+    let limits =
+        [(Resource::Data, MOST_MEMORY), (Resource::Cpu, MOST_CPU), (Resource::Fsize, MOST_FILE), (Resource::Core, 0)];
+    for (resource, most) in limits {
+        let most = getrlimit(resource).maximum.map_or(most, |maximum| most.min(maximum));
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+            .map_err(|error| PackageError::Failed(format!("the package process cannot be limited: {error}")))?;
+    }
     let mut read: Vec<&Path> = SYSTEM.iter().map(Path::new).collect();
     read.extend([order.uv.as_path(), order.python.as_path()]);
     // The library of a Python is beside it; that of the system's is in what all programs may read.
@@ -244,7 +258,7 @@ fn uv(order: &Order, scratch: &Scratch) -> Command {
         .env("HOME", &scratch.0)
         .env("TMPDIR", &scratch.0)
         .env("NO_COLOR", "1")
-        .env("UV_CACHE_DIR", order.cache.join("uv"))
+        .env("UV_CACHE_DIR", cache::resolvers(&order.cache))
         .current_dir(&scratch.0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -270,6 +284,13 @@ async fn run_uv(order: &Order, mut command: Command) -> Result<(bool, String, St
     let status = tokio::time::timeout(RESOLVE_WITHIN, talk).await;
     let status = status.map_err(|_| PackageError::TimedOut)?.map_err(failed)?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    if let Some(signal) = status.signal() {
+        let said: String = text(complained).trim().chars().take(300).collect();
+        let (memory, cpu) = (MOST_MEMORY >> 30, MOST_CPU);
+        return Err(PackageError::Failed(format!(
+            "the resolver was ended by signal {signal}; it may use {memory} GiB of memory and {cpu} seconds of CPU: {said}"
+        )));
+    }
     Ok((status.success(), text(said), text(complained)))
 }
 
@@ -379,7 +400,7 @@ async fn fetch(order: &Order, pinned: &[Pinned]) -> Result<Vec<Vec<u8>>, Package
         .connect_timeout(Duration::from_secs(10))
         .build()
         .map_err(|error| PackageError::Failed(error.to_string()))?;
-    let kept = order.cache.join("wheels");
+    let kept = cache::wheels(&order.cache);
     std::fs::create_dir_all(&kept).map_err(|error| PackageError::Failed(format!("{}: {error}", kept.display())))?;
     let one = |pinned: &Pinned| {
         let (client, pinned, kept) = (client.clone(), pinned.clone(), kept.join(format!("{}.whl", pinned.sha256)));
@@ -398,6 +419,7 @@ async fn fetch_one(
     if let Ok(content) = std::fs::read(kept)
         && is_right(&content)
     {
+        cache::touch(kept);
         return Ok(content);
     }
     let bad = |why: String| PackageError::BadWheel(format!("{} {}: {why}", pinned.name, pinned.version));
