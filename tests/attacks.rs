@@ -2,3 +2,5 @@
 
 mod lifecycle;
 mod reach;
+mod processes;
+mod secrets;

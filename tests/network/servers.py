@@ -8,6 +8,7 @@ prints where they are as one line of JSON and serves until its standard input en
 import base64
 import gzip
 import hashlib
+import html
 import http.server
 import json
 import socket
@@ -16,6 +17,7 @@ import struct
 import subprocess
 import sys
 import threading
+import urllib.parse
 from pathlib import Path
 
 _CONFIG = """
@@ -231,8 +233,29 @@ class _Mirror(_Pages):
                 self.wfile.flush()
             self.wfile.write(b"0\r\n\r\n")
             return
+        if form in ("gzip", "negotiated"):
+            # Compressed whatever was asked for; and only where that was.
+            packed = form == "gzip" or "gzip" in self.headers.get("Accept-Encoding", "")
+            self.send_response(200)
+            if packed:
+                self.send_header("Content-Encoding", "gzip")
+                raw = gzip.compress(raw)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+            return
+        quoted = json.dumps({"you_sent": key})
         shapes = {
             "plain": lambda: raw,
+            # As the encoders of PHP, Go, Gson and templates of HTML write it.
+            "php": lambda: quoted.replace("/", "\\/").encode(),
+            "go": lambda: quoted.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").encode(),
+            "gson": lambda: quoted.replace("=", "\\u003d").replace("&", "\\u0026").encode(),
+            "upper": lambda: quoted.replace("+", "\\u002B").replace("=", "\\u003D").encode(),
+            "html": lambda: ("<p>" + html.escape(key) + "</p>").encode(),
+            "decimal": lambda: "".join(c if c.isalnum() else f"&#{ord(c)};" for c in key).encode(),
+            "query": lambda: ("?k=" + urllib.parse.quote_plus(key)).encode(),
+            "nested": lambda: json.dumps(quoted.replace("/", "\\/")).encode(),
             "base64": lambda: base64.b64encode(b"ab" + raw),
             "reversed": lambda: raw[::-1],
             "seen": lambda: json.dumps({
