@@ -6,6 +6,7 @@
 //!
 //! - [`clock`]: what time it is
 //! - [`nearest`]: the word that was meant
+//! - [`guard`]: readers of foreign text whose panic is a refusal
 //! - [`quantity`]: sizes, times and fuel as people write and read them
 //! - [`requirement`]: packages that a script asks for, and those that it got
 //! - [`script`]: scripts, their names, settings and versions
@@ -51,6 +52,7 @@
 
 pub mod clock;
 pub mod nearest;
+pub mod guard;
 pub mod quantity;
 
 pub mod requirement;

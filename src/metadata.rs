@@ -1,10 +1,14 @@
 //! What a script says about itself: the `[tool.cronbox]` table of its inline metadata (PEP 723).
 
+use crate::guard;
 use crate::nearest::nearest;
 use crate::script::{SETTINGS, Settings, Warning};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+
+/// Most schedules of a script's own.
+const MOST_SCHEDULES: usize = 100;
 
 /// What this version knows of a script's metadata.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,8 +59,12 @@ struct Table {
 pub fn read(source: &[u8]) -> Result<Metadata, String> {
     let text = String::from_utf8_lossy(source);
     let Some((first, block)) = block(&text)? else { return Ok(Metadata::default()) };
-    let document: Document = toml::from_str(&block)
-        .map_err(|error| format!("the script's metadata (PEP 723) is not valid: {}", error.message()))?;
+    let parse = || toml::from_str::<Document>(&block).map_err(|error| error.message().to_owned());
+    let parsed = guard::caught("the script's metadata (PEP 723)", parse).map_err(|panicked| panicked.to_string())?;
+    let document = parsed.map_err(|why| format!("the script's metadata (PEP 723) is not valid: {why}"))?;
+    if document.tool.cronbox.schedules.len() > MOST_SCHEDULES {
+        return Err(format!("a script brings at most {MOST_SCHEDULES} schedules along"));
+    }
     let table = document.tool.cronbox;
     let mut schedules = Vec::new();
     if let Some(trigger) = table.schedule {
@@ -157,6 +165,55 @@ mod tests {
         for source in [&b""[..], b"print()", b"# /// script\n# x = 1\nprint()", b"\xff\xfe"] {
             assert_eq!(read(source), Ok(Metadata::default()));
         }
+    }
+
+    #[test]
+    fn no_bytes_panic() {
+        let pieces = [
+            "# /// script\n",
+            "# ///\n",
+            "# ",
+            "[tool.cronbox]",
+            "[[tool.cronbox.schedules]]",
+            "dependencies = [",
+            "\"",
+            "'''",
+            "]",
+            "\n",
+            "=",
+            "1979-05-27T07:32:00Z",
+            "1e999",
+            "{a=1}",
+            "schedule = \"0 9 * * *\"",
+            "limits.memory = -1",
+            "\u{0}",
+            "é",
+            "#\n",
+            "x.y.z = 1",
+            "inf",
+            "0x",
+            "retries = 1e300",
+            "[[",
+            "env = {}",
+        ];
+        let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut roll = |most: usize| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            (dice % most as u64) as usize
+        };
+        for _ in 0..20_000 {
+            let inner: String = (0..roll(16)).map(|_| pieces[roll(pieces.len())]).collect();
+            let _ = read(inner.as_bytes());
+            let _ = read(format!("# /// script\n# {}\n# ///\n", inner.replace('\n', "\n# ")).as_bytes());
+            let bytes: Vec<u8> = (0..roll(60)).map(|_| roll(256) as u8).collect();
+            let _ = read(&[b"# /// script\n# ", &bytes[..], b"\n# ///\n"].concat());
+        }
+        let nested = format!("# /// script\n# x = {}{}\n# ///\n", "[".repeat(50_000), "]".repeat(50_000));
+        assert!(read(nested.as_bytes()).is_err());
+        let many = format!("# /// script\n{}# ///\n", "# [[tool.cronbox.schedules]]\n".repeat(MOST_SCHEDULES + 1));
+        assert!(read(many.as_bytes()).expect_err("refuses").contains("at most 100 schedules"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Packages that a script asks for, by name, extras, version and marker and nothing else, and those that it got.
 
+use crate::guard;
 use pep508_rs::pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, VerbatimUrl, VersionOrUrl};
 use serde::{Deserialize, Serialize};
@@ -127,12 +128,20 @@ impl Requirement {
                 "{shown:?} names a place: packages come from the server's index alone; write a name and a version, such as requests>=2"
             ));
         }
-        let parsed = pep508_rs::Requirement::<VerbatimUrl>::from_str(text)
-            .map_err(|error| format!("{shown:?} is no requirement: {}", first_line(&error.message.to_string())))?;
-        if let Some(VersionOrUrl::Url(_)) = parsed.version_or_url {
-            return Err(format!("{shown:?} names a place: packages come from the server's index alone"));
+        if let Some(marker) = uncomparable(text) {
+            return Err(format!(
+                "{shown:?} compares {marker}: ~= is for versions alone (python_version, python_full_version, implementation_version)"
+            ));
         }
-        Ok(Requirement { name: parsed.name.to_string(), text: parsed.to_string(), hashes: Vec::new() })
+        let read = || {
+            let parsed = pep508_rs::Requirement::<VerbatimUrl>::from_str(text)
+                .map_err(|error| format!("{shown:?} is no requirement: {}", first_line(&error.message.to_string())))?;
+            if let Some(VersionOrUrl::Url(_)) = parsed.version_or_url {
+                return Err(format!("{shown:?} names a place: packages come from the server's index alone"));
+            }
+            Ok(Requirement { name: parsed.name.to_string(), text: parsed.to_string(), hashes: Vec::new() })
+        };
+        guard::caught("the requirement", read).map_err(|panicked| format!("{shown:?}: {panicked}"))?
     }
 
     /// Reads a line of a `requirements.txt`, which may end in `--hash=sha256:…`.
@@ -150,6 +159,24 @@ impl Requirement {
             );
         }
         Ok(Requirement { hashes, ..Self::parse(text)? })
+    }
+}
+
+/// A comparison in a requirement's marker that no reader can make sense of: a quoted text, `~=`, and what is no version.
+fn uncomparable(text: &str) -> Option<&str> {
+    let mut from = text.find(';')? + 1;
+    loop {
+        let open = from + text.get(from..)?.find(['"', '\''])?;
+        let quote = text.get(open..)?.chars().next()?;
+        let close = open + 1 + text.get(open + 1..)?.find(quote)?;
+        from = close + 1;
+        let rest = text.get(from..)?;
+        let Some(right) = rest.trim_start().strip_prefix("~=") else { continue };
+        let right = right.trim_start();
+        let name = right.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))).next()?;
+        if !["python_version", "python_full_version", "implementation_version"].contains(&name) {
+            return text.get(open..text.len() - right.len() + name.len());
+        }
     }
 }
 
@@ -183,13 +210,16 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
 fn check_python(wanted: &str) -> Result<(), BadRequirement> {
     let bad = |why: String| BadRequirement { place: "requires-python".into(), why };
     let shown: String = wanted.chars().take(80).collect();
-    let specifiers = VersionSpecifiers::from_str(wanted)
-        .map_err(|error| bad(format!("{shown:?} says no versions of Python: {}", first_line(&error.to_string()))))?;
-    let ours = Version::from_str(PYTHON_FULL).map_err(|error| bad(error.to_string()))?;
-    if specifiers.contains(&ours) {
-        Ok(())
-    } else {
-        Err(bad(format!("the script asks for Python {shown}; this server runs {PYTHON}")))
+    let fits = || {
+        let specifiers = VersionSpecifiers::from_str(wanted)
+            .map_err(|error| format!("{shown:?} says no versions of Python: {}", first_line(&error.to_string())))?;
+        let ours = Version::from_str(PYTHON_FULL).map_err(|error| error.to_string())?;
+        Ok(specifiers.contains(&ours))
+    };
+    match guard::caught("the version of Python", fits).map_err(|panicked| bad(panicked.to_string()))? {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(bad(format!("the script asks for Python {shown}; this server runs {PYTHON}"))),
+        Err(why) => Err(bad(why)),
     }
 }
 
@@ -255,6 +285,101 @@ mod tests {
             assert!(why.contains(says), "{text}: {why}");
         }
         assert!(Requirement::parse(&"n".repeat(501)).is_err());
+    }
+
+    /// Every comparison there can be, with the quoted text on either side.
+    #[test]
+    fn no_marker_panics_and_what_cannot_be_compared_is_refused_with_its_place() {
+        let versions = ["python_version", "python_full_version", "implementation_version"];
+        let texts = [
+            "os_name",
+            "os.name",
+            "sys_platform",
+            "sys.platform",
+            "platform_machine",
+            "platform.machine",
+            "platform_python_implementation",
+            "platform.python_implementation",
+            "python_implementation",
+            "platform_release",
+            "platform_system",
+            "platform_version",
+            "platform.version",
+            "implementation_name",
+            "extra",
+        ];
+        let operators = ["==", "!=", "<", "<=", ">", ">=", "~=", "===", " in ", " not in "];
+        let quoted = ["'1.0'", "\"1.0\"", "'1'", "'posix'", "''", "'*'", "'1.0.*'", "'é'", "'a b'"];
+        let mut refused = 0;
+        for (quoted, operator) in quoted.iter().flat_map(|quoted| operators.iter().map(move |op| (quoted, op))) {
+            for (variable, space) in versions.iter().chain(&texts).flat_map(|name| [(name, ""), (name, " ")]) {
+                let left = format!("{quoted}{space}{operator}{space}{variable}");
+                let right = format!("{variable}{space}{operator}{space}{quoted}");
+                for marker in [&left, &right, &format!("{left} or {right}"), &format!("({left}) and os_name == 'x'")] {
+                    let _ = Requirement::parse(&format!("name; {marker}"));
+                }
+                if *operator == "~=" && texts.contains(variable) {
+                    let why = Request::of(&[format!("name; {left}")], None, None).expect_err(&left).to_string();
+                    assert!(why.starts_with("dependencies: ") && why.contains("~= is for versions alone"), "{why}");
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused, 9 * 15 * 2);
+        assert!(Requirement::parse("name; '3.8' ~= python_version").is_ok());
+        let why = Requirement::parse("name; os_name == 'a' and '1.0' ~= os_name").expect_err("refused");
+        assert!(why.contains("compares '1.0' ~= os_name:"), "{why}");
+    }
+
+    #[test]
+    fn no_bytes_panic() {
+        let pieces = [
+            "name",
+            "[a,b]",
+            ">=1",
+            "~=",
+            "==1.*",
+            ";",
+            "'",
+            "\"",
+            "os_name",
+            "python_version",
+            " in ",
+            "not",
+            "(",
+            ")",
+            "1.0",
+            "!",
+            "@",
+            " ",
+            ",",
+            "extra",
+            "é",
+            "\u{0}",
+            "\u{202e}",
+            "and",
+            "or",
+            "~",
+            "99999999999999999999",
+            ".",
+            "-",
+            "+local",
+            "dev0",
+            "*",
+        ];
+        let mut dice = 0x2545_f491_4f6c_dd1d_u64;
+        let mut roll = |most: usize| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            (dice % most as u64) as usize
+        };
+        for _ in 0..20_000 {
+            let text: String = (0..roll(12) + 1).map(|_| pieces[roll(pieces.len())]).collect();
+            let _ = Request::of(std::slice::from_ref(&text), Some(&text), Some(text.as_bytes()));
+            let bytes: Vec<u8> = (0..roll(40)).map(|_| roll(256) as u8).collect();
+            let _ = Request::of(&[], None, Some(&bytes));
+        }
     }
 
     #[test]

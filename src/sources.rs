@@ -1,6 +1,7 @@
 //! What was uploaded, read: one file, several, or an archive; and the same content as a bundle for the sandbox.
 
 use crate::blobs::{Blobs, Kind};
+use crate::guard;
 use bytes::Bytes;
 use cronbox_runtime::MAX_SOURCE;
 use std::collections::BTreeSet;
@@ -122,7 +123,7 @@ impl Sources {
 
     /// The files of a zip archive. Nothing is believed that it says about itself.
     pub fn of_archive(archive: &[u8]) -> Result<Self, SourceError> {
-        Self::several(unpack(archive)?, None)
+        Self::several(unpacked(archive)?, None)
     }
 
     /// One file, or an archive, by what it begins with.
@@ -154,7 +155,7 @@ impl Sources {
     /// The same again out of a blob.
     pub fn of_blob(key: &str, main: &str, content: Bytes) -> Result<Self, SourceError> {
         if key.ends_with(".zip") {
-            Self::several(unpack(&content)?, Some(main))
+            Self::several(unpacked(&content)?, Some(main))
         } else {
             Self::several(vec![(main.to_owned(), content)], Some(main))
         }
@@ -186,6 +187,12 @@ fn check_path(path: &str) -> Result<(), SourceError> {
         return Err(SourceError::MachineCode(path.to_owned()));
     }
     Ok(())
+}
+
+/// The files of an archive, whatever its bytes are.
+fn unpacked(archive: &[u8]) -> Result<Vec<(String, Bytes)>, SourceError> {
+    let files = guard::caught("the zip archive", || unpack(archive));
+    files.map_err(|panicked| SourceError::BadArchive(panicked.to_string()))?
 }
 
 fn unpack(archive: &[u8]) -> Result<Vec<(String, Bytes)>, SourceError> {
@@ -253,6 +260,29 @@ mod tests {
             zip.write_all(content.as_bytes()).expect("writes");
         }
         zip.finish().expect("ends").into_inner()
+    }
+
+    #[test]
+    fn no_archive_panics() {
+        let whole = archive(&[("main.py", "x = 1"), ("a/b.txt", &"y".repeat(3_000))]);
+        let mut dice = 0xd1b5_4a32_d192_ed03_u64;
+        let mut roll = |most: usize| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            (dice % most as u64) as usize
+        };
+        for at in 0..whole.len() {
+            let _ = Sources::of_bytes("x", Bytes::from(whole[..at].to_vec()));
+        }
+        for _ in 0..5_000 {
+            let mut bytes = whole.clone();
+            for _ in 0..roll(6) + 1 {
+                let at = roll(bytes.len());
+                bytes[at] = roll(256) as u8;
+            }
+            let _ = Sources::of_archive(&bytes);
+        }
     }
 
     #[test]

@@ -174,8 +174,8 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("timetable", &["access", "clock", "limits", "nearest", "schedule", "script", "store", "trigger", "zone"]),
     ("order", &["clock", "limits", "run", "schedule", "script", "store"]),
     ("checker", &["script", "sources"]),
-    ("packages", &["access", "config", "requirement"]),
-    ("sources", &["blobs"]),
+    ("packages", &["access", "config", "guard", "requirement"]),
+    ("sources", &["blobs", "guard"]),
     ("metrics", &["run"]),
     ("live", &[]),
     ("supervise", &["metrics"]),
@@ -185,14 +185,14 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("access", &["clock", "script"]),
     ("secret", &["access", "clock", "script"]),
     ("keyring", &["access", "secret"]),
-    ("metadata", &["nearest", "script"]),
+    ("metadata", &["guard", "nearest", "script"]),
     ("ending", &["limits", "quantity"]),
     ("schedule", &["access", "clock", "quantity", "run", "script", "trigger"]),
     ("run", &["clock", "limits", "script"]),
     ("event", &["clock", "run"]),
     ("limits", &["nearest", "quantity", "script"]),
     ("script", &["clock", "quantity", "requirement", "zone"]),
-    ("requirement", &[]),
+    ("requirement", &["guard"]),
     ("trigger", &["clock", "nearest", "zone"]),
     ("zone", &["clock", "nearest"]),
     ("quantity", &[]),
@@ -200,6 +200,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("clock", &[]),
 ];
 
+    ("guard", &[]),
 /// The same for the crate that runs Python.
 const RUNTIME: &[(&str, &[&str])] = &[
     (

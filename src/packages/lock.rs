@@ -1,6 +1,7 @@
 //! What the resolver answered: a universal lock (PEP 751), read for this interpreter.
 
 use super::PackageError;
+use crate::guard;
 use crate::requirement::{Request, environment};
 use pep508_rs::MarkerTree;
 use serde::Deserialize;
@@ -62,6 +63,11 @@ pub(super) struct NotPure {
 
 /// The wheels of a lock that this interpreter takes, and the packages that have none.
 pub(super) fn read(text: &str, request: &Request) -> Result<(Vec<Pinned>, Vec<NotPure>), PackageError> {
+    let read = guard::caught("the resolver's lock", || read_lock(text, request));
+    read.map_err(|panicked| PackageError::Failed(panicked.to_string()))?
+}
+
+fn read_lock(text: &str, request: &Request) -> Result<(Vec<Pinned>, Vec<NotPure>), PackageError> {
     let unreadable = |why: String| PackageError::Failed(format!("the resolver's lock cannot be read: {why}"));
     let lock: Lock = toml::from_str(text).map_err(|error| unreadable(error.message().to_owned()))?;
     let environment = environment().ok_or_else(|| unreadable("no marker environment".into()))?;

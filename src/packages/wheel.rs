@@ -6,6 +6,7 @@
 //! or too well compressed to be packages.
 
 use super::PackageError;
+use crate::guard;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use pep508_rs::PackageName;
 use pep508_rs::pep440_rs::Version;
@@ -42,8 +43,13 @@ pub(super) fn unpack(
     files: &mut Files,
 ) -> Result<Vec<String>, PackageError> {
     let bad = |why: String| PackageError::BadWheel(format!("{name} {version}: {why}"));
-    let content = read(archive).map_err(bad)?;
-    let info = info_directory(&content, name, version).map_err(bad)?;
+    let open = || {
+        let content = read(archive)?;
+        let info = info_directory(&content, name, version)?;
+        Ok((content, info))
+    };
+    let opened = guard::caught("the wheel", open).map_err(|panicked| panicked.to_string());
+    let (content, info) = opened.flatten().map_err(bad)?;
     check_record(&content, &info).map_err(bad)?;
     let data = format!("{}.data/", info.trim_end_matches(".dist-info"));
     let mut twice = Vec::new();
