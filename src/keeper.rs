@@ -5,6 +5,7 @@ use crate::access::Reach;
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
+use crate::computing::{ComputeError, compute};
 use crate::metadata::{self, Metadata};
 use crate::packages::{self, PackageError, Resolver};
 use crate::requirement::{BadRequirement, Packages, REQUIREMENTS, Request};
@@ -16,8 +17,9 @@ use crate::store::schedules::NewSchedule;
 use crate::store::scripts::{Kept, NewVersion};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Around, BadSchedule};
+use crate::trigger::Budget;
 use bytes::Bytes;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,6 +41,9 @@ pub enum KeepError {
     /// A schedule that it brings along cannot be.
     #[error("{0}")]
     Schedule(BadSchedule),
+    /// Its schedules were not read.
+    #[error("its schedules cannot be read now: {0}")]
+    Computing(#[from] ComputeError),
     /// A package that it asks for cannot be asked for.
     #[error(transparent)]
     Requirement(#[from] BadRequirement),
@@ -232,8 +237,8 @@ impl Keeper {
         now: Time,
     ) -> Result<Vec<NewSchedule>, KeepError> {
         let zone = set.and_then(|set| set.timezone.as_deref()).or(metadata.cronbox.timezone.as_deref());
-        let timezone = zone.unwrap_or(&self.timezone);
-        let mut schedules: Vec<NewSchedule> = Vec::new();
+        let timezone = zone.unwrap_or(&self.timezone).to_owned();
+        let mut wanted: Vec<(Map<String, Json>, Name, Option<Schedule>)> = Vec::new();
         for (number, asked) in (1..).zip(&metadata.schedules) {
             let bad = |field: &str, why: String| {
                 KeepError::Schedule(BadSchedule { code: "bad_schedule", field: field.into(), why, at: None })
@@ -257,19 +262,35 @@ impl Keeper {
                 let why = format!("there is a schedule {} already{of}, which is not this script's own", other.id);
                 return Err(bad("schedules.id", why));
             }
-            if schedules.iter().any(|other| other.key == id.key()) {
+            if wanted.iter().any(|(_, other, _)| other.key() == id.key()) {
                 return Err(bad("schedules.id", format!("two of the script's schedules are called {id}")));
             }
-            let around = Around { timezone, now, origin: Origin::Metadata, existing: existing.as_ref(), chance: 0.5 };
-            let refused = |error: BadSchedule| {
-                KeepError::Schedule(BadSchedule { field: format!("schedules.{}", error.field), ..error })
+            wanted.push((asked.clone(), id, existing));
+        }
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found: Vec<Option<Schedule>> = wanted.iter().map(|(_, _, existing)| existing.clone()).collect();
+        let key = script.key().to_owned();
+        let read = move || {
+            // One budget for all: a script is no way around it.
+            let budget = Budget::whole();
+            let read = |(asked, id, existing): (Map<String, Json>, Name, Option<Schedule>)| {
+                let (existing, origin) = (existing.as_ref(), Origin::Metadata);
+                let around = Around { timezone: &timezone, now, origin, existing, chance: 0.5 };
+                timetable::read_within(&asked, &id, &key, &around, &budget)
             };
-            let mut new = timetable::read(asked, &id, script.key(), &around).map_err(refused)?;
-            check_upstreams(&self.store, reach, &mut new, existing.as_ref()).await.map_err(|error| match error {
+            wanted.into_iter().map(read).collect::<Result<Vec<_>, _>>()
+        };
+        let refused = |error: BadSchedule| {
+            KeepError::Schedule(BadSchedule { field: format!("schedules.{}", error.field), ..error })
+        };
+        let mut schedules = compute(script.key(), "the script's schedules", read).await?.map_err(refused)?;
+        for (new, existing) in schedules.iter_mut().zip(&found) {
+            check_upstreams(&self.store, reach, new, existing.as_ref()).await.map_err(|error| match error {
                 UpstreamError::OutOfReach(error) => refused(error),
                 UpstreamError::Store(error) => error.into(),
             })?;
-            schedules.push(new);
         }
         Ok(schedules)
     }

@@ -26,6 +26,7 @@
 //! - [`sources`]: what was uploaded, read
 //! - [`packages`]: gets packages from their index, in a process of its own
 //! - [`checker`]: looks at scripts in a sandbox before they are kept
+//! - [`computing`]: what is computed for requests, beside the threads that answer them
 //! - [`keeper`]: keeps a script's new content, wherever it came from
 //! - [`linker`]: reads scripts from files and objects that lie elsewhere
 //! - [`wake`]: the bell between rooms
@@ -51,8 +52,8 @@
 //! Running Python is the crate `cronbox-runtime`'s.
 
 pub mod clock;
-pub mod nearest;
 pub mod guard;
+pub mod nearest;
 pub mod quantity;
 
 pub mod requirement;
@@ -83,6 +84,7 @@ pub mod sources;
 pub mod checker;
 pub mod packages;
 
+pub mod computing;
 pub mod keeper;
 
 pub mod linker;

@@ -5,7 +5,7 @@ use crate::clock::Time;
 use crate::quantity;
 use crate::run::Status;
 use crate::script::{Labels, MAX_RETRIES, Name, OnLost, Quantity, Retries};
-use crate::trigger::{After, On, Trigger, Upstream};
+use crate::trigger::{After, Budget, On, Trigger, TriggerError, Upstream};
 use chrono::TimeDelta;
 use cronbox_runtime::Outcome;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -457,20 +457,20 @@ pub struct Decision {
 
 impl Schedule {
     /// Decides about every fire time after the cursor (and after `floor`) up to now. `chance` (0 to 1) chooses the jitter
-    /// of the next one. The error is a sentence: its next fire time cannot be computed.
+    /// of the next one. An error says that its next fire time cannot be computed, or not within the budget.
     pub fn decide(
         &self,
         trigger: &Trigger,
         server: &Policies,
-        floor: Time,
-        now: Time,
+        (floor, now): (Time, Time),
         chance: f64,
-    ) -> Result<Decision, String> {
+        budget: &Budget,
+    ) -> Result<Decision, TriggerError> {
+        let asked = trigger.within(budget);
         let policies = self.settings.policies.in_force(server);
         let limit = policies.catchup_limit.unwrap_or(CATCHUP_LIMIT) as usize;
         let from = self.cursor.max(floor);
-        let wrong = |error: crate::trigger::TriggerError| error.to_string();
-        let newest = trigger.newest_between(from, now, limit).map_err(wrong)?;
+        let newest = asked.newest_between(from, now, limit)?;
         // The jitter that was chosen belongs to the fire time that was next.
         let jitter = |fire_time: Time| match (self.next_fire_at, self.next_due_at) {
             (Some(next), Some(due)) if next == fire_time => due - next,
@@ -484,7 +484,7 @@ impl Schedule {
         let first_fire = rows.len();
         let mut starts: Vec<usize> = Vec::new();
         for fire in &newest.fires {
-            let due = fire.at + jitter(fire.at);
+            let due = fire.at.checked_add_signed(jitter(fire.at)).unwrap_or(fire.at);
             let late = (now - due).to_std().unwrap_or_default();
             let verdict = match policies.misfire_grace_time {
                 Some(Grace::Within(grace)) if late > grace => Verdict::Missed("misfire_grace_time"),
@@ -516,8 +516,7 @@ impl Schedule {
             }
         }
         let decided = rows[first_fire..].last().map_or(from, |row| row.fire_time);
-        let next =
-            trigger.next_after(decided).map_err(wrong)?.map(|fire| (fire.at, fire.at + jittered(trigger, chance)));
+        let next = asked.next_after(decided)?.map(|fire| (fire.at, due(trigger, fire.at, chance)));
         Ok(Decision {
             key: self.key.clone(),
             revision: self.revision,
@@ -531,8 +530,12 @@ impl Schedule {
     }
 }
 
-/// A jitter of a trigger's, by chance (0 to 1).
-pub fn jittered(trigger: &Trigger, chance: f64) -> TimeDelta {
+/// When a fire time is looked at: a jitter of the trigger's later, by chance (0 to 1).
+pub fn due(trigger: &Trigger, at: Time, chance: f64) -> Time {
+    at.checked_add_signed(jittered(trigger, chance)).unwrap_or(at)
+}
+
+fn jittered(trigger: &Trigger, chance: f64) -> TimeDelta {
     let most = trigger.jitter().num_microseconds().unwrap_or_default() as f64;
     TimeDelta::microseconds((most * chance.clamp(0.0, 1.0)) as i64)
 }

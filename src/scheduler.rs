@@ -1,7 +1,8 @@
 //! Looks at schedules when their time has come, decides what becomes of their fire times, and has it written down.
 //!
 //! Any number of nodes may do so at once: what keeps a fire time from being fired twice is the database
-//! ([`crate::store::firing`]). A look costs what is due, not what exists.
+//! ([`crate::store::firing`]). A look costs what is due, not what exists. A trigger whose computation is costly delays
+//! its own schedule, and no other.
 
 use crate::blobs::Blobs;
 use crate::clock::{Clock, Time};
@@ -9,23 +10,28 @@ use crate::keeper::{KeepError, keep_value};
 use crate::limits::Asked;
 use crate::order::Rules;
 use crate::run::{Cause, Run, Value};
-use crate::schedule::{Link, Schedule, State};
+use crate::schedule::{Decision, Link, Schedule, State};
 use crate::script::{Script, Version};
 use crate::store::chains::{Followed, LinkRules};
-use crate::store::firing::{Fire, Fired, TOGETHER};
+use crate::store::firing::{Fire, TOGETHER};
 use crate::store::queue::Room;
 use crate::store::runs::NewRun;
 use crate::store::schedules::ScheduleFilter;
 use crate::store::{Store, StoreError};
-use crate::timetable::{self, chance, trigger_of};
-use crate::trigger::Trigger;
+use crate::trigger::{QUICK, Trigger};
 use crate::wake::Wake;
 use crate::zone;
+use deciding::Undecided;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+
+mod deciding;
+mod memory;
+
+pub use memory::Memory;
 
 /// How often schedules are looked at though nobody rang.
 const LOOK: Duration = Duration::from_millis(500);
@@ -35,12 +41,10 @@ const RETRY: Duration = Duration::from_millis(500);
 const MOST_PASSED: u64 = 256 << 10;
 /// Schedules looked at in one go.
 const BATCH: usize = 256;
-
-/// Triggers that are kept read.
-const READ: usize = 10_000;
-
-/// A trigger as it was read, and of which schedule: the revision, and when that was made.
-type ReadTrigger = ((i64, Time), Arc<Trigger>);
+/// Schedules that wait for their turn and are passed over in one look.
+const PASSED_OVER: usize = 4_096;
+/// How long one look goes on before it is asked again what is due.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// Fires schedules.
 #[derive(Clone, Debug)]
@@ -55,8 +59,8 @@ pub struct Scheduler {
     pub wake: Arc<Wake>,
     /// What holds for runs.
     pub rules: Arc<Rules>,
-    /// Triggers that were read, by the schedule's key: reading one takes longer than a look at it.
-    pub read: Arc<Mutex<HashMap<String, ReadTrigger>>>,
+    /// Triggers that were read, and what they cost.
+    pub read: Arc<Memory>,
 }
 
 /// Why a schedule was not fired now.
@@ -65,6 +69,25 @@ enum Unfired {
     Broken(String),
     /// Something is away; the next look may find it.
     Away(String),
+}
+
+/// What a look at a schedule comes to.
+enum Look {
+    /// This is to be written down.
+    Fire(Box<Fire>),
+    /// Something is away; the next look may find it.
+    Away,
+    /// Nothing, or not now.
+    Nothing,
+}
+
+impl Look {
+    fn into_fire(self) -> Option<Fire> {
+        match self {
+            Look::Fire(fire) => Some(*fire),
+            Look::Away | Look::Nothing => None,
+        }
+    }
 }
 
 impl From<KeepError> for Unfired {
@@ -89,10 +112,14 @@ impl Scheduler {
                 () = tokio::time::sleep(RETRY) => {}
             }
         }
+        tokio::join!(self.fire_until(stop.clone()), self.take_turns(stop));
+    }
+
+    async fn fire_until(&self, stop: CancellationToken) {
         loop {
             // Registered before looking.
             let rung = self.wake.schedules.notified();
-            let wait = match self.tick().await {
+            let wait = match self.look().await {
                 Ok(wait) => wait,
                 Err(error) => {
                     tracing::warn!(%error, "schedules cannot be looked at; trying again");
@@ -121,16 +148,17 @@ impl Scheduler {
             let schedules = self.store.schedules(filter).await?;
             for schedule in schedules.iter().filter(|schedule| schedule.next_fire_at.is_some()) {
                 let now = self.clock.now();
-                let next = self.trigger(schedule).and_then(|trigger| {
-                    timetable::first(&trigger, schedule.cursor, chance()).map_err(|error| error.to_string())
-                });
-                match next {
-                    Ok(next) if next.map(|next| next.0) == schedule.next_fire_at => {}
-                    Ok(next) => {
+                match self.next_by_zone(schedule).await {
+                    Ok(Some(next)) if next.map(|next| next.0) == schedule.next_fire_at => {}
+                    Ok(Some(next)) => {
                         // One that fires no more is looked at now, and found finished.
                         let due = next.map_or(now, |next| next.1);
                         self.store.set_next(&schedule.key, schedule.revision, next.map(|next| next.0), due).await?;
                         changed += 1;
+                    }
+                    // It is looked at now, and its next fire time found when it has its turn.
+                    Ok(None) => {
+                        self.store.set_next(&schedule.key, schedule.revision, schedule.next_fire_at, now).await?;
                     }
                     Err(why) => {
                         tracing::error!(schedule = %schedule.id, why, "a schedule cannot be fired and is paused");
@@ -149,25 +177,20 @@ impl Scheduler {
         self.store.set_tzdata(release).await
     }
 
-    /// A schedule's trigger, read once.
-    fn trigger(&self, schedule: &Schedule) -> Result<Arc<Trigger>, String> {
-        let of = (schedule.revision, schedule.created_at);
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, trigger)) = read.get(&schedule.key)
-            && *known == of
-        {
-            return Ok(trigger.clone());
-        }
-        let trigger = Arc::new(trigger_of(schedule)?);
-        if read.len() >= READ {
-            read.clear();
-        }
-        read.insert(schedule.key.clone(), (of, trigger.clone()));
-        Ok(trigger)
-    }
-
     /// Fires what is due; how long there is nothing to do then.
     pub async fn tick(&self) -> Result<Duration, StoreError> {
+        let wait = self.look().await?;
+        while let Some(key) = self.read.next() {
+            let turn = self.turn(&key).await;
+            self.read.done(&key);
+            turn?;
+        }
+        Ok(wait)
+    }
+
+    /// Fires what is due and costs nothing to speak of; how long there is nothing to do then. What costs more waits for its
+    /// turn.
+    async fn look(&self) -> Result<Duration, StoreError> {
         let now = self.clock.now();
         let followed = self.follow_links(now).await?;
         match self.store.next_schedule().await? {
@@ -180,41 +203,96 @@ impl Scheduler {
         if whole.paused {
             return Ok(LOOK);
         }
-        let due = self.store.due_schedules(now, BATCH).await?;
-        let is_full = due.len() == BATCH;
-        let mut scripts = HashMap::new();
-        let (mut fires, mut is_stuck) = (Vec::new(), false);
-        for schedule in due {
-            match self.decide(&schedule, whole.floor, now, &mut scripts).await {
-                Ok(fire) => fires.push(fire),
-                Err(Unfired::Broken(why)) => {
-                    tracing::error!(schedule = %schedule.id, why, "a schedule cannot be fired and is paused");
-                    self.store.pause_schedule(&schedule.key, Some(why), now).await?;
-                }
-                Err(Unfired::Away(why)) => {
-                    tracing::warn!(schedule = %schedule.id, why, "a schedule cannot be fired now; trying again");
-                    is_stuck = true;
-                }
+        let limit = BATCH + self.read.count_waiting().min(PASSED_OVER);
+        let mut due = self.store.due_schedules(now, limit).await?;
+        let mut is_full = due.len() == limit;
+        due.retain(|schedule| {
+            if self.read.is_costly(schedule) {
+                self.read.wait(&schedule.key);
             }
+            !self.read.is_waiting(&schedule.key)
+        });
+        if due.is_empty() {
+            let next = self.store.next_schedule_after(now).await?;
+            let until = next.and_then(|next| (next - self.clock.now()).to_std().ok());
+            return Ok(if next.is_some() { LOOK.min(until.unwrap_or_default()) } else { LOOK });
         }
-        let mut all = Fired::default();
-        for together in fires.chunks(TOGETHER) {
-            let fired = self.store.fire(together.to_vec(), now).await?;
-            if fired.started > 0 {
-                self.wake.ring_queued();
-                self.wake.timed.notify_one();
+        due.sort_by_cached_key(|schedule| self.read.cost(schedule));
+        let (mut scripts, mut stale, mut is_stuck) = (HashMap::new(), 0, false);
+        let began = Instant::now();
+        while !due.is_empty() {
+            if began.elapsed() > SLICE {
+                // Something cheaper may have come due meanwhile.
+                is_full = true;
+                break;
             }
-            self.tell(&fired.room);
-            all.stale += fired.stale;
+            let rest = due.split_off(TOGETHER.min(due.len()));
+            let together = std::mem::replace(&mut due, rest);
+            let Ok(decided) = self.decide(together, whole.floor, now, QUICK).await else { return Ok(LOOK) };
+            let mut fires = Vec::new();
+            for (schedule, decided) in decided {
+                match self.fire_of(&schedule, decided, now, &mut scripts).await? {
+                    Look::Fire(fire) => fires.push(*fire),
+                    Look::Away => is_stuck = true,
+                    Look::Nothing => {}
+                }
+            }
+            stale += self.write_down(fires, now).await?;
         }
         // What another node was quicker with is not ours; what was changed meanwhile is looked at again.
         Ok(if is_stuck {
             RETRY
-        } else if is_full || all.stale == 0 {
+        } else if is_full || stale == 0 {
             Duration::ZERO
         } else {
             Duration::from_millis(20)
         })
+    }
+
+    /// What is to be written down of a decision; a schedule that can never be fired is paused.
+    async fn fire_of(
+        &self,
+        schedule: &Schedule,
+        decided: Result<(Arc<Trigger>, Decision), Undecided>,
+        now: Time,
+        scripts: &mut HashMap<String, (Script, Asked)>,
+    ) -> Result<Look, StoreError> {
+        let unfired = match decided {
+            Err(Undecided::Costly(_)) => {
+                self.read.wait(&schedule.key);
+                return Ok(Look::Nothing);
+            }
+            Err(Undecided::Broken(why)) => Unfired::Broken(why),
+            Ok((trigger, decision)) => match self.like(schedule, &trigger, decision, now, scripts).await {
+                Ok(fire) => return Ok(Look::Fire(Box::new(fire))),
+                Err(unfired) => unfired,
+            },
+        };
+        match unfired {
+            Unfired::Broken(why) => {
+                tracing::error!(schedule = %schedule.id, why, "a schedule cannot be fired and is paused");
+                self.store.pause_schedule(&schedule.key, Some(why), now).await?;
+                Ok(Look::Nothing)
+            }
+            Unfired::Away(why) => {
+                tracing::warn!(schedule = %schedule.id, why, "a schedule cannot be fired now; trying again");
+                Ok(Look::Away)
+            }
+        }
+    }
+
+    /// Writes decisions down, and tells of what came of them; how many were of schedules that had changed.
+    async fn write_down(&self, fires: Vec<Fire>, now: Time) -> Result<usize, StoreError> {
+        if fires.is_empty() {
+            return Ok(0);
+        }
+        let fired = self.store.fire(fires, now).await?;
+        if fired.started > 0 {
+            self.wake.ring_queued();
+            self.wake.timed.notify_one();
+        }
+        self.tell(&fired.room);
+        Ok(fired.stale)
     }
 
     /// Follows the links of chains that ended runs have made due. Whether there were any.
@@ -256,7 +334,7 @@ impl Scheduler {
             let rules = LinkRules {
                 overlap: schedule.settings.policies.overlap_in_force(&self.rules.job_defaults),
                 too_deep: depth > Link::DEEPEST,
-                max_runs: self.trigger(&schedule).ok().and_then(|trigger| trigger.max_runs()),
+                max_runs: self.trigger(&schedule).await.ok().and_then(|trigger| trigger.max_runs()),
             };
             if let Followed::Started(room) = self.store.follow_link(link, made, rules, now).await? {
                 self.wake.ring_queued();
@@ -295,7 +373,7 @@ impl Scheduler {
         now: Time,
         scripts: &mut HashMap<String, (Script, Asked)>,
     ) -> Result<NewRun, Unfired> {
-        let trigger = self.trigger(schedule).map_err(Unfired::Broken)?;
+        let trigger = self.trigger(schedule).await.map_err(Unfired::Broken)?;
         let (script, granted) = self.script_of(schedule, scripts).await?;
         let version = self.version_of(schedule, script).await?;
         let takes =
@@ -341,17 +419,15 @@ impl Scheduler {
         Ok(&scripts[&schedule.script])
     }
 
-    async fn decide(
+    /// What runs of a decision are like.
+    async fn like(
         &self,
         schedule: &Schedule,
-        floor: Time,
+        trigger: &Trigger,
+        decision: Decision,
         now: Time,
         scripts: &mut HashMap<String, (Script, Asked)>,
     ) -> Result<Fire, Unfired> {
-        let trigger = self.trigger(schedule).map_err(Unfired::Broken)?;
-        let decision = schedule
-            .decide(&trigger, &self.rules.job_defaults, floor, now, chance())
-            .map_err(|why| Unfired::Broken(format!("its next fire time cannot be computed: {why}")))?;
         let (script, granted) = self.script_of(schedule, scripts).await?;
         let version = self.version_of(schedule, script).await?;
         let text = schedule.settings.args.as_ref().map_or_else(|| "{}".to_owned(), ToString::to_string);

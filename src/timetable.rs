@@ -3,10 +3,10 @@
 use crate::access::Reach;
 use crate::clock::Time;
 use crate::nearest::nearest;
-use crate::schedule::{Link, Origin, POLICIES, SETTINGS, Schedule, Settings, State, jittered};
+use crate::schedule::{Link, Origin, POLICIES, SETTINGS, Schedule, Settings, State, due};
 use crate::script::Name;
 use crate::store::schedules::NewSchedule;
-use crate::trigger::{Defaults, Trigger, TriggerError};
+use crate::trigger::{Budget, Defaults, Trigger, TriggerError};
 use crate::zone;
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
@@ -40,7 +40,8 @@ impl BadSchedule {
         if let Some(caret) = error.caret() {
             why.push_str(&format!("\n{caret}"));
         }
-        BadSchedule { code: "bad_trigger", field, why, at: error.at }
+        let code = if error.too_costly { "trigger_too_costly" } else { "bad_trigger" };
+        BadSchedule { code, field, why, at: error.at }
     }
 }
 
@@ -72,12 +73,24 @@ pub fn read_trigger(asked: &Value, timezone: &str, now: Time) -> Result<Trigger,
     Trigger::from_json(asked, &defaults).map_err(|error| BadSchedule::trigger(&error))
 }
 
-/// Reads what is asked for. A trigger that is not there means: once, now; or what it was.
+/// [`read_within`], with a budget of its own.
 pub fn read(
     asked: &Map<String, Value>,
     id: &Name,
     script: &str,
     around: &Around<'_>,
+) -> Result<NewSchedule, BadSchedule> {
+    read_within(asked, id, script, around, &Budget::whole())
+}
+
+/// Reads what is asked for. A trigger that is not there means: once, now; or what it was. What is computed for it is paid
+/// from the budget.
+pub fn read_within(
+    asked: &Map<String, Value>,
+    id: &Name,
+    script: &str,
+    around: &Around<'_>,
+    budget: &Budget,
 ) -> Result<NewSchedule, BadSchedule> {
     if let Some(name) = asked.keys().find(|name| !names().any(|known| known == name.as_str())) {
         let shown: String = name.chars().take(60).collect();
@@ -113,7 +126,7 @@ pub fn read(
                 (Some(again), Some(kept)) if again.to_json() == kept.trigger => (again, true),
                 _ => {
                     let trigger = read_trigger(asked, timezone, now)?;
-                    trigger.validate(now).map_err(|error| BadSchedule::trigger(&error))?;
+                    trigger.within(budget).validate(now).map_err(|error| BadSchedule::trigger(&error))?;
                     (trigger, false)
                 }
             }
@@ -146,7 +159,7 @@ pub fn read(
             (State::Finished, _) => State::Finished,
             (State::Paused, Some(false)) => {
                 new.cursor = now;
-                new.next = first(&trigger, now, around.chance)?;
+                new.next = first_within(&trigger, now, around.chance, budget)?;
                 if new.next.is_some() || hangs_on { State::Active } else { State::Finished }
             }
             (_, Some(paused)) => state(paused),
@@ -155,8 +168,8 @@ pub fn read(
         return Ok(new);
     }
     // The very instant of its making counts: an interval's first fire is its start, which is that.
-    new.cursor = now - TimeDelta::microseconds(1);
-    new.next = first(&trigger, new.cursor, around.chance)?;
+    new.cursor = now.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(now);
+    new.next = first_within(&trigger, new.cursor, around.chance, budget)?;
     new.state = state(paused.unwrap_or(around.existing.is_some_and(|existing| existing.state == State::Paused)));
     if new.next.is_none() && !hangs_on {
         return Err(BadSchedule { code: "bad_trigger", ..BadSchedule::new("trigger", "this can never fire") });
@@ -164,10 +177,20 @@ pub fn read(
     Ok(new)
 }
 
-/// The first fire time after an instant, and when it is looked at.
+/// [`first_within`], with a budget of its own.
 pub fn first(trigger: &Trigger, after: Time, chance: f64) -> Result<Option<(Time, Time)>, BadSchedule> {
-    let fire = trigger.next_after(after).map_err(|error| BadSchedule::trigger(&error))?;
-    Ok(fire.map(|fire| (fire.at, fire.at + jittered(trigger, chance))))
+    first_within(trigger, after, chance, &Budget::whole())
+}
+
+/// The first fire time after an instant, and when it is looked at.
+pub fn first_within(
+    trigger: &Trigger,
+    after: Time,
+    chance: f64,
+    budget: &Budget,
+) -> Result<Option<(Time, Time)>, BadSchedule> {
+    let fire = trigger.within(budget).next_after(after).map_err(|error| BadSchedule::trigger(&error))?;
+    Ok(fire.map(|fire| (fire.at, due(trigger, fire.at, chance))))
 }
 
 /// Settings and policies, one by one, so that the one at fault is known.
@@ -200,7 +223,7 @@ pub fn trigger_of(schedule: &Schedule) -> Result<Trigger, String> {
     let zones = zone::installed();
     let utc = zones.get("UTC").map_err(|error| error.to_string())?;
     let defaults = Defaults { zones: zones.clone(), timezone: utc, now: schedule.created_at };
-    Trigger::from_json(&schedule.trigger, &defaults).map_err(|error| error.to_string())
+    Trigger::from_stored(&schedule.trigger, &defaults).map_err(|error| error.to_string())
 }
 
 /// By chance, 0 to 1.

@@ -56,6 +56,7 @@
 //! gap, and both passes of a fold fire. `dst skip` leaves out what does not exist and fires once in a fold, wildcards
 //! too; `dst both` treats a gap as the default does and fires in both passes. Intervals are elapsed time always.
 
+mod budget;
 mod build;
 mod calendar;
 mod cron;
@@ -63,17 +64,20 @@ mod error;
 mod field;
 mod fires;
 mod node;
+mod search;
 mod show;
 mod text;
 mod wall;
+mod years;
 
 use crate::clock::Time;
 use crate::zone::{Zone, Zones};
 use chrono::{NaiveDate, TimeDelta};
 use serde_json::Value;
 
+pub use budget::{Budget, QUICK, WHOLE};
 pub use error::TriggerError;
-pub use fires::{Between, Fire, Fires, MAX_PREVIEW, Newest, Older};
+pub use fires::{Asked, Between, Fire, Fires, MAX_PREVIEW, Newest, Older};
 
 /// What a trigger takes from its surroundings when it is read.
 #[derive(Clone, Debug)]
@@ -190,15 +194,25 @@ pub enum On {
 impl Trigger {
     /// Reads the text form. Whether it can ever fire is for [`Trigger::validate`] to say.
     pub fn from_text(text: &str, defaults: &Defaults) -> Result<Trigger, TriggerError> {
-        build::trigger(&text::parse(text)?, defaults)
+        let node = text::parse(text)?;
+        build::check_new(&node)?;
+        build::trigger(&node, defaults)
     }
 
     /// Reads the JSON form; a string is taken for the text form.
     pub fn from_json(value: &Value, defaults: &Defaults) -> Result<Trigger, TriggerError> {
-        match value {
-            Value::String(text) => Trigger::from_text(text, defaults),
-            value => build::trigger(&node::from_json(value)?, defaults),
+        if let Value::String(text) = value {
+            return Trigger::from_text(text, defaults);
         }
+        node::check_size(value)?;
+        let node = node::from_json(value)?;
+        build::check_new(&node)?;
+        build::trigger(&node, defaults)
+    }
+
+    /// Reads the JSON form of a trigger that was taken before, and may be larger than new ones are.
+    pub fn from_stored(value: &Value, defaults: &Defaults) -> Result<Trigger, TriggerError> {
+        build::trigger(&node::from_json(value)?, defaults)
     }
 
     /// The JSON form.

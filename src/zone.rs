@@ -254,9 +254,14 @@ impl Zone {
         self.rules.1.to_offset(stamp(time)).seconds()
     }
 
+    /// What the clocks there show.
+    pub fn clocks(&self, time: Time) -> NaiveDateTime {
+        shift(time.naive_utc(), self.offset_at(time))
+    }
+
     /// What the clocks there show, and whether they show it for the second time.
     pub fn local(&self, time: Time) -> (NaiveDateTime, bool) {
-        let local = shift(time.naive_utc(), self.offset_at(time));
+        let local = self.clocks(time);
         (local, matches!(self.resolve(local), Local::Fold { second, .. } if second == time))
     }
 

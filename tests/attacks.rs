@@ -4,3 +4,4 @@ mod lifecycle;
 mod reach;
 mod processes;
 mod secrets;
+mod triggers;

@@ -83,6 +83,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "blobs",
             "checker",
             "clock",
+            "computing",
             "event",
             "keeper",
             "keyring",
@@ -134,6 +135,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         &[
             "blobs",
             "clock",
+            "guard",
             "keeper",
             "limits",
             "order",
@@ -160,6 +162,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "blobs",
             "checker",
             "clock",
+            "computing",
             "metadata",
             "packages",
             "requirement",
@@ -169,11 +172,13 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "sources",
             "store",
             "timetable",
+            "trigger",
         ],
     ),
     ("timetable", &["access", "clock", "limits", "nearest", "schedule", "script", "store", "trigger", "zone"]),
     ("order", &["clock", "limits", "run", "schedule", "script", "store"]),
     ("checker", &["script", "sources"]),
+    ("computing", &["guard"]),
     ("packages", &["access", "config", "guard", "requirement"]),
     ("sources", &["blobs", "guard"]),
     ("metrics", &["run"]),
@@ -195,12 +200,12 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("requirement", &["guard"]),
     ("trigger", &["clock", "nearest", "zone"]),
     ("zone", &["clock", "nearest"]),
+    ("guard", &[]),
     ("quantity", &[]),
     ("nearest", &[]),
     ("clock", &[]),
 ];
 
-    ("guard", &[]),
 /// The same for the crate that runs Python.
 const RUNTIME: &[(&str, &[&str])] = &[
     (

@@ -7,6 +7,7 @@ use super::{App, Part};
 use crate::access::Caller;
 use crate::api::{BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
+use crate::computing::{ComputeError, compute};
 use crate::keeper::{self, keep_value};
 use crate::limits::{Asked, NotGranted};
 use crate::run::{Cause, PRIORITIES, new_id};
@@ -17,7 +18,7 @@ use crate::store::queue::Gate;
 use crate::store::runs::NewRun;
 use crate::store::schedules::{KeptSchedule, NewSchedule, ScheduleFilter};
 use crate::timetable::{self, Around, chance, trigger_of};
-use crate::trigger::{MAX_PREVIEW, Trigger};
+use crate::trigger::{Budget, MAX_PREVIEW, Trigger, TriggerError};
 use crate::zone;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -63,7 +64,17 @@ impl App {
     pub(super) async fn schedules_of(&self, script: &Script) -> Result<Vec<ScheduleBody>, Problem> {
         let filter =
             ScheduleFilter { scripts: Some(vec![script.key.clone()]), limit: 1000, ..ScheduleFilter::default() };
-        self.store.schedules(filter).await?.iter().map(|schedule| self.show(schedule)).collect()
+        self.show_all(&self.store.schedules(filter).await?).await
+    }
+
+    /// Shows schedules. Reading a trigger takes up to some milliseconds: others get their turn after each.
+    async fn show_all(&self, schedules: &[Schedule]) -> Result<Vec<ScheduleBody>, Problem> {
+        let mut shown = Vec::with_capacity(schedules.len());
+        for schedule in schedules {
+            shown.push(self.show(schedule)?);
+            tokio::task::yield_now().await;
+        }
+        Ok(shown)
     }
 
     async fn shown(&self, key: &str) -> Result<ScheduleBody, Problem> {
@@ -114,14 +125,17 @@ impl App {
         existing: Option<&Schedule>,
         caller: &Caller,
     ) -> Result<NewSchedule, Problem> {
-        let around = Around {
-            timezone: self.zone_of(script),
-            now: self.clock.now(),
-            origin: Origin::Request,
-            existing,
-            chance: chance(),
+        let read = {
+            let (timezone, now) = (self.zone_of(script).to_owned(), self.clock.now());
+            let (asked, id, key) = (asked.clone(), id.clone(), script.key.clone());
+            let existing = existing.cloned();
+            move || {
+                let (existing, origin) = (existing.as_ref(), Origin::Request);
+                let around = Around { timezone: &timezone, now, origin, existing, chance: chance() };
+                timetable::read(&asked, &id, &key, &around)
+            }
         };
-        let mut new = timetable::read(asked, id, &script.key, &around)?;
+        let mut new = computed(caller, read).await??;
         new.created_by = caller.id().map(str::to_owned);
         keeper::check_upstreams(&self.store, &caller.reach(), &mut new, existing).await?;
         if let Some(args) = new.settings.args.clone() {
@@ -282,7 +296,7 @@ pub(super) async fn list_schedules(
     let more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = if more { found.last().map(|schedule| schedule.key.clone()) } else { None };
-    let items = found.iter().map(|schedule| app.show(schedule)).collect::<Result<_, _>>()?;
+    let items = app.show_all(&found).await?;
     Ok(Json(Page { items, next_cursor }))
 }
 
@@ -544,8 +558,8 @@ pub(super) async fn resume_schedule(
             return app.show(&schedule).map(Json);
         }
         let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
-        let cursor = from.map_or(now, |from| from - TimeDelta::microseconds(1));
-        let next = timetable::first(&trigger, cursor, chance())?;
+        let cursor = from.map_or(now, just_before);
+        let next = computed(&caller, move || timetable::first(&trigger, cursor, chance())).await??;
         if app.store.resume_schedule(&schedule.key, schedule.revision, cursor, next, now).await? {
             app.wake.schedules.notify_one();
             return app.shown(&schedule.key).await.map(Json);
@@ -656,7 +670,12 @@ pub(super) async fn backfill_schedule(
     let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
     // Its start is no bound here: somebody asks for what was before it was made.
     let bounded = |error| Problem::from(timetable::BadSchedule::trigger(&error));
-    let found = trigger.fires_between(from - TimeDelta::microseconds(1), until, MOST_BACKFILLED).map_err(bounded)?;
+    let (trigger, found) = computed(&caller, move || {
+        let found = trigger.fires_between(just_before(from), until, MOST_BACKFILLED);
+        (trigger, found)
+    })
+    .await?;
+    let found = found.map_err(bounded)?;
     if found.more {
         let last = found.fires.last().map(|fire| rfc3339(fire.at)).unwrap_or_default();
         let detail = format!(
@@ -722,7 +741,9 @@ pub(super) async fn preview_schedule(
     let schedule = app.schedule_for(&caller, &id).await?;
     let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
     let from = query.time("from", now)?.unwrap_or(now);
-    preview(&trigger, from, query.limit_named("count", 10, MAX_PREVIEW)?)
+    let count = query.limit_named("count", 10, MAX_PREVIEW)?;
+    let shown = computed(&caller, move || preview(&trigger, from, count, &Budget::whole())).await?;
+    shown.map_err(|error| timetable::BadSchedule::trigger(&error).into())
 }
 
 /// The next fire times of a trigger that is sent along
@@ -736,7 +757,11 @@ pub(super) async fn preview_schedule(
         (status = "4XX", description = "The trigger is not understood", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn preview_trigger(State(app): State<App>, request: Request) -> Result<Json<PreviewBody>, Problem> {
+pub(super) async fn preview_trigger(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Json<PreviewBody>, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
     let mut fields = Fields::read(&content, &["trigger", "timezone", "from", "count"])?;
     let now = app.clock.now();
@@ -749,14 +774,19 @@ pub(super) async fn preview_trigger(State(app): State<App>, request: Request) ->
     if !(1..=MAX_PREVIEW).contains(&count) {
         return Err(Problem::invalid("count", format!("count is between 1 and {MAX_PREVIEW}")));
     }
-    let timezone = timezone.as_deref().unwrap_or(&app.rules.runs.timezone);
-    let trigger = timetable::read_trigger(&asked, timezone, now)?;
-    trigger.validate(from.min(now)).map_err(|error| timetable::BadSchedule::trigger(&error))?;
-    preview(&trigger, from, count)
+    let timezone = timezone.unwrap_or_else(|| app.rules.runs.timezone.clone());
+    let look = move || {
+        let (trigger, budget) = (timetable::read_trigger(&asked, &timezone, now)?, Budget::whole());
+        let shown =
+            trigger.within(&budget).validate(from.min(now)).and_then(|()| preview(&trigger, from, count, &budget));
+        shown.map_err(|error| timetable::BadSchedule::trigger(&error))
+    };
+    Ok(computed(&caller, look).await??)
 }
 
-fn preview(trigger: &Trigger, from: Time, count: usize) -> Result<Json<PreviewBody>, Problem> {
-    let fires = trigger.preview(from, count).map_err(|error| timetable::BadSchedule::trigger(&error))?;
+/// The next fire times of a trigger, all of them within one budget.
+fn preview(trigger: &Trigger, from: Time, count: usize, budget: &Budget) -> Result<Json<PreviewBody>, TriggerError> {
+    let fires = trigger.within(budget).preview(from, count)?;
     Ok(Json(PreviewBody {
         trigger: trigger.to_json(),
         text: trigger.to_string(),
@@ -764,6 +794,27 @@ fn preview(trigger: &Trigger, from: Time, count: usize) -> Result<Json<PreviewBo
         notes: trigger.notes().to_vec(),
         fires: fires.iter().map(FireBody::from).collect(),
     }))
+}
+
+/// Computes something over a trigger, beside the threads that answer requests.
+async fn computed<T: Send + 'static>(
+    caller: &Caller,
+    computation: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let who = caller.id().unwrap_or("local");
+    compute(who, "the trigger", computation).await.map_err(|error| {
+        let (status, code) = match &error {
+            ComputeError::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many_computations"),
+            ComputeError::Busy | ComputeError::Down => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            ComputeError::Panicked(_) => return Problem::invalid("trigger", error.to_string()).code("bad_trigger"),
+        };
+        Problem::new(status, code, error.to_string()).retry_after(1)
+    })
+}
+
+/// The instant before another: "strictly after" it includes that other.
+fn just_before(time: Time) -> Time {
+    time.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(time)
 }
 
 /// How the whole scheduler stands

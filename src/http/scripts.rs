@@ -41,6 +41,9 @@ impl From<KeepError> for Problem {
             }
             KeepError::Schedule(error) => error.into(),
             KeepError::OutOfReach => Problem::out_of_reach(),
+            KeepError::Computing(error) => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", error.to_string()).retry_after(1)
+            }
             KeepError::Requirement(error) => {
                 Problem::invalid("dependencies", error.to_string()).code("bad_requirement")
             }

@@ -355,6 +355,17 @@ impl Store {
         .await
     }
 
+    /// When the next schedule after an instant is to be looked at.
+    pub async fn next_schedule_after(&self, after: Time) -> Result<Option<Time>, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let sql = "SELECT min(next_due_at) AS next FROM schedules WHERE next_due_at > $1";
+                tx.one(sql, args![stamp(after)]).await?.time_or_none("next")
+            })
+        })
+        .await
+    }
+
     /// Schedules that are to be looked at by now, the longest due first: at most `limit`.
     pub async fn due_schedules(&self, now: Time, limit: usize) -> Result<Vec<Schedule>, StoreError> {
         self.read(move |tx| {

@@ -5,6 +5,7 @@ use super::cron::{Cron, LAST_YEAR};
 use super::error::{Cursor, Piece, TriggerError, short};
 use super::field::Unit;
 use super::node::{Kind, MAX_EXCLUDE, Node};
+use super::search::before;
 use super::text::span;
 use super::{After, Core, Days, Defaults, Dst, Form, Moment, On, Options, Trigger, Upstream};
 use crate::clock::Time;
@@ -28,6 +29,14 @@ const MAX_JITTER: i64 = 86_400;
 /// The units of an interval, in seconds.
 pub(super) const UNITS: [(&str, i64); 5] =
     [("weeks", 604_800), ("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1)];
+
+/// Refuses what was written when it is more than a new trigger may hold. What is stored already was judged when it was new.
+pub(super) fn check_new(node: &Node) -> Result<(), TriggerError> {
+    match node.excess() {
+        Some(piece) => Err(piece.error(format!("at most {MAX_EXCLUDE} dates and ranges are excluded"))),
+        None => Ok(()),
+    }
+}
 
 /// Makes the outermost trigger.
 pub(super) fn trigger(node: &Node, defaults: &Defaults) -> Result<Trigger, TriggerError> {
@@ -67,7 +76,7 @@ fn build(node: &Node, defaults: &Defaults, zone: &Zone, within: Option<Kind>) ->
             }
             match node.kind {
                 Kind::Or => Core::Or(members),
-                _ => Core::And(members, node.get("threshold").map_or(Ok(0), seconds)?),
+                _ => Core::And(members, node.get("threshold").map_or(Ok(0), threshold)?),
             }
         }
         Kind::After if within == Some(Kind::And) => {
@@ -99,9 +108,6 @@ fn options(node: &Node, defaults: &Defaults, zone: &Zone, within: Option<Kind>) 
         return Err(piece.error("a jitter is at most a day"));
     }
     let max_runs = node.get("max_runs").map(|piece| whole(piece, "max_runs", 1, u32::MAX)).transpose()?;
-    if let Some(piece) = node.exclude.get(MAX_EXCLUDE) {
-        return Err(piece.error(format!("at most {MAX_EXCLUDE} dates and ranges are excluded")));
-    }
     let exclude = node.exclude.iter().map(days).collect::<Result<_, _>>()?;
     let dst = match node.get("dst") {
         Some(piece) => one_of(piece, &[("default", Dst::Default), ("skip", Dst::Skip), ("both", Dst::Both)])?,
@@ -278,6 +284,14 @@ fn seconds(piece: &Piece) -> Result<i64, TriggerError> {
     Ok(total)
 }
 
+/// How far apart the members of an `and` may be.
+fn threshold(piece: &Piece) -> Result<i64, TriggerError> {
+    match seconds(piece)? {
+        apart if apart > MAX_INTERVAL => Err(piece.error("members of `and` are at most 100 years apart")),
+        apart => Ok(apart),
+    }
+}
+
 /// A date, or two with `..` between.
 fn days(piece: &Piece) -> Result<Days, TriggerError> {
     let mut cursor = Cursor::new(piece);
@@ -316,7 +330,7 @@ fn moment(piece: &Piece, zone: &Zone, bound: Bound<'_>) -> Result<Moment, Trigge
     if cursor.is_done() {
         let at = match bound {
             Bound::Start => beginning(zone, day),
-            Bound::End => beginning(zone, day.succ_opt().unwrap_or(day)) - TimeDelta::microseconds(1),
+            Bound::End => before(beginning(zone, day.succ_opt().unwrap_or(day))),
             Bound::Exact(_) => return Err(cursor.expected("`T` and a time of day, such as T18:00")),
         };
         return Ok(Moment { at, form: Form::Date(day) });

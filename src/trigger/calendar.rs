@@ -1,5 +1,7 @@
 //! Calendar intervals: so many years, months, weeks and days from a date, at a time of day.
 
+use super::TriggerError;
+use super::budget::{Budget, cost};
 use super::cron::LAST_YEAR;
 use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
@@ -31,57 +33,71 @@ impl Calendar {
     }
 
     /// The first local time it names, not before another.
-    pub fn next_wall(&self, from: NaiveDateTime) -> Option<NaiveDateTime> {
+    pub fn next_wall(&self, from: NaiveDateTime, budget: &Budget) -> Result<Option<NaiveDateTime>, TriggerError> {
         // The first date that can be meant.
-        let earliest = if self.time < from.time() { from.date().succ_opt()? } else { from.date() };
-        let mut date = self.leap(earliest)?;
+        let earliest = if self.time < from.time() { from.date().succ_opt() } else { Some(from.date()) };
+        let Some(earliest) = earliest else { return Ok(None) };
+        let Some(mut date) = self.leap(earliest, budget)? else { return Ok(None) };
         while date < earliest {
-            date = self.following(date)?;
+            let Some(next) = self.following(date, budget)? else { return Ok(None) };
+            date = next;
         }
-        (date.year() <= LAST_YEAR).then(|| date.and_time(self.time))
+        Ok((date.year() <= LAST_YEAR).then(|| date.and_time(self.time)))
     }
 
     /// A date of the series with none that is looked for before it, and close to that where it can be computed: when the
     /// step is months alone or days alone. Otherwise each step moves the day that the next one keeps, and only walking
     /// tells.
-    fn leap(&self, earliest: NaiveDate) -> Option<NaiveDate> {
+    fn leap(&self, earliest: NaiveDate, budget: &Budget) -> Result<Option<NaiveDate>, TriggerError> {
         if earliest <= self.start {
-            return Some(self.start);
+            return Ok(Some(self.start));
         }
         match (self.step_months(), self.step_days()) {
             (0, days) => {
                 let passed = (earliest - self.start).num_days() / days.max(1);
-                self.start.checked_add_signed(TimeDelta::try_days(passed.checked_mul(days)?)?)
+                Ok(passed.checked_mul(days).and_then(|days| later(self.start, days)))
             }
             (months, 0) => {
                 let index = |date: NaiveDate| i64::from(date.year()) * 12 + i64::from(date.month0());
-                let steps = u32::try_from((index(earliest) - index(self.start)) / i64::from(months)).ok()?;
+                let passed = (index(earliest) - index(self.start)) / i64::from(months);
                 // Back to a month that has the day.
-                (0..=steps).rev().find_map(|steps| keeping_day(self.start, months.checked_mul(steps)?))
+                for steps in (0..=u32::try_from(passed).unwrap_or_default()).rev() {
+                    budget.pay(cost::DAY)?;
+                    let found = months.checked_mul(steps).and_then(|months| keeping_day(self.start, months));
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                }
+                Ok(None)
             }
-            _ => Some(self.start),
+            _ => Ok(Some(self.start)),
         }
     }
 
     /// The date after one of the series.
-    fn following(&self, date: NaiveDate) -> Option<NaiveDate> {
+    fn following(&self, date: NaiveDate, budget: &Budget) -> Result<Option<NaiveDate>, TriggerError> {
+        budget.pay(cost::DAY)?;
         let months = self.step_months();
         let mut moved = date;
         if months > 0 {
-            let mut steps = 1;
+            let mut steps = 1_u32;
             moved = loop {
-                let ahead = date.checked_add_months(Months::new(months.checked_mul(steps)?))?;
-                if ahead.year() > LAST_YEAR {
-                    return None;
-                }
+                budget.pay(cost::DAY)?;
+                let ahead = months.checked_mul(steps).and_then(|all| date.checked_add_months(Months::new(all)));
+                let Some(ahead) = ahead.filter(|ahead| ahead.year() <= LAST_YEAR) else { return Ok(None) };
                 if ahead.day() == date.day() {
                     break ahead;
                 }
                 steps += 1;
             };
         }
-        moved.checked_add_signed(TimeDelta::try_days(self.step_days())?).filter(|date| date.year() <= LAST_YEAR)
+        Ok(later(moved, self.step_days()).filter(|date| date.year() <= LAST_YEAR))
     }
+}
+
+/// The date so many days later, if it can be told.
+fn later(date: NaiveDate, days: i64) -> Option<NaiveDate> {
+    date.checked_add_signed(TimeDelta::try_days(days)?)
 }
 
 /// The same day so many months later, if that month has it.

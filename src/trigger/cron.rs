@@ -1,13 +1,13 @@
 //! Cron triggers: which local times they name, and finding the next of them without trying each minute.
 
+use super::budget::{Budget, cost};
 use super::error::{Piece, TriggerError, unknown};
 use super::field::{Dialect, Field, MonthDay, UNITS, Unit, from_monday};
+use super::years::{Kinds, kind, representatives};
 use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 use cron::TimeUnitSpec;
 use std::str::FromStr;
 
-/// The calendar repeats after 400 years, weekdays and ISO weeks too: what is not found in them never comes.
-const CYCLE: i32 = 400;
 /// Years are written with four digits.
 pub(super) const LAST_YEAR: i32 = 9999;
 
@@ -36,6 +36,8 @@ pub(super) struct Cron {
     pub elapsed: bool,
     days: Days,
     years: Field,
+    /// The kinds of years that have one of its days.
+    kinds: Kinds,
     months: u64,
     hours: u64,
     minutes: u64,
@@ -147,6 +149,7 @@ impl Cron {
                 either: dialect == Dialect::Crontab && !day.star && !weekday.star,
             },
             years: year.clone(),
+            kinds: Kinds::default(),
             months: bits(&mut sets.months().iter()),
             hours: bits(&mut sets.hours().iter()),
             minutes: bits(&mut sets.minutes().iter()),
@@ -163,22 +166,39 @@ impl Cron {
 
     /// Refuses days that no calendar has, such as the 31st of February.
     fn check_days(&self, error: impl Fn() -> TriggerError) -> Result<(), TriggerError> {
-        let anywhere = Cron { years: Field::parse(Unit::Year, Dialect::Fields, &Piece::implied("*"))?, ..self.clone() };
-        let found = NaiveDate::from_ymd_opt(2000, 1, 1).and_then(|from| anywhere.next_date(from, from.year() + CYCLE));
-        found.map(|_| ()).ok_or_else(error)
+        if self.kinds() == 0 { Err(error()) } else { Ok(()) }
+    }
+
+    /// The kinds of years that have one of its days, a bit for each.
+    fn kinds(&self) -> u32 {
+        self.kinds.get(|| {
+            let has = |year: i32| {
+                let mut date = NaiveDate::from_ymd_opt(year, 1, 1);
+                while let Some(day) = date.filter(|day| day.year() == year) {
+                    if has_bit(self.months, day.month()) && self.has_day(day) {
+                        return true;
+                    }
+                    date = self.step(day);
+                }
+                false
+            };
+            representatives().filter(|(_, year)| has(*year)).fold(0, |kinds, (kind, _)| kinds | 1 << kind)
+        })
     }
 
     /// The first local time it names, not before another; nothing when there is none before the year 10000.
-    pub fn next_wall(&self, from: NaiveDateTime) -> Option<NaiveDateTime> {
+    pub fn next_wall(&self, from: NaiveDateTime, budget: &Budget) -> Result<Option<NaiveDateTime>, TriggerError> {
         let today = from.date();
-        let mut date = self.next_date(today, LAST_YEAR)?;
+        let Some(mut date) = self.next_date(today, budget)? else { return Ok(None) };
         if date == today {
             if let Some(time) = self.next_time(from.time()) {
-                return Some(today.and_time(time));
+                return Ok(Some(today.and_time(time)));
             }
-            date = self.next_date(today.succ_opt()?, LAST_YEAR)?;
+            let Some(tomorrow) = today.succ_opt() else { return Ok(None) };
+            let Some(next) = self.next_date(tomorrow, budget)? else { return Ok(None) };
+            date = next;
         }
-        Some(date.and_time(self.next_time(NaiveTime::MIN)?))
+        Ok(self.next_time(NaiveTime::MIN).map(|time| date.and_time(time)))
     }
 
     fn next_time(&self, from: NaiveTime) -> Option<NaiveTime> {
@@ -198,20 +218,37 @@ impl Cron {
         at(next_bit(self.hours, hour + 1)?, first_minute, first_second)
     }
 
-    fn next_date(&self, from: NaiveDate, last_year: i32) -> Option<NaiveDate> {
-        let mut date = from;
-        while date.year() <= last_year {
-            if !u32::try_from(date.year()).is_ok_and(|year| self.years.has(year)) {
-                date = NaiveDate::from_ymd_opt(date.year() + 1, 1, 1)?;
-            } else if !has_bit(self.months, date.month()) {
-                date = date.with_day(1)?.checked_add_months(Months::new(1))?;
-            } else if !self.has_day(date) {
-                date = date.succ_opt()?;
-            } else {
-                return Some(date);
+    /// The first of its days that is not before another. Years that cannot have one are passed over.
+    fn next_date(&self, from: NaiveDate, budget: &Budget) -> Result<Option<NaiveDate>, TriggerError> {
+        let kinds = self.kinds();
+        let mut date = Some(from);
+        let mut fits = None;
+        while let Some(day) = date.filter(|day| day.year() <= LAST_YEAR) {
+            budget.pay(cost::DAY)?;
+            let year = day.year();
+            if fits != Some(year) {
+                budget.pay_scan(self.years.ranges.len())?;
+                let named = u32::try_from(year).is_ok_and(|year| self.years.has(year));
+                if !named || kinds & (1 << kind(year)) == 0 {
+                    date = NaiveDate::from_ymd_opt(year + 1, 1, 1);
+                    continue;
+                }
+                fits = Some(year);
             }
+            if has_bit(self.months, day.month()) && self.has_day(day) {
+                return Ok(Some(day));
+            }
+            date = self.step(day);
         }
-        None
+        Ok(None)
+    }
+
+    /// The next day that is worth looking at: in a month that is none of its own, the first of the next.
+    fn step(&self, day: NaiveDate) -> Option<NaiveDate> {
+        match has_bit(self.months, day.month()) {
+            true => day.succ_opt(),
+            false => day.with_day(1)?.checked_add_months(Months::new(1)),
+        }
     }
 
     fn has_day(&self, date: NaiveDate) -> bool {
@@ -229,7 +266,9 @@ const NEVER: &str = "this day never comes: no date has this day, month, week and
 impl MonthDay {
     fn is(self, date: NaiveDate) -> bool {
         let weekday = |wanted: u32| date.weekday().num_days_from_monday() == wanted;
-        let last = |days: i64| (date + TimeDelta::days(days)).month() != date.month();
+        let last = |days: i64| {
+            date.checked_add_signed(TimeDelta::days(days)).is_none_or(|later| later.month() != date.month())
+        };
         match self {
             MonthDay::Last => last(1),
             MonthDay::LastWeekday(wanted) => weekday(wanted) && last(7),

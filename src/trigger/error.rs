@@ -1,5 +1,6 @@
 //! What is wrong with a trigger, and where.
 
+use crate::clock::Time;
 use crate::nearest::nearest;
 use std::fmt;
 use std::rc::Rc;
@@ -15,12 +16,31 @@ pub struct TriggerError {
     pub at: Option<usize>,
     /// The text that `at` counts in: the whole text form, or the value of the JSON field.
     pub text: Option<String>,
+    /// Whether it is understood, and computing it takes more work than a trigger may.
+    pub too_costly: bool,
 }
 
 impl TriggerError {
     /// About the whole trigger.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        TriggerError { message: message.into(), field: None, at: None, text: None }
+        TriggerError { message: message.into(), field: None, at: None, text: None, too_costly: false }
+    }
+
+    /// A computation that was ended because of its cost.
+    pub(super) fn too_costly() -> Self {
+        let why =
+            "finding its fire times takes too much work: use fewer triggers in one, fewer exclusions, or ask for less";
+        TriggerError { too_costly: true, ..Self::new(why) }
+    }
+
+    /// The same, when it happened while the members of an `and` were asked after an instant.
+    pub(super) fn in_and(self, after: Time) -> Self {
+        if !self.too_costly {
+            return self;
+        }
+        let reached = after.format("%Y-%m-%d");
+        let why = "they agree too rarely or never";
+        TriggerError { message: format!("the triggers of `and` were followed up to {reached}: {why}"), ..self }
     }
 
     /// About a field.

@@ -31,6 +31,8 @@ pub(super) const UNITS: [Unit; 8] =
 const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const FROM_SUNDAY: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const FROM_MONDAY: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// Most items of a field: a list of years can be long, everything else has fewer values.
+const MAX_ITEMS: usize = 500;
 /// The words before a weekday in `day`.
 const ORDINALS: [&str; 5] = ["1st", "2nd", "3rd", "4th", "5th"];
 
@@ -126,6 +128,9 @@ impl Field {
         };
         loop {
             let from = reader.cursor.at();
+            if reader.field.ranges.len() + reader.field.days.len() == MAX_ITEMS {
+                return Err(reader.cursor.error_at(from, format!("a field has at most {MAX_ITEMS} items")));
+            }
             reader.item()?;
             let to = reader.cursor.at();
             let last = reader.field.ranges.last().filter(|_| reader.named());

@@ -1,8 +1,9 @@
 //! Asking a trigger when it fires.
 
-use super::build::{EPOCH, beginning};
-use super::wall::{Found, Walls};
-use super::{Core, Moment, Trigger, TriggerError, show};
+use super::budget::{Budget, cost};
+use super::search::{Search, before};
+use super::wall::Found;
+use super::{Core, Trigger, TriggerError, show};
 use crate::clock::Time;
 use crate::zone::Local;
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
@@ -10,16 +11,10 @@ use std::collections::VecDeque;
 
 /// Most fire times that a preview shows.
 pub const MAX_PREVIEW: usize = 1_000;
-/// How many times the members of an `and` are asked before they count as never agreeing.
-const MAX_STEPS: u32 = 20_000;
-/// How many more times for each fire that was found: a long list of fires that are hard to find ends early.
-const STEPS_A_FIRE: u32 = 500;
 /// How many fires are looked at to see whether the jitter fits between them.
 const GAPS_CHECKED: usize = 100;
 /// How many older fires are counted one by one; beyond, the count is a lower bound.
 const MAX_COUNTED: u64 = 100_000;
-/// How many fires are walked over in the search for the newest.
-const MAX_WALKED: u64 = 1_000_000;
 
 /// A time at which a schedule says that a run is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,25 +70,65 @@ pub struct Older {
 }
 
 impl Trigger {
-    /// The first fire strictly after an instant; nothing when there is none.
+    /// The same trigger, asked with a budget that lasts for all that is asked of it.
+    pub fn within<'a>(&'a self, budget: &'a Budget) -> Asked<'a> {
+        Asked { trigger: self, budget }
+    }
+
+    /// [`Asked::next_after`], with a budget of its own.
     pub fn next_after(&self, after: Time) -> Result<Option<Fire>, TriggerError> {
-        let mut steps = MAX_STEPS;
-        Ok(self.find(after, &mut steps)?.map(|found| self.fire(found)))
+        self.within(&Budget::whole()).next_after(after)
+    }
+
+    /// [`Asked::preview`], with a budget of its own.
+    pub fn preview(&self, after: Time, count: usize) -> Result<Vec<Fire>, TriggerError> {
+        self.within(&Budget::whole()).preview(after, count)
+    }
+
+    /// [`Asked::fires_between`], with a budget of its own.
+    pub fn fires_between(&self, from: Time, until: Time, limit: usize) -> Result<Between, TriggerError> {
+        self.within(&Budget::whole()).fires_between(from, until, limit)
+    }
+
+    /// [`Asked::newest_between`], with a budget of its own.
+    pub fn newest_between(&self, from: Time, until: Time, limit: usize) -> Result<Newest, TriggerError> {
+        self.within(&Budget::whole()).newest_between(from, until, limit)
+    }
+
+    /// [`Asked::validate`], with a budget of its own.
+    pub fn validate(&self, now: Time) -> Result<(), TriggerError> {
+        self.within(&Budget::whole()).validate(now)
+    }
+}
+
+/// A trigger that is asked with a budget. What goes beyond it is an error that says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    trigger: &'a Trigger,
+    budget: &'a Budget,
+}
+
+impl<'a> Asked<'a> {
+    /// The first fire strictly after an instant; nothing when there is none.
+    pub fn next_after(self, after: Time) -> Result<Option<Fire>, TriggerError> {
+        let found = Search::new(self.trigger).find(after, self.budget)?;
+        Ok(found.map(|found| self.trigger.fire(found)))
     }
 
     /// The fires strictly after an instant, each with a note where clocks have changed since the one before.
-    pub fn fires(&self, after: Time) -> Fires<'_> {
-        Fires { trigger: self, after, offset: self.zone().offset_at(after), first: true, over: false, steps: MAX_STEPS }
+    pub fn fires(self, after: Time) -> Fires<'a> {
+        let offset = self.trigger.zone().offset_at(after);
+        Fires { asked: self, search: Search::new(self.trigger), after, offset, first: true, over: false }
     }
 
     /// The next fires, at most [`MAX_PREVIEW`] and no more than the trigger has runs.
-    pub fn preview(&self, after: Time, count: usize) -> Result<Vec<Fire>, TriggerError> {
-        let runs = self.max_runs().and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
+    pub fn preview(self, after: Time, count: usize) -> Result<Vec<Fire>, TriggerError> {
+        let runs = self.trigger.max_runs().and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
         self.fires(after).take(count.min(runs).min(MAX_PREVIEW)).collect()
     }
 
     /// The fires after `from` and not after `until`, the oldest first, at most `limit`.
-    pub fn fires_between(&self, from: Time, until: Time, limit: usize) -> Result<Between, TriggerError> {
+    pub fn fires_between(self, from: Time, until: Time, limit: usize) -> Result<Between, TriggerError> {
         let mut fires = Vec::new();
         for fire in self.fires(from) {
             let fire = fire?;
@@ -110,42 +145,63 @@ impl Trigger {
 
     /// The newest fires after `from` and not after `until`, at most `limit`, and what can be said of the older ones
     /// without walking over all of a long outage.
-    pub fn newest_between(&self, from: Time, until: Time, limit: usize) -> Result<Newest, TriggerError> {
-        if let Some(begin) = self.newest_of_interval(from, until, limit) {
+    pub fn newest_between(self, from: Time, until: Time, limit: usize) -> Result<Newest, TriggerError> {
+        if let Some(begin) = self.trigger.newest_of_interval(from, until, limit) {
             let fires = self.fires_between(begin.map_or(from, |older| older.last), until, limit)?.fires;
             return Ok(Newest { fires, older: begin });
         }
         // Back from the end in steps that grow, until there are enough; one more is the last of the older.
         let mut width = TimeDelta::hours(1);
-        let mut left = MAX_WALKED;
-        let mut newest: VecDeque<Fire>;
+        let mut newest: VecDeque<Found>;
         let mut begin;
         loop {
             begin = until.checked_sub_signed(width).map_or(from, |begin| begin.max(from));
             newest = VecDeque::new();
-            for fire in self.fires(begin) {
-                let fire = fire?;
-                if fire.at > until {
-                    break;
-                }
-                newest.push_back(fire);
+            let mut search = Search::new(self.trigger);
+            let mut after = begin;
+            while let Some(found) = search.find(after, self.budget)?.filter(|found| found.0 <= until) {
+                newest.push_back(found);
                 if newest.len() > limit.saturating_add(1) {
                     newest.pop_front();
                 }
-                left = left.checked_sub(1).ok_or_else(|| {
-                    TriggerError::new(format!("there are more than {MAX_WALKED} fire times to look at; ask for less"))
-                })?;
+                after = found.0;
             }
             if newest.len() > limit || begin <= from {
                 break;
             }
-            width = width * 4;
+            width = width.checked_mul(4).unwrap_or(TimeDelta::MAX);
         }
         let older = if newest.len() > limit { newest.pop_front() } else { None };
-        let older = older.map(|last| self.count(from, last.at)).transpose()?.flatten();
-        Ok(Newest { fires: newest.into(), older })
+        self.budget.pay(cost::FIRE.saturating_mul(newest.len() as u64))?;
+        let fires = newest.into_iter().map(|found| self.trigger.fire(found)).collect();
+        let older = older.map(|last| self.count(from, last.0)).transpose()?.flatten();
+        Ok(Newest { fires, older })
     }
 
+    /// Counts the fires after `from` up to one of them. What they cost together leaves room for what else is asked.
+    fn count(self, from: Time, last: Time) -> Result<Option<Older>, TriggerError> {
+        let mut older: Option<Older> = None;
+        let mut search = Search::new(self.trigger);
+        let mut after = from;
+        while let Some((at, _)) = search.find(after, self.budget)?.filter(|found| found.0 <= last) {
+            let older = older.get_or_insert(Older { first: at, last, count: 0, exact: true });
+            if older.count == MAX_COUNTED || (older.count > 0 && self.budget.is_below(3)) {
+                older.exact = false;
+                break;
+            }
+            older.count += 1;
+            after = at;
+        }
+        Ok(older)
+    }
+
+    /// Whether a schedule may be made of it now: it can fire, and the jitter fits between two fires.
+    pub fn validate(self, now: Time) -> Result<(), TriggerError> {
+        self.trigger.check("", now, self.budget)
+    }
+}
+
+impl Trigger {
     /// What stands before the newest of an interval, by arithmetic; the outer nothing when it has to be walked.
     fn newest_of_interval(&self, from: Time, until: Time, limit: usize) -> Option<Option<Older>> {
         let (Core::Interval(seconds), Some(start)) = (&self.core, self.options.start) else { return None };
@@ -158,7 +214,7 @@ impl Trigger {
         let first = if from < start.at { 0 } else { micros(from)?.div_euclid(period) + 1 };
         let last = micros(until)?.div_euclid(period);
         let limit = i64::try_from(limit).ok()?;
-        let count = (last - first + 1).max(0);
+        let count = last.checked_sub(first)?.checked_add(1)?.max(0);
         if count <= limit {
             return Some(None);
         }
@@ -167,34 +223,12 @@ impl Trigger {
         Some(Some(Older { first: at(first)?, last: at(first + count - 1)?, count: count.unsigned_abs(), exact: true }))
     }
 
-    /// Counts the fires after `from` up to one of them.
-    fn count(&self, from: Time, last: Time) -> Result<Option<Older>, TriggerError> {
-        let mut older: Option<Older> = None;
-        for fire in self.fires(from) {
-            let at = fire?.at;
-            if at > last {
-                break;
-            }
-            let older = older.get_or_insert(Older { first: at, last, count: 0, exact: true });
-            if older.count == MAX_COUNTED {
-                older.exact = false;
-                break;
-            }
-            older.count += 1;
-        }
-        Ok(older)
-    }
-
-    /// Whether a schedule may be made of it now: it can fire, and the jitter fits between two fires.
-    pub fn validate(&self, now: Time) -> Result<(), TriggerError> {
-        self.check("", now)
-    }
-
-    fn check(&self, path: &str, now: Time) -> Result<(), TriggerError> {
+    /// What `validate` says, for a trigger at a place in another.
+    fn check(&self, path: &str, now: Time, budget: &Budget) -> Result<(), TriggerError> {
         let field = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         if let Core::Or(members) | Core::And(members, _) = &self.core {
             for (index, member) in members.iter().enumerate() {
-                member.check(&field(&format!("triggers[{index}]")), now)?;
+                member.check(&field(&format!("triggers[{index}]")), now, budget)?;
             }
         }
         if let Core::Date(date) = &self.core
@@ -210,13 +244,16 @@ impl Trigger {
             };
         }
         // A fire at this very instant counts: an interval's first is its creation.
-        let before = now - TimeDelta::microseconds(1);
-        let mut times = Vec::new();
-        for fire in self.fires(before).take(if self.options.jitter > 0 { GAPS_CHECKED } else { 1 }) {
-            times.push(fire?.at);
+        let before = before(now);
+        let (mut search, mut after, mut times) = (Search::new(self), before, Vec::new());
+        while times.len() < if self.options.jitter > 0 { GAPS_CHECKED } else { 1 }
+            && let Some((at, _)) = search.find(after, budget)?
+        {
+            times.push(at);
+            after = at;
         }
         if times.is_empty() && self.chains().is_empty() {
-            return Err(self.never(&field, before));
+            return Err(self.never(&field, before, budget));
         }
         let shortest = times.windows(2).map(|pair| pair[1] - pair[0]).min();
         if let Some(shortest) = shortest.filter(|shortest| *shortest <= self.jitter()) {
@@ -230,8 +267,8 @@ impl Trigger {
     }
 
     /// Why it does not fire any more: the first of its bounds without which it would.
-    fn never(&self, field: &dyn Fn(&str) -> String, before: Time) -> TriggerError {
-        let fires = |trigger: &Trigger| trigger.next_after(before).is_ok_and(|fire| fire.is_some());
+    fn never(&self, field: &dyn Fn(&str) -> String, before: Time, budget: &Budget) -> TriggerError {
+        let fires = |trigger: &Trigger| Search::new(trigger).find(before, budget).is_ok_and(|found| found.is_some());
         let mut free = self.clone();
         free.options.exclude.clear();
         if fires(&free) {
@@ -248,65 +285,6 @@ impl Trigger {
             Core::And(..) => TriggerError::field(&field("triggers"), "they never agree"),
             _ => TriggerError::field(&field(""), "it never fires"),
         }
-    }
-
-    /// The first fire strictly after an instant, within the bounds that stand on any trigger.
-    fn find(&self, after: Time, steps: &mut u32) -> Result<Option<Found>, TriggerError> {
-        let options = &self.options;
-        // Years before 1970 cannot be written, so that nothing is missed.
-        let begin = options.start.map_or(EPOCH, |start| start.at) - TimeDelta::microseconds(1);
-        let mut after = after.max(begin);
-        loop {
-            let Some(found) = self.find_free(after, steps)? else { return Ok(None) };
-            if options.end.is_some_and(|end| found.0 > end.at) {
-                return Ok(None);
-            }
-            let date = options.zone.local(found.0).0.date();
-            let Some(days) = options.exclude.iter().find(|days| (days.first..=days.last).contains(&date)) else {
-                return Ok(Some(found));
-            };
-            // On to the day after; where that was reached before, because clocks are put back over midnight, one by one.
-            let Some(next) = days.last.succ_opt() else { return Ok(None) };
-            after = found.0.max(beginning(&options.zone, next) - TimeDelta::microseconds(1));
-        }
-    }
-
-    /// The same, without bounds.
-    fn find_free(&self, after: Time, steps: &mut u32) -> Result<Option<Found>, TriggerError> {
-        let options = &self.options;
-        let walls = |elapsed, next: &dyn Fn(NaiveDateTime) -> Option<NaiveDateTime>| {
-            Walls { zone: &options.zone, elapsed, dst: options.dst, next }.after(after)
-        };
-        Ok(match &self.core {
-            Core::Cron(cron) => walls(cron.elapsed, &|from| cron.next_wall(from)),
-            Core::Calendar(calendar) => walls(false, &|from| calendar.next_wall(from)),
-            Core::Date(Moment { at, .. }) => (*at > after).then_some((*at, None)),
-            Core::Interval(seconds) => self.step(*seconds, after).map(|at| (at, None)),
-            Core::After(_) => None,
-            Core::Or(members) => {
-                let mut first: Option<Found> = None;
-                for member in members {
-                    let found = member.find(after, steps)?;
-                    first = match (first, found) {
-                        (Some(first), Some(found)) if first.0 <= found.0 => Some(first),
-                        (first, found) => found.or(first),
-                    };
-                }
-                first
-            }
-            Core::And(members, threshold) => agreed(members, TimeDelta::seconds(*threshold), after, steps)?,
-        })
-    }
-
-    /// The first step of an interval after an instant.
-    fn step(&self, seconds: i64, after: Time) -> Option<Time> {
-        let start = self.options.start?.at;
-        if after < start {
-            return Some(start);
-        }
-        let period = seconds.checked_mul(1_000_000)?;
-        let steps = (after - start).num_microseconds()? / period + 1;
-        start.checked_add_signed(TimeDelta::microseconds(steps.checked_mul(period)?)).filter(|at| *at <= LAST)
     }
 
     fn fire(&self, (at, skipped): Found) -> Fire {
@@ -331,59 +309,16 @@ impl Trigger {
     }
 }
 
-/// No fire is later: years are written with four digits.
-const LAST: Time = match chrono::NaiveDate::from_ymd_opt(9999, 12, 30) {
-    Some(date) => match date.and_hms_opt(0, 0, 0) {
-        Some(last) => last.and_utc(),
-        None => EPOCH,
-    },
-    None => EPOCH,
-};
-
-/// The first time at which all members fire within so much of one another: the earliest of theirs.
-fn agreed(
-    members: &[Trigger],
-    threshold: TimeDelta,
-    after: Time,
-    steps: &mut u32,
-) -> Result<Option<Found>, TriggerError> {
-    let mut after = after;
-    loop {
-        let mut first: Option<Found> = None;
-        let mut last = after;
-        for member in members {
-            *steps = steps.checked_sub(1).ok_or_else(|| {
-                let reached = after.format("%Y-%m-%d");
-                let why = "they agree too rarely or never";
-                TriggerError::new(format!("the triggers of `and` were followed up to {reached}: {why}"))
-            })?;
-            let Some(found) = member.find(after, steps)? else { return Ok(None) };
-            last = last.max(found.0);
-            first = match first {
-                Some(first) if first.0 < found.0 || (first.0 == found.0 && first.1.is_some()) => Some(first),
-                _ => Some(found),
-            };
-        }
-        let Some(first) = first else { return Ok(None) };
-        if last - first.0 <= threshold {
-            return Ok(Some(first));
-        }
-        // Nothing earlier can agree with the latest.
-        after = first.0.max(last - threshold - TimeDelta::microseconds(1));
-    }
-}
-
 /// Fires one after another.
 #[derive(Debug)]
 pub struct Fires<'a> {
-    trigger: &'a Trigger,
+    asked: Asked<'a>,
+    search: Search<'a>,
     after: Time,
     /// The offset at the fire before.
     offset: i32,
     first: bool,
     over: bool,
-    /// How many times members may still be asked.
-    steps: u32,
 }
 
 impl Iterator for Fires<'_> {
@@ -393,10 +328,11 @@ impl Iterator for Fires<'_> {
         if self.over {
             return None;
         }
-        self.steps = MAX_STEPS.min(self.steps + STEPS_A_FIRE);
-        match self.trigger.find(self.after, &mut self.steps) {
+        let Asked { trigger, budget } = self.asked;
+        let found = budget.pay(cost::FIRE).and_then(|()| self.search.find(self.after, budget));
+        match found {
             Ok(Some(found)) => {
-                let mut fire = self.trigger.fire(found);
+                let mut fire = trigger.fire(found);
                 let moved = fire.offset - self.offset;
                 if moved != 0 && fire.note.is_none() {
                     let way = if moved > 0 { "forward" } else { "back" };

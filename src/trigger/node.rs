@@ -5,8 +5,10 @@ use serde_json::{Map, Value};
 
 /// How deep what is read may go before anything is understood: parentheses, or objects in objects.
 pub(super) const MAX_NESTED: usize = 64;
-/// Most excluded ranges of dates.
+/// Most excluded ranges of dates, of all triggers in one together.
 pub(super) const MAX_EXCLUDE: usize = 1_000;
+/// Largest JSON form, in bytes.
+const MAX_JSON: usize = super::text::MAX_TEXT;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -92,6 +94,20 @@ impl Node {
             .fold((1, 0), |(count, depth), (more, deeper)| (count + more, depth.max(deeper + 1)))
     }
 
+    /// The exclusion that is one too many.
+    pub fn excess(&self) -> Option<&Piece> {
+        fn walk<'a>(node: &'a Node, left: &mut usize) -> Option<&'a Piece> {
+            match node.exclude.get(*left) {
+                Some(piece) => Some(piece),
+                None => {
+                    *left -= node.exclude.len();
+                    node.triggers.iter().find_map(|inner| walk(inner, left))
+                }
+            }
+        }
+        walk(self, &mut MAX_EXCLUDE.clone())
+    }
+
     /// Tells it and everything in it where it stands.
     pub fn place(&mut self, path: &str) {
         self.path = path.to_owned();
@@ -104,6 +120,30 @@ impl Node {
         for (index, node) in self.triggers.iter_mut().enumerate() {
             node.place(&join(path, &format!("triggers[{index}]")));
         }
+    }
+}
+
+/// Refuses a JSON form that is too large to be read.
+pub(super) fn check_size(value: &Value) -> Result<(), TriggerError> {
+    let mut size = Size(0);
+    // Counting cannot fail, but for what is too large.
+    match serde_json::to_writer(&mut size, value) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(TriggerError::new(format!("a trigger has at most {MAX_JSON} bytes"))),
+    }
+}
+
+/// Counts what is written, and refuses more than there may be.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        if self.0 > MAX_JSON { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

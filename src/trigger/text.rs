@@ -5,7 +5,7 @@ use super::field::{UNITS, Unit};
 use super::node::{Kind, MAX_NESTED, Node};
 
 /// Longest text, in bytes.
-const MAX_TEXT: usize = 256 << 10;
+pub(super) const MAX_TEXT: usize = 256 << 10;
 
 /// Options that take one word, and the field each is.
 const OPTIONS: &[(&str, &str)] = &[

@@ -1,8 +1,9 @@
 //! From local times to instants: what happens when clocks are put forward or back.
 
-use super::Dst;
+use super::budget::{Budget, cost};
+use super::{Dst, TriggerError};
 use crate::clock::Time;
-use crate::zone::Zone;
+use crate::zone::{Span, Zone};
 use chrono::{NaiveDateTime, SubsecRound, TimeDelta};
 
 /// A set of local times; `next` finds the first that is not before another.
@@ -14,7 +15,9 @@ pub(super) struct Walls<'a> {
     /// What was asked for.
     pub dst: Dst,
     /// The search among local times.
-    pub next: &'a dyn Fn(NaiveDateTime) -> Option<NaiveDateTime>,
+    pub next: &'a dyn Fn(NaiveDateTime) -> Result<Option<NaiveDateTime>, TriggerError>,
+    /// What it may cost.
+    pub budget: &'a Budget,
 }
 
 /// A fire, and the local time it stands in for when that does not exist.
@@ -27,8 +30,9 @@ impl Walls<'_> {
     /// The first fire strictly after an instant.
     ///
     /// It walks over the stretches between changes of the clocks. Within one, local and elapsed time run alike; at its
-    /// beginning lies a gap or a fold, and what it means is decided there. Stretches without a fire are leapt over.
-    pub fn after(&self, after: Time) -> Option<Found> {
+    /// beginning lies a gap or a fold, and what it means is decided there. Stretches without a fire are leapt over. `known`
+    /// is the stretch that was looked at last.
+    pub fn after(&self, after: Time, known: &mut Option<Span>) -> Result<Option<Found>, TriggerError> {
         // A wildcard job does not stand still for the fold, and has nothing to make up for after a gap.
         let fills_gap = !self.elapsed && self.dst != Dst::Skip;
         let once = match self.dst {
@@ -36,20 +40,20 @@ impl Walls<'_> {
             Dst::Skip => true,
             Dst::Both => false,
         };
-        let mut from = after.trunc_subsecs(0).checked_add_signed(TimeDelta::seconds(1))?;
+        let Some(mut from) = after.trunc_subsecs(0).checked_add_signed(TimeDelta::seconds(1)) else { return Ok(None) };
         // After the last local time, a fold can bring one back.
         let mut folds_left = 2;
         loop {
-            let span = self.zone.span(from);
+            let span = self.span(from, known)?;
             let offset = TimeDelta::seconds(span.offset.into());
-            let mut wall = from.naive_utc().checked_add_signed(offset)?;
+            let Some(mut wall) = from.naive_utc().checked_add_signed(offset) else { return Ok(None) };
             if let Some((start, before)) = span.start {
                 let stopped = start.naive_utc() + TimeDelta::seconds(before.into());
                 let resumed = start.naive_utc() + offset;
                 if fills_gap && from == start && stopped < resumed {
-                    let skipped = (self.next)(stopped).filter(|wall| *wall < resumed);
+                    let skipped = (self.next)(stopped)?.filter(|wall| *wall < resumed);
                     if skipped.is_some() {
-                        return Some((start, skipped));
+                        return Ok(Some((start, skipped)));
                     }
                 }
                 if once {
@@ -58,21 +62,33 @@ impl Walls<'_> {
                 }
             }
             let end = span.end;
-            match ((self.next)(wall), end) {
+            match ((self.next)(wall)?, end) {
                 (Some(found), end) if end.is_none_or(|end| found < end.naive_utc() + offset) => {
-                    return Some(((found - offset).and_utc(), None));
+                    return Ok(found.checked_sub_signed(offset).map(|found| (found.and_utc(), None)));
                 }
                 (Some(found), Some(end)) => {
                     // A fold close by can bring back local times from before the search began; none further on can.
-                    let near = (found - FAR).and_utc();
+                    let near = found.checked_sub_signed(FAR).map_or(end, |near| near.and_utc());
                     from = if end - from < FAR { end } else { end.max(near) };
                 }
                 (None, Some(end)) if folds_left > 0 => {
                     folds_left -= 1;
                     from = end;
                 }
-                _ => return None,
+                _ => return Ok(None),
             }
         }
+    }
+
+    /// The stretch between changes of the clocks in which a whole second lies.
+    fn span(&self, at: Time, known: &mut Option<Span>) -> Result<Span, TriggerError> {
+        let holds =
+            |span: &Span| span.start.is_none_or(|(start, _)| start <= at) && span.end.is_none_or(|end| at < end);
+        if let Some(span) = known.filter(holds) {
+            self.budget.pay(cost::DAY)?;
+            return Ok(span);
+        }
+        self.budget.pay(cost::CLOCKS)?;
+        Ok(*known.insert(self.zone.span(at)))
     }
 }
