@@ -1,26 +1,40 @@
 //! Scripts that are read from somewhere else: a file or an object that somebody named, or whatever lies in a script source.
+//!
+//! Each script is looked at on its own: a file that hangs, a slow bucket, or packages that take long, delay that script
+//! alone, and its runs go on with the last good version meanwhile.
 
-use crate::blobs::{BlobError, Place, S3Access, blob_error, open_place};
+use crate::blobs::BlobError;
 use crate::clock::Time;
+use crate::guard;
 use crate::keeper::{KeepError, Keeper, Wanted};
 use crate::script::{LinkState, Name, Script};
-use crate::sources::{MAX_BUNDLE, Sources};
+use crate::sources::Sources;
 use crate::store::StoreError;
 use bytes::Bytes;
 use chrono::TimeDelta;
-use object_store::path::Path as Key;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use std::collections::{HashMap, HashSet};
-use std::path::{Component, Path, PathBuf};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use looks::{Look, Looks};
+use std::collections::{BTreeMap, HashSet};
+use std::panic::AssertUnwindSafe;
+use std::path::{Component, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
+
+mod folder;
+mod looks;
+mod root;
+
+pub use folder::LeftOut;
+pub use root::Root;
 
 /// A link is looked at again after so long.
 pub const REFRESH: TimeDelta = TimeDelta::seconds(60);
 /// A script source is looked through so often.
 const SCAN: Duration = Duration::from_secs(5);
+/// How long a run waits for a look at its script.
+const RUN_WAITS: Duration = Duration::from_secs(3);
 /// Most scripts taken from one script source.
 const MOST: usize = 10_000;
 
@@ -30,6 +44,12 @@ pub enum LinkError {
     /// It names no place under a script source.
     #[error("{0}")]
     NotAllowed(String),
+    /// What is there is not read.
+    #[error("{0} is left out: it is {1}; a script source gives regular files alone")]
+    LeftOut(String, LeftOut),
+    /// The place does not answer in time.
+    #[error("{0}")]
+    Slow(String),
     /// The place does not answer, or has no such thing.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -38,41 +58,13 @@ pub enum LinkError {
     Keep(#[from] KeepError),
 }
 
-/// A place that scripts may be read from.
-#[derive(Clone, Debug)]
-pub struct Root {
-    /// As the operator wrote it, without a slash at its end.
-    url: String,
-    store: Arc<dyn ObjectStore>,
-    /// What the keys of its objects begin with.
-    prefix: String,
-}
-
-impl Root {
-    /// Opens `s3://bucket/prefix`, `file:///directory` or a directory.
-    pub fn open(text: &str, access: &S3Access) -> Result<Self, BlobError> {
-        let place = Place::parse(text).map_err(BlobError::BadPlace)?;
-        let (place, url) = match place {
-            Place::Disk(path) => {
-                let path = std::path::absolute(&path).map_err(|error| BlobError::BadPlace(error.to_string()))?;
-                if !path.is_dir() {
-                    return Err(BlobError::BadPlace(format!("the script source {} is no directory", path.display())));
-                }
-                let url = format!("file://{}", path.display());
-                (Place::Disk(path), url)
-            }
-            place => (place, text.to_owned()),
-        };
-        let (store, prefix) = open_place(&place, access)?;
-        Ok(Root { url: url.trim_end_matches('/').to_owned(), store, prefix })
-    }
-
-    /// The key of an address under this root.
-    fn key(&self, from: &str) -> Option<Key> {
-        let rest = from.strip_prefix(&self.url)?.strip_prefix('/')?;
-        let plain = !rest.is_empty() && rest.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-        let key = if self.prefix.is_empty() { rest.to_owned() } else { format!("{}/{rest}", self.prefix) };
-        plain.then(|| Key::parse(key).ok()).flatten()
+impl LinkError {
+    /// Whether it is about what was read, so that reading the same again comes to the same; what is slow or away may be
+    /// there the next time.
+    fn is_of_content(&self) -> bool {
+        use KeepError::{Blob, Computing, Store};
+        !matches!(self, LinkError::Slow(_) | LinkError::Blob(_))
+            && !matches!(self, LinkError::Keep(Blob(_) | Computing(_) | Store(_)))
     }
 }
 
@@ -81,8 +73,7 @@ impl Root {
 pub struct Linker {
     keeper: Keeper,
     roots: Arc<Vec<Root>>,
-    /// One look at a link at a time.
-    looking: Arc<Mutex<()>>,
+    looks: Arc<Looks>,
 }
 
 impl Linker {
@@ -93,7 +84,12 @@ impl Linker {
 
     /// A linker for these places.
     pub fn new(keeper: Keeper, roots: Vec<Root>) -> Self {
-        Linker { keeper, roots: Arc::new(roots), looking: Arc::default() }
+        Linker { keeper, roots: Arc::new(roots), looks: Arc::default() }
+    }
+
+    /// What the operator should see to about script sources: sentences without names.
+    pub fn warnings(&self) -> Vec<String> {
+        self.looks.warnings()
     }
 
     /// A link as it is kept: `file:///…` of an absolute path, or `s3://…`. An error when it is not under a script source.
@@ -113,8 +109,8 @@ impl Linker {
         self.root_of(&url).map(|_| url.clone())
     }
 
-    fn root_of(&self, url: &str) -> Result<(&Root, Key), LinkError> {
-        let found = self.roots.iter().find_map(|root| Some((root, root.key(url)?)));
+    fn root_of<'a>(&self, url: &'a str) -> Result<(&Root, &'a str), LinkError> {
+        let found = self.roots.iter().find_map(|root| Some((root, root.below(url)?)));
         found.ok_or_else(|| {
             let roots: Vec<&str> = self.roots.iter().map(|root| root.url.as_str()).collect();
             LinkError::NotAllowed(if roots.is_empty() {
@@ -127,52 +123,81 @@ impl Linker {
 
     /// What is at an address, with a mark that changes when the content does.
     pub async fn read(&self, url: &str) -> Result<(Bytes, String), LinkError> {
-        let (root, key) = self.root_of(url)?;
-        let found = root.store.get(&key).await.map_err(|error| blob_error(url, error))?;
-        let tag = tag_of(&found.meta);
-        if found.meta.size > MAX_BUNDLE as u64 {
-            return Err(KeepError::from(crate::sources::SourceError::BundleTooLarge).into());
-        }
-        Ok((found.bytes().await.map_err(|error| blob_error(url, error))?, tag))
+        let (root, below) = self.root_of(url)?;
+        let read = root.read(below, None).await?;
+        read.ok_or_else(|| BlobError::Missing(url.to_owned()).into())
     }
 
-    /// The script, read anew when its link has not been looked at for a minute and its content has changed. An unreadable
-    /// link leaves the last good version in force.
+    /// The script, read anew when its link has not been looked at for a minute and its content has changed. A link that is
+    /// unreadable, or slow, leaves the last good version in force.
     pub async fn fresh(&self, script: Script, now: Time) -> Result<Script, StoreError> {
         let Some(from) = script.link.clone() else { return Ok(script) };
         if script.link_state.checked_at.is_some_and(|checked| now - checked < REFRESH && now >= checked) {
             return Ok(script);
         }
-        let _alone = self.looking.lock().await;
-        match self.keeper.store.script(&script.key).await? {
-            Some(now_is) if now_is.link_state.checked_at != script.link_state.checked_at => Ok(now_is),
-            Some(now_is) => self.look(&now_is, &from, None, now).await,
-            None => Ok(script),
+        let done = match self.looks.begin(&script.key) {
+            Ok(look) => {
+                let (done, linker, known) = (look.done(), self.clone(), script.clone());
+                // Whoever asked may go away; the look goes on.
+                tokio::spawn(async move { linker.look_alone(look, known, from, now).await });
+                done
+            }
+            // It is slow: those before have waited for it.
+            Err(other) if other.began.elapsed() >= RUN_WAITS => return Ok(script),
+            Err(other) => other.done,
+        };
+        if tokio::time::timeout(RUN_WAITS, done.cancelled()).await.is_err() {
+            let version = script.version.number;
+            tracing::warn!(script = %script.name, version, "a look at a linked script is slow; its runs go on meanwhile");
+            return Ok(script);
         }
+        Ok(self.keeper.store.script(&script.key).await?.unwrap_or(script))
     }
 
-    /// Looks at a link; `tag` is what a list has said about it just now.
-    async fn look(&self, script: &Script, from: &str, tag: Option<String>, now: Time) -> Result<Script, StoreError> {
+    /// Looks at a link, unless another node or request did so meanwhile.
+    async fn look_alone(&self, look: Look, known: Script, from: String, now: Time) {
+        let looking = async {
+            match self.keeper.store.script(&known.key).await? {
+                Some(now_is) if now_is.link_state.checked_at == known.link_state.checked_at => {
+                    self.look(&now_is, &from, now).await.map(|_| ())
+                }
+                _ => Ok(()),
+            }
+        };
+        let looked = AssertUnwindSafe(looking).catch_unwind().await;
+        match looked {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(script = %known.name, %error, "a linked script cannot be looked at"),
+            Err(panic) => {
+                let said = guard::said(&*panic);
+                tracing::error!(script = %known.name, from, panic = said, "looking at a linked script panicked");
+                // As any other link that cannot be read: not again at once.
+                let error = Some("reading it failed, which is a mistake of this program".to_owned());
+                let state = LinkState { checked_at: Some(now), error, ..known.link_state };
+                if let Err(error) = self.keeper.store.set_link_state(&known.key, &state).await {
+                    tracing::warn!(script = %known.name, %error, "the state of a link cannot be kept");
+                }
+            }
+        }
+        drop(look);
+    }
+
+    /// Looks at a link. Whether its content is refused.
+    async fn look(&self, script: &Script, from: &str, now: Time) -> Result<bool, StoreError> {
         let mut state = LinkState { checked_at: Some(now), error: None, ..script.link_state.clone() };
         let name = Name::of_file(&script.name);
+        // What was refused is read again: it may be taken now.
+        let known = state.tag.clone().filter(|_| script.link_state.error.is_none());
         let looked = async {
-            let seen = match tag {
-                Some(tag) => tag,
-                None => {
-                    let (root, key) = self.root_of(from)?;
-                    tag_of(&root.store.head(&key).await.map_err(|error| blob_error(from, error))?)
-                }
-            };
-            if state.tag.as_ref() == Some(&seen) && script.link_state.error.is_none() {
-                return Ok(None);
-            }
-            let (content, tag) = self.read(from).await?;
+            let (root, below) = self.root_of(from)?;
+            let Some((content, tag)) = root.read(below, known).await? else { return Ok(None) };
             let sources = Sources::of_bytes(name.as_str(), content).map_err(KeepError::from)?;
             let wanted = Wanted { link: Some(from.to_owned()), ..Wanted::default() };
             let kept = self.keeper.keep(&name, &sources, wanted, now).await?;
             Ok::<_, LinkError>(Some((kept, tag)))
         }
         .await;
+        let mut is_refused = false;
         match looked {
             Ok(None) => {}
             Ok(Some((kept, tag))) => {
@@ -185,20 +210,23 @@ impl Linker {
             Err(error) => {
                 tracing::warn!(script = %script.name, from, %error, "a linked script cannot be read");
                 state.error = Some(error.to_string());
+                is_refused = error.is_of_content();
             }
         }
         self.keeper.store.set_link_state(&script.key, &state).await?;
-        Ok(self.keeper.store.script(&script.key).await?.unwrap_or_else(|| script.clone()))
+        Ok(is_refused)
     }
 
-    /// Looks through the script sources until `stop`.
+    /// Looks through the script sources until `stop`. What hangs meanwhile is left behind.
     pub async fn run(&self, stop: CancellationToken, now: impl Fn() -> Time) {
         if self.roots.is_empty() {
             return;
         }
-        let mut refused = HashMap::new();
         loop {
-            self.scan(now(), &mut refused).await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.scan(now()) => {}
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(SCAN) => {}
@@ -207,19 +235,74 @@ impl Linker {
     }
 
     /// Takes every `NAME.py` of every script source. What was refused is tried again when it has changed.
-    pub async fn scan(&self, now: Time, refused: &mut HashMap<String, String>) {
-        for root in self.roots.iter() {
-            if let Err(error) = self.scan_root(root, now, refused).await {
+    pub async fn scan(&self, now: Time) {
+        join_all(self.roots.iter().map(|root| async move {
+            if let Err(error) = self.scan_root(root, now).await
+                && self.looks.trouble(&root.url, &error.to_string())
+            {
                 tracing::warn!(source = root.url, %error, "a script source cannot be looked through");
             }
-        }
+        }))
+        .await;
     }
 
-    async fn scan_root(&self, root: &Root, now: Time, refused: &mut HashMap<String, String>) -> Result<(), LinkError> {
-        let prefix = (!root.prefix.is_empty()).then(|| Key::from(root.prefix.as_str()));
-        let listed =
-            root.store.list_with_delimiter(prefix.as_ref()).await.map_err(|error| blob_error(&root.url, error))?;
-        let there: HashSet<&str> = listed.objects.iter().filter_map(|object| object.location.filename()).collect();
+    async fn scan_root(&self, root: &Root, now: Time) -> Result<(), LinkError> {
+        let listed = root.list().await?;
+        self.note_left_out(root, &listed.scripts);
+        self.pause_gone(root, &listed.names, now).await?;
+        let mut begun = Vec::new();
+        for (file, tag) in listed.scripts.iter().take(MOST) {
+            let (Ok(tag), Ok(name)) = (tag, Name::parse(file)) else { continue };
+            let url = format!("{}/{file}", root.url);
+            if self.looks.is_refused(&root.url, &url, tag) {
+                continue;
+            }
+            let known = match self.keeper.store.script(name.key()).await.map_err(KeepError::from)? {
+                Some(script) if script.link.as_deref() != Some(&url) => {
+                    // Uploaded under the same name, or read from elsewhere: that stays.
+                    continue;
+                }
+                Some(script) if script.link_state.tag.as_ref() == Some(tag) && script.link_state.error.is_none() => {
+                    continue;
+                }
+                known => known,
+            };
+            // One that is being looked at has its turn again with the next look.
+            let Ok(look) = self.looks.begin(name.key()) else { continue };
+            let Ok(Ok(slot)) = tokio::time::timeout(SCAN, root.slots.clone().acquire_owned()).await else { break };
+            begun.push(look.done());
+            let (linker, root, tag) = (self.clone(), root.url.clone(), tag.clone());
+            tokio::spawn(async move {
+                let taking = AssertUnwindSafe(linker.take_in(&name, &url, known, now)).catch_unwind().await;
+                let is_refused = taking.unwrap_or_else(|panic| {
+                    let said = guard::said(&*panic);
+                    tracing::error!(script = %name, from = url, panic = said, "taking a script from its source panicked");
+                    true
+                });
+                if is_refused {
+                    linker.looks.refuse(&root, &url, &tag);
+                }
+                drop((look, slot));
+            });
+        }
+        // What takes longer goes on by itself.
+        let _ = tokio::time::timeout(SCAN, join_all(begun.iter().map(CancellationToken::cancelled))).await;
+        Ok(())
+    }
+
+    /// Tells of files that are no scripts, each once.
+    fn note_left_out(&self, root: &Root, listed: &[folder::Entry]) {
+        let left_out = listed.iter().filter_map(|(file, tag)| Some((file.clone(), tag.as_ref().err().copied()?)));
+        let left_out: BTreeMap<String, LeftOut> = left_out.collect();
+        for (file, why) in self.looks.leave_out(&root.url, left_out) {
+            tracing::warn!(source = root.url, file, %why, "a file of a script source is left out");
+        }
+        let there: HashSet<String> = listed.iter().map(|(file, _)| format!("{}/{file}", root.url)).collect();
+        self.looks.forget(&root.url, |url| there.contains(url));
+    }
+
+    /// Pauses the schedules of scripts whose files are gone.
+    async fn pause_gone(&self, root: &Root, there: &HashSet<String>, now: Time) -> Result<(), LinkError> {
         let beginning = format!("{}/", root.url);
         for (key, link) in self.keeper.store.scheduled_links(&beginning).await.map_err(KeepError::from)? {
             let file = link.strip_prefix(&beginning).unwrap_or_default();
@@ -230,42 +313,23 @@ impl Linker {
                 tracing::warn!(script = key, from = link, paused, "a script's file is gone: its schedules are paused");
             }
         }
-        for object in listed.objects.into_iter().take(MOST) {
-            let Some(file) =
-                object.location.filename().filter(|file| Path::new(file).extension().is_some_and(|e| e == "py"))
-            else {
-                continue;
-            };
-            let Ok(name) = Name::parse(file) else { continue };
-            let (url, tag) = (format!("{}/{file}", root.url), tag_of(&object));
-            if refused.get(&url) == Some(&tag) {
-                continue;
-            }
-            let _alone = self.looking.lock().await;
-            match self.keeper.store.script(name.key()).await.map_err(KeepError::from)? {
-                Some(script) if script.link.as_deref() == Some(&url) => {
-                    if script.link_state.tag.as_ref() != Some(&tag) || script.link_state.error.is_some() {
-                        let script = self.look(&script, &url, Some(tag.clone()), now).await.map_err(KeepError::from)?;
-                        if script.link_state.error.is_some() {
-                            refused.insert(url, tag);
-                        }
-                    }
-                }
-                // Uploaded under the same name, or read from elsewhere: that stays.
-                Some(_) => {}
-                None => {
-                    if let Err(error) = self.take(&name, &url, now).await {
-                        tracing::warn!(script = %name, from = url, %error, "a script in a script source is not taken");
-                        refused.insert(url, tag);
-                    }
-                }
-            }
-        }
         Ok(())
     }
 
+    /// Takes a script from an address, for the first time or because it has changed. Whether it is refused.
+    async fn take_in(&self, name: &Name, url: &str, known: Option<Script>, now: Time) -> bool {
+        let taken = match &known {
+            Some(script) => self.look(script, url, now).await.map_err(|error| KeepError::from(error).into()),
+            None => self.take(name, url, now).await.map(|()| false),
+        };
+        taken.unwrap_or_else(|error: LinkError| {
+            tracing::warn!(script = %name, from = url, %error, "a script in a script source is not taken");
+            error.is_of_content()
+        })
+    }
+
     /// Takes a script from an address for the first time.
-    pub async fn take(&self, name: &Name, url: &str, now: Time) -> Result<(), LinkError> {
+    async fn take(&self, name: &Name, url: &str, now: Time) -> Result<(), LinkError> {
         let (content, tag) = self.read(url).await?;
         let sources = Sources::of_bytes(name.as_str(), content).map_err(KeepError::from)?;
         let wanted = Wanted { link: Some(url.to_owned()), ..Wanted::default() };
@@ -274,41 +338,5 @@ impl Linker {
         let state = LinkState { tag: Some(tag), checked_at: Some(now), error: None };
         self.keeper.store.set_link_state(name.key(), &state).await.map_err(KeepError::from)?;
         Ok(())
-    }
-}
-
-/// What changes when the content does: an ETag, or time and size.
-fn tag_of(meta: &ObjectMeta) -> String {
-    match &meta.e_tag {
-        Some(tag) => tag.clone(),
-        None => format!("{}-{}", meta.last_modified.timestamp_micros(), meta.size),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_under_its_root_or_not() {
-        let root = Root {
-            url: "file:///srv/jobs".into(),
-            store: Arc::new(object_store::memory::InMemory::new()),
-            prefix: String::new(),
-        };
-        assert_eq!(root.key("file:///srv/jobs/a/price.py"), Key::parse("a/price.py").ok());
-        for outside in [
-            "file:///srv/jobs",
-            "file:///srv/jobs/",
-            "file:///srv/jobsX/a.py",
-            "file:///srv/jobs/../x.py",
-            "s3://srv/jobs/a.py",
-            "file:///srv/jobs//a.py",
-        ] {
-            assert_eq!(root.key(outside), None, "{outside}");
-        }
-        let bucket =
-            Root { url: "s3://b/p".into(), store: Arc::new(object_store::memory::InMemory::new()), prefix: "p".into() };
-        assert_eq!(bucket.key("s3://b/p/x.py"), Key::parse("p/x.py").ok());
     }
 }

@@ -4,4 +4,5 @@ mod lifecycle;
 mod reach;
 mod processes;
 mod secrets;
+mod links;
 mod triggers;

@@ -154,7 +154,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("cleaner", &["blobs", "clock", "run", "script", "store"]),
     ("space", &["quantity"]),
     ("api", &["access", "clock", "event", "limits", "requirement", "run", "schedule", "script", "secret", "trigger"]),
-    ("linker", &["blobs", "clock", "keeper", "script", "sources", "store"]),
+    ("linker", &["blobs", "clock", "guard", "keeper", "script", "sources", "store"]),
     (
         "keeper",
         &[

@@ -43,6 +43,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut warnings: Vec<String> = app.space.as_ref().and_then(Space::warning).into_iter().collect();
     warnings.extend(few_sandboxes(&sandboxes));
+    warnings.extend(app.linker.warnings());
     (status, Json(ReadyBody { ready, parts, warnings })).into_response()
 }
 

@@ -77,6 +77,10 @@ impl From<LinkError> for Problem {
             LinkError::Blob(crate::blobs::BlobError::Missing(url)) => {
                 Problem::invalid("from", format!("there is nothing at {url}")).code("link_broken")
             }
+            LinkError::LeftOut(..) => Problem::invalid("from", error.to_string()).code("link_not_allowed"),
+            LinkError::Slow(why) => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "link_unavailable", why).field("from").retry_after(30)
+            }
             LinkError::Blob(error) => error.into(),
             LinkError::Keep(error) => error.into(),
         }
@@ -182,6 +186,12 @@ async fn upload(
     let now = app.clock.now();
     let (sources, link) = match sent {
         Content::Sources(sources) => (sources, None),
+        // A link names a file of the server's, whosever script that is.
+        Content::Link(_) if caller.is_limited() => {
+            let detail = "a token that is limited to scripts links none: it could read others' files; send the source, or use \
+                          a token that is not limited";
+            return Err(Problem::forbidden("link_out_of_reach", detail).field("from"));
+        }
         Content::Link(from) => {
             let url = app.linker.normal(&from)?;
             let (content, tag) = app.linker.read(&url).await?;
