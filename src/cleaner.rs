@@ -7,6 +7,7 @@ use crate::script::Keep;
 use crate::store::retention::{BATCH, Of, Old};
 use crate::store::{Store, StoreError};
 use chrono::TimeDelta;
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -144,6 +145,7 @@ impl Cleaner {
     async fn by_count(&self, keeps: &[(String, Keep)], now: Time, stop: &CancellationToken) -> Result<(), StoreError> {
         let default = &self.retention.keep;
         let limited = |keep: &Keep| keep.count.is_some() || keep.bytes.is_some();
+        let own: HashMap<&str, &Keep> = keeps.iter().map(|(key, keep)| (key.as_str(), keep)).collect();
         let mut after = String::new();
         loop {
             let keys = if limited(default) {
@@ -152,7 +154,7 @@ impl Cleaner {
                 keeps.iter().map(|(key, _)| key.clone()).collect()
             };
             for key in &keys {
-                let own = keeps.iter().find(|(other, _)| other == key).map(|(_, keep)| keep.or(default));
+                let own = own.get(key.as_str()).map(|keep| keep.or(default));
                 self.beyond(Of::Script(key.clone()), own.as_ref().unwrap_or(default), now, stop).await?;
             }
             match keys.last() {

@@ -70,18 +70,23 @@ pub enum StoreError {
     /// A row holds what this program did not write.
     #[error("the database holds something that cannot be read: {0}")]
     Corrupt(String),
+    /// A text holds the character U+0000.
+    #[error("a text holds the character U+0000, which cannot be kept or looked for")]
+    BadText,
+    /// A blob that was to be referred to is being deleted, or was: it has to be written again first.
+    #[error("the blob {0} was deleted meanwhile")]
+    BlobGone(String),
     /// Anything else the database said.
     #[error("the database refused: {0}")]
     Refused(#[source] sqlx::Error),
 }
 
 impl StoreError {
-    /// Whether the database refuses what the change holds, and would refuse it every time: not when it is away, full, or
-    /// may not be written to for now.
-    pub fn is_about_content(&self) -> bool {
+    /// Whether the database will never take what it was given, however often it is asked; not that it cannot take anything now.
+    pub fn refuses_content(&self) -> bool {
         match self {
+            StoreError::BadText | StoreError::Corrupt(_) => true,
             StoreError::Refused(error) => tx::refuses_content(error),
-            StoreError::Corrupt(_) => true,
             _ => false,
         }
     }

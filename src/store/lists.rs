@@ -1,7 +1,7 @@
 //! Runs by the page, counted over time, and a value of their results over time.
 
 use super::runs::{RUN, run_of, value_of};
-use super::tx::{Args, Row, args, placeholders, stamp};
+use super::tx::{Args, Dialect, Row, args, list, stamp};
 use super::{Store, StoreError};
 use crate::clock::{Time, from_micros};
 use crate::run::{Cause, Run, Status, Value};
@@ -135,7 +135,7 @@ impl RunFilter {
     }
 
     /// Conditions that an index helps with, as SQL with values.
-    fn conditions(&self) -> (String, Args) {
+    fn conditions(&self, dialect: Dialect) -> (String, Args) {
         let mut sql = String::from(" WHERE 1 = 1");
         let mut values = args![];
         let mut count = 0;
@@ -173,13 +173,12 @@ impl RunFilter {
             add("id < ?", Bound::Text(before.clone()));
         }
         let mut any = |column: &str, words: Vec<String>| {
-            sql.push_str(&format!(" AND {column} IN ({})", placeholders(count + 1, words.len())));
-            count += words.len();
-            words.into_iter().for_each(|word| values.push(word));
+            let (these, more) = list(dialect, count + 1, &words, &mut values);
+            sql.push_str(&format!(" AND {column} IN {these}"));
+            count += more;
         };
         if let Some(scripts) = &self.scripts {
-            // No script at all: a condition that nothing meets.
-            any("script", if scripts.is_empty() { vec![String::new()] } else { scripts.clone() });
+            any("script", scripts.clone());
         }
         if !self.statuses.is_empty() {
             any("status", self.statuses.iter().map(|status| status.as_str().to_owned()).collect());
@@ -242,7 +241,7 @@ impl Store {
             let filter = filter.clone();
             Box::pin(async move {
                 if !filter.needs_a_look() {
-                    let (conditions, values) = filter.conditions();
+                    let (conditions, values) = filter.conditions(tx.dialect);
                     let sql = format!("{RUN}{conditions} ORDER BY id DESC LIMIT {}", limit + 1);
                     let rows = tx.all(sql, values).await?;
                     let runs: Vec<Run> = rows.iter().take(limit).map(run_of).collect::<Result<_, _>>()?;
@@ -252,7 +251,7 @@ impl Store {
                 let mut narrowed = (*filter).clone();
                 let (mut ids, mut looked_at) = (Vec::new(), 0);
                 let next = loop {
-                    let (conditions, values) = narrowed.conditions();
+                    let (conditions, values) = narrowed.conditions(tx.dialect);
                     let sql = format!(
                         "SELECT id, wall, error_text, result, result_blob FROM runs{conditions} ORDER BY id DESC LIMIT {STRIDE}"
                     );
@@ -280,9 +279,9 @@ impl Store {
                 };
                 let mut runs = Vec::new();
                 if !ids.is_empty() {
-                    let sql = format!("{RUN} WHERE id IN ({}) ORDER BY id DESC", placeholders(1, ids.len()));
                     let mut values = args![];
-                    ids.into_iter().for_each(|id| values.push(id));
+                    let (these, _) = list(tx.dialect, 1, &ids, &mut values);
+                    let sql = format!("{RUN} WHERE id IN {these} ORDER BY id DESC");
                     runs = tx.all(sql, values).await?.iter().map(run_of).collect::<Result<_, _>>()?;
                 }
                 Ok(Page { runs, next })
@@ -301,7 +300,7 @@ impl Store {
                 // By time alone, so that an index of time and status answers.
                 let mut by_time = (*filter).clone();
                 let (since, until) = (by_time.since.take(), by_time.until.take());
-                let (conditions, mut values) = by_time.conditions();
+                let (conditions, mut values) = by_time.conditions(tx.dialect);
                 let from = since.map_or(i64::MIN, stamp);
                 let to = until.map_or(i64::MAX, stamp);
                 values.push(from);

@@ -1,6 +1,6 @@
 //! Letting go of what is old: found by reading, deleted by key and in batches, so that nobody waits for it.
 
-use super::tx::{Args, args, placeholders, stamp};
+use super::tx::{Args, Dialect, args, list, stamp};
 use super::{Store, StoreError, blobs, scripts};
 use crate::clock::Time;
 use crate::run::Status;
@@ -28,7 +28,7 @@ pub enum Of {
 
 impl Of {
     /// As a condition whose values begin at `$first`.
-    fn condition(&self, first: usize, values: &mut Args) -> String {
+    fn condition(&self, dialect: Dialect, first: usize, values: &mut Args) -> String {
         match self {
             Of::Script(key) => {
                 values.push(key.clone());
@@ -37,8 +37,8 @@ impl Of {
             Of::Sent => " AND script IS NULL".into(),
             Of::AllBut(keys) if keys.is_empty() => String::new(),
             Of::AllBut(keys) => {
-                keys.iter().for_each(|key| values.push(key.clone()));
-                format!(" AND (script IS NULL OR script NOT IN ({}))", placeholders(first, keys.len()))
+                let (these, _) = list(dialect, first, keys, values);
+                format!(" AND (script IS NULL OR script NOT IN {these})")
             }
         }
     }
@@ -99,11 +99,12 @@ impl Store {
                 }
                 let mut next = 4;
                 if !old.statuses.is_empty() {
-                    sql.push_str(&format!(" AND status IN ({})", placeholders(next, old.statuses.len())));
-                    next += old.statuses.len();
-                    old.statuses.iter().for_each(|status| values.push(status.as_str()));
+                    let statuses: Vec<String> = old.statuses.iter().map(|status| status.as_str().to_owned()).collect();
+                    let (these, count) = list(tx.dialect, next, &statuses, &mut values);
+                    sql.push_str(&format!(" AND status IN {these}"));
+                    next += count;
                 }
-                sql.push_str(&old.of.condition(next, &mut values));
+                sql.push_str(&old.of.condition(tx.dialect, next, &mut values));
                 sql.push_str(&format!(" ORDER BY id LIMIT {BATCH}"));
                 tx.all(sql, values).await?.iter().map(|row| row.text("id")).collect()
             })
@@ -118,7 +119,7 @@ impl Store {
             let of = of.clone();
             Box::pin(async move {
                 let mut values = args![];
-                let condition = of.condition(1, &mut values);
+                let condition = of.condition(tx.dialect, 1, &mut values);
                 let sql = format!("SELECT id FROM runs WHERE 1 = 1{condition} ORDER BY id DESC LIMIT 1 OFFSET {count}");
                 tx.first(sql, values).await?.map(|row| row.text("id")).transpose()
             })
@@ -137,7 +138,7 @@ impl Store {
                 Box::pin(async move {
                     let (of, before) = &*all;
                     let mut values = args![&**before];
-                    let condition = of.condition(2, &mut values);
+                    let condition = of.condition(tx.dialect, 2, &mut values);
                     let sql = format!(
                         "SELECT id, coalesce(length(args), 0) + coalesce(result_bytes, 0) + stdout_bytes + stderr_bytes + files_bytes AS bytes
                         FROM runs WHERE id < $1{condition} ORDER BY id DESC LIMIT {STRIDE}"
@@ -168,25 +169,21 @@ impl Store {
         self.write(move |tx| {
             let runs = runs.clone();
             Box::pin(async move {
-                let list = |first| placeholders(first, runs.len());
-                let values = || {
-                    let mut values = args![];
-                    runs.iter().for_each(|run| values.push(&**run));
-                    values
-                };
+                let mut values = args![];
+                let (these, _) = list(tx.dialect, 1, &runs, &mut values);
                 let sql = format!(
                     "SELECT DISTINCT blob FROM blob_references r JOIN runs ON runs.id = r.owner
-                    WHERE r.kind = 'run' AND r.owner IN ({}) AND (r.blob = runs.stdout_blob OR r.blob = runs.stderr_blob)",
-                    list(1)
+                    WHERE r.kind = 'run' AND r.owner IN {these} AND (r.blob = runs.stdout_blob OR r.blob = runs.stderr_blob)"
                 );
                 let blobs: Vec<String> =
-                    tx.all(sql, values()).await?.iter().map(|row| row.text("blob")).collect::<Result<_, _>>()?;
+                    tx.all(sql, values).await?.iter().map(|row| row.text("blob")).collect::<Result<_, _>>()?;
                 blobs::release_some(tx, blobs::Owner::Run, &runs, Some(blobs), now).await?;
+                let mut values = args![];
+                let (these, _) = list(tx.dialect, 1, &runs, &mut values);
                 let sql = format!(
-                    "UPDATE runs SET stdout = NULL, stderr = NULL, stdout_blob = NULL, stderr_blob = NULL WHERE id IN ({})",
-                    list(1)
+                    "UPDATE runs SET stdout = NULL, stderr = NULL, stdout_blob = NULL, stderr_blob = NULL WHERE id IN {these}"
                 );
-                tx.run(sql, values()).await.map(|_| ())
+                tx.run(sql, values).await.map(|_| ())
             })
         })
         .await
@@ -202,9 +199,8 @@ impl Store {
             Box::pin(async move {
                 blobs::release_some(tx, blobs::Owner::Run, &runs, None, now).await?;
                 let mut values = args![];
-                runs.iter().for_each(|run| values.push(&**run));
-                let list = placeholders(1, runs.len());
-                tx.run(format!("DELETE FROM runs WHERE finished_at IS NOT NULL AND id IN ({list})"), values).await
+                let (these, _) = list(tx.dialect, 1, &runs, &mut values);
+                tx.run(format!("DELETE FROM runs WHERE finished_at IS NOT NULL AND id IN {these}"), values).await
             })
         })
         .await

@@ -245,13 +245,8 @@ impl Store {
                     next = 3;
                 }
                 if let Some(scripts) = &filter.scripts {
-                    let list = super::tx::placeholders(next, scripts.len().max(1));
-                    sql.push_str(&format!(" AND s.script IN ({list})"));
-                    // No script at all: a condition that nothing meets.
-                    if scripts.is_empty() {
-                        values.push("");
-                    }
-                    scripts.iter().for_each(|script| values.push(&**script));
+                    let (these, _) = super::tx::list(tx.dialect, next, scripts, &mut values);
+                    sql.push_str(&format!(" AND s.script IN {these}"));
                 }
                 sql.push_str(&format!(" ORDER BY s.key LIMIT {}", filter.limit));
                 tx.all(sql, values).await?.iter().map(schedule_of).collect()

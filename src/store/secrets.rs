@@ -10,6 +10,7 @@ use super::tx::{Row, Tx, args, stamp};
 use super::{Store, StoreError};
 use crate::clock::Time;
 use crate::secret::{Secret, Terms};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const SECRET: &str = "SELECT name, terms, key, sealed, created_at, updated_at FROM secrets";
@@ -141,10 +142,11 @@ impl Store {
                     let values =
                         args![name, &*secret.sealed_terms, &*secret.key, &*secret.sealed, stamp(now), by.as_deref()];
                     tx.run(sql, values).await?;
+                    let covered: HashSet<&str> = covered.iter().map(String::as_str).collect();
                     let sql = "SELECT script FROM secret_grants WHERE secret = $1";
                     for row in tx.all(sql, args![name]).await? {
                         let script = row.text("script")?;
-                        if !covered.contains(&script) {
+                        if !covered.contains(&*script) {
                             let sql = "DELETE FROM secret_grants WHERE secret = $1 AND script = $2";
                             tx.run(sql, args![name, script]).await?;
                         }

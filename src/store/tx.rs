@@ -41,12 +41,57 @@ pub(super) struct Tx<'c> {
 
 /// Values for `$1`, `$2`, …
 #[derive(Default)]
-pub(super) struct Args(AnyArguments);
+pub(super) struct Args {
+    values: AnyArguments,
+    /// Whether any text holds what PostgreSQL cannot keep.
+    bad_text: bool,
+}
 
 impl Args {
-    pub(super) fn push<'a, T: Encode<'a, Any> + Type<Any>>(&mut self, value: T) {
+    pub(super) fn push<'a, T: Encode<'a, Any> + Type<Any> + Bind>(&mut self, value: T) {
+        self.bad_text |= value.is_bad_text();
         // Text, numbers and bytes can all be written.
-        let _ = self.0.add(value);
+        let _ = self.values.add(value);
+    }
+
+    /// The values, if a database can keep them. Both engines are asked the same, so that neither keeps what the other does not.
+    fn checked(self) -> Result<AnyArguments, StoreError> {
+        if self.bad_text { Err(StoreError::BadText) } else { Ok(self.values) }
+    }
+}
+
+/// What stands for `$1`, `$2`, …
+pub(super) trait Bind {
+    /// Whether it is a text with U+0000, which PostgreSQL's text cannot hold.
+    fn is_bad_text(&self) -> bool {
+        false
+    }
+}
+
+impl Bind for i64 {}
+impl Bind for Vec<u8> {}
+
+impl Bind for str {
+    fn is_bad_text(&self) -> bool {
+        self.as_bytes().contains(&0)
+    }
+}
+
+impl Bind for String {
+    fn is_bad_text(&self) -> bool {
+        self.as_str().is_bad_text()
+    }
+}
+
+impl<T: Bind + ?Sized> Bind for &T {
+    fn is_bad_text(&self) -> bool {
+        (**self).is_bad_text()
+    }
+}
+
+impl<T: Bind> Bind for Option<T> {
+    fn is_bad_text(&self) -> bool {
+        self.as_ref().is_some_and(Bind::is_bad_text)
     }
 }
 
@@ -78,19 +123,19 @@ impl<'c> Tx<'c> {
 
     /// Carries out a statement; how many rows it changed.
     pub(super) async fn run(&mut self, sql: impl Into<Sql>, args: Args) -> Result<u64, StoreError> {
-        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.0);
+        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.checked()?);
         Ok(query.execute(&mut *self.connection).await?.rows_affected())
     }
 
     /// All rows of an answer.
     pub(super) async fn all(&mut self, sql: impl Into<Sql>, args: Args) -> Result<Vec<Row>, StoreError> {
-        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.0);
+        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.checked()?);
         Ok(query.fetch_all(&mut *self.connection).await?.into_iter().map(Row).collect())
     }
 
     /// The first row of an answer, if it has one.
     pub(super) async fn first(&mut self, sql: impl Into<Sql>, args: Args) -> Result<Option<Row>, StoreError> {
-        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.0);
+        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.checked()?);
         Ok(query.fetch_optional(&mut *self.connection).await?.map(Row))
     }
 
@@ -113,6 +158,29 @@ impl From<String> for Sql {
     fn from(text: String) -> Self {
         Sql(text)
     }
+}
+
+/// Values that one list of [`placeholders`] may stand for: engines have a bound on all of a statement's (32,766 on SQLite).
+const MOST_PLACEHOLDERS: usize = 500;
+
+/// A list of texts to compare with, after `IN` or `NOT IN`: what is written there, whose values begin at `$first`, and how many
+/// these are. However long it is: a long one is one value.
+pub(super) fn list(dialect: Dialect, first: usize, texts: &[String], values: &mut Args) -> (String, usize) {
+    if texts.is_empty() {
+        return ("(SELECT '' WHERE 1 = 0)".into(), 0);
+    }
+    if texts.len() <= MOST_PLACEHOLDERS {
+        texts.iter().for_each(|text| values.push(&**text));
+        return (format!("({})", placeholders(first, texts.len())), texts.len());
+    }
+    // In JSON no text holds U+0000 as it is, but the database would read it back.
+    values.bad_text |= texts.iter().any(Bind::is_bad_text);
+    values.push(serde_json::Value::from(texts).to_string());
+    let all = match dialect {
+        Dialect::Sqlite => format!("(SELECT value FROM json_each(${first}))"),
+        Dialect::Postgres => format!("(SELECT json_array_elements_text(${first}::json))"),
+    };
+    (all, 1)
 }
 
 /// `$3, $4, $5`: as many placeholders as there are values.
@@ -193,18 +261,19 @@ pub(super) fn asks_for_another_try(error: &sqlx::Error) -> bool {
     matches!(code_of(error).as_deref(), Some("40001" | "40P01"))
 }
 
-/// Whether the engine says that these values cannot be kept, whenever they are sent.
+/// Whether the engine says no to what it is given, and will the next time too; not that it is in no state to take it.
 pub(super) fn refuses_content(error: &sqlx::Error) -> bool {
-    let code = code_of(error).unwrap_or_default();
-    match error {
-        // PostgreSQL, by class: data exceptions, integrity constraints, limits of the program (an index row that is too
-        // large). SQLite: SQLITE_TOOBIG, SQLITE_CONSTRAINT with its kinds, SQLITE_MISMATCH.
-        sqlx::Error::Database(_) if code.len() == 5 && code.parse::<u32>().map_or(true, |number| number > 9999) => {
-            ["22", "23", "54"].iter().any(|class| code.starts_with(class))
-        }
-        sqlx::Error::Database(_) => code.parse::<u32>().is_ok_and(|number| matches!(number & 0xff, 18 | 19 | 20)),
-        sqlx::Error::Encode(_) => true,
-        _ => false,
+    let Some(code) = code_of(error) else {
+        return matches!(
+            error,
+            sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) | sqlx::Error::TypeNotFound { .. }
+        );
+    };
+    match code.parse::<u32>() {
+        // SQLite (numbers of at most four digits): ERROR, TOOBIG, CONSTRAINT, MISMATCH, RANGE, each with its kinds.
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 1 | 18 | 19 | 20 | 25),
+        // PostgreSQL, by class: data, integrity, a limit of the program's, an exception of the schema's.
+        _ => ["22", "23", "54", "P0"].iter().any(|class| code.starts_with(class)),
     }
 }
 

@@ -76,7 +76,7 @@ impl Unrecorded {
     /// Whether it would be so the next time: the database refuses what the record holds.
     fn is_final(&self) -> bool {
         match self {
-            Unrecorded::Store(error) | Unrecorded::Keep(KeepError::Store(error)) => error.is_about_content(),
+            Unrecorded::Store(error) | Unrecorded::Keep(KeepError::Store(error)) => error.refuses_content(),
             Unrecorded::Keep(_) => false,
         }
     }
