@@ -78,6 +78,9 @@ impl Cleaner {
     /// Cleans up until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
         for round in 0.. {
+            if let Err(error) = self.store.look_at_held().await {
+                tracing::warn!(%error, "held runs cannot be looked at; trying again");
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(ROUND) => {}

@@ -13,6 +13,7 @@ pub mod chains;
 mod connections;
 pub mod events;
 pub mod firing;
+mod held;
 pub mod lists;
 mod migrations;
 pub mod nodes;

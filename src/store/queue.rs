@@ -4,20 +4,18 @@
 //! next run of the same lane in the same transaction.
 
 use super::runs::{Claim, NewRun, RUN, run_of};
-use super::tx::{Row, Tx, args, placeholders, stamp};
-use super::{Store, StoreError, chains, scripts};
+use super::tx::{Row, Tx, args, list, placeholders, stamp};
+use super::{Store, StoreError, chains, held, scripts};
 use crate::clock::Time;
 use crate::run::{MAX_LOST, Run, Status};
 use crate::schedule::Overlap;
 use crate::script::OnLost;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// A turn is counted no further: a lane so long waits in order of priority and age.
 const LONGEST_TURN: i64 = 1_000;
 /// Most runs taken at once.
 pub const MAX_CLAIM: usize = 16;
-/// Most held runs that are let go in one transaction.
-const HELD_TOGETHER: usize = 100;
 /// Most runs that become due in one transaction.
 const DUE_TOGETHER: i64 = 100;
 
@@ -26,7 +24,7 @@ const DUE_TOGETHER: i64 = 100;
 pub(super) enum State {
     /// Its time is ahead.
     Waiting,
-    /// As many of its lane run as may.
+    /// As many of its gate or its lane run as may.
     Held,
     /// It may start.
     Ready,
@@ -46,6 +44,7 @@ impl State {
 }
 
 /// Runs that take turns with other lanes: those of one script, or what one token sends along.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Lane(String);
 
 impl Lane {
@@ -55,6 +54,16 @@ impl Lane {
             // No name of a script holds a colon.
             None => Lane(format!("sent:{}", token.unwrap_or_default())),
         }
+    }
+
+    /// As it is kept.
+    pub(super) fn of_key(key: String) -> Self {
+        Lane(key)
+    }
+
+    /// The same as it is kept.
+    pub(super) fn key(&self) -> &str {
+        &self.0
     }
 
     /// The script whose row is locked for it.
@@ -76,15 +85,17 @@ pub struct Gate {
 pub(super) struct Place {
     pub(super) state: State,
     turn: i64,
+    /// Whether it has passed its gate.
+    passed: bool,
 }
 
 /// An entry that a node holds.
 pub(super) struct HeldEntry {
     pub(super) node: String,
-    lane: Lane,
-    concurrency: Option<i64>,
-    /// Whether others of its gate may wait for it.
-    gated: bool,
+    pub(super) lane: Lane,
+    pub(super) concurrency: Option<i64>,
+    /// The gate, when others may wait before it.
+    pub(super) gate: Option<String>,
 }
 
 impl HeldEntry {
@@ -93,12 +104,12 @@ impl HeldEntry {
             node,
             lane: Lane(row.text("lane")?),
             concurrency: row.int_or_none("concurrency")?,
-            gated: row.int_or_none("gate_most")?.is_some(),
+            gate: if row.int_or_none("gate_most")?.is_some() { row.text_or_none("gate")? } else { None },
         })
     }
 
     fn is_limited(&self) -> bool {
-        self.concurrency.is_some() || self.gated
+        self.concurrency.is_some() || self.gate.is_some()
     }
 }
 
@@ -114,12 +125,8 @@ pub(super) struct Look {
     any_ready: bool,
 }
 
-impl Look {
-    /// The place of a run that has to wait for others of its gate.
-    pub(super) fn held(&self) -> Place {
-        Place { state: State::Held, turn: self.turn }
-    }
-}
+/// The place of a run that has to wait before its gate. Its turn is known when it passes.
+pub(super) const BEFORE_GATE: Place = Place { state: State::Held, turn: 0, passed: false };
 
 /// Looks at the queue for a run of this lane.
 pub(super) async fn look(tx: &mut Tx<'_>, lane: &Lane, bound: u64) -> Result<Look, StoreError> {
@@ -127,7 +134,7 @@ pub(super) async fn look(tx: &mut Tx<'_>, lane: &Lane, bound: u64) -> Result<Loo
     let sql = format!(
         "SELECT (SELECT count(*) FROM scripts WHERE key = $1) AS scripts,
         (SELECT count(*) FROM (SELECT 1 FROM queue WHERE bounded = 1 AND state IN ('ready', 'held') LIMIT {bound}) AS a) AS waiting,
-        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE lane = $1 AND state <> 'waiting' LIMIT {LONGEST_TURN}) AS b) AS turn,
+        (SELECT count(*) FROM (SELECT 1 FROM queue WHERE lane = $1 AND state IN ('claimed', 'held', 'ready') LIMIT {LONGEST_TURN}) AS b) AS turn,
         (SELECT count(*) FROM (SELECT 1 FROM queue WHERE state = 'ready' LIMIT 1) AS c) AS ready"
     );
     let row = tx.one(sql, args![&*lane.0]).await?;
@@ -139,10 +146,13 @@ pub(super) async fn look(tx: &mut Tx<'_>, lane: &Lane, bound: u64) -> Result<Loo
     })
 }
 
-/// How many of a lane may start or run.
-async fn active(tx: &mut Tx<'_>, lane: &Lane) -> Result<i64, StoreError> {
-    let sql = "SELECT count(*) AS active FROM queue WHERE lane = $1 AND state IN ('ready', 'claimed')";
-    tx.one(sql, args![&*lane.0]).await?.int("active")
+/// How many runs wait that count towards the bound of the queue, counted to it.
+pub(super) async fn bounded(tx: &mut Tx<'_>, bound: u64) -> Result<u64, StoreError> {
+    let sql = format!(
+        "SELECT count(*) AS waiting FROM
+        (SELECT 1 FROM queue WHERE bounded = 1 AND state IN ('ready', 'held') LIMIT {bound}) AS a"
+    );
+    tx.one(sql, args![]).await?.size("waiting")
 }
 
 /// Decides where a run stands whose time has come. The script's row is locked when it has a limit.
@@ -154,18 +164,18 @@ pub(super) async fn place(
     claim: Option<&Claim>,
 ) -> Result<Place, StoreError> {
     let turn = look.turn;
-    if let Some(most) = concurrency
+    if let Some(most) = concurrency.map(i64::from)
         && turn > 0
-        && active(tx, lane).await? >= i64::from(most)
+        && held::active_in_lane(tx, lane, most).await? >= most
     {
-        return Ok(Place { state: State::Held, turn });
+        return Ok(Place { state: State::Held, turn, passed: true });
     }
     let state = if claim.is_some() && !look.any_ready { State::Claimed } else { State::Ready };
-    Ok(Place { state, turn })
+    Ok(Place { state, turn, passed: true })
 }
 
 /// Where a run stands whose time is ahead.
-pub(super) const AHEAD: Place = Place { state: State::Waiting, turn: 0 };
+pub(super) const AHEAD: Place = Place { state: State::Waiting, turn: 0, passed: true };
 
 pub(super) async fn insert(
     tx: &mut Tx<'_>,
@@ -177,8 +187,8 @@ pub(super) async fn insert(
     run_at: Time,
 ) -> Result<(), StoreError> {
     let claim = claim.filter(|_| place.state == State::Claimed);
-    let sql = "INSERT INTO queue (run, state, lane, priority, turn, run_at, bounded, concurrency, node, token, gate, gate_most)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    let sql = "INSERT INTO queue (run, state, lane, priority, turn, run_at, bounded, concurrency, node, token, gate, gate_most, passed)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     let values = args![
         id,
         place.state.as_str(),
@@ -192,13 +202,14 @@ pub(super) async fn insert(
         claim.map(|claim| claim.token.clone()),
         new.gate.as_ref().map(|gate| gate.name.clone()),
         new.gate.as_ref().and_then(|gate| gate.most).map(i64::from),
+        i64::from(place.passed),
     ];
     tx.run(sql, values).await.map(|_| ())
 }
 
 /// The entry of a run, if the holder of `token` still has it; locked, after its script's row when it has a limit.
 pub(super) async fn held_by(tx: &mut Tx<'_>, id: &str, token: &str) -> Result<Option<HeldEntry>, StoreError> {
-    let sql = "SELECT node, lane, concurrency, gate_most FROM queue WHERE run = $1 AND token = $2";
+    let sql = "SELECT node, lane, concurrency, gate, gate_most FROM queue WHERE run = $1 AND token = $2";
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
     let entry = HeldEntry::of(&row, row.text("node")?)?;
     lock_lane(tx, &entry.lane, entry.is_limited()).await?;
@@ -221,13 +232,13 @@ pub(super) async fn release(
     if let Some(key) = lock {
         scripts::lock(tx, key).await?;
     }
-    let sql = "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency, gate_most,
+    let sql = "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency, gate, gate_most,
         (SELECT count(*) FROM (SELECT 1 FROM chains LIMIT 1) AS any_chain) AS chains";
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
     Ok(Some((HeldEntry::of(&row, row.text("node")?)?, row.int("chains")? > 0)))
 }
 
-async fn lock_lane(tx: &mut Tx<'_>, lane: &Lane, is_limited: bool) -> Result<(), StoreError> {
+pub(super) async fn lock_lane(tx: &mut Tx<'_>, lane: &Lane, is_limited: bool) -> Result<(), StoreError> {
     if let (Some(script), true) = (lane.script(), is_limited) {
         scripts::lock(tx, script).await?;
     }
@@ -242,58 +253,6 @@ pub(super) async fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> 
 pub(super) async fn wait_again(tx: &mut Tx<'_>, id: &str, until: Time) -> Result<(), StoreError> {
     let sql = "UPDATE queue SET state = 'waiting', run_at = $2, node = NULL, token = NULL, cancel = 0 WHERE run = $1";
     tx.run(sql, args![id, stamp(until)]).await.map(|_| ())
-}
-
-/// Lets the next held run of a lane start, when one that had a limit ended.
-pub(super) async fn ready_next(tx: &mut Tx<'_>, ended: &HeldEntry) -> Result<(), StoreError> {
-    if ended.is_limited() { fill(tx, &ended.lane, ended.concurrency).await } else { Ok(()) }
-}
-
-/// Lets held runs start while fewer than `most` of the lane do, each when its gate has room too. The gates of a lane are
-/// its own: who holds the lock of its script may count them.
-async fn fill(tx: &mut Tx<'_>, lane: &Lane, most: Option<i64>) -> Result<(), StoreError> {
-    let mut room = match most {
-        Some(most) => most.saturating_sub(active(tx, lane).await?),
-        None => i64::MAX,
-    };
-    if room <= 0 {
-        return Ok(());
-    }
-    // Those before a gate that has no room are left out, or they would stand in the way of the others.
-    let sql = format!(
-        "SELECT run, gate, gate_most, before FROM (SELECT run, gate, gate_most, priority,
-            (SELECT count(*) FROM queue AS g WHERE g.gate = queue.gate AND g.state <> 'held') AS before
-            FROM queue WHERE lane = $1 AND state = 'held') AS h
-        WHERE gate_most IS NULL OR before < gate_most ORDER BY priority DESC, run LIMIT {HELD_TOGETHER}"
-    );
-    let mut passed: HashMap<String, i64> = HashMap::new();
-    for row in tx.all(sql, args![&*lane.0]).await? {
-        if room == 0 {
-            break;
-        }
-        if let (Some(gate), Some(most)) = (row.text_or_none("gate")?, row.int_or_none("gate_most")?) {
-            let before = passed.entry(gate).or_insert(row.int("before")?);
-            if *before >= most {
-                continue;
-            }
-            *before += 1;
-        }
-        tx.run("UPDATE queue SET state = 'ready' WHERE run = $1", args![row.text("run")?]).await?;
-        room -= 1;
-    }
-    Ok(())
-}
-
-/// How many of a gate may start, run, or wait for their next attempt.
-pub(super) async fn active_of_gate(tx: &mut Tx<'_>, gate: &str) -> Result<i64, StoreError> {
-    let sql = "SELECT count(*) AS active FROM queue WHERE gate = $1 AND state <> 'held'";
-    tx.one(sql, args![gate]).await?.int("active")
-}
-
-/// How many wait before a gate.
-async fn held_of_gate(tx: &mut Tx<'_>, gate: &str) -> Result<i64, StoreError> {
-    let sql = "SELECT count(*) AS held FROM queue WHERE gate = $1 AND state = 'held'";
-    tx.one(sql, args![gate]).await?.int("held")
 }
 
 /// Runs that make room for others.
@@ -311,8 +270,8 @@ pub(super) enum Passage {
     Open(Room),
     /// It waits for the others; these are to make room.
     Hold(Room),
-    /// It does not start.
-    Full,
+    /// It does not start, for this reason.
+    Full(&'static str),
 }
 
 /// What the policy of a gate says to one more run, of which `most` may run at once. With `wait` it waits whatever the policy.
@@ -323,13 +282,18 @@ pub(super) async fn passage(
     wait: bool,
     now: Time,
 ) -> Result<Passage, StoreError> {
-    if overlap == Overlap::Allow || active_of_gate(tx, gate).await? < i64::from(most) {
+    let most = i64::from(most);
+    if overlap == Overlap::Allow || held::active_of_gate(tx, gate, most).await? < most {
         return Ok(Passage::Open(Room::default()));
     }
     Ok(match overlap {
-        _ if wait => Passage::Hold(Room::default()),
-        Overlap::Skip => Passage::Full,
-        Overlap::QueueOne if held_of_gate(tx, gate).await? > 0 => Passage::Full,
+        // Whoever makes more than are ever run is told so by their rows.
+        _ if wait || overlap == Overlap::QueueAll => match held::wait_before(tx, gate, held::MOST_BEFORE_GATE).await? {
+            true => Passage::Full("queue_full"),
+            false => Passage::Hold(Room::default()),
+        },
+        Overlap::Skip => Passage::Full("max_instances"),
+        Overlap::QueueOne if held::wait_before(tx, gate, 1).await? => Passage::Full("max_instances"),
         Overlap::CancelRunning => {
             let (cancelled, stopping) = cancel_where(tx, "gate", gate, "cancelled_by_overlap", now).await?;
             let room = Room { cancelled, stopping };
@@ -346,31 +310,52 @@ pub(super) async fn skip_unstarted(
     reason: &str,
     now: Time,
 ) -> Result<Vec<String>, StoreError> {
-    let sql = format!(
-        "SELECT queue.run, queue.lane, queue.concurrency, queue.gate_most FROM queue JOIN runs ON runs.id = queue.run
-        WHERE queue.gate = $1 AND queue.state <> 'claimed' AND runs.attempt = 0 AND runs.cause = 'fire' ORDER BY queue.run{}",
-        if tx.dialect.for_update().is_empty() { "" } else { " FOR UPDATE OF queue" }
-    );
-    let mut skipped = Vec::new();
-    let mut last = None;
+    // In one statement each: a schedule may have left many.
+    let sql = "DELETE FROM queue WHERE gate = $1 AND state <> 'claimed' AND EXISTS (SELECT 1 FROM runs
+            WHERE runs.id = queue.run AND runs.attempt = 0 AND runs.cause = 'fire')
+        RETURNING run, lane, concurrency, gate, gate_most";
+    let (mut skipped, mut lanes) = (Vec::new(), BTreeMap::new());
     for row in tx.all(sql, args![schedule]).await? {
-        let run = row.text("run")?;
-        end_unstarted(tx, &run, Status::Skipped, reason, now).await?;
-        last = Some(HeldEntry::of(&row, String::new())?);
-        skipped.push(run);
+        skipped.push(row.text("run")?);
+        let entry = HeldEntry::of(&row, String::new())?;
+        lanes.insert(entry.lane.clone(), entry);
     }
-    // They are all of one script: what else of it waited for them may start.
-    if let Some(entry) = last {
-        ready_next(tx, &entry).await?;
+    end_all(tx, &mut skipped, Status::Skipped, reason, now).await?;
+    // What else of their script waited for them may start.
+    for entry in lanes.values() {
+        held::make_room(tx, entry).await?;
     }
     Ok(skipped)
+}
+
+/// Ends runs whose entries are gone.
+async fn end_all(
+    tx: &mut Tx<'_>,
+    runs: &mut [String],
+    status: Status,
+    reason: &str,
+    now: Time,
+) -> Result<(), StoreError> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    runs.sort_unstable();
+    let mut values = args![status.as_str(), reason, stamp(now)];
+    let (these, _) = list(tx.dialect, 4, runs, &mut values);
+    tx.run(format!("UPDATE runs SET status = $1, reason = $2, finished_at = $3 WHERE id IN {these}"), values).await?;
+    if status != Status::Skipped && tx.first("SELECT 1 AS one FROM chains LIMIT 1", args![]).await?.is_some() {
+        for run in runs {
+            chains::note_end(tx, run, status).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A script's limit has changed: what waits follows it.
 pub(super) async fn set_concurrency(tx: &mut Tx<'_>, key: &str, concurrency: Option<u32>) -> Result<(), StoreError> {
     let sql = "UPDATE queue SET concurrency = $2 WHERE lane = $1 AND coalesce(concurrency, 0) <> coalesce($2, 0)";
     if tx.run(sql, args![key, concurrency.map(i64::from)]).await? > 0 {
-        fill(tx, &Lane(key.to_owned()), concurrency.map(i64::from)).await?;
+        held::fill(tx, &Lane(key.to_owned()), concurrency.map(i64::from)).await?;
     }
     Ok(())
 }
@@ -392,18 +377,17 @@ async fn cancel_where(
     reason: &str,
     now: Time,
 ) -> Result<(Vec<String>, Vec<String>), StoreError> {
-    let sql = format!("SELECT run, state FROM queue WHERE {column} = $1{}", tx.dialect.for_update());
-    let (mut cancelled, mut running) = (Vec::new(), Vec::new());
-    for row in tx.all(sql, args![key]).await? {
-        let run = row.text("run")?;
-        if row.text("state")? == "claimed" {
-            tx.run("UPDATE queue SET cancel = 1 WHERE run = $1", args![&*run]).await?;
-            running.push(run);
-        } else {
-            end_unstarted(tx, &run, Status::Cancelled, reason, now).await?;
-            cancelled.push(run);
-        }
+    let lock = tx.dialect.for_update();
+    if !lock.is_empty() {
+        tx.all(format!("SELECT run FROM queue WHERE {column} = $1{lock}"), args![key]).await?;
     }
+    let runs = |rows: Vec<Row>| rows.iter().map(|row| row.text("run")).collect::<Result<Vec<_>, _>>();
+    let sql = format!("DELETE FROM queue WHERE {column} = $1 AND state <> 'claimed' RETURNING run");
+    let mut cancelled = runs(tx.all(sql, args![key]).await?)?;
+    let sql = format!("UPDATE queue SET cancel = 1 WHERE {column} = $1 AND state = 'claimed' RETURNING run");
+    let mut running = runs(tx.all(sql, args![key]).await?)?;
+    end_all(tx, &mut cancelled, Status::Cancelled, reason, now).await?;
+    running.sort_unstable();
     Ok((cancelled, running))
 }
 
@@ -428,7 +412,7 @@ pub enum Cancelled {
 }
 
 async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Cancelled, StoreError> {
-    let unlocked = tx.first("SELECT lane, concurrency, gate_most FROM queue WHERE run = $1", args![id]).await?;
+    let unlocked = tx.first("SELECT lane, concurrency, gate, gate_most FROM queue WHERE run = $1", args![id]).await?;
     if let Some(row) = unlocked {
         let entry = HeldEntry::of(&row, String::new())?;
         lock_lane(tx, &entry.lane, entry.is_limited()).await?;
@@ -440,7 +424,7 @@ async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Ca
             }
             Some(None) => {
                 end_unstarted(tx, id, Status::Cancelled, reason, now).await?;
-                ready_next(tx, &entry).await?;
+                held::make_room(tx, &entry).await?;
                 return Ok(Cancelled::Done);
             }
             // It ended meanwhile.
@@ -498,7 +482,7 @@ async fn ready_due(tx: &mut Tx<'_>, now: Time) -> Result<Due, StoreError> {
         let look = look(tx, &lane, 0).await?;
         let most = concurrency.map(|most| u32::try_from(most).unwrap_or(u32::MAX));
         let place = place(tx, &lane, &look, most, None).await?;
-        let sql = "UPDATE queue SET state = $2, turn = $3 WHERE run = $1 AND state = 'waiting'";
+        let sql = "UPDATE queue SET state = $2, turn = $3, passed = 1 WHERE run = $1 AND state = 'waiting'";
         if tx.run(sql, args![&*id, place.state.as_str(), place.turn]).await? > 0 {
             tx.run("UPDATE runs SET status = 'queued', reason = NULL WHERE id = $1", args![id]).await?;
             due.readied += usize::from(place.state == State::Ready);
@@ -551,7 +535,7 @@ async fn give_up(
             "UPDATE runs SET status = 'scheduled', reason = $2, attempt = attempt - 1, started_at = NULL WHERE id = $1";
         tx.run(sql, args![id, &**reason]).await?;
         wait_again(tx, id, *until).await?;
-        ready_next(tx, &held).await?;
+        held::make_room(tx, &held).await?;
         return Ok(Some(Status::Scheduled));
     }
     let lost = run.lost + u32::from(*why == GivenUp::Lost);
@@ -567,7 +551,7 @@ async fn give_up(
     };
     let word = if *why == GivenUp::Lost { "lost" } else { "handed_back" };
     let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome)
-        SELECT id, attempt, $2, $3, started_at, $4, $5 FROM runs WHERE id = $1";
+        SELECT id, attempt, $2, $3, started_at, $4, $5 FROM runs WHERE id = $1 ON CONFLICT DO NOTHING";
     tx.run(sql, args![id, &*held.node, token, stamp(now), word]).await?;
     tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
     let finished = status.is_final().then(|| stamp(now));
@@ -575,7 +559,7 @@ async fn give_up(
     tx.run(sql, args![id, status.as_str(), reason.map(str::to_owned), error, i64::from(lost), finished]).await?;
     if status.is_final() {
         remove(tx, id).await?;
-        ready_next(tx, &held).await?;
+        held::make_room(tx, &held).await?;
         chains::note_end(tx, id, status).await?;
     } else {
         let sql = "UPDATE queue SET state = 'ready', node = NULL, token = NULL, turn = 0 WHERE run = $1";

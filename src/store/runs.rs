@@ -419,11 +419,18 @@ async fn make(
 /// others of its gate. False when its fire time has a row already, or its script is gone.
 pub(super) async fn insert(tx: &mut Tx<'_>, new: &NewRun, hold: bool, now: Time) -> Result<bool, StoreError> {
     let lane = queue::Lane::of(new.script.as_deref(), None);
-    let look = queue::look(tx, &lane, 0).await?;
-    if !look.has_script {
-        return Ok(false);
-    }
-    let place = if hold { look.held() } else { queue::place(tx, &lane, &look, new.spec.concurrency, None).await? };
+    let place = if hold {
+        if !super::scripts::is_there(tx, lane.key()).await? {
+            return Ok(false);
+        }
+        queue::BEFORE_GATE
+    } else {
+        let look = queue::look(tx, &lane, 0).await?;
+        if !look.has_script {
+            return Ok(false);
+        }
+        queue::place(tx, &lane, &look, new.spec.concurrency, None).await?
+    };
     write(tx, new, &lane, &place, None, new.run_at.unwrap_or(now), now).await
 }
 
@@ -602,7 +609,7 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
     if let Some(next) = ended.next {
         queue::wait_again(tx, id, next).await?;
     }
-    queue::ready_next(tx, &held).await?;
+    super::held::make_room(tx, &held).await?;
     if let Some((schedule, most)) = pauses {
         count_failure(tx, schedule, *most, status, now).await?;
     }

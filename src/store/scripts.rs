@@ -144,6 +144,11 @@ pub(super) async fn lock(tx: &mut Tx<'_>, key: &str) -> Result<bool, StoreError>
     Ok(tx.first(sql, args![key]).await?.is_some())
 }
 
+/// Whether there is such a script.
+pub(super) async fn is_there(tx: &mut Tx<'_>, key: &str) -> Result<bool, StoreError> {
+    Ok(tx.first("SELECT 1 AS one FROM scripts WHERE key = $1", args![key]).await?.is_some())
+}
+
 async fn keep(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, StoreError> {
     schedules::lock_own(tx, &new.key, &new.schedules).await?;
     let kept = keep_version(tx, new, now).await?;
