@@ -130,6 +130,8 @@ struct Inner {
     url: Option<String>,
     /// What is known of secrets.
     secrets: secrets::Known,
+    /// Held while the runs of a backfill are made: whether the queue has room for them all is decided before the first.
+    backfilling: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -189,7 +191,14 @@ impl Store {
             }
         };
         let url = if let Place::Postgres(url) = place { Some(url.clone()) } else { None };
-        Ok(Store { inner: Arc::new(Inner { engine, url, secrets: secrets::Known::default() }) })
+        Ok(Store {
+            inner: Arc::new(Inner {
+                engine,
+                url,
+                secrets: secrets::Known::default(),
+                backfilling: tokio::sync::Mutex::default(),
+            }),
+        })
     }
 
     /// Whether several nodes can share it.

@@ -14,6 +14,7 @@ use crate::run::{Cause, PRIORITIES, new_id};
 use crate::schedule::{Origin, STATES, Schedule, State as Standing};
 use crate::script::{Name, Script};
 use crate::store::StoreError;
+use crate::store::firing::Backfilled;
 use crate::store::queue::Gate;
 use crate::store::runs::NewRun;
 use crate::store::schedules::{KeptSchedule, NewSchedule, ScheduleFilter};
@@ -618,7 +619,8 @@ pub(super) async fn trigger_schedule(
 /// Run for fire times in the past
 ///
 /// `missing` (unless told otherwise): those without a run that succeeded or still may; `all`: every one. The runs stand
-/// behind others, and `concurrency` of them run at once.
+/// behind others, and `concurrency` of them run at once. They count towards the bound of the queue (`--max-queued`): when it
+/// has no room for all of them, none is made. What a crash cuts short is completed by the same request for what is `missing`.
 #[utoipa::path(
     post, path = "/v1/schedules/{id}/backfill", tag = "schedules", operation_id = "backfill_schedule",
     params(("id" = String, Path, description = "The schedule")),
@@ -704,6 +706,7 @@ pub(super) async fn backfill_schedule(
             let mut new = like.clone();
             new.id = new_id(now + TimeDelta::microseconds(tick));
             (new.priority, new.created_by) = (priority, caller.id().map(str::to_owned));
+            new.bounded = true;
             (new.fire_time, new.fire_local) = (Some(fire.at), Some(fire.rfc3339()));
             new.backfill = Some(backfill.clone());
             new.gate = Some(Gate { name: backfill.clone(), most: Some(concurrency) });
@@ -712,9 +715,38 @@ pub(super) async fn backfill_schedule(
         })
         .collect();
     body.runs = runs.iter().map(|run| run.id.clone()).collect();
-    app.store.backfill(runs, now).await?;
-    app.wake.ring_queued();
-    Ok((StatusCode::CREATED, Json(body)).into_response())
+    let last_that_fits = |fits: u64| {
+        let last = usize::try_from(fits).ok().and_then(|fits| fits.checked_sub(1)).and_then(|last| wanted.get(last));
+        last.map(|fire| rfc3339(fire.at))
+    };
+    // It is made whole whether the client waits for it or not. One that a crash cuts short is made whole by asking for what
+    // is missing again.
+    let (store, wake, bound) = (app.store.clone(), app.wake.clone(), app.rules.queue_bound);
+    let making = tokio::spawn(async move {
+        let made = store.backfill(runs, bound, now).await;
+        wake.ring_queued();
+        made
+    });
+    match making.await.map_err(|_| Problem::mistake())?? {
+        Backfilled::Made(0) => Err(Problem::script_gone()),
+        Backfilled::Made(_) => Ok((StatusCode::CREATED, Json(body)).into_response()),
+        Backfilled::QueueFull { waiting, fits } => {
+            Err(backfill_too_large(wanted.len(), waiting, bound, last_that_fits(fits)))
+        }
+    }
+}
+
+/// A backfill that the queue has no room for: how much fits, and how to ask for so much.
+fn backfill_too_large(wanted: usize, waiting: u64, bound: u64, last: Option<String>) -> Problem {
+    let fits = bound.saturating_sub(waiting);
+    let how = match last {
+        Some(last) => format!("{fits} more fit: to ask for these, set until to {last}"),
+        None => "try again when some have ended".to_owned(),
+    };
+    let detail = format!(
+        "{waiting} runs are waiting, of at most {bound} (--max-queued), and this is for {wanted} fire times; none was made; {how}"
+    );
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail).retry_after(5)
 }
 
 /// A schedule's next fire times

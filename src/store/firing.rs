@@ -7,7 +7,7 @@
 use super::queue::{Gate, Passage, Room};
 use super::runs::{NewRun, insert, write_labels};
 use super::tx::{Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError, queue, schedules, scripts};
+use super::{Store, StoreError, held, queue, schedules, scripts};
 use crate::clock::Time;
 use crate::run::{Status, new_id};
 use crate::schedule::{Decision, Overlap, Row, Verdict};
@@ -16,8 +16,8 @@ use std::collections::HashMap;
 
 /// Decisions written in one transaction.
 pub const TOGETHER: usize = 32;
-/// Runs of a backfill made in one transaction.
-const BACKFILLED_TOGETHER: usize = 100;
+/// Runs of a backfill made in one transaction: whoever writes to SQLite waits for no more than these.
+const BACKFILLED_TOGETHER: usize = 20;
 
 /// A decision, and what the runs of those of its rows that start are like.
 #[derive(Clone, Debug)]
@@ -28,6 +28,20 @@ pub struct Fire {
     pub like: NewRun,
     /// What happens while as many run as may, and how many these are.
     pub overlap: (Overlap, u32),
+}
+
+/// What came of a backfill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backfilled {
+    /// So many runs are there.
+    Made(usize),
+    /// The queue has no room for them all, and none was made.
+    QueueFull {
+        /// How many runs wait.
+        waiting: u64,
+        /// How many more may.
+        fits: u64,
+    },
 }
 
 /// What came of it.
@@ -71,32 +85,45 @@ impl Store {
         .await
     }
 
-    /// Makes the runs of a backfill, which are all of one script.
-    pub async fn backfill(&self, runs: Vec<NewRun>, now: Time) -> Result<(), StoreError> {
+    /// Makes the runs of a backfill, which are all of one script, when the queue has room for them all (`bound`). In small
+    /// transactions: what is interrupted leaves some of them, each whole.
+    pub async fn backfill(&self, runs: Vec<NewRun>, bound: u64, now: Time) -> Result<Backfilled, StoreError> {
+        let _one_at_a_time = self.inner.backfilling.lock().await;
+        let waiting = self.read(move |tx| Box::pin(async move { queue::bounded(tx, bound).await })).await?;
+        let fits = bound.saturating_sub(waiting);
+        if runs.len() as u64 > fits {
+            return Ok(Backfilled::QueueFull { waiting, fits });
+        }
+        let mut made = 0;
         for together in runs.chunks(BACKFILLED_TOGETHER) {
             let together = std::sync::Arc::new(together.to_vec());
-            self.write(move |tx| {
-                let together = together.clone();
-                Box::pin(async move {
-                    if let Some(script) = together.first().and_then(|run| run.script.as_deref()) {
-                        scripts::lock(tx, script).await?;
-                    }
-                    for new in together.iter() {
-                        let hold = match &new.gate {
-                            Some(Gate { name, most: Some(most) }) => {
-                                queue::active_of_gate(tx, name).await? >= i64::from(*most)
-                            }
-                            _ => false,
-                        };
-                        insert(tx, new, hold, now).await?;
-                    }
-                    Ok(())
+            made += self
+                .write(move |tx| {
+                    let together = together.clone();
+                    Box::pin(async move { backfill(tx, &together, now).await })
                 })
-            })
-            .await?;
+                .await?;
         }
-        Ok(())
+        Ok(Backfilled::Made(made))
     }
+}
+
+async fn backfill(tx: &mut Tx<'_>, runs: &[NewRun], now: Time) -> Result<usize, StoreError> {
+    if let Some(script) = runs.first().and_then(|run| run.script.as_deref()) {
+        scripts::lock(tx, script).await?;
+    }
+    let mut made = 0;
+    for new in runs {
+        let hold = match &new.gate {
+            Some(Gate { name, most: Some(most) }) => {
+                let most = i64::from(*most);
+                held::active_of_gate(tx, name, most).await? >= most
+            }
+            _ => false,
+        };
+        made += usize::from(insert(tx, new, hold, now).await?);
+    }
+    Ok(made)
 }
 
 async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, StoreError> {
@@ -105,7 +132,7 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
         fired.stale = fires.len();
         return Ok(fired);
     }
-    let mut held = Vec::new();
+    let mut current = Vec::new();
     for fire in fires {
         let decision = &fire.decision;
         let sql = format!(
@@ -113,11 +140,11 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
             tx.dialect.for_update_skipping()
         );
         match tx.first(sql, args![&*decision.key, decision.revision, stamp(decision.cursor)]).await? {
-            Some(row) => held.push((fire, row.size("fired")?)),
+            Some(row) => current.push((fire, row.size("fired")?)),
             None => fired.stale += 1,
         }
     }
-    let mut scripts: Vec<&str> = held
+    let mut scripts: Vec<&str> = current
         .iter()
         .filter(|(fire, _)| fire.starts() && (fire.like.spec.concurrency.is_some() || fire.waits()))
         .filter_map(|(fire, _)| fire.like.script.as_deref())
@@ -133,7 +160,7 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
         tick += 1;
         new_id(now + TimeDelta::microseconds(tick))
     };
-    for (fire, mut count) in held {
+    for (fire, mut count) in current {
         let most = fire.decision.max_runs.unwrap_or(u64::MAX);
         let mut made: HashMap<Time, String> = HashMap::new();
         // The runs first, so that the others can name them.
@@ -204,8 +231,8 @@ async fn start(
     let (hold, room) = match queue::passage(tx, key, fire.overlap, wait, now).await? {
         Passage::Open(room) => (false, room),
         Passage::Hold(room) => (true, room),
-        Passage::Full => {
-            let written = write_row(tx, &new, Status::Skipped, "max_instances", None, None, now).await?;
+        Passage::Full(reason) => {
+            let written = write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
             fired.rows += usize::from(written);
             return Ok(false);
         }
