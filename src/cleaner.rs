@@ -19,6 +19,14 @@ const ROUNDS_BETWEEN_COUNTS: u64 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 /// A blob that nothing has referred to for so long is deleted.
 const CONDEMNED: TimeDelta = TimeDelta::hours(1);
+/// How long a delete of a blob may take. Its mark stays when it takes longer: whether it was done is not known.
+const DELETED_WITHIN: Duration = Duration::from_secs(60);
+/// A mark that is older was left behind: no delete of that time can be under way.
+const LEFT: TimeDelta = TimeDelta::minutes(5);
+/// After so many blobs that cannot be deleted the rest waits for the next round: the store is likely to be away.
+const FAILED: usize = 5;
+/// How long is remembered how many runs followed from one that nothing follows from any more.
+const CAUSES: TimeDelta = TimeDelta::hours(24);
 /// Blobs deleted in one go.
 const BLOBS: usize = 500;
 /// Scripts looked at together.
@@ -101,6 +109,9 @@ impl Cleaner {
             self.by_count(&keeps, now, stop).await?;
         }
         while !stop.is_cancelled() && self.store.forget_requests(now - self.retention.requests).await? > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        while !stop.is_cancelled() && self.store.forget_causes(now - CAUSES).await? > 0 {
             tokio::time::sleep(PAUSE).await;
         }
         if let Some(then) = ago(self.retention.events, now) {

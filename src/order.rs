@@ -126,6 +126,7 @@ impl Rules {
             schedule: None,
             pause_after: None,
             chain_depth: 0,
+            chain_cause: None,
         };
         let new = NewRun {
             id: new_id(now),

@@ -239,6 +239,9 @@ pub struct Spec {
     /// How many runs before it in its chain.
     #[serde(default)]
     pub chain_depth: u32,
+    /// The first run of its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_cause: Option<String>,
 }
 
 /// After which outcomes a run is tried again unless its script says otherwise.
@@ -417,6 +420,7 @@ mod tests {
             schedule: None,
             pause_after: None,
             chain_depth: 0,
+            chain_cause: None,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::access::Reach;
 use crate::clock::Time;
 use crate::quantity;
 use crate::run::Status;
-use crate::script::{Labels, MAX_RETRIES, Name, OnLost, Quantity, Retries};
+use crate::script::{Labels, MAX_LABEL, MAX_RETRIES, Name, OnLost, Quantity, Retries};
 use crate::trigger::{After, Budget, On, Trigger, TriggerError, Upstream};
 use chrono::TimeDelta;
 use cronbox_runtime::Outcome;
@@ -382,12 +382,18 @@ impl Link {
     pub const ANY: &'static str = "*";
     /// A chain of runs is no longer than this: beyond, the next one is skipped.
     pub const DEEPEST: u32 = 50;
+    /// No more runs than this follow from one, along all its chains: beyond, they are skipped.
+    pub const MOST_FOLLOWING: u64 = 1_000;
 
     /// What a trigger hangs on. The error is a sentence.
     pub fn of(trigger: &Trigger) -> Result<Vec<Link>, String> {
         let link = |after: &After| {
             let upstream = match &after.upstream {
                 Upstream::Any => Link::ANY.to_owned(),
+                // Longer ones no script can have, and no index holds.
+                Upstream::Label(key, value) if [key, value].iter().any(|part| part.chars().count() > MAX_LABEL) => {
+                    return Err(format!("a label's key and value have at most {MAX_LABEL} characters"));
+                }
                 Upstream::Label(key, value) => format!("label:{key}={value}"),
                 Upstream::Script(name) => {
                     format!("script:{}", Name::parse(name).map_err(|error| error.to_string())?.key())

@@ -59,6 +59,8 @@ pub struct Scheduler {
     pub wake: Arc<Wake>,
     /// What holds for runs.
     pub rules: Arc<Rules>,
+    /// How many runs may wait that count towards the bound of the queue.
+    pub queue_bound: u64,
     /// Triggers that were read, and what they cost.
     pub read: Arc<Memory>,
 }
@@ -335,6 +337,7 @@ impl Scheduler {
                 overlap: schedule.settings.policies.overlap_in_force(&self.rules.job_defaults),
                 too_deep: depth > Link::DEEPEST,
                 max_runs: self.trigger(&schedule).await.ok().and_then(|trigger| trigger.max_runs()),
+                bound: self.queue_bound,
             };
             if let Followed::Started(room) = self.store.follow_link(link, made, rules, now).await? {
                 self.wake.ring_queued();
@@ -402,6 +405,8 @@ impl Scheduler {
         let mut new = made.map_err(Unfired::Broken)?;
         new.upstream = Some(upstream.id.clone());
         new.spec.chain_depth = depth;
+        new.spec.chain_cause = Some(upstream.spec.chain_cause.clone().unwrap_or_else(|| upstream.id.clone()));
+        new.bounded = true;
         Ok(new)
     }
 

@@ -265,6 +265,7 @@ pub async fn serve(
             clock: clock.clone(),
             wake: wake.clone(),
             rules: rules.clone(),
+            queue_bound: config.queue_bound,
             read: Arc::default(),
         };
         let work = again((scheduler, stop.clone()), |room| async move { room.0.run(room.1.clone()).await });

@@ -347,7 +347,7 @@ fn again(run: &Run, source: Option<Vec<u8>>, caller: &Caller, clock: &Clock) -> 
         run_at: None,
         priority: run.priority,
         // It is nobody's fire time, and nothing waits for it.
-        spec: Spec { gated: false, pause_after: None, ..run.spec.clone() },
+        spec: Spec { gated: false, pause_after: None, chain_cause: None, ..run.spec.clone() },
         source,
         args: run.args.clone(),
         labels: run.labels.clone(),

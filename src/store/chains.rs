@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Links followed in one look.
 const TOGETHER: usize = 100;
+/// Causes forgotten in one transaction.
+const CAUSES_TOGETHER: usize = 500;
 
 /// A schedule that the end of a run has made due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct LinkRules {
     pub too_deep: bool,
     /// After how many runs the schedule is finished.
     pub max_runs: Option<u64>,
+    /// How many runs may wait in the queue that count towards its bound.
+    pub bound: u64,
 }
 
 /// What came of a link.
@@ -44,7 +48,7 @@ pub enum Followed {
     Started(Room),
     /// There is a row that says why there is none.
     Skipped,
-    /// The schedule does not fire, or had its run already.
+    /// The schedule does not fire, or had its run already; or far more follow from the same cause than may.
     Nothing,
 }
 
@@ -186,6 +190,20 @@ impl Store {
         .await
     }
 
+    /// Forgets how many runs followed from causes that nothing has followed from since `before`: how many, at most a batch.
+    pub async fn forget_causes(&self, before: Time) -> Result<u64, StoreError> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let sql = format!(
+                    "DELETE FROM chain_causes WHERE run IN
+                    (SELECT run FROM chain_causes WHERE updated_at < $1 ORDER BY updated_at LIMIT {CAUSES_TOGETHER})"
+                );
+                tx.run(sql, args![stamp(before)]).await
+            })
+        })
+        .await
+    }
+
     /// Follows a link: makes the run, or the row that says why there is none.
     pub async fn follow_link(
         &self,
@@ -209,6 +227,14 @@ async fn take(tx: &mut Tx<'_>, link: &DueLink) -> Result<bool, StoreError> {
     Ok(tx.run(sql, args![&*link.schedule, &*link.upstream]).await? > 0)
 }
 
+/// Counts one more run that follows from a cause, whether it starts or only leaves a row; how many there are.
+async fn count_following(tx: &mut Tx<'_>, cause: &str, now: Time) -> Result<u64, StoreError> {
+    let sql = "INSERT INTO chain_causes (run, followed, updated_at) VALUES ($1, 1, $2)
+        ON CONFLICT (run) DO UPDATE SET followed = chain_causes.followed + 1, updated_at = excluded.updated_at
+        RETURNING followed";
+    tx.one(sql, args![cause, stamp(now)]).await?.size("followed")
+}
+
 async fn follow(
     tx: &mut Tx<'_>,
     link: &DueLink,
@@ -228,15 +254,30 @@ async fn follow(
     let mut new = new.clone();
     new.gate = Some(Gate { name: link.schedule.clone(), most: waits.then_some(most) });
     new.spec.gated = waits;
-    if rules.too_deep {
-        firing::write_row(tx, &new, Status::Skipped, "chain_depth", None, None, now).await?;
+    let cause = new.spec.chain_cause.clone().unwrap_or_else(|| link.upstream.clone());
+    let following = count_following(tx, &cause, now).await?;
+    if following > 2 * Link::MOST_FOLLOWING {
+        // So many rows have said so.
+        return Ok(Followed::Nothing);
+    }
+    let refused = if rules.too_deep {
+        Some("chain_depth")
+    } else if following > Link::MOST_FOLLOWING {
+        Some("chain_limit")
+    } else if queue::bounded(tx, rules.bound).await? >= rules.bound {
+        Some("queue_full")
+    } else {
+        None
+    };
+    if let Some(reason) = refused {
+        firing::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
         return Ok(Followed::Skipped);
     }
     let (hold, room) = match queue::passage(tx, &link.schedule, (overlap, most), false, now).await? {
         Passage::Open(room) => (false, room),
         Passage::Hold(room) => (true, room),
-        Passage::Full => {
-            firing::write_row(tx, &new, Status::Skipped, "max_instances", None, None, now).await?;
+        Passage::Full(reason) => {
+            firing::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
             return Ok(Followed::Skipped);
         }
     };

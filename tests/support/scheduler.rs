@@ -23,5 +23,5 @@ pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, Ears) {
     };
     let blobs = Blobs::open(&blobs::Place::Memory, &S3Access::default()).expect("opens");
     let (store, clock) = (store.clone(), clock.clone());
-    (Scheduler { store, blobs, clock, wake, rules: Arc::new(rules), read: Arc::default() }, ears)
+    (Scheduler { store, blobs, clock, wake, rules: Arc::new(rules), queue_bound: 10_000, read: Arc::default() }, ears)
 }
