@@ -27,6 +27,7 @@ pub mod scripts;
 pub mod secrets;
 pub mod states;
 mod tx;
+mod unrecorded;
 mod writer;
 
 use crate::clock::{Time, from_micros};

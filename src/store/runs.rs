@@ -545,7 +545,7 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
     };
     let Some((held, has_chains)) = held else { return Ok(Recorded::Late) };
     let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome, error)
-        SELECT id, attempt, $2, $3, started_at, $4, $5, $6 FROM runs WHERE id = $1";
+        SELECT id, attempt, $2, $3, started_at, $4, $5, $6 FROM runs WHERE id = $1 ON CONFLICT DO NOTHING";
     let error = ended.error.as_ref().map(json).transpose()?;
     let first_line =
         |error: &ScriptError| format!("{}: {}", error.type_name, error.message).to_lowercase().replace('\0', " ");
@@ -596,7 +596,8 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
     ];
     tx.run(sql, values).await?;
     for file in &ended.files {
-        let sql = "INSERT INTO run_files (run, path, bytes, type, blob) VALUES ($1, $2, $3, $4, $5)";
+        let sql = "INSERT INTO run_files (run, path, bytes, type, blob) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT DO NOTHING";
         tx.run(sql, args![id, &*file.path, number(file.bytes), &*file.media_type, &*file.blob]).await?;
         blobs::refer(tx, &file.blob, blobs::Owner::Run, id, now).await?;
     }

@@ -37,6 +37,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The time before a run is tried again whose files cannot be had.
 const POSTPONED: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 
+/// The longest path of a file that is kept, in bytes: databases bound what an index holds (PostgreSQL: 2,704 bytes).
+const MAX_PATH: usize = 1_024;
+
 /// What an attempt leaves beside its result.
 #[derive(Default)]
 struct Left {
@@ -46,9 +49,27 @@ struct Left {
     state: Option<String>,
     /// Under `/output`, by path.
     files: Vec<(String, Bytes)>,
+    /// How many files were not taken, and the beginning of the first one's path.
+    refused: Option<(usize, String)>,
 }
 
 impl Left {
+    /// Takes a file, unless no database keeps its path.
+    fn take(&mut self, path: String, content: Bytes) {
+        if path.len() <= MAX_PATH && !path.contains('\0') {
+            return self.files.push((path, content));
+        }
+        let first = || (0, path.chars().filter(|c| !c.is_control()).take(60).collect());
+        self.refused.get_or_insert_with(first).0 += 1;
+    }
+
+    /// What the user should know of files that were not taken.
+    fn note(&self) -> Option<String> {
+        let (count, first) = self.refused.as_ref()?;
+        let files = if *count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+        Some(format!("{files} under /output not kept: a path has at most {MAX_PATH} bytes; the first begins {first:?}"))
+    }
+
     fn new_state(&self) -> Option<NewState> {
         self.state.clone().map(|value| NewState { value, read: self.read })
     }
@@ -287,7 +308,7 @@ impl Worker {
                             let _ = self.tools.store.drop_output(&run.id).await;
                         }
                     }
-                    Some(Event::File { path, content }) => left.files.push((path, content)),
+                    Some(Event::File { path, content }) => left.take(path, content),
                     Some(Event::Call { number, verb, request }) => {
                         running.reply(number, self.answer(run, &verb, request, left).await);
                     }
@@ -296,6 +317,7 @@ impl Worker {
                     }
                     Some(Event::Done(mut report)) => {
                         report.notes.append(&mut given.notes);
+                        report.notes.extend(left.note());
                         return End::Ended(report);
                     }
                     None => return refused("Crashed", "the pool of sandbox processes ended".into()),
