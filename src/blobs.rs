@@ -199,7 +199,12 @@ impl Blobs {
     /// Opens the place where blobs are kept.
     pub fn open(place: &Place, access: &S3Access) -> Result<Self, BlobError> {
         let (store, prefix) = open_place(place, access)?;
-        Ok(Blobs { inner: Arc::new(Inner { store, prefix, cache: Mutex::default() }) })
+        Ok(Self::over(store, prefix))
+    }
+
+    /// Keeps blobs in any store of objects, under keys that begin with `prefix`.
+    pub fn over(store: Arc<dyn ObjectStore>, prefix: String) -> Self {
+        Blobs { inner: Arc::new(Inner { store, prefix, cache: Mutex::default() }) }
     }
 
     /// The key that content will have, and its hash.

@@ -213,19 +213,32 @@ impl Cleaner {
         Ok(())
     }
 
-    /// Deletes blobs that were condemned before `before`.
+    /// Deletes blobs that were condemned before `before`. Each is marked first, so that nothing refers to it and nothing
+    /// writes it meanwhile, and forgotten only when its object is known to be gone.
     async fn condemned(&self, before: Time, stop: &CancellationToken) -> Result<(), StoreError> {
-        for key in self.store.condemned_blobs(before, BLOBS).await? {
-            if stop.is_cancelled() {
+        let mut failed = 0;
+        for key in self.store.condemned_blobs(before, self.clock.now() - LEFT, BLOBS).await? {
+            if stop.is_cancelled() || failed >= FAILED {
                 break;
             }
-            // Forgotten first: a blob that is written again meanwhile is announced again. One that is deleted and still
-            // known would be worse than one that is there and unknown.
-            if self.store.forget_blob(&key, before).await?
-                && let Err(error) = self.blobs.delete(&key).await
-            {
-                tracing::warn!(blob = key, %error, "a blob that nothing refers to cannot be deleted");
+            let mark = self.clock.now();
+            if !self.store.begin_delete(&key, before, mark - LEFT, mark).await? {
+                continue;
             }
+            let error = match tokio::time::timeout(DELETED_WITHIN, self.blobs.delete(&key)).await {
+                Ok(Ok(())) => {
+                    self.store.end_delete(&key, mark).await?;
+                    continue;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("it takes longer than {} s", DELETED_WITHIN.as_secs()),
+            };
+            failed += 1;
+            tracing::warn!(
+                blob = key,
+                error,
+                "a blob that nothing refers to cannot be deleted; trying again in some minutes"
+            );
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::run::{INLINE, Value};
 use crate::schedule::{Link, Origin, Schedule};
 use crate::script::{Name, Script, Settings, Version, Warning};
 use crate::sources::{SourceError, Sources};
+use crate::store::blobs::Announced;
 use crate::store::schedules::NewSchedule;
 use crate::store::scripts::{Kept, NewVersion};
 use crate::store::{Store, StoreError};
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Why content was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -388,9 +390,26 @@ pub async fn keep_value(store: &Store, blobs: &Blobs, text: String, now: Time) -
     Ok(Value::Blob(key))
 }
 
+/// How long a writer waits for a node that is deleting what it writes.
+const DELETED_WITHIN: Duration = Duration::from_secs(10);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Keeps content as a blob that the database knows of before it is there, so that one which nobody comes to refer to is
 /// found and deleted.
 pub async fn keep_blob(store: &Store, blobs: &Blobs, key: &str, content: Bytes, now: Time) -> Result<(), KeepError> {
-    store.announce_blob(key, content.len() as u64, now).await?;
-    Ok(blobs.put(key, content).await?)
+    let deadline = Instant::now() + DELETED_WITHIN;
+    loop {
+        if let Announced::Ready { written } = store.announce_blob(key, content.len() as u64, now).await? {
+            blobs.put(key, content.clone()).await?;
+            if written || store.blob_written(key).await? {
+                return Ok(());
+            }
+            // It took so long that it was taken for left behind: once more.
+        }
+        if Instant::now() >= deadline {
+            return Err(BlobError::Unavailable(format!("the same content, {key}, is being deleted")).into());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }

@@ -151,6 +151,12 @@ impl From<StoreError> for Problem {
                 .retry_after(1)
             }
             StoreError::Full => full("database"),
+            StoreError::BadText => Problem::bad("bad_text", error.to_string()),
+            StoreError::BlobGone(_) => {
+                tracing::warn!(%error, "a blob is to be written again");
+                let detail = "what was sent was deleted as old while it was kept; try again";
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "blobs_unavailable", detail).retry_after(1)
+            }
             StoreError::Circle(_) => Problem::invalid("schedules.trigger", error.to_string()).code("chain_circle"),
             other => internal(&other),
         }

@@ -489,7 +489,7 @@ async fn write(
     // What a script's version refers to needs no reference of the run's.
     let sent_along = if new.script.is_none() { [&new.spec.blob, &new.spec.packages] } else { [&None, &None] };
     for blob in args_blob.iter().chain(sent_along.into_iter().flatten()) {
-        blobs::refer(tx, blob, blobs::Owner::Run, &new.id, now).await?;
+        blobs::refer(tx, blob, blobs::Owner::Run, &new.id).await?;
     }
     Ok(true)
 }
@@ -599,10 +599,10 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
         let sql = "INSERT INTO run_files (run, path, bytes, type, blob) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT DO NOTHING";
         tx.run(sql, args![id, &*file.path, number(file.bytes), &*file.media_type, &*file.blob]).await?;
-        blobs::refer(tx, &file.blob, blobs::Owner::Run, id, now).await?;
+        blobs::refer(tx, &file.blob, blobs::Owner::Run, id).await?;
     }
     for blob in [&result_blob, &ended.stdout.blob, &ended.stderr.blob].into_iter().flatten() {
-        blobs::refer(tx, blob, blobs::Owner::Run, id, now).await?;
+        blobs::refer(tx, blob, blobs::Owner::Run, id).await?;
     }
     if let (Some(state), Status::Succeeded) = (&ended.state, status) {
         states::write(tx, id, state, now).await?;

@@ -181,7 +181,7 @@ async fn keep_version(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Ke
         Some(number) => {
             let sql = "UPDATE versions SET table_json = $3, facts = $4 WHERE script = $1 AND number = $2";
             tx.run(sql, args![&*new.key, number, json(&new.table)?, json(&new.facts)?]).await?;
-            keep_made(tx, new, number, now).await?;
+            keep_made(tx, new, number).await?;
             number
         }
         None => {
@@ -203,22 +203,22 @@ async fn insert_version(tx: &mut Tx<'_>, new: &NewVersion, number: i64, now: Tim
     let size = i64::try_from(new.size).unwrap_or(i64::MAX);
     let (table, facts) = (json(&new.table)?, json(&new.facts)?);
     tx.run(sql, args![&*new.key, number, &*new.sha256, &*new.blob, &*new.main, size, table, facts, stamp(now)]).await?;
-    blobs::refer(tx, &new.blob, blobs::Owner::Version, &owner(&new.key, number), now).await?;
-    keep_made(tx, new, number, now).await
+    blobs::refer(tx, &new.blob, blobs::Owner::Version, &owner(&new.key, number)).await?;
+    keep_made(tx, new, number).await
 }
 
 /// Keeps what was made of a version's content: its code object and its packages.
-async fn keep_made(tx: &mut Tx<'_>, new: &NewVersion, number: i64, now: Time) -> Result<(), StoreError> {
+async fn keep_made(tx: &mut Tx<'_>, new: &NewVersion, number: i64) -> Result<(), StoreError> {
     let owner = owner(&new.key, number);
     if let Some((code, build)) = &new.code {
         let sql = "UPDATE versions SET code = $3, code_build = $4 WHERE script = $1 AND number = $2";
         tx.run(sql, args![&*new.key, number, &**code, &**build]).await?;
-        blobs::refer(tx, code, blobs::Owner::Version, &owner, now).await?;
+        blobs::refer(tx, code, blobs::Owner::Version, &owner).await?;
     }
     if let Some(packages) = &new.packages {
         let sql = "UPDATE versions SET packages = $3 WHERE script = $1 AND number = $2";
         tx.run(sql, args![&*new.key, number, json(packages)?]).await?;
-        blobs::refer(tx, &packages.blob, blobs::Owner::Version, &owner, now).await?;
+        blobs::refer(tx, &packages.blob, blobs::Owner::Version, &owner).await?;
     }
     Ok(())
 }
