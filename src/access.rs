@@ -50,6 +50,15 @@ impl Scope {
     }
 }
 
+/// Why a priority has to be allowed by somebody with the scope `grant`, when it has: it is above the default, and above what was
+/// there before.
+pub fn needs_grant(priority: Option<i64>, had: Option<i64>) -> Option<String> {
+    let priority = priority.unwrap_or_default();
+    (priority > had.unwrap_or_default().max(0)).then(|| {
+        format!("the priority {priority} goes before the runs of others: above 0 it needs the scope grant; 0 and less are free")
+    })
+}
+
 /// A token as it is kept: what it allows, not what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -202,6 +211,22 @@ mod tests {
         let by_label = caller(&[Scope::Run], None, Some(&["team=data"]));
         assert!(by_label.reaches("other", &labels) && !by_label.reaches("other", &Labels::new()));
         assert!(caller(&[Scope::Run], None, None).reaches("any", &Labels::new()));
+    }
+
+    #[test]
+    fn a_priority_above_the_default_needs_the_scope_grant() {
+        for (priority, had, free) in [
+            (None, None, true),
+            (Some(-100), None, true),
+            (Some(0), Some(-5), true),
+            (Some(1), None, false),
+            (Some(1), Some(-5), false),
+            (Some(7), Some(7), true),
+            (Some(6), Some(7), true),
+            (Some(8), Some(7), false),
+        ] {
+            assert_eq!(needs_grant(priority, had).is_none(), free, "{priority:?} {had:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Keeps a script's new content, wherever it came from: checked in a sandbox, its content and code object in the blob
 //! store, its version in the database.
 
-use crate::access::Reach;
+use crate::access::{self, Reach};
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
@@ -46,6 +46,9 @@ pub enum KeepError {
     /// Its schedules were not read.
     #[error("its schedules cannot be read now: {0}")]
     Computing(#[from] ComputeError),
+    /// A schedule that it brings along asks for what whoever keeps it may not give.
+    #[error("{0}")]
+    NotAllowed(String),
     /// A package that it asks for cannot be asked for.
     #[error(transparent)]
     Requirement(#[from] BadRequirement),
@@ -95,13 +98,16 @@ pub struct Wanted {
     pub reach: Reach,
     /// Whether there must be no script of this name yet.
     pub only_new: bool,
+    /// Whether whoever keeps it may not let its schedules' runs go before those of others.
+    pub without_priority: bool,
 }
 
 impl Keeper {
     /// Keeps content as the version in force of a script.
     pub async fn keep(&self, name: &Name, sources: &Sources, wanted: Wanted, now: Time) -> Result<Kept, KeepError> {
         let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
-        let schedules = self.schedules(name, &metadata, wanted.settings.as_ref(), &wanted.reach, now).await?;
+        let set = wanted.settings.as_ref();
+        let schedules = self.schedules(name, &metadata, set, (&wanted.reach, !wanted.without_priority), now).await?;
         metadata.cronbox.check().map_err(|(setting, why)| KeepError::Setting(setting, why))?;
         self.check_labels(name, &metadata.cronbox, &wanted).await?;
         let (packages, package_warnings) = self.packages_of(name, sources, &metadata, wanted.upgrade, now).await?;
@@ -223,7 +229,8 @@ impl Keeper {
             let sources = Sources::of_blob(&version.blob, &version.main, self.blobs.get(&version.blob).await?)?;
             let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
             let name = Name::parse(&script.name).map_err(|error| KeepError::Metadata(error.to_string()))?;
-            Some(self.schedules(&name, &metadata, Some(&script.settings), reach, now).await?)
+            // What it asks for was allowed when it was uploaded.
+            Some(self.schedules(&name, &metadata, Some(&script.settings), (reach, true), now).await?)
         };
         Ok(self.store.set_version(&script.key, version.number, schedules, now).await?)
     }
@@ -235,7 +242,7 @@ impl Keeper {
         script: &Name,
         metadata: &Metadata,
         set: Option<&Settings>,
-        reach: &Reach,
+        (reach, with_priority): (&Reach, bool),
         now: Time,
     ) -> Result<Vec<NewSchedule>, KeepError> {
         let zone = set.and_then(|set| set.timezone.as_deref()).or(metadata.cronbox.timezone.as_deref());
@@ -293,6 +300,10 @@ impl Keeper {
                 UpstreamError::OutOfReach(error) => refused(error),
                 UpstreamError::Store(error) => error.into(),
             })?;
+            let had = existing.as_ref().and_then(|existing| existing.settings.priority);
+            if !with_priority && let Some(why) = access::needs_grant(new.settings.priority, had) {
+                return Err(KeepError::NotAllowed(format!("schedules.priority: {why}")));
+            }
         }
         Ok(schedules)
     }

@@ -3,7 +3,7 @@
 use super::carry_out::carry_out;
 use super::problem::Problem;
 use super::{App, Need, ROUTES};
-use crate::access::{Caller, Scope, TOKEN_PREFIX, hash};
+use crate::access::{self, Caller, Scope, TOKEN_PREFIX, hash};
 use crate::api::{ProblemBody, WARNING};
 use crate::run::Run;
 use crate::script::Script;
@@ -230,6 +230,16 @@ impl App {
         keys.sort();
         keys.dedup();
         Ok(Some(keys))
+    }
+
+    /// Refuses a priority that goes before others, from somebody who may not give it; `had` is what was there before.
+    pub(super) fn check_priority(caller: &Caller, priority: Option<i64>, had: Option<i64>) -> Result<(), Problem> {
+        match access::needs_grant(priority, had) {
+            Some(why) if !Self::grants_itself(caller) => {
+                Err(Problem::forbidden("missing_scope", why).field("priority"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What a caller's grant is worth: somebody with the scope grants what they ask for.

@@ -150,7 +150,7 @@ pub(super) struct RunRequest {
     entry: Option<String>,
     /// Limits that are asked for.
     limits: Option<LimitsRequest>,
-    /// Runs of a higher one start first.
+    /// Runs of a higher one start first; above 0 it needs the scope grant.
     #[schema(minimum = -100, maximum = 100)]
     priority: Option<i64>,
     /// Not before this time (RFC 3339).
@@ -176,7 +176,7 @@ pub(super) struct SourceRequest {
     entry: Option<String>,
     /// Limits that are asked for.
     limits: Option<LimitsRequest>,
-    /// Runs of a higher one start first.
+    /// Runs of a higher one start first; above 0 it needs the scope grant.
     #[schema(minimum = -100, maximum = 100)]
     priority: Option<i64>,
     /// Not before this time (RFC 3339).
@@ -276,7 +276,7 @@ pub(super) struct ScheduleRequest {
     labels: Option<BTreeMap<String, String>>,
     /// Limits that are asked for.
     limits: Option<LimitsRequest>,
-    /// Runs of a higher one start first.
+    /// Runs of a higher one start first; above 0 it needs the scope grant.
     #[schema(minimum = -100, maximum = 100)]
     priority: Option<i64>,
     /// How often a run that failed is tried again: a number, or `{count, delay, backoff, max_delay}`.
@@ -326,7 +326,7 @@ pub(super) struct BackfillRequest {
     which: Option<String>,
     /// How many run at once; 1 unless told.
     concurrency: Option<u32>,
-    /// -10 unless told.
+    /// -10 unless told; above 0 it needs the scope grant.
     priority: Option<i64>,
 }
 

@@ -109,6 +109,7 @@ impl App {
         settings: &Settings,
         now: Time,
     ) -> Result<(NewRun, Vec<NotGranted>), Problem> {
+        Self::check_priority(caller, Some(wishes.priority), None)?;
         let of_script = Asked::read(&settings.limits)?;
         let asked = Asked::read(&wishes.limits)?.or(&of_script);
         let granted = self.granted(caller, files.script.as_deref(), &asked, &self.rules.runs.defaults).await?;

@@ -345,7 +345,8 @@ fn again(run: &Run, source: Option<Vec<u8>>, caller: &Caller, clock: &Clock) -> 
         version: run.version,
         cause: Cause::Retry,
         run_at: None,
-        priority: run.priority,
+        // What was allowed to whoever asked for the other is not allowed to everybody.
+        priority: if App::grants_itself(caller) { run.priority } else { run.priority.min(0) },
         // It is nobody's fire time, and nothing waits for it.
         spec: Spec { gated: false, pause_after: None, chain_cause: None, ..run.spec.clone() },
         source,

@@ -139,6 +139,8 @@ impl App {
         let mut new = computed(caller, read).await??;
         new.created_by = caller.id().map(str::to_owned);
         keeper::check_upstreams(&self.store, &caller.reach(), &mut new, existing).await?;
+        let had = existing.filter(|existing| existing.script == script.key);
+        Self::check_priority(caller, new.settings.priority, had.and_then(|existing| existing.settings.priority))?;
         if let Some(args) = new.settings.args.clone() {
             body::arguments(Some(args))?;
         }
@@ -668,6 +670,7 @@ pub(super) async fn backfill_schedule(
         let detail = format!("priority is between {} and {}", PRIORITIES.start(), PRIORITIES.end());
         return Err(Problem::invalid("priority", detail));
     }
+    App::check_priority(&caller, Some(priority), None)?;
     let schedule = app.schedule_for(&caller, &id).await?;
     let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
     // Its start is no bound here: somebody asks for what was before it was made.

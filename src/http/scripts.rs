@@ -44,6 +44,7 @@ impl From<KeepError> for Problem {
             KeepError::Computing(error) => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", error.to_string()).retry_after(1)
             }
+            KeepError::NotAllowed(why) => Problem::forbidden("missing_scope", why).field("schedules.priority"),
             KeepError::Requirement(error) => {
                 Problem::invalid("dependencies", error.to_string()).code("bad_requirement")
             }
@@ -208,7 +209,8 @@ async fn upload(
     }
     let set = settings.clone();
     let link_url = link.as_ref().map(|(url, _)| url.clone());
-    let wanted = Wanted { settings, link: link_url, only_new: known.is_none() && caller.is_limited(), ..wanted };
+    let (only_new, without_priority) = (known.is_none() && caller.is_limited(), !App::grants_itself(caller));
+    let wanted = Wanted { settings, link: link_url, only_new, without_priority, ..wanted };
     let kept = match app.linker.keeper().keep(name, &sources, wanted, now).await {
         Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => return Err(line_breaks()),
         Err(KeepError::Store(StoreError::Conflict)) if known.is_none() => {
