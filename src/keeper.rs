@@ -407,7 +407,7 @@ const DELETED_WITHIN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Keeps content as a blob that the database knows of before it is there, so that one which nobody comes to refer to is
-/// found and deleted.
+/// found and deleted. Content that a node is deleting is written when that is done.
 pub async fn keep_blob(store: &Store, blobs: &Blobs, key: &str, content: Bytes, now: Time) -> Result<(), KeepError> {
     let deadline = Instant::now() + DELETED_WITHIN;
     loop {

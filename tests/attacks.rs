@@ -6,3 +6,4 @@ mod processes;
 mod secrets;
 mod links;
 mod triggers;
+mod queue;

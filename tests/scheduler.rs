@@ -62,6 +62,9 @@ impl Rig {
     async fn new(place: &Place) -> Self {
         let store = Store::open(place).await.expect("opens");
         for name in ["a", "b", "c"] {
+            let blob = format!("sources/{name}");
+            store.announce_blob(&blob, 1, noon()).await.expect("announces");
+            store.blob_written(&blob).await.expect("writes");
             store.keep_version(version(name), noon()).await.expect("keeps");
         }
         let clock = Clock::manual(noon());
@@ -483,9 +486,9 @@ async fn backfilled_runs_wait_for_one_another() {
         new
     });
     let runs: Vec<_> = runs.collect();
-    rig.store.backfill(runs.clone(), noon()).await.expect("makes");
+    rig.store.backfill(runs.clone(), 100, noon()).await.expect("makes");
     // Sent twice, it is there once.
-    rig.store.backfill(runs, noon()).await.expect("asks");
+    rig.store.backfill(runs, 100, noon()).await.expect("asks");
     assert_eq!(rig.runs("x").await.len(), 5);
     let done = rig.store.fire_times_done("x", noon() - TimeDelta::hours(3), noon()).await.expect("asks");
     assert_eq!(done.len(), 3);
@@ -614,6 +617,116 @@ async fn a_chain_is_only_so_long() {
         let runs = rig.runs("ab").await;
         let last = runs.iter().max_by_key(|run| &run.id).expect("a run");
         assert_eq!(last.status.as_str(), expected, "{depth}: {:?}", last.reason);
+    }
+}
+
+/// One run, and after each run twelve others, and after each of those: what follows from one is bounded, in runs and in rows.
+#[tokio::test]
+async fn only_so_many_runs_follow_from_one() {
+    let rig = Rig::memory().await;
+    for n in 0..60 {
+        for (script, after) in [("b", "a"), ("c", "b")] {
+            let asked = json!({"trigger": format!("after {after}"), "overlap": "allow"});
+            rig.keep(&format!("{script}{n}"), script, asked).await;
+        }
+    }
+    rig.add("x", json!({"trigger": "every 1h"})).await;
+    rig.at(after(0)).await;
+    loop {
+        let taken = rig.take().await;
+        if taken.is_empty() {
+            break;
+        }
+        for run in taken {
+            rig.end(&run, Status::Succeeded).await;
+        }
+        rig.at(after(1)).await;
+    }
+    let runs =
+        rig.store.runs(RunFilter { cause: Some(Cause::Chain), ..RunFilter::default() }, 10_000).await.expect("lists");
+    let started = runs.runs.iter().filter(|run| run.status == Status::Succeeded).count();
+    let skipped = runs.runs.iter().filter(|run| run.reason.as_deref() == Some("chain_limit")).count();
+    // 60 of b, each followed by 60 of c: 3,660 are asked for.
+    assert_eq!((started, skipped, runs.runs.len()), (1_000, 1_000, 2_000));
+    // Another run is another cause; after a day nothing is known of the first.
+    assert_eq!(rig.store.forget_causes(after(60)).await.expect("forgets"), 1);
+    rig.at(after(3600)).await;
+    let next = rig.take().await;
+    rig.end(&next[0], Status::Succeeded).await;
+    rig.at(after(3601)).await;
+    assert_eq!(rig.take().await.len(), 16, "as many as are taken at once");
+}
+
+/// What a chain makes counts towards the bound of the queue.
+#[tokio::test]
+async fn a_chain_does_not_fill_the_queue() {
+    let mut rig = Rig::memory().await;
+    rig.scheduler.queue_bound = 3;
+    for n in 0..5 {
+        rig.keep(&format!("b{n}"), "b", json!({"trigger": "after a", "overlap": "allow"})).await;
+    }
+    rig.add("x", json!({"trigger": "every 1h"})).await;
+    rig.at(after(0)).await;
+    let first = rig.take().await;
+    rig.end(&first[0], Status::Succeeded).await;
+    rig.at(after(1)).await;
+    let mut reasons = BTreeMap::new();
+    for n in 0..5 {
+        for run in rig.runs(&format!("b{n}")).await {
+            *reasons.entry(run.reason.unwrap_or_default()).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(reasons, BTreeMap::from([(String::new(), 3), ("queue_full".to_owned(), 2)]));
+}
+
+/// A schedule whose runs take longer than its period leaves only so many that wait.
+#[tokio::test]
+async fn a_schedule_has_only_so_many_that_wait() {
+    let rig = Rig::memory().await;
+    rig.add("x", json!({"trigger": "every 1s", "overlap": "queue_all", "coalesce": "all", "catchup_limit": 10_000}))
+        .await;
+    rig.at(after(0)).await;
+    assert_eq!(rig.take().await.len(), 1);
+    rig.at(after(9_999)).await;
+    assert_eq!(rig.store.queue_depth().await.expect("asks").held, 9_999);
+    rig.at(after(10_002)).await;
+    let rows = rig.rows("x").await;
+    assert_eq!(rows.len(), 10_003);
+    assert_eq!(rows[10_000], (10_000, "queued", String::new()));
+    assert_eq!(rows[10_001..], expect(&[(10_001, "skipped", "queue_full"), (10_002, "skipped", "queue_full")]));
+}
+
+/// A run that waits for its script's limit has passed its schedule's: others of the schedule do not pile up behind it.
+#[tokio::test]
+async fn what_waits_for_the_script_counts_as_one_of_the_schedule() {
+    for (overlap, waiting) in [("skip", 1), ("queue_one", 2), ("queue_all", 4)] {
+        let rig = Rig::memory().await;
+        let limited = Settings { concurrency: Some(1), ..Settings::default() };
+        rig.store.set_settings("a", limited, noon()).await.expect("sets");
+        rig.add("long", json!({"trigger": "every 1h"})).await;
+        rig.at(after(0)).await;
+        let long = rig.take().await;
+        assert_eq!(long.len(), 1);
+        rig.clock.set(after(5));
+        rig.add("x", json!({"trigger": "every 10s", "overlap": overlap})).await;
+        rig.at(after(35)).await;
+        for second in [15, 25, 35, 45] {
+            rig.at(after(second.max(35))).await;
+        }
+        rig.at(after(45)).await;
+        let rows = rig.rows("x").await;
+        let queued = rows.iter().filter(|row| row.1 == "queued").count();
+        assert!(queued <= waiting, "{overlap}: {rows:?}");
+        // All go, one after another, whatever they waited for.
+        let mut running = long;
+        let mut done = 0;
+        while let Some(run) = running.pop() {
+            rig.end(&run, Status::Succeeded).await;
+            running = rig.take().await;
+            assert!(running.len() <= 1);
+            done += 1;
+        }
+        assert_eq!(done, queued + 1, "{overlap}");
     }
 }
 

@@ -15,7 +15,7 @@ use cronbox::store::output::{Found, Part};
 use cronbox::store::queue::{Cancelled, GivenUp};
 use cronbox::store::retention::{Of, Old};
 use cronbox::store::runs::{Claim, Ended, Idempotency, Made, NewRun, Output, Recorded};
-use cronbox::store::scripts::{Deleted, NewVersion, ScriptFilter};
+use cronbox::store::scripts::{Deleted, Kept, NewVersion, ScriptFilter};
 use cronbox::store::{Place, Store, StoreError};
 use cronbox_runtime::{Limits, ResultKind, ScriptError, Stream};
 use serde_json::json;
@@ -49,6 +49,9 @@ macro_rules! on_every_engine {
         }
     };
 }
+
+mod blobs_deleted;
+mod bounds;
 
 on_every_engine![
     a_script_has_versions,
@@ -155,6 +158,7 @@ fn spec() -> Spec {
         schedule: None,
         pause_after: None,
         chain_depth: 0,
+        chain_cause: None,
     }
 }
 
@@ -233,26 +237,38 @@ async fn made_and_ended(store: &Store, new: NewRun, end: Ended, now: Time) -> St
     id
 }
 
+/// Makes a blob known as one whose content is there.
+async fn announce(store: &Store, key: &str, now: Time) {
+    store.announce_blob(key, 10, now).await.expect("announces");
+    store.blob_written(key).await.expect("writes");
+}
+
+/// Keeps a version, whose blobs are announced first as whoever writes them does.
+async fn keep(store: &Store, new: NewVersion, now: Time) -> Result<Kept, StoreError> {
+    announce(store, &new.blob, now).await;
+    store.keep_version(new, now).await
+}
+
 async fn status(store: &Store, id: &str) -> Status {
     store.status(id).await.expect("reads").expect("there")
 }
 
 async fn a_script_has_versions(store: Store) {
-    let first = store.keep_version(version("Price", "a"), start()).await.expect("keeps");
+    let first = keep(&store, version("Price", "a"), start()).await.expect("keeps");
     assert!(first.is_new);
     assert_eq!((first.script.name.as_str(), first.script.version.number), ("Price", 1));
-    let same = store.keep_version(version("price", "a"), after(1)).await.expect("keeps");
+    let same = keep(&store, version("price", "a"), after(1)).await.expect("keeps");
     assert!(!same.is_new);
     assert_eq!((same.script.name.as_str(), same.script.version.number), ("price", 1));
-    let second = store.keep_version(version("price", "b"), after(2)).await.expect("keeps");
+    let second = keep(&store, version("price", "b"), after(2)).await.expect("keeps");
     assert_eq!((second.is_new, second.script.version.number), (true, 2));
     let back = store.set_version("price", 1, None, after(3)).await.expect("sets").expect("there");
     assert_eq!((back.version.number, back.version.sha256.as_str(), back.latest), (1, "a", 2));
     assert!(store.set_version("price", 3, None, after(3)).await.expect("asks").is_none());
     assert!(store.set_version("other", 1, None, after(3)).await.expect("asks").is_none());
-    let third = store.keep_version(version("price", "c"), after(4)).await.expect("keeps");
+    let third = keep(&store, version("price", "c"), after(4)).await.expect("keeps");
     assert_eq!(third.script.version.number, 3);
-    let again = store.keep_version(version("price", "b"), after(5)).await.expect("keeps");
+    let again = keep(&store, version("price", "b"), after(5)).await.expect("keeps");
     assert_eq!((again.is_new, again.script.version.number, again.script.latest), (false, 2, 3));
     let numbers = |versions: Vec<cronbox::script::Version>| versions.iter().map(|v| v.number).collect::<Vec<_>>();
     assert_eq!(numbers(store.versions("price", None, 2).await.expect("lists")), [3, 2]);
@@ -265,8 +281,8 @@ async fn a_script_has_versions(store: Store) {
 async fn settings_join_what_the_source_says(store: Store) {
     let labelled = |team: &str| Settings { labels: [("team".into(), team.into())].into(), ..Settings::default() };
     let new = NewVersion { table: labelled("data"), ..version("a", "a") };
-    store.keep_version(new, start()).await.expect("keeps");
-    store.keep_version(version("b", "b"), start()).await.expect("keeps");
+    keep(&store, new, start()).await.expect("keeps");
+    keep(&store, version("b", "b"), start()).await.expect("keeps");
     let set = Settings { title: Some("T".into()), concurrency: Some(2), ..Settings::default() };
     let script = store.set_settings("a", set, after(1)).await.expect("sets").expect("there");
     assert_eq!((script.in_force().title.as_deref(), script.in_force().labels["team"].as_str()), (Some("T"), "data"));
@@ -279,7 +295,7 @@ async fn settings_join_what_the_source_says(store: Store) {
 }
 
 async fn a_deleted_script_leaves_its_runs(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let waiting = make(&store, new_run(Some("a"), start()), start()).await;
     let running = make(&store, NewRun { priority: 1, ..new_run(Some("a"), start()) }, start()).await;
     assert_eq!(store.claim(by("n"), 1, start()).await.expect("claims")[0].id, running);
@@ -294,7 +310,7 @@ async fn a_deleted_script_leaves_its_runs(store: Store) {
 }
 
 async fn a_run_goes_from_the_queue_to_its_outcome(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let new = NewRun {
         args: Value::Inline(r#"{"n":4}"#.into()),
         labels: [("k".into(), "v".into())].into(),
@@ -338,7 +354,7 @@ async fn a_run_goes_from_the_queue_to_its_outcome(store: Store) {
 }
 
 async fn a_free_node_takes_a_run_at_once(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let claim = by("n");
     let new = new_run(Some("a"), start());
     let made = store.make_run(new.clone(), None, Some(claim.clone()), 10, start()).await.expect("makes");
@@ -359,7 +375,7 @@ async fn a_free_node_takes_a_run_at_once(store: Store) {
 }
 
 async fn a_late_record_changes_nothing(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let id = make(&store, new_run(Some("a"), start()), start()).await;
     let claim = by("n");
     store.claim(claim.clone(), 1, start()).await.expect("claims");
@@ -392,7 +408,7 @@ async fn a_late_record_changes_nothing(store: Store) {
 }
 
 async fn the_schema_refuses_other_steps(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let id = make(&store, new_run(Some("a"), start()), start()).await;
     let claim = by("n");
     store.claim(claim.clone(), 1, start()).await.expect("claims");
@@ -407,7 +423,7 @@ async fn the_schema_refuses_other_steps(store: Store) {
 }
 
 async fn the_same_request_makes_one_run(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let request = |body: &str, at: Time| Idempotency {
         key: "t:runs:k".into(),
         body: body.into(),
@@ -437,7 +453,7 @@ async fn the_same_request_makes_one_run(store: Store) {
 }
 
 async fn the_queue_is_bounded(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     for _ in 0..3 {
         make(&store, new_run(Some("a"), start()), start()).await;
     }
@@ -453,7 +469,7 @@ async fn the_queue_is_bounded(store: Store) {
 
 async fn lanes_take_turns(store: Store) {
     for name in ["a", "b"] {
-        store.keep_version(version(name, name), start()).await.expect("keeps");
+        keep(&store, version(name, name), start()).await.expect("keeps");
     }
     let mut expected = Vec::new();
     let mut of_a = Vec::new();
@@ -471,7 +487,7 @@ async fn lanes_take_turns(store: Store) {
 }
 
 async fn a_limit_holds_and_lets_go(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let limited = |at: i64| {
         let mut new = new_run(Some("a"), after(at));
         new.spec.concurrency = Some(2);
@@ -504,7 +520,7 @@ async fn a_limit_holds_and_lets_go(store: Store) {
 }
 
 async fn times_come(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let later = NewRun { run_at: Some(after(60)), ..new_run(Some("a"), start()) };
     let id = make(&store, later, start()).await;
     assert_eq!(status(&store, &id).await, Status::Scheduled);
@@ -518,7 +534,7 @@ async fn times_come(store: Store) {
 }
 
 async fn cancelling(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let waiting = make(&store, NewRun { run_at: Some(after(60)), ..new_run(Some("a"), start()) }, start()).await;
     assert_eq!(store.cancel(&waiting, "asked", after(1)).await.expect("cancels"), Cancelled::Done);
     let run = store.run(&waiting).await.expect("reads").expect("there");
@@ -540,7 +556,7 @@ async fn cancelling(store: Store) {
 }
 
 async fn a_lost_node_gives_its_runs_back(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     store.join("n", "node", "api", start()).await.expect("joins");
     assert!(store.beat("n").await.expect("beats"));
     assert_eq!(store.nodes().await.expect("lists")[0].beat, 1);
@@ -573,7 +589,7 @@ async fn a_lost_node_gives_its_runs_back(store: Store) {
 }
 
 async fn runs_are_tried_again(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let id = make(&store, new_run(Some("a"), start()), start()).await;
     let claim = by("n");
     store.claim(claim.clone(), 1, start()).await.expect("claims");
@@ -590,7 +606,7 @@ async fn runs_are_tried_again(store: Store) {
 }
 
 async fn output_comes_in_parts(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let id = make(&store, new_run(Some("a"), start()), start()).await;
     let claim = by("n");
     store.claim(claim.clone(), 1, start()).await.expect("claims");
@@ -615,7 +631,7 @@ async fn output_comes_in_parts(store: Store) {
 
 async fn pages_and_filters(store: Store) {
     for name in ["a", "b"] {
-        store.keep_version(version(name, name), start()).await.expect("keeps");
+        keep(&store, version(name, name), start()).await.expect("keeps");
     }
     let mut ids = Vec::new();
     for n in 0..10i64 {
@@ -667,7 +683,7 @@ async fn pages_and_filters(store: Store) {
 }
 
 async fn counts_and_series(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     for n in 0..6 {
         let at = after(n * 1800);
         let end =
@@ -695,7 +711,8 @@ async fn counts_and_series(store: Store) {
     assert_eq!((values(&entries), next), (results(3..5), None));
     let (entries, _) = store.series("a", (Some(after(1800)), Some(after(3600))), None, 9).await.expect("reads");
     assert_eq!(values(&entries), results(1..2));
-    store.keep_version(version("large", "a"), start()).await.expect("keeps");
+    keep(&store, version("large", "a"), start()).await.expect("keeps");
+    announce(&store, "values/large", start()).await;
     let large = Ended { result: Some(Value::Blob("values/large".into())), ..ended(Status::Succeeded, "1") };
     let id = made_and_ended(&store, new_run(Some("large"), after(0)), large, after(0)).await;
     let (entries, _) = store.series("large", (None, None), None, 9).await.expect("reads");
@@ -706,23 +723,27 @@ async fn counts_and_series(store: Store) {
 }
 
 async fn blobs_go_when_nothing_refers_to_them(store: Store) {
-    store.announce_blob("sources/a", 10, start()).await.expect("announces");
-    store.announce_blob("sources/orphan", 10, start()).await.expect("announces");
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    announce(&store, "sources/a", start()).await;
+    announce(&store, "sources/orphan", start()).await;
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let hour = TimeDelta::hours(1);
     let gone = |now: Time| {
         let store = store.clone();
-        async move { store.condemned_blobs(now - hour, 10).await.expect("looks") }
+        async move { store.condemned_blobs(now - hour, now - hour, 10).await.expect("looks") }
     };
     assert!(gone(after(1)).await.is_empty());
     assert_eq!(gone(after(3700)).await, ["sources/orphan"]);
-    assert!(!store.forget_blob("sources/a", after(3700)).await.expect("asks"));
-    assert!(store.forget_blob("sources/orphan", after(3700)).await.expect("forgets"));
+    let begin = |key: &'static str, now: Time| {
+        let store = store.clone();
+        async move { store.begin_delete(key, now - hour, now - hour, now).await.expect("asks") }
+    };
+    assert!(!begin("sources/a", after(3700)).await);
+    assert!(begin("sources/orphan", after(3700)).await);
+    assert!(store.end_delete("sources/orphan", after(3700)).await.expect("forgets"));
     store.delete_script("a", false, after(4000)).await.expect("deletes");
     assert!(gone(after(4001)).await.is_empty(), "an hour goes by first");
     // Referred to again, it is saved.
-    store.announce_blob("sources/a", 10, after(5000)).await.expect("announces");
-    store.keep_version(version("a", "a"), after(5000)).await.expect("keeps");
+    keep(&store, version("a", "a"), after(5000)).await.expect("keeps");
     assert!(gone(after(9000)).await.is_empty());
     store.delete_script("a", false, after(9000)).await.expect("deletes");
     assert!(gone(after(9001)).await.is_empty());
@@ -749,7 +770,7 @@ async fn tokens_and_grants(store: Store) {
     assert!(matches!(twice, Err(StoreError::Conflict)), "{twice:?}");
     assert!(store.remove_token("t1").await.expect("removes"));
     assert!(!store.remove_token("t1").await.expect("asks"));
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let asked = Asked { memory: Some(1 << 30), timeout: Some(Duration::from_secs(600)), ..Asked::default() };
     assert!(store.grant_limits("a", asked, Some("t1".into()), start()).await.expect("grants"));
     assert!(!store.grant_limits("none", asked, None, start()).await.expect("asks"));
@@ -764,7 +785,7 @@ async fn tokens_and_grants(store: Store) {
 }
 
 async fn old_things_go(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let output = Output { inline: Some(b"x".to_vec()), blob: None, written: Default::default() };
     let end = Ended { stdout: output, ..ended(Status::Succeeded, "1") };
     let old = made_and_ended(&store, new_run(Some("a"), start()), end.clone(), start()).await;
@@ -808,7 +829,7 @@ async fn what_a_script_keeps(store: Store) {
     let some = NewVersion { settings: Some(settings(json!({"count": 2, "age": "1h"}))), ..version("some", "a") };
     let small = NewVersion { table: settings(json!({"bytes": "30KiB"})), ..version("small", "a") };
     for new in [some, small, version("all", "a")] {
-        store.keep_version(new, start()).await.expect("keeps");
+        keep(&store, new, start()).await.expect("keeps");
     }
     let of = |keeps: &[(String, Keep)], key: &str| {
         keeps.iter().find(|(other, _)| other == key).map(|(_, keep)| keep.clone())
@@ -884,7 +905,7 @@ async fn feed(store: &Store, from: EventPlace, enough: impl Fn(&[Event]) -> bool
 }
 
 async fn the_feed_tells_everything_once(store: Store) {
-    store.keep_version(version("A", "a"), start()).await.expect("keeps");
+    keep(&store, version("A", "a"), start()).await.expect("keeps");
     let beginning = store.oldest_event().await.expect("asks");
     assert_eq!(store.newest_event(None).await.expect("asks"), beginning);
     assert_eq!(store.events(beginning).await.expect("reads"), Some(Vec::new()));
@@ -935,7 +956,7 @@ async fn the_feed_tells_everything_once(store: Store) {
 }
 
 async fn many_at_once(store: Store) {
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     let reader = tokio::spawn({
         let store = store.clone();
         async move { feed(&store, EventPlace::default(), |all| all.len() >= 320).await }
@@ -992,7 +1013,7 @@ async fn two_nodes_may_start_at_once() {
     let place = Place::Postgres(cluster().database());
     let (one, other) = tokio::join!(Store::open(&place), Store::open(&place));
     let (one, other) = (one.expect("opens"), other.expect("opens"));
-    one.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&one, version("a", "a"), start()).await.expect("keeps");
     assert_eq!(other.count_scripts().await.expect("counts"), 1);
 }
 
@@ -1013,7 +1034,7 @@ async fn a_newer_database_is_refused_by_name() {
 async fn a_file_is_there_again_after_it_was_closed() {
     let file = TestFile::new();
     let store = Store::open(&file.place()).await.expect("opens");
-    store.keep_version(version("a", "a"), start()).await.expect("keeps");
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
     store.close().await;
     assert!(matches!(store.keep_version(version("b", "b"), start()).await, Err(StoreError::Unavailable(_))));
     let again = Store::open(&file.place()).await.expect("opens");
