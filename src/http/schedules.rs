@@ -195,8 +195,10 @@ impl App {
                 return Err(Problem::script_gone());
             }
         };
+        // Shown as it was kept: a schedule that is due now may have fired a moment later.
+        let shown = self.shown(&key).await;
         self.wake.schedules.notify_one();
-        let body = ScheduleBody { not_granted, ..self.shown(&key).await? };
+        let body = ScheduleBody { not_granted, ..shown? };
         let place = HeaderValue::from_str(&format!("/v1/schedules/{}", body.id));
         let mut response = (status, Json(body)).into_response();
         if let Ok(place) = place {

@@ -151,8 +151,7 @@ impl Worker {
                 Err(error) => error,
             };
             if error.is_final() {
-                let why = format!("the end of this run could not be recorded as it was: {error}");
-                return self.record_crash(run, aboard, why).await;
+                return self.record_crash(run, aboard, error.to_string()).await;
             }
             tracing::warn!(run.id = %run.id, %error, "the end of a run cannot be recorded; trying again");
             if self.is_abandoned_after(aboard, &mut pause).await {
@@ -162,14 +161,19 @@ impl Worker {
     }
 
     /// Records that a run crashed, and nothing else of it: what a database takes that refused everything the run left.
-    pub(super) async fn record_crash(&self, run: &Run, aboard: &Aboard, message: String) {
-        tracing::error!(run.id = %run.id, message, "a run is recorded as crashed");
-        let error = ScriptError { type_name: "Crashed".into(), message, traceback: String::new() };
+    pub(super) async fn record_crash(&self, run: &Run, aboard: &Aboard, why: String) {
+        tracing::error!(run.id = %run.id, why, "the end of a run cannot be recorded; it is recorded as crashed");
         let mut pause = FIRST_PAUSE;
         loop {
             let now = self.tools.clock.now();
-            match self.record(run, aboard, Ended::crashed(run, error.clone(), true), now).await {
-                Ok(()) => return,
+            match self.tools.store.record_minimal(&run.id, &aboard.token, &why, now).await {
+                Ok(recorded) => {
+                    if recorded == Recorded::MakesDue {
+                        self.tools.wake.schedules.notify_one();
+                    }
+                    self.tools.metrics.ended(Status::Crashed, Duration::ZERO);
+                    return self.tools.wake.ring_ended(&run.id);
+                }
                 Err(error) => {
                     tracing::warn!(run.id = %run.id, %error, "the crash of a run cannot be recorded; trying again");
                 }
