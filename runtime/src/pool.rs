@@ -246,8 +246,13 @@ impl Pool {
         let number = state.last_run;
         let scrubbed = job.scrubber.clone().map(Scrubbed::new);
         let now = Instant::now();
-        state.queue.push_back(Entry { number, job: Arc::new(job), events: sender, lost: 0, since: now });
-        self.dispatch(&mut state);
+        let entry = Entry { number, job: Arc::new(job), events: sender, lost: 0, since: now };
+        if state.closing {
+            entry.end(Report::ended(Outcome::Cancelled));
+        } else {
+            state.queue.push_back(entry);
+            self.dispatch(&mut state);
+        }
         drop(state);
         let (pool, heard) = (self.clone(), VecDeque::new());
         Ok(Run { pool, number, events, scrubbed, heard, over: false, calls: Calls::new(now), waiting: None })
@@ -451,7 +456,7 @@ impl Pool {
                 process.reserved = false;
                 process.idle_since = now;
                 process.favour();
-                state.admitted -= aboard.entry.job.limits.memory;
+                state.admitted = state.admitted.saturating_sub(aboard.entry.job.limits.memory);
                 match (&state.egress, &aboard.entry.job.network) {
                     (Some(egress), Some(grant)) if !grant.policy.allow.is_empty() => {
                         egress.revoke(number, run);
@@ -491,7 +496,7 @@ impl Pool {
         }
         for (run, aboard) in process.aboard {
             let mut entry = aboard.entry;
-            state.admitted -= entry.job.limits.memory;
+            state.admitted = state.admitted.saturating_sub(entry.job.limits.memory);
             let fate = match process.culprit {
                 Some((culprit, outcome)) if culprit == run => Some(Report::ended(outcome)),
                 _ if aboard.cancelled.is_some() => Some(Report::ended(Outcome::Cancelled)),

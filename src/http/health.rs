@@ -38,7 +38,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
         parts.insert("tasks".into(), trouble);
     }
     let sandboxes = app.checker.pool().health();
-    parts.insert("sandboxes".into(), word(no_sandboxes(&sandboxes)));
+    parts.extend(no_sandboxes(&sandboxes).map(|why| ("sandboxes".to_owned(), why)));
     let ready = parts.values().all(|part| part == "ok");
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut warnings: Vec<String> = app.space.as_ref().and_then(Space::warning).into_iter().collect();

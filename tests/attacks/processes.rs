@@ -210,7 +210,7 @@ async fn a_node_that_had_no_descriptors_for_a_while_is_as_before() {
     assert_eq!(server.put("other", "def run(): return 2\n").await.0, 201);
     assert_eq!(server.run("other", &json!({})).await["result"], 2);
     let (status, ready) = server.get("/readyz").await;
-    assert_eq!((status, &ready["parts"]["sandboxes"]), (200, &json!("ok")), "{ready}");
+    assert_eq!((status, &ready["ready"], ready["parts"].get("sandboxes")), (200, &json!(true), None), "{ready}");
 }
 
 /// Asks the node for something as fast as it can, around the harness.
@@ -242,4 +242,29 @@ async fn a_script_that_asks_the_node_without_end_waits() {
     let asked = done["result"].as_u64().unwrap_or_else(|| panic!("{done}"));
     // A hundred at once, and fifty a second.
     assert!((100..=100 + 3 * 50 + 10).contains(&asked), "{asked}");
+}
+
+/// A resolver that says what it may use instead of its version.
+const LIMITED: &str = r#"
+import resource
+limits = (resource.RLIMIT_DATA, resource.RLIMIT_CPU, resource.RLIMIT_CORE)
+print("uv", "-".join(str(most) for limit in limits for most in resource.getrlimit(limit)))
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_resolver_of_packages_has_limits() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Folder::new();
+    let asked =
+        Command::new("python3").args(["-c", "import os, sys; print(os.path.realpath(sys.executable))"]).output();
+    let python = String::from_utf8(asked.expect("python3").stdout).expect("a path");
+    let uv = scratch.0.join("uv");
+    std::fs::write(&uv, format!("#!{python}{LIMITED}")).expect("writes");
+    std::fs::set_permissions(&uv, std::fs::Permissions::from_mode(0o755)).expect("permits");
+    let (uv, index) = (uv.display().to_string(), scratch.0.display().to_string());
+    let server = Server::start(&scratch.0, &["--uv", &uv, "--index", &index]);
+    let (status, told) = server.put("a", "# /// script\n# dependencies = [\"x\"]\n# ///\ndef run(): return 1\n").await;
+    assert_eq!(status, 503, "{told}");
+    let limits = format!("is version {0}-{0}-300-300-0-0", 3_u64 << 30);
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains(&limits)), "{told}");
 }

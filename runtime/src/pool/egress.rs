@@ -115,18 +115,17 @@ impl Pool {
             return Ok(Some(NetworkPass { token: None, policy }));
         }
         self.ensure_egress(state);
-        let now = Instant::now();
-        let may = state.egress_starts.may(now);
-        let (Some(egress), Some(sandbox), true) = (&mut state.egress, state.processes.get(&process), may) else {
+        let may = state.egress_starts.may(Instant::now());
+        // One that has not said hello may never.
+        let egress = state.egress.as_mut().filter(|egress| may && egress.hardening.is_some());
+        let (Some(egress), Some(sandbox)) = (egress, state.processes.get(&process)) else {
             return Err(NoEgress);
         };
         let token =
             new_token().and_then(|token| egress.grant(process, &sandbox.link, run, token, grant).map(|()| token));
         match token {
             Ok(token) => {
-                if egress.hardening.is_some() {
-                    state.egress_starts.worked();
-                }
+                state.egress_starts.worked();
                 Ok(Some(NetworkPass { token: Some(token), policy }))
             }
             Err(error) => {
@@ -203,6 +202,7 @@ impl Pool {
                 }
                 egress.hardening = Some(hello.hardening);
                 state.egress_starts.worked();
+                self.dispatch(state);
             }
             Kind::Pong => {}
             Kind::Spent => {

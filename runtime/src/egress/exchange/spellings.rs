@@ -111,7 +111,7 @@ fn token(way: Way, text: &[u8]) -> Option<(Character, usize)> {
 /// What follows a backslash.
 fn backslash(rest: &[u8]) -> Option<(Character, usize)> {
     let (first, rest) = rest.split_first()?;
-    let plain = |byte_: u8| Some((byte(byte_.into()), 1));
+    let plain = |code: u8| Some((byte(code.into()), 1));
     match first {
         b'u' if rest.first() == Some(&b'{') => {
             let end = rest.iter().take(8).position(|byte| *byte == b'}')?;

@@ -723,7 +723,7 @@ fn seen(ask: &str, head: &str, pieces: &[Option<Vec<u8>>]) -> Vec<(Vec<u8>, Opti
     exchange.incoming(head.as_bytes());
     let steps = pieces.iter().map(|piece| {
         let step = piece.as_ref().map_or_else(Step::default, |piece| exchange.incoming(piece));
-        let quiet = piece.is_none().then(|| exchange.incoming_quiet().bytes).unwrap_or_default();
+        let quiet = if piece.is_none() { exchange.incoming_quiet().bytes } else { Bytes::new() };
         ([step.bytes, quiet].concat(), exchange.incoming_patience())
     });
     let mut steps: Vec<_> = steps.collect();
