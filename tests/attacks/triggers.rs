@@ -401,6 +401,7 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
         packages: None,
         settings: None,
         link: None,
+        only_new: false,
         schedules: Vec::new(),
     };
     store.keep_version(version, start).await.unwrap();

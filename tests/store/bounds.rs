@@ -262,6 +262,7 @@ async fn texts_at_their_longest_are_kept(store: Store) {
         key: hex(100),
         script: name.clone(),
         origin: Origin::Request,
+        reach: Default::default(),
         settings: Default::default(),
         trigger: json!({}),
         read_at: start(),
