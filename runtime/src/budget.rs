@@ -1,5 +1,6 @@
 //! One run's memory: linear memory and files drawn from the same limit, with the peak and every refusal on record.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use wasmtime::{Error, ResourceLimiter};
 
@@ -42,7 +43,7 @@ impl Budget {
         self.refusals.load(Relaxed)
     }
 
-    /// Takes bytes for a file; false, and nothing taken, when the run has no more.
+    /// Takes bytes for a file, or for something else outside linear memory; false, and nothing taken, when the run has no more.
     pub(crate) fn take_for_files(&self, bytes: u64) -> bool {
         let files = self.files.load(Relaxed).saturating_add(bytes);
         if files.saturating_add(self.linear.load(Relaxed)) > self.limit.load(Relaxed) {
@@ -53,7 +54,7 @@ impl Budget {
         true
     }
 
-    /// Gives back what a file took.
+    /// Gives back what was taken.
     pub(crate) fn give_back(&self, bytes: u64) {
         let files = self.files.load(Relaxed);
         self.files.store(files.saturating_sub(bytes), Relaxed);
@@ -79,11 +80,31 @@ impl Budget {
     }
 }
 
+/// Memory of the host's that a run holds; given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Held {
+    /// Takes it, if the run has so much left.
+    pub(crate) fn take(budget: &Arc<Budget>, bytes: u64) -> Option<Self> {
+        budget.take_for_files(bytes).then(|| Held { budget: budget.clone(), bytes })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
+
 /// The limiter of one store. The merged interpreter has one memory; the unmerged form has one too, and its tables are
 /// fixed at instantiation, so no table ever grows later.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    pub(crate) budget: std::sync::Arc<Budget>,
+    pub(crate) budget: Arc<Budget>,
     /// Set once the instance stands: from then on tables keep their size.
     pub(crate) tables_fixed: bool,
 }
@@ -111,7 +132,6 @@ impl ResourceLimiter for Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[test]
     fn files_and_memory_share_the_limit() {

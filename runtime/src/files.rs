@@ -5,15 +5,18 @@
 //! kept with the run. There are no links, no devices, no host paths: a name either is in this tree or does not exist.
 //! Every number a guest can make large (bytes, files, names, depth, open descriptors) has a bound here.
 
+mod file;
 mod wasi;
 
+pub(crate) use file::File;
 pub(crate) use wasi::{FilesView, HasFiles};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Held};
 use crate::bundle::Bundle;
 use crate::limits::{MAX_DEPTH, MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_PATH};
+use crate::meter::Meter;
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -23,6 +26,9 @@ pub const MAX_NODES: u64 = 16_384;
 pub const MAX_DESCRIPTORS: u64 = 256;
 /// What a file or directory costs of the run's memory besides its content, in bytes: about what the host keeps for it.
 const NODE_COST: u64 = 512;
+
+/// What an open file, or a directory that is being read, costs of the run's memory, in bytes.
+const HANDLE_COST: u64 = 512;
 
 /// The numbers of what is under `/output` begin here, so that they meet no other of the tree.
 const FIRST_OUTPUT_ID: u64 = 1 << 40;
@@ -42,6 +48,7 @@ pub(crate) enum FileError {
     NameTooLong,
     InsufficientSpace,
     TooManyOpen,
+    InsufficientMemory,
     FileTooLarge,
     CrossDevice,
     Invalid,
@@ -69,6 +76,7 @@ pub(crate) struct Packages {
 /// What the files of one run may use together, in one part of the tree.
 pub(crate) struct Quota {
     budget: Arc<Budget>,
+    meter: Arc<Meter>,
     limit: u64,
     most_nodes: u64,
     used: AtomicU64,
@@ -99,20 +107,6 @@ pub(crate) struct Directory {
     _charge: Option<Charge>,
 }
 
-/// A regular file.
-pub(crate) struct File {
-    id: u64,
-    content: Mutex<Content>,
-    times: Mutex<Times>,
-    quota: Option<Charge>,
-}
-
-enum Content {
-    /// A part of a bundle: read-only.
-    Sealed(Arc<Bundle>, Range<usize>),
-    Owned(Vec<u8>),
-}
-
 /// When a node was read and written last.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Times {
@@ -139,6 +133,10 @@ impl Charge {
         Ok(charge)
     }
 
+    fn meter(&self) -> &Meter {
+        &self.quota.meter
+    }
+
     /// Changes what is taken to `bytes`.
     fn resize(&self, bytes: u64) -> Result<()> {
         let held = self.bytes.load(Relaxed);
@@ -160,9 +158,10 @@ impl Drop for Charge {
 }
 
 impl Quota {
-    fn new(budget: Arc<Budget>, limit: u64, most_nodes: u64, first_id: u64) -> Self {
+    fn new((budget, meter): (Arc<Budget>, Arc<Meter>), limit: u64, most_nodes: u64, first_id: u64) -> Self {
         Quota {
             budget,
+            meter,
             limit,
             most_nodes,
             used: AtomicU64::new(0),
@@ -190,6 +189,16 @@ impl Quota {
         self.next_id.fetch_add(1, Relaxed)
     }
 
+    /// What its operations cost.
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// Takes memory for something that the guest has a handle of, until that is dropped.
+    pub(crate) fn handle(&self) -> Result<Held> {
+        Held::take(&self.budget, HANDLE_COST).ok_or(FileError::InsufficientMemory)
+    }
+
     /// Counts one more open descriptor.
     pub(crate) fn open(&self) -> Result<()> {
         if self.open.fetch_add(1, Relaxed) >= MAX_DESCRIPTORS {
@@ -208,7 +217,9 @@ impl Quota {
 impl Packages {
     /// The files of a bundle as packages.
     pub(crate) fn new(bundle: &Arc<Bundle>) -> Self {
-        let quota = Arc::new(Quota::new(Arc::new(Budget::new(0)), 0, 0, FIRST_PACKAGE_ID));
+        // Nothing in it is ever written, so that nothing of it is ever taken or paid for here.
+        let account = (Arc::new(Budget::new(0)), Arc::default());
+        let quota = Arc::new(Quota::new(account, 0, 0, FIRST_PACKAGE_ID));
         // Packages have the time that archives give to files without one.
         let since_1980 = 315_532_800 * 1_000_000_000;
         let times = Times { accessed: since_1980, modified: since_1980, changed: since_1980 };
@@ -225,12 +236,12 @@ impl Files {
         bundle: &Arc<Bundle>,
         packages: Option<&Packages>,
         limit: u64,
-        budget: Arc<Budget>,
+        account: (Arc<Budget>, Arc<Meter>),
         now: Nanos,
     ) -> Self {
-        let kept = Quota::new(budget.clone(), MAX_OUTPUT_FILES_BYTES.min(limit), MAX_OUTPUT_FILES, FIRST_OUTPUT_ID);
+        let kept = Quota::new(account.clone(), MAX_OUTPUT_FILES_BYTES.min(limit), MAX_OUTPUT_FILES, FIRST_OUTPUT_ID);
         let kept = Arc::new(kept);
-        let quota = Arc::new(Quota::new(budget, limit, MAX_NODES, 1));
+        let quota = Arc::new(Quota::new(account, limit, MAX_NODES, 1));
         let times = Times { accessed: now, modified: now, changed: now };
         let root = Directory::fixed(&quota, None, times, false);
         let app = Directory::fixed(&quota, Some(&root), times, false);
@@ -247,8 +258,8 @@ impl Files {
     }
 
     /// A tree that holds nothing and takes nothing.
-    pub(crate) fn empty(budget: Arc<Budget>) -> Self {
-        let quota = Arc::new(Quota::new(budget, 0, 0, 1));
+    pub(crate) fn empty(account: (Arc<Budget>, Arc<Meter>)) -> Self {
+        let quota = Arc::new(Quota::new(account, 0, 0, 1));
         let root = Directory::fixed(&quota, None, Times::default(), false);
         Files { root, quota, output: None }
     }
@@ -318,13 +329,7 @@ impl Files {
         directory.check_writable()?;
         let times = Times { accessed: now, modified: now, changed: now };
         let charge = Charge::new(&directory.quota)?;
-        let file = File {
-            id: directory.quota.id(),
-            content: Mutex::new(Content::Owned(Vec::new())),
-            times: Mutex::new(times),
-            quota: Some(charge),
-        };
-        let node = Node::File(Arc::new(file));
+        let node = Node::File(Arc::new(File::empty(directory.quota.id(), charge, times)));
         directory.lock().insert(name.into(), node.clone());
         directory.touch(now);
         Ok(node)
@@ -469,6 +474,7 @@ impl Files {
 
     /// Follows `path` up to its last name. No last name means the path ends in a directory that is already found.
     fn walk<'p>(&self, base: &Arc<Directory>, path: &'p str) -> Result<(Arc<Directory>, Option<Last<'p>>)> {
+        self.quota.meter.bytes(path.len());
         if path.is_empty() {
             return Err(FileError::NoEntry);
         }
@@ -484,6 +490,7 @@ impl Files {
         let mut directory = base.clone();
         let mut parts = trimmed.split('/').filter(|part| !part.is_empty() && *part != ".").peekable();
         while let Some(name) = parts.next() {
+            self.quota.meter.things(1);
             if name.len() > MAX_NAME {
                 return Err(FileError::NameTooLong);
             }
@@ -605,8 +612,7 @@ impl Directory {
                         }
                     };
                 } else {
-                    let content = Mutex::new(Content::Sealed(bundle.clone(), range.clone()));
-                    let file = File { id: quota.id(), content, times: Mutex::new(times), quota: None };
+                    let file = File::sealed(quota.id(), bundle.clone(), range.clone(), times);
                     directory.lock().insert(part.into(), Node::File(Arc::new(file)));
                 }
             }
@@ -614,8 +620,17 @@ impl Directory {
     }
 
     /// Names and nodes, in order.
-    pub(crate) fn list(&self) -> Vec<(String, Node)> {
+    fn list(&self) -> Vec<(String, Node)> {
         self.lock().iter().map(|(name, node)| (name.clone(), node.clone())).collect()
+    }
+
+    /// The entry that comes next after a name, or the first. A directory is read by this, so that who reads one holds
+    /// nothing of it but a name, and an entry that stays is met once whatever happens to the others.
+    pub(crate) fn next_after(&self, name: Option<&str>) -> Option<(String, Node)> {
+        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.lock();
+        let (name, node) = entries.range::<str, _>((from, Bound::Unbounded)).next()?;
+        Some((name.clone(), node.clone()))
     }
 
     fn depth(&self) -> usize {
@@ -651,96 +666,6 @@ impl Directory {
     }
 }
 
-impl File {
-    /// Bytes.
-    pub(crate) fn size(&self) -> u64 {
-        self.content().bytes().len() as u64
-    }
-
-    /// Copies at most `length` bytes from `offset`; fewer, or none, at the end.
-    pub(crate) fn read(&self, offset: u64, length: usize) -> Vec<u8> {
-        let content = self.content();
-        let bytes = content.bytes();
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-        let end = start.saturating_add(length).min(bytes.len());
-        bytes[start..end].to_vec()
-    }
-
-    /// Writes all the bytes at `offset`; the gap before it, if any, is zeros and costs as much as other bytes.
-    pub(crate) fn write(&self, offset: u64, bytes: &[u8], now: Nanos) -> Result<()> {
-        let end = offset.checked_add(bytes.len() as u64).ok_or(FileError::FileTooLarge)?;
-        if end > self.size() {
-            self.resize(end)?;
-        } else {
-            self.check_writable()?;
-        }
-        let mut content = self.content();
-        if let Content::Owned(owned) = &mut *content {
-            // `resize` made room for exactly this range, so neither conversion can be wrong on a 64-bit host.
-            let start = usize::try_from(offset).map_err(|_| FileError::FileTooLarge)?;
-            owned[start..start + bytes.len()].copy_from_slice(bytes);
-        }
-        drop(content);
-        self.touch(now);
-        Ok(())
-    }
-
-    /// Writes at the end of the file.
-    pub(crate) fn append(&self, bytes: &[u8], now: Nanos) -> Result<()> {
-        self.write(self.size(), bytes, now)
-    }
-
-    /// Cuts or extends the file.
-    pub(crate) fn set_size(&self, size: u64, now: Nanos) -> Result<()> {
-        self.resize(size)?;
-        self.touch(now);
-        Ok(())
-    }
-
-    fn resize(&self, size: u64) -> Result<()> {
-        let Some(charge) = &self.quota else { return Err(FileError::ReadOnly) };
-        let mut content = self.content();
-        let Content::Owned(owned) = &mut *content else { return Err(FileError::ReadOnly) };
-        let length = usize::try_from(size).map_err(|_| FileError::FileTooLarge)?;
-        // The quota is asked first: nothing is allocated that was not granted, so `size` is bounded here.
-        charge.resize(size.saturating_add(NODE_COST))?;
-        if length > owned.len() {
-            // Doubling would allocate up to twice what was granted.
-            let more = length - owned.len();
-            let spare = (owned.len() / 4).min(1 << 20);
-            owned.reserve_exact(more.max(spare));
-        } else if length < owned.len() / 2 {
-            owned.truncate(length);
-            owned.shrink_to_fit();
-        }
-        owned.resize(length, 0);
-        Ok(())
-    }
-
-    fn check_writable(&self) -> Result<()> {
-        if self.quota.is_some() { Ok(()) } else { Err(FileError::ReadOnly) }
-    }
-
-    fn touch(&self, now: Nanos) {
-        let mut times = lock(&self.times);
-        times.modified = now;
-        times.changed = now;
-    }
-
-    fn content(&self) -> MutexGuard<'_, Content> {
-        lock(&self.content)
-    }
-}
-
-impl Content {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Content::Sealed(bundle, range) => &bundle.bytes()[range.clone()],
-            Content::Owned(owned) => owned,
-        }
-    }
-}
-
 /// Nothing panics while it holds one of these locks, and what they protect is consistent after every statement.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -754,7 +679,7 @@ mod tests {
 
     fn tree(limit: u64) -> Files {
         let bundle = Bundle::of_files(&[("main.py", b"print(1)"), ("data/a.json", b"{}")]).expect("bundle");
-        Files::new(&Arc::new(bundle), None, limit, Arc::new(Budget::new(1 << 30)), 7)
+        Files::new(&Arc::new(bundle), None, limit, (Arc::new(Budget::new(1 << 30)), Arc::default()), 7)
     }
 
     fn create() -> How {

@@ -1,11 +1,15 @@
-//! What one guest can reach, and nothing else: every capability is a line here.
+//! What one guest can reach, and nothing else: every capability is a line here, and what it costs.
 
-use crate::budget::{Budget, Limiter};
+mod paid;
+
+use self::paid::{MAX_RANDOM, PaidEnvironment, PaidPoll, PaidRandom};
+use crate::budget::{Budget, Held, Limiter};
 use crate::bundle::Bundle;
 use crate::clock::CoarseClock;
 use crate::egress::messages::{self, Failed, StartTls};
 use crate::files::{File, Files, FilesView, HasFiles, Packages};
 use crate::frame::{self, Call, Kind, RunNumber, Sender};
+use crate::meter::{self, Meter, Slice};
 pub use crate::network::Channel;
 use crate::network::RunNetwork;
 use std::collections::HashMap;
@@ -15,13 +19,13 @@ use tokio::sync::oneshot;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable, ResourceType, WasmList};
 use wasmtime::{Engine, StoreContextMut};
-use wasmtime_wasi::cli::{WasiCli, WasiCliView};
-use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode as SocketError, IpAddressFamily};
 use wasmtime_wasi::p2::bindings::sync::filesystem as file_bindings;
 use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
-use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx};
 
 wasmtime::component::bindgen!({
     path: "../python-wasm/wit",
@@ -39,13 +43,15 @@ use self::cronbox::guest::host;
 
 /// Handles (files, streams, timers) a guest may hold at once.
 const MAX_HANDLES: usize = 1_000;
-/// Most random bytes one call brings.
-const MAX_RANDOM: u64 = 64 << 10;
 /// Most things that are waited for at once, far more than both directions of all the channels there can be.
 const MAX_INTERESTS: usize = 1_024;
 /// Most protocols of one TLS handshake, and the longest name of a server.
 const MAX_PROTOCOLS: usize = 32;
 const MAX_SERVER_NAME: usize = 255;
+/// What it costs to decide on a name, in things that are looked up.
+const NAME_THINGS: usize = 20;
+/// What a connection costs of a run's memory, in bytes: what may wait in this process, on either way.
+const CHANNEL_COST: u64 = 2 * messages::WINDOW as u64;
 /// Most bytes of one request to the node.
 const MAX_REQUEST: usize = 256 << 10;
 
@@ -55,6 +61,8 @@ pub(crate) struct Guest {
     table: ResourceTable,
     files: Option<Files>,
     pub(crate) limiter: Limiter,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) slice: Slice,
     door: Option<Door>,
     network: Option<RunNetwork>,
     /// Fuel for the script itself, from the moment it is loaded.
@@ -124,6 +132,8 @@ impl Guest {
             table,
             files: None,
             limiter: Limiter { budget: Arc::new(Budget::new(memory)), tables_fixed: false },
+            meter: Arc::default(),
+            slice: Slice::default(),
             door: None,
             network: None,
             script_fuel: 0,
@@ -140,8 +150,8 @@ impl Guest {
         for (name, value) in &arrival.start.env {
             wasi.env(name, value);
         }
-        wasi.stdout(arrival.stdout)
-            .stderr(arrival.stderr)
+        wasi.stdout(arrival.stdout.paid_in(&self.meter))
+            .stderr(arrival.stderr.paid_in(&self.meter))
             .initial_cwd("/app")
             .max_random_size(MAX_RANDOM)
             .monotonic_clock(CoarseClock::since(origin))
@@ -150,8 +160,8 @@ impl Guest {
         self.wasi = wasi.build();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        let budget = self.limiter.budget.clone();
-        self.files = Some(Files::new(arrival.bundle, arrival.packages, limits.files, budget, now));
+        let account = (self.limiter.budget.clone(), self.meter.clone());
+        self.files = Some(Files::new(arrival.bundle, arrival.packages, limits.files, account, now));
         self.door = Some(arrival.door);
         self.network = Some(arrival.network);
         self.script_fuel = limits.fuel;
@@ -169,6 +179,12 @@ impl Guest {
         self.files.as_ref().map(Files::kept).unwrap_or_default()
     }
 
+    /// A name is parsed and held against each pattern of a grant.
+    fn pay_for_name(&self, name: &str) {
+        self.meter.things(NAME_THINGS);
+        self.meter.bytes(name.len());
+    }
+
     /// The positions of what is ready.
     fn ready(&self, interests: &[host::Interest]) -> wasmtime::Result<Vec<u32>> {
         let mut ready = Vec::new();
@@ -181,17 +197,39 @@ impl Guest {
         Ok(ready)
     }
 
+    // Every host function finds what it works on through one of these, and so pays for the call.
+
     fn files(&mut self) -> FilesView<'_> {
-        let budget = &self.limiter.budget;
+        self.meter.call();
+        let (budget, meter) = (&self.limiter.budget, &self.meter);
         // A guest that stands ready has no files; the first access comes with its run.
-        let files = self.files.get_or_insert_with(|| Files::empty(budget.clone()));
+        let files = self.files.get_or_insert_with(|| Files::empty((budget.clone(), meter.clone())));
         FilesView { files, table: &mut self.table }
     }
-}
 
-impl WasiView for Guest {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    fn table(&mut self) -> &mut ResourceTable {
+        self.meter.call();
+        &mut self.table
+    }
+
+    fn clocks(&mut self) -> WasiClocksCtxView<'_> {
+        self.meter.call();
+        WasiClocksCtxView { ctx: self.wasi.clocks(), table: &mut self.table }
+    }
+
+    fn random(&mut self) -> &mut WasiRandomCtx {
+        self.meter.call();
+        self.wasi.random()
+    }
+
+    fn cli(&mut self) -> WasiCliCtxView<'_> {
+        self.meter.call();
+        WasiCliCtxView { ctx: self.wasi.cli(), table: &mut self.table }
+    }
+
+    fn host(&mut self) -> &mut Self {
+        self.meter.call();
+        self
     }
 }
 
@@ -199,6 +237,7 @@ impl host::Host for Guest {
     async fn wait(&mut self, interests: Vec<host::Interest>, timeout: Option<u64>) -> wasmtime::Result<Vec<u32>> {
         // A time further ahead than this clock reaches is for ever; the run's own wall clock ends it.
         let until = timeout.and_then(|nanos| tokio::time::Instant::now().checked_add(Duration::from_nanos(nanos)));
+        self.meter.things(interests.len());
         let interests = &interests[..interests.len().min(MAX_INTERESTS)];
         let mut over = false;
         loop {
@@ -227,17 +266,23 @@ impl host::Host for Guest {
     }
 
     fn allowed(&mut self, name: String, port: u16) -> wasmtime::Result<Result<(), String>> {
+        self.pay_for_name(&name);
         let Some(network) = &self.network else { wasmtime::bail!("a guest without a run asked for the network") };
         Ok(network.allowed(&name, port))
     }
 
     async fn call(&mut self, verb: String, request: String) -> wasmtime::Result<Result<String, String>> {
+        self.meter.bytes(verb.len() + request.len());
+        self.meter.question();
         if verb.len() > 64 || request.len() > MAX_REQUEST {
             return Ok(Err(format!("a request may have {MAX_REQUEST} bytes")));
         }
         let Some(door) = &self.door else { wasmtime::bail!("a guest without a run called the node") };
         match door.ask(verb, request).await {
-            Ok(answer) => Ok(answer),
+            Ok(answer) => {
+                self.meter.bytes(answer.as_ref().map_or_else(String::len, String::len));
+                Ok(answer)
+            }
             Err(_) => Ok(Err("the node does not answer".into())),
         }
     }
@@ -249,8 +294,13 @@ impl host::Host for Guest {
 
 impl host::HostChannel for Guest {
     fn open(&mut self, name: String, port: u16) -> wasmtime::Result<Result<Resource<Channel>, host::ChannelError>> {
+        self.pay_for_name(&name);
         let Some(network) = &self.network else { wasmtime::bail!("a guest without a run asked for the network") };
-        match network.open(&name, port) {
+        let Some(held) = Held::take(&self.limiter.budget, CHANNEL_COST) else {
+            let text = "the memory limit leaves no room for one more connection";
+            return Ok(Err(Failed::new(messages::Failure::Unreachable, text).into()));
+        };
+        match network.open(&name, port, held) {
             Ok(channel) => Ok(Ok(self.table.push(channel)?)),
             Err(failed) => Ok(Err(failed.into())),
         }
@@ -267,6 +317,9 @@ impl host::HostChannel for Guest {
         verify: bool,
         protocols: Vec<String>,
     ) -> wasmtime::Result<Result<(), host::ChannelError>> {
+        self.pay_for_name(&name);
+        self.meter.things(protocols.len());
+        self.meter.bytes(protocols.iter().map(String::len).sum());
         // RFC 7301: a protocol's name has 1 to 255 bytes, and the list of all of them 65,535.
         let fits = protocols.len() <= MAX_PROTOCOLS && protocols.iter().all(|name| (1..=255).contains(&name.len()));
         if !fits || name.len() > MAX_SERVER_NAME {
@@ -290,7 +343,11 @@ impl host::HostChannel for Guest {
         channel: Resource<Channel>,
         max: u32,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, host::ChannelError>> {
-        Ok(self.table.get(&channel)?.read(max as usize).map_err(Into::into))
+        let read = self.table.get(&channel)?.read(max as usize);
+        if let Ok(Some(bytes)) = &read {
+            self.meter.bytes(bytes.len());
+        }
+        Ok(read.map_err(Into::into))
     }
 
     fn write(
@@ -298,6 +355,7 @@ impl host::HostChannel for Guest {
         channel: Resource<Channel>,
         bytes: Vec<u8>,
     ) -> wasmtime::Result<Result<u32, host::ChannelError>> {
+        self.meter.bytes(bytes.len());
         Ok(self.table.get(&channel)?.write(&bytes).map_err(Into::into))
     }
 
@@ -334,7 +392,9 @@ fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u8>,)) -> wa
         let mark = mark.as_le_slice(&store).as_ptr().addr();
         store.data_mut().mark = Some(mark);
         let fuel = store.data().script_fuel;
-        store.set_fuel(fuel)?;
+        meter::fill(&mut store, fuel)?;
+    } else {
+        store.data_mut().host();
     }
     Ok(())
 }
@@ -343,16 +403,16 @@ fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u8>,)) -> wa
 pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::<Guest>::new(engine);
     let l = &mut linker;
-    io::error::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, |guest| &mut guest.table)?;
-    io::poll::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, |guest| &mut guest.table)?;
-    io::streams::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, |guest| &mut guest.table)?;
+    io::error::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, Guest::table)?;
+    io::poll::add_to_linker::<Guest, PaidPoll>(l, Guest::paid_poll)?;
+    io::streams::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, Guest::table)?;
     clocks::wall_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     clocks::monotonic_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
-    random::random::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
-    random::insecure::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
+    random::random::add_to_linker::<Guest, PaidRandom>(l, Guest::paid_random)?;
+    random::insecure::add_to_linker::<Guest, PaidRandom>(l, Guest::paid_random)?;
     random::insecure_seed::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
     cli::exit::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
-    cli::environment::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::environment::add_to_linker::<Guest, PaidEnvironment>(l, Guest::paid_environment)?;
     cli::stdin::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
     cli::stdout::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
     cli::stderr::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
@@ -363,7 +423,7 @@ pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result
     cli::terminal_stderr::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
     file_bindings::preopens::add_to_linker::<Guest, HasFiles>(l, Guest::files)?;
     file_bindings::types::add_to_linker::<Guest, HasFiles>(l, Guest::files)?;
-    host::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
+    host::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::host)?;
     l.allow_shadowing(true);
     l.instance("cronbox:guest/host@0.1.0")?.func_wrap("loaded", loaded)?;
     l.allow_shadowing(false);
@@ -391,7 +451,10 @@ fn refuse_sockets(linker: &mut Linker<Guest>, component: &Component) -> wasmtime
                 (_, "create-tcp-socket" | "create-udp-socket", _) => instance.func_wrap(name, no_socket)?,
                 (_, "resolve-addresses", _) => instance.func_wrap(name, no_address)?,
                 (_, "instance-network", _) => {
-                    instance.func_wrap(name, |_, (): ()| Ok((Resource::<NoNetwork>::new_own(0),)))?;
+                    instance.func_wrap(name, |mut store: StoreContextMut<'_, Guest>, (): ()| {
+                        store.data_mut().meter.call();
+                        Ok((Resource::<NoNetwork>::new_own(0),))
+                    })?;
                 }
                 ("network", "network", _) => {
                     instance.resource(name, ResourceType::host::<NoNetwork>(), |_, _| Ok(()))?;
@@ -413,15 +476,17 @@ fn refuse_sockets(linker: &mut Linker<Guest>, component: &Component) -> wasmtime
 }
 
 fn no_address(
-    _: StoreContextMut<'_, Guest>,
-    _: (Resource<NoNetwork>, String),
+    mut store: StoreContextMut<'_, Guest>,
+    (_, name): (Resource<NoNetwork>, String),
 ) -> wasmtime::Result<(Result<Resource<NoSocket>, SocketError>,)> {
+    store.data_mut().host().meter.bytes(name.len());
     Ok((Err(SocketError::AccessDenied),))
 }
 
 fn no_socket(
-    _: StoreContextMut<'_, Guest>,
+    mut store: StoreContextMut<'_, Guest>,
     _: (IpAddressFamily,),
 ) -> wasmtime::Result<(Result<Resource<NoSocket>, SocketError>,)> {
+    store.data_mut().host();
     Ok((Err(SocketError::AccessDenied),))
 }

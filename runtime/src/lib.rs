@@ -13,6 +13,7 @@ mod heap;
 mod interpreter;
 mod limits;
 pub mod machine;
+mod meter;
 mod network;
 mod outcome;
 mod output;

@@ -3,6 +3,7 @@
 //! Nothing here decides anything. A channel is a number, bytes that have come, and how many may be sent; the egress
 //! process opens it if the run's grant covers it.
 
+use crate::budget::Held;
 use crate::egress::messages::{
     Failed, Failure, MAX_CHANNELS, Open, Session, StartTls, Token, WINDOW, read_window, window,
 };
@@ -116,8 +117,8 @@ impl RunNetwork {
         policy.decide(&destination).map_err(|denied| denied.to_string())
     }
 
-    /// Asks for a connection.
-    pub(crate) fn open(&self, name: &str, port: u16) -> Result<Channel, Failed> {
+    /// Asks for a connection. `held` is the memory it may use.
+    pub(crate) fn open(&self, name: &str, port: u16, held: Held) -> Result<Channel, Failed> {
         let denied = |text: String| Failed::new(Failure::Denied, text);
         self.allowed(name, port).map_err(denied)?;
         // As it was read here: what the egress process is told has one form, and a bounded one.
@@ -148,7 +149,7 @@ impl RunNetwork {
         let shared = Arc::new(Shared { state: Mutex::new(State::new()), changed: self.changed.clone() });
         inner.channels.insert(number, shared.clone());
         link.send(Kind::Open, number, &frame::to_json(&Open { run: self.run, token, name, port }));
-        Ok(Channel { network: self.network.clone(), link, number, shared, open: self.open.clone() })
+        Ok(Channel { network: self.network.clone(), link, number, shared, open: self.open.clone(), _held: held })
     }
 
     /// Drops all channels of the run: what was written goes out.
@@ -178,6 +179,7 @@ pub struct Channel {
     number: u64,
     shared: Arc<Shared>,
     open: Arc<Mutex<usize>>,
+    _held: Held,
 }
 
 struct Shared {

@@ -5,12 +5,13 @@
 //! goes on), so that a slow reader costs the node no memory.
 
 use crate::frame::{OUT_CREDIT, Stream};
+use crate::meter::Meter;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 /// Most bytes that wait in the sandbox process before the script has to wait.
 pub(crate) const BUFFER: usize = 64 << 10;
@@ -26,6 +27,8 @@ pub(crate) struct Output {
     room: Arc<Notify>,
     /// The sender waits here for bytes, one for both streams of the run.
     bytes: Arc<Notify>,
+    /// Where its writes are paid for.
+    meter: Arc<Meter>,
 }
 
 struct State {
@@ -41,7 +44,12 @@ impl Output {
     /// A stream that keeps `limit` bytes and wakes `bytes` when there is something to send.
     pub(crate) fn new(which: Stream, limit: u64, bytes: Arc<Notify>) -> Self {
         let state = State { limit, written: 0, dropped: 0, buffer: BytesMut::new(), credit: OUT_CREDIT, sent: 0 };
-        Output { which, state: Arc::new(Mutex::new(state)), room: Arc::default(), bytes }
+        Output { which, state: Arc::new(Mutex::new(state)), room: Arc::default(), bytes, meter: Arc::default() }
+    }
+
+    /// The same stream, whose writes are paid for in `meter`.
+    pub(crate) fn paid_in(self, meter: &Arc<Meter>) -> Self {
+        Output { meter: meter.clone(), ..self }
     }
 
     /// Which stream it is.
@@ -112,6 +120,10 @@ impl StdoutStream for Output {
 
 impl OutputStream for Output {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.meter.bytes(bytes.len());
+        if bytes.len() > PERMIT {
+            return Err(StreamError::trap("a write of more bytes than were permitted"));
+        }
         let mut state = self.lock();
         state.written = state.written.saturating_add(bytes.len() as u64);
         let kept_so_far = state.written - state.dropped - bytes.len() as u64;

@@ -11,9 +11,6 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
-/// Fuel between two yields: at most 2 ms of the slowest code (regular expressions, 2.3 G a second on a slow machine), so
-/// that one run cannot hold its process for longer.
-const SLICE: u64 = 4_000_000;
 /// What a run needs beyond the interpreter's own memory to do anything at all, in bytes.
 const HEADROOM: u64 = 4 << 20;
 
@@ -73,6 +70,7 @@ impl Interpreter {
     pub(crate) async fn prepare(&self) -> wasmtime::Result<Ready> {
         let mut store = Store::new(&self.engine, Guest::waiting(self.max_memory));
         store.limiter(|guest| &mut guest.limiter);
+        store.call_hook(meter::settle);
         store.set_max_component_handles(MAX_COMPONENT_HANDLES);
         // Instantiation runs a few instructions of the component's own; they are nobody's fuel.
         store.set_fuel(u64::MAX)?;
@@ -99,7 +97,8 @@ impl Ready {
         let ended = match self.set_limits(limits.fuel, limits.result) {
             Err(error) => Ended::Trapped(error),
             Ok(()) => {
-                let call = self.instance.call_run(&mut self.store, &request);
+                let meter = self.store.data().meter.clone();
+                let call = meter.count_turns(self.instance.call_run(&mut self.store, &request));
                 tokio::select! {
                     biased;
                     () = cancel.notified() => Ended::Cancelled,
@@ -124,8 +123,7 @@ impl Ready {
     }
 
     fn set_limits(&mut self, fuel: u64, result: u32) -> wasmtime::Result<()> {
-        self.store.set_fuel(fuel)?;
-        self.store.fuel_async_yield_interval(Some(SLICE))?;
+        meter::fill(&mut self.store, fuel)?;
         // What the guest passes in one call is at most a result and a little, or a chunk of a file.
         self.store.set_hostcall_fuel(result as usize * 2 + (4 << 20));
         Ok(())

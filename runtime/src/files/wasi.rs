@@ -4,6 +4,8 @@
 //! only the numbers of those handles and keeps its own descriptors in the table.
 
 use super::{Directory, File, FileError, Files, How, Nanos, Node, Quota};
+use crate::budget::Held;
+use crate::meter::Meter;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use wasmtime_wasi::p2::{
 
 /// Most bytes that one read brings, however many the guest asked for.
 const MAX_READ: usize = 256 << 10;
-/// Most bytes that one write brings.
+/// Most bytes that one write takes.
 const WRITE_PERMIT: usize = 256 << 10;
 
 /// Selects [`FilesView`] as what the bindings are implemented for.
@@ -39,6 +41,7 @@ struct Open {
     node: Node,
     flags: types::DescriptorFlags,
     quota: Arc<Quota>,
+    _held: Held,
 }
 
 impl Drop for Open {
@@ -47,15 +50,25 @@ impl Drop for Open {
     }
 }
 
-/// What is left to read of a directory.
-struct Listing(std::vec::IntoIter<(String, Node)>);
+/// A directory that is being read.
+struct Listing {
+    directory: Arc<Directory>,
+    /// The name that was read last.
+    last: Option<String>,
+    _held: Held,
+}
 
 impl FilesView<'_> {
     fn push(&mut self, node: Node, flags: types::DescriptorFlags) -> FsResult<Resource<types::Descriptor>> {
         let quota = self.files.quota().clone();
+        let held = quota.handle()?;
         quota.open()?;
-        let handle = self.table.push(Open { node, flags, quota })?;
+        let handle = self.table.push(Open { node, flags, quota, _held: held })?;
         Ok(Resource::new_own(handle.rep()))
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        self.files.quota().meter()
     }
 
     fn get(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<&Open> {
@@ -169,21 +182,25 @@ impl types::HostDescriptor for FilesView<'_> {
         let file = self.file(&descriptor)?;
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(MAX_READ);
         let bytes = file.read(offset, length);
+        self.meter().bytes(bytes.len());
         let end = offset.saturating_add(bytes.len() as u64) >= file.size();
         Ok((bytes, end))
     }
 
     fn write(&mut self, descriptor: Resource<types::Descriptor>, bytes: Vec<u8>, offset: u64) -> FsResult<u64> {
-        self.writable(&descriptor)?.write(offset, &bytes, now())?;
-        Ok(bytes.len() as u64)
+        self.meter().bytes(bytes.len());
+        let now_written = &bytes[..bytes.len().min(WRITE_PERMIT)];
+        self.writable(&descriptor)?.write(offset, now_written, now())?;
+        Ok(now_written.len() as u64)
     }
 
     fn read_directory(
         &mut self,
         descriptor: Resource<types::Descriptor>,
     ) -> FsResult<Resource<types::DirectoryEntryStream>> {
-        let entries = self.directory(&descriptor)?.list();
-        let listing = self.table.push(Listing(entries.into_iter()))?;
+        let directory = self.directory(&descriptor)?;
+        let listing = Listing { directory, last: None, _held: self.files.quota().handle()? };
+        let listing = self.table.push(listing)?;
         Ok(Resource::new_own(listing.rep()))
     }
 
@@ -289,7 +306,8 @@ impl types::HostDescriptor for FilesView<'_> {
         offset: u64,
     ) -> FsResult<Resource<DynInputStream>> {
         let file = self.file(&descriptor)?;
-        let stream: DynInputStream = Box::new(Reader { file, offset });
+        let stream: DynInputStream =
+            Box::new(Reader { file, offset, meter: self.meter().clone(), _held: self.files.quota().handle()? });
         Ok(self.table.push(stream)?)
     }
 
@@ -299,13 +317,13 @@ impl types::HostDescriptor for FilesView<'_> {
         offset: u64,
     ) -> FsResult<Resource<DynOutputStream>> {
         let file = self.writable(&descriptor)?;
-        let stream: DynOutputStream = Box::new(Writer { file, offset: Some(offset) });
+        let stream: DynOutputStream = Box::new(Writer::new(file, Some(offset), self.files.quota())?);
         Ok(self.table.push(stream)?)
     }
 
     fn append_via_stream(&mut self, descriptor: Resource<types::Descriptor>) -> FsResult<Resource<DynOutputStream>> {
         let file = self.writable(&descriptor)?;
-        let stream: DynOutputStream = Box::new(Writer { file, offset: None });
+        let stream: DynOutputStream = Box::new(Writer::new(file, None, self.files.quota())?);
         Ok(self.table.push(stream)?)
     }
 
@@ -343,8 +361,11 @@ impl types::HostDirectoryEntryStream for FilesView<'_> {
         &mut self,
         stream: Resource<types::DirectoryEntryStream>,
     ) -> FsResult<Option<types::DirectoryEntry>> {
+        self.meter().things(1);
         let listing = self.table.get_mut(&Resource::<Listing>::new_borrow(stream.rep()))?;
-        Ok(listing.0.next().map(|(name, node)| types::DirectoryEntry { type_: type_of(&node), name }))
+        let Some((name, node)) = listing.directory.next_after(listing.last.as_deref()) else { return Ok(None) };
+        listing.last = Some(name.clone());
+        Ok(Some(types::DirectoryEntry { type_: type_of(&node), name }))
     }
 
     fn drop(&mut self, stream: Resource<types::DirectoryEntryStream>) -> wasmtime::Result<()> {
@@ -357,11 +378,14 @@ impl types::HostDirectoryEntryStream for FilesView<'_> {
 struct Reader {
     file: Arc<File>,
     offset: u64,
+    meter: Arc<Meter>,
+    _held: Held,
 }
 
 impl InputStream for Reader {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
         let bytes = self.file.read(self.offset, size.min(MAX_READ));
+        self.meter.bytes(bytes.len());
         if bytes.is_empty() && size > 0 {
             return Err(StreamError::Closed);
         }
@@ -379,10 +403,22 @@ impl Pollable for Reader {
 struct Writer {
     file: Arc<File>,
     offset: Option<u64>,
+    meter: Arc<Meter>,
+    _held: Held,
+}
+
+impl Writer {
+    fn new(file: Arc<File>, offset: Option<u64>, quota: &Quota) -> FsResult<Self> {
+        Ok(Writer { file, offset, meter: quota.meter().clone(), _held: quota.handle()? })
+    }
 }
 
 impl OutputStream for Writer {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.meter.bytes(bytes.len());
+        if bytes.len() > WRITE_PERMIT {
+            return Err(StreamError::trap("a write of more bytes than were permitted"));
+        }
         let written = match self.offset {
             Some(offset) => self.file.write(offset, &bytes, now()),
             None => self.file.append(&bytes, now()),
@@ -424,7 +460,7 @@ impl From<FileError> for ErrorCode {
             FileError::NameTooLong => ErrorCode::NameTooLong,
             FileError::InsufficientSpace => ErrorCode::InsufficientSpace,
             // wasi:filesystem has no code for "too many open files"; this one's errno text is the closest.
-            FileError::TooManyOpen => ErrorCode::InsufficientMemory,
+            FileError::TooManyOpen | FileError::InsufficientMemory => ErrorCode::InsufficientMemory,
             FileError::FileTooLarge => ErrorCode::FileTooLarge,
             FileError::CrossDevice => ErrorCode::CrossDevice,
             FileError::Invalid => ErrorCode::Invalid,
