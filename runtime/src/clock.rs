@@ -1,7 +1,7 @@
 //! The clocks a guest sees.
 
-use std::time::{Duration, Instant};
-use wasmtime_wasi::HostMonotonicClock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
 /// Steps of the guest's monotonic clock.
 ///
@@ -32,9 +32,30 @@ impl HostMonotonicClock for CoarseClock {
     }
 }
 
+/// The time of day. (That of wasmtime-wasi asks the system for its resolution, which a locked process may not, and panics
+/// at the refusal.)
+pub(crate) struct PresentTime;
+
+impl HostWallClock for PresentTime {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        // A clock before 1970 is the host's fault; the guest then sees 1970.
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_day_has_a_resolution() {
+        assert_eq!(PresentTime.resolution(), Duration::from_nanos(1));
+        assert!(PresentTime.now() > Duration::from_secs(1_600_000_000));
+    }
 
     #[test]
     fn it_moves_in_whole_steps() {

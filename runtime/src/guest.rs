@@ -5,7 +5,7 @@ mod paid;
 use self::paid::{MAX_RANDOM, PaidEnvironment, PaidPoll, PaidRandom};
 use crate::budget::{Budget, Held, Limiter};
 use crate::bundle::Bundle;
-use crate::clock::CoarseClock;
+use crate::clock::{CoarseClock, PresentTime};
 use crate::egress::messages::{self, Failed, StartTls};
 use crate::files::{File, Files, FilesView, HasFiles, Packages};
 use crate::frame::{self, Call, Kind, RunNumber, Sender};
@@ -154,6 +154,7 @@ impl Guest {
             .stderr(arrival.stderr.paid_in(&self.meter))
             .initial_cwd("/app")
             .max_random_size(MAX_RANDOM)
+            .wall_clock(PresentTime)
             .monotonic_clock(CoarseClock::since(origin))
             .allow_tcp(false)
             .allow_udp(false);

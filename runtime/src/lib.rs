@@ -7,6 +7,7 @@ mod egress;
 mod engine;
 mod files;
 mod frame;
+mod guard;
 mod guest;
 mod harden;
 mod heap;

@@ -9,6 +9,7 @@ use crate::files::Packages;
 use crate::frame::{
     self, Credit, FilePart, Hello, Incoming, Kind, Load, Out, Reply, RunNumber, RunUsage, Start, Stream,
 };
+use crate::guard::{Panicked, guarded};
 use crate::guest::{Arrival, Door};
 use crate::harden::{self, Hardening};
 use crate::heap;
@@ -315,8 +316,29 @@ impl Process {
         Ok(())
     }
 
-    /// One run from its start to its end; what it leaves is cleared away after its end was told.
+    /// One run from its start to its end, whatever becomes of it.
     async fn run(
+        self: Rc<Self>,
+        run: RunNumber,
+        start: Start,
+        files: (Arc<Bundle>, Option<Loaded>),
+        aboard: Rc<Aboard>,
+    ) {
+        let lived = guarded(self.clone().live(run, start, files, aboard.clone()));
+        if let Err(Panicked(words)) = lived.await
+            && self.aboard.borrow_mut().remove(&run).is_some()
+        {
+            self.send_rest(run, &aboard);
+            let message = format!("a fault of Cronbox's sandbox process ended the run: {words}");
+            let mut done = crashed(message);
+            (done.stdout, done.stderr) = (aboard.stdout.totals(), aboard.stderr.totals());
+            self.send_end(run, &done, "");
+        }
+        self.refill.notify_one();
+    }
+
+    /// One run from its start to its end; what it leaves is cleared away after its end was told.
+    async fn live(
         self: Rc<Self>,
         run: RunNumber,
         start: Start,
@@ -351,26 +373,19 @@ impl Process {
                     }
                 }
             }
-            Err(error) => (could_not_start(&error), String::new(), None),
+            Err(error) => (crashed(format!("no sandbox could be made: {error}")), String::new(), None),
         };
         if matches!(done.outcome, Outcome::TimedOut | Outcome::OutOfFuel | Outcome::OutOfMemory | Outcome::Crashed) {
             let mark = spent.as_ref().and_then(Spent::mark);
             done.stopped_at = mark.zip(self.onlooker.as_ref()).and_then(|(mark, onlooker)| onlooker.place(mark));
         }
-        // What credit does not cover is at most the two buffers; the node allows for that at the end.
-        aboard.stdout.add_credit(u64::MAX);
-        aboard.stderr.add_credit(u64::MAX);
-        self.send_output(run, &aboard);
+        self.send_rest(run, &aboard);
         if let Some(spent) = &spent {
             spent.leave_network();
             self.send_files(run, spent).await;
         }
         self.aboard.borrow_mut().remove(&run);
-        match done.encode(&result) {
-            Ok(payload) => self.node.send(Kind::Done, run, &payload),
-            // Done has string keys and finite numbers only.
-            Err(error) => unreachable!("the end of a run is not JSON: {error}"),
-        }
+        self.send_end(run, &done, &result);
         // The kernel may have put the node's thread, which the end has just woken, on this core, in the belief that this
         // process is about to sleep. There it would wait while the sandbox is taken down.
         std::thread::yield_now();
@@ -381,7 +396,19 @@ impl Process {
         if done.usage.wall > SMALL_RUN {
             heap::trim();
         }
-        self.refill.notify_one();
+    }
+
+    /// Sends all the output there is. What credit does not cover is at most the two buffers; the node allows for that at
+    /// the end.
+    fn send_rest(&self, run: RunNumber, aboard: &Aboard) {
+        aboard.stdout.add_credit(u64::MAX);
+        aboard.stderr.add_credit(u64::MAX);
+        self.send_output(run, aboard);
+    }
+
+    fn send_end(&self, run: RunNumber, done: &frame::Done, result: &str) {
+        // It has string keys and finite numbers only, so that it always is JSON; what is not ends as malformed.
+        self.node.send(Kind::Done, run, &done.encode(result).unwrap_or_default());
     }
 
     fn send_output(&self, run: RunNumber, aboard: &Aboard) {
@@ -449,16 +476,13 @@ impl Aboard {
     }
 }
 
-fn could_not_start(error: &wasmtime::Error) -> frame::Done {
+/// The end of a run of which nothing else is known.
+fn crashed(message: String) -> frame::Done {
     frame::Done {
         outcome: Outcome::Crashed,
         mode: None,
         result_kind: ResultKind::None,
-        error: Some(ScriptError {
-            type_name: "Crashed".into(),
-            message: format!("no sandbox could be made: {error}"),
-            traceback: String::new(),
-        }),
+        error: Some(ScriptError { type_name: "Crashed".into(), message, traceback: String::new() }),
         stopped_at: None,
         notes: Vec::new(),
         usage: Default::default(),

@@ -273,7 +273,8 @@ impl Aboard {
     /// What the process says about the end of a run, checked.
     pub(super) fn report(&self, done: Done, result: &[u8]) -> Result<Report, String> {
         let job = &self.entry.job;
-        if self.files.open.is_some() {
+        // A run that crashed may have done so in the middle of a file.
+        if self.files.open.is_some() && done.outcome != Outcome::Crashed {
             return Err("a file that was not finished".into());
         }
         for (count, said) in self.streams.iter().zip([done.stdout, done.stderr]) {
