@@ -24,6 +24,14 @@ pub const MAX_SOURCE: usize = 1 << 20;
 /// below it and below what serde_json parses by default (128).
 pub const MAX_JSON_DEPTH: usize = 100;
 
+/// Most sentences for the user that a run can leave, and bytes of one.
+pub(crate) const MAX_NOTES: usize = 16;
+pub(crate) const MAX_NOTE: usize = 1 << 10;
+/// Bytes of the name of an exception's type, of its message, and of a traceback. The guest keeps below them.
+pub(crate) const MAX_TYPE_NAME: usize = 1 << 10;
+pub(crate) const MAX_MESSAGE: usize = 16 << 10;
+pub(crate) const MAX_TRACEBACK: usize = 64 << 10;
+
 /// Bytes that a run may leave under `/output`.
 pub const MAX_OUTPUT_FILES_BYTES: u64 = 16 * MIB;
 /// Files and directories that a run may leave there.

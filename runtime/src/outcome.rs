@@ -1,5 +1,6 @@
 //! How a run ended: a closed set, never a string to be parsed.
 
+use crate::limits::{MAX_MESSAGE, MAX_NOTE, MAX_NOTES, MAX_TRACEBACK, MAX_TYPE_NAME};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -72,6 +73,42 @@ pub struct ScriptError {
     pub message: String,
     /// As CPython prints it, the user's lines only; empty when there is none.
     pub traceback: String,
+}
+
+impl ScriptError {
+    /// The same within the bounds of what is kept with a run.
+    pub(crate) fn bounded(self) -> Self {
+        ScriptError {
+            type_name: bounded_text(self.type_name, MAX_TYPE_NAME),
+            message: bounded_text(self.message, MAX_MESSAGE),
+            traceback: bounded_text(self.traceback, MAX_TRACEBACK),
+        }
+    }
+}
+
+/// Stands where a text was cut.
+const CUT: &str = "… (cut)";
+
+/// A text of at most `most` bytes, without NUL, which PostgreSQL keeps in no text.
+fn bounded_text(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most.saturating_sub(CUT.len())));
+        text.push_str(CUT);
+    }
+    if text.contains('\0') { text.replace('\0', "?") } else { text }
+}
+
+/// Notes within the bounds of what is kept with a run; where some are left out, the last one says so.
+pub(crate) fn bounded_notes(mut notes: Vec<String>) -> Vec<String> {
+    let left_out = notes.len().saturating_sub(MAX_NOTES);
+    if left_out > 0 {
+        notes.truncate(MAX_NOTES - 1);
+    }
+    let mut notes: Vec<String> = notes.into_iter().map(|note| bounded_text(note, MAX_NOTE)).collect();
+    if left_out > 0 {
+        notes.push(format!("{} more notes were left out", left_out + 1));
+    }
+    notes
 }
 
 /// A line of the user's.
@@ -212,5 +249,26 @@ impl Report {
         report.error =
             Some(ScriptError { type_name: "Crashed".into(), message: message.into(), traceback: String::new() });
         report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_with_a_run_is_bounded_and_says_where_it_was_cut() {
+        let notes = bounded_notes(vec!["ä".repeat(MAX_NOTE); 20]);
+        assert_eq!(notes.len(), MAX_NOTES);
+        assert!(notes.iter().all(|note| note.len() <= MAX_NOTE));
+        assert!(notes[0].starts_with("ää") && notes[0].ends_with(CUT));
+        assert_eq!(notes[15], "5 more notes were left out");
+        let few = vec!["a".to_owned(), "b\0".to_owned()];
+        assert_eq!(bounded_notes(few), ["a", "b?"]);
+        assert_eq!(bounded_notes(vec!["n".into(); MAX_NOTES]), ["n"; MAX_NOTES]);
+        let long = || "x".repeat(10 << 20);
+        let error = ScriptError { type_name: long(), message: long(), traceback: long() }.bounded();
+        let sizes = [error.type_name.len(), error.message.len(), error.traceback.len()];
+        assert_eq!(sizes, [MAX_TYPE_NAME, MAX_MESSAGE, MAX_TRACEBACK]);
     }
 }

@@ -3,7 +3,8 @@
 use crate::files::File;
 use crate::frame::Done;
 use crate::guest::{self, Arrival, Guest};
-use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage};
+use crate::meter;
+use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage, bounded_notes};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -186,19 +187,17 @@ fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String)
                 guest::ResultKind::Text => ResultKind::Text,
                 guest::ResultKind::None => ResultKind::None,
             };
-            done.notes = success.notes;
+            done.notes = bounded_notes(success.notes);
             result = success.value;
         }
         Ended::Returned(Err(failure)) => {
             let out_of_memory = memory_refused && failure.type_name == "MemoryError";
             done.outcome = if out_of_memory { Outcome::OutOfMemory } else { Outcome::Failed };
             done.mode = Some(mode_of(failure.mode));
-            done.notes = failure.notes;
-            done.error = Some(ScriptError {
-                type_name: failure.type_name,
-                message: failure.message,
-                traceback: failure.traceback,
-            });
+            done.notes = bounded_notes(failure.notes);
+            let error =
+                ScriptError { type_name: failure.type_name, message: failure.message, traceback: failure.traceback };
+            done.error = Some(error.bounded());
         }
         Ended::Trapped(error) => {
             let (outcome, message) = verdict_on(&error, memory_refused);

@@ -6,7 +6,7 @@ use crate::bundle::{Bundle, BundleHash};
 use crate::egress::messages::Token;
 use crate::frame::{self, Call, Credit, Done, FilePart, Kind, NetworkPass, Out, RunNumber, Start, Stream};
 use crate::limits::{MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
-use crate::outcome::{Outcome, Place, Report, ScriptError, Usage};
+use crate::outcome::{Outcome, Place, Report, ScriptError, StreamUsage, Usage, bounded_notes};
 use crate::{engine, harden, output};
 use bytes::Bytes;
 use std::cmp::Ordering;
@@ -282,18 +282,22 @@ impl Aboard {
                 return Err("output is missing at the end of a run".into());
             }
         }
-        let usage = Usage { fuel: done.usage.fuel.min(job.limits.fuel), ..done.usage };
+        let usage = Usage {
+            fuel: done.usage.fuel.min(job.limits.fuel),
+            peak_memory_bytes: done.usage.peak_memory_bytes.min(job.limits.memory),
+            wall: done.usage.wall.min(self.began.elapsed()),
+        };
         let mut report = Report {
             outcome: done.outcome,
             mode: done.mode,
             result: None,
             result_kind: done.result_kind,
-            error: done.error,
+            error: done.error.map(ScriptError::bounded),
             stopped_at: done.stopped_at.filter(Place::is_plausible),
-            notes: done.notes,
+            notes: bounded_notes(done.notes),
             usage,
-            stdout: done.stdout,
-            stderr: done.stderr,
+            stdout: plausible(done.stdout),
+            stderr: plausible(done.stderr),
             network: Vec::new(),
             lost_attempts: self.entry.lost,
         };
@@ -309,6 +313,12 @@ impl Aboard {
         }
         Ok(report)
     }
+}
+
+/// More bytes than any script can write are a lie; the numbers that go with it must still fit where numbers are kept.
+fn plausible(said: StreamUsage) -> StreamUsage {
+    const MOST: u64 = 1 << 53;
+    StreamUsage { bytes: said.bytes.min(MOST), dropped: said.dropped.min(MOST) }
 }
 
 /// Whether a path names something below the directory that it begins in, and nothing else.
