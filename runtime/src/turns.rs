@@ -1,25 +1,35 @@
 //! Whose turn it is inside one sandbox process.
 //!
-//! Runs take turns of one fuel slice. A run that has computed for 20 ms without waiting is *busy*: from then on it steps
-//! aside while others, not busy, have something to do, so that a small run never queues behind endless loops. So that
-//! nobody starves, a busy run that stepped aside for long gets a slice all the same.
+//! Runs take turns of one fuel slice. A run that has computed for 20 ms lately is *busy*: from then on it steps aside
+//! while others, not busy, have something to do, so that a small run never queues behind endless loops. So that nobody
+//! starves, a busy run that stepped aside for long gets a slice all the same.
+//!
+//! What a run has computed is forgotten only by time that it really waited, and the more slowly the more others wanted
+//! the CPU meanwhile: a run stays not busy as long as it takes no more than its share. A wait for nothing changes nothing.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
+use tokio::time::Sleep;
 
-/// Computing for so long without waiting makes a run busy.
+/// Computing for so long makes a run busy.
 pub(crate) const BUSY_AFTER: Duration = Duration::from_millis(20);
+/// No more than this is remembered of what a run has computed: after as much waiting it is as new.
+const REMEMBERED: Duration = Duration::from_millis(40);
 /// A busy run steps aside for no longer than this.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// A busy run that has waited for so long in one go leaves its process free, as far as the node is concerned.
+const QUIET_AFTER: Duration = BUSY_AFTER;
 
 /// The runs of one process that want the CPU.
 #[derive(Default)]
 pub(crate) struct Turns {
-    /// Runs that are not busy and not waiting for anything.
+    /// Runs that are not waiting for anything.
+    wanting: AtomicUsize,
+    /// Those of them that are not busy.
     eager: AtomicUsize,
     /// Busy runs that stepped aside.
     aside: Mutex<Vec<Waker>>,
@@ -42,14 +52,44 @@ impl Turns {
     }
 }
 
+/// How much a run has computed lately.
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    computed: Duration,
+}
+
+impl Account {
+    fn computed(&mut self, time: Duration) {
+        self.computed = self.computed.saturating_add(time).min(REMEMBERED);
+    }
+
+    /// It waited, while so many others wanted the CPU. A run that waits `others` times as long as it computes takes one
+    /// share of as many as there are.
+    fn waited(&mut self, time: Duration, others: usize) {
+        let others = u32::try_from(others).unwrap_or(u32::MAX).max(1);
+        self.computed = self.computed.saturating_sub(time / others);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.computed >= BUSY_AFTER
+    }
+}
+
 /// What a run wakes when it can go on; tells a yield (woken while it is polled) from a wait (woken later).
 struct Alarm {
-    task: Mutex<Waker>,
+    state: Mutex<State>,
     turns: Arc<Turns>,
     woken: AtomicBool,
     /// Counted among the eager.
     eager: AtomicBool,
     busy: AtomicBool,
+}
+
+struct State {
+    task: Waker,
+    account: Account,
+    /// It waits for something, and since when.
+    waits: Option<Instant>,
 }
 
 impl Alarm {
@@ -64,6 +104,18 @@ impl Alarm {
             self.turns.leave();
         }
     }
+
+    /// The wait is over, if it was one.
+    fn wants(&self, state: &mut State) {
+        if let Some(since) = state.waits.take() {
+            state.account.waited(since.elapsed(), self.turns.wanting.fetch_add(1, Relaxed));
+            self.busy.store(state.account.is_busy(), Relaxed);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Wake for Alarm {
@@ -73,10 +125,13 @@ impl Wake for Alarm {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Relaxed);
+        let mut state = self.state();
+        self.wants(&mut state);
+        state.task.wake_by_ref();
+        drop(state);
         if !self.busy.load(Relaxed) {
             self.become_eager();
         }
-        self.task.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();
     }
 }
 
@@ -85,23 +140,54 @@ pub(crate) struct Taking<F, B> {
     run: F,
     alarm: Arc<Alarm>,
     waker: Waker,
-    /// Time computed since the last wait.
-    computed: Duration,
     aside_since: Option<Instant>,
+    /// What was told last.
+    told: bool,
+    /// Ends when a busy run may have waited for long.
+    quiet: Option<Pin<Box<Sleep>>>,
     on_busy: B,
 }
 
 /// Lets `run` take its turns among `turns`. `on_busy` is told when it becomes busy and when it waits again.
 pub(crate) fn taking_turns<F: Future, B: FnMut(bool)>(turns: &Arc<Turns>, run: F, on_busy: B) -> Taking<F, B> {
+    let state = State { task: Waker::noop().clone(), account: Account::default(), waits: None };
     let alarm = Arc::new(Alarm {
-        task: Mutex::new(Waker::noop().clone()),
+        state: Mutex::new(state),
         turns: turns.clone(),
         woken: AtomicBool::new(false),
         eager: AtomicBool::new(false),
         busy: AtomicBool::new(false),
     });
+    turns.wanting.fetch_add(1, Relaxed);
     alarm.become_eager();
-    Taking { run, waker: Waker::from(alarm.clone()), alarm, computed: Duration::ZERO, aside_since: None, on_busy }
+    Taking { run, waker: Waker::from(alarm.clone()), alarm, aside_since: None, told: false, quiet: None, on_busy }
+}
+
+impl<F, B: FnMut(bool)> Taking<F, B> {
+    fn tell(&mut self, busy: bool) {
+        if self.told != busy {
+            self.told = busy;
+            (self.on_busy)(busy);
+        }
+    }
+
+    /// Tells that a busy run waits, once it has done so for long enough to mean it.
+    fn tell_if_quiet(&mut self, context: &mut Context<'_>) {
+        while self.told {
+            let waits = self.alarm.state().waits;
+            let Some(since) = waits else { return };
+            if since.elapsed() >= QUIET_AFTER {
+                return self.tell(false);
+            }
+            let until = tokio::time::Instant::from_std(since + QUIET_AFTER);
+            let quiet = self.quiet.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+            if quiet.as_mut().poll(context).is_pending() {
+                return;
+            }
+            // It was for a wait before this one.
+            self.quiet = None;
+        }
+    }
 }
 
 impl<F: Future + Unpin, B: FnMut(bool) + Unpin> Future for Taking<F, B> {
@@ -110,13 +196,14 @@ impl<F: Future + Unpin, B: FnMut(bool) + Unpin> Future for Taking<F, B> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let now = Instant::now();
-        this.alarm.task.lock().unwrap_or_else(PoisonError::into_inner).clone_from(context.waker());
-        let busy = this.alarm.busy.load(Relaxed);
-        if busy && this.alarm.turns.must_step_aside() {
+        this.alarm.state().task.clone_from(context.waker());
+        if this.alarm.busy.load(Relaxed) && this.alarm.turns.must_step_aside() {
             let since = *this.aside_since.get_or_insert(now);
             if now.duration_since(since) < PATIENCE {
                 let mut aside = this.alarm.turns.aside.lock().unwrap_or_else(PoisonError::into_inner);
                 aside.push(context.waker().clone());
+                drop(aside);
+                this.tell_if_quiet(context);
                 return Poll::Pending;
             }
         }
@@ -126,20 +213,23 @@ impl<F: Future + Unpin, B: FnMut(bool) + Unpin> Future for Taking<F, B> {
         if polled.is_ready() {
             return polled;
         }
-        if this.alarm.woken.load(Relaxed) {
-            this.computed += now.elapsed();
-            if !busy && this.computed >= BUSY_AFTER {
-                this.alarm.busy.store(true, Relaxed);
-                this.alarm.no_longer_eager();
-                (this.on_busy)(true);
-            }
-        } else {
-            this.computed = Duration::ZERO;
+        let woken = this.alarm.woken.load(Relaxed);
+        let mut state = this.alarm.state();
+        state.account.computed(now.elapsed());
+        let busy = state.account.is_busy();
+        this.alarm.busy.store(busy, Relaxed);
+        if !woken && state.waits.is_none() {
+            state.waits = Some(Instant::now());
+            this.alarm.turns.wanting.fetch_sub(1, Relaxed);
+        }
+        drop(state);
+        if busy || !woken {
             this.alarm.no_longer_eager();
-            if busy {
-                this.alarm.busy.store(false, Relaxed);
-                (this.on_busy)(false);
-            }
+        }
+        if woken {
+            this.tell(busy);
+        } else {
+            this.tell_if_quiet(context);
         }
         Poll::Pending
     }
@@ -147,6 +237,9 @@ impl<F: Future + Unpin, B: FnMut(bool) + Unpin> Future for Taking<F, B> {
 
 impl<F, B> Drop for Taking<F, B> {
     fn drop(&mut self) {
+        if self.alarm.state().waits.is_none() {
+            self.alarm.turns.wanting.fetch_sub(1, Relaxed);
+        }
         self.alarm.no_longer_eager();
     }
 }
@@ -218,6 +311,51 @@ mod tests {
     fn a_run_that_is_dropped_leaves_no_trace() {
         let turns = Arc::new(Turns::default());
         drop(taking_turns(&turns, std::future::ready(()), |_| {}));
-        assert_eq!(turns.eager.load(Relaxed), 0);
+        assert_eq!((turns.eager.load(Relaxed), turns.wanting.load(Relaxed)), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_wait_for_nothing_is_no_wait() {
+        let turns = Arc::new(Turns::default());
+        let told = RefCell::new(Vec::new());
+        let run = Box::pin(async {
+            for _ in 0..40 {
+                computing(2, || {}).await;
+                // As `time.sleep(0)`: woken after the poll, not in it.
+                tokio::task::yield_now().await;
+            }
+        });
+        taking_turns(&turns, run, |busy| told.borrow_mut().push(busy)).await;
+        assert_eq!(*told.borrow(), [true]);
+        assert_eq!((turns.eager.load(Relaxed), turns.wanting.load(Relaxed)), (0, 0));
+    }
+
+    /// The share of the CPU that a run can take without being busy: it computes and waits for so long in turn.
+    fn is_ever_busy(computes: Duration, waits: Duration, others: usize) -> bool {
+        let mut account = Account::default();
+        (0..10_000).any(|_| {
+            account.computed(computes);
+            let busy = account.is_busy();
+            account.waited(waits, others);
+            busy
+        })
+    }
+
+    #[test]
+    fn only_its_share_keeps_a_run_from_being_busy() {
+        let ms = Duration::from_millis;
+        // Alone with one other: half of the time.
+        assert!(!is_ever_busy(ms(10), ms(10), 1));
+        assert!(is_ever_busy(ms(10), ms(9), 1));
+        // With six others: a seventh.
+        assert!(!is_ever_busy(ms(2), ms(12), 6));
+        assert!(is_ever_busy(ms(2), ms(11), 6));
+        assert!(is_ever_busy(ms(16), ms(0), 1));
+        assert!(is_ever_busy(ms(16), Duration::from_micros(50), 6));
+        // Whoever computed for an hour is as new after a short time.
+        let mut account = Account::default();
+        account.computed(Duration::from_secs(3_600));
+        account.waited(REMEMBERED, 1);
+        assert_eq!(account.computed, Duration::ZERO);
     }
 }
