@@ -10,6 +10,7 @@
 //! memory; every walk has an end; and what comes of it is two short texts and a number, which prove nothing.
 
 use crate::outcome::Place;
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -24,8 +25,12 @@ const MOST_FRAMES: usize = 1_000;
 /// Bytes of a text or a line table that are looked at.
 const MOST_TEXT: usize = 300;
 const MOST_TABLE: usize = 1 << 20;
+/// Bytes that are looked at in all once CPython's description is found: a millisecond's work, whatever is in the memory.
+const MOST_READ: usize = 2 << 20;
+/// Reads, likewise: each is a call of the kernel.
+const MOST_READS: usize = 8_000;
 /// Bytes among which the cookie is looked for. It is at 3.7 MB, in CPython's static data, which come before the heap.
-const MOST_SEARCHED: usize = 16 << 20;
+const MOST_SEARCHED: usize = 8 << 20;
 /// Bytes read at once while the cookie is looked for.
 const CHUNK: usize = 256 << 10;
 /// Where scripts stand for themselves.
@@ -47,9 +52,10 @@ impl Onlooker {
     /// Where the script stood whose sandbox has `mark`, an address of this process, in its memory.
     pub(crate) fn place(&self, mark: usize) -> Option<Place> {
         let range = writable_around(&self.maps()?, mark)?;
-        let memory = Memory { file: &self.memory, range };
+        let mut memory = Memory::new(&self.memory, range);
         // Looked for each time: what one run has in its memory must not decide where another's is looked at.
         let runtime = memory.find(COOKIE)?;
+        memory.left = Cell::new((MOST_READ, MOST_READS));
         let fields = Fields::of(&memory, runtime)?;
         let interpreter = memory.word(runtime.checked_add(fields.interpreter)?)?;
         let thread = memory.word(interpreter.checked_add(fields.thread)?)?;
@@ -108,10 +114,18 @@ fn writable_around(maps: &str, address: usize) -> Option<Range<usize>> {
 struct Memory<'a> {
     file: &'a OwnedFd,
     range: Range<usize>,
+    /// Bytes and reads that may still be made.
+    left: Cell<(usize, usize)>,
 }
 
-impl Memory<'_> {
+impl<'a> Memory<'a> {
+    fn new(file: &'a OwnedFd, range: Range<usize>) -> Self {
+        Memory { file, range, left: Cell::new((MOST_SEARCHED, MOST_READS)) }
+    }
+
     fn read(&self, at: u32, into: &mut [u8]) -> Option<()> {
+        let (bytes, reads) = self.left.get();
+        self.left.set((bytes.checked_sub(into.len())?, reads.checked_sub(1)?));
         let start = self.range.start.checked_add(at as usize)?;
         if start.checked_add(into.len())? > self.range.end {
             return None;
@@ -144,7 +158,7 @@ impl Memory<'_> {
         while at < size {
             let length = CHUNK.min(size - at);
             let bytes = self.bytes(u32::try_from(at).ok()?, length)?;
-            if let Some(found) = bytes.windows(what.len()).position(|window| window == what) {
+            if let Some(found) = memchr::memmem::find(&bytes, what) {
                 return u32::try_from(at + found).ok();
             }
             // What is looked for is aligned to its own length, so it does not span two chunks.
@@ -342,10 +356,21 @@ mod tests {
         let bytes: Box<[u8; 64]> = Box::new(std::array::from_fn(|index| index as u8));
         let start = std::ptr::from_ref(&*bytes).addr();
         let file: OwnedFd = File::open("/proc/self/mem").expect("opens").into();
-        let memory = Memory { file: &file, range: start..start + 32 };
+        let memory = Memory::new(&file, start..start + 32);
         assert_eq!(memory.word(4), Some(0x0706_0504));
         assert_eq!(memory.word(28), Some(0x1f1e_1d1c));
         assert_eq!((memory.word(29), memory.word(u32::MAX)), (None, None));
         assert_eq!((memory.find(&[9, 10]), memory.find(&[40, 41])), (Some(9), None));
+    }
+
+    #[test]
+    fn a_look_has_an_end() {
+        let bytes: Box<[u8; 64]> = Box::new([1; 64]);
+        let start = std::ptr::from_ref(&*bytes).addr();
+        let file: OwnedFd = File::open("/proc/self/mem").expect("opens").into();
+        let memory = Memory { left: Cell::new((16, 100)), ..Memory::new(&file, start..start + 64) };
+        assert_eq!((0..9).filter_map(|_| memory.word(0)).count(), 4);
+        let memory = Memory { left: Cell::new((1_000, 3)), ..Memory::new(&file, start..start + 64) };
+        assert_eq!((0..9).filter_map(|_| memory.word(0)).count(), 3);
     }
 }
