@@ -1,15 +1,18 @@
 //! What one guest can reach, and nothing else: every capability is a line here, and what it costs.
 
 mod paid;
+mod settle;
 
 use self::paid::{MAX_RANDOM, PaidEnvironment, PaidPoll, PaidRandom};
+use self::settle::Slice;
+pub(crate) use self::settle::{fill, settle};
 use crate::budget::{Budget, Held, Limiter};
 use crate::bundle::Bundle;
 use crate::clock::{CoarseClock, PresentTime};
 use crate::egress::messages::{self, Failed, StartTls};
 use crate::files::{File, Files, FilesView, HasFiles, Packages};
 use crate::frame::{self, Call, Kind, RunNumber, Sender};
-use crate::meter::{self, Meter, Slice};
+use crate::meter::Meter;
 pub use crate::network::Channel;
 use crate::network::RunNetwork;
 use std::collections::HashMap;
@@ -62,7 +65,7 @@ pub(crate) struct Guest {
     files: Option<Files>,
     pub(crate) limiter: Limiter,
     pub(crate) meter: Arc<Meter>,
-    pub(crate) slice: Slice,
+    slice: Slice,
     door: Option<Door>,
     network: Option<RunNetwork>,
     /// Fuel for the script itself, from the moment it is loaded.
@@ -238,7 +241,7 @@ impl host::Host for Guest {
     async fn wait(&mut self, interests: Vec<host::Interest>, timeout: Option<u64>) -> wasmtime::Result<Vec<u32>> {
         // A time further ahead than this clock reaches is for ever; the run's own wall clock ends it.
         let until = timeout.and_then(|nanos| tokio::time::Instant::now().checked_add(Duration::from_nanos(nanos)));
-        self.meter.things(interests.len());
+        self.meter.wait(interests.len());
         let interests = &interests[..interests.len().min(MAX_INTERESTS)];
         let mut over = false;
         loop {
@@ -263,6 +266,8 @@ impl host::Host for Guest {
                 },
                 None => changed.await,
             }
+            // All of them are looked at again.
+            self.meter.things(interests.len());
         }
     }
 
@@ -393,7 +398,7 @@ fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u8>,)) -> wa
         let mark = mark.as_le_slice(&store).as_ptr().addr();
         store.data_mut().mark = Some(mark);
         let fuel = store.data().script_fuel;
-        meter::fill(&mut store, fuel)?;
+        fill(&mut store, fuel)?;
     } else {
         store.data_mut().host();
     }

@@ -3,7 +3,6 @@
 use crate::files::File;
 use crate::frame::Done;
 use crate::guest::{self, Arrival, Guest};
-use crate::meter;
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage, bounded_notes};
 use std::sync::Arc;
 use std::time::Instant;
@@ -71,7 +70,7 @@ impl Interpreter {
     pub(crate) async fn prepare(&self) -> wasmtime::Result<Ready> {
         let mut store = Store::new(&self.engine, Guest::waiting(self.max_memory));
         store.limiter(|guest| &mut guest.limiter);
-        store.call_hook(meter::settle);
+        store.call_hook(guest::settle);
         store.set_max_component_handles(MAX_COMPONENT_HANDLES);
         // Instantiation runs a few instructions of the component's own; they are nobody's fuel.
         store.set_fuel(u64::MAX)?;
@@ -124,7 +123,7 @@ impl Ready {
     }
 
     fn set_limits(&mut self, fuel: u64, result: u32) -> wasmtime::Result<()> {
-        meter::fill(&mut self.store, fuel)?;
+        guest::fill(&mut self.store, fuel)?;
         // What the guest passes in one call is at most a result and a little, or a chunk of a file.
         self.store.set_hostcall_fuel(result as usize * 2 + (4 << 20));
         Ok(())

@@ -82,7 +82,7 @@ impl insecure::Host for Paid<'_, &mut WasiRandomCtx> {
 
 impl poll::Host for Paid<'_, &mut ResourceTable> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
-        self.meter.things(pollables.len());
+        self.meter.wait(pollables.len());
         if pollables.len() > MAX_POLLED {
             wasmtime::bail!("more things to wait for than a guest can have");
         }
@@ -92,6 +92,7 @@ impl poll::Host for Paid<'_, &mut ResourceTable> {
 
 impl poll::HostPollable for Paid<'_, &mut ResourceTable> {
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        self.meter.wait(1);
         poll::HostPollable::block(self.view, pollable).await
     }
 
