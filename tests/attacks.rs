@@ -7,3 +7,4 @@ mod secrets;
 mod links;
 mod triggers;
 mod queue;
+mod accounting;

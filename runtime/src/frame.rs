@@ -18,7 +18,7 @@ use crate::policy::Policy;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Changes with every change of this module that the other side would notice.
-pub(crate) const PROTOCOL: u32 = 4;
+pub(crate) const PROTOCOL: u32 = 5;
 /// Most bytes of one frame's payload.
 pub(crate) const MAX_PAYLOAD: usize = 256 << 10;
 /// Most bytes of a value that came in parts: the largest result, and room for what stands around it.
@@ -101,11 +101,15 @@ pub(crate) enum Kind {
     Failed = 29,
     /// `>` Nobody wants it any more.
     Close = 30,
+
+    // Between node and sandbox process.
+    /// `>` The page on which it says which run has the thread.
+    Holder = 31,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Kind; 30] = [
+        const ALL: [Kind; 31] = [
             Kind::Hello,
             Kind::Load,
             Kind::Start,
@@ -136,6 +140,7 @@ impl Kind {
             Kind::Shut,
             Kind::Failed,
             Kind::Close,
+            Kind::Holder,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -400,6 +405,6 @@ mod tests {
             }
         }
         assert_eq!(Kind::from_byte(0), None);
-        assert_eq!(Kind::from_byte(31), None);
+        assert_eq!(Kind::from_byte(32), None);
     }
 }

@@ -11,6 +11,7 @@ mod guard;
 mod guest;
 mod harden;
 mod heap;
+mod holder;
 mod interpreter;
 mod limits;
 pub mod machine;

@@ -12,6 +12,7 @@ mod job;
 mod process;
 mod run;
 mod scrub;
+mod silence;
 mod starts;
 mod watch;
 
@@ -33,6 +34,7 @@ use job::check_args;
 use process::{Entry, Process, choose};
 use run::Calls;
 use scrub::Scrubbed;
+use silence::{MAX_MOVED, Silence, report_of_culprit};
 use starts::{Starts, guarded, keep_up, supervise};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
@@ -246,7 +248,7 @@ impl Pool {
         let number = state.last_run;
         let scrubbed = job.scrubber.clone().map(Scrubbed::new);
         let now = Instant::now();
-        let entry = Entry { number, job: Arc::new(job), events: sender, lost: 0, since: now };
+        let entry = Entry { number, job: Arc::new(job), events: sender, lost: 0, moved: 0, since: now };
         if state.closing {
             entry.end(Report::ended(Outcome::Cancelled));
         } else {
@@ -334,6 +336,7 @@ impl Pool {
                     pinged: now,
                     idle_since: now,
                     culprit: None,
+                    silence: Silence::of(&child.link),
                 };
                 let kill = process.kill.clone();
                 state.processes.insert(number, process);
@@ -497,13 +500,14 @@ impl Pool {
         for (run, aboard) in process.aboard {
             let mut entry = aboard.entry;
             state.admitted = state.admitted.saturating_sub(entry.job.limits.memory);
+            let moves = process.culprit.is_some() && entry.moved < MAX_MOVED;
             let fate = match process.culprit {
-                Some((culprit, outcome)) if culprit == run => Some(Report::ended(outcome)),
+                Some((culprit, outcome)) if culprit == run => Some(report_of_culprit(outcome)),
                 _ if aboard.cancelled.is_some() => Some(Report::ended(Outcome::Cancelled)),
                 // The kernel's or an operator's SIGKILL is nothing a script can bring about; every other death of a
                 // process with one run aboard is that run's doing.
                 None if alone && !death.killed => Some(Report::crashed(format!("the sandbox process died: {death}"))),
-                _ if entry.lost + 1 >= MAX_LOST || entry.job.on_lost == OnLost::Report || state.closing => {
+                _ if entry.job.on_lost == OnLost::Report || state.closing || !moves && entry.lost + 1 >= MAX_LOST => {
                     Some(Report::crashed(format!("the sandbox process died: {death}")))
                 }
                 _ => None,
@@ -515,7 +519,7 @@ impl Pool {
                     entry.end(report);
                 }
                 None => {
-                    entry.lost += 1;
+                    *if moves { &mut entry.moved } else { &mut entry.lost } += 1;
                     entry.since = Instant::now();
                     entry.tell(Event::Restarted);
                     state.queue.push_front(entry);

@@ -13,6 +13,7 @@ use crate::guard::{Panicked, guarded};
 use crate::guest::{Arrival, Door};
 use crate::harden::{self, Hardening};
 use crate::heap;
+use crate::holder::Page;
 use crate::limits::{CEILING, Limits};
 use crate::network::{Network, RunNetwork};
 use crate::outcome::{Outcome, ResultKind, ScriptError};
@@ -23,7 +24,9 @@ use crate::standing::Onlooker;
 use crate::turns::{Turns, taking_turns};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::future::Future;
 use std::os::fd::AsFd;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,6 +128,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             aboard: RefCell::default(),
             turns: Arc::default(),
             network: Network::default(),
+            page: RefCell::default(),
             draining: Cell::new(false),
             empty: Notify::new(),
         });
@@ -205,6 +209,8 @@ struct Process {
     aboard: RefCell<HashMap<RunNumber, Rc<Aboard>>>,
     turns: Arc<Turns>,
     network: Network,
+    /// Where the node sees which run has the thread.
+    page: RefCell<Option<Page>>,
     draining: Cell<bool>,
     empty: Notify,
 }
@@ -309,6 +315,10 @@ impl Process {
                 let socket = descriptor.ok_or_else(|| wrong("a link without its socket"))?;
                 self.network.attach(socket)?;
             }
+            Kind::Holder => {
+                let memory = descriptor.ok_or_else(|| wrong("a page without its memory"))?;
+                self.page.replace(Some(Page::of(&memory)?));
+            }
             Kind::Ping => self.node.send(Kind::Pong, 0, &payload),
             Kind::Drain => self.draining.set(true),
             _ => return Err(wrong("a frame of the wrong direction")),
@@ -324,7 +334,13 @@ impl Process {
         files: (Arc<Bundle>, Option<Loaded>),
         aboard: Rc<Aboard>,
     ) {
-        let lived = guarded(self.clone().live(run, start, files, aboard.clone()));
+        let mut lived = guarded(self.clone().live(run, start, files, aboard.clone()));
+        let lived = std::future::poll_fn(|context| {
+            self.has_thread(run);
+            let polled = Pin::new(&mut lived).poll(context);
+            self.has_thread(0);
+            polled
+        });
         if let Err(Panicked(words)) = lived.await
             && self.aboard.borrow_mut().remove(&run).is_some()
         {
@@ -335,6 +351,12 @@ impl Process {
             self.send_end(run, &done, "");
         }
         self.refill.notify_one();
+    }
+
+    fn has_thread(&self, run: RunNumber) {
+        if let Some(page) = &*self.page.borrow() {
+            page.note(run);
+        }
     }
 
     /// One run from its start to its end; what it leaves is cleared away after its end was told.

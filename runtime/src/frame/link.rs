@@ -281,7 +281,7 @@ impl Receiver {
                     whole.into()
                 }
             };
-            let has_one = matches!(kind, Kind::Load | Kind::Network | Kind::Attach);
+            let has_one = matches!(kind, Kind::Load | Kind::Network | Kind::Attach | Kind::Holder);
             let descriptor = if has_one { self.descriptors.pop_front() } else { None };
             return Ok(Some(Incoming { kind, run, payload, descriptor }));
         }

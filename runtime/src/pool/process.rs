@@ -2,6 +2,7 @@
 
 use super::job::{Job, check_result};
 use super::run::Event;
+use super::silence::Silence;
 use crate::bundle::{Bundle, BundleHash};
 use crate::egress::messages::Token;
 use crate::frame::{self, Call, Credit, Done, FilePart, Kind, NetworkPass, Out, RunNumber, Start, Stream};
@@ -48,6 +49,7 @@ pub(super) struct Process {
     pub(super) idle_since: Instant,
     /// The run for whose sake the watchdog ends the process, and how that run ended.
     pub(super) culprit: Option<(RunNumber, Outcome)>,
+    pub(super) silence: Silence,
 }
 
 pub(super) struct Aboard {
@@ -89,6 +91,8 @@ pub(super) struct Entry {
     pub(super) lost: u32,
     /// Since when it waits for its turn.
     pub(super) since: Instant,
+    /// How often it started again because another run held their process.
+    pub(super) moved: u32,
 }
 
 /// Where the next run goes.

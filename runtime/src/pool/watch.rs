@@ -61,12 +61,17 @@ impl Pool {
             }
         }
         for process in state.processes.values_mut() {
-            if let Some(culprit) = process.overdue(now) {
-                process.culprit.get_or_insert(culprit);
+            // Where the thread is held, those that do not end in time are not at fault; who holds it is.
+            let holder = process.holder(now);
+            if let Some(overdue) = process.overdue(now) {
+                process.culprit.get_or_insert(holder.unwrap_or(overdue));
                 process.kill.notify_one();
             }
             let silent = now.duration_since(process.heard);
             let stuck = process.up && silent > SILENT || process.link.queued() > MAX_QUEUED;
+            if let (true, None, Some(holder)) = (stuck, process.culprit, holder) {
+                process.culprit = Some(holder);
+            }
             if stuck || !process.up && now.duration_since(process.since) > START_WITHIN {
                 process.kill.notify_one();
             }
