@@ -43,7 +43,8 @@ impl Budget {
         self.refusals.load(Relaxed)
     }
 
-    /// Takes bytes for a file, or for something else outside linear memory; false, and nothing taken, when the run has no more.
+    /// Takes bytes for a file, or for something else outside linear memory; false, and nothing taken, when the run has no
+    /// more.
     pub(crate) fn take_for_files(&self, bytes: u64) -> bool {
         let files = self.files.load(Relaxed).saturating_add(bytes);
         if files.saturating_add(self.linear.load(Relaxed)) > self.limit.load(Relaxed) {
@@ -52,6 +53,12 @@ impl Budget {
         self.files.store(files, Relaxed);
         self.note_peak();
         true
+    }
+
+    /// Takes bytes that the run cannot do without. Where they are more than it has left, it gets no others.
+    pub(crate) fn hold(&self, bytes: u64) {
+        self.files.store(self.files.load(Relaxed).saturating_add(bytes), Relaxed);
+        self.note_peak();
     }
 
     /// Gives back what was taken.
@@ -144,6 +151,9 @@ mod tests {
         budget.give_back(40);
         assert!(matches!(limiter.memory_growing(60, 90, None), Ok(true)));
         assert_eq!((budget.peak(), budget.refusals()), (100, 1));
+        budget.hold(30);
+        assert!(!budget.take_for_files(1));
+        assert!(matches!(limiter.memory_growing(90, 91, None), Ok(false)));
     }
 
     #[test]

@@ -239,6 +239,7 @@ impl Files {
         account: (Arc<Budget>, Arc<Meter>),
         now: Nanos,
     ) -> Self {
+        account.0.hold(bundle.files().len() as u64 * NODE_COST);
         let kept = Quota::new(account.clone(), MAX_OUTPUT_FILES_BYTES.min(limit), MAX_OUTPUT_FILES, FIRST_OUTPUT_ID);
         let kept = Arc::new(kept);
         let quota = Arc::new(Quota::new(account, limit, MAX_NODES, 1));
