@@ -5,6 +5,7 @@
 //! In the order in which they may use one another, the last ones first:
 //!
 //! - [`clock`]: what time it is
+//! - [`exact`]: JSON as it was written, numbers of any size
 //! - [`nearest`]: the word that was meant
 //! - [`guard`]: readers of foreign text whose panic is a refusal
 //! - [`quantity`]: sizes, times and fuel as people write and read them
@@ -52,6 +53,7 @@
 //! Running Python is the crate `cronbox-runtime`'s.
 
 pub mod clock;
+pub mod exact;
 pub mod guard;
 pub mod nearest;
 pub mod quantity;
