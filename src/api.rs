@@ -3,6 +3,7 @@
 use crate::access::{Scope, Token};
 use crate::clock::Time;
 use crate::event::Event;
+use crate::exact::Exact;
 use crate::limits::NotGranted;
 use crate::requirement::Locked;
 use crate::run::{LeftFile, Run, Status, Written};
@@ -178,12 +179,14 @@ pub struct RunBody {
     pub lost_attempts: u32,
     /// Runs of a higher one start first.
     pub priority: i64,
-    /// The arguments; null in lists when they are large.
-    pub args: Value,
+    /// The arguments, as they were written; null in lists when they are large.
+    #[schema(value_type = Value)]
+    pub args: Exact,
     /// `sys.argv[1:]`.
     pub argv: Vec<String>,
-    /// What it returned; null in lists when it is large.
-    pub result: Value,
+    /// What it returned, as Python wrote it; null in lists when it is large.
+    #[schema(value_type = Value)]
+    pub result: Exact,
     /// The size of the result as JSON.
     pub result_bytes: Option<u64>,
     /// `json`, `text` or `none`.
@@ -227,7 +230,7 @@ fn millis(time: std::time::Duration) -> f64 {
 
 impl RunBody {
     /// A run with its arguments and result, as far as they are at hand.
-    pub fn new(run: &Run, args: Value, result: Value) -> Self {
+    pub fn new(run: &Run, args: Exact, result: Exact) -> Self {
         let lateness = run.started_at.map(|started| (started - run.run_at).to_std().unwrap_or_default());
         RunBody {
             id: run.id.clone(),
@@ -390,7 +393,8 @@ pub struct ScheduleBody {
     /// What is called instead of what the script says.
     pub entry: Option<String>,
     /// The arguments.
-    pub args: Value,
+    #[schema(value_type = Value)]
+    pub args: Exact,
     /// `sys.argv[1:]`.
     pub argv: Vec<String>,
     /// When it fires, as JSON.
@@ -463,7 +467,7 @@ impl ScheduleBody {
             script: schedule.script_name.clone(),
             version: settings.version,
             entry: settings.entry.clone(),
-            args: settings.args.clone().unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+            args: settings.args.clone().unwrap_or_else(|| Exact::from(Value::Object(serde_json::Map::new()))),
             argv: settings.argv.clone(),
             trigger: schedule.trigger.clone(),
             text: trigger.to_string(),
@@ -583,7 +587,7 @@ pub struct StateBody {
     pub script: String,
     /// `context.state`; empty when nothing was left.
     #[schema(value_type = Object)]
-    pub state: Value,
+    pub state: Exact,
     /// Counted up with every change.
     pub revision: i64,
     /// The run that wrote it; null: a request, or nobody.
@@ -735,7 +739,8 @@ pub struct PointBody {
     /// When its run was due, or when the slot begins.
     pub at: String,
     /// The value, or what the slot's values come to.
-    pub value: Value,
+    #[schema(value_type = Value)]
+    pub value: Exact,
     /// The run, when it is the value of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,

@@ -71,8 +71,8 @@ pub fn read(source: &[u8]) -> Result<Metadata, String> {
         schedules.push(Map::from_iter([("trigger".to_owned(), Value::from(trigger))]));
     }
     for asked in table.schedules {
-        let asked = asked.into_iter().map(|(name, value)| (name, json_of(value)));
-        schedules.push(asked.collect());
+        let asked = asked.into_iter().map(|(name, value)| Ok((name, json_of(value)?)));
+        schedules.push(asked.collect::<Result<_, String>>()?);
     }
     let known = || SETTINGS.iter().copied().chain(["schedule", "schedules"]);
     let unknown = table.names.into_keys().filter(|name| !known().any(|known| known == name));
@@ -90,19 +90,23 @@ pub fn read(source: &[u8]) -> Result<Metadata, String> {
     Ok(Metadata { cronbox: table.settings, schedules, dependencies, requires_python, warnings })
 }
 
-/// TOML as JSON; dates and times become texts.
-fn json_of(value: toml::Value) -> Value {
-    match value {
+/// TOML as JSON; dates and times become texts. An infinite number has no form in JSON.
+fn json_of(value: toml::Value) -> Result<Value, String> {
+    Ok(match value {
         toml::Value::String(text) => text.into(),
         toml::Value::Integer(number) => number.into(),
-        toml::Value::Float(number) => number.into(),
+        toml::Value::Float(number) if number.is_finite() => number.into(),
+        toml::Value::Float(number) => {
+            return Err(format!("[tool.cronbox]: {number} is not a number that JSON has; write it as a text"));
+        }
         toml::Value::Boolean(flag) => flag.into(),
         toml::Value::Datetime(time) => time.to_string().into(),
-        toml::Value::Array(items) => items.into_iter().map(json_of).collect(),
+        toml::Value::Array(items) => items.into_iter().map(json_of).collect::<Result<_, _>>()?,
         toml::Value::Table(table) => {
-            Value::Object(table.into_iter().map(|(name, value)| (name, json_of(value))).collect())
+            let entries = table.into_iter().map(|(name, value)| Ok((name, json_of(value)?)));
+            Value::Object(entries.collect::<Result<_, String>>()?)
         }
-    }
+    })
 }
 
 /// The content of the one `# /// script` block. The grammar is PEP 723's: the block ends at the last `# ///` of an

@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::clock::Time;
+use crate::exact::Exact;
 use crate::quantity;
 use crate::run::Status;
 use crate::script::{Labels, MAX_LABEL, MAX_RETRIES, Name, OnLost, Quantity, Retries};
@@ -257,7 +258,7 @@ pub struct Settings {
     pub entry: Option<String>,
     /// By name (an object) or by position (an array).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub args: Option<Value>,
+    pub args: Option<Exact>,
     /// `sys.argv[1:]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub argv: Vec<String>,

@@ -6,6 +6,7 @@
 
 use crate::blobs::Blobs;
 use crate::clock::{Clock, Time};
+use crate::exact;
 use crate::keeper::{KeepError, keep_value};
 use crate::limits::Asked;
 use crate::order::Rules;
@@ -22,7 +23,7 @@ use crate::trigger::{QUICK, Trigger};
 use crate::wake::Wake;
 use crate::zone;
 use deciding::Undecided;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -381,10 +382,11 @@ impl Scheduler {
         let version = self.version_of(schedule, script).await?;
         let takes =
             version.facts.signature.as_deref().is_some_and(|text| text.contains("upstream") || text.contains("**"));
-        let mut args = schedule.settings.args.clone().unwrap_or_else(|| json!({}));
-        if let (Json::Object(args), true) = (&mut args, takes) {
-            let by_id = || json!({"run_id": upstream.id});
-            let text = match &upstream.result {
+        let args = schedule.settings.args.as_ref();
+        let mut text = args.map_or_else(|| "{}".to_owned(), ToString::to_string);
+        if takes && text.starts_with('{') {
+            let by_id = || json!({"run_id": upstream.id}).to_string();
+            let result = match &upstream.result {
                 Some(Value::Inline(text)) => Some(text.clone()),
                 Some(Value::Blob(key)) if upstream.result_bytes.is_some_and(|bytes| bytes <= MOST_PASSED) => {
                     let content = self.blobs.get(key).await.map_err(|error| Unfired::Away(error.to_string()))?;
@@ -392,14 +394,20 @@ impl Scheduler {
                 }
                 _ => None,
             };
-            let passed = match (text, &upstream.result) {
-                (Some(text), _) => serde_json::from_str(&text).unwrap_or_else(|_| by_id()),
-                (None, None) => Json::Null,
+            // As it was written: a number of any size goes on as it is.
+            let passed = match (result, &upstream.result) {
+                (Some(result), _) => result,
+                (None, None) => "null".to_owned(),
                 (None, Some(_)) => by_id(),
             };
-            args.entry("upstream").or_insert(passed);
+            let broken = |error: serde_json::Error| Unfired::Broken(format!("its arguments cannot be read: {error}"));
+            let entries = exact::entries(&text).map_err(broken)?;
+            if !entries.iter().any(|(name, _)| name == "upstream") {
+                let own = entries.iter().map(|(name, value)| (name.as_str(), value.get()));
+                text = exact::object(own.chain([("upstream", passed.as_str())]));
+            }
         }
-        let args = keep_value(&self.store, &self.blobs, args.to_string(), now).await?;
+        let args = keep_value(&self.store, &self.blobs, text, now).await?;
         let zone = trigger.zone().name();
         let made = self.rules.run_of_schedule(schedule, script, &version, granted, zone, args, Cause::Chain, now);
         let mut new = made.map_err(Unfired::Broken)?;

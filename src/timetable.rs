@@ -211,7 +211,8 @@ fn settings(asked: &Map<String, Value>) -> Result<Settings, BadSchedule> {
     crate::limits::Asked::read(&settings.limits)
         .map_err(|error| BadSchedule::new(&format!("limits.{}", error.name), format!("limits.{error}")))?;
     if let Some(args) = &settings.args
-        && !matches!(args, Value::Object(_) | Value::Array(_))
+        && !args.is_object()
+        && !args.is_array()
     {
         return Err(BadSchedule::new("args", "args is an object (by name) or an array (by position)"));
     }
@@ -235,8 +236,10 @@ pub fn chance() -> f64 {
     }
 }
 
-/// What would have to be asked for to get a schedule of these settings and this trigger again: what a change is made on.
+/// What would have to be asked for to get a schedule of these settings and this trigger again, but for its arguments, which
+/// are kept as they were written: what a change is made on.
 pub fn as_asked(settings: &Settings, trigger: &Value) -> Map<String, Value> {
+    let settings = Settings { args: None, ..settings.clone() };
     let mut asked = match serde_json::to_value(settings) {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),

@@ -2,13 +2,15 @@
 
 use super::Exit;
 use super::client::{Refusal, Server, part, say, table, told};
-use super::schedules::all_of;
+use super::schedules::{Fields, all_of};
 use crate::api::ScheduleBody;
 use crate::config;
 use crate::crontab::{self, Crontab, Job, Other};
+use crate::exact::Exact;
 use crate::script::Name;
 use crate::timetable::as_asked;
 use reqwest::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -17,6 +19,20 @@ use std::path::{Path, PathBuf};
 /// What an exported document says it is.
 const VERSION: u64 = 1;
 
+/// What is exported.
+#[derive(Serialize)]
+struct Exported {
+    schedules: Vec<Fields>,
+    version: u64,
+}
+
+/// The same, read again: each field as it was written.
+#[derive(Deserialize)]
+struct Document {
+    version: u64,
+    schedules: Vec<BTreeMap<String, Exact>>,
+}
+
 /// Prints all schedules as they would be asked for.
 pub(super) async fn export(server: &Server) -> Result<Exit, Refusal> {
     let asked = |schedule: &ScheduleBody| {
@@ -24,13 +40,13 @@ pub(super) async fn export(server: &Server) -> Result<Exit, Refusal> {
         asked.insert("id".into(), schedule.id.clone().into());
         asked.insert("script".into(), schedule.script.clone().into());
         asked.insert("paused".into(), (schedule.state == "paused").into());
-        Value::Object(asked)
+        Fields { args: schedule.settings.args.clone(), rest: asked }
     };
     // Those of a script's metadata come with the script; those that are over are history.
     let all = all_of(server, &[]).await?;
     let kept = all.iter().filter(|schedule| schedule.origin == "request" && schedule.state != "finished");
-    let schedules: Vec<Value> = kept.map(asked).collect();
-    say(&format!("{:#}", json!({"version": VERSION, "schedules": schedules})))?;
+    let document = Exported { version: VERSION, schedules: kept.map(asked).collect() };
+    say(&serde_json::to_string_pretty(&document).map_err(Refusal::unavailable)?)?;
     Ok(Exit::Succeeded)
 }
 
@@ -44,17 +60,15 @@ pub(super) async fn document(server: &Server, file: &Path, dry_run: bool, as_jso
         std::fs::read_to_string(file)
     };
     let text = text.map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
-    let document: Value = serde_json::from_str(&text).map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
-    let Some(asked) = document["schedules"].as_array().filter(|_| document["version"] == VERSION) else {
+    // JSON first: a file that is none is told of by the place where it breaks.
+    Exact::parse(&text).map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
+    let document = serde_json::from_str(&text).ok().filter(|document: &Document| document.version == VERSION);
+    let Some(document) = document else {
         return Err(Refusal::usage(format!("{shown} is no document of `cronbox schedule export` of this version")));
     };
     let mut report = Report::default();
-    for one in asked {
-        let id = one["id"].as_str().unwrap_or_default().to_owned();
-        let mut body = one.clone();
-        if let Value::Object(body) = &mut body {
-            body.remove("id");
-        }
+    for mut body in document.schedules {
+        let id = body.remove("id").and_then(|id| id.as_text()).unwrap_or_default();
         report.put(server, &id, &body, dry_run).await?.map_err(Refusal::unavailable)?;
     }
     report.tell(&[], as_json)
@@ -165,7 +179,7 @@ impl Report {
         &mut self,
         server: &Server,
         id: &str,
-        body: &Value,
+        body: &impl Serialize,
         dry_run: bool,
     ) -> Result<Result<(), String>, Refusal> {
         let path = format!("/v1/schedules/{}", part(id));

@@ -10,6 +10,7 @@ use crate::blobs::{S3Access, read_object};
 use crate::clock::{Clock, rfc3339};
 use crate::config;
 use crate::ending::{Terms, cut_mark};
+use crate::exact::{self, Exact};
 use crate::limits::{self, Asked};
 use crate::metadata::{self, Metadata};
 use crate::quantity;
@@ -22,6 +23,8 @@ use cronbox_runtime::{
     Bundle, CEILING, Event, HostError, HostPattern, Job, JobError, LimitName, Limits, MAX_SOURCE, NetworkGrant, OnLost,
     Outcome, Policy, Pool, Report, ResultKind, Run, Stream, StreamUsage,
 };
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -128,7 +131,7 @@ impl RunArgs {
         let source = String::from_utf8(source)
             .map_err(|_| Refusal::usage("a script that is not UTF-8 cannot be sent along; push it first"))?;
         let (args, text_args) = self.arguments()?;
-        let args: Value = serde_json::from_str(&args).map_err(|error| Refusal::usage(format!("--args: {error}")))?;
+        let args = Exact::parse(&args).map_err(|error| Refusal::usage(format!("--args: {error}")))?;
         let mut limits = Map::new();
         if let Some(text) = &self.cpu {
             let fuel = quantity::parse_duration(text).and_then(quantity::fuel_for);
@@ -151,7 +154,7 @@ impl RunArgs {
                 pair.split_once('=').ok_or_else(|| Refusal::usage(format!("--env {pair}: write NAME=VALUE")))?;
             env.insert(name.into(), value.into());
         }
-        let mut request = json!({"args": args, "text_args": text_args, "argv": self.argv, "limits": limits});
+        let mut request = json!({"text_args": text_args, "argv": self.argv, "limits": limits});
         if let Some(entry) = &self.entry {
             request["entry"] = entry.clone().into();
         }
@@ -163,7 +166,7 @@ impl RunArgs {
                 ));
             }
             let path = format!("/v1/scripts/{}/runs", name.as_str());
-            return run_remote(&server, &path, request, self.json, self.quiet).await;
+            return run_remote(&server, &path, &ToServer { args, rest: request }, self.json, self.quiet).await;
         }
         request["source"] = source.into();
         request["name"] = Name::of_file(&file).as_str().into();
@@ -171,7 +174,7 @@ impl RunArgs {
         if let Some(result) = &self.result {
             request["result"] = result.clone().into();
         }
-        run_remote(&server, "/v1/runs", request, self.json, self.quiet).await
+        run_remote(&server, "/v1/runs", &ToServer { args, rest: request }, self.json, self.quiet).await
     }
 
     fn run(self) -> Result<Exit, Refusal> {
@@ -374,7 +377,7 @@ impl RunArgs {
             // Not parsed here: the pool checks it without building what may be nested a hundred thousand deep.
             return Ok((given.to_owned(), Vec::new()));
         }
-        let mut object: Map<String, Value> = serde_json::from_str(given).map_err(|_| {
+        let mut object = exact::entries(given).map_err(|_| {
             Refusal::usage("--args must be a JSON object when --arg is given too: its names go beside the others")
         })?;
         let mut texts = Vec::new();
@@ -383,21 +386,22 @@ impl RunArgs {
             let (name, value) = pair.split_once('=').ok_or_else(wrong)?;
             let (name, value) = match name.strip_suffix(':') {
                 Some(name) => {
-                    let json = serde_json::from_str(value)
+                    let json = Exact::parse(value)
                         .map_err(|error| Refusal::usage(format!("--arg {pair}: not JSON: {error}")))?;
                     (name, json)
                 }
                 None => {
                     texts.push(name.to_owned());
-                    (name, Value::from(value))
+                    (name, Exact::from(Value::from(value)))
                 }
             };
             if name.is_empty() {
                 return Err(wrong());
             }
-            object.insert(name.into(), value);
+            object.retain(|(known, _)| known != name);
+            object.push((name.to_owned(), value));
         }
-        Ok((Value::from(object).to_string(), texts))
+        Ok((exact::object(object.iter().map(|(name, value)| (name.as_str(), value.get()))), texts))
     }
 }
 
@@ -467,6 +471,22 @@ fn context(name: &str, metadata: &Metadata, limits: &Limits) -> String {
     .to_string()
 }
 
+/// What a server is asked for; the arguments go as they were typed.
+#[derive(Serialize)]
+struct ToServer {
+    args: Exact,
+    #[serde(flatten)]
+    rest: Value,
+}
+
+/// What a run came to.
+#[derive(Serialize)]
+struct Document<'a> {
+    result: Option<&'a RawValue>,
+    #[serde(flatten)]
+    rest: Value,
+}
+
 /// Runs and collects; prints one document at the end.
 async fn whole(mut run: Run, terms: &Terms, files: &mut Vec<(String, Bytes)>) -> Exit {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -484,21 +504,25 @@ async fn whole(mut run: Run, terms: &Terms, files: &mut Vec<(String, Bytes)>) ->
     let text = |bytes: &[u8], usage: &StreamUsage, limit: u64| {
         String::from_utf8_lossy(bytes).into_owned() + &cut_mark(usage, limit)
     };
-    let document = json!({
-        "status": report.outcome.as_str(),
-        "result": report.result,
-        "stdout": text(&stdout, &report.stdout, terms.limits.stdout),
-        "stderr": text(&stderr, &report.stderr, terms.limits.stderr),
-        "error": terms.error(&report),
-        "usage": {
-            "fuel": report.usage.fuel,
-            "peak_memory_bytes": report.usage.peak_memory_bytes,
-            "wall_ms": (report.usage.wall.as_secs_f64() * 1e6).round() / 1e3,
-            "network": report.network,
-        },
-    });
+    let document = Document {
+        // As Python wrote it: a number of any size stays as it is.
+        result: report.result.as_deref(),
+        rest: json!({
+            "status": report.outcome.as_str(),
+            "stdout": text(&stdout, &report.stdout, terms.limits.stdout),
+            "stderr": text(&stderr, &report.stderr, terms.limits.stderr),
+            "error": terms.error(&report),
+            "usage": {
+                "fuel": report.usage.fuel,
+                "peak_memory_bytes": report.usage.peak_memory_bytes,
+                "wall_ms": (report.usage.wall.as_secs_f64() * 1e6).round() / 1e3,
+                "network": report.network,
+            },
+        }),
+    };
     let mut out = Sink::new(std::io::stdout());
-    if out.line(&document.to_string()).is_err() {
+    let written = serde_json::to_string(&document).map_err(std::io::Error::other).and_then(|text| out.line(&text));
+    if written.is_err() {
         return Exit::Unavailable;
     }
     exit_of(report.outcome)

@@ -9,7 +9,7 @@ use crate::run::Status;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -235,7 +235,9 @@ impl RunsArgs {
             }
         }
         if self.json {
-            say(&json!({"items": all, "next_cursor": cursor}).to_string())?;
+            // Written by itself: a number of any size in a result stays as it is.
+            let page = Page { items: all, next_cursor: cursor };
+            say(&serde_json::to_string(&page).map_err(Refusal::unavailable)?)?;
             return Ok(Exit::Succeeded);
         }
         table(
@@ -357,11 +359,11 @@ pub(super) async fn follow(server: &Server, id: &str) -> Result<Exit, Refusal> {
 pub(super) async fn run_remote(
     server: &Server,
     path: &str,
-    request: Value,
+    request: &impl Serialize,
     as_json: bool,
     quiet: bool,
 ) -> Result<Exit, Refusal> {
-    let (_, run): (_, RunBody) = server.ask(server.request(Method::POST, path).json(&request)).await?;
+    let (_, run): (_, RunBody) = server.ask(server.request(Method::POST, path).json(request)).await?;
     if !as_json && !quiet {
         follow(server, &run.id).await?;
     }

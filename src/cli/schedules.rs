@@ -6,11 +6,13 @@ use super::import;
 use super::runs::{exit_of, show as show_run};
 use crate::api::{BackfillBody, FireBody, Page, PreviewBody, RunBody, ScheduleBody};
 use crate::clock::Clock;
+use crate::exact::Exact;
 use crate::timetable;
 use crate::trigger::MAX_PREVIEW;
 use crate::zone;
 use clap::{Args, Subcommand};
 use reqwest::Method;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -214,8 +216,18 @@ fn typed(trigger: &str) -> Value {
     }
 }
 
+/// What is asked for: the arguments as they were written, and everything else.
+#[derive(Debug, Serialize)]
+pub(super) struct Fields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) args: Option<Exact>,
+    #[serde(flatten)]
+    pub(super) rest: Map<String, Value>,
+}
+
 impl Wishes {
-    fn fields(&self) -> Result<Map<String, Value>, Refusal> {
+    /// What is asked for; the arguments as they were typed, with white space between their parts gone.
+    fn fields(&self) -> Result<Fields, Refusal> {
         let mut fields = Map::new();
         let mut set = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -233,10 +245,6 @@ impl Wishes {
         set("max_instances", self.max_instances.map(Value::from));
         set("retries", self.retries.map(Value::from));
         set("pause_on_failure", self.pause_on_failure.map(Value::from));
-        if let Some(args) = &self.args {
-            let args = serde_json::from_str(args).map_err(|error| Refusal::usage(format!("--args: {error}")))?;
-            set("args", Some(args));
-        }
         if !self.label.is_empty() {
             let pair = |label: &String| match label.split_once('=') {
                 Some((key, value)) => Ok((key.to_owned(), Value::from(value))),
@@ -245,7 +253,9 @@ impl Wishes {
             let labels: Map<String, Value> = self.label.iter().map(pair).collect::<Result<_, _>>()?;
             set("labels", Some(labels.into()));
         }
-        Ok(fields)
+        let args = self.args.as_deref().map(Exact::parse).transpose();
+        let args = args.map_err(|error| Refusal::usage(format!("--args: {error}")))?;
+        Ok(Fields { args, rest: fields })
     }
 }
 
@@ -313,7 +323,8 @@ impl SchedulesArgs {
             filter.extend(self.state.clone().map(|state| ("state", state)));
             let all = all_of(&server, &filter).await?;
             if self.json {
-                say(&json!({"items": all}).to_string())?;
+                let items = serde_json::to_string(&all).map_err(Refusal::unavailable)?;
+                say(&format!("{{\"items\":{items}}}"))?;
                 return Ok(Exit::Succeeded);
             }
             let head = ["ID", "SCRIPT", "STATE", "NEXT", "LAST RUN", "TRIGGER"];
@@ -338,19 +349,19 @@ impl ScheduleArgs {
         let request = match &self.verb {
             Verb::Add { script, trigger, id, replace, paused, wishes } => {
                 let mut fields = wishes.fields()?;
-                fields.insert("script".into(), script.clone().into());
-                fields.extend(trigger.as_deref().map(|trigger| ("trigger".to_owned(), typed(trigger))));
-                fields.extend(id.clone().map(|id| ("id".to_owned(), Value::from(id))));
+                fields.rest.insert("script".into(), script.clone().into());
+                fields.rest.extend(trigger.as_deref().map(|trigger| ("trigger".to_owned(), typed(trigger))));
+                fields.rest.extend(id.clone().map(|id| ("id".to_owned(), Value::from(id))));
                 if *paused {
-                    fields.insert("paused".into(), true.into());
+                    fields.rest.insert("paused".into(), true.into());
                 }
                 let query = [("replace_existing", replace.to_string())];
                 server.request(Method::POST, "/v1/schedules").query(&query).json(&fields)
             }
             Verb::Edit { id, trigger, wishes } => {
                 let mut fields = wishes.fields()?;
-                fields.extend(trigger.as_deref().map(|trigger| ("trigger".to_owned(), typed(trigger))));
-                if fields.is_empty() {
+                fields.rest.extend(trigger.as_deref().map(|trigger| ("trigger".to_owned(), typed(trigger))));
+                if fields.rest.is_empty() && fields.args.is_none() {
                     return Err(Refusal::usage("there is nothing to change: name a flag"));
                 }
                 server.request(Method::PATCH, &at(id, "")).json(&fields)

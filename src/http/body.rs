@@ -1,82 +1,53 @@
-//! Reading what was sent: bounded in size and time, every field known, and a word about the one at fault.
+//! Reading what was sent: every field known, and a word about the one at fault.
 
+pub(crate) use super::intake::read;
 use super::problem::Problem;
 use crate::clock::Time;
+use crate::exact::{self, Exact, Flaw};
 use crate::nearest::nearest;
 use crate::quantity;
 use crate::script::{Labels, Name};
-use axum::body::{Body, BodyDataStream, Bytes};
-use axum::http::StatusCode;
-use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// How long a body may take to come.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How much of a body that is too large is read all the same, and how long.
-const DISCARDED: usize = 64 << 20;
-const DISCARDING: Duration = Duration::from_secs(5);
+/// How deep lists and objects of a body lie in one another at most.
+const DEEPEST: usize = 127;
 
-/// A whole body of at most `limit` bytes.
-pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let reading = async {
-        let mut stream = body.into_data_stream();
-        let mut bytes = Vec::new();
-        while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(|_| Problem::bad("body_broken", "the body ended before its end"))?;
-            if bytes.len() + piece.len() > limit {
-                discard(stream).await;
-                return Err(Problem::too_large(format!("the body is larger than {}", quantity::bytes(limit as u64))));
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        Ok(Bytes::from(bytes))
-    };
-    match tokio::time::timeout(PATIENCE, reading).await {
-        Ok(read) => read,
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body took longer than 30 s to come")),
-    }
-}
-
-/// Reads on for a while: a client that is still sending when the connection is closed never sees the answer.
-async fn discard(mut stream: BodyDataStream) {
-    let reading = async {
-        let mut left = DISCARDED;
-        while let Some(Ok(piece)) = stream.next().await {
-            left = left.saturating_sub(piece.len());
-            if left == 0 {
-                return;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(DISCARDING, reading).await;
-}
-
-/// The fields of a JSON object, taken one by one.
+/// The fields of a JSON object, each as it was written, taken one by one.
 #[derive(Debug)]
 pub(crate) struct Fields {
-    map: Map<String, Value>,
+    entries: Vec<(String, Exact)>,
 }
 
 impl Fields {
     /// Reads an object whose fields are all among `known`; nothing at all is an empty one.
     pub(crate) fn read(body: &[u8], known: &[&str]) -> Result<Self, Problem> {
         if body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Fields { map: Map::new() });
+            return Ok(Fields { entries: Vec::new() });
         }
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| Problem::bad("bad_json", format!("the body is not JSON: {error}")))?;
-        Self::of(value, known)
+        let broken = |error| Problem::bad("bad_json", format!("the body is not JSON: {error}"));
+        let value = Exact::from_slice(body).map_err(broken)?;
+        if exact::depth(body) > DEEPEST {
+            let detail = format!("the body is not JSON that can be read: it is nested deeper than {DEEPEST}");
+            return Err(Problem::bad("bad_json", detail));
+        }
+        if !value.is_object() {
+            return Err(Problem::bad("bad_json", format!("the body is {}, and not an object", value.kind())));
+        }
+        let fields = Fields { entries: exact::entries(value.get()).map_err(broken)? };
+        fields.checked(known)
     }
 
-    /// The fields of a value that is an object.
-    pub(crate) fn of(value: Value, known: &[&str]) -> Result<Self, Problem> {
-        let Value::Object(map) = value else {
-            return Err(Problem::bad("bad_json", format!("the body is {}, and not an object", kind(&value))));
-        };
-        if let Some(name) = map.keys().find(|name| !known.contains(&name.as_str())) {
+    /// The fields of a map.
+    pub(crate) fn of(map: Map<String, Value>, known: &[&str]) -> Result<Self, Problem> {
+        let entries = map.into_iter().map(|(name, value)| (name, Exact::from(value))).collect();
+        Fields { entries }.checked(known)
+    }
+
+    /// The same, when each field is known and there once.
+    fn checked(self, known: &[&str]) -> Result<Self, Problem> {
+        if let Some((name, _)) = self.entries.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             let shown: String = name.chars().take(60).collect();
             let meant = match nearest(name, known.iter().copied()) {
                 Some(near) => format!("did you mean {near:?}?"),
@@ -85,17 +56,19 @@ impl Fields {
             };
             return Err(Problem::invalid(&shown, format!("there is no field {shown:?}: {meant}")).code("unknown_field"));
         }
-        Ok(Fields { map })
+        let mut seen = BTreeSet::new();
+        match self.entries.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+            Some((name, _)) => Err(Problem::bad("bad_json", format!("the field {name:?} is there twice")).field(name)),
+            None => Ok(self),
+        }
     }
 
     /// A field of any type; none when it is not there or null.
     pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Problem> {
-        match self.map.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => match serde_json::from_value(value) {
-                Ok(value) => Ok(Some(value)),
-                Err(error) => Err(Problem::invalid(name, format!("{name}: {error}"))),
-            },
+        let Some(value) = self.raw(name)?.filter(|value| !value.is_null()) else { return Ok(None) };
+        match serde_json::from_value(value) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(Problem::invalid(name, format!("{name}: {error}"))),
         }
     }
 
@@ -108,15 +81,38 @@ impl Fields {
         names.map(keys).transpose().map_err(|error| Problem::invalid("scripts", error.to_string()))
     }
 
+    /// Whether a field is there, null or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|(field, _)| field == name)
+    }
+
+    /// A field as it was written; none when it is not there or null.
+    pub(crate) fn exact(&mut self, name: &str) -> Option<Exact> {
+        let at = self.entries.iter().position(|(field, _)| field == name)?;
+        Some(self.entries.swap_remove(at).1).filter(|value| !value.is_null())
+    }
+
     /// A field as it is; none when it is not there. Null is there.
-    pub(crate) fn raw(&mut self, name: &str) -> Option<Value> {
-        self.map.remove(name)
+    pub(crate) fn raw(&mut self, name: &str) -> Result<Option<Value>, Problem> {
+        let Some(at) = self.entries.iter().position(|(field, _)| field == name) else { return Ok(None) };
+        let (name, value) = self.entries.swap_remove(at);
+        read_value(&name, &value).map(Some)
     }
 
     /// What was not taken.
-    pub(crate) fn rest(self) -> Map<String, Value> {
-        self.map
+    pub(crate) fn rest(self) -> Result<Map<String, Value>, Problem> {
+        let read = |(name, value): (String, Exact)| {
+            let value = read_value(&name, &value)?;
+            Ok((name, value))
+        };
+        self.entries.into_iter().map(read).collect()
     }
+}
+
+/// A field that this program reads itself: its numbers are those of a setting.
+fn read_value(name: &str, value: &Exact) -> Result<Value, Problem> {
+    serde_json::from_str(value.get())
+        .map_err(|error| Problem::bad("bad_json", format!("{name} cannot be read: {error}")).field(name))
 }
 
 /// What a value is, with its article.
@@ -131,30 +127,24 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Whether a value is nested deeper than `left`.
-pub(crate) fn too_deep(value: &Value, left: usize) -> bool {
-    match value {
-        Value::Array(items) => left == 0 || items.iter().any(|item| too_deep(item, left - 1)),
-        Value::Object(map) => left == 0 || map.values().any(|item| too_deep(item, left - 1)),
-        _ => false,
-    }
-}
-
-/// Arguments: an object or an array, bounded in size and depth.
-pub(crate) fn arguments(args: Option<Value>) -> Result<String, Problem> {
+/// Arguments as they were written: an object or an array, bounded in size and depth.
+pub(crate) fn arguments(args: Option<Exact>) -> Result<String, Problem> {
     let Some(args) = args else { return Ok("{}".into()) };
-    if !matches!(args, Value::Object(_) | Value::Array(_)) {
-        let what = kind(&args);
+    if !args.is_object() && !args.is_array() {
+        let what = args.kind();
         return Err(Problem::invalid(
             "args",
             format!("args is {what}; it is an object (by name) or an array (by position)"),
         ));
     }
-    if too_deep(&args, cronbox_runtime::MAX_JSON_DEPTH) {
-        let most = cronbox_runtime::MAX_JSON_DEPTH;
-        return Err(Problem::invalid("args", format!("args is nested deeper than {most}")));
-    }
-    let text = args.to_string();
+    let args = args.compact(cronbox_runtime::MAX_JSON_DEPTH).map_err(|flaw| {
+        let why = match flaw {
+            Flaw::TooDeep(most) => format!("args is nested deeper than {most}"),
+            flaw => format!("args: {flaw}"),
+        };
+        Problem::invalid("args", why)
+    })?;
+    let text = args.get().to_owned();
     if text.len() > cronbox_runtime::MAX_ARGS {
         let most = quantity::bytes(cronbox_runtime::MAX_ARGS as u64);
         return Err(
@@ -299,7 +289,8 @@ mod tests {
         assert!(detail(r#"{"verison": 4}"#).contains("did you mean \"version\"?"));
         assert!(detail("[1]").contains("an array"));
         assert!(detail("{").contains("not JSON"));
-        assert!(Fields::read(b" \n", &known).expect("nothing").rest().is_empty());
+        assert!(Fields::read(b" \n", &known).expect("nothing").rest().expect("reads").is_empty());
+        assert!(detail(r#"{"args": [1], "argv": [], "args": [2]}"#).contains("\"args\" is there twice"));
     }
 
     #[test]
@@ -331,9 +322,11 @@ mod tests {
     #[test]
     fn arguments_are_objects_or_arrays() {
         assert_eq!(arguments(None).expect("takes"), "{}");
-        assert_eq!(arguments(Some(serde_json::json!([1]))).expect("takes"), "[1]");
-        assert!(arguments(Some(serde_json::json!(4))).is_err());
-        let deep = (0..105).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
-        assert!(arguments(Some(deep)).is_err());
+        let of = |text: &str| arguments(Some(Exact::parse(text).expect("JSON")));
+        assert_eq!(of("[1, 12345678901234567890123]").expect("takes"), "[1,12345678901234567890123]");
+        assert_eq!(of(r#"{"b": 1.0, "a": 1e2, "b": 2}"#).expect("takes"), r#"{"b":1.0,"a":1e2,"b":2}"#);
+        assert!(of("4").is_err());
+        assert!(of(&("[".repeat(105) + &"]".repeat(105))).expect_err("refuses").detail.contains("deeper"));
+        assert!(of("[1e999]").expect_err("refuses").detail.contains("1e999"));
     }
 }

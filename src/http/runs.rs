@@ -24,8 +24,10 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// The largest request for a run: arguments, and source written as JSON.
+/// The largest request for a run of source that comes with it: arguments, and source written as JSON.
 const MOST: usize = 4 << 20;
+/// The largest request for a run of a script: arguments, written with white space.
+const MOST_ARGS: usize = 1 << 20;
 /// How long a request to cancel waits for the run's end.
 const CANCEL_WAIT: Duration = Duration::from_secs(1);
 
@@ -114,7 +116,7 @@ pub(super) async fn run_script(
     let (parts, stream) = request.into_parts();
     let query = Query::read(parts.uri.query(), &["wait"])?;
     let wait = wait_of(&query)?;
-    let sent = body::read(stream, MOST).await?;
+    let sent = body::read(stream, MOST_ARGS).await?;
     let now = app.clock.now();
     let mut fields = Fields::read(&sent, FIELDS)?;
     let wishes = Wishes::read(&mut fields, now)?;
@@ -167,7 +169,7 @@ pub(super) async fn run_source(
         let text = String::from_utf8(sent.to_vec()).map_err(|_| {
             Problem::invalid("source", "source that is sent as the body is UTF-8; send other encodings as a script")
         })?;
-        Fields::of(Value::Object(Map::from_iter([("source".to_owned(), Value::from(text))])), &known)?
+        Fields::of(Map::from_iter([("source".to_owned(), Value::from(text))]), &known)?
     };
     let source: Bytes = match fields.take::<String>("source")? {
         Some(source) if !source.is_empty() => Bytes::from(source),
@@ -217,7 +219,7 @@ pub(super) fn is_json(headers: &HeaderMap, body: &[u8]) -> bool {
 
 /// What of a request is settings.
 pub(super) fn settings_of(fields: Fields) -> Result<Settings, Problem> {
-    let rest = fields.rest();
+    let rest = fields.rest()?;
     // One by one, so that the one at fault is known.
     let mut settings = Settings::default();
     for (name, value) in rest {

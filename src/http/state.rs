@@ -1,27 +1,25 @@
 //! What scripts leave for their next runs, to look at and to set by hand.
 
 use super::body;
-use super::launch::parsed;
+use super::launch::stored;
 use super::problem::Problem;
 use super::{App, Part};
 use crate::access::Caller;
 use crate::api::{ProblemBody, StateBody};
 use crate::clock::rfc3339;
+use crate::exact::Exact;
 use crate::script::Script;
 use crate::store::states::MOST;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use serde_json::Value;
 
 impl App {
     async fn state_of(&self, script: &Script) -> Result<StateBody, Problem> {
         let state = self.store.state(&script.key).await?;
         Ok(StateBody {
             script: script.name.clone(),
-            state: state
-                .as_ref()
-                .map_or_else(|| Value::Object(Default::default()), |state| parsed(state.value.as_bytes())),
+            state: stored(state.as_ref().map_or(b"{}", |state| state.value.as_bytes()))?,
             revision: state.as_ref().map_or(0, |state| state.revision),
             run: state.as_ref().and_then(|state| state.run.clone()),
             updated_at: state.as_ref().map(|state| rfc3339(state.updated_at)),
@@ -55,7 +53,7 @@ pub(super) async fn get_state(
 #[utoipa::path(
     put, path = "/v1/scripts/{name}/state", tag = "scripts", operation_id = "put_state",
     params(("name" = String, Path, description = "The script")),
-    request_body(content = serde_json::Map<String, Value>, content_type = "application/json"),
+    request_body(content = serde_json::Map<String, serde_json::Value>, content_type = "application/json"),
     responses(
         (status = 200, description = "The state as it is now", body = StateBody),
         (status = "4XX", description = "It stays as it was", body = ProblemBody, content_type = "application/problem+json"),
@@ -70,16 +68,15 @@ pub(super) async fn put_state(
     let script = app.script_for(&caller, &name).await?;
     let content = body::read(request.into_body(), MOST * 2).await?;
     let bad = |why: String| Problem::bad("bad_json", why);
-    let state: Value =
-        serde_json::from_slice(&content).map_err(|error| bad(format!("the body is not JSON: {error}")))?;
+    let state = Exact::from_slice(&content).map_err(|error| bad(format!("the body is not JSON: {error}")))?;
     if !state.is_object() {
         return Err(bad("a state is a JSON object".into()));
     }
-    let text = state.to_string();
-    if text.len() > MOST {
+    let state = state.compact(cronbox_runtime::MAX_JSON_DEPTH).map_err(|flaw| bad(format!("the state: {flaw}")))?;
+    if state.get().len() > MOST {
         return Err(Problem::too_large(format!("a state has at most {MOST} bytes as JSON")));
     }
-    set(&app, &script, text).await?;
+    set(&app, &script, state.get().to_owned()).await?;
     app.state_of(&script).await.map(Json)
 }
 

@@ -4,15 +4,18 @@ use super::runs::{RUN, run_of, value_of};
 use super::tx::{Args, Dialect, Row, args, list, stamp};
 use super::{Store, StoreError};
 use crate::clock::{Time, from_micros};
+use crate::exact::{self, Exact};
 use crate::run::{Cause, Run, Status, Value};
-use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Most rows looked at for one page by filters that no index helps with.
 pub const MOST_LOOKED_AT: usize = 50_000;
 /// Rows fetched at once when looking for them.
 const STRIDE: usize = 1_000;
+/// The same where each row comes with its result: these have up to 16 KiB each.
+const STRIDE_OF_RESULTS: usize = 200;
 
 /// How a value in a result is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub struct ResultTest {
     /// How it is compared.
     pub comparison: Comparison,
     /// With what.
-    pub value: Json,
+    pub value: Exact,
 }
 
 impl ResultTest {
@@ -58,21 +61,17 @@ impl ResultTest {
         let found = signs.into_iter().find_map(|(sign, comparison)| Some((rest.strip_prefix(sign)?, comparison)));
         let (value, comparison) = found.ok_or("the comparison is none of = != < <= > >=")?;
         check_pointer(pointer)?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Json::from(value));
+        let value = Exact::parse(value).unwrap_or_else(|_| Exact::from(serde_json::Value::from(value)));
         Ok(ResultTest { pointer: pointer.into(), comparison, value })
     }
 
-    /// Whether a result passes.
-    pub fn passes(&self, result: &Json) -> bool {
-        let Some(found) = result.pointer(&self.pointer) else { return false };
-        let order = match (found, &self.value) {
-            (Json::Number(a), Json::Number(b)) => a.as_f64().zip(b.as_f64()).and_then(|(a, b)| a.partial_cmp(&b)),
-            (Json::String(a), Json::String(b)) => Some(a.cmp(b)),
-            _ => None,
-        };
+    /// Whether a result, as JSON, passes. Numbers are compared by their decimal digits, however long they are.
+    pub fn passes(&self, result: &str) -> bool {
+        let Some(found) = exact::pointer(result, &self.pointer) else { return false };
+        let order = exact::order(found, self.value.get());
         match self.comparison {
-            Comparison::Equal => found == &self.value || order.is_some_and(std::cmp::Ordering::is_eq),
-            Comparison::Unequal => found != &self.value && !order.is_some_and(std::cmp::Ordering::is_eq),
+            Comparison::Equal => exact::same(found, self.value.get()),
+            Comparison::Unequal => !exact::same(found, self.value.get()),
             Comparison::Less => order.is_some_and(std::cmp::Ordering::is_lt),
             Comparison::AtMost => order.is_some_and(std::cmp::Ordering::is_le),
             Comparison::Greater => order.is_some_and(std::cmp::Ordering::is_gt),
@@ -186,6 +185,21 @@ impl RunFilter {
         (sql, values)
     }
 
+    /// Which of these rows pass. Results are looked into on a thread where that keeps nothing else waiting.
+    async fn passing(self: &Arc<Self>, rows: Vec<Row>) -> Result<Vec<(String, bool)>, StoreError> {
+        let filter = self.clone();
+        let look = move || -> Result<Vec<(String, bool)>, StoreError> {
+            rows.iter().map(|row| Ok((row.text("id")?, filter.passes(row)?))).collect()
+        };
+        if self.result.is_none() {
+            return look();
+        }
+        match tokio::task::spawn_blocking(look).await {
+            Ok(looked) => looked,
+            Err(error) => Err(StoreError::Unavailable(format!("results cannot be looked into: {error}"))),
+        }
+    }
+
     fn passes(&self, row: &Row) -> Result<bool, StoreError> {
         if let Some(least) = self.min_duration
             && row.int_or_none("wall")?.is_none_or(|wall| Duration::from_micros(wall.unsigned_abs()) < least)
@@ -201,8 +215,7 @@ impl RunFilter {
         if row.text_or_none("result_blob")?.is_some() {
             return Ok(true);
         }
-        let result = row.text_or_none("result")?.and_then(|text| serde_json::from_str::<Json>(&text).ok());
-        Ok(result.is_some_and(|result| test.passes(&result)))
+        Ok(row.text_or_none("result")?.is_some_and(|result| test.passes(&result)))
     }
 }
 
@@ -230,13 +243,15 @@ pub struct Entry {
     pub run: String,
     /// What it returned.
     pub result: Value,
+    /// Its size as JSON.
+    pub bytes: u64,
 }
 
 impl Store {
     /// A page of at most `limit` runs, newest first. With a filter that no index helps with, a page may hold fewer and
     /// still not be the last. Runs whose results are blobs are all in it: whoever can read blobs tests those.
     pub async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Page, StoreError> {
-        let filter = std::sync::Arc::new(filter);
+        let filter = Arc::new(filter);
         self.read(move |tx| {
             let filter = filter.clone();
             Box::pin(async move {
@@ -250,17 +265,20 @@ impl Store {
                 }
                 let mut narrowed = (*filter).clone();
                 let (mut ids, mut looked_at) = (Vec::new(), 0);
+                let (columns, stride) = match filter.result {
+                    Some(_) => ("id, wall, error_text, result, result_blob", STRIDE_OF_RESULTS),
+                    None => ("id, wall, error_text", STRIDE),
+                };
                 let next = loop {
                     let (conditions, values) = narrowed.conditions(tx.dialect);
-                    let sql = format!(
-                        "SELECT id, wall, error_text, result, result_blob FROM runs{conditions} ORDER BY id DESC LIMIT {STRIDE}"
-                    );
+                    let sql = format!("SELECT {columns} FROM runs{conditions} ORDER BY id DESC LIMIT {stride}");
                     let rows = tx.all(sql, values).await?;
-                    looked_at += rows.len();
-                    for row in &rows {
-                        narrowed.before = Some(row.text("id")?);
-                        if filter.passes(row)? {
-                            ids.push(row.text("id")?);
+                    let found = rows.len();
+                    looked_at += found;
+                    for (id, passes) in filter.passing(rows).await? {
+                        narrowed.before = Some(id.clone());
+                        if passes {
+                            ids.push(id);
                             if ids.len() > limit {
                                 break;
                             }
@@ -270,7 +288,7 @@ impl Store {
                         ids.truncate(limit);
                         break ids.last().cloned();
                     }
-                    if rows.len() < STRIDE {
+                    if found < stride {
                         break None;
                     }
                     if looked_at >= MOST_LOOKED_AT {
@@ -292,7 +310,7 @@ impl Store {
 
     /// How many runs were made in each slot of `bucket`, by status; slots without runs are left out.
     pub async fn counts(&self, filter: RunFilter, bucket: Duration) -> Result<Vec<Count>, StoreError> {
-        let filter = std::sync::Arc::new(filter);
+        let filter = Arc::new(filter);
         let width = i64::try_from(bucket.as_micros()).unwrap_or(i64::MAX).max(1);
         self.read(move |tx| {
             let filter = filter.clone();
@@ -336,13 +354,13 @@ impl Store {
         after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<Entry>, Option<String>), StoreError> {
-        let all = std::sync::Arc::new((script.to_owned(), after.unwrap_or_default()));
+        let all = Arc::new((script.to_owned(), after.unwrap_or_default()));
         self.read(move |tx| {
             let all = all.clone();
             Box::pin(async move {
                 let (script, after) = &*all;
                 let sql = format!(
-                    "SELECT id, coalesce(fire_time, run_at) AS due, result, result_blob FROM runs WHERE script = $1 AND id > $2
+                    "SELECT id, coalesce(fire_time, run_at) AS due, result, result_blob, result_bytes FROM runs WHERE script = $1 AND id > $2
                     AND status = 'succeeded' AND created_at >= $3 AND created_at < $4 ORDER BY id LIMIT {}",
                     limit + 1
                 );
@@ -353,7 +371,8 @@ impl Store {
                 let mut entries = Vec::new();
                 for row in rows.iter().take(limit) {
                     if let Some(result) = value_of(row, "result", "result_blob")? {
-                        entries.push(Entry { at: row.time("due")?, run: row.text("id")?, result });
+                        let bytes = row.int_or_none("result_bytes")?.unwrap_or_default().unsigned_abs();
+                        entries.push(Entry { at: row.time("due")?, run: row.text("id")?, result, bytes });
                     }
                 }
                 let next = if rows.len() > limit { Some(rows[limit - 1].text("id")?) } else { None };
@@ -371,7 +390,7 @@ mod tests {
 
     #[test]
     fn tests_of_results_are_read_and_applied() {
-        let result = json!({"price": 104.5, "name": "INIT", "items": [{"n": 1}], "flag": true, "a/b": 1});
+        let result = json!({"price": 104.5, "name": "INIT", "items": [{"n": 1}], "flag": true, "a/b": 1}).to_string();
         for (text, passes) in [
             ("/price>100", true),
             ("/price>=104.5", true),
@@ -388,7 +407,20 @@ mod tests {
         ] {
             assert_eq!(ResultTest::parse(text).expect(text).passes(&result), passes, "{text}");
         }
-        assert!(ResultTest::parse("=5").expect("the whole").passes(&json!(5)));
+        assert!(ResultTest::parse("=5").expect("the whole").passes("5"));
+        // Neighbours that are one number as floats.
+        let large = r#"{"wei": 9007199254740993, "all": [1, 1e400]}"#;
+        for (text, passes) in [
+            ("/wei=9007199254740993", true),
+            ("/wei=9007199254740992", false),
+            ("/wei>9007199254740992", true),
+            ("/wei!=9007199254740992", true),
+            ("/wei<1e16", true),
+            ("/all/1>1e399", true),
+            ("/all=[1.0,1e400]", true),
+        ] {
+            assert_eq!(ResultTest::parse(text).expect(text).passes(large), passes, "{text}");
+        }
         for bad in ["", "price>1", "/price", "/a~2>1", "/x!1"] {
             assert!(ResultTest::parse(bad).is_err(), "{bad}");
         }

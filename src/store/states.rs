@@ -5,9 +5,21 @@
 use super::tx::{Tx, args, stamp};
 use super::{Store, StoreError, scripts};
 use crate::clock::Time;
+use crate::exact::Exact;
 
 /// The largest state as JSON, in bytes. The interpreter's side says the same (`python-wasm/harness/guest/context.py`).
 pub const MOST: usize = 64 << 10;
+
+/// A state as it was written, when it can be one: a JSON object, bounded in size and depth. The error is a sentence.
+pub fn check(text: &str) -> Result<String, String> {
+    let is_object = |state: &Exact| state.is_object();
+    let state = Exact::parse(text).ok().filter(is_object).ok_or("a state is a JSON object")?;
+    let state = state.compact(cronbox_runtime::MAX_JSON_DEPTH).map_err(|flaw| format!("the state: {flaw}"))?;
+    if state.get().len() > MOST {
+        return Err(format!("a state is a JSON object of at most {MOST} bytes"));
+    }
+    Ok(state.get().to_owned())
+}
 
 /// A script's state.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use cronbox_runtime::{
     BundleError, Event, Job, JobError, NetworkGrant, OnLost, Outcome, Policy, Report, ResultKind, ScriptError, Stream,
     StreamUsage,
 };
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -392,11 +392,9 @@ impl Worker {
                 Ok(state.map_or_else(|| "{}".into(), |state| state.value))
             }
             ("set_state", _) => {
-                if request.len() > states::MOST || serde_json::from_str::<Map<String, Json>>(&request).is_err() {
-                    return Err(format!("a state is a JSON object of at most {} bytes", states::MOST));
-                }
+                let state = states::check(&request)?;
                 if stateful.is_some() {
-                    left.state = Some(request);
+                    left.state = Some(state);
                     return Ok("null".into());
                 }
                 let what = if run.script.is_none() { "source that was sent along" } else { "a backfill" };
