@@ -8,6 +8,7 @@ use crate::access::{Caller, hex};
 use crate::api::RunBody;
 use crate::blobs::{Blobs, Kind};
 use crate::clock::Time;
+use crate::exact::Exact;
 use crate::keeper::{keep_blob, keep_value};
 use crate::limits::{self, Asked, NotGranted};
 use crate::order::Files;
@@ -16,13 +17,11 @@ use crate::script::{Labels, Quantity, Settings};
 use crate::store::queue::GivenUp;
 use crate::store::runs::{Claim, Idempotency, Made, NewRun};
 use crate::wake::Handed;
-use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use cronbox_runtime::{LimitName, Limits};
-use serde_json::Value as Any;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,8 +30,10 @@ use std::time::Duration;
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// How long `?wait` waits.
 const WAIT: Duration = Duration::from_secs(30);
-/// How often a run on another node is looked at though nobody rang.
+/// How soon a run is looked at though nobody rang, and how often when that goes on: a ring that was lost costs time, and
+/// many who wait cost the database little.
 const LOOK: Duration = Duration::from_millis(500);
+const LATER: Duration = Duration::from_secs(2);
 /// How long a client's name for a request counts.
 const REQUESTS_COUNT: TimeDelta = TimeDelta::hours(24);
 /// The furthest time a run can be put off to.
@@ -58,7 +59,7 @@ pub(super) struct Wishes {
 
 impl Wishes {
     pub(super) fn read(fields: &mut Fields, now: Time) -> Result<Self, Problem> {
-        let args = body::arguments(fields.raw("args").filter(|args| !args.is_null()))?;
+        let args = body::arguments(fields.exact("args"))?;
         let argv: Vec<String> = fields.take("argv")?.unwrap_or_default();
         if argv.len() > 1000 || argv.iter().map(String::len).sum::<usize>() > 64 << 10 {
             return Err(Problem::too_large("argv has at most 1000 words and 64 KiB").field("argv"));
@@ -273,7 +274,7 @@ impl App {
         refused: Vec<NotGranted>,
     ) -> Result<Response, Problem> {
         let end = self.wake.end_of(id);
-        let mut is_gone = false;
+        let (mut is_gone, mut look) = (false, LOOK);
         loop {
             let mut rung = std::pin::pin!(end.rung());
             rung.as_mut().enable();
@@ -288,8 +289,9 @@ impl App {
             tokio::select! {
                 () = rung => {}
                 () = client_gone() => is_gone = true,
-                () = tokio::time::sleep_until(deadline.min(now + LOOK)) => {}
+                () = tokio::time::sleep_until(deadline.min(now + look)) => {}
             }
+            look = (look * 2).min(LATER);
         }
     }
 
@@ -315,7 +317,7 @@ impl App {
     ) -> Result<Response, Problem> {
         let mut body = self.run_body(run).await?;
         body.not_granted = refused;
-        let mut response = (status, Json(body)).into_response();
+        let mut response = self.answers.run(status, &body).await?;
         if matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
             && let Ok(place) = HeaderValue::from_str(&format!("/v1/runs/{}", run.id))
         {
@@ -337,18 +339,22 @@ impl App {
         Ok(body)
     }
 
-    async fn value(&self, value: Option<&Value>) -> Result<Any, Problem> {
-        Ok(match value {
-            None => Any::Null,
-            Some(Value::Inline(text)) => parsed(text.as_bytes()),
-            Some(Value::Blob(key)) => parsed(&self.blobs.get(key).await?),
-        })
+    async fn value(&self, value: Option<&Value>) -> Result<Exact, Problem> {
+        match value {
+            None => Ok(Exact::default()),
+            Some(Value::Inline(text)) => stored(text.as_bytes()),
+            Some(Value::Blob(key)) => stored(&self.blobs.get(key).await?),
+        }
     }
 }
 
-/// JSON that was checked when it was kept.
-pub(super) fn parsed(text: &[u8]) -> Any {
-    serde_json::from_slice(text).unwrap_or(Any::Null)
+/// JSON that was checked when it was kept: if it is none now, what is kept was damaged, and nothing stands in for it.
+pub(super) fn stored(text: &[u8]) -> Result<Exact, Problem> {
+    Exact::from_slice(text).map_err(|error| {
+        tracing::error!(%error, "a stored value is not JSON");
+        let detail = "a value that is stored is damaged: it is not JSON any more; the server's log says more";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "corrupt_value", detail)
+    })
 }
 
 /// `?wait=30s`, `?wait`.

@@ -1,35 +1,38 @@
 //! Runs by the page, counted, and a value of their results over time; as JSON or CSV.
 
+use super::answers::Rows;
 use super::body::{self, Query};
-use super::launch::parsed;
+use super::launch::stored;
 use super::problem::Problem;
 use super::scripts::bad_cursor;
+use super::series::{Aggregate, Slots};
 use super::{App, Part};
 use crate::access::Caller;
 use crate::api::{CountBody, Page, PointBody, ProblemBody, RunBody};
-use crate::clock::{Time, from_micros, micros, rfc3339};
+use crate::clock::{Time, rfc3339};
+use crate::exact::{self, Exact};
 use crate::nearest::nearest;
 use crate::quantity;
 use crate::run::{CAUSES, Cause, Run, STATUSES, Status, Value};
 use crate::script::{BadName, Name};
-use crate::store::lists::{ResultTest, RunFilter, check_pointer};
+use crate::store::lists::{Entry, ResultTest, RunFilter, check_pointer};
+use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
-use futures_util::{StreamExt, TryStreamExt, stream};
-use serde_json::Value as Any;
+use axum::response::Response;
 use std::time::Duration;
 
 /// Most slots in one answer.
 const MOST_SLOTS: u128 = 10_000;
 /// Most values looked at for one answer.
 const MOST_POINTS: usize = 50_000;
-/// Values fetched at once.
-const STRIDE: usize = 5_000;
-/// Most large results read for one part of an answer, and how many of them at once.
-const MOST_READ: usize = 1_000;
-const READ_TOGETHER: usize = 16;
+/// Values fetched at once: each has up to 16 KiB, or is a blob that is read by itself.
+const STRIDE: usize = 256;
+/// Runs of a list fetched at first at once, and at most; and how many bytes they should come to.
+const RUNS_AT_FIRST: usize = 50;
+const MOST_RUNS: usize = 200;
+const RUNS_BYTES: usize = 1 << 20;
+/// Most bytes of large results that are looked into for one answer.
+const MOST_READ: u64 = 256 << 20;
 
 const FILTERS: &[&str] = &[
     "id",
@@ -119,58 +122,59 @@ pub(super) fn scripts_of(query: &Query) -> Result<Vec<String>, Problem> {
 struct Point {
     at: Time,
     run: String,
-    value: Any,
+    value: Exact,
 }
 
-impl App {
-    /// Reads large results, a few at once, and takes from each what is wanted; none where there is no key.
-    async fn read_all<T: Send>(
-        &self,
-        keys: Vec<Option<String>>,
-        take: impl Fn(&Any) -> T + Send + Sync,
-    ) -> Result<Vec<Option<T>>, Problem> {
-        let take = &take;
-        let reads = keys.into_iter().map(|key| async move {
-            match key {
-                Some(key) => Ok::<_, Problem>(Some(take(&parsed(&self.blobs.get(&key).await?)))),
-                None => Ok(None),
-            }
-        });
-        stream::iter(reads).buffered(READ_TOGETHER).try_collect().await
+/// What is found at a pointer; nothing where the result has nothing there.
+fn found_at(result: &str, pointer: &str) -> Result<Option<Exact>, Problem> {
+    match exact::pointer(result, pointer) {
+        Some(value) => stored(value.as_bytes()).map(Some),
+        // Nothing there, or no JSON at all.
+        None => stored(result.as_bytes()).map(|_| None),
+    }
+}
+
+/// What stands at a pointer in results, one after the other. Small results are looked into together; of large ones one is
+/// in memory at a time.
+struct Points<'a> {
+    app: &'a App,
+    pointer: &'a str,
+    entries: std::vec::IntoIter<Entry>,
+    looked: std::vec::IntoIter<Option<Result<Option<Exact>, Problem>>>,
+    /// Bytes of large results that were looked into.
+    read: u64,
+}
+
+impl<'a> Points<'a> {
+    async fn of(app: &'a App, pointer: &'a str, entries: Vec<Entry>) -> Result<Self, Problem> {
+        let (small, of): (Vec<String>, String) = (entries.iter().map(inline).collect(), pointer.to_owned());
+        let look = move || small.iter().map(|text| (!text.is_empty()).then(|| found_at(text, &of))).collect::<Vec<_>>();
+        let looked = app.answers.think(look).await?.into_iter();
+        Ok(Points { app, pointer, entries: entries.into_iter(), looked, read: 0 })
     }
 
-    /// What stands at a pointer in the results of a script, of at most `limit` runs; and where the next part begins, which
-    /// is earlier when there are many large results.
-    async fn points(
-        &self,
-        script: &str,
-        pointer: &str,
-        times: (Option<Time>, Option<Time>),
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<(Vec<Point>, Option<String>), Problem> {
-        let (mut entries, mut next) = self.store.series(script, times, after, limit).await?;
-        let mut large = entries.iter().enumerate().filter(|(_, entry)| matches!(entry.result, Value::Blob(_)));
-        if let Some((beyond, _)) = large.nth(MOST_READ)
-            && let Some(last) = beyond.checked_sub(1)
-        {
-            entries.truncate(beyond);
-            next = Some(entries[last].run.clone());
-        }
-        let keys = entries.iter().map(|entry| match &entry.result {
-            Value::Blob(key) => Some(key.clone()),
-            Value::Inline(_) => None,
-        });
-        let mut read = self.read_all(keys.collect(), |result| result.pointer(pointer).cloned()).await?.into_iter();
-        let points = entries.into_iter().filter_map(|entry| {
-            let from_blob = read.next().flatten();
-            let value = match &entry.result {
-                Value::Inline(text) => parsed(text.as_bytes()).pointer(pointer).cloned(),
-                Value::Blob(_) => from_blob.flatten(),
-            };
-            Some(Point { at: entry.at, run: entry.run, value: value? })
-        });
-        Ok((points.collect(), next))
+    /// The next run, and what stands there in its result, if anything does.
+    async fn next(&mut self) -> Result<Option<(String, Option<Point>)>, Problem> {
+        let Some(entry) = self.entries.next() else { return Ok(None) };
+        let value = match (&entry.result, self.looked.next().flatten()) {
+            (Value::Blob(key), _) => {
+                self.read += entry.bytes;
+                let of = self.pointer.to_owned();
+                let look = move |text: &str| found_at(text, &of);
+                self.app.answers.look_into(&self.app.blobs, key, entry.bytes, look).await??
+            }
+            (Value::Inline(_), value) => value.transpose()?.flatten(),
+        };
+        let point = value.map(|value| Point { at: entry.at, run: entry.run.clone(), value });
+        Ok(Some((entry.run, point)))
+    }
+}
+
+/// The text of a small result; of a large one none.
+fn inline(entry: &Entry) -> String {
+    match &entry.result {
+        Value::Inline(text) => text.clone(),
+        Value::Blob(_) => String::new(),
     }
 }
 
@@ -184,45 +188,100 @@ fn wants_csv(query: &Query) -> Result<bool, Problem> {
     Ok(format.unwrap_or(false))
 }
 
-/// Rows as CSV (RFC 4180). A cell that a spreadsheet would take for a formula gets an apostrophe before it.
-fn csv(head: &[&str], rows: Vec<Vec<String>>, next: Option<&str>) -> Result<Response, Problem> {
-    let broken = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "CSV cannot be written");
-        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "internal", "the answer cannot be written as CSV")
-    };
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(head).map_err(|error| broken(&error))?;
-    for row in rows {
-        let safe = row.into_iter().map(|cell| match cell.chars().next() {
-            Some('=' | '+' | '@' | '\t' | '\r') => format!("'{cell}"),
-            Some('-') if cell.parse::<f64>().is_err() => format!("'{cell}"),
-            _ => cell,
-        });
-        writer.write_record(safe).map_err(|error| broken(&error))?;
-    }
-    let bytes = writer.into_inner().map_err(|error| broken(&error))?;
-    let mut response = ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], bytes).into_response();
-    if let Some(value) = next.and_then(|next| HeaderValue::from_str(next).ok()) {
-        response.headers_mut().insert("x-next-cursor", value);
-    }
-    Ok(response)
-}
-
 /// A run as a list shows it: large values are left out.
-fn listed(run: &Run) -> RunBody {
+fn listed(run: &Run) -> Result<RunBody, Problem> {
     let small = |value: Option<&Value>| match value {
-        Some(Value::Inline(text)) => parsed(text.as_bytes()),
-        _ => Any::Null,
+        Some(Value::Inline(text)) => stored(text.as_bytes()),
+        _ => Ok(Exact::default()),
     };
-    RunBody::new(run, small(Some(&run.args)), small(run.result.as_ref()))
+    Ok(RunBody::new(run, small(Some(&run.args))?, small(run.result.as_ref())?))
 }
 
 /// A value as one cell: text as it is, anything else as JSON.
-fn cell(value: &Any) -> String {
-    match value {
-        Any::Null => String::new(),
-        Any::String(text) => text.clone(),
-        other => other.to_string(),
+fn cell(value: &Exact) -> String {
+    if value.is_null() { String::new() } else { value.as_text().unwrap_or_else(|| value.get().to_owned()) }
+}
+
+const RUN_COLUMNS: [&str; 13] = [
+    "id",
+    "script",
+    "version",
+    "cause",
+    "status",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "wall_ms",
+    "fuel",
+    "attempt",
+    "result",
+    "error",
+];
+
+/// A run as a line of CSV.
+fn run_line(run: RunBody) -> Vec<String> {
+    let usage = run.usage.as_ref();
+    vec![
+        run.id.clone(),
+        run.script.clone(),
+        run.version.map(|version| version.to_string()).unwrap_or_default(),
+        run.cause.clone(),
+        run.status.clone(),
+        run.created_at.clone(),
+        run.started_at.clone().unwrap_or_default(),
+        run.finished_at.clone().unwrap_or_default(),
+        usage.map(|usage| usage.wall_ms.to_string()).unwrap_or_default(),
+        usage.map(|usage| usage.fuel.to_string()).unwrap_or_default(),
+        run.attempt.to_string(),
+        cell(&run.result),
+        run.error.as_ref().map(|error| format!("{}: {}", error.kind, error.message)).unwrap_or_default(),
+    ]
+}
+
+impl App {
+    /// Whether a run passes a test of its result, which the store has not made where the result is large.
+    async fn passes(&self, run: &Run, test: Option<&ResultTest>, read: &mut u64) -> Result<bool, Problem> {
+        let (Some(test), Some(Value::Blob(key))) = (test, &run.result) else { return Ok(true) };
+        let (bytes, test) = (run.result_bytes.unwrap_or_default(), test.clone());
+        *read += bytes;
+        self.answers.look_into(&self.blobs, key, bytes, move |text| test.passes(text)).await
+    }
+
+    /// Fills an answer with at most `limit` runs, a few at a time; and where the next part begins.
+    async fn list(
+        &self,
+        mut filter: RunFilter,
+        limit: usize,
+        as_csv: bool,
+        rows: &mut Rows,
+    ) -> Result<Option<String>, Problem> {
+        let (test, mut read, mut stride, mut last) = (filter.result.clone(), 0, RUNS_AT_FIRST, None);
+        loop {
+            let wanted = stride.min(limit - rows.count());
+            let page = self.store.runs(filter.clone(), wanted).await?;
+            let found = page.runs.len();
+            for run in page.runs {
+                if read >= MOST_READ && last.is_some() {
+                    return Ok(last);
+                }
+                if self.passes(&run, test.as_ref(), &mut read).await? {
+                    let body = listed(&run)?;
+                    let has_room =
+                        if as_csv { rows.push_line(run_line(body)).await? } else { rows.push(&body).await? };
+                    if !has_room {
+                        return Ok(last);
+                    }
+                }
+                last = Some(run.id);
+            }
+            match page.next {
+                None => return Ok(None),
+                // A filter that no index helps with gave up for now, or the page is full.
+                Some(next) if found < wanted || rows.count() >= limit => return Ok(Some(next)),
+                next => filter.before = next,
+            }
+            stride = (RUNS_BYTES / (rows.bytes() / rows.count().max(1)).max(1)).clamp(1, MOST_RUNS);
+        }
     }
 }
 
@@ -262,58 +321,9 @@ pub(super) async fn list_runs(
     let limit = query.limit(50, 500)?;
     let as_csv = wants_csv(&query)?;
     let filter = app.filter(&caller, &query).await?;
-    let test = filter.result.clone();
-    let mut page = app.store.runs(filter, limit).await?;
-    if let Some(test) = test {
-        let large = page.runs.iter().map(|run| match &run.result {
-            Some(Value::Blob(key)) => Some(key.clone()),
-            _ => None,
-        });
-        let passes = app.read_all(large.collect(), |result| test.passes(result)).await?;
-        let mut passes = passes.into_iter();
-        page.runs.retain(|_| passes.next().flatten().unwrap_or(true));
-    }
-    let items: Vec<RunBody> = page.runs.iter().map(listed).collect();
-    if !as_csv {
-        return Ok(Json(Page { items, next_cursor: page.next }).into_response());
-    }
-    let head = [
-        "id",
-        "script",
-        "version",
-        "cause",
-        "status",
-        "created_at",
-        "started_at",
-        "finished_at",
-        "wall_ms",
-        "fuel",
-        "attempt",
-        "result",
-        "error",
-    ];
-    let rows = items
-        .into_iter()
-        .map(|run| {
-            let usage = run.usage.as_ref();
-            vec![
-                run.id.clone(),
-                run.script.clone(),
-                run.version.map(|version| version.to_string()).unwrap_or_default(),
-                run.cause.clone(),
-                run.status.clone(),
-                run.created_at.clone(),
-                run.started_at.clone().unwrap_or_default(),
-                run.finished_at.clone().unwrap_or_default(),
-                usage.map(|usage| usage.wall_ms.to_string()).unwrap_or_default(),
-                usage.map(|usage| usage.fuel.to_string()).unwrap_or_default(),
-                run.attempt.to_string(),
-                cell(&run.result),
-                run.error.as_ref().map(|error| format!("{}: {}", error.kind, error.message)).unwrap_or_default(),
-            ]
-        })
-        .collect();
-    csv(&head, rows, page.next.as_deref())
+    let mut rows = if as_csv { app.answers.table(&RUN_COLUMNS)? } else { app.answers.page() };
+    let next = app.list(filter, limit, as_csv, &mut rows).await?;
+    Ok(rows.answer(next.as_deref()))
 }
 
 /// A slot of time: a time that a day has whole, or whole days.
@@ -370,69 +380,24 @@ pub(super) async fn count_runs(
     filter.since = filter.since.or_else(|| now.checked_sub_signed(chrono::TimeDelta::days(7)));
     check_slots(filter.since, filter.until, bucket, now)?;
     let counts = app.store.counts(filter, bucket).await?;
-    let items: Vec<CountBody> = counts
-        .into_iter()
-        .map(|count| CountBody {
-            at: rfc3339(count.at),
-            total: count.by_status.values().sum(),
-            by_status: count.by_status,
-        })
-        .collect();
-    if !as_csv {
-        return Ok(Json(Page { items, next_cursor: None }).into_response());
-    }
+    let items = counts.into_iter().map(|count| CountBody {
+        at: rfc3339(count.at),
+        total: count.by_status.values().sum(),
+        by_status: count.by_status,
+    });
     let mut head = vec!["at", "total"];
     head.extend(STATUSES.iter().map(|status| status.as_str()));
-    let rows = items.iter().map(|count| {
-        let mut row = vec![count.at.clone(), count.total.to_string()];
-        row.extend(
-            STATUSES.iter().map(|status| count.by_status.get(status.as_str()).copied().unwrap_or(0).to_string()),
-        );
-        row
-    });
-    csv(&head, rows.collect(), None)
-}
-
-/// How the values of a slot become one.
-#[derive(Clone, Copy, PartialEq)]
-enum Aggregate {
-    Average,
-    Sum,
-    Least,
-    Most,
-    Count,
-    First,
-    Last,
-}
-
-impl Aggregate {
-    fn parse(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "avg" => Aggregate::Average,
-            "sum" => Aggregate::Sum,
-            "min" => Aggregate::Least,
-            "max" => Aggregate::Most,
-            "count" => Aggregate::Count,
-            "first" => Aggregate::First,
-            "last" => Aggregate::Last,
-            other => return Err(format!("{:?} is none of avg, sum, min, max, count, first, last", body::short(other))),
-        })
-    }
-
-    fn of(self, values: &[Any]) -> Any {
-        let numbers: Vec<f64> = values.iter().filter_map(Any::as_f64).collect();
-        let number = |number: Option<f64>| number.and_then(serde_json::Number::from_f64).map_or(Any::Null, Any::Number);
-        match self {
-            Aggregate::Count => Any::from(values.len()),
-            Aggregate::First => values.first().cloned().unwrap_or(Any::Null),
-            Aggregate::Last => values.last().cloned().unwrap_or(Any::Null),
-            _ if numbers.is_empty() => Any::Null,
-            Aggregate::Average => number(Some(numbers.iter().sum::<f64>() / numbers.len() as f64)),
-            Aggregate::Sum => number(Some(numbers.iter().sum())),
-            Aggregate::Least => number(numbers.iter().copied().reduce(f64::min)),
-            Aggregate::Most => number(numbers.iter().copied().reduce(f64::max)),
+    let mut rows = if as_csv { app.answers.table(&head)? } else { app.answers.page() }.whole();
+    for count in items {
+        if as_csv {
+            let of = |status: &Status| count.by_status.get(status.as_str()).copied().unwrap_or(0).to_string();
+            let row = [count.at.clone(), count.total.to_string()].into_iter().chain(STATUSES.iter().map(of));
+            rows.push_line(row.collect()).await?;
+        } else {
+            rows.push(&count).await?;
         }
     }
+    Ok(rows.answer(None))
 }
 
 /// A value of the results over time
@@ -478,68 +443,100 @@ pub(super) async fn get_series(
         Some(_) => Some(bucket_of(&query, Duration::ZERO)?),
     };
     let script = app.script_for(&caller, &name).await?;
-    let Some(bucket) = bucket else {
-        let (points, next) = app.points(&script.key, &pointer, times, after, limit).await?;
-        let items = points.into_iter().map(|point| PointBody {
-            at: rfc3339(point.at),
-            value: point.value,
-            run: Some(point.run),
-            count: None,
-        });
-        return series_answer(items.collect(), next, as_csv);
-    };
-    let mut looked_at = 0;
-    let mut points: Vec<Point> = Vec::new();
-    let next = loop {
-        let (more, next) = app.points(&script.key, &pointer, times, after, STRIDE).await?;
-        looked_at += STRIDE;
-        points.extend(more);
-        match next {
-            None => break None,
-            Some(next) if looked_at >= MOST_POINTS => break Some(next),
-            next => after = next,
+    let mut rows = if as_csv { app.answers.table(&["at", "value"])? } else { app.answers.page() };
+    let asked = Asked { script: script.key, pointer, times };
+    let next = match bucket {
+        None => app.values(&asked, &mut after, limit, as_csv, &mut rows).await?,
+        Some(bucket) => {
+            rows = rows.whole();
+            let mut slots = Slots::new(bucket, aggregate.unwrap_or(Aggregate::Average));
+            let next = app.slots(&asked, &mut after, &mut slots).await?;
+            for slot in slots.values() {
+                let (at, value, count) = slot?;
+                let point = PointBody { at: rfc3339(at), value, run: None, count: Some(count) };
+                add(&mut rows, point, as_csv).await?;
+            }
+            next
         }
     };
-    let width = i64::try_from(bucket.as_micros()).unwrap_or(i64::MAX);
-    let mut slots: std::collections::BTreeMap<i64, Vec<Any>> = std::collections::BTreeMap::new();
-    for point in points {
-        slots.entry(micros(point.at).div_euclid(width)).or_default().push(point.value);
-    }
-    let aggregate = aggregate.unwrap_or(Aggregate::Average);
-    let items = slots.into_iter().map(|(slot, values)| PointBody {
-        at: rfc3339(from_micros(slot.saturating_mul(width))),
-        value: aggregate.of(&values),
-        run: None,
-        count: Some(values.len() as u64),
-    });
-    series_answer(items.collect(), next, as_csv)
+    Ok(rows.answer(next.as_deref()))
 }
 
-fn series_answer(items: Vec<PointBody>, next: Option<String>, as_csv: bool) -> Result<Response, Problem> {
-    if !as_csv {
-        return Ok(Json(Page { items, next_cursor: next }).into_response());
-    }
-    let rows = items.iter().map(|point| vec![point.at.clone(), cell(&point.value)]).collect();
-    csv(&["at", "value"], rows, next.as_deref())
+/// Whose values are asked for.
+struct Asked {
+    script: String,
+    pointer: String,
+    times: (Option<Time>, Option<Time>),
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
+async fn add(rows: &mut Rows, point: PointBody, as_csv: bool) -> Result<bool, Problem> {
+    if as_csv { rows.push_line(vec![point.at, cell(&point.value)]).await } else { rows.push(&point).await }
+}
 
-    #[test]
-    fn the_values_of_a_slot_become_one() {
-        let values = [json!(1), json!(4), json!("x"), json!(2.5)];
-        let of = |word: &str| Aggregate::parse(word).expect(word).of(&values);
-        assert_eq!(of("avg"), json!(2.5));
-        assert_eq!(of("sum"), json!(7.5));
-        assert_eq!(of("min"), json!(1.0));
-        assert_eq!(of("max"), json!(4.0));
-        assert_eq!(of("count"), json!(4));
-        assert_eq!(of("first"), json!(1));
-        assert_eq!(of("last"), json!(2.5));
-        assert_eq!(Aggregate::Average.of(&[json!("x")]), Any::Null);
-        assert!(Aggregate::parse("median").is_err());
+impl App {
+    /// Fills an answer with the values of at most `limit` runs after `after`; and where the next part begins.
+    async fn values(
+        &self,
+        asked: &Asked,
+        after: &mut Option<String>,
+        limit: usize,
+        as_csv: bool,
+        rows: &mut Rows,
+    ) -> Result<Option<String>, Problem> {
+        let (mut left, mut read) = (limit, 0);
+        loop {
+            let (entries, next) =
+                self.store.series(&asked.script, asked.times, after.clone(), left.min(STRIDE)).await?;
+            left -= left.min(STRIDE);
+            let mut points = Points::of(self, &asked.pointer, entries).await?;
+            while let Some((run, point)) = points.next().await? {
+                if let Some(Point { at, run, value }) = point {
+                    let point = PointBody { at: rfc3339(at), value, run: Some(run), count: None };
+                    if !add(rows, point, as_csv).await? {
+                        return Ok(after.take());
+                    }
+                }
+                *after = Some(run);
+                if read + points.read >= MOST_READ {
+                    return Ok(after.take());
+                }
+            }
+            read += points.read;
+            match next {
+                None => return Ok(None),
+                Some(next) if left == 0 => return Ok(Some(next)),
+                next => *after = next,
+            }
+        }
+    }
+
+    /// Fills slots with values; and where the next part begins, when there are more than one answer looks at.
+    async fn slots(
+        &self,
+        asked: &Asked,
+        after: &mut Option<String>,
+        slots: &mut Slots,
+    ) -> Result<Option<String>, Problem> {
+        let (mut looked_at, mut read) = (0, 0);
+        loop {
+            let (entries, next) = self.store.series(&asked.script, asked.times, after.clone(), STRIDE).await?;
+            looked_at += STRIDE;
+            let mut points = Points::of(self, &asked.pointer, entries).await?;
+            while let Some((run, point)) = points.next().await? {
+                if let Some(point) = point {
+                    slots.add(point.at, point.value);
+                }
+                *after = Some(run);
+                if !slots.has_room() || read + points.read >= MOST_READ {
+                    return Ok(after.take());
+                }
+            }
+            read += points.read;
+            match next {
+                None => return Ok(None),
+                Some(next) if looked_at >= MOST_POINTS => return Ok(Some(next)),
+                next => *after = next,
+            }
+        }
     }
 }

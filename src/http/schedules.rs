@@ -8,6 +8,7 @@ use crate::access::Caller;
 use crate::api::{BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
 use crate::computing::{ComputeError, compute};
+use crate::exact::Exact;
 use crate::keeper::{self, keep_value};
 use crate::limits::{Asked, NotGranted};
 use crate::run::{Cause, PRIORITIES, new_id};
@@ -30,6 +31,8 @@ use serde_json::{Map, Value as Any};
 
 /// The largest request: a trigger, and arguments.
 const MOST: usize = 1 << 20;
+/// Schedules of a list that are fetched at once.
+const TOGETHER: usize = 50;
 /// Most fire times of one backfill.
 const MOST_BACKFILLED: usize = 1_000;
 /// What a backfill's runs stand behind everything else by, unless told otherwise.
@@ -120,7 +123,7 @@ impl App {
     /// Reads what is asked for, and checks it against the script.
     async fn plan(
         &self,
-        asked: &Map<String, Any>,
+        (asked, args): (&Map<String, Any>, Option<Exact>),
         id: &Name,
         script: &Script,
         existing: Option<&Schedule>,
@@ -141,9 +144,7 @@ impl App {
         keeper::check_upstreams(&self.store, &caller.reach(), &mut new, existing).await?;
         let had = existing.filter(|existing| existing.script == script.key);
         Self::check_priority(caller, new.settings.priority, had.and_then(|existing| existing.settings.priority))?;
-        if let Some(args) = new.settings.args.clone() {
-            body::arguments(Some(args))?;
-        }
+        new.settings.args = args;
         if new.settings.version.is_some_and(|version| version < 1 || version > script.latest) {
             return Err(Problem::no_such_version(script, new.settings.version.unwrap_or_default()));
         }
@@ -239,7 +240,7 @@ impl App {
         &self,
         schedule: &Schedule,
         trigger: &Trigger,
-        args: Option<Any>,
+        args: Option<Exact>,
         cause: Cause,
         now: Time,
     ) -> Result<NewRun, Problem> {
@@ -254,11 +255,39 @@ impl App {
     }
 }
 
-/// The fields of a request that is an object.
-async fn object(request: Request) -> Result<Map<String, Any>, Problem> {
+/// The fields of a request that is an object; the arguments apart from the others, as they were written.
+async fn object(request: Request) -> Result<(Map<String, Any>, Said), Problem> {
     let content = body::read(request.into_body(), MOST).await?;
     let names: Vec<&str> = timetable::names().collect();
-    Ok(Fields::read(&content, &names)?.rest())
+    let mut fields = Fields::read(&content, &names)?;
+    let said = match fields.has("args").then(|| fields.exact("args")) {
+        None => Said::Nothing,
+        Some(None) => Said::Null,
+        Some(Some(args)) => Said::Args(Exact::parse(&body::arguments(Some(args))?).unwrap_or_default()),
+    };
+    Ok((fields.rest()?, said))
+}
+
+/// What a request says about a schedule's arguments.
+#[derive(Clone, Debug)]
+enum Said {
+    /// Nothing: they stay as they are where there are some.
+    Nothing,
+    /// That there are none.
+    Null,
+    /// What they are.
+    Args(Exact),
+}
+
+impl Said {
+    /// The arguments that are in force then, where `before` were.
+    fn over(&self, before: Option<&Exact>) -> Option<Exact> {
+        match self {
+            Said::Nothing => before.cloned(),
+            Said::Null => None,
+            Said::Args(args) => Some(args.clone()),
+        }
+    }
 }
 
 /// List schedules
@@ -279,7 +308,7 @@ pub(super) async fn list_schedules(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Result<Json<Page<ScheduleBody>>, Problem> {
+) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["script", "state", "limit", "cursor"])?;
     let limit = query.limit(100, 1000)?;
     let mut scripts = Vec::new();
@@ -297,12 +326,23 @@ pub(super) async fn list_schedules(
             .ok_or_else(|| format!("{:?} is no state; there are {}", body::short(word), words.join(", ")))
     })?;
     let after = query.one("cursor")?.map(str::to_ascii_lowercase);
-    let mut found = app.store.schedules(ScheduleFilter { scripts, state, after, limit: limit + 1 }).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = if more { found.last().map(|schedule| schedule.key.clone()) } else { None };
-    let items = app.show_all(&found).await?;
-    Ok(Json(Page { items, next_cursor }))
+    // A few at a time: each may have large arguments.
+    let (mut rows, mut filter) = (app.answers.page(), ScheduleFilter { scripts, state, after, limit: 0 });
+    loop {
+        let wanted = TOGETHER.min(limit - rows.count());
+        filter.limit = wanted + 1;
+        let found = app.store.schedules(filter.clone()).await?;
+        let more = found.len() > wanted;
+        for schedule in found.iter().take(wanted) {
+            if !rows.push(&app.show(schedule)?).await? {
+                return Ok(rows.answer(filter.after.as_deref()));
+            }
+            filter.after = Some(schedule.key.clone());
+        }
+        if !more || rows.count() >= limit {
+            return Ok(rows.answer(filter.after.as_deref().filter(|_| more)));
+        }
+    }
 }
 
 /// Make a schedule
@@ -328,7 +368,7 @@ pub(super) async fn create_schedule(
 ) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["replace_existing", "dry_run"])?;
     let replace = query.flag("replace_existing", false)?;
-    let asked = object(request).await?;
+    let (asked, said) = object(request).await?;
     let script = app.script_named(&caller, &asked).await?;
     let script = script.ok_or_else(|| Problem::invalid("script", "a schedule starts a script: name it"))?;
     let id = match asked.get("id") {
@@ -353,7 +393,7 @@ pub(super) async fn create_schedule(
                 return Err(Problem::conflict("schedule_exists", detail).field("id"));
             }
         }
-        let new = app.plan(&asked, &id, &script, existing.as_ref(), &caller).await?;
+        let new = app.plan((&asked, said.over(None)), &id, &script, existing.as_ref(), &caller).await?;
         if let Some(response) = app.keep(&caller, new, existing.map(|existing| existing.revision), &query).await? {
             return Ok(response);
         }
@@ -406,7 +446,7 @@ pub(super) async fn put_schedule(
     request: Request,
 ) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["dry_run"])?;
-    let mut asked = object(request).await?;
+    let (mut asked, said) = object(request).await?;
     let name = Name::parse(&id).map_err(|error| Problem::bad("bad_name", error.to_string()).field("id"))?;
     if let Some(other) = asked.remove("id")
         && other.as_str().and_then(|other| Name::parse(other).ok()).is_none_or(|other| other != name)
@@ -427,7 +467,7 @@ pub(super) async fn put_schedule(
         if let (None, Some(existing)) = (asked.get("trigger"), &existing) {
             asked.insert("trigger".into(), existing.trigger.clone());
         }
-        let new = app.plan(&asked, &name, &script, existing.as_ref(), &caller).await?;
+        let new = app.plan((&asked, said.over(None)), &name, &script, existing.as_ref(), &caller).await?;
         if let Some(response) = app.keep(&caller, new, existing.map(|existing| existing.revision), &query).await? {
             return Ok(response);
         }
@@ -457,7 +497,7 @@ pub(super) async fn patch_schedule(
     request: Request,
 ) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["dry_run"])?;
-    let asked = object(request).await?;
+    let (asked, said) = object(request).await?;
     if asked.contains_key("id") {
         return Err(Problem::invalid("id", "an id does not change: make another schedule and delete this one"));
     }
@@ -479,7 +519,8 @@ pub(super) async fn patch_schedule(
         {
             trigger.insert("timezone".into(), zone.clone());
         }
-        let new = app.plan(&whole, &name, &script, Some(&existing), &caller).await?;
+        let args = said.over(existing.settings.args.as_ref());
+        let new = app.plan((&whole, args), &name, &script, Some(&existing), &caller).await?;
         if let Some(response) = app.keep(&caller, new, Some(existing.revision), &query).await? {
             return Ok(response);
         }
@@ -611,7 +652,7 @@ pub(super) async fn trigger_schedule(
     let query = Query::read(request.uri().query(), &["wait"])?;
     let wait = wait_of(&query)?;
     let content = body::read(request.into_body(), MOST).await?;
-    let args = Fields::read(&content, &["args"])?.raw("args").filter(|args| !args.is_null());
+    let args = Fields::read(&content, &["args"])?.exact("args");
     let schedule = app.schedule_for(&caller, &id).await?;
     let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
     let now = app.clock.now();
@@ -802,7 +843,7 @@ pub(super) async fn preview_trigger(
     let content = body::read(request.into_body(), MOST).await?;
     let mut fields = Fields::read(&content, &["trigger", "timezone", "from", "count"])?;
     let now = app.clock.now();
-    let asked = fields.raw("trigger").filter(|trigger| !trigger.is_null());
+    let asked = fields.raw("trigger")?.filter(|trigger| !trigger.is_null());
     let asked = asked.ok_or_else(|| Problem::invalid("trigger", "there is no trigger to look at"))?;
     let timezone: Option<String> = fields.take("timezone")?;
     let from = fields.take::<String>("from")?.map(|text| body::parse_time(&text, now)).transpose();
