@@ -12,6 +12,10 @@
 //!
 //! A key names its content: what is fetched is hashed again, and content that does not match is an error, never used.
 
+mod stream;
+
+pub use stream::Pieces;
+
 use crate::access::hex;
 use bytes::Bytes;
 use object_store::aws::AmazonS3Builder;
@@ -131,6 +135,8 @@ pub struct Blobs {
 struct Inner {
     store: Arc<dyn ObjectStore>,
     prefix: String,
+    /// Whether what is put stays in memory: then it is a copy, for the bytes of a request hold room that others wait for.
+    is_memory: bool,
     cache: Mutex<Cache>,
 }
 
@@ -199,12 +205,13 @@ impl Blobs {
     /// Opens the place where blobs are kept.
     pub fn open(place: &Place, access: &S3Access) -> Result<Self, BlobError> {
         let (store, prefix) = open_place(place, access)?;
-        Ok(Self::over(store, prefix))
+        Ok(Self::over(store, prefix, *place == Place::Memory))
     }
 
-    /// Keeps blobs in any store of objects, under keys that begin with `prefix`.
-    pub fn over(store: Arc<dyn ObjectStore>, prefix: String) -> Self {
-        Blobs { inner: Arc::new(Inner { store, prefix, cache: Mutex::default() }) }
+    /// Keeps blobs in any store of objects, under keys that begin with `prefix`; `is_memory` says whether it keeps what it is
+    /// given as it is.
+    pub fn over(store: Arc<dyn ObjectStore>, prefix: String, is_memory: bool) -> Self {
+        Blobs { inner: Arc::new(Inner { store, prefix, is_memory, cache: Mutex::default() }) }
     }
 
     /// The key that content will have, and its hash.
@@ -222,6 +229,7 @@ impl Blobs {
         {
             return Ok(());
         }
+        let content = if self.inner.is_memory { Bytes::copy_from_slice(&content) } else { content };
         self.inner.store.put(&path, PutPayload::from_bytes(content)).await.map_err(|error| blob_error(key, error))?;
         Ok(())
     }
@@ -233,8 +241,7 @@ impl Blobs {
         }
         let fetched = self.inner.store.get(&self.path(key)).await.map_err(|error| blob_error(key, error))?;
         let content = fetched.bytes().await.map_err(|error| blob_error(key, error))?;
-        let named = key.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
-        if hex(&Sha256::digest(&content)) != named {
+        if hex(&Sha256::digest(&content)) != sha256_of(key) {
             return Err(BlobError::Corrupt(key.to_owned()));
         }
         self.cache().keep(key, &content);
@@ -265,6 +272,11 @@ impl Blobs {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a key says about its content.
+fn sha256_of(key: &str) -> &str {
+    key.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default()
 }
 
 /// What an error of the store's means for a key.

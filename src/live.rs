@@ -9,6 +9,8 @@ use tokio::sync::watch;
 #[derive(Debug, Default)]
 pub struct Live {
     runs: Mutex<HashMap<String, Arc<LiveRun>>>,
+    /// Changes with every run that begins.
+    begun: watch::Sender<u64>,
 }
 
 /// One of them.
@@ -39,12 +41,18 @@ impl Live {
     pub fn begin(self: &Arc<Self>, id: &str) -> Writing {
         let run = Arc::new(LiveRun { written: Mutex::default(), changed: watch::channel(0).0 });
         self.lock().insert(id.to_owned(), run.clone());
+        self.begun.send_modify(|count| *count += 1);
         Writing { live: self.clone(), id: id.to_owned(), run }
     }
 
     /// A run that is under way here.
     pub fn find(&self, id: &str) -> Option<Arc<LiveRun>> {
         self.lock().get(id).cloned()
+    }
+
+    /// Tells of runs that begin.
+    pub fn begun(&self) -> watch::Receiver<u64> {
+        self.begun.subscribe()
     }
 
     /// How many are under way.
@@ -64,6 +72,19 @@ impl LiveRun {
         let bytes = written.of(stream);
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         bytes[from..].to_vec()
+    }
+
+    /// At most so many bytes of what was written to a stream from an offset on.
+    pub fn piece(&self, stream: Stream, offset: u64, most: usize) -> Vec<u8> {
+        let mut written = self.lock();
+        let bytes = written.of(stream);
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        bytes[from..bytes.len().min(from.saturating_add(most))].to_vec()
+    }
+
+    /// How much was written to a stream.
+    pub fn length(&self, stream: Stream) -> u64 {
+        self.lock().of(stream).len() as u64
     }
 
     /// How much was written to both streams.
@@ -133,6 +154,8 @@ mod tests {
         changes.changed().await.expect("a change");
         assert_eq!(run.from(Stream::Stdout, 1), b"ne");
         assert_eq!(run.from(Stream::Stdout, 99), b"");
+        assert_eq!((run.piece(Stream::Stdout, 1, 1), run.piece(Stream::Stdout, 9, 1)), (b"n".to_vec(), Vec::new()));
+        assert_eq!((run.length(Stream::Stdout), run.length(Stream::Stderr)), (3, 0));
         writing.restart();
         assert_eq!(run.lengths(), (0, 0));
         drop(run);

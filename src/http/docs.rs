@@ -3,12 +3,13 @@
 use super::problem::Problem;
 use super::{Part, events, files, health, lists, output, runs, schedules, scripts, secrets, state, tokens};
 use crate::api::ErrorBody;
+use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::Config;
@@ -362,13 +363,27 @@ pub(super) async fn docs() -> Redirect {
     Redirect::temporary("/docs/index.html")
 }
 
+/// A file of the docs: its type and its bytes.
+type Shown = (String, Bytes);
+
 pub(super) async fn file(Part(name): Part) -> Result<Response, Problem> {
     static CONFIG: OnceLock<Arc<Config<'static>>> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| Arc::new(Config::from("/openapi.json")));
-    match utoipa_swagger_ui::serve(&name, config.clone()) {
-        Ok(Some(file)) => Ok(([(header::CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response()),
-        _ => Err(Problem::not_found("no_such_address", "the docs have no such file")),
-    }
+    // Each file once: these need no token, and clients that do not read them would hold a copy each.
+    static FILES: Mutex<BTreeMap<String, Shown>> = Mutex::new(BTreeMap::new());
+    let known = FILES.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+    let (kind, bytes) = match known {
+        Some(file) => file,
+        None => {
+            let config = CONFIG.get_or_init(|| Arc::new(Config::from("/openapi.json")));
+            let Ok(Some(file)) = utoipa_swagger_ui::serve(&name, config.clone()) else {
+                return Err(Problem::not_found("no_such_address", "the docs have no such file"));
+            };
+            let shown = (file.content_type, Bytes::from(file.bytes.into_owned()));
+            FILES.lock().unwrap_or_else(PoisonError::into_inner).insert(name, shown.clone());
+            shown
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, kind)], bytes).into_response())
 }
 
 #[cfg(test)]

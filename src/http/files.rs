@@ -1,7 +1,7 @@
 //! What runs left under `/output`: listed, and downloaded.
 
 use super::problem::Problem;
-use super::{App, Part, PathParts};
+use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
 use crate::api::{FileBody, Page, ProblemBody};
 use axum::extract::State;
@@ -56,7 +56,7 @@ pub(super) async fn get_file(
     let files = app.store.files(&run.id).await?;
     let file = files.into_iter().find(|file| file.path == *path);
     let file = file.ok_or_else(|| Problem::not_found("no_such_file", "the run left no file of this path"))?;
-    let content = app.blobs.get(&file.blob).await?;
+    let content = pieces::of_blob(&app.blobs, &file.blob, 0).await?;
     let kind = HeaderValue::from_str(&file.media_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     // A browser keeps it as a file and shows none of it: it comes from a script.
     let guarded = [
@@ -66,5 +66,5 @@ pub(super) async fn get_file(
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'")),
         (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     ];
-    Ok((StatusCode::OK, guarded, content).into_response())
+    Ok((StatusCode::OK, guarded, pieces::with_length(content)).into_response())
 }

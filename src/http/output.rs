@@ -2,47 +2,38 @@
 
 use super::body::{self, Query};
 use super::problem::Problem;
-use super::{App, Part, PathParts};
+use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
 use crate::api::ProblemBody;
+use crate::blobs::BlobError;
+use crate::live::LiveRun;
 use crate::run::Status;
 use crate::store::output::Found;
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use cronbox_runtime::Stream as OutputStream;
-use futures_util::Stream;
-use futures_util::stream::unfold;
+use futures_util::stream::{BoxStream, unfold};
+use futures_util::{Stream, StreamExt};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::watch;
 
-/// How often a run of another node is looked at.
+/// How soon a run that is not here is looked at again, and how often when nothing happens.
 const LOOK: Duration = Duration::from_millis(300);
+const LATER: Duration = Duration::from_secs(2);
+/// Most bytes of a stream that are told of before they are sent.
+const TOGETHER: usize = 128 << 10;
+const STREAMS: [(OutputStream, &str); 2] = [(OutputStream::Stdout, "stdout"), (OutputStream::Stderr, "stderr")];
 /// Most bytes of output in one event.
 const PIECE: usize = 32 << 10;
 /// The run's status, for those who read its output.
 const RUN_STATUS: HeaderName = HeaderName::from_static("x-run-status");
-
-impl App {
-    /// What there is of a stream from an offset on, and how the run stands.
-    async fn written(&self, id: &str, stream: OutputStream, offset: u64) -> Result<(Vec<u8>, Status), Problem> {
-        if let Some(live) = self.live.find(id) {
-            return Ok((live.from(stream, offset), Status::Running));
-        }
-        let found = self.store.output(id, stream).await?;
-        let found = found.ok_or_else(|| Problem::not_found("no_such_run", "the run is gone"))?;
-        let bytes = match found.found {
-            Found::Bytes(bytes) => bytes,
-            Found::Blob(key) => self.blobs.get(&key).await?.to_vec(),
-        };
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-        Ok((bytes[from..].to_vec(), found.status))
-    }
-}
 
 /// Read what a run wrote
 ///
@@ -85,10 +76,22 @@ pub(super) async fn get_output(
         text.parse::<u64>().map_err(|_| format!("{:?} is no number of bytes", body::short(text)))
     })?;
     let run = app.run_for(&caller, id).await?;
-    let (bytes, status) = app.written(&run.id, stream, offset.unwrap_or(0)).await?;
+    let (offset, live) = (offset.unwrap_or(0), app.live.find(&run.id));
+    let (body, status) = match live {
+        Some(live) => (pieces::of_live(live, stream, offset).into_response(), Status::Running),
+        None => {
+            let found = app.store.output(&run.id, stream).await?;
+            let found = found.ok_or_else(|| Problem::not_found("no_such_run", "the run is gone"))?;
+            let body = match found.found {
+                Found::Bytes(bytes) => from(Bytes::from(bytes), offset).into_response(),
+                Found::Blob(key) => pieces::with_length(pieces::of_blob(&app.blobs, &key, offset).await?),
+            };
+            (body, found.status)
+        }
+    };
     // No charset: what a script writes is bytes. A browser must not take it for a page.
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))];
-    let mut response = (StatusCode::OK, headers, bytes).into_response();
+    let mut response = (StatusCode::OK, headers, body).into_response();
     response.headers_mut().insert(RUN_STATUS, HeaderValue::from_static(status.as_str()));
     Ok(response)
 }
@@ -122,7 +125,8 @@ pub(super) async fn follow_run(
                 .field("Last-Event-ID")
         })?,
     };
-    let follower = Follower { app, id: run.id, at, told: None, waiting: VecDeque::new(), over: false };
+    let follower =
+        Follower { app, id: run.id, at, told: None, waiting: VecDeque::new(), ending: None, more: false, over: false };
     let events = unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok(event), follower))
@@ -151,17 +155,36 @@ impl Places {
     }
 }
 
+/// Bytes from an offset on.
+fn from(bytes: Bytes, offset: u64) -> Bytes {
+    bytes.slice(usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len())..)
+}
+
 struct Follower {
     app: App,
     id: String,
     at: Places,
     told: Option<Status>,
     waiting: VecDeque<Event>,
+    /// What a run that has ended left to tell.
+    ending: Option<Ending>,
+    /// Whether there is more to be told at once.
+    more: bool,
     over: bool,
+}
+
+/// The output of a run that has ended, told piece by piece.
+struct Ending {
+    status: Status,
+    /// The streams that are left, and what of each is left.
+    streams: VecDeque<(OutputStream, BoxStream<'static, Result<Bytes, BlobError>>)>,
+    /// The beginning of a character whose end is in the next piece.
+    torn: Vec<u8>,
 }
 
 impl Follower {
     async fn next(&mut self) -> Option<Event> {
+        let mut look = LOOK;
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
@@ -170,62 +193,156 @@ impl Follower {
                 return None;
             }
             // What to wait for, before looking.
-            let mut changes = self.app.live.find(&self.id).map(|live| live.changes());
+            let mut begun = self.app.live.begun();
+            let live = self.app.live.find(&self.id);
+            let mut changes = live.as_ref().map(|live| live.changes());
             let end = self.app.wake.end_of(&self.id);
             let rung = end.rung();
-            if self.look().await.is_err() {
+            if self.look(live.as_deref()).await.is_err() {
                 // The database is away for now; the client hears nothing, and goes on when it is back.
+                self.ending = None;
                 tokio::time::sleep(LOOK).await;
                 continue;
             }
-            if !self.waiting.is_empty() || self.over {
+            if !self.waiting.is_empty() || self.over || self.more {
                 continue;
             }
+            // A run that waits, or is on another node, is looked at less and less often; one that is here tells by itself.
+            let pause = if live.is_some() { LATER } else { look };
+            look = (look * 2).min(LATER);
+            drop(live);
+            let (app, id) = (&self.app, &self.id);
             tokio::select! {
-                () = self.app.down.cancelled() => return None,
+                () = app.down.cancelled() => return None,
                 () = rung => {}
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(pause) => {}
                 _ = async { match &mut changes { Some(changes) => changes.changed().await.is_ok(), None => std::future::pending().await } } => {}
+                () = begins(app, id, &mut begun), if changes.is_none() => {}
             }
         }
     }
 
-    async fn look(&mut self) -> Result<(), Problem> {
-        let status = self.app.store.status(&self.id).await?;
-        let Some(status) = status else {
+    /// Looks what there is to tell, at most [`TOGETHER`] of each stream.
+    async fn look(&mut self, live: Option<&LiveRun>) -> Result<(), Problem> {
+        self.more = false;
+        if self.ending.is_some() {
+            return self.tell_the_end().await;
+        }
+        if let Some(live) = live {
+            self.tell_status(Status::Running);
+            for (stream, name) in STREAMS {
+                let bytes = live.piece(stream, *self.at.of(stream), TOGETHER);
+                self.more |= bytes.len() == TOGETHER;
+                self.tell(stream, name, &bytes, whole_characters(&bytes));
+            }
+            return Ok(());
+        }
+        let Some(status) = self.app.store.status(&self.id).await? else {
             self.over = true;
             return Ok(());
         };
-        if self.told != Some(status) && !status.is_final() {
+        if status.is_final() {
+            return self.begin_the_end(status).await;
+        }
+        self.tell_status(status);
+        if status == Status::Running {
+            // On another node, which keeps parts from time to time.
+            for (stream, name) in STREAMS {
+                let Some(found) = self.app.store.output(&self.id, stream).await? else { continue };
+                if let Found::Bytes(bytes) = found.found {
+                    let bytes = from(Bytes::from(bytes), *self.at.of(stream));
+                    let bytes = bytes.slice(..bytes.len().min(TOGETHER));
+                    self.more |= bytes.len() == TOGETHER;
+                    self.tell(stream, name, &bytes, whole_characters(&bytes));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin_the_end(&mut self, status: Status) -> Result<(), Problem> {
+        let mut streams: VecDeque<(OutputStream, BoxStream<'static, Result<Bytes, BlobError>>)> = VecDeque::new();
+        for (stream, _) in STREAMS {
+            let offset = *self.at.of(stream);
+            let Some(found) = self.app.store.output(&self.id, stream).await? else {
+                self.over = true;
+                return Ok(());
+            };
+            let rest = match found.found {
+                Found::Bytes(bytes) => futures_util::stream::iter([Ok(from(Bytes::from(bytes), offset))]).boxed(),
+                Found::Blob(key) => pieces::of_blob(&self.app.blobs, &key, offset).await?.stream,
+            };
+            streams.push_back((stream, rest));
+        }
+        self.ending = Some(Ending { status, streams, torn: Vec::new() });
+        self.more = true;
+        Ok(())
+    }
+
+    /// Tells the next piece of what a run left, and at last how it ended.
+    async fn tell_the_end(&mut self) -> Result<(), Problem> {
+        let Some(ending) = &mut self.ending else { return Ok(()) };
+        self.more = true;
+        let Some((stream, pieces)) = ending.streams.front_mut() else {
+            let status = ending.status;
+            self.push("end", json!({"status": status}));
+            self.over = true;
+            return Ok(());
+        };
+        let stream = *stream;
+        let name = crate::store::output::word(stream);
+        let mut bytes = std::mem::take(&mut ending.torn);
+        let whole = match pieces.next().await.transpose()? {
+            Some(piece) => {
+                bytes.extend_from_slice(&piece);
+                let whole = whole_characters(&bytes);
+                ending.torn = bytes[whole..].to_vec();
+                whole
+            }
+            None => {
+                ending.streams.pop_front();
+                bytes.len()
+            }
+        };
+        self.tell(stream, name, &bytes, whole);
+        Ok(())
+    }
+
+    fn tell_status(&mut self, status: Status) {
+        if self.told != Some(status) {
             self.told = Some(status);
             self.push("status", json!({"status": status}));
         }
-        for (stream, name) in [(OutputStream::Stdout, "stdout"), (OutputStream::Stderr, "stderr")] {
-            let offset = *self.at.of(stream);
-            let (bytes, _) = self.app.written(&self.id, stream, offset).await?;
-            let whole = if status.is_final() { bytes.len() } else { whole_characters(&bytes) };
-            let mut from = 0;
-            while from < whole {
-                let most = (from + PIECE).min(whole);
-                let to = if most == whole { whole } else { from + whole_characters(&bytes[from..most]).max(1) };
-                let text = String::from_utf8_lossy(&bytes[from..to]).into_owned();
-                let start = *self.at.of(stream);
-                *self.at.of(stream) = start + (to - from) as u64;
-                self.push("output", json!({"stream": name, "offset": start, "text": text}));
-                from = to;
-            }
+    }
+
+    /// Tells the first `whole` of these bytes, in pieces that end where characters do.
+    fn tell(&mut self, stream: OutputStream, name: &str, bytes: &[u8], whole: usize) {
+        let mut from = 0;
+        while from < whole {
+            let most = (from + PIECE).min(whole);
+            let to = if most == whole { whole } else { from + whole_characters(&bytes[from..most]).max(1) };
+            let text = String::from_utf8_lossy(&bytes[from..to]).into_owned();
+            let start = *self.at.of(stream);
+            *self.at.of(stream) = start + (to - from) as u64;
+            self.push("output", json!({"stream": name, "offset": start, "text": text}));
+            from = to;
         }
-        if status.is_final() {
-            self.push("end", json!({"status": status}));
-            self.over = true;
-        }
-        Ok(())
     }
 
     fn push(&mut self, name: &str, data: serde_json::Value) {
         let id = format!("{}.{}", self.at.stdout, self.at.stderr);
         self.waiting.push_back(Event::default().event(name).id(id).data(data.to_string()));
     }
+}
+
+/// Ends when the run has begun on this node.
+async fn begins(app: &App, id: &str, begun: &mut watch::Receiver<u64>) {
+    while begun.changed().await.is_ok() {
+        if app.live.find(id).is_some() {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// How many of the bytes are whole characters: one whose end is still to come is left for the next time.

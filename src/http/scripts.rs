@@ -3,7 +3,7 @@
 use super::body::{self, Fields, Query};
 use super::problem::Problem;
 use super::runs::settings_of;
-use super::{App, Part, PathParts};
+use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
 use crate::api::{Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
 use crate::clock::Time;
@@ -25,6 +25,8 @@ use axum::{Extension, Json};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+/// Scripts of a list that are fetched at once.
+const TOGETHER: usize = 100;
 /// The largest upload: a bundle, and what the form around it takes; in JSON a source may take six times its size.
 const MOST: usize = MAX_BUNDLE + (1 << 20);
 /// The largest change of settings.
@@ -386,7 +388,7 @@ async fn read_form(parts: Parts, content: Bytes, name: &Name) -> Result<(Content
             }
             None if field_name == "settings" => {
                 let fields = Fields::read(&content, SETTINGS)?;
-                said.extend(fields.rest());
+                said.extend(fields.rest()?);
             }
             None if SETTINGS.contains(&field_name.as_str()) => {
                 let text = String::from_utf8_lossy(&content).into_owned();
@@ -407,7 +409,7 @@ async fn read_form(parts: Parts, content: Bytes, name: &Name) -> Result<(Content
             }
         }
     }
-    let settings = settings_of(Fields::of(Value::Object(said), SETTINGS)?)?;
+    let settings = settings_of(Fields::of(said, SETTINGS)?)?;
     let settings = (settings != Settings::default()).then_some(settings);
     let sources = match (archive, files.as_mut_slice()) {
         (Some(archive), []) => Sources::of_archive(&archive)?,
@@ -441,7 +443,7 @@ pub(super) async fn list_scripts(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Result<Json<Page<ScriptBody>>, Problem> {
+) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["label", "limit", "cursor"])?;
     let limit = query.limit(100, 1000)?;
     let label = query.parse("label", |text| {
@@ -450,21 +452,23 @@ pub(super) async fn list_scripts(
     })?;
     let after =
         query.parse("cursor", |text| Name::parse(text).map(|name| name.key().to_owned()).map_err(|_| bad_cursor()))?;
-    let mut filter = ScriptFilter { label, after, limit: limit + 1 };
-    let mut seen: Vec<Script> = Vec::new();
+    let (mut rows, mut filter) = (app.answers.page(), ScriptFilter { label, after, limit: TOGETHER });
+    // Where the next part begins: after the last one that was shown.
+    let mut shown = None;
     loop {
         let page = app.store.scripts(filter.clone()).await?;
-        let whole = page.len() <= limit;
+        let whole = page.len() < TOGETHER;
         filter.after = page.last().map(|script| script.key.clone());
-        seen.extend(page.into_iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels)));
-        if whole || seen.len() > limit {
-            break;
+        for script in page.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels)) {
+            if rows.count() >= limit || !rows.push(&ScriptBody::from(script)).await? {
+                return Ok(rows.answer(shown.as_deref()));
+            }
+            shown = Some(script.key.clone());
+        }
+        if whole {
+            return Ok(rows.answer(None));
         }
     }
-    let more = seen.len() > limit;
-    seen.truncate(limit);
-    let next_cursor = if more { seen.last().map(|script| script.key.clone()) } else { None };
-    Ok(Json(Page { items: seen.iter().map(ScriptBody::from).collect(), next_cursor }))
 }
 
 /// What is said about a cursor that is none.
@@ -514,7 +518,7 @@ pub(super) async fn patch_script(
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     };
-    let changes = fields.rest();
+    let changes = fields.rest()?;
     let said: Map<String, Value> = changes
         .iter()
         .filter(|(_, value)| !value.is_null())
@@ -540,8 +544,8 @@ pub(super) async fn patch_script(
             }
         }
     }
-    let said = settings_of(Fields::of(Value::Object(without_nulls(said)), SETTINGS)?)?;
-    let settings = settings_of(Fields::of(Value::Object(merged), SETTINGS)?)?;
+    let said = settings_of(Fields::of(without_nulls(said), SETTINGS)?)?;
+    let settings = settings_of(Fields::of(merged, SETTINGS)?)?;
     Asked::read(&settings.limits)?;
     // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
     app.check_reach(&caller, &script.key, Some(&Script { settings: settings.clone(), ..script.clone() }))?;
@@ -663,7 +667,7 @@ pub(super) async fn get_source(
     };
     let number: i64 = number.parse().map_err(|_| missing())?;
     let version = app.store.version(&script.key, number).await?.ok_or_else(missing)?;
-    let content = app.blobs.get(&version.blob).await?;
+    let content = pieces::of_blob(&app.blobs, &version.blob, 0).await?;
     let (kind, ending) = if version.blob.ends_with(".zip") {
         ("application/zip", "zip")
     } else if version.main.ends_with(".pyc") {
@@ -673,7 +677,7 @@ pub(super) async fn get_source(
     };
     let disposition = format!("attachment; filename=\"{}.{ending}\"", script.name);
     let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
-    Ok((headers, content).into_response())
+    Ok((headers, pieces::with_length(content)).into_response())
 }
 
 /// Put an earlier version in force

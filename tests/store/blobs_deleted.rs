@@ -125,7 +125,7 @@ async fn nothing_refers_to_what_is_being_deleted(store: Store) {
 async fn a_slow_delete_takes_nothing_that_is_written_again(store: Store) {
     let (asked, through) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let slow = Slow { inner: Arc::default(), asked: asked.clone(), through: through.clone() };
-    let blobs = Blobs::over(Arc::new(slow), String::new());
+    let blobs = Blobs::over(Arc::new(slow), String::new(), false);
     let clock = Clock::manual(start());
     let content = bytes::Bytes::from_static(b"def run(): return 'hello'\n");
     let (key, sha256) = Blobs::name(cronbox::blobs::Kind::Source, &content);
@@ -195,7 +195,7 @@ async fn whatever_happens_what_is_referred_to_is_there() {
         let mut chance = Chance(seed * 0x9e37_79b9_7f4a_7c15);
         let store = Store::open(&Place::Memory).await.expect("opens");
         let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        let blobs = Blobs::over(objects.clone(), String::new());
+        let blobs = Blobs::over(objects.clone(), String::new(), false);
         let keys = CONTENTS.map(|content| Blobs::name(cronbox::blobs::Kind::Source, content).0);
         let mut now = start();
         let mut writers = [Writer::Idle; 3];
