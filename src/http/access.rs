@@ -1,8 +1,10 @@
 //! Who a caller is and whether they may; how many requests there may be; and what is told about each.
 
 use super::carry_out::carry_out;
+use super::intake::SENDER;
+use super::listen::Peer;
 use super::problem::Problem;
-use super::{App, Need, ROUTES};
+use super::{App, Need, ROUTES, rate};
 use crate::access::{self, Caller, Scope, TOKEN_PREFIX, hash};
 use crate::api::{ProblemBody, WARNING};
 use crate::run::Run;
@@ -14,10 +16,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
-use std::num::NonZeroU32;
-use std::sync::RwLock;
 use std::time::Instant;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,45 +34,6 @@ pub enum Entrance {
     Nobody,
 }
 
-/// How many requests there may be.
-pub(super) struct Limiter {
-    all: DefaultDirectRateLimiter,
-    each: DefaultKeyedRateLimiter<String>,
-    /// Until when it is known that there is no token.
-    no_tokens_until: RwLock<Option<Instant>>,
-}
-
-impl Limiter {
-    pub(super) fn new((all, each): (u32, u32)) -> Self {
-        let quota = |rate: u32| {
-            let rate = NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
-            Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::MIN.saturating_add(1)))
-        };
-        Limiter {
-            all: RateLimiter::direct(quota(all)),
-            each: RateLimiter::keyed(quota(each)),
-            no_tokens_until: RwLock::new(None),
-        }
-    }
-
-    /// A token was made here: whether there is any is asked anew.
-    pub(super) fn token_made(&self) {
-        *self.no_tokens_until.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
-    }
-
-    fn pass(&self, caller: Option<&str>) -> Result<(), Problem> {
-        let clock = DefaultClock::default();
-        let wait = match caller {
-            None => self.all.check().err().map(|until| until.wait_time_from(clock.now())),
-            Some(id) => self.each.check_key(&id.to_owned()).err().map(|until| until.wait_time_from(clock.now())),
-        };
-        let Some(wait) = wait else { return Ok(()) };
-        let whose = if caller.is_some() { "this token" } else { "this server" };
-        let detail = format!("more requests a second than {whose} takes");
-        Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs() + 1))
-    }
-}
-
 /// Lets in who may.
 pub(super) async fn guard(
     State(app): State<App>,
@@ -91,7 +50,9 @@ pub(super) async fn guard(
         }
         return Err(Problem::forbidden("no_scope", "this address has no scope; nobody may use it"));
     };
-    app.limiter.pass(None)?;
+    if !rate::is_probe(path.as_str()) {
+        app.limiter.pass(None)?;
+    }
     if let Need::Scope(scope) | Need::Server(scope) = need {
         let caller = identify(&app, request.headers()).await?;
         app.limiter.pass(Some(caller.id().unwrap_or("local")))?;
@@ -153,14 +114,12 @@ async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
 
 /// Whether any token was made. Looked up at most once a second until one was.
 async fn any_token(app: &App) -> Result<bool, Problem> {
-    let known = *app.limiter.no_tokens_until.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if known.is_some_and(|until| Instant::now() < until) {
+    if app.limiter.knows_of_no_token() {
         return Ok(false);
     }
     let any = !app.store.tokens().await?.is_empty();
     if !any {
-        let until = Instant::now() + std::time::Duration::from_secs(1);
-        *app.limiter.no_tokens_until.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(until);
+        app.limiter.no_token_found();
     }
     Ok(any)
 }
@@ -248,14 +207,21 @@ impl App {
     }
 }
 
+/// Who sends a request, for its share of what all requests hold: a token, else an address.
+fn sender(request: &Request) -> String {
+    match request.headers().get(header::AUTHORIZATION) {
+        Some(given) => hash(&String::from_utf8_lossy(given.as_bytes())),
+        None => format!("{:?}", request.extensions().get::<Peer>().and_then(|peer| peer.0)),
+    }
+}
+
 /// Names a request, counts it, and tells the log of it.
 pub(super) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = crate::run::new_id(app.clock.now());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let route =
-        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let mut response = next.run(request).await;
+    let route = rate::route_word(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let mut response = SENDER.scope(sender(&request), next.run(request)).await;
     if let Some(mut problem) = response.extensions_mut().remove::<ProblemBody>() {
         problem.request_id = Some(id.clone());
         let status = response.status();
@@ -273,7 +239,7 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
     }
     response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     let (status, time) = (response.status().as_u16(), started.elapsed());
-    app.metrics.answered(method.as_str(), &route, status, time);
+    app.metrics.answered(rate::method_word(&method), route, status, time);
     let duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(request.id = %id, http.method = %method, http.path = %path, http.status = status, duration_ms, "request");
     response

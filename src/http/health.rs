@@ -1,7 +1,7 @@
 //! How the node is.
 
-use super::App;
 use super::problem::Problem;
+use super::{App, Readiness};
 use crate::api::{ProblemBody, ReadyBody};
 use crate::space::Space;
 use axum::Json;
@@ -9,7 +9,41 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cronbox_runtime::Health;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// For how long it counts what was found out about the database and the blobs: a probe has no token, and however often it
+/// asks, these are asked once.
+const COUNTS: Duration = Duration::from_secs(1);
+/// How long they may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was found out about the database and the blobs, and when.
+#[derive(Debug, Default)]
+pub(super) struct Found(Mutex<Option<(Instant, Readiness)>>);
+
+impl App {
+    /// How the database and the blobs are, or were a moment ago. Probes that come together wait for one answer.
+    async fn found(&self) -> Readiness {
+        let mut found = self.found.0.lock().await;
+        if let Some((at, parts)) = &*found
+            && at.elapsed() < COUNTS
+        {
+            return parts.clone();
+        }
+        let silent = || format!("no answer within {} s", PATIENCE.as_secs());
+        let (database, blobs) = tokio::join!(
+            tokio::time::timeout(PATIENCE, self.store.ping()),
+            tokio::time::timeout(PATIENCE, self.blobs.ping())
+        );
+        let database = database.map_or_else(|_| Some(silent()), |pinged| pinged.err().map(|error| error.to_string()));
+        let blobs = blobs.map_or_else(|_| Some(silent()), |pinged| pinged.err().map(|error| error.to_string()));
+        let word = |problem: Option<String>| problem.unwrap_or_else(|| "ok".into());
+        let parts = Readiness::from([("database".into(), word(database)), ("blobs".into(), word(blobs))]);
+        *found = Some((Instant::now(), parts.clone()));
+        parts
+    }
+}
 
 /// Whether the process is alive
 #[utoipa::path(
@@ -30,10 +64,7 @@ pub(super) async fn healthz() -> &'static str {
 )]
 pub(super) async fn readyz(State(app): State<App>) -> Response {
     let mut parts = app.ready.borrow().clone();
-    let (database, blobs) = tokio::join!(app.store.ping(), app.blobs.ping());
-    let word = |problem: Option<String>| problem.unwrap_or_else(|| "ok".into());
-    parts.insert("database".into(), word(database.err().map(|error| error.to_string())));
-    parts.insert("blobs".into(), word(blobs.err().map(|error| error.to_string())));
+    parts.extend(app.found().await);
     if let Some(trouble) = app.supervisor.trouble() {
         parts.insert("tasks".into(), trouble);
     }

@@ -1,0 +1,145 @@
+//! How many requests there may be a second: of all together, and of each caller.
+
+use super::App;
+use super::problem::Problem;
+use axum::extract::State;
+use axum::http::{Method, StatusCode};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::num::NonZeroU32;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+/// After so many requests of callers, those that have not asked for a while are forgotten.
+const FORGET_EVERY: u32 = 10_000;
+
+/// How many requests there may be.
+pub(super) struct Limiter {
+    all: DefaultDirectRateLimiter,
+    each: DefaultKeyedRateLimiter<String>,
+    asked: AtomicU32,
+    /// Until when it is known that there is no token.
+    no_tokens_until: RwLock<Option<Instant>>,
+}
+
+impl Limiter {
+    pub(super) fn new((all, each): (u32, u32)) -> Self {
+        let quota = |rate: u32| {
+            let rate = NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
+            Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::MIN.saturating_add(1)))
+        };
+        Limiter {
+            all: RateLimiter::direct(quota(all)),
+            each: RateLimiter::keyed(quota(each)),
+            asked: AtomicU32::new(0),
+            no_tokens_until: RwLock::new(None),
+        }
+    }
+
+    /// A token was made here: whether there is any is looked up again.
+    pub(super) fn token_made(&self) {
+        *self.no_tokens_until.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+    }
+
+    /// Whether it was found a moment ago that there is no token.
+    pub(super) fn knows_of_no_token(&self) -> bool {
+        let known = *self.no_tokens_until.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// There was no token a moment ago.
+    pub(super) fn no_token_found(&self) {
+        let until = Instant::now() + std::time::Duration::from_secs(1);
+        *self.no_tokens_until.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(until);
+    }
+
+    /// Counts a request, of all or of one caller.
+    pub(super) fn pass(&self, caller: Option<&str>) -> Result<(), Problem> {
+        let clock = DefaultClock::default();
+        let wait = match caller {
+            None => self.all.check().err().map(|until| until.wait_time_from(clock.now())),
+            Some(id) => {
+                if self.asked.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
+                    self.each.retain_recent();
+                    self.each.shrink_to_fit();
+                }
+                self.each.check_key(&id.to_owned()).err().map(|until| until.wait_time_from(clock.now()))
+            }
+        };
+        let Some(wait) = wait else { return Ok(()) };
+        let whose = if caller.is_some() { "this token" } else { "this server" };
+        let detail = format!("more requests a second than {whose} takes");
+        Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs() + 1))
+    }
+}
+
+/// Whether a route is a probe: it costs next to nothing and answers however many requests there are.
+pub(super) fn is_probe(route: &str) -> bool {
+    matches!(route, "/healthz" | "/readyz")
+}
+
+/// What an address that does not exist answers.
+pub(super) async fn no_such_address(State(app): State<App>) -> Problem {
+    if let Err(problem) = app.limiter.pass(None) {
+        return problem;
+    }
+    Problem::not_found("no_such_address", "there is nothing at this address; /docs shows what there is")
+}
+
+/// What an address answers to a method that it does not have.
+pub(super) async fn no_such_method(State(app): State<App>) -> Problem {
+    if let Err(problem) = app.limiter.pass(None) {
+        return problem;
+    }
+    let detail = "this address does not answer this method; /docs shows what there is";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+/// The word for a method in what is counted: clients make up as many methods as they like.
+pub(super) fn method_word(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "TRACE" => "TRACE",
+        "CONNECT" => "CONNECT",
+        _ => "other",
+    }
+}
+
+/// The pattern of a route in what is counted; `none` for an address that does not exist.
+pub(super) fn route_word(route: Option<&str>) -> &'static str {
+    let known = super::ROUTES.iter().map(|(_, known, _)| *known);
+    route.and_then(|route| known.into_iter().find(|known| *known == route)).unwrap_or("none")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_are_counted_are_known_ones() {
+        assert_eq!(method_word(&Method::GET), "GET");
+        assert_eq!(method_word(&Method::from_bytes(b"ZEBRA").expect("a method")), "other");
+        assert_eq!(route_word(Some("/v1/runs/{id}")), "/v1/runs/{id}");
+        assert_eq!(route_word(Some("/v1/runs/7")), "none");
+        assert_eq!(route_word(None), "none");
+    }
+
+    #[test]
+    fn callers_that_ask_no_more_are_forgotten() {
+        let limiter = Limiter::new((1_000_000, 1_000_000));
+        for n in 0..FORGET_EVERY - 1 {
+            limiter.pass(Some(&n.to_string())).expect("passes");
+        }
+        let before = limiter.each.len();
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+        limiter.pass(Some("one more")).expect("passes");
+        assert!(limiter.each.len() < before, "{} of {before}", limiter.each.len());
+    }
+}
