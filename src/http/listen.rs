@@ -1,28 +1,41 @@
 //! Listening, and answering on each connection until the node goes down.
 
+use super::connections::{Busy, Connections, FIRST, Open};
+use super::paced::Paced;
 use super::typed::Typed;
 use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response, header};
+use futures_util::StreamExt;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use rustix::fs::{Mode, chmod};
+use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 /// How long a client may take to send a request's head.
 const HEAD: Duration = Duration::from_secs(10);
 /// The largest head, in bytes.
 const HEAD_BYTES: usize = 64 << 10;
-/// Connections at once.
-const CONNECTIONS: usize = 4_096;
+/// Bytes of an answer that the kernel keeps for a client that has not read them yet; it makes twice as many of it. More
+/// would be kept for clients that never read, and would hide for how long they have not.
+const KEPT: u32 = 128 << 10;
+/// Connections that wait to be accepted.
+const WAITING: u32 = 1_024;
+/// The shortest and the longest time before another try when no connection can be taken.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// How long answers under way may take when the node goes down.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -39,7 +52,7 @@ impl Listener {
     /// Listens at `HOST:PORT` or `unix:PATH`.
     pub async fn bind(address: &str) -> io::Result<Self> {
         let Some(path) = address.strip_prefix("unix:") else {
-            return Ok(Listener::Tcp(TcpListener::bind(address).await?));
+            return Ok(Listener::Tcp(bind(address).await?));
         };
         let path = Path::new(path);
         // A socket that nobody answers at is left by a server that was killed.
@@ -77,36 +90,70 @@ impl Drop for Listener {
     }
 }
 
+/// Listens at the first address of a name that can be listened at.
+async fn bind(address: &str) -> io::Result<TcpListener> {
+    let mut last = None;
+    for address in lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        // Connections have it from their listener.
+        socket.set_send_buffer_size(KEPT)?;
+        match socket.bind(address).and_then(|()| socket.listen(WAITING)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))
+}
+
+/// Where a request came from; none when it came through a socket of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer(pub(super) Option<IpAddr>);
+
 /// Answers until `stop`; then finishes what is under way. A connection keeps the router it began with.
 pub async fn serve(listener: Listener, router: Arc<RwLock<Router>>, stop: CancellationToken) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).keep_alive(true);
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Arc::new(Connections::new());
+    let room = Arc::new(Semaphore::new(connections.places()));
+    let mut again = AGAIN.0;
     loop {
         let place = tokio::select! {
             () = stop.cancelled() => break,
-            place = room.clone().acquire_owned() => place,
+            place = a_place(&room, &connections) => place,
         };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept(&listener) => accepted,
         };
-        let stream = match accepted {
-            Ok(stream) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if is_of_client(&error) => continue,
             Err(error) => {
                 // Too many descriptors, most likely: those in use come back.
                 tracing::warn!(%error, "a connection cannot be taken");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(again).await;
+                again = (again * 2).min(AGAIN.1);
                 continue;
             }
         };
+        again = AGAIN.0;
         let now = router.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let service = TowerToHyperService::new(now);
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(Typed::new(stream)), service));
+        let open = connections.enter();
+        let of = open.clone();
+        let service = service_fn(move |request| answer(now.clone(), of.clone(), peer, request));
+        let stream = Paced::new(Typed::new(stream), open.stalled.clone());
+        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
+        let all = connections.clone();
         tokio::spawn(async move {
-            // A client that goes away, or never says what it wants, is no error of ours.
-            let _ = connection.await;
+            tokio::select! {
+                // A client that goes away, or never says what it wants, is no error of ours.
+                _ = connection => {}
+                () = open.ended.notified() => {}
+                () = asks_nothing(&open) => {}
+            }
+            all.leave(&open);
             drop(place);
         });
     }
@@ -114,17 +161,82 @@ pub async fn serve(listener: Listener, router: Arc<RwLock<Router>>, stop: Cancel
     let _ = tokio::time::timeout(LAST, graceful.shutdown()).await;
 }
 
+/// Waits for a place; whoever needs one least gives it up meanwhile.
+async fn a_place(room: &Arc<Semaphore>, connections: &Connections) -> Option<OwnedSemaphorePermit> {
+    loop {
+        if let Ok(place) = room.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        connections.make_room();
+        if let Ok(place) = tokio::time::timeout(AGAIN.0, room.clone().acquire_owned()).await {
+            return place.ok();
+        }
+    }
+}
+
+/// Whether a connection broke before it was taken: that is the client's doing, and says nothing about the next.
+fn is_of_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// Ends when a connection that came while there were many has not asked for anything in time.
+async fn asks_nothing(open: &Open) {
+    if !open.is_crowded() || tokio::time::timeout(FIRST, open.asked.notified()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Answers a request of a connection.
+async fn answer(
+    router: Router,
+    open: Arc<Open>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let busy = open.begin();
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(open.clone());
+    request.extensions_mut().insert(peer);
+    let mut response = router.oneshot(request).await?;
+    if open.ends_after_answer() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(held(response, busy))
+}
+
+/// The same answer, under way until the last of its body was taken.
+fn held(response: Response<Body>, busy: Busy) -> Response<Body> {
+    use hyper::body::Body as _;
+    let (parts, body) = response.into_parts();
+    if body.size_hint().upper().is_some_and(|bytes| bytes <= HEAD_BYTES as u64) {
+        // Sent in one piece: the connection has it as soon as it is given out.
+        return Response::from_parts(parts, body);
+    }
+    let exact = body.size_hint().exact();
+    let stream = body.into_data_stream().map(move |piece| {
+        let _until_taken = &busy;
+        piece
+    });
+    let mut response = Response::from_parts(parts, Body::from_stream(stream));
+    if let Some(length) = exact.and_then(|exact| HeaderValue::from_str(&exact.to_string()).ok()) {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length);
+    }
+    response
+}
+
 trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
-async fn accept(listener: &Listener) -> io::Result<Box<dyn Connection>> {
+async fn accept(listener: &Listener) -> io::Result<(Box<dyn Connection>, Peer)> {
     match listener {
         Listener::Tcp(listener) => {
-            let (stream, _) = listener.accept().await?;
-            // Answers are small: waiting to fill a packet would cost 40 ms.
-            stream.set_nodelay(true)?;
-            Ok(Box::new(stream))
+            let (stream, address) = listener.accept().await?;
+            // Answers are small: waiting to fill a packet would cost 40 ms. A client that is gone already has no say in
+            // whether others are taken.
+            let _ = stream.set_nodelay(true);
+            Ok((Box::new(stream), Peer(Some(address.ip().to_canonical()))))
         }
-        Listener::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+        Listener::Unix(listener, _) => Ok((Box::new(listener.accept().await?.0), Peer(None))),
     }
 }
