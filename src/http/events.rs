@@ -1,6 +1,7 @@
 //! The feed of events: by the page, and as they come (server-sent events).
 
 use super::body::{self, Query};
+use super::feed::News;
 use super::problem::Problem;
 use super::{App, lists};
 use crate::access::Caller;
@@ -18,14 +19,12 @@ use futures_util::stream::unfold;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::sync::watch;
 
-/// How often a follower looks when no bell rings: other nodes ring only for the ends of runs.
-const LOOK: Duration = Duration::from_millis(300);
-/// What is told together after a bell.
-const TOGETHER: Duration = Duration::from_millis(5);
-/// A follower comes again after so long, with its token: one that was removed meanwhile hears no more.
-const LONGEST: Duration = Duration::from_secs(600);
+/// How often it is seen to that somebody looks.
+const LOOK_ON: Duration = Duration::from_secs(5);
+/// The time before another look when the database is away.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a reader wants to hear of.
 struct Wanted {
@@ -52,17 +51,19 @@ impl Wanted {
         Ok(Wanted { caller, scripts: lists::scripts_of(query)?, schedule, types })
     }
 
+    /// Whether the reader asked for it.
+    fn asks_for(&self, event: &Event) -> bool {
+        let schedule = event.schedule.as_deref();
+        let of_schedule =
+            self.schedule.as_deref().is_none_or(|id| schedule.is_some_and(|it| it.eq_ignore_ascii_case(id)));
+        let of_script = self.scripts.is_empty()
+            || event.script.as_ref().is_some_and(|script| self.scripts.iter().any(|key| key == script));
+        of_schedule && of_script && (self.types.is_empty() || self.types.contains(&event.type_name))
+    }
+
     /// Leaves those that the reader asked for and may hear of.
-    async fn of(&self, app: &App, mut events: Vec<Event>) -> Result<Vec<Event>, Problem> {
-        let is = |event: &Event| {
-            let schedule = event.schedule.as_deref();
-            let of_schedule =
-                self.schedule.as_deref().is_none_or(|id| schedule.is_some_and(|it| it.eq_ignore_ascii_case(id)));
-            let of_script = self.scripts.is_empty()
-                || event.script.as_ref().is_some_and(|script| self.scripts.iter().any(|key| key == script));
-            of_schedule && of_script && (self.types.is_empty() || self.types.contains(&event.type_name))
-        };
-        events.retain(is);
+    async fn of(&self, app: &App, events: &[Event]) -> Result<Vec<Event>, Problem> {
+        let mut events: Vec<Event> = events.iter().filter(|event| self.asks_for(event)).cloned().collect();
         if !events.is_empty()
             && let Some(reach) = app.reach_of(&self.caller).await?
         {
@@ -88,7 +89,7 @@ impl App {
             let some = self.store.events(end).await?.ok_or_else(gone)?;
             let (count, last) = (some.len(), some.last().map(|event| event.place));
             looked_at += count;
-            events.extend(wanted.of(self, some).await?);
+            events.extend(wanted.of(self, &some).await?);
             if events.len() > limit {
                 events.truncate(limit);
                 let end = events.last().map_or(end, |event| event.place);
@@ -177,8 +178,8 @@ pub(super) async fn list_events(
         let next_cursor = found.more.then(|| cursor.clone());
         return Ok(Json(FeedBody { items, next_cursor, cursor }).into_response());
     }
-    let follower =
-        Follower { app, wanted, at: from, told: from, waiting: VecDeque::new(), until: Instant::now() + LONGEST };
+    let heard = app.hear();
+    let follower = Follower { app, wanted, at: from, told: from, waiting: VecDeque::new(), heard, is_behind: true };
     let events = unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
@@ -194,7 +195,10 @@ struct Follower {
     /// What the client knows of that.
     told: Place,
     waiting: VecDeque<sse::Event>,
-    until: Instant,
+    /// What all followers hear.
+    heard: watch::Receiver<News>,
+    /// Whether there may be more than it has heard of.
+    is_behind: bool,
 }
 
 impl Follower {
@@ -203,29 +207,41 @@ impl Follower {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
-            // What to wait for, before looking.
-            let app = self.app.clone();
-            let mut rung = std::pin::pin!(app.wake.happened.notified());
-            rung.as_mut().enable();
-            match self.app.feed(&self.wanted, self.at, STRIDE).await {
-                Ok(found) => self.take(found),
+            match self.look().await {
+                Ok(()) => {}
                 // The client comes again, and is told.
                 Err(problem) if problem.status == StatusCode::GONE => return None,
                 // The database is away for now; the client hears nothing, and goes on when it is back.
-                Err(_) => {}
+                Err(_) => {
+                    self.is_behind = true;
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
             }
-            if !self.waiting.is_empty() {
+            if !self.waiting.is_empty() || self.is_behind {
                 continue;
             }
-            if Instant::now() >= self.until {
-                return None;
-            }
             tokio::select! {
-                () = app.down.cancelled() => return None,
-                () = rung => tokio::time::sleep(TOGETHER).await,
-                () = tokio::time::sleep(LOOK) => {}
+                () = self.app.down.cancelled() => return None,
+                changed = self.heard.changed() => if changed.is_err() { return None },
+                () = tokio::time::sleep(LOOK_ON) => self.app.look_on(),
             }
         }
+    }
+
+    /// Takes what was found for all, or reads by itself what lies before that.
+    async fn look(&mut self) -> Result<(), Problem> {
+        let news = self.heard.borrow_and_update().clone();
+        if !self.is_behind && news.to <= self.at {
+            return Ok(());
+        }
+        let found = match news.after(self.at) {
+            Some(events) => Found { events: self.wanted.of(&self.app, &events).await?, end: news.to, more: false },
+            None => self.app.feed(&self.wanted, self.at, STRIDE).await?,
+        };
+        self.is_behind = found.more;
+        self.take(found);
+        Ok(())
     }
 
     fn take(&mut self, found: Found) {

@@ -91,6 +91,7 @@ pub(super) async fn create_token(State(app): State<App>, request: Request) -> Re
     let token = Token { id, name, scopes, scripts, labels, created_at: now, expires_at, last_used_at: None };
     app.store.add_token(&token, &hash(&secret)).await?;
     app.limiter.token_made();
+    app.streams.tokens_changed();
     Ok((StatusCode::CREATED, Json(TokenBody { token: Some(secret), ..TokenBody::from(&token) })).into_response())
 }
 
@@ -115,7 +116,10 @@ pub(super) async fn delete_token(State(app): State<App>, Part(id): Part) -> Resu
         return Err(Problem::conflict("last_admin", detail));
     }
     match app.store.remove_token(&id).await? {
-        true => Ok(StatusCode::NO_CONTENT),
+        true => {
+            app.streams.tokens_changed();
+            Ok(StatusCode::NO_CONTENT)
+        }
         false => Err(Problem::not_found("no_such_token", format!("there is no token {:?}", body::short(&id)))),
     }
 }

@@ -72,6 +72,19 @@ impl Store {
         .await
     }
 
+    /// The token of an id, expired or not.
+    pub async fn token_of(&self, id: &str) -> Result<Option<Token>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |tx| {
+            let id = id.clone();
+            Box::pin(async move {
+                let row = tx.first(format!("{TOKEN} WHERE id = $1"), args![id]).await?;
+                row.as_ref().map(token_of).transpose()
+            })
+        })
+        .await
+    }
+
     /// All tokens, oldest first.
     pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
         self.read(|tx| {
