@@ -1,22 +1,32 @@
 //! The API over HTTP: the one list of routes with their scopes, and what every request passes.
 
 mod access;
+mod answers;
 mod body;
 mod carry_out;
+mod connections;
+mod descriptors;
 mod docs;
 mod events;
+mod feed;
 mod files;
 mod health;
+mod intake;
 mod launch;
 mod listen;
 mod lists;
 mod output;
+mod paced;
+mod pieces;
 mod problem;
+mod rate;
 mod runs;
 mod schedules;
 mod scripts;
 mod secrets;
+mod series;
 mod state;
+mod streams;
 mod tokens;
 mod typed;
 
@@ -37,16 +47,19 @@ use crate::space::Space;
 use crate::store::Store;
 use crate::supervise::Supervisor;
 use crate::wake::Wake;
-use access::Limiter;
+use answers::Answers;
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use axum::{RequestPartsExt, Router};
+use feed::Feed;
+use health::Found;
 use problem::Problem;
+use rate::Limiter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use streams::Streams;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -180,6 +193,11 @@ pub struct Tools {
 pub(crate) struct App {
     tools: Arc<Tools>,
     limiter: Arc<Limiter>,
+    answers: Arc<Answers>,
+    streams: Arc<Streams>,
+    feed: Arc<Feed>,
+    /// How the database and the blobs were a moment ago.
+    found: Arc<Found>,
     /// Held while secrets are sealed.
     sealing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -195,7 +213,15 @@ impl std::ops::Deref for App {
 /// The API.
 pub fn router(tools: Tools) -> Router {
     let limiter = Arc::new(Limiter::new(tools.rules.rate));
-    let app = App { tools: Arc::new(tools), limiter, sealing: Arc::default() };
+    let app = App {
+        tools: Arc::new(tools),
+        limiter,
+        answers: Arc::default(),
+        streams: Arc::default(),
+        feed: Arc::default(),
+        found: Arc::default(),
+        sealing: Arc::default(),
+    };
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -252,14 +278,11 @@ pub fn router(tools: Tools) -> Router {
         .route("/v1/grants", get(tokens::list_grants))
         .route("/v1/grants/{script}", axum::routing::put(tokens::put_grant))
         .route("/v1/grants/{script}/{kind}/{name}", delete(tokens::delete_grant))
-        .method_not_allowed_fallback(async || {
-            let detail = "this address does not answer this method; /docs shows what there is";
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-        })
+        .method_not_allowed_fallback(rate::no_such_method)
+        // The guard stands before it: it knows the caller.
+        .route_layer(from_fn_with_state(app.clone(), streams::bounded))
         .route_layer(from_fn_with_state(app.clone(), access::guard))
-        .fallback(async || {
-            Problem::not_found("no_such_address", "there is nothing at this address; /docs shows what there is")
-        })
+        .fallback(rate::no_such_address)
         .layer(from_fn_with_state(app.clone(), access::observe))
         .layer(from_fn_with_state(app.clone(), access::never_panic))
         .with_state(app)

@@ -8,3 +8,5 @@ mod links;
 mod triggers;
 mod queue;
 mod accounting;
+mod load;
+mod numbers;
