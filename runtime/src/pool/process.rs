@@ -370,7 +370,7 @@ mod tests {
         let job = Arc::new(Job::of(bundle, "a.py", "{}".into()));
         let now = Instant::now();
         let mut aboard = Aboard {
-            entry: Entry { number: 1, job, events, lost: 0, since: now },
+            entry: Entry { number: 1, job, events, lost: 0, moved: 0, since: now },
             busy: false,
             began: now,
             cancelled: None,

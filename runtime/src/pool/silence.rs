@@ -92,10 +92,10 @@ mod tests {
     fn process(link: frame::Sender, heard: Instant) -> Process {
         let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
         let job = Arc::new(Job::of(bundle, "a.py", "{}".into()));
-        let entry = Entry { number: 7, job, events: mpsc::unbounded_channel().0, lost: 0, moved: 0 };
+        let entry = Entry { number: 7, job, events: mpsc::unbounded_channel().0, lost: 0, moved: 0, since: heard };
         let streams = Default::default();
         let files = FilesReceived::default();
-        let aboard = Aboard { entry, busy: true, began: heard, cancelled: None, streams, files, token: None };
+        let aboard = Aboard { entry, busy: true, began: heard, cancelled: None, streams, files, token: None, calls: 0 };
         Process {
             silence: Silence::of(&link),
             link,
