@@ -102,7 +102,7 @@ impl Connections {
             stalled: Arc::default(),
             since: AtomicU64::new(millis(self.begun)),
             begun: self.begun,
-            crowded: all.len() >= self.most - self.most / 8,
+            crowded: all.len() + (self.most / 8).max(1) >= self.most,
             kept: all.len() >= self.most,
             asked: Notify::new(),
             ended: Notify::new(),
