@@ -1,5 +1,6 @@
 //! Numbers are whole: what is sent and what is returned goes through digit by digit, on every way there is.
 
+use crate::support::interpreter_cache;
 use crate::support::server::{Folder, Server};
 use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
@@ -286,9 +287,10 @@ async fn the_command_line_prints_numbers_whole() {
     let args = format!(r#"{{"n": {LARGE}}}"#);
     let whole = format!(r#"{{"n":{LARGE},"p":1{},"m":"#, "0".repeat(400));
     let typed = format!("m:={LARGE}");
+    let cache = interpreter_cache().display().to_string();
     for words in [
-        &["run", "power.py", "--json", "--args", &args][..],
-        &["run", "power.py", "--args", &args, "--arg", &typed],
+        &["run", "power.py", "--interpreter-cache", &cache, "--json", "--args", &args][..],
+        &["run", "power.py", "--interpreter-cache", &cache, "--args", &args, "--arg", &typed],
         &["run", "power.py", "--remote", "--json", "--args", &args, "--arg", &typed],
         &["runs", "--json"],
     ] {
