@@ -7,6 +7,7 @@ use super::problem::Problem;
 use super::{App, Need, ROUTES, rate};
 use crate::access::{self, Caller, Scope, TOKEN_PREFIX, hash};
 use crate::api::{ProblemBody, WARNING};
+use crate::clock::Time;
 use crate::run::Run;
 use crate::script::Script;
 use crate::space::Space;
@@ -16,6 +17,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -174,21 +176,17 @@ impl App {
         caller.reaches(key, &same.map(|script| script.in_force().labels).unwrap_or_default())
     }
 
-    /// The scripts a caller may see, by key; none when they may see all.
-    pub(super) async fn reach_of(&self, caller: &Caller) -> Result<Option<Vec<String>>, Problem> {
+    /// The scripts a caller may see; none when they may see all.
+    pub(super) async fn reach_of(&self, caller: &Caller) -> Result<Option<Reached>, Problem> {
         if !caller.is_limited() {
             return Ok(None);
         }
         let scripts = self.store.scripts(ScriptFilter::all()).await?;
-        let reached = scripts.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
-        let mut keys: Vec<String> = reached.map(|script| script.key.clone()).collect();
+        let reached = scripts.into_iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
+        let mut since: BTreeMap<String, Time> = reached.map(|script| (script.key, script.created_at)).collect();
         // Scripts that were deleted have runs too; only names reach those.
-        if let Caller::Token(token) = caller {
-            keys.extend(token.scripts.iter().flatten().cloned());
-        }
-        keys.sort();
-        keys.dedup();
-        Ok(Some(keys))
+        since.extend(caller.reach().scripts.into_iter().flatten().map(|key| (key, Time::MIN_UTC)));
+        Ok(Some(Reached { since }))
     }
 
     /// Refuses a priority that goes before others, from somebody who may not give it; `had` is what was there before.
@@ -212,6 +210,29 @@ fn sender(request: &Request) -> String {
     match request.headers().get(header::AUTHORIZATION) {
         Some(given) => hash(&String::from_utf8_lossy(given.as_bytes())),
         None => format!("{:?}", request.extensions().get::<Peer>().and_then(|peer| peer.0)),
+    }
+}
+
+/// The scripts that a limited caller may see.
+pub(super) struct Reached {
+    /// By key, from when on: what is older belongs to a deleted script of the same name.
+    since: BTreeMap<String, Time>,
+}
+
+impl Reached {
+    /// Whether a script is one of them.
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.since.contains_key(key)
+    }
+
+    /// Whether what happened to a script at an instant is the caller's to see.
+    pub(super) fn holds(&self, key: &str, at: Time) -> bool {
+        self.since.get(key).is_some_and(|since| *since <= at)
+    }
+
+    /// Their keys.
+    pub(super) fn into_keys(self) -> Vec<String> {
+        self.since.into_keys().collect()
     }
 }
 

@@ -67,7 +67,7 @@ impl Wanted {
         if !events.is_empty()
             && let Some(reach) = app.reach_of(&self.caller).await?
         {
-            events.retain(|event| event.script.as_ref().is_some_and(|script| reach.binary_search(script).is_ok()));
+            events.retain(|event| event.script.as_ref().is_some_and(|key| reach.holds(key, event.at)));
         }
         Ok(events)
     }

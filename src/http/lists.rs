@@ -1,5 +1,6 @@
 //! Runs by the page, counted, and a value of their results over time; as JSON or CSV.
 
+use super::access::Reached;
 use super::answers::Rows;
 use super::body::{self, Query};
 use super::launch::stored;
@@ -57,7 +58,7 @@ impl App {
         let bad = |field: &str, why: String| Problem::bad("bad_parameter", format!("{field}: {why}")).field(field);
         let scripts = scripts_of(query)?;
         let scripts = match (scripts.is_empty(), self.reach_of(caller).await?) {
-            (true, reach) => reach,
+            (true, reach) => reach.map(Reached::into_keys),
             (false, None) => Some(scripts),
             (false, Some(reach)) => Some(scripts.into_iter().filter(|script| reach.contains(script)).collect()),
         };
@@ -96,6 +97,7 @@ impl App {
         Ok(RunFilter {
             prefix,
             scripts,
+            current_but: caller.is_limited().then(|| caller.reach().scripts.unwrap_or_default()),
             schedule: query.one("schedule")?.map(str::to_owned),
             statuses,
             cause,
@@ -433,7 +435,7 @@ pub(super) async fn get_series(
     let pointer = query.parse("path", |text| check_pointer(text).map(|()| text.to_owned()))?.unwrap_or_default();
     let limit = query.limit(1000, 10_000)?;
     let now = app.clock.now();
-    let times = (query.time("since", now)?, query.time("until", now)?);
+    let (mut since, until) = (query.time("since", now)?, query.time("until", now)?);
     let mut after =
         query.parse("cursor", |text| uuid::Uuid::parse_str(text).map(|id| id.to_string()).map_err(|_| bad_cursor()))?;
     let aggregate = query.parse("agg", Aggregate::parse)?;
@@ -444,7 +446,11 @@ pub(super) async fn get_series(
     };
     let script = app.script_for(&caller, &name).await?;
     let mut rows = if as_csv { app.answers.table(&["at", "value"])? } else { app.answers.page() };
-    let asked = Asked { script: script.key, pointer, times };
+    if caller.is_limited() && !caller.reach().names(&script.key) {
+        // A label reaches this script, and not a deleted one of its name.
+        since = since.max(Some(script.created_at));
+    }
+    let asked = Asked { script: script.key, pointer, times: (since, until) };
     let next = match bucket {
         None => app.values(&asked, &mut after, limit, as_csv, &mut rows).await?,
         Some(bucket) => {

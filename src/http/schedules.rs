@@ -1,5 +1,6 @@
 //! Schedules: making, changing, pausing, triggering and deleting them, and what they will do.
 
+use super::access::Reached;
 use super::body::{self, Fields, Query};
 use super::launch::wait_of;
 use super::problem::Problem;
@@ -316,7 +317,7 @@ pub(super) async fn list_schedules(
         scripts.push(Name::parse(name)?.key().to_owned());
     }
     let scripts = match (scripts.is_empty(), app.reach_of(&caller).await?) {
-        (true, reach) => reach,
+        (true, reach) => reach.map(Reached::into_keys),
         (false, None) => Some(scripts),
         (false, Some(reach)) => Some(scripts.into_iter().filter(|script| reach.contains(script)).collect()),
     };

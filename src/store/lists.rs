@@ -97,6 +97,9 @@ pub struct RunFilter {
     pub prefix: Option<String>,
     /// Of these scripts, by key; none: of all, and source sent along too.
     pub scripts: Option<Vec<String>>,
+    /// Only runs of the scripts as they are there now, and not of deleted ones of the same names, but for these keys; none: of
+    /// all.
+    pub current_but: Option<Vec<String>>,
     /// Of this schedule.
     pub schedule: Option<String>,
     /// In one of these statuses; empty: in any.
@@ -181,6 +184,12 @@ impl RunFilter {
         }
         if !self.statuses.is_empty() {
             any("status", self.statuses.iter().map(|status| status.as_str().to_owned()).collect());
+        }
+        if let Some(keys) = &self.current_but {
+            let (these, _) = list(dialect, count + 1, keys, &mut values);
+            sql.push_str(&format!(
+                " AND (script IN {these} OR created_at >= (SELECT s.created_at FROM scripts s WHERE s.key = script))"
+            ));
         }
         (sql, values)
     }
