@@ -1,6 +1,5 @@
 //! Who a caller is and whether they may; how many requests there may be; and what is told about each.
 
-use super::carry_out::carry_out;
 use super::intake::SENDER;
 use super::listen::Peer;
 use super::problem::Problem;
@@ -67,7 +66,7 @@ pub(super) async fn guard(
             return Err(Problem::forbidden("token_is_limited", detail));
         }
         request.extensions_mut().insert(caller);
-        let mut response = carry_out(&app, request, next).await;
+        let mut response = next.run(request).await;
         let warning = app.space.as_ref().and_then(Space::warning);
         if let Some(warning) = warning.and_then(|warning| HeaderValue::from_str(&warning).ok()) {
             response.headers_mut().insert(WARNING, warning);

@@ -5,8 +5,9 @@
 //! down. Only the waiting for a run's end stops early: it changes nothing.
 
 use super::App;
+use super::intake::SENDER;
 use super::problem::Problem;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
@@ -17,13 +18,17 @@ tokio::task_local! {
 }
 
 /// Passes a request on: one that may change something, in a task that its client cannot end.
-pub(super) async fn carry_out(app: &App, request: Request, next: Next) -> Response {
+/// It is the layer next to the handlers: whatever ends a request around it (a client, a token that was removed) ends no handler.
+pub(super) async fn carry_out(State(app): State<App>, request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
     }
     let gone = CancellationToken::new();
     let supervisor = app.supervisor.clone();
-    let work = CLIENT.scope(gone.clone(), async move { supervisor.catch("request", next.run(request)).await });
+    // What the task of the connection knows goes along.
+    let sender = SENDER.try_with(Clone::clone).unwrap_or_default();
+    let work = async move { supervisor.catch("request", next.run(request)).await };
+    let work = CLIENT.scope(gone.clone(), SENDER.scope(sender, work));
     let task = app.changes.spawn(work);
     // Dropped with this future, when the client hangs up.
     let _client = gone.drop_guard();
