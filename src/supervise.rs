@@ -1,6 +1,7 @@
 //! Keeps the tasks of a node going: a panic inside one is logged with its place, counted in `/metrics`, shown by `/readyz`
 //! when it keeps happening, and the task starts again. A mistake in one piece of work costs that piece, not the node.
 
+use crate::guard::said;
 use crate::metrics::Metrics;
 use futures_util::FutureExt;
 use std::any::Any;
@@ -28,18 +29,9 @@ thread_local! {
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, message = message_of(info.payload()), "panic");
+        tracing::error!(place, message = said(info.payload()), "panic");
         PLACE.with_borrow_mut(|last| *last = Some(place));
     }));
-}
-
-/// What a panic said.
-fn message_of(payload: &(dyn Any + Send)) -> &str {
-    match (payload.downcast_ref::<&'static str>(), payload.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (None, Some(text)) => text,
-        (None, None) => "no message",
-    }
 }
 
 /// Work that was ended by a panic.
@@ -106,7 +98,7 @@ impl Supervisor {
     /// Logs and counts a panic that was caught.
     pub fn note(&self, task: &'static str, payload: &(dyn Any + Send)) -> Panicked {
         let place = PLACE.with_borrow_mut(Option::take);
-        let panicked = Panicked { message: message_of(payload).to_owned(), place };
+        let panicked = Panicked { message: said(payload).to_owned(), place };
         tracing::error!(task, error = %panicked, "a task panicked; it goes on");
         self.metrics.panicked(task);
         let mut recent = self.lock();

@@ -201,7 +201,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("sources", &["blobs", "guard"]),
     ("metrics", &["run"]),
     ("live", &[]),
-    ("supervise", &["metrics"]),
+    ("supervise", &["guard", "metrics"]),
     ("wake", &["run"]),
     ("store", &["access", "clock", "event", "exact", "limits", "requirement", "run", "schedule", "script", "secret"]),
     ("blobs", &["access"]),
