@@ -293,3 +293,45 @@ async fn waits_of_next_to_no_time_win_nothing() {
         );
     }
 }
+
+/// What `frame` calls its protocol; the process that stands for a sandbox process speaks it.
+const PROTOCOL: &str = "5";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_holds_the_thread_ends_alone() {
+    let _shared = support::beside_others().await;
+    // As it is called whatever the environment, which a sandbox process has none of.
+    let python =
+        std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable, end='')"]).output();
+    let python = String::from_utf8(python.expect("python3").stdout).expect("a path");
+    let script = support::tests_folder().join("attacks/held_process.py");
+    let command = [python.as_str(), script.to_str().expect("a path"), PROTOCOL, cronbox_runtime::BUILD];
+    for (limit, ending) in [(Duration::from_secs(60), Outcome::Crashed), (Duration::from_secs(1), Outcome::TimedOut)] {
+        let pool = support::pool_with(|config| {
+            (config.processes, config.max_processes) = (1, 1);
+            config.command = command.iter().map(Into::into).collect();
+        })
+        .await;
+        let named = |name: &str, on_lost: OnLost| {
+            let mut job = support::job(TINY);
+            job.name = name.into();
+            job.on_lost = on_lost;
+            support::start(&pool, job)
+        };
+        let neighbours: Vec<_> = (0..5).map(|_| named("neighbour", OnLost::Retry)).collect();
+        let fragile = named("neighbour", OnLost::Report);
+        let mut job = support::job(TINY);
+        job.name = "holder".into();
+        job.limits.wall = limit;
+        let holder = support::start(&pool, job).finish().await.0;
+        assert_eq!((holder.outcome, holder.lost_attempts), (ending, 0), "{:?}", holder.error);
+        let words = holder.error.map(|error| error.message).unwrap_or_default();
+        assert_eq!(words.contains("held its sandbox process"), ending == Outcome::Crashed, "{words}");
+        for neighbour in neighbours {
+            let report = neighbour.finish().await.0;
+            assert_eq!((report.outcome, report.lost_attempts), (Outcome::Succeeded, 0), "{:?}", report.error);
+        }
+        // It must not start twice, so it cannot be saved.
+        assert_eq!(fragile.finish().await.0.outcome, Outcome::Crashed);
+    }
+}
