@@ -149,7 +149,7 @@ fn spelled(value: &[u8]) -> usize {
         0..=0x7f => 8,
         _ => 4,
     };
-    value.iter().map(long).sum::<usize>().max(value.len() * 3)
+    value.iter().map(long).sum()
 }
 
 #[cfg(test)]
