@@ -4,7 +4,8 @@
 //! the fewest runs among those that have no busy one. When busy runs occupy so many processes that newcomers queue in
 //! fewer than usual, the pool grows (up to [`PoolConfig::max_processes`]); when they occupy all, the run starts at once in
 //! the least loaded process, where it takes its turns before the busy ones. A process that dies takes no run with it: those aboard, except the culprit when there is one, start
-//! again; a run that was aboard two processes that died runs alone the third time.
+//! again; a run that was aboard two processes that died runs alone the third time. Processes that cannot be started are
+//! tried again for ever (see [`starts`]); until one is up, runs wait, at most as long as they may take themselves.
 
 mod child;
 mod egress;
