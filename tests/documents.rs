@@ -8,7 +8,8 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Whether a test is there: `file::function`, `folder::file::function`, or `module::tests` of the program or the runtime.
+/// Whether a test is there: `file::function` (in the file or a part of it in the folder of its name), or `module::tests` of the
+/// program or the runtime.
 fn is_test(root: &Path, name: &str) -> bool {
     let (place, function) = name.rsplit_once("::").expect("a path");
     let place = place.replace("::", "/");
@@ -16,7 +17,10 @@ fn is_test(root: &Path, name: &str) -> bool {
     if function == "tests" {
         return ["src", "runtime/src"].iter().any(|folder| read(folder).contains("#[cfg(test)]"));
     }
-    read("tests").contains(&format!("fn {function}("))
+    let function = format!("fn {function}(");
+    let parts = fs::read_dir(root.join("tests").join(&place)).into_iter().flatten().flatten();
+    read("tests").contains(&function)
+        || parts.filter_map(|part| fs::read_to_string(part.path()).ok()).any(|text| text.contains(&function))
 }
 
 #[test]
