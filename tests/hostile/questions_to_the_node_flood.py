@@ -1,4 +1,4 @@
-# expect: out_of_fuel fuel=2e9 timeout=20s
+# expect: out_of_fuel fuel=2e8 timeout=20s
 # Questions to the node without end: each is work for the node, too, and costs so much.
 import sys
 
