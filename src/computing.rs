@@ -1,4 +1,4 @@
-//! Computations that somebody asks for by request: off the threads that answer requests, few at once, in turn for those who
+//! Computations for requests: off the threads that answer requests, few at once, in turn for those who
 //! ask, and none that waits for long.
 
 use crate::guard::{self, Panicked};
@@ -19,7 +19,7 @@ pub enum ComputeError {
     /// Who asks has asked for too much already.
     #[error("{MOST_OF_ONE} computations for the same caller are not done yet; try again when one is")]
     TooMany,
-    /// Everybody together has.
+    /// All callers together have.
     #[error("{MOST} computations are not done yet; try again")]
     Busy,
     /// It failed.
@@ -49,7 +49,7 @@ struct Caller {
 static SHARED: LazyLock<Computing> =
     LazyLock::new(|| Computing { running: Arc::new(Semaphore::new(AT_ONCE)), callers: Mutex::default() });
 
-/// Computes something on a thread of its own. Whoever stops waiting for it leaves it running to its end: until then it
+/// Computes something on a thread of its own. A caller that stops waiting for it leaves it running to its end: until then it
 /// counts.
 pub async fn compute<T: Send + 'static>(
     who: &str,
@@ -143,7 +143,7 @@ mod tests {
         }
         there(all, MOST_OF_ONE).await;
         assert_eq!(all.compute("greedy", "it", || ()).await, Err(ComputeError::TooMany));
-        // Its seven others wait for the one that runs, and not before anybody else.
+        // Its others wait for the one that runs, and hold up no other caller.
         assert_eq!(all.compute("honest", "it", || 7).await, Ok(7));
         drop(open);
         for one in waiting {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_nobody_waits_for_counts_until_it_ends() {
+    async fn what_no_caller_waits_for_counts_until_it_ends() {
         let all = own();
         let (open, gate) = mpsc::channel::<()>();
         let (began, begun) = mpsc::channel::<()>();

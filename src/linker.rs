@@ -128,7 +128,7 @@ impl Linker {
         read.ok_or_else(|| BlobError::Missing(url.to_owned()).into())
     }
 
-    /// The script, read anew when its link has not been looked at for a minute and its content has changed. A link that is
+    /// The script, read again when its link has not been looked at for a minute and its content has changed. A link that is
     /// unreadable, or slow, leaves the last good version in force.
     pub async fn fresh(&self, script: Script, now: Time) -> Result<Script, StoreError> {
         let Some(from) = script.link.clone() else { return Ok(script) };
@@ -138,7 +138,7 @@ impl Linker {
         let done = match self.looks.begin(&script.key) {
             Ok(look) => {
                 let (done, linker, known) = (look.done(), self.clone(), script.clone());
-                // Whoever asked may go away; the look goes on.
+                // The caller may go away; the look goes on.
                 tokio::spawn(async move { linker.look_alone(look, known, from, now).await });
                 done
             }

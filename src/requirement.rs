@@ -162,7 +162,7 @@ impl Requirement {
     }
 }
 
-/// A comparison in a requirement's marker that no reader can make sense of: a quoted text, `~=`, and what is no version.
+/// A comparison in a requirement's marker that no reader can make sense of: a quoted text, `~=`, and what is not a version.
 fn uncomparable(text: &str) -> Option<&str> {
     let mut from = text.find(';')? + 1;
     loop {

@@ -1,8 +1,8 @@
-//! A directory that scripts are read from. What lies in it is anybody's who can write there: only regular files of a bounded
+//! A directory that scripts are read from. Anyone who can write there chooses what lies in it: only regular files of a bounded
 //! size are opened, no symbolic link is followed, and nothing above the directory can be reached.
 //!
 //! A file system may hang. All of this runs on threads that can be left behind: each file has at most one, a directory a few,
-//! and nobody waits for one longer than [`PATIENCE`].
+//! and no look is waited for longer than [`PATIENCE`].
 
 use super::LinkError;
 use crate::blobs::BlobError;
@@ -155,7 +155,7 @@ fn list(path: &Path) -> Result<Listing, Failed> {
     let (mut scripts, mut names) = (Vec::new(), HashSet::new());
     for entry in Dir::new(listed)?.take(MOST_NAMES) {
         let entry = entry?;
-        // A name that is not UTF-8 is no script's.
+        // A name that is not UTF-8 is not the name of a script.
         let Ok(name) = entry.file_name().to_str() else { continue };
         names.insert(name.to_owned());
         if !name.ends_with(".py") || name.starts_with('.') {
@@ -224,7 +224,7 @@ fn open_by_steps(root: &OwnedFd, below: &str, flags: OFlags) -> Result<OwnedFd, 
     }
     for name in names {
         directory = openat(&directory, name, step, Mode::empty()).map_err(|error| {
-            // A link is no directory as long as it is not followed.
+            // A link that is not followed is not a directory.
             let is_link = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)
                 .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
             if is_link { Errno::LOOP } else { error }
@@ -353,7 +353,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert!(folder.read("plain.py", None).await.is_ok());
-        // Nobody waits for it any more: it keeps its file and its thread, and nothing else.
+        // It is not waited for any more: it keeps its file and its thread, and nothing else.
         hangs.abort();
         assert!(hangs.await.is_err());
         assert_eq!(folder.threads.available_permits(), THREADS - 1);

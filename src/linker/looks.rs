@@ -33,7 +33,7 @@ struct Found {
     trouble: Option<String>,
 }
 
-/// A look at a script that nobody else looks at meanwhile. It ends when this is dropped.
+/// The one look at a script at a time. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Look {
     looks: Arc<Looks>,
@@ -93,7 +93,7 @@ impl Looks {
         }
     }
 
-    /// What the operator should see to, without names: anybody may ask.
+    /// What the operator should see to, without names: everyone may ask.
     pub(super) fn warnings(&self) -> Vec<String> {
         let all = self.found();
         let mut warnings = Vec::new();

@@ -17,7 +17,7 @@ fn jobs(folder: &Path) -> PathBuf {
     std::fs::write(jobs.join("tenant_b.py"), SECRET).unwrap();
     std::fs::write(jobs.join("mine.py"), "def run():\n    return 1\n").unwrap();
     std::fs::write(jobs.join("deep/linked.py"), "def run():\n    return 'deep'\n").unwrap();
-    std::fs::write(folder.join("admin.token"), "cbx_this-is-nobody's-business\n").unwrap();
+    std::fs::write(folder.join("admin.token"), "cbx_a-secret-of-the-operator\n").unwrap();
     symlink("/etc/passwd", jobs.join("shadow.py")).unwrap();
     symlink("/etc", jobs.join("etcdir")).unwrap();
     symlink(folder, jobs.join("up")).unwrap();
@@ -45,7 +45,7 @@ async fn taken(server: &Server, name: &str, version: i64) {
     .await;
 }
 
-/// `p16.py`, `p16b.py`: a token that is limited to a script of its own reads nobody's files through a link.
+/// `p16.py`, `p16b.py`: a token that is limited to a script of its own reads no files of others through a link.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limited_token_links_nothing() {
     let folder = Folder::new();
@@ -85,7 +85,7 @@ async fn a_limited_token_links_nothing() {
             let (_, script) = ask(&limited, Method::GET, "/v1/scripts/mymy", None).await;
             assert_eq!((&script["version"], &script["link"]), (&json!(1), &Value::Null), "{script}");
         }
-        // Whoever reaches a linked script sees its source, as before; nobody else does.
+        // Callers who reach a linked script see its source, as before; others do not.
         let (status, _) = ask(&limited, Method::GET, "/v1/scripts/tenant_b/versions/1/source", None).await;
         assert_eq!(status, 403);
         let (status, _) = ask(&limited, Method::GET, "/v1/scripts/mine/versions/1/source", None).await;
@@ -135,7 +135,7 @@ async fn what_is_no_file_holds_nothing_up() {
     for part in ["5 files", "1: a named pipe", "2: a symbolic link", "1: a socket", "1: larger than"] {
         assert!(warning.contains(part), "{warning}");
     }
-    assert!(!warning.contains("pipe.py"), "anybody may ask: {warning}");
+    assert!(!warning.contains("pipe.py"), "everyone may ask: {warning}");
     for file in ["pipe.py", "shadow.py", "inside.py", "huge.py", "talk.py"] {
         let told = server.log().lines().filter(|line| line.contains(file) && line.contains("is left out")).count();
         assert_eq!(told, 1, "{file}: {}", server.log());

@@ -1,5 +1,5 @@
 //! Triggers that cost: previews and schedules whose fire times are hard to find end within their budget, off the threads that
-//! answer, and delay nobody but themselves.
+//! answer, and delay only themselves.
 
 use crate::support;
 use crate::support::server::{Folder, Server};
