@@ -273,7 +273,7 @@ async fn follow(
         firing::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
         return Ok(Followed::Skipped);
     }
-    let (hold, room) = match queue::passage(tx, &link.schedule, (overlap, most), false, now).await? {
+    let (hold, room) = match queue::passage(tx, &link.schedule, (overlap, most), false, &mut None, now).await? {
         Passage::Open(room) => (false, room),
         Passage::Hold(room) => (true, room),
         Passage::Full(reason) => {

@@ -14,8 +14,10 @@ use crate::schedule::{Decision, Overlap, Row, Verdict};
 use chrono::TimeDelta;
 use std::collections::HashMap;
 
-/// Decisions written in one transaction.
+/// Decisions written in one go.
 pub const TOGETHER: usize = 32;
+/// Rows written in one transaction, or those of one decision: whoever writes to SQLite waits for these.
+const ROWS_TOGETHER: usize = 100;
 /// Runs of a backfill made in one transaction: whoever writes to SQLite waits for no more than these.
 const BACKFILLED_TOGETHER: usize = 20;
 
@@ -58,15 +60,32 @@ pub struct Fired {
 }
 
 impl Store {
-    /// Writes decisions down, at most [`TOGETHER`]: all or none.
+    /// Writes decisions down, each whole or not at all.
     pub async fn fire(&self, mut fires: Vec<Fire>, now: Time) -> Result<Fired, StoreError> {
         fires.sort_by(|one, other| one.decision.key.cmp(&other.decision.key));
-        let fires = std::sync::Arc::new(fires);
-        self.write(move |tx| {
-            let fires = fires.clone();
-            Box::pin(async move { fire(tx, &fires, now).await })
-        })
-        .await
+        let mut fired = Fired::default();
+        while !fires.is_empty() {
+            let mut rows = 0;
+            let count = fires.iter().take_while(|fire| {
+                let fits = rows == 0 || rows + fire.decision.rows.len() <= ROWS_TOGETHER;
+                rows += fire.decision.rows.len().max(1);
+                fits
+            });
+            let count = count.count();
+            let together: std::sync::Arc<Vec<Fire>> = std::sync::Arc::new(fires.drain(..count).collect());
+            let done = self
+                .write(move |tx| {
+                    let fires = together.clone();
+                    Box::pin(async move { fire(tx, &fires, now).await })
+                })
+                .await?;
+            fired.started += done.started;
+            fired.rows += done.rows;
+            fired.stale += done.stale;
+            fired.room.cancelled.extend(done.room.cancelled);
+            fired.room.stopping.extend(done.room.stopping);
+        }
+        Ok(fired)
     }
 
     /// Fire times of a schedule in a range (both ends included) that have a run which succeeded, or may yet.
@@ -163,11 +182,12 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
     for (fire, mut count) in current {
         let most = fire.decision.max_runs.unwrap_or(u64::MAX);
         let mut made: HashMap<Time, String> = HashMap::new();
+        let mut before = None;
         // The runs first, so that the others can name them.
         let ids: Vec<String> = fire.decision.rows.iter().map(|_| id()).collect();
         for (row, id) in fire.decision.rows.iter().zip(&ids) {
             let Verdict::Start { due, wait } = row.verdict else { continue };
-            if count < most && start(tx, fire, row, (due, wait), id, now, &mut fired).await? {
+            if count < most && start(tx, fire, row, (due, wait), id, now, (&mut fired, &mut before)).await? {
                 made.insert(row.fire_time, id.clone());
                 count += 1;
             }
@@ -216,7 +236,7 @@ async fn start(
     (due, wait): (Time, bool),
     id: &str,
     now: Time,
-    fired: &mut Fired,
+    (fired, before): (&mut Fired, &mut Option<i64>),
 ) -> Result<bool, StoreError> {
     let key = &fire.decision.key;
     let mut new = NewRun {
@@ -228,7 +248,7 @@ async fn start(
     };
     new.spec.gated = fire.waits();
     new.gate = Some(Gate { name: key.clone(), most: new.spec.gated.then_some(fire.overlap.1) });
-    let (hold, room) = match queue::passage(tx, key, fire.overlap, wait, now).await? {
+    let (hold, room) = match queue::passage(tx, key, fire.overlap, wait, before, now).await? {
         Passage::Open(room) => (false, room),
         Passage::Hold(room) => (true, room),
         Passage::Full(reason) => {

@@ -40,13 +40,13 @@ pub(super) async fn active_of_gate(tx: &mut Tx<'_>, gate: &str, most: i64) -> Re
     tx.one(sql, args![gate]).await?.int("active")
 }
 
-/// Whether at least so many wait before a gate.
-pub(super) async fn wait_before(tx: &mut Tx<'_>, gate: &str, count: i64) -> Result<bool, StoreError> {
+/// How many wait before a gate, counted to `most`.
+pub(super) async fn waiting_before(tx: &mut Tx<'_>, gate: &str, most: i64) -> Result<i64, StoreError> {
     let sql = format!(
         "SELECT count(*) AS held FROM
-        (SELECT 1 FROM queue WHERE gate = $1 AND state = 'held' AND passed = 0 LIMIT {count}) AS a"
+        (SELECT 1 FROM queue WHERE gate = $1 AND state = 'held' AND passed = 0 LIMIT {most}) AS a"
     );
-    Ok(tx.one(sql, args![gate]).await?.int("held")? >= count)
+    tx.one(sql, args![gate]).await?.int("held")
 }
 
 /// Lets go what waited for a run that ended: the next of its gate, then the next of its lane. The row of its script is

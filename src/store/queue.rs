@@ -17,7 +17,7 @@ const LONGEST_TURN: i64 = 1_000;
 /// Most runs taken at once.
 pub const MAX_CLAIM: usize = 16;
 /// Most runs that become due in one transaction.
-const DUE_TOGETHER: i64 = 100;
+const DUE_TOGETHER: i64 = 25;
 
 /// Where a run stands in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,11 +275,13 @@ pub(super) enum Passage {
 }
 
 /// What the policy of a gate says to one more run, of which `most` may run at once. With `wait` it waits whatever the policy.
+/// `before` is how many wait before the gate, once that is known: whoever lets many wait in one go counts once.
 pub(super) async fn passage(
     tx: &mut Tx<'_>,
     gate: &str,
     (overlap, most): (Overlap, u32),
     wait: bool,
+    before: &mut Option<i64>,
     now: Time,
 ) -> Result<Passage, StoreError> {
     let most = i64::from(most);
@@ -288,12 +290,16 @@ pub(super) async fn passage(
     }
     Ok(match overlap {
         // Whoever makes more than are ever run is told so by their rows.
-        _ if wait || overlap == Overlap::QueueAll => match held::wait_before(tx, gate, held::MOST_BEFORE_GATE).await? {
-            true => Passage::Full("queue_full"),
-            false => Passage::Hold(Room::default()),
-        },
+        _ if wait || overlap == Overlap::QueueAll => {
+            let count = match *before {
+                Some(count) => count,
+                None => held::waiting_before(tx, gate, held::MOST_BEFORE_GATE).await?,
+            };
+            *before = Some(count + 1);
+            if count < held::MOST_BEFORE_GATE { Passage::Hold(Room::default()) } else { Passage::Full("queue_full") }
+        }
         Overlap::Skip => Passage::Full("max_instances"),
-        Overlap::QueueOne if held::wait_before(tx, gate, 1).await? => Passage::Full("max_instances"),
+        Overlap::QueueOne if held::waiting_before(tx, gate, 1).await? > 0 => Passage::Full("max_instances"),
         Overlap::CancelRunning => {
             let (cancelled, stopping) = cancel_where(tx, "gate", gate, "cancelled_by_overlap", now).await?;
             let room = Room { cancelled, stopping };
@@ -533,7 +539,8 @@ async fn give_up(
     if let (GivenUp::Postponed { until, reason }, false) = (why, wanted) {
         let sql =
             "UPDATE runs SET status = 'scheduled', reason = $2, attempt = attempt - 1, started_at = NULL WHERE id = $1";
-        tx.run(sql, args![id, &**reason]).await?;
+        // Some of it may be what somebody else's server said.
+        tx.run(sql, args![id, reason.replace('\0', " ")]).await?;
         wait_again(tx, id, *until).await?;
         held::make_room(tx, &held).await?;
         return Ok(Some(Status::Scheduled));

@@ -487,6 +487,8 @@ pub(super) async fn whole(tx: &mut Tx<'_>) -> Result<Whole, StoreError> {
 pub(super) async fn pause(tx: &mut Tx<'_>, key: &str, reason: Option<String>, now: Time) -> Result<Paused, StoreError> {
     let sql = "UPDATE schedules SET state = 'paused', reason = $2, next_due_at = NULL, updated_at = $3,
         revision = revision + 1 WHERE key = $1";
+    // Whatever it quotes, it can be paused.
+    let reason = reason.map(|reason| reason.replace('\0', " "));
     tx.run(sql, args![key, reason, stamp(now)]).await?;
     Ok(Paused { skipped: queue::skip_unstarted(tx, key, "schedule_paused", now).await? })
 }
