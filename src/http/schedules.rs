@@ -662,6 +662,47 @@ pub(super) async fn trigger_schedule(
     app.launch(new, Vec::new(), None, wait, now).await
 }
 
+/// What a backfill is for.
+struct Range {
+    from: Time,
+    until: Time,
+    only_missing: bool,
+    concurrency: u32,
+    priority: i64,
+}
+
+impl Range {
+    fn read(fields: &mut Fields, now: Time) -> Result<Self, Problem> {
+        let mut time = |field: &str| -> Result<Option<Time>, Problem> {
+            let text: Option<String> = fields.take(field)?;
+            text.map(|text| body::parse_time(&text, now)).transpose().map_err(|why| Problem::invalid(field, why))
+        };
+        let from =
+            time("from")?.ok_or_else(|| Problem::invalid("from", "from is needed: a time, or 7d for so long ago"))?;
+        let until = time("until")?.unwrap_or(now);
+        if until > now || from > until {
+            return Err(Problem::invalid("until", "a backfill is for the past: from, then until, then now"));
+        }
+        let only_missing = match fields.take::<String>("which")?.as_deref() {
+            None | Some("missing") => true,
+            Some("all") => false,
+            Some(other) => {
+                return Err(Problem::invalid("which", format!("{:?} is neither missing nor all", body::short(other))));
+            }
+        };
+        let concurrency: u32 = fields.take("concurrency")?.unwrap_or(1);
+        if !(1..=1000).contains(&concurrency) {
+            return Err(Problem::invalid("concurrency", "concurrency is between 1 and 1000"));
+        }
+        let priority: i64 = fields.take("priority")?.unwrap_or(BACKFILL_PRIORITY);
+        if !PRIORITIES.contains(&priority) {
+            let detail = format!("priority is between {} and {}", PRIORITIES.start(), PRIORITIES.end());
+            return Err(Problem::invalid("priority", detail));
+        }
+        Ok(Range { from, until, only_missing, concurrency, priority })
+    }
+}
+
 /// Run for fire times in the past
 ///
 /// `missing` (unless told otherwise): those without a run that succeeded or still may; `all`: every one. The runs stand
@@ -688,32 +729,7 @@ pub(super) async fn backfill_schedule(
     let content = body::read(request.into_body(), MOST).await?;
     let mut fields = Fields::read(&content, &["from", "until", "which", "concurrency", "priority"])?;
     let now = app.clock.now();
-    let mut time = |field: &str| -> Result<Option<Time>, Problem> {
-        let text: Option<String> = fields.take(field)?;
-        text.map(|text| body::parse_time(&text, now)).transpose().map_err(|why| Problem::invalid(field, why))
-    };
-    let from =
-        time("from")?.ok_or_else(|| Problem::invalid("from", "from is needed: a time, or 7d for so long ago"))?;
-    let until = time("until")?.unwrap_or(now);
-    if until > now || from > until {
-        return Err(Problem::invalid("until", "a backfill is for the past: from, then until, then now"));
-    }
-    let only_missing = match fields.take::<String>("which")?.as_deref() {
-        None | Some("missing") => true,
-        Some("all") => false,
-        Some(other) => {
-            return Err(Problem::invalid("which", format!("{:?} is neither missing nor all", body::short(other))));
-        }
-    };
-    let concurrency: u32 = fields.take("concurrency")?.unwrap_or(1);
-    if !(1..=1000).contains(&concurrency) {
-        return Err(Problem::invalid("concurrency", "concurrency is between 1 and 1000"));
-    }
-    let priority: i64 = fields.take("priority")?.unwrap_or(BACKFILL_PRIORITY);
-    if !PRIORITIES.contains(&priority) {
-        let detail = format!("priority is between {} and {}", PRIORITIES.start(), PRIORITIES.end());
-        return Err(Problem::invalid("priority", detail));
-    }
+    let Range { from, until, only_missing, concurrency, priority } = Range::read(&mut fields, now)?;
     App::check_priority(&caller, Some(priority), None)?;
     let schedule = app.schedule_for(&caller, &id).await?;
     let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
