@@ -694,6 +694,9 @@ async fn a_schedule_has_only_so_many_that_wait() {
     assert_eq!(rows.len(), 10_003);
     assert_eq!(rows[10_000], (10_000, "queued", String::new()));
     assert_eq!(rows[10_001..], expect(&[(10_001, "skipped", "queue_full"), (10_002, "skipped", "queue_full")]));
+    // All that wait end at once when it is paused.
+    let paused = rig.store.pause_schedule("x", None, after(10_003)).await.expect("pauses").expect("there");
+    assert_eq!((paused.skipped.len(), rig.store.queue_depth().await.expect("asks").held), (10_000, 0));
 }
 
 /// A run that waits for its script's limit has passed its schedule's: others of the schedule do not pile up behind it.

@@ -26,11 +26,11 @@ async fn with_schedule(server: &Server) {
     assert_eq!(made.0, 201, "{made:?}");
 }
 
-/// The fire times of a schedule's runs, each as often as it has one.
-async fn fire_times(server: &Server) -> Vec<String> {
+/// The fire times of the schedule's runs, each as often as it has one.
+async fn fire_times(server: &Server, query: &str) -> Vec<String> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
-        let (_, page) = server.get(&format!("/v1/runs?schedule=bf&limit=500{cursor}")).await;
+        let (_, page) = server.get(&format!("/v1/runs?schedule=bf&limit=500{query}{cursor}")).await;
         let items = page["items"].as_array().expect("items");
         all.extend(items.iter().map(|run| run["fire_time"].as_str().expect("a time").to_owned()));
         match page["next_cursor"].as_str() {
@@ -69,8 +69,13 @@ async fn honest(server: &Server, runs: usize) -> (Duration, Duration) {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_backfills_delay_nobody() {
     let _machine = alone().await;
+    three_backfills(&[]).await;
+    three_backfills(&["--database", &cluster().database()]).await;
+}
+
+async fn three_backfills(words: &[&str]) {
     let folder = Folder::new();
-    let server = Server::start(&folder.0, &[]);
+    let server = Server::start(&folder.0, words);
     with_schedule(&server).await;
     assert_eq!(server.put("other", "def run(): return 2\n").await.0, 201);
     let (before, _) = honest(&server, 40).await;
@@ -85,10 +90,11 @@ async fn three_backfills_delay_nobody() {
     let (during, longest) = honest(&server, 60).await;
     let done = counts(&server, "cause=backfill").await["succeeded"];
     let rate = done as f64 / begun.elapsed().as_secs_f64();
-    eprintln!(
-        "alone {before:?}; backfills made in {made_in:?}; beside them {during:?}, longest {longest:?}; {rate:.0} runs/s"
+    // What a run costs while they wait, whose fair share of one process is a fourth: not what it costs to look at all that wait.
+    let figures = format!(
+        "{before:?} alone; made in {made_in:?}; {during:?} beside them, {longest:?} at most; {rate:.0} a second"
     );
-    assert!(during < before * 3 + Duration::from_millis(50), "{before:?} alone, {during:?} beside the backfills");
+    assert!(during < before * 4 + Duration::from_millis(50) && rate > 20.0, "{figures}");
     let deadline = Instant::now() + Duration::from_secs(200);
     loop {
         let all = counts(&server, "cause=backfill").await;
@@ -98,7 +104,6 @@ async fn three_backfills_delay_nobody() {
         assert!(Instant::now() < deadline, "{all:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    eprintln!("all done after {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +117,7 @@ async fn a_backfill_fits_into_the_queue_or_is_refused() {
     assert_eq!(code(&refused), (429, "queue_full"));
     let detail = refused.1["detail"].as_str().expect("text");
     assert!(detail.contains("0 runs are waiting, of at most 100 (--max-queued)"), "{detail}");
-    assert_eq!(fire_times(&server).await.len(), 0, "all or none");
+    assert_eq!(fire_times(&server, "").await.len(), 0, "all or none");
     let last = detail.split("100 more fit: to ask for these, set until to ").nth(1).expect("how");
     let (status, made) = server.post("/v1/schedules/bf/backfill", &json!({"from": from, "until": last})).await;
     assert_eq!((status, made["runs"].as_array().map(Vec::len)), (201, Some(100)), "{made}");
@@ -139,13 +144,13 @@ async fn a_backfill_that_is_interrupted_is_completed() {
         let mut client = TcpStream::connect(&address_of(server)).await.expect("connects");
         client.write_all(head.replace(&address, &address_of(server)).as_bytes()).await.expect("sends");
         let deadline = Instant::now() + Duration::from_secs(60);
-        while fire_times(server).await.len() < least {
+        while fire_times(server, "").await.len() < least {
             assert!(Instant::now() < deadline, "{}", server.log());
         }
     };
     hang_up_when_some_are_there(&server, 1).await;
     let deadline = Instant::now() + Duration::from_secs(60);
-    while fire_times(&server).await.len() < 600 {
+    while fire_times(&server, "").await.len() < 600 {
         assert!(Instant::now() < deadline, "{}", server.log());
     }
     // Again, and the server dies.
@@ -161,26 +166,13 @@ async fn a_backfill_that_is_interrupted_is_completed() {
     assert!(status == 201 || status == 200, "{made}");
     let (_, page) = server.get("/v1/runs?schedule=bf&status=queued&limit=500").await;
     assert!(page["items"].as_array().is_some_and(|items| !items.is_empty()));
-    let queued = fire_times_in(&server, "queued").await;
+    let queued = fire_times(&server, "&status=queued").await;
     let distinct: BTreeSet<&String> = queued.iter().collect();
     assert_eq!((queued.len(), distinct.len()), (600, 600), "each once");
 }
 
 fn address_of(server: &Server) -> String {
     server.url.trim_start_matches("http://").to_owned()
-}
-
-async fn fire_times_in(server: &Server, status: &str) -> Vec<String> {
-    let (mut all, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let (_, page) = server.get(&format!("/v1/runs?schedule=bf&status={status}&limit=500{cursor}")).await;
-        let items = page["items"].as_array().expect("items");
-        all.extend(items.iter().map(|run| run["fire_time"].as_str().expect("a time").to_owned()));
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return all,
-        }
-    }
 }
 
 /// Who may start runs, and no more, does not go before others.

@@ -25,6 +25,7 @@ on_every_engine![
     texts_that_cannot_be_kept_are_refused,
     texts_at_their_longest_are_kept,
     lists_may_be_long,
+    nodes_that_end_runs_at_once_lose_none,
 ];
 
 /// Runs of a backfill of script a, of which `most` run at once.
@@ -306,6 +307,42 @@ async fn lists_may_be_long(store: Store) {
         let filter = ScheduleFilter { scripts: Some(scripts), limit: 9, ..ScheduleFilter::default() };
         assert!(store.schedules(filter).await.expect("lists").is_empty());
     }
+}
+
+/// Several nodes end runs of the same gates and lane at the same time: no more run at once than may, and none is left behind.
+async fn nodes_that_end_runs_at_once_lose_none(store: Store) {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
+    store.set_settings("a", Settings { concurrency: Some(6), ..Settings::default() }, start()).await.expect("sets");
+    for (name, most) in [("x", 1), ("y", 3), ("z", 4)] {
+        let mut runs = backfilled(name, most, 60);
+        runs.iter_mut().for_each(|run| run.spec.concurrency = Some(6));
+        store.backfill(runs, 1000, start()).await.expect("makes");
+    }
+    let (running, done) = (std::sync::Arc::new(AtomicUsize::new(0)), std::sync::Arc::new(AtomicUsize::new(0)));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let nodes = (0..6).map(|_| {
+        let (store, running, done) = (store.clone(), running.clone(), done.clone());
+        tokio::spawn(async move {
+            while done.load(Ordering::SeqCst) < 180 {
+                assert!(std::time::Instant::now() < deadline, "some are left behind: {:?}", store.queue_depth().await);
+                let claim = by("n");
+                for run in store.claim(claim.clone(), 1, start()).await.expect("claims") {
+                    assert!(running.fetch_add(1, Ordering::SeqCst) < 6);
+                    tokio::task::yield_now().await;
+                    // Counted before the next may begin.
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    end(&store, &(run, claim.clone())).await;
+                    done.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        })
+    });
+    for node in nodes.collect::<Vec<_>>() {
+        node.await.expect("joins");
+    }
+    let depth = store.queue_depth().await.expect("asks");
+    assert_eq!((done.load(Ordering::SeqCst), depth.ready, depth.held, depth.claimed), (180, 0, 0, 0));
 }
 
 /// On PostgreSQL too the lines are read by their index, however many wait.
