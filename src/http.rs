@@ -279,10 +279,10 @@ pub fn router(tools: Tools) -> Router {
         .route("/v1/grants/{script}", axum::routing::put(tokens::put_grant))
         .route("/v1/grants/{script}/{kind}/{name}", delete(tokens::delete_grant))
         .method_not_allowed_fallback(rate::no_such_method)
-        .route_layer(from_fn_with_state(app.clone(), carry_out::carry_out))
         // The guard comes before it: it knows the caller.
         .route_layer(from_fn_with_state(app.clone(), streams::bounded))
         .route_layer(from_fn_with_state(app.clone(), access::guard))
+        .route_layer(from_fn_with_state(app.clone(), carry_out::carry_out))
         .fallback(rate::no_such_address)
         .layer(from_fn_with_state(app.clone(), access::observe))
         .layer(from_fn_with_state(app.clone(), access::never_panic))

@@ -5,7 +5,7 @@
 //! The database is the real one; what a node keeps in memory is modelled: which runs it has aboard, and which claims of its are
 //! open. A failure names its seed.
 
-use crate::store::{ended, new_run, start, version};
+use crate::store::{announce, ended, new_run, start, version};
 use crate::support::dice::Dice;
 use chrono::TimeDelta;
 use cronbox::clock::{Clock, Time};
@@ -62,6 +62,7 @@ impl Simulation {
             let table = Settings { concurrency, ..Settings::default() };
             let mut new = version(name, name);
             new.table = table;
+            announce(&store, &new.blob, start()).await;
             store.keep_version(new, start()).await.expect("keeps");
         }
         let mut simulation = Simulation {

@@ -238,7 +238,7 @@ async fn made_and_ended(store: &Store, new: NewRun, end: Ended, now: Time) -> St
 }
 
 /// Makes a blob known as one whose content is there.
-async fn announce(store: &Store, key: &str, now: Time) {
+pub async fn announce(store: &Store, key: &str, now: Time) {
     store.announce_blob(key, 10, now).await.expect("announces");
     store.blob_written(key).await.expect("writes");
 }

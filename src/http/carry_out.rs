@@ -17,8 +17,8 @@ tokio::task_local! {
     static CLIENT: CancellationToken;
 }
 
-/// Passes a request on: one that may change something, in a task that its client cannot end.
-/// It is the layer next to the handlers: whatever ends a request around it (a client, a token that was removed) ends no handler.
+/// Passes a request on: one that may change something, in a task that its client cannot end. No layer within this one may drop
+/// what it passes such a request to.
 pub(super) async fn carry_out(State(app): State<App>, request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
@@ -37,6 +37,11 @@ pub(super) async fn carry_out(State(app): State<App>, request: Request, next: Ne
         // It panicked, or the runtime ends.
         Ok(Err(_)) | Err(_) => Problem::mistake().into_response(),
     }
+}
+
+/// Has the request that this task carries out no longer wait for a run's end, as if its client had gone.
+pub(super) fn stop_waiting() {
+    let _ = CLIENT.try_with(CancellationToken::cancel);
 }
 
 /// Waits until the client of this request has gone; for ever in a request that is not carried out without it.

@@ -4,6 +4,7 @@
 //! token that was removed or has expired, and a script that is out of its reach by now, end it.
 
 use super::App;
+use super::carry_out;
 use super::connections::Open;
 use super::listen::Peer;
 use super::problem::Problem;
@@ -172,9 +173,18 @@ pub(super) async fn bounded(
         app.no_more(&caller, &about).await
     };
     if kind == Kind::Wait {
+        let is_safe = request.method().is_safe();
+        let mut response = std::pin::pin!(next.run(request));
         return tokio::select! {
-            response = next.run(request) => Ok(response),
-            problem = over => Err(problem),
+            response = &mut response => Ok(response),
+            problem = over => {
+                if !is_safe {
+                    // What it began is carried out; it only stops waiting.
+                    carry_out::stop_waiting();
+                    let _ = response.await;
+                }
+                Err(problem)
+            }
         };
     }
     let response = next.run(request).await;

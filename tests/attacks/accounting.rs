@@ -74,6 +74,18 @@ async fn busy(pool: &Pool, runs: usize) {
     }
 }
 
+/// Waits until a run is aboard and has done its work among twenty others: one that mostly waits is never seen to be busy.
+async fn under_way(pool: &Pool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while pool.load().aboard == 0 {
+        assert!(Instant::now() < deadline, "it does not begin: {:?}", pool.load());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for _ in 0..20 {
+        assert_eq!(support::finish(pool, support::job(TINY)).await.outcome, Outcome::Succeeded);
+    }
+}
+
 async fn cancelled(run: Run) -> Report {
     run.cancel();
     run.finish().await.0
@@ -88,7 +100,7 @@ async fn work_of_the_host_delays_no_neighbour() {
     let mut wrong = Vec::new();
     for (what, source) in HOST_WORK {
         let attack = support::start(&pool, endless(source));
-        busy(&pool, 1).await;
+        under_way(&pool).await;
         let (usual, slowest) = latency(&pool).await;
         // A tiny run goes first; what it waits for is one slice of the attack, now and then two.
         if usual > alone * 3 + Duration::from_millis(12) || slowest > Duration::from_millis(250) {

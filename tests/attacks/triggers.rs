@@ -404,6 +404,7 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
         only_new: false,
         schedules: Vec::new(),
     };
+    crate::store::announce(&store, &version.blob, start).await;
     store.keep_version(version, start).await.unwrap();
     let clock = Clock::manual(start);
     let (scheduler, _ears) = scheduler(&store, &clock);
