@@ -126,6 +126,8 @@ pub(super) async fn run_script(
     let settings = script.settings.or(&version.table);
     let files = Files::of(&script, &version);
     let idempotency = idempotency(&parts.headers, &caller, &format!("scripts/{}/runs", script.key), &sent, now)?;
+    // The room that its body has is for others while this waits.
+    drop(sent);
     let (new, refused) = app.new_run(&caller, wishes, files, &settings, now).await?;
     app.launch(new, refused, idempotency, wait, now).await
 }
@@ -207,6 +209,8 @@ pub(super) async fn run_source(
     let main = sources.main.clone();
     let files = Files { script: None, name, version: None, blob, code: None, packages, main, source };
     let idempotency = idempotency(&parts.headers, &caller, "runs", &sent, now)?;
+    // The room that its body has is for others while this waits.
+    drop(sent);
     let (new, refused) = app.new_run(&caller, wishes, files, &settings, now).await?;
     app.launch(new, refused, idempotency, wait, now).await
 }
