@@ -194,13 +194,14 @@ pub async fn serve(
     let router = Arc::new(RwLock::new(starting(readiness.clone())));
     let http_stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    tasks.spawn(http::serve(listener, router.clone(), http_stop.clone()));
+    let metrics = Arc::new(Metrics::default());
+    let supervisor = Supervisor::new(metrics.clone());
+    tasks.spawn(http::serve(listener, router.clone(), supervisor.clone(), http_stop.clone()));
 
     let interpreter = load_interpreter(&config.interpreter_cache, &say).await?;
     let pool = Pool::start(config.pool.clone(), Arc::new(interpreter)).await.map_err(failed)?;
     let (wake, ears, rings) = Wake::new(if config.roles.worker { config.max_running } else { 0 });
-    let (live, metrics) = (Arc::new(Live::default()), Arc::new(Metrics::default()));
-    let supervisor = Supervisor::new(metrics.clone());
+    let live = Arc::new(Live::default());
     let checker = Checker::new(pool.clone());
     let keeper = Keeper {
         store: store.clone(),

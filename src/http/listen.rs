@@ -3,6 +3,7 @@
 use super::connections::{Busy, Connections, FIRST, Open};
 use super::paced::Paced;
 use super::typed::Typed;
+use crate::supervise::Supervisor;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, header};
@@ -111,21 +112,40 @@ async fn bind(address: &str) -> io::Result<TcpListener> {
 pub(super) struct Peer(pub(super) Option<IpAddr>);
 
 /// Answers until `stop`; then finishes what is under way. A connection keeps the router it began with.
-pub async fn serve(listener: Listener, router: Arc<RwLock<Router>>, stop: CancellationToken) {
-    let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).keep_alive(true);
+pub async fn serve(
+    listener: Listener,
+    router: Arc<RwLock<Router>>,
+    supervisor: Arc<Supervisor>,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
     let connections = Arc::new(Connections::new());
     let room = Arc::new(Semaphore::new(connections.places()));
+    let work = || accept_all(&listener, &router, (&connections, &room), &graceful, &stop);
+    supervisor.keep_going("listener", work).await;
+    drop(listener);
+    let _ = tokio::time::timeout(LAST, graceful.shutdown()).await;
+}
+
+/// Takes connections until `stop`, each answered by a task of its own.
+async fn accept_all(
+    listener: &Listener,
+    router: &RwLock<Router>,
+    (connections, room): (&Arc<Connections>, &Arc<Semaphore>),
+    graceful: &GracefulShutdown,
+    stop: &CancellationToken,
+) {
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).keep_alive(true);
     let mut again = AGAIN.0;
     loop {
         let place = tokio::select! {
-            () = stop.cancelled() => break,
-            place = a_place(&room, &connections) => place,
+            () = stop.cancelled() => return,
+            place = a_place(room, connections) => place,
         };
         let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(&listener) => accepted,
+            () = stop.cancelled() => return,
+            accepted = accept(listener) => accepted,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -157,8 +177,6 @@ pub async fn serve(listener: Listener, router: Arc<RwLock<Router>>, stop: Cancel
             drop(place);
         });
     }
-    drop(listener);
-    let _ = tokio::time::timeout(LAST, graceful.shutdown()).await;
 }
 
 /// Waits for a place; whoever needs one least gives it up meanwhile.

@@ -80,7 +80,8 @@ impl App {
                 None => None,
             };
             // One's own runs of source that was sent along, or of a script that is gone by now, belong to no other script.
-            if !Self::reaches_run(caller, &run, script.as_ref()) && !(own && script.is_none()) {
+            let is_seen = Self::reaches_run(caller, &run, script.as_ref()) || own && script.is_none();
+            if !is_seen {
                 return Err(if run.script.is_some() { Problem::out_of_reach() } else { not_found() });
             }
         }
