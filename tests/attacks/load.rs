@@ -150,7 +150,8 @@ async fn one_token_has_so_many_streams_and_they_cost_little() {
     let (other, _) = made(&server, &json!({"name": "other", "scopes": ["read"]})).await;
     let open = |token: &str| {
         let mut stream = ask(&server, "GET /v1/events", Some(token));
-        stream.write_all(b"Accept: text/event-stream\r\n\r\n").expect("sends");
+        // Where the answer ends, so does the connection.
+        stream.write_all(b"Accept: text/event-stream\r\nConnection: close\r\n\r\n").expect("sends");
         let status = status_of(&mut stream);
         (status, stream)
     };
@@ -352,7 +353,8 @@ async fn a_token_that_is_removed_hears_no_more() {
     let run = run["id"].as_str().expect("an id").to_owned();
     let follow = |path: &str| {
         let mut stream = ask(&server, &format!("GET {path}"), Some(&token));
-        stream.write_all(b"Accept: text/event-stream\r\n\r\n").expect("sends");
+        // Where the answer ends, so does the connection.
+        stream.write_all(b"Accept: text/event-stream\r\nConnection: close\r\n\r\n").expect("sends");
         stream
     };
     let mut streams = [follow(&format!("/v1/runs/{run}/events")), follow("/v1/events")];
