@@ -58,6 +58,8 @@ struct Simulation {
 impl Simulation {
     async fn new(seed: u64) -> Self {
         let store = Store::open(&Place::Memory).await.expect("opens");
+        // What source that is sent with a run refers to.
+        announce(&store, "sources/a", start()).await;
         for (name, concurrency) in [("free", None), ("limited", Some(LIMIT))] {
             let table = Settings { concurrency, ..Settings::default() };
             let mut new = version(name, name);
