@@ -323,7 +323,7 @@ pub async fn serve(
         *router.write().unwrap_or_else(std::sync::PoisonError::into_inner) = http::router(tools);
     }
     ready.send_replace(Readiness::from([("interpreter".to_owned(), "ok".to_owned())]));
-    announce(&config, &say, &address, directory.as_ref(), scripts, &pool, entrance);
+    announce(&config, &say, &address, directory.as_ref(), scripts, &pool, who_can_use_it(entrance, has_tokens));
     for warning in lost_key.into_iter().chain(space.as_ref().and_then(Space::warning)) {
         say(&format!("warning: {warning}"));
     }
@@ -526,7 +526,7 @@ fn announce(
     directory: Option<&DataDir>,
     scripts: u64,
     pool: &Pool,
-    entrance: Entrance,
+    who: &str,
 ) {
     let url = if address.starts_with("unix:") { address.to_owned() } else { format!("http://{address}") };
     say(&format!("cronbox {} at {url} (docs: {url}/docs)", env!("CARGO_PKG_VERSION")));
@@ -551,11 +551,30 @@ fn announce(
         config.pool.processes,
         config.max_running
     ));
+    say(who);
+}
+
+/// Who can use the server, as it is told at its start.
+fn who_can_use_it(entrance: Entrance, has_tokens: bool) -> &'static str {
     match entrance {
+        _ if has_tokens => "callers need a token",
         Entrance::Loopback => {
-            say("every user of this machine can use it until the first token is made (cronbox token create)")
+            "every user of this machine can use it until the first token is made (cronbox token create)"
         }
-        Entrance::Unix => say("only this user can use it until the first token is made"),
-        Entrance::Nobody => say("callers need a token"),
+        Entrance::Unix => "only this user can use it until the first token is made",
+        Entrance::Nobody => "callers need a token",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_with_a_token_says_that_it_wants_one() {
+        for entrance in [Entrance::Loopback, Entrance::Unix, Entrance::Nobody] {
+            assert_eq!(who_can_use_it(entrance, true), "callers need a token");
+        }
+        assert!(who_can_use_it(Entrance::Loopback, false).contains("every user of this machine"));
     }
 }
