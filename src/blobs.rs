@@ -236,14 +236,7 @@ impl Blobs {
 
     /// The content of a key, from the cache or the store, and hashed before it is anybody's.
     pub async fn get(&self, key: &str) -> Result<Bytes, BlobError> {
-        if let Some(found) = self.cache().take(key) {
-            return Ok(found);
-        }
-        let fetched = self.inner.store.get(&self.path(key)).await.map_err(|error| blob_error(key, error))?;
-        let content = fetched.bytes().await.map_err(|error| blob_error(key, error))?;
-        if hex(&Sha256::digest(&content)) != sha256_of(key) {
-            return Err(BlobError::Corrupt(key.to_owned()));
-        }
+        let content = self.read(key).await?;
         self.cache().keep(key, &content);
         Ok(content)
     }

@@ -1,5 +1,6 @@
 //! When triggers fire: tables written out by hand, and walks minute by minute that follow cron's rule the slow way.
 
+use crate::support::dice::Dice;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
 use cronbox::clock::Time;
 use cronbox::trigger::{Defaults, Trigger, TriggerError};
@@ -737,26 +738,6 @@ fn stretches_of_time_are_asked_for_from_both_ends() {
     assert_eq!(read("0 0 1 1 *").preview(time("9990-01-01T00:00:00Z"), 5_000).unwrap().len(), 9);
     assert!(read("every 100d").preview(time("9999-01-01T00:00:00Z"), 5_000).unwrap().len() < 5);
     assert_eq!(read("0 0 * * *").preview(from, 5_000).unwrap().len(), 1_000);
-}
-
-/// A small generator of numbers that look random; what it makes is told by its seed.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        dice.roll(1);
-        dice
-    }
-
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % below
-    }
-
-    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.roll(all.len() as u64) as usize]
-    }
 }
 
 /// A field that was made up: its text, and which numbers it has.

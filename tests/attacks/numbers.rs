@@ -1,5 +1,6 @@
 //! Numbers are whole: what is sent and what is returned goes through digit by digit, on every way there is.
 
+use crate::support::dice::Dice;
 use crate::support::interpreter_cache;
 use crate::support::server::{Folder, Server};
 use reqwest::{Method, RequestBuilder};
@@ -158,12 +159,11 @@ async fn arguments_arrive_as_they_were_written() {
 }
 
 /// Numbers by chance, always the same ones.
-struct Chance(u64);
+struct Chance(Dice);
 
 impl Chance {
     fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % most
+        self.0.roll(most)
     }
 
     /// JSON as `json.dumps` writes it.
@@ -200,7 +200,7 @@ impl Chance {
 async fn whatever_goes_in_comes_out() {
     let (_folder, server) = ephemeral();
     server.put("same", "def run(**kw): return kw\n").await;
-    let mut chance = Chance(7);
+    let mut chance = Chance(Dice::new(7));
     for _ in 0..60 {
         let depth = 1 + chance.below(12);
         let args = chance.object(depth);
