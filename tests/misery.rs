@@ -107,7 +107,7 @@ type Mishap<'a> = &'a mut dyn FnMut(&mut Dice);
 
 /// Something that goes wrong, one after another, until the end.
 fn go_wrong(servers: &mut [Server], dice: &mut Dice, kinds: &mut [Mishap<'_>]) {
-    let kind = dice.roll(4 + kinds.len() as u64) as usize;
+    let kind = dice.roll(5 + kinds.len() as u64) as usize;
     let victim = dice.roll(servers.len() as u64) as usize;
     match kind {
         0 => {
@@ -132,7 +132,17 @@ fn go_wrong(servers: &mut [Server], dice: &mut Dice, kinds: &mut [Mishap<'_>]) {
             std::thread::park_timeout(Duration::from_millis(500));
             drop(held);
         }
-        other => kinds[other - 4](dice),
+        // No more descriptors for a while.
+        4 => {
+            let limit = |limit: &str| {
+                let pid = servers[victim].pid().to_string();
+                let _ = Command::new("prlimit").args(["--pid", &pid, limit]).status();
+            };
+            limit("--nofile=16:512");
+            std::thread::park_timeout(Duration::from_millis(700));
+            limit("--nofile=512:512");
+        }
+        other => kinds[other - 5](dice),
     }
 }
 
