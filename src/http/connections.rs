@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 const MOST: usize = 4_096;
 /// How long a new connection has for its first request when there are many.
 pub(super) const FIRST: Duration = Duration::from_secs(2);
+/// How long a connection is there before it can go for want of a request: it has to be read first.
+const GRACE: Duration = Duration::from_millis(500);
 /// How long an answer may wait for a client that does not read when its place is wanted.
 const STALLED: Duration = Duration::from_secs(2);
 
@@ -25,6 +27,8 @@ pub(super) struct Connections {
     most: usize,
     /// How many places there are beyond that.
     kept: usize,
+    /// How long a connection that has asked for nothing yet keeps its place.
+    grace: Duration,
     open: Mutex<BTreeMap<u64, Arc<Open>>>,
     next: AtomicU64,
     begun: Instant,
@@ -36,6 +40,8 @@ pub(super) struct Open {
     id: u64,
     /// Whether it has shown a token that is known, or comes in without one where that is allowed.
     known: AtomicBool,
+    /// Whether a request ever came.
+    has_asked: AtomicBool,
     /// Requests that are being answered.
     busy: AtomicU64,
     /// Whether an answer waits for the client to read.
@@ -65,7 +71,8 @@ impl Connections {
     /// As many places as this process can have.
     pub(super) fn new() -> Self {
         let (most, kept) = places(super::descriptors::raise());
-        Connections { most, kept, open: Mutex::default(), next: AtomicU64::new(0), begun: Instant::now() }
+        let (open, next, begun) = (Mutex::default(), AtomicU64::new(0), Instant::now());
+        Connections { most, kept, grace: GRACE, open, next, begun }
     }
 
     /// All places.
@@ -98,6 +105,7 @@ impl Connections {
         let open = Arc::new(Open {
             id: self.next.fetch_add(1, Ordering::Relaxed),
             known: AtomicBool::new(false),
+            has_asked: AtomicBool::new(false),
             busy: AtomicU64::new(0),
             stalled: Arc::default(),
             since: AtomicU64::new(millis(self.begun)),
@@ -117,17 +125,20 @@ impl Connections {
     }
 
     /// The connection that can go first: idle for longest, without a token before those with one; then one whose client
-    /// does not read.
+    /// does not read. One that came just now is not idle: its request may be under way.
     fn least_needed(&self, all: &BTreeMap<u64, Arc<Open>>) -> Option<Arc<Open>> {
         let now = millis(self.begun);
         let rank = |open: &Open| {
             let (since, known) = (open.since.load(Ordering::Relaxed), open.known.load(Ordering::Relaxed));
+            let age = Duration::from_millis(now.saturating_sub(since));
+            if !open.has_asked.load(Ordering::Relaxed) && age < self.grace {
+                return None;
+            }
             if open.busy.load(Ordering::Relaxed) == 0 {
                 return Some((u8::from(known), since));
             }
             let is_stalled = open.stalled.load(Ordering::Relaxed);
-            (is_stalled && now.saturating_sub(since) >= STALLED.as_millis() as u64)
-                .then_some((2 + u8::from(known), since))
+            (is_stalled && age >= STALLED).then_some((2 + u8::from(known), since))
         };
         let ranked = all.values().filter_map(|open| Some((rank(open)?, open)));
         ranked.min_by_key(|(rank, _)| *rank).map(|(_, open)| open.clone())
@@ -142,6 +153,7 @@ impl Open {
     /// A request came; it is being answered until what this returns is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
         self.asked.notify_one();
+        self.has_asked.store(true, Ordering::Relaxed);
         self.busy.fetch_add(1, Ordering::Relaxed);
         self.since.store(millis(self.begun), Ordering::Relaxed);
         Busy(self.clone())
@@ -184,7 +196,8 @@ mod tests {
     use super::*;
 
     fn of(most: usize, kept: usize) -> Connections {
-        Connections { most, kept, open: Mutex::default(), next: AtomicU64::new(0), begun: Instant::now() }
+        let (open, next, begun) = (Mutex::default(), AtomicU64::new(0), Instant::now());
+        Connections { most, kept, grace: Duration::ZERO, open, next, begun }
     }
 
     fn went(open: &Open) -> bool {
@@ -223,5 +236,16 @@ mod tests {
         all.leave(&last);
         all.enter();
         assert!(went(&first));
+    }
+
+    #[test]
+    fn a_connection_that_came_just_now_keeps_its_place() {
+        let all = Connections { grace: Duration::from_secs(3_600), ..of(8, 4) };
+        let fresh = all.enter();
+        all.make_room();
+        assert!(!went(&fresh), "its request may be under way");
+        drop(fresh.begin());
+        all.make_room();
+        assert!(went(&fresh), "it has asked, and is idle");
     }
 }
