@@ -1,7 +1,7 @@
 //! Everything at once: clients that hang up, attackers as tenants, killed processes, few descriptors, a full disk, a database
 //! and a bucket that go away. Afterwards nothing is stuck, and no restart was needed for that.
 //!
-//! In `make soak` each of the two lasts 15 minutes, in `make test` some seconds.
+//! In `make soak` each of the two lasts 15 minutes, in `make test` some seconds; `CRONBOX_MISERY_SECONDS` says how long instead.
 
 use crate::support::dice::Dice;
 use crate::support::postgres::Cluster;
@@ -50,7 +50,9 @@ const SCRIPTS: &[(&str, &str)] = &[
 ];
 
 fn lasting() -> Duration {
-    Duration::from_secs(if std::env::var_os("CRONBOX_SOAK").is_some() { 900 } else { 15 })
+    let told = std::env::var("CRONBOX_MISERY_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    let usual = if std::env::var_os("CRONBOX_SOAK").is_some() { 900 } else { 15 };
+    Duration::from_secs(told.unwrap_or(usual))
 }
 
 /// What the clients of one misery share.
