@@ -322,14 +322,18 @@ impl Worker {
                 Ok(Some(next)) => {
                     let now = self.tools.clock.now();
                     if next <= now {
-                        match store.ready_due(now).await {
-                            Ok(due) if due.readied > 0 => self.tools.wake.ring_queued(),
-                            Ok(_) => {}
-                            Err(error) => {
-                                tracing::warn!(%error, "runs whose time has come cannot be let go; trying again")
+                        wait = match store.ready_due(now).await {
+                            Ok(due) => {
+                                if due.readied > 0 {
+                                    self.tools.wake.ring_queued();
+                                }
+                                Duration::ZERO
                             }
-                        }
-                        wait = Duration::ZERO;
+                            Err(error) => {
+                                tracing::warn!(%error, "runs whose time has come cannot be let go; trying again");
+                                RETRY
+                            }
+                        };
                     } else {
                         wait = wait.min((next - now).to_std().unwrap_or_default());
                     }
