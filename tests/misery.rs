@@ -43,7 +43,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("computes", "def run():\n    while True: pass\n"),
     ("fills", "def run():\n    return len(bytearray(10 << 30))\n"),
     ("returns", "def run():\n    return [0] * 300_000\n"),
-    ("writes", "def run():\n    while True: print('x' * 1000)\n"),
+    ("writes", "def run():\n    for _ in range(5_000): print('x' * 1000)\n"),
     ("ends", "import os\ndef run():\n    os._exit(0)\n"),
     ("asks", "def run(context):\n    while True: context.previous_result\n"),
     ("nests", "def f(n): return f(n + 1)\ndef run():\n    f(0)\n"),
