@@ -193,6 +193,8 @@ pub struct RunBody {
     pub result_kind: Option<String>,
     /// What went wrong.
     pub error: Option<ErrorBody>,
+    /// What the script gave to `sys.exit`, when it ended so and that was not 0.
+    pub exit_code: Option<i32>,
     /// Sentences for people.
     pub notes: Vec<String>,
     /// What it used; null before its end.
@@ -261,6 +263,7 @@ impl RunBody {
             result,
             result_bytes: run.result_bytes,
             result_kind: run.result_kind.as_ref().and_then(word),
+            exit_code: run.error.as_ref().and_then(|error| error.exit_code),
             error: run.error.as_ref().map(|error| ErrorBody {
                 kind: error.type_name.clone(),
                 message: error.message.clone(),

@@ -47,8 +47,9 @@ impl Terms {
                 quantity::fuel(ceiling.fuel),
             ),
             Outcome::OutOfMemory => format!(
-                "stopped at {} of memory (limit {}{}; raise with --memory or limits.memory; the ceiling is {})",
+                "stopped at {} of memory{} (limit {}{}; raise with --memory or limits.memory; the ceiling is {})",
                 quantity::bytes(report.usage.peak_memory_bytes),
+                refused(report.usage.refused_memory_bytes),
                 quantity::bytes(limits.memory),
                 given(asked.memory.is_some()),
                 quantity::bytes(ceiling.memory),
@@ -67,7 +68,7 @@ impl Terms {
     pub fn error(&self, report: &Report) -> Option<ScriptError> {
         let stopped = |type_name: &str| {
             let message = self.stop_sentence(report).unwrap_or_default();
-            Some(ScriptError { type_name: type_name.into(), message, traceback: String::new() })
+            Some(ScriptError::new(type_name, message))
         };
         match (&report.error, report.outcome) {
             (Some(error), _) => Some(error.clone()),
@@ -77,6 +78,11 @@ impl Terms {
             (None, _) => None,
         }
     }
+}
+
+/// What the script asked for when it was stopped, where that says more than the limit alone.
+fn refused(bytes: u64) -> String {
+    if bytes < 1 << 20 { String::new() } else { format!(" when it asked for {} more", quantity::bytes(bytes)) }
 }
 
 /// What stands at the end of a stream of which not everything was kept; empty when it was. `limit` is in bytes.

@@ -3,9 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Fuel that one second of CPU uses, by the median kernel of the benchmark on the machine the figures of the README come
-/// from. Code uses between a half and three times as much.
-pub const FUEL_PER_SECOND: f64 = 6.5e9;
+pub use cronbox_runtime::FUEL_PER_SECOND;
 
 /// Parses bytes: a number with an optional unit (`k`, `KiB`, `kB`, `M`, `MiB`, `G`, …). Letters alone and `…iB` are
 /// powers of 1024, `…B` with a prefix powers of 1000.

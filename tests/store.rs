@@ -142,6 +142,7 @@ fn spec() -> Spec {
         entry: None,
         text_args: Vec::new(),
         argv: Vec::new(),
+        stdin: None,
         env: Vec::new(),
         allow: Vec::new(),
         allowed: Vec::new(),
@@ -198,11 +199,8 @@ pub fn ended(status: Status, result: &str) -> Ended {
         result: (status == Status::Succeeded).then(|| Value::Inline(result.into())),
         result_bytes: Some(result.len() as u64),
         result_kind: ResultKind::Json,
-        error: (status != Status::Succeeded).then(|| ScriptError {
-            type_name: "ValueError".into(),
-            message: "Not\0 this".into(),
-            traceback: "…".into(),
-        }),
+        error: (status != Status::Succeeded)
+            .then(|| ScriptError { traceback: "…".into(), ..ScriptError::new("ValueError", "Not\0 this") }),
         notes: Vec::new(),
         fuel: 5,
         memory: 7,
@@ -911,7 +909,7 @@ async fn the_feed_tells_everything_once(store: Store) {
     assert_eq!(store.events(beginning).await.expect("reads"), Some(Vec::new()));
     let new = NewRun { name: "A".into(), ..new_run(Some("a"), start()) };
     let good = made_and_ended(&store, new, ended(Status::Succeeded, "1"), after(1)).await;
-    let error = ScriptError { type_name: "ValueError".into(), message: "no".into(), traceback: "long".into() };
+    let error = ScriptError { traceback: "long".into(), ..ScriptError::new("ValueError", "no") };
     let bad = Ended { error: Some(error), result: None, ..ended(Status::Failed, "1") };
     let bad = made_and_ended(&store, new_run(Some("a"), start()), bad, after(2)).await;
     // What is tried again has not ended.

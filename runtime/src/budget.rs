@@ -14,6 +14,8 @@ pub(crate) struct Budget {
     files: AtomicU64,
     peak: AtomicU64,
     refusals: AtomicU64,
+    /// What was asked for and refused last, in bytes.
+    refused: AtomicU64,
 }
 
 impl Budget {
@@ -25,6 +27,7 @@ impl Budget {
             files: AtomicU64::new(0),
             peak: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         }
     }
 
@@ -69,7 +72,7 @@ impl Budget {
 
     fn grow_linear(&self, desired: u64) -> bool {
         if desired.saturating_add(self.files.load(Relaxed)) > self.limit.load(Relaxed) {
-            self.refuse();
+            self.refuse(desired.saturating_sub(self.linear.load(Relaxed)));
             return false;
         }
         self.linear.store(desired, Relaxed);
@@ -77,8 +80,14 @@ impl Budget {
         true
     }
 
-    fn refuse(&self) {
+    /// Bytes that were asked for and refused last.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+
+    fn refuse(&self, bytes: u64) {
         self.refusals.fetch_add(1, Relaxed);
+        self.refused.store(bytes, Relaxed);
     }
 
     fn note_peak(&self) {
@@ -117,9 +126,9 @@ pub(crate) struct Limiter {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool, Error> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool, Error> {
         if maximum.is_some_and(|maximum| desired > maximum) {
-            self.budget.refuse();
+            self.budget.refuse(desired.saturating_sub(current) as u64);
             return Ok(false);
         }
         Ok(self.budget.grow_linear(desired as u64))
@@ -127,7 +136,7 @@ impl ResourceLimiter for Limiter {
 
     fn memory_grow_failed(&mut self, _error: Error) -> Result<(), Error> {
         // Python sees a failed allocation and raises MemoryError; the run is not ended here.
-        self.budget.refuse();
+        self.budget.refuse(0);
         Ok(())
     }
 

@@ -2,12 +2,15 @@
 //!
 //! `/app` holds the bundle, read-only, straight from sealed memory, and so does `/packages` the script's packages; `/tmp`
 //! is writable and ends with the run; `/output` is writable, too, with a quota of its own, and what it holds at the end is
-//! kept with the run. There are no links, no devices, no host paths: a name either is in this tree or does not exist.
+//! kept with the run. `/dev` has the few devices that hold nothing. There are no links and no host paths: a name either is
+//! in this tree or does not exist.
 //! Every number a guest can make large (bytes, files, names, depth, open descriptors) has a bound here.
 
+mod device;
 mod file;
 mod wasi;
 
+pub(crate) use device::Device;
 pub(crate) use file::File;
 pub(crate) use wasi::{FilesView, HasFiles};
 
@@ -250,6 +253,7 @@ impl Files {
         let tmp = Directory::fixed(&quota, Some(&root), times, true);
         let output = Directory::fixed(&kept, Some(&root), times, true);
         root.lock().insert("app".into(), Node::Directory(app));
+        root.lock().insert("dev".into(), Node::Directory(Directory::of_devices(&quota, &root, times)));
         root.lock().insert("output".into(), Node::Directory(output.clone()));
         root.lock().insert("tmp".into(), Node::Directory(tmp));
         if let Some(packages) = packages {
@@ -324,7 +328,11 @@ impl Files {
         if !how.create {
             return Err(FileError::NoEntry);
         }
-        if must_be_directory || how.directory {
+        if must_be_directory {
+            // As Linux has it: the name could only be a directory's, and those are not made by opening.
+            return Err(FileError::IsDirectory);
+        }
+        if how.directory {
             return Err(FileError::Invalid);
         }
         directory.check_writable()?;
@@ -594,6 +602,16 @@ impl Directory {
         })
     }
 
+    /// `/dev`.
+    fn of_devices(quota: &Arc<Quota>, root: &Arc<Directory>, times: Times) -> Arc<Directory> {
+        let dev = Directory::fixed(quota, Some(root), times, false);
+        for (name, device) in Device::ALL {
+            let file = File::device(quota.id(), device, times);
+            dev.lock().insert(name.into(), Node::File(Arc::new(file)));
+        }
+        dev
+    }
+
     /// Takes in the files of a bundle, read-only.
     fn hold(self: &Arc<Self>, bundle: &Arc<Bundle>, quota: &Arc<Quota>, times: Times) {
         for (path, range) in bundle.files() {
@@ -718,6 +736,28 @@ mod tests {
         assert_eq!(error(files.remove_directory(&files.root(), "tmp", 1)), FileError::ReadOnly);
         let root = files.root();
         assert_eq!(error(files.rename((&root, "app/main.py"), (&root, "tmp/x"), 1)), FileError::ReadOnly);
+    }
+
+    #[test]
+    fn devices_hold_nothing_and_cannot_be_replaced() {
+        let files = tree(KIB);
+        let how = How { create: true, truncate: true, write: true, ..How::default() };
+        let null = open_file(&files, "dev/null", how).expect("opens");
+        null.write(1 << 40, &[1; 4096], 1).expect("takes everything");
+        null.append(&[1; 4096], 1).expect("takes everything");
+        null.set_size(1 << 50, 1).expect("changes nothing");
+        assert_eq!((null.size(), null.read(0, 10)), (0, vec![]));
+        let zero = open_file(&files, "dev/zero", How::default()).expect("opens");
+        assert_eq!(zero.read(1 << 40, 3), [0, 0, 0]);
+        let full = open_file(&files, "dev/full", how).expect("opens");
+        assert_eq!(error(full.write(0, b"x", 1)), FileError::InsufficientSpace);
+        let random = open_file(&files, "dev/urandom", How::default()).expect("opens");
+        assert_ne!(random.read(0, 32), random.read(0, 32));
+        assert_eq!(random.read(0, 100_000).len(), 100_000);
+        let root = files.root();
+        assert_eq!(error(files.remove_file(&root, "dev/null", 1)), FileError::ReadOnly);
+        assert_eq!(error(files.rename((&root, "dev/null"), (&root, "tmp/x"), 1)), FileError::ReadOnly);
+        assert_eq!(error(open_file(&files, "dev/sda", how)), FileError::ReadOnly);
     }
 
     #[test]

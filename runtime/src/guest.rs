@@ -12,7 +12,7 @@ use crate::clock::{CoarseClock, PresentTime};
 use crate::egress::messages::{self, Failed, StartTls};
 use crate::files::{File, Files, FilesView, HasFiles, Packages};
 use crate::frame::{self, Call, Kind, RunNumber, Sender};
-use crate::meter::Meter;
+use crate::meter::{self, Meter};
 pub use crate::network::Channel;
 use crate::network::RunNetwork;
 use std::collections::HashMap;
@@ -296,6 +296,10 @@ impl host::Host for Guest {
     fn loaded(&mut self, _mark: Vec<u8>) -> wasmtime::Result<()> {
         wasmtime::bail!("linked to `loaded` below, which can set the store's fuel")
     }
+
+    fn cpu_time(&mut self) -> wasmtime::Result<u64> {
+        wasmtime::bail!("linked to `cpu_time` below, which can see the store's fuel")
+    }
 }
 
 impl host::HostChannel for Guest {
@@ -405,6 +409,13 @@ fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u8>,)) -> wa
     Ok(())
 }
 
+/// The fuel that the script has used, as time.
+fn cpu_time(mut store: StoreContextMut<'_, Guest>, (): ()) -> wasmtime::Result<(u64,)> {
+    let left = store.get_fuel()?;
+    let used = store.data_mut().host().script_fuel.saturating_sub(left);
+    Ok((meter::nanoseconds_of(used),))
+}
+
 /// Links everything the component imports; what is not named here does not exist or only ever refuses.
 pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::<Guest>::new(engine);
@@ -432,6 +443,7 @@ pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result
     host::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::host)?;
     l.allow_shadowing(true);
     l.instance("cronbox:guest/host@0.1.0")?.func_wrap("loaded", loaded)?;
+    l.instance("cronbox:guest/host@0.1.0")?.func_wrap("cpu-time", cpu_time)?;
     l.allow_shadowing(false);
     refuse_sockets(l, component)?;
     Ok(linker)

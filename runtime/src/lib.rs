@@ -40,6 +40,7 @@ pub use limits::{
     CEILING, LimitError, LimitName, Limits, MAX_ARGS, MAX_JSON_DEPTH, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES,
     MAX_SOURCE,
 };
+pub use meter::FUEL_PER_SECOND;
 pub use outcome::{HostUsage, Mode, Outcome, Place, Report, ResultKind, ScriptError, StreamUsage, Usage};
 pub use policy::{Ceiling, Destination, HostError, HostPattern, Policy};
 pub use pool::{EgressConfig, Event, Health, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};

@@ -73,15 +73,24 @@ pub struct ScriptError {
     pub message: String,
     /// As CPython prints it, the user's lines only; empty when there is none.
     pub traceback: String,
+    /// What the script gave to `sys.exit`, when that is how it ended: 1 where it was a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
 }
 
 impl ScriptError {
+    /// An error without a traceback.
+    pub fn new(type_name: impl Into<String>, message: impl Into<String>) -> Self {
+        ScriptError { type_name: type_name.into(), message: message.into(), traceback: String::new(), exit_code: None }
+    }
+
     /// The same within the bounds of what is kept with a run.
     pub(crate) fn bounded(self) -> Self {
         ScriptError {
             type_name: bounded_text(self.type_name, MAX_TYPE_NAME),
             message: bounded_text(self.message, MAX_MESSAGE),
             traceback: bounded_text(self.traceback, MAX_TRACEBACK),
+            exit_code: self.exit_code,
         }
     }
 }
@@ -136,6 +145,9 @@ pub struct Usage {
     pub fuel: u64,
     /// Most bytes of linear memory and files together.
     pub peak_memory_bytes: u64,
+    /// Bytes of memory that were asked for last and refused; 0 when none were.
+    #[serde(default)]
+    pub refused_memory_bytes: u64,
     /// Wall-clock time, in nanoseconds, from the start in the sandbox to the end.
     #[serde(with = "nanos")]
     pub wall: Duration,
@@ -246,8 +258,7 @@ impl Report {
     /// A report of a crash, with the sentence that says which.
     pub(crate) fn crashed(message: impl Into<String>) -> Self {
         let mut report = Report::ended(Outcome::Crashed);
-        report.error =
-            Some(ScriptError { type_name: "Crashed".into(), message: message.into(), traceback: String::new() });
+        report.error = Some(ScriptError::new("Crashed", message));
         report
     }
 }
@@ -267,7 +278,7 @@ mod tests {
         assert_eq!(bounded_notes(few), ["a", "b?"]);
         assert_eq!(bounded_notes(vec!["n".into(); MAX_NOTES]), ["n"; MAX_NOTES]);
         let long = || "x".repeat(10 << 20);
-        let error = ScriptError { type_name: long(), message: long(), traceback: long() }.bounded();
+        let error = ScriptError { traceback: long(), ..ScriptError::new(long(), long()) }.bounded();
         let sizes = [error.type_name.len(), error.message.len(), error.traceback.len()];
         assert_eq!(sizes, [MAX_TYPE_NAME, MAX_MESSAGE, MAX_TRACEBACK]);
     }

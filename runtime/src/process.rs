@@ -504,7 +504,7 @@ fn crashed(message: String) -> frame::Done {
         outcome: Outcome::Crashed,
         mode: None,
         result_kind: ResultKind::None,
-        error: Some(ScriptError { type_name: "Crashed".into(), message, traceback: String::new() }),
+        error: Some(ScriptError::new("Crashed", message)),
         stopped_at: None,
         notes: Vec::new(),
         usage: Default::default(),

@@ -113,8 +113,12 @@ impl Ready {
         let budget = self.store.data().limiter.budget.clone();
         let out_of_fuel = matches!(&ended, Ended::Trapped(error) if is_out_of_fuel(error));
         let left = if out_of_fuel { 0 } else { self.store.get_fuel().unwrap_or(0) };
-        let usage =
-            Usage { fuel: limits.fuel.saturating_sub(left), peak_memory_bytes: budget.peak(), wall: began.elapsed() };
+        let usage = Usage {
+            fuel: limits.fuel.saturating_sub(left),
+            peak_memory_bytes: budget.peak(),
+            refused_memory_bytes: budget.refused(),
+            wall: began.elapsed(),
+        };
         let (mut done, result) = judge(ended, budget.refusals() > 0, start.result_kind);
         done.usage = usage;
         done.stdout = stdout.totals();
@@ -194,15 +198,18 @@ fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String)
             done.outcome = if out_of_memory { Outcome::OutOfMemory } else { Outcome::Failed };
             done.mode = Some(mode_of(failure.mode));
             done.notes = bounded_notes(failure.notes);
-            let error =
-                ScriptError { type_name: failure.type_name, message: failure.message, traceback: failure.traceback };
+            let error = ScriptError {
+                type_name: failure.type_name,
+                message: failure.message,
+                traceback: failure.traceback,
+                exit_code: failure.exit_code,
+            };
             done.error = Some(error.bounded());
         }
         Ended::Trapped(error) => {
             let (outcome, message) = verdict_on(&error, memory_refused);
             done.outcome = outcome;
-            done.error =
-                message.map(|message| ScriptError { type_name: "Crashed".into(), message, traceback: String::new() });
+            done.error = message.map(|message| ScriptError::new("Crashed", message));
         }
     }
     (done, result)
@@ -265,6 +272,7 @@ mod tests {
             type_name: type_name.into(),
             message: String::new(),
             traceback: String::new(),
+            exit_code: None,
             notes: Vec::new(),
         };
         let outcome =

@@ -243,7 +243,7 @@ impl Ended {
     /// whatever the retry policy, unless that happened too often.
     fn conflicted(&self, attempt: i64, now: Time) -> Ended {
         let message = "another run of the script, or a request, wrote context.state while this one ran".to_owned();
-        let error = ScriptError { type_name: "StateConflict".into(), message, traceback: String::new() };
+        let error = ScriptError::new("StateConflict", message);
         let again = now + TimeDelta::milliseconds(20) * i32::try_from(attempt).unwrap_or(i32::MAX);
         Ended {
             status: Status::Failed,

@@ -18,7 +18,7 @@ impl Store {
         let plain = |c: char| if c.is_control() { ' ' } else { c };
         let why: String = why.chars().map(plain).take(LONGEST).collect();
         let message = format!("the end of this run could not be recorded: {why}");
-        let error = ScriptError { type_name: "NotRecorded".into(), message, traceback: String::new() };
+        let error = ScriptError::new("NotRecorded", message);
         let all = std::sync::Arc::new((id.to_owned(), token.to_owned(), error));
         let record = |is_followed: bool| {
             let all = all.clone();

@@ -221,9 +221,7 @@ impl Worker {
 
     /// Runs it, and follows it to its end.
     async fn make(&self, run: &Run, aboard: &Aboard, writing: &Writing, has_parts: &mut bool, left: &mut Left) -> End {
-        let refused = |type_name: &str, message: String| {
-            End::Refused(ScriptError { type_name: type_name.into(), message, traceback: String::new() })
-        };
+        let refused = |type_name: &str, message: String| End::Refused(ScriptError::new(type_name, message));
         let ready = match self.bundles.of(run).await {
             Ok(ready) => ready,
             Err(Unready::Blob(BlobError::Unavailable(why))) => {
@@ -268,6 +266,7 @@ impl Worker {
             network.secrets = std::mem::take(&mut given.placed);
         }
         let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
+        env.extend(["USER", "LOGNAME"].map(|name| (name.to_owned(), "cronbox".to_owned())));
         env.extend(spec.env.iter().cloned());
         given.put_into(&mut env);
         let job = Job {
@@ -401,6 +400,7 @@ impl Worker {
                 Ok(json!(format!("context.state was changed, and is not kept: {what} reads none and writes none"))
                     .to_string())
             }
+            ("stdin", _) => run.spec.stdin.as_ref().map_or_else(|| Ok("null".into()), |stdin| stdin.part(&request)),
             _ => Err(format!("this server knows no {verb}")),
         }
     }
@@ -438,11 +438,7 @@ impl Worker {
         now: Time,
     ) -> Result<Ended, Unrecorded> {
         let Some(report) = report else {
-            let error = refused.unwrap_or_else(|| ScriptError {
-                type_name: "Crashed".into(),
-                message: "the attempt ended without a report".into(),
-                traceback: String::new(),
-            });
+            let error = refused.unwrap_or_else(|| ScriptError::new("Crashed", "the attempt ended without a report"));
             return Ok(Ended::crashed(run, error, has_parts));
         };
         let spec = &run.spec;

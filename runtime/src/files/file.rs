@@ -4,7 +4,7 @@
 //! it brings or takes, and a chunk or two. Bytes that were never written take no memory of the host's; they cost the run
 //! as much as others.
 
-use super::{Charge, FileError, NODE_COST, Nanos, Result, Times, lock};
+use super::{Charge, Device, FileError, NODE_COST, Nanos, Result, Times, lock};
 use crate::bundle::Bundle;
 use crate::meter::Meter;
 use std::ops::Range;
@@ -25,6 +25,8 @@ enum Content {
     /// A part of a bundle: read-only.
     Sealed(Arc<Bundle>, Range<usize>),
     Owned(Chunks),
+    /// Nothing is kept.
+    Device(Device),
 }
 
 impl File {
@@ -39,11 +41,25 @@ impl File {
         File { id, times: Mutex::new(times), content, quota: Some(charge) }
     }
 
+    /// A device: it costs the run nothing, and its times never change.
+    pub(super) fn device(id: u64, device: Device, times: Times) -> Self {
+        File { id, times: Mutex::new(times), content: Mutex::new(Content::Device(device)), quota: None }
+    }
+
+    /// The device that this is.
+    pub(crate) fn as_device(&self) -> Option<Device> {
+        match &*self.content() {
+            Content::Device(device) => Some(*device),
+            Content::Sealed(..) | Content::Owned(_) => None,
+        }
+    }
+
     /// Bytes.
     pub(crate) fn size(&self) -> u64 {
         match &*self.content() {
             Content::Sealed(_, range) => range.len() as u64,
             Content::Owned(chunks) => chunks.size as u64,
+            Content::Device(_) => 0,
         }
     }
 
@@ -53,6 +69,7 @@ impl File {
         let size = match &*content {
             Content::Sealed(_, range) => range.len(),
             Content::Owned(chunks) => chunks.size,
+            Content::Device(device) => return device.read(length),
         };
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(size);
         let end = start.saturating_add(length).min(size);
@@ -62,11 +79,15 @@ impl File {
                 bytes.unwrap_or_default().to_vec()
             }
             Content::Owned(chunks) => chunks.read(start, end),
+            Content::Device(_) => Vec::new(),
         }
     }
 
     /// Writes all the bytes at `offset`; the gap before it, if any, is zeros and costs as much as other bytes.
     pub(crate) fn write(&self, offset: u64, bytes: &[u8], now: Nanos) -> Result<()> {
+        if let Some(device) = self.as_device() {
+            return device.write();
+        }
         let end = offset.checked_add(bytes.len() as u64).ok_or(FileError::FileTooLarge)?;
         let (charge, mut content) = self.writable()?;
         let Content::Owned(chunks) = &mut *content else { return Err(FileError::ReadOnly) };
@@ -88,6 +109,9 @@ impl File {
 
     /// Cuts or extends the file.
     pub(crate) fn set_size(&self, size: u64, now: Nanos) -> Result<()> {
+        if self.as_device().is_some() {
+            return Ok(());
+        }
         let (charge, mut content) = self.writable()?;
         let Content::Owned(chunks) = &mut *content else { return Err(FileError::ReadOnly) };
         chunks.resize(granted(charge, size)?, charge.meter());
@@ -97,7 +121,7 @@ impl File {
     }
 
     pub(super) fn check_writable(&self) -> Result<()> {
-        if self.quota.is_some() { Ok(()) } else { Err(FileError::ReadOnly) }
+        if self.quota.is_some() || self.as_device().is_some() { Ok(()) } else { Err(FileError::ReadOnly) }
     }
 
     fn writable(&self) -> Result<(&Charge, MutexGuard<'_, Content>)> {

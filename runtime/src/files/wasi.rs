@@ -3,7 +3,7 @@
 //! The traits come from wasmtime-wasi's bindings; their descriptor type stands for files of the host, so this room uses
 //! only the numbers of those handles and keeps its own descriptors in the table.
 
-use super::{Directory, File, FileError, Files, How, Nanos, Node, Quota};
+use super::{Device, Directory, File, FileError, Files, How, Nanos, Node, Quota};
 use crate::budget::Held;
 use crate::meter::Meter;
 use async_trait::async_trait;
@@ -182,7 +182,7 @@ impl types::HostDescriptor for FilesView<'_> {
         let file = self.file(&descriptor)?;
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(MAX_READ);
         let bytes = file.read(offset, length);
-        self.meter().bytes(bytes.len());
+        pay_for_read(self.meter(), &file, bytes.len());
         let end = offset.saturating_add(bytes.len() as u64) >= file.size();
         Ok((bytes, end))
     }
@@ -385,7 +385,7 @@ struct Reader {
 impl InputStream for Reader {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
         let bytes = self.file.read(self.offset, size.min(MAX_READ));
-        self.meter.bytes(bytes.len());
+        pay_for_read(&self.meter, &self.file, bytes.len());
         if bytes.is_empty() && size > 0 {
             return Err(StreamError::Closed);
         }
@@ -474,8 +474,17 @@ impl From<FileError> for FsError {
     }
 }
 
+/// What it costs to have read so many bytes of a file.
+fn pay_for_read(meter: &Meter, file: &File, bytes: usize) {
+    meter.bytes(bytes);
+    if file.as_device() == Some(Device::Random) {
+        meter.random(bytes as u64);
+    }
+}
+
 fn type_of(node: &Node) -> types::DescriptorType {
     match node {
+        Node::File(file) if file.as_device().is_some() => types::DescriptorType::CharacterDevice,
         Node::File(_) => types::DescriptorType::RegularFile,
         Node::Directory(_) => types::DescriptorType::Directory,
     }

@@ -289,6 +289,7 @@ impl Aboard {
         let usage = Usage {
             fuel: done.usage.fuel.min(job.limits.fuel),
             peak_memory_bytes: done.usage.peak_memory_bytes.min(job.limits.memory),
+            refused_memory_bytes: done.usage.refused_memory_bytes,
             wall: done.usage.wall.min(self.began.elapsed()),
         };
         let mut report = Report {
@@ -310,8 +311,7 @@ impl Aboard {
                 Ok(result) => report.result = Some(result),
                 Err(message) => {
                     report.outcome = Outcome::Failed;
-                    let traceback = String::new();
-                    report.error = Some(ScriptError { type_name: "ResultError".into(), message, traceback });
+                    report.error = Some(ScriptError::new("ResultError", message));
                 }
             }
         }
