@@ -6,6 +6,7 @@ mod doctor;
 mod events;
 mod grants;
 mod import;
+mod input;
 mod network;
 mod packages;
 mod run;

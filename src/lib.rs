@@ -15,12 +15,14 @@
 //! - [`zone`]: time zones, of one release
 //! - [`trigger`]: when a schedule fires
 //! - [`schedule`]: schedules, and what is decided about their fire times
+//! - [`stdin`]: what a run finds on its standard input
 //! - [`run`]: runs, their statuses, and what is fixed about them
 //! - [`event`]: what happened, in an order that readers may rely on
 //! - [`access`]: scopes, tokens, and who may do what
 //! - [`secret`]: secrets, what they may be used for, and by which scripts
 //! - [`keyring`]: the keys that seal the values of secrets
 //! - [`ending`]: how a run that ended is told
+//! - [`coding`]: the text of a Python source, whatever its encoding
 //! - [`metadata`]: what a script says about itself (PEP 723)
 //! - [`store`]: every question that is asked of the database
 //! - [`blobs`]: sources and large values, on disk or in a bucket
@@ -53,6 +55,7 @@
 //! Running Python is the crate `cronbox-runtime`'s.
 
 pub mod clock;
+pub mod coding;
 pub mod exact;
 pub mod guard;
 pub mod nearest;
@@ -72,6 +75,7 @@ pub mod event;
 pub mod keyring;
 pub mod run;
 pub mod secret;
+pub mod stdin;
 
 pub mod schedule;
 

@@ -1,5 +1,6 @@
 //! What a script says about itself: the `[tool.cronbox]` table of its inline metadata (PEP 723).
 
+use crate::coding;
 use crate::guard;
 use crate::nearest::nearest;
 use crate::script::{SETTINGS, Settings, Warning};
@@ -57,8 +58,9 @@ struct Table {
 
 /// Reads the metadata of a source; a source without a block has the default one. The error is a sentence.
 pub fn read(source: &[u8]) -> Result<Metadata, String> {
-    let text = String::from_utf8_lossy(source);
-    let Some((first, block)) = block(&text)? else { return Ok(Metadata::default()) };
+    let text = coding::text_of(source);
+    let mut told = near_misses(&text);
+    let Some((first, block)) = block(&text)? else { return Ok(Metadata { warnings: told, ..Metadata::default() }) };
     let parse = || toml::from_str::<Document>(&block).map_err(|error| error.message().to_owned());
     let parsed = guard::caught("the script's metadata (PEP 723)", parse).map_err(|panicked| panicked.to_string())?;
     let document = parsed.map_err(|why| format!("the script's metadata (PEP 723) is not valid: {why}"))?;
@@ -85,9 +87,46 @@ pub fn read(source: &[u8]) -> Result<Metadata, String> {
         let message = format!("[tool.cronbox]: {name:?} says nothing to this version of Cronbox{meant}");
         Warning { code: "unknown_setting".into(), line: u32::try_from(line).unwrap_or(u32::MAX), message }
     };
-    let warnings = unknown.map(warning).collect();
+    told.extend(unknown.map(warning));
+    let warnings = told;
     let (dependencies, requires_python) = (document.dependencies, document.requires_python);
     Ok(Metadata { cronbox: table.settings, schedules, dependencies, requires_python, warnings })
+}
+
+/// Lines that were meant to begin a block and do not, and blocks without an end: PEP 723 reads over both.
+fn near_misses(text: &str) -> Vec<Warning> {
+    let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
+    let mut told = Vec::new();
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
+        let comments = lines[at + 1..].iter().take_while(|line| **line == "#" || line.starts_with("# ")).count();
+        let body = &lines[at + 1..=at + comments];
+        let end = body.iter().rposition(|line| *line == "# ///");
+        if *line == "# /// script" {
+            if end.is_none() {
+                let message =
+                    "the metadata block has no end: write a line `# ///` after it; it is not read without one";
+                told.push(Warning { code: "block_not_closed".into(), line: number, message: message.into() });
+            }
+            at += end.unwrap_or_default();
+        } else if is_nearly_a_start(line) {
+            let shown: String = line.chars().take(60).collect();
+            let message = format!("{shown:?} does not begin a metadata block: write exactly `# /// script`");
+            told.push(Warning { code: "block_not_read".into(), line: number, message });
+        }
+        at += 1;
+    }
+    told.truncate(10);
+    told
+}
+
+/// Whether a comment was meant to be `# /// script`.
+fn is_nearly_a_start(line: &str) -> bool {
+    let Some(rest) = line.trim().strip_prefix('#') else { return false };
+    let rest = rest.trim_start_matches('#').trim_start();
+    let slashes = rest.len() - rest.trim_start_matches('/').len();
+    (2..=5).contains(&slashes) && rest[slashes..].trim().eq_ignore_ascii_case("script")
 }
 
 /// TOML as JSON; dates and times become texts. An infinite number has no form in JSON.
@@ -164,9 +203,36 @@ mod tests {
         assert_eq!((metadata.cronbox.entry.as_deref(), told.len()), (Some("main"), 2));
     }
 
+    /// Case A18.
+    #[test]
+    fn a_block_that_is_nearly_one_is_told() {
+        let told = |source: &str| {
+            let metadata = read(source.as_bytes()).expect("reads");
+            metadata.warnings.into_iter().map(|warning| (warning.code, warning.line)).collect::<Vec<_>>()
+        };
+        let not_read = |line| [("block_not_read".to_owned(), line)];
+        assert_eq!(told("#/// script\n# [tool.cronbox]\n# ///\n"), not_read(1));
+        assert_eq!(told("import os\n# ///script\n# ///\n"), not_read(2));
+        assert_eq!(told("# /// Script\n# ///\n"), not_read(1));
+        assert_eq!(told("  # /// script\n# ///\n"), not_read(1));
+        assert_eq!(told("# /// script \n# ///\n"), not_read(1));
+        assert_eq!(told("# /// script\n# x = 1\n\nprint()\n"), [("block_not_closed".to_owned(), 1)]);
+        assert_eq!(told("# /// script\n# ///\n# //////// script\n# // scripts\n"), []);
+        let marked = read("\u{feff}# /// script\n# dependencies = [\"requests\"]\n# ///\n".as_bytes()).expect("reads");
+        assert_eq!((marked.dependencies, marked.warnings), (vec!["requests".to_owned()], vec![]));
+    }
+
+    /// Case A17.
+    #[test]
+    fn a_block_is_decoded_as_the_script_is() {
+        let source =
+            b"# -*- coding: gbk -*-\n# /// script\n# [tool.cronbox]\n# env = { T = \"\xc7\xa9\xb5\xbd\" }\n# ///\n";
+        assert_eq!(read(source).expect("reads").cronbox.env["T"], "签到");
+    }
+
     #[test]
     fn a_source_without_a_block_has_none() {
-        for source in [&b""[..], b"print()", b"# /// script\n# x = 1\nprint()", b"\xff\xfe"] {
+        for source in [&b""[..], b"print()", b"\xff\xfe"] {
             assert_eq!(read(source), Ok(Metadata::default()));
         }
     }

@@ -3,6 +3,7 @@
 use crate::clock::Time;
 use crate::limits::Asked;
 use crate::script::{Labels, OnLost, Retries};
+use crate::stdin::Stdin;
 use cronbox_runtime::{HostPattern, HostUsage, Limits, Mode, Outcome, ResultKind, ScriptError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -199,6 +200,9 @@ pub struct Spec {
     /// `sys.argv[1:]`.
     #[serde(default)]
     pub argv: Vec<String>,
+    /// What it finds on standard input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<Stdin>,
     /// The environment.
     #[serde(default)]
     pub env: Vec<(String, String)>,
@@ -404,6 +408,7 @@ mod tests {
             entry: None,
             text_args: Vec::new(),
             argv: Vec::new(),
+            stdin: None,
             env: Vec::new(),
             allow: Vec::new(),
             allowed: Vec::new(),

@@ -1,6 +1,7 @@
 //! `cronbox run`: one script, one sandbox, no server.
 
 use super::client::{Refusal, Server, ServerArgs, talk};
+use super::input::{self, Input};
 use super::network::NetworkArgs;
 use super::packages::{PackageArgs, packages_for};
 use super::runs::{run_remote, save};
@@ -17,17 +18,20 @@ use crate::quantity;
 use crate::requirement::Request;
 use crate::script::{Name, Settings, bad_env};
 use crate::secret::{self, Given};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use clap::Args;
 use cronbox_runtime::{
     Bundle, CEILING, Event, HostError, HostPattern, Job, JobError, LimitName, Limits, MAX_SOURCE, NetworkGrant, OnLost,
     Outcome, Policy, Pool, Report, ResultKind, Run, Stream, StreamUsage,
 };
+use futures_util::future::OptionFuture;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -69,6 +73,9 @@ pub(super) struct RunArgs {
     /// Where the files go that the script leaves under /output
     #[arg(long, value_name = "DIR", conflicts_with = "remote")]
     output_dir: Option<PathBuf>,
+    /// What the script reads from standard input [default: what is piped into this command]
+    #[arg(long, value_name = "FILE")]
+    stdin: Option<PathBuf>,
     /// One environment variable
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
@@ -155,6 +162,10 @@ impl RunArgs {
             env.insert(name.into(), value.into());
         }
         let mut request = json!({"text_args": text_args, "argv": self.argv, "limits": limits});
+        let stdin = input::whole(self.stdin.as_deref(), self.script == Path::new("-"));
+        if let Some(stdin) = stdin.map_err(|error| Refusal::usage(format!("--stdin: {}", sentence(&error))))? {
+            request["stdin"] = json!({"base64": BASE64_STANDARD.encode(stdin)});
+        }
         if let Some(entry) = &self.entry {
             request["entry"] = entry.clone().into();
         }
@@ -203,12 +214,15 @@ impl RunArgs {
             if let Some(request) = request {
                 job.packages = Some(packages_for(&request, self.packages, self.offline, &pool).await?);
             }
+            let taken = self.script == Path::new("-");
+            let input = Input::open(self.stdin.as_deref(), taken)
+                .map_err(|error| Refusal::usage(format!("--stdin: {}", sentence(&error))))?;
             let run = pool.run(job).map_err(|error| Refusal::usage(job_error(&error)))?;
             let mut files = Vec::new();
             let ended = if self.json {
-                whole(run, &terms, &mut files).await
+                whole(run, input, &terms, &mut files).await
             } else {
-                live(run, &terms, self.quiet, &mut files).await
+                live(run, input, &terms, self.quiet, &mut files).await
             };
             match &self.output_dir {
                 Some(folder) => save(folder, &files).map_err(Refusal::unavailable)?,
@@ -235,6 +249,7 @@ impl RunArgs {
         let name = Name::of_file(&file).as_str().to_owned();
         let table = &metadata.cronbox;
         let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
+        env.extend(["USER", "LOGNAME"].map(|name| (name.to_owned(), "cronbox".to_owned())));
         env.extend(table.env.iter().map(|(name, value)| (name.clone(), value.clone())));
         for pair in &self.env {
             let (name, value) = pair
@@ -488,9 +503,9 @@ struct Document<'a> {
 }
 
 /// Runs and collects; prints one document at the end.
-async fn whole(mut run: Run, terms: &Terms, files: &mut Vec<(String, Bytes)>) -> Exit {
+async fn whole(mut run: Run, input: Input, terms: &Terms, files: &mut Vec<(String, Bytes)>) -> Exit {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let Some(report) = follow(&mut run, files, |stream, bytes| {
+    let Some(report) = follow(&mut run, input, files, |stream, bytes| {
         match stream {
             Stream::Stdout => stdout.extend_from_slice(bytes),
             Stream::Stderr => stderr.extend_from_slice(bytes),
@@ -529,9 +544,9 @@ async fn whole(mut run: Run, terms: &Terms, files: &mut Vec<(String, Bytes)>) ->
 }
 
 /// Runs and passes on what the script writes while it writes.
-async fn live(mut run: Run, terms: &Terms, quiet: bool, files: &mut Vec<(String, Bytes)>) -> Exit {
+async fn live(mut run: Run, input: Input, terms: &Terms, quiet: bool, files: &mut Vec<(String, Bytes)>) -> Exit {
     let (mut out, mut err) = (Sink::new(std::io::stdout()), Sink::new(std::io::stderr()));
-    let report = follow(&mut run, files, |stream, bytes| match stream {
+    let report = follow(&mut run, input, files, |stream, bytes| match stream {
         Stream::Stdout if quiet => true,
         Stream::Stdout => out.write(bytes).is_ok(),
         Stream::Stderr => err.write(bytes).is_ok(),
@@ -566,11 +581,13 @@ async fn live(mut run: Run, terms: &Terms, quiet: bool, files: &mut Vec<(String,
 /// Follows a run to its end; an interrupt cancels it. None when `output` wants no more.
 async fn follow(
     run: &mut Run,
+    input: Input,
     files: &mut Vec<(String, Bytes)>,
     mut output: impl FnMut(Stream, &[u8]) -> bool,
 ) -> Option<Report> {
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let mut asked = false;
+    let mut reading: Option<Pin<Box<dyn Future<Output = (u64, Result<String, String>)>>>> = None;
     loop {
         tokio::select! {
             event = run.next() => match event? {
@@ -582,9 +599,18 @@ async fn follow(
                 Event::File { path, content } => files.push((path, content)),
                 // There is one attempt here; a lost one is reported.
                 Event::Restarted => {}
+                // A script has one thread: it waits for this answer before it asks for anything else.
+                Event::Call { number, verb, request } if verb == "stdin" => {
+                    let part = input.clone().answer(request);
+                    reading = Some(Box::pin(async move { (number, part.await) }));
+                }
                 Event::Call { number, verb, .. } => run.reply(number, answer(&verb)),
                 Event::Done(report) => return Some(*report),
             },
+            Some((number, part)) = OptionFuture::from(reading.as_mut()) => {
+                reading = None;
+                run.reply(number, part);
+            }
             _ = &mut interrupted, if !asked => {
                 asked = true;
                 run.cancel();

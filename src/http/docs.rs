@@ -160,6 +160,8 @@ pub(super) struct RunRequest {
     labels: Option<BTreeMap<String, String>>,
     /// Which arguments were given as text on a command line.
     text_args: Option<Vec<String>>,
+    /// Standard input: a text, or `{"base64": …}`, or `{"file": "data.csv"}` of the bundle; at most 1 MiB.
+    stdin: Option<Value>,
 }
 
 /// A run of source that is sent along.

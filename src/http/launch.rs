@@ -14,6 +14,7 @@ use crate::limits::{self, Asked, NotGranted};
 use crate::order::Files;
 use crate::run::{PRIORITIES, Run, Status, Value};
 use crate::script::{Labels, Quantity, Settings};
+use crate::stdin::Stdin;
 use crate::store::queue::GivenUp;
 use crate::store::runs::{Claim, Idempotency, Made, NewRun};
 use crate::wake::Handed;
@@ -41,7 +42,7 @@ const FURTHEST: TimeDelta = TimeDelta::days(3660);
 
 /// What every request for a run may say.
 pub(super) const FIELDS: &[&str] =
-    &["args", "argv", "version", "limits", "priority", "run_at", "labels", "entry", "text_args"];
+    &["args", "argv", "version", "limits", "priority", "run_at", "labels", "entry", "text_args", "stdin"];
 
 /// What a request for a run says, read.
 #[derive(Debug, Default)]
@@ -55,6 +56,7 @@ pub(super) struct Wishes {
     pub(super) run_at: Option<Time>,
     pub(super) labels: Labels,
     pub(super) entry: Option<String>,
+    pub(super) stdin: Option<Stdin>,
 }
 
 impl Wishes {
@@ -86,7 +88,12 @@ impl Wishes {
         if let Some(entry) = &entry {
             crate::script::check_entry(entry).map_err(|why| Problem::invalid("entry", why))?;
         }
+        let stdin: Option<Stdin> = fields.take("stdin")?;
+        if let Some(stdin) = &stdin {
+            stdin.check().map_err(|why| Problem::invalid("stdin", why.to_string()))?;
+        }
         Ok(Wishes {
+            stdin,
             args,
             argv,
             text_args: fields.take("text_args")?.unwrap_or_default(),
@@ -133,6 +140,7 @@ impl App {
         new.args = keep_value(&self.store, &self.blobs, wishes.args, now).await?;
         new.spec.entry = wishes.entry.or(new.spec.entry);
         (new.spec.text_args, new.spec.argv) = (wishes.text_args, wishes.argv);
+        new.spec.stdin = wishes.stdin;
         (new.run_at, new.priority) = (wishes.run_at, wishes.priority);
         (new.created_by, new.bounded) = (caller.id().map(str::to_owned), true);
         Ok((new, refused))
