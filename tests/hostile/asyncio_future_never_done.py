@@ -1,5 +1,5 @@
-# expect: timed_out timeout=1s
-# The event loop has nothing to wait for and no timer: it must not spin, and the wall clock must end it.
+# expect: failed error=RuntimeError message='this wait would never end' timeout=5s
+# The event loop has nothing to wait for and no timer: it must not spin, and says so at once.
 import asyncio
 
 

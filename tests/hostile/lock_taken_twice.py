@@ -1,6 +1,5 @@
-# expect: crashed fuel=2e9 timeout=2s
-# A lock that its only thread takes again. Nobody can ever give it back: the interpreter stops itself instead of
-# waiting, and the sandbox process lives on.
+# expect: failed error=RuntimeError message='this wait would never end' fuel=2e9 timeout=2s
+# A lock that its only thread takes again. No other thread can release it: it says so instead of waiting.
 import threading
 
 lock = threading.Lock()
