@@ -3,8 +3,8 @@
 PATHS = """
 /etc/passwd //etc/passwd /etc/passwd/ /tmp/../etc/passwd /app/../etc/passwd ../etc/passwd ../../etc/passwd
 /tmp/../../etc/passwd /app/../../../../etc/shadow /./etc/./passwd /proc/self/environ /proc/self/maps /proc/self/mem
-/proc/1/environ /proc/self/fd/0 /proc/self/root/etc/passwd /proc/self/cwd /sys/kernel /dev/mem /dev/null /dev/stdin
-/dev/fd/0 /dev/tty /root /home /var/run/docker.sock /run /usr/lib /lib64 /python /world /bundled /0 /proc/cpuinfo
+/proc/1/environ /proc/self/fd/0 /proc/self/root/etc/passwd /proc/self/cwd /sys/kernel /dev/mem /dev/null/.. /dev/null/x
+/dev/fd/3 /dev/tty /dev/../etc/passwd /dev/kmsg /dev/sda /root /home /var/run/docker.sock /run /usr/lib /lib64 /python /world /bundled /0 /proc/cpuinfo
 /tmp/a/../../../etc/hostname /tmp/./../etc/hosts /etc/resolv.conf C:\\Windows \\\\host\\share file:///etc/passwd ~root
 /tmp%2f..%2fetc/passwd /tmp/..%00/etc/passwd /TMP/../etc/passwd /tmp\u2215..\u2215etc/passwd
 """.split()

@@ -7,6 +7,13 @@ traceback without a module in front (`NetworkDenied: example.com:443 is …`).
 from .kept import __builtins__
 
 
+NO_ROOM = (
+    "there is no room left under /tmp or /output: files are limited in size and number (under /output to 16 MiB in 256 "
+    "files and directories), and count against the run's memory limit"
+)
+"""What a write says that finds no room."""
+
+
 class ArgumentError(TypeError):
     """The run's arguments do not fit the function that was called.
 

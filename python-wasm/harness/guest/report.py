@@ -18,6 +18,7 @@ from itertools import islice
 from types import CodeType, TracebackType
 
 from . import stdlib
+from .errors import NO_ROOM
 from .source import is_compiled
 from .text import clean, type_name
 
@@ -54,10 +55,6 @@ _CAUSE = "\nThe above exception was the direct cause of the following exception:
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 _READ_ONLY = frozenset((errno.EROFS, errno.EPERM, errno.EACCES))
-_TMP_IS_FULL = (
-    "there is no room left under /tmp or /output: files are limited in size and number (under /output to 16 MiB in 256 "
-    "files and directories), and count against the run's memory limit"
-)
 _SQLITE_READ_ONLY = frozenset(("unable to open database file", "attempt to write a readonly database"))
 _WRITE_ELSEWHERE = (
     "files do not outlive a run: return the value, keep it in context.state, or write it under /output (kept with the "
@@ -275,8 +272,8 @@ def _advice(error, text):
     kind = type(error)
     if issubclass(kind, OSError) and _os_errno(error) in _READ_ONLY and _is_under_app(_os_filename(error)):
         return f": {_WRITE_ELSEWHERE}"
-    if issubclass(kind, OSError) and _is_full(error):
-        return f": {_TMP_IS_FULL}"
+    if issubclass(kind, OSError) and _is_full(error) and NO_ROOM not in text:
+        return f": {NO_ROOM}"
     if kind.__name__ == "OperationalError" and text in _SQLITE_READ_ONLY:
         return f": {_WRITE_ELSEWHERE}"
     return None
