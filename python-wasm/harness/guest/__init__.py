@@ -18,16 +18,21 @@ What it exports to the host is `WitWorld.run`.
                 what is `_socket`, `select` and `_ssl` elsewhere
     certificates
                 a certificate as `ssl` shows it
-    threads, processes, terminal, timezones
+    threads, processes, multiprocess, terminal, timezones, databases
                 what the standard library does differently in a sandbox
+    files, permissions, accounts, clocks
+                what the system does differently: opening files, modes, the user, CPU time
     stdlib      the standard library in memory, and its finder
     missing     modules that WASI cannot have
+    removed     modules that Python no longer has
     instead     packages that are native code, and what to use for them
     resources   files of packages in memory
-    streams     standard output and error
+    streams     standard input, output and error
     snapshot    preparing the memory that every run starts with
     memory      making what is in it immortal
     kept        the builtins, safe from scripts that patch them
+
+Beside this package lies `lib`: modules of the standard library that are C elsewhere, and work here in part or refuse.
 """
 
 from .kept import __builtins__
@@ -44,6 +49,7 @@ _library = stdlib.Library()
 def _install_library():
     """From here on everything is imported from memory."""
     _library.collect(stdlib.ROOT)
+    _library.collect(os.path.dirname(os.path.dirname(__file__)) + "/lib")
     for folder in sys.path:
         if os.path.isdir(zones := folder + "/tzdata"):
             _library.collect(zones, "tzdata.")
@@ -52,10 +58,30 @@ def _install_library():
 
 _install_library()
 
-from . import network, processes, snapshot, sockets, streams, terminal, threads, timezones, tls, waiting
+from . import (
+    accounts,
+    clocks,
+    databases,
+    files,
+    multiprocess,
+    network,
+    permissions,
+    processes,
+    snapshot,
+    sockets,
+    streams,
+    terminal,
+    threads,
+    timezones,
+    tls,
+    waiting,
+)
 
 
 def _adapt_library():
+    import builtins
+    import time
+
     import _socket
     import select
     import zoneinfo
@@ -65,9 +91,22 @@ def _adapt_library():
     sys.modules["_ssl"] = tls.module()
     zoneinfo.reset_tzpath(())
     _library.adapt("os", processes.adapt_os)
+    permissions.adapt_os(os)
+    accounts.adapt_os(os, permissions.refused)
+    files.adapt_os(os)
+    files.install(builtins)
+    streams.adapt_builtins(builtins)
+    clocks.adapt_time(time)
+    clocks.adapt_os(os)
     _library.adapt("subprocess", processes.adapt_subprocess)
     _library.adapt("_thread", threads.adapt_thread)
     _library.adapt("threading", threads.adapt_threading)
+    _library.adapt("queue", threads.adapt_queue)
+    _library.adapt("signal", processes.adapt_signal)
+    _library.adapt("sqlite3", databases.adapt_sqlite3)
+    _library.adapt("multiprocessing.process", multiprocess.adapt_process)
+    _library.adapt("multiprocessing.pool", multiprocess.adapt_pool)
+    _library.adapt("concurrent.futures.process", multiprocess.adapt_futures)
     _library.adapt("concurrent.futures.thread", threads.adapt_concurrent_futures_thread)
     _library.adapt("socket", sockets.adapt_socket)
     _library.adapt("selectors", waiting.adapt_selectors)

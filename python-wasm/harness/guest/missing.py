@@ -14,13 +14,6 @@ _NO_PROCESSES = (
 _NO_INTERPRETERS = "a sandbox has one interpreter: call the functions one after another, or start several runs"
 _NO_TERMINAL = "a run has no terminal: print plain text, and read input from the run's arguments"
 _NO_SCREEN = "a run has no screen: return the data, or write a picture or HTML file"
-_NO_ACCOUNTS = "a sandbox has no user accounts: the home directory is /tmp"
-_NO_SYSLOG = "a sandbox has no system log: print to stderr, or use logging"
-_NO_RESOURCE = "the limits of a run are set by the run (fuel, memory, timeout), not by the script"
-_NO_CONTROL = "files of a sandbox have no descriptors to control: one run has its files to itself and needs no locks"
-_NO_MAPPING = "memory cannot be mapped on WASI: read the file with open(), or use a bytearray"
-_NO_BZ2 = "the interpreter is built without bzip2: use zlib, gzip or zipfile with deflate"
-_NO_LZMA = "the interpreter is built without xz: use zlib, gzip or zipfile with deflate"
 _NO_ZSTD = "the interpreter is built without Zstandard: use zlib, gzip or zipfile with deflate"
 _NO_GDBM = "the interpreter is built without GNU dbm and ndbm: use dbm.sqlite3, or sqlite3"
 _NO_INSTALLER = "packages cannot be installed from inside a run: list them as dependencies of the script"
@@ -28,43 +21,21 @@ _NO_SUITE = "it is not part of the interpreter that runs scripts: run it on your
 _OTHER_SYSTEM = "it belongs to another operating system"
 
 REASONS = {
-    "ctypes": _NO_FOREIGN_CODE,
     "_ctypes": _NO_FOREIGN_CODE,
-    "multiprocessing": _NO_PROCESSES,
-    "_multiprocessing": _NO_PROCESSES,
-    "_posixshmem": _NO_PROCESSES,
     "_posixsubprocess": _NO_PROCESSES,
-    "concurrent.futures.process": _NO_PROCESSES,
     "_interpreters": _NO_INTERPRETERS,
     "_interpchannels": _NO_INTERPRETERS,
     "_interpqueues": _NO_INTERPRETERS,
     "concurrent.interpreters": _NO_INTERPRETERS,
     "concurrent.futures.interpreter": _NO_INTERPRETERS,
     "_remote_debugging": "a sandbox has no other process to look into: run the profiler inside the script",
-    "curses": _NO_TERMINAL,
     "_curses": _NO_TERMINAL,
     "_curses_panel": _NO_TERMINAL,
-    "readline": _NO_TERMINAL,
-    "termios": _NO_TERMINAL,
-    "tty": _NO_TERMINAL,
-    "pty": _NO_TERMINAL,
     "tkinter": _NO_SCREEN,
     "_tkinter": _NO_SCREEN,
     "turtle": _NO_SCREEN,
     "turtledemo": _NO_SCREEN,
     "idlelib": _NO_SCREEN,
-    "pwd": _NO_ACCOUNTS,
-    "grp": _NO_ACCOUNTS,
-    "syslog": _NO_SYSLOG,
-    "resource": _NO_RESOURCE,
-    "fcntl": _NO_CONTROL,
-    "mmap": _NO_MAPPING,
-    "bz2": _NO_BZ2,
-    "_bz2": _NO_BZ2,
-    "compression.bz2": _NO_BZ2,
-    "lzma": _NO_LZMA,
-    "_lzma": _NO_LZMA,
-    "compression.lzma": _NO_LZMA,
     "_zstd": _NO_ZSTD,
     "compression.zstd": _NO_ZSTD,
     "_gdbm": _NO_GDBM,

@@ -14,7 +14,7 @@ import sys
 from importlib import _bootstrap
 from importlib.machinery import ModuleSpec
 
-from . import instead, missing, resources
+from . import instead, missing, removed, resources
 
 ROOT = "/python"
 """Where the standard library lies while the interpreter is built, and so the folder its tracebacks and `__file__`
@@ -133,6 +133,11 @@ class Library:
         return resources.Reader(self._data, f"{ROOT}/{name.replace('.', '/')}")
 
 
+# Warnings of a module that is being imported belong to the line that imports it. `warnings` passes over the frames of the
+# import system, which it knows by their file.
+Library.exec_module.__code__ = Library.exec_module.__code__.replace(co_filename="<frozen importlib._bootstrap_external>")
+
+
 class Unknown:
     """The last finder: says what to do about a package that is not there."""
 
@@ -140,6 +145,7 @@ class Unknown:
         if path is None and _is_import() and not _importer().startswith(_TRY_AND_SEE):
             raise ModuleNotFoundError(
                 instead.sentence(name)
+                or removed.sentence(name)
                 or f"No module named {name!r}: it is not in the standard library, nor in the script's bundle and packages: "
                 "list the package under dependencies (PEP 723), or in requirements.txt",
                 name=name,
