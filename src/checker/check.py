@@ -12,18 +12,10 @@ import sys
 
 MISSING = {
     "ctypes": "there is no C to call in a sandbox",
-    "mmap": "read the file instead",
-    "multiprocessing": "there are no processes in a sandbox: use a loop, or several runs",
+    "multiprocessing": "there are no processes in a sandbox: use a loop, ThreadPool, or several runs",
     "curses": "there is no terminal",
-    "tkinter": "there is no screen",
-    "readline": "there is no terminal",
-    "fcntl": "there are no locks on files in a sandbox",
-    "pwd": "there are no users in a sandbox",
-    "grp": "there are no users in a sandbox",
-    "resource": "limits are set outside: see limits",
-    "pty": "there is no terminal",
-    "termios": "there is no terminal",
 }
+"""Modules that can be imported, and whose use fails."""
 
 
 def run(path, name, entry=None, modules=()):
@@ -61,7 +53,7 @@ def compiled(source, path):
         return {"error": {"message": message, "line": None, "column": None, "text": None, "code": "wrong_magic"}}
     try:
         code = marshal.loads(source[16:])
-        mode = "function" if "run" in code.co_names else "script"
+        mode = "function" if "run" in code.co_names and "__main__" not in code.co_consts else "script"
         uses_state = compiled_uses_state(code)
     except Exception:
         message = "the file was compiled by this Python, but it is damaged"
@@ -90,10 +82,20 @@ def syntax_error(source, error):
             line = source.count(b"\n", 0, failed.start) + 1
             message = (
                 f"line {line} is not UTF-8 (byte 0x{source[failed.start]:02x}): save the file as UTF-8, or name its "
-                "encoding in the first line: # -*- coding: latin-1 -*-"
+                f"encoding in the first line: # -*- coding: {likely_encoding(source)} -*-"
             )
     text = error.text.rstrip("\r\n")[:200] if isinstance(error.text, str) else None
     return {"message": message[:500], "line": line, "column": error.offset, "text": text}
+
+
+def likely_encoding(source):
+    """What a text that is not UTF-8 probably is: GBK, where most of its other letters are Chinese then."""
+    try:
+        others = [letter for letter in source.decode("gbk") if not letter.isascii()]
+    except UnicodeDecodeError:
+        return "latin-1"
+    chinese = sum("\u4e00" <= letter <= "\u9fff" or "\u3000" <= letter <= "\u303f" or "\uff00" <= letter <= "\uffef" for letter in others)
+    return "gbk" if chinese * 2 >= len(others) else "latin-1"
 
 
 def look(tree, facts, name, entry, modules):
@@ -115,6 +117,9 @@ def look(tree, facts, name, entry, modules):
     wanted = entry or "run"
     if entry:
         facts["mode"] = "function"
+    elif facts["mode"] == "function" and (guard := guard_of(tree)) is not None and not is_called_by(tree, functions.get("run")):
+        facts["mode"] = "script"
+        add(warn, "run_not_called", guard, "the file has a function `run` and `if __name__ == \"__main__\"`: it runs from top to bottom; set entry = \"run\" to call the function")
     function = functions.get(wanted.rpartition(":")[2]) if ":" not in wanted or wanted.partition(":")[0] in (name, "main") else None
     if function is not None:
         facts["signature"] = f"({ast.unparse(function.args)})"[:500]
@@ -138,6 +143,8 @@ def look(tree, facts, name, entry, modules):
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             look_at_call(node, warn)
+        elif isinstance(node, ast.Attribute) and node.attr == "maxsize" and isinstance(node.value, ast.Name) and node.value.id == "sys":
+            add(warn, "maxsize", node, "sys.maxsize is 2147483647 here (2**31 - 1): as a number larger than all others use float('inf') or 2**63 - 1")
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 look_at_import(node, alias.name, warn, modules)
@@ -146,6 +153,33 @@ def look(tree, facts, name, entry, modules):
         if len(warn) >= 50:
             break
     warn.sort(key=lambda warning: warning["line"])
+
+
+def guard_of(tree):
+    """The `if __name__ == "__main__":` of the file."""
+    for statement in top_level(tree.body):
+        if isinstance(statement, ast.If) and isinstance(statement.test, ast.Compare) and len(statement.test.ops) == 1 and isinstance(statement.test.ops[0], ast.Eq):
+            sides = [statement.test.left, *statement.test.comparators]
+            names = [side.id for side in sides if isinstance(side, ast.Name)]
+            texts = [side.value for side in sides if isinstance(side, ast.Constant)]
+            if names == ["__name__"] and texts == ["__main__"]:
+                return statement
+    return None
+
+
+def is_called_by(tree, function):
+    """Whether `run` is what runs are made for all the same: it takes a context, or the file itself calls `run()`. The
+    sandbox decides by the same rule (`source.calls_run`)."""
+    if function is not None:
+        known = function.args
+        if any(argument.arg == "context" for argument in known.posonlyargs + known.args + known.kwonlyargs):
+            return True
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "run" and not node.args and not node.keywords
+        for statement in tree.body
+        if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        for node in ast.walk(statement)
+    )
 
 
 def top_level(body):
@@ -191,13 +225,13 @@ def look_at_call(node, warn):
         if bare and base in ("datetime", "dt", "date") and function.attr in ("now", "today", "utcnow"):
             zoned = "context.now()" if base != "date" else "context.now().date()"
             add(warn, "naive_time", node, f"{base}.{function.attr}() is in UTC here, whatever the schedule's zone; {zoned} is in the run's zone")
-        if base == "os" and function.attr in ("fork", "system", "popen", "execv", "execvp", "kill"):
+        if base == "os" and function.attr in ("fork", "system", "popen", "execv", "execvp", "kill", "spawnv", "posix_spawn"):
             add(warn, "no_processes", node, f"os.{function.attr}() fails: there are no processes in a sandbox")
         if base == "subprocess" and function.attr in ("run", "Popen", "call", "check_call", "check_output"):
             add(warn, "no_processes", node, f"subprocess.{function.attr}() fails: there are no processes in a sandbox")
     elif isinstance(function, ast.Name):
         if function.id == "input":
-            add(warn, "no_input", node, "input() fails: nobody types; take an argument instead")
+            add(warn, "no_input", node, "input() reads the run's standard input, which a schedule does not give: take an argument instead")
         if function.id == "open" and node.args and isinstance(node.args[0], ast.Constant):
             mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), None)
             path = node.args[0].value
@@ -209,9 +243,22 @@ def look_at_call(node, warn):
 def look_at_import(node, module, warn, modules):
     first = module.partition(".")[0]
     if first in MISSING:
-        add(warn, "missing_module", node, f"{first} does not work here: {MISSING[first]}")
+        add(warn, "missing_module", node, f"{first} can be imported, and every use of it fails: {MISSING[first]}")
+    elif first == "tkinter":
+        add(warn, "missing_module", node, "tkinter cannot be imported here: there is no screen")
     elif first not in sys.stdlib_module_names and first not in modules:
-        add(warn, "unknown_module", node, f"{first} is neither in the standard library nor in the bundle nor in the packages: list its package under dependencies (PEP 723)")
+        add(warn, "unknown_module", node, unknown(first))
+
+
+def unknown(name):
+    """What to say of a module that no run will find."""
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        # The interpreter knows modules that were removed, and packages that are native code.
+        if ": it " in str(error) and "not in the standard library" not in str(error):
+            return str(error)
+    return f"{name} is neither in the standard library nor in the bundle nor in the packages: list its package under dependencies (PEP 723)"
 
 
 def add(warn, code, node, message):

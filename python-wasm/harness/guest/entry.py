@@ -19,6 +19,7 @@ from wit_world import Failure, Mode, ResultKind, Success
 from . import arguments, host, report, result, source, streams
 from .context import Context, keep_state
 from .errors import EntryError
+from .memory import limit_recursion
 from .text import clean, type_name
 
 _asyncio_run = asyncio.run
@@ -67,6 +68,7 @@ def run(request):
     this = _Run(request)
     _kept.append(this)
     try:
+        limit_recursion()
         try:
             value = this.perform()
         except SystemExit as error:
@@ -113,6 +115,7 @@ class _Run:
         self.keywords = {}
         self.context = None
         self.value = None
+        self.exit_code = None
 
     def perform(self):
         """Loads the script, runs it, and returns what its entry returned."""
@@ -131,7 +134,7 @@ class _Run:
             where = module_name
         else:
             code = source.load(request.source, request.path)
-            if function_name is None and source.defines_run(code):
+            if function_name is None and source.calls_run(code, request.args):
                 self.mode = Mode.FUNCTION
                 function_name = "run"
             positional, keywords = self.arguments()
@@ -139,6 +142,11 @@ class _Run:
             if self.mode is Mode.SCRIPT:
                 if positional or keywords:
                     self.notes.append("the arguments were not used: without a function `run` the file runs as a script")
+                if function_name is None and source.defines_run(code):
+                    self.notes.append(
+                        "`run` was not called: the file has `if __name__ == \"__main__\"`, so that it ran from top to bottom; "
+                        'entry = "run" calls the function'
+                    )
                 return self.run_file(code)
             scope = self.load_module(code)
             where = request.path.rpartition("/")[2]
@@ -236,19 +244,24 @@ class _Run:
             message = report.message(error)
             if issubclass(type(error), SystemExit):
                 message = self.exit_message(error, message)
-            elif issubclass(type(error), TypeError):
+                # An exit says what it is; the lines that led there are nobody's mistake.
+                return Failure(self.mode, kind, message, "", self.exit_code, self.notes)
+            if issubclass(type(error), TypeError):
                 self.notes += arguments.text_notes(self.request.text_args, self.keywords)
             trace = report.render(error, self.request.path, self.request.source)
-            return Failure(self.mode, kind, message, trace, self.notes)
+            return Failure(self.mode, kind, message, trace, None, self.notes)
         except BaseException:
-            return Failure(self.mode, "Exception", "the script failed, and so did telling how", "", [])
+            return Failure(self.mode, "Exception", "the script failed, and so did telling how", "", None, [])
 
     def exit_message(self, error, message):
         status = report.exit_status(error)
         if type(status) is int:
+            # What the system would keep of it.
+            self.exit_code = status & 0xFF
             return f"exit status {status}"
         # What CPython does with a text given to sys.exit().
         print(message, file=sys.stderr)
+        self.exit_code = 1
         return message
 
 

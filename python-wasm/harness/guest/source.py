@@ -4,6 +4,7 @@ from .kept import __builtins__
 
 import _imp
 import marshal
+from dis import get_instructions
 from importlib.util import MAGIC_NUMBER
 from opcode import opmap
 from types import CodeType
@@ -59,6 +60,50 @@ def _load_compiled(source, path):
         raise _problem("the file was compiled by this Python, but it is damaged", path, 1)
     _set_file(code, path)
     return code
+
+
+def calls_run(code, args):
+    """Whether a file for which no entry was named is called by its function `run`: it defines one, and does not say
+    itself, by `if __name__ == "__main__":`, that it is to be run from top to bottom.
+
+    Such a guard only repeats what a call does where it calls `run()` without arguments. And where the run has arguments,
+    or `run` takes a `context`, it is for `run` that they were made.
+    """
+    if not defines_run(code):
+        return False
+    return not has_guard(code) or args not in ("{}", "[]", "") or _takes_context(code) or _calls_plainly(code)
+
+
+def has_guard(code):
+    """Whether the top level of the file compares `__name__` with `"__main__"`."""
+    if "__name__" not in code.co_names or "__main__" not in code.co_consts:
+        return False
+    steps = [(step.opname, step.argval) for step in get_instructions(code)]
+    return any(
+        compared == "COMPARE_OP" and {one, other} == {"__name__", "__main__"}
+        for (_, one), (_, other), (compared, _) in zip(steps, steps[1:], steps[2:])
+        if isinstance(one, str) and isinstance(other, str)
+    )
+
+
+def _takes_context(code):
+    return any(
+        type(made) is CodeType and made.co_name == "run" and "context" in made.co_varnames[: _parameters(made)]
+        for made in code.co_consts
+    )
+
+
+def _parameters(code):
+    return code.co_argcount + code.co_kwonlyargcount
+
+
+def _calls_plainly(code):
+    """Whether the top level of the file calls `run()`."""
+    steps = [(step.opname, step.argval) for step in get_instructions(code)]
+    return any(
+        loaded[1] == "run" and loaded[0].startswith("LOAD") and empty[0] == "PUSH_NULL" and call == ("CALL", 0)
+        for loaded, empty, call in zip(steps, steps[1:], steps[2:])
+    )
 
 
 def defines_run(code):
@@ -118,11 +163,23 @@ def _encoding_problem(source, path, error):
             line = source.count(b"\n", 0, failed.start) + 1
             return _problem(
                 f"line {line} is not UTF-8 (byte 0x{source[failed.start]:02x}): save the file as UTF-8, or name its "
-                "encoding in the first line: # -*- coding: latin-1 -*-",
+                f"encoding in the first line: # -*- coding: {likely_encoding(source)} -*-",
                 path,
                 line,
             )
     return None
+
+
+def likely_encoding(source):
+    """The encoding that a text which is not UTF-8 probably has: GBK, where its bytes come in the pairs of that, else
+    latin-1."""
+    try:
+        text = source.decode("gbk")
+    except UnicodeDecodeError:
+        return "latin-1"
+    others = [letter for letter in text if not letter.isascii()]
+    common = sum("\u4e00" <= letter <= "\u9fff" or "\u3000" <= letter <= "\u303f" or "\uff00" <= letter <= "\uffef" for letter in others)
+    return "gbk" if common * 2 >= len(others) else "latin-1"
 
 
 def _problem(message, path, line):
