@@ -119,6 +119,8 @@ class Connection:
             self.channel = host.Channel.open(name, port)
         except host.Err as failed:
             raise problem(host.failure(failed)) from None
+        # What is still open when the run ends is closed by the host, with the sandbox.
+        self.channel.finalizer.atexit = False
         self.name = name
         self.settled = self.connected = False
 
@@ -247,8 +249,10 @@ class Connection:
         """Ends the connection."""
         channel, self.channel = self.channel, None
         self.settled = self.connected = False
-        if channel is not None:
-            channel.__exit__(None, None, None)
+        # Whoever drops it last may do so when the run has ended and its finalizers have been called.
+        if channel is not None and (detached := channel.finalizer.detach()) is not None:
+            _, close, arguments, _ = detached
+            close(*arguments)
 
 
 def _plain(name):

@@ -38,6 +38,8 @@ _MISSING = _table("""
 """)
 """What CPython lacks on WASI, with Linux's numbers, except for AF_UNIX: Linux's is AF_INET there."""
 
+_OWN = ("", "0.0.0.0", "127.0.0.1", "::", "::1", "localhost")
+"""Addresses of the own machine."""
 _default = [None]
 
 
@@ -178,7 +180,12 @@ class socket:
         self._open().shutdown(how != SHUT_WR, how != SHUT_RD)
 
     def bind(self, address, /):
-        raise network.no_server()
+        # Any port of one's own: what a client may ask for before it connects, and how libraries find out whether there is
+        # IPv6. The host chooses the address.
+        name, port = address[:2] if isinstance(address, tuple) else (None, None)
+        if self._type != SOCK_STREAM or port != 0 or name not in _OWN:
+            raise network.no_server()
+        self._open()
 
     def listen(self, backlog=0, /):
         raise network.no_server()
