@@ -43,6 +43,14 @@ async fn the_harness_passes_its_own_tests_in_the_sandbox() {
     assert!(counts[0] >= 40 && counts[1..] == [0, 0, 0], "{counts:?}\n{}", String::from_utf8_lossy(&stderr));
 }
 
+/// The codecs of the guest, which are written in Python, against the ones in C of a native Python.
+#[test]
+fn codecs_agree_with_those_in_c() {
+    let tests = support::tests_folder().join("codecs/test_codecs.py");
+    let done = std::process::Command::new("python3").arg(tests).output().expect("Python 3");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_merged_guest_behaves_as_the_one_it_was_made_of() {
     let _shared = support::beside_others().await;
