@@ -66,6 +66,9 @@ FOLD = [
     "--simplify-globals",
     "--remove-unused-module-elements",
 ]
+DEEPEN = ("_Py_Dealloc", "64")
+"""The function through which chains of objects are taken apart, and the bytes it takes on the stack that CPython measures:
+with them it sees how deep it is, and takes the rest apart later."""
 OPTIMISE = [
     "-O3",
     # It would cut the snapshot into as many data segments as runtimes take at most.
@@ -341,13 +344,14 @@ def merge(tool: Path, work: Path, result: Path, progress: Progress) -> None:
     step("trim", merged, trimmed)
 
     progress.step("make the addresses of the libraries constants")
-    simplified, folded = work / "simplified.wasm", work / "folded.wasm"
+    simplified, folded, deepened = work / "simplified.wasm", work / "folded.wasm", work / "deepened.wasm"
     optimiser("wasm-opt", "wasm-opt-fold", GLOBALS_IN_CONSTANTS, "-g", trimmed, *FOLD, "-o", simplified)
     step("fold", simplified, folded)
+    step("deepen", folded, deepened, *DEEPEN)
 
     progress.step("optimise (about two minutes)")
     optimised = work / "optimised.wasm"
-    optimiser("wasm-opt", "wasm-opt", "-g", folded, *OPTIMISE, "-o", optimised)
+    optimiser("wasm-opt", "wasm-opt", "-g", deepened, *OPTIMISE, "-o", optimised)
     step("wrap", COMPONENT, optimised, result)
 
     progress.step("check")

@@ -7,9 +7,10 @@ use wasmtime::{
 
 /// Sandboxes that one process can hold at once, waiting ones included.
 pub(crate) const SLOTS: u32 = 256;
-/// Stack of the guest's machine code. CPython counts its recursion against a stack of its own inside linear memory; with
-/// less than 2 MiB here, nested expressions would trap before Python sees its limit.
-const WASM_STACK: usize = 4 << 20;
+/// Stack of the guest's machine code. CPython counts its recursion against a stack of its own inside linear memory, of
+/// which the harness lets it use 256 KiB (`memory.limit_recursion`); this one has to be large enough for what the same
+/// frames take here.
+const WASM_STACK: usize = 8 << 20;
 /// Stack of a sandbox: the guest's and, above it, what host calls use. Overflow there would abort the process.
 const ASYNC_STACK: usize = WASM_STACK + (2 << 20);
 /// Bytes of a stack that are cleared by hand when its sandbox ends; what is beyond goes back to the kernel.

@@ -54,6 +54,44 @@ def immortalise():
         raise RuntimeError("objects could not be made immortal")
 
 
+_STACK_TOP = 1 << 20
+"""Where CPython's stack in linear memory begins; it grows down to 0."""
+_MARGIN = 8 << 10
+_STACK = 256 << 10
+"""How much of it CPython may use: what a frame takes of the host's stack is at most 32 times as much, and that has 8 MiB."""
+_recursion = None
+
+
+def limit_recursion():
+    """Has CPython stop recursion in C before the machine's own stack ends. Called when a run begins: CPython sets its
+    limits when it is entered.
+
+    CPython measures the stack in linear memory, of which a frame takes a few bytes; the host's stack, of which the same
+    frame takes hundreds, ended first: an interpreter that crashed instead of a RecursionError.
+    """
+    memory, start, limits = _recursion
+    memory[start : start + 8] = limits
+
+
+def find_recursion_limits():
+    """Finds where CPython keeps the limits of its stack, while the interpreter is built."""
+    global _recursion
+    memory, parts = _all_memory()
+    _kept.append((memory, parts))
+    known = struct.pack("<3I", _STACK_TOP, 2 * _MARGIN, _MARGIN)
+    # CPython's static data lie between the stack and the heap, where other copies of these numbers are. In small parts,
+    # which leave no holes in the memory that is written down.
+    for start in range(_STACK_TOP, id(_TEXT), 4096):
+        at = memory[start : start + 4096 + len(known) - 1].find(known)
+        if at >= 0:
+            break
+    else:
+        raise RuntimeError("the limits of CPython's stack are not where they are expected")
+    soft = _STACK_TOP - _STACK
+    # The first of the three is where the stack begins.
+    _recursion = (memory, start + at + 4, struct.pack("<2I", soft, soft - _MARGIN))
+
+
 _kept = []
 _TEXT = b"a text whose place in memory is known"
 

@@ -123,6 +123,7 @@ _ROUNDS = 30
 def tread(world, entry, request, failure):
     """Walks the way of a run many times, so that everything made on first use is made and the interpreter has
     specialised the bytecode; then removes all traces. Does what the runtime does around a run, too."""
+    memory.find_recursion_limits()
     modules = dict(sys.modules)
     main = dict(vars(entry._main))
     argv = list(sys.argv)

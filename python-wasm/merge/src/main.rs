@@ -12,11 +12,13 @@
 //! - `split`: writes the core modules, each import named after what it resolved to
 //! - `module`: rewrites single sections of a core module
 //! - `trim`, `fold`: what binaryen needs between its two runs
+//! - `deepen`: has CPython see how deep it is
 //! - `wrap`: makes the component, with the world of the original
 //! - `check`: what must hold for the result
 
 mod check;
 mod component;
+mod deepen;
 mod fold;
 mod module;
 mod resolve;
@@ -34,6 +36,7 @@ const USAGE: &str = "usage: cronbox-guest-merge COMMAND
   split COMPONENT DIR          write the core modules, relinked by name, and the list DIR/modules.txt
   trim IN OUT                  keep the exports that the component needs
   fold IN OUT                  compute globals that are sums of constants
+  deepen IN OUT NAME BYTES     have a function take room on the stack in linear memory
   wrap COMPONENT MODULE OUT    make a component of MODULE with the world of COMPONENT
   check COMPONENT              say whether the component is one that starts fast, and count its parts";
 
@@ -57,6 +60,9 @@ fn run(arguments: &[&str]) -> Result<String> {
             let (module, folded) = fold::fold(&read(input)?)?;
             write(output, &module)?;
             Ok(format!("{folded} globals computed"))
+        }
+        ["deepen", input, output, name, bytes] => {
+            write(output, &deepen::deepen(&read(input)?, name, bytes.parse().context("BYTES is a number")?)?)
         }
         ["wrap", component, module, output] => write(output, &wrap::wrap(&read(component)?, read(module)?)?),
         ["check", component] => Ok(check::check(&read(component)?)?.to_string()),
