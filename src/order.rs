@@ -109,6 +109,7 @@ impl Rules {
             entry: settings.entry.clone(),
             text_args: Vec::new(),
             argv: Vec::new(),
+            stdin: None,
             env: settings.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             // Settings are checked before they are kept: a host that cannot be read is in none.
             allow: settings.hosts().unwrap_or_default(),
