@@ -1,12 +1,15 @@
 //! How the node is.
 
-use super::problem::Problem;
-use super::{App, Readiness};
+use super::access::identify;
+use super::{App, Readiness, accept};
 use crate::api::{ProblemBody, ReadyBody};
+use crate::clock::Time;
+use crate::metrics::{MOST_SCRIPTS, Process};
 use crate::space::Space;
+use crate::store::StoreError;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cronbox_runtime::Health;
 use std::time::{Duration, Instant};
@@ -31,11 +34,13 @@ impl App {
         {
             return parts.clone();
         }
+        // Reading goes on when a disk is full: whether it still is says a write.
+        let (write, put) = (self.store.fullness().is_full(), self.blobs.fullness().is_full());
+        let database = async { if write { self.store.try_write().await } else { self.store.ping().await } };
+        let blobs = async { if put { self.blobs.try_put().await } else { self.blobs.ping().await } };
         let silent = || format!("no answer within {} s", PATIENCE.as_secs());
-        let (database, blobs) = tokio::join!(
-            tokio::time::timeout(PATIENCE, self.store.ping()),
-            tokio::time::timeout(PATIENCE, self.blobs.ping())
-        );
+        let (database, blobs) =
+            tokio::join!(tokio::time::timeout(PATIENCE, database), tokio::time::timeout(PATIENCE, blobs));
         let database = database.map_or_else(|_| Some(silent()), |pinged| pinged.err().map(|error| error.to_string()));
         let blobs = blobs.map_or_else(|_| Some(silent()), |pinged| pinged.err().map(|error| error.to_string()));
         let word = |problem: Option<String>| problem.unwrap_or_else(|| "ok".into());
@@ -62,7 +67,7 @@ pub(super) async fn healthz() -> &'static str {
         (status = 503, description = "It cannot, and why", body = ReadyBody),
     )
 )]
-pub(super) async fn readyz(State(app): State<App>) -> Response {
+pub(super) async fn readyz(State(app): State<App>, headers: HeaderMap) -> Response {
     let mut parts = app.ready.borrow().clone();
     parts.extend(app.found().await);
     if let Some(trouble) = app.supervisor.trouble() {
@@ -74,7 +79,9 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut warnings: Vec<String> = app.space.as_ref().and_then(Space::warning).into_iter().collect();
     warnings.extend(few_sandboxes(&sandboxes));
-    warnings.extend(app.linker.warnings());
+    // Who may see all scripts is told which source is meant.
+    let sees_all = identify(&app, &headers).await.is_ok_and(|caller| !caller.is_limited());
+    warnings.extend(app.linker.warnings(sees_all));
     (status, Json(ReadyBody { ready, parts, warnings })).into_response()
 }
 
@@ -101,28 +108,54 @@ fn few_sandboxes(health: &Health) -> Vec<String> {
 }
 
 /// What is counted, for Prometheus
+///
+/// As Prometheus's own text (0.0.4), or as OpenMetrics for who accepts that. While the database is away it tells of the process
+/// and of what this node has counted itself.
 #[utoipa::path(
     get, path = "/metrics", tag = "node", operation_id = "metrics",
     responses(
-        (status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"),
+        (status = 200, description = "Text", content((String = "text/plain"), (String = "application/openmetrics-text"))),
         (status = "4XX", description = "It is not told", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
-    let asked = Instant::now();
-    app.store.ping().await?;
-    app.metrics.pinged(asked.elapsed());
-    let depth = app.store.queue_depth().await?;
-    let age = depth.oldest.and_then(|oldest| (app.clock.now() - oldest).to_std().ok()).unwrap_or_default();
-    let states = [("waiting", depth.waiting), ("held", depth.held), ("ready", depth.ready), ("claimed", depth.claimed)];
-    app.metrics.queue(states, age);
+pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    let looked = app.count_in_database().await;
+    if let Err(error) = &looked {
+        tracing::warn!(%error, "what the database knows is not counted");
+    }
+    app.metrics.database(looked.is_ok());
     if let Some(space) = &app.space {
         let found = space.found();
         app.metrics.space([("data", found.data), ("disk", found.disk), ("free", found.free)]);
     }
     let load = app.checker.load();
     app.metrics.node(app.live.count(), [("queued", load.queued), ("aboard", load.aboard), ("busy", load.busy)]);
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response())
+    app.metrics.process(&Process::look());
+    let (kind, text) = if accept::prefers(&headers, "application/openmetrics-text", "text/plain") {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", app.metrics.text())
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", app.metrics.prometheus())
+    };
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+impl App {
+    /// Counts what only the database knows.
+    async fn count_in_database(&self) -> Result<(), StoreError> {
+        let asked = Instant::now();
+        self.store.ping().await?;
+        self.metrics.pinged(asked.elapsed());
+        let depth = self.store.queue_depth().await?;
+        let now = self.clock.now();
+        let since = |at: Option<Time>| at.and_then(|at| (now - at).to_std().ok()).unwrap_or_default();
+        let states =
+            [("waiting", depth.waiting), ("held", depth.held), ("ready", depth.ready), ("claimed", depth.claimed)];
+        self.metrics.queue(states, since(depth.oldest));
+        let lag = if self.store.scheduler().await?.paused { None } else { self.store.next_schedule().await? };
+        self.metrics.lag(since(lag));
+        let successes = self.store.last_successes(MOST_SCRIPTS).await?;
+        let seconds = |at: Time| at.timestamp_micros() as f64 / 1e6;
+        self.metrics.last_successes(successes.into_iter().map(|(script, at)| (script, seconds(at))));
+        Ok(())
+    }
 }

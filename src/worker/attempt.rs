@@ -103,6 +103,11 @@ impl Unrecorded {
     }
 }
 
+/// The name of a run's script, when that is a saved one: source that was sent along has whatever name somebody chose.
+fn script_name(run: &Run) -> Option<&str> {
+    run.script.is_some().then_some(run.name.as_str())
+}
+
 /// How an attempt came out.
 enum End {
     /// It ended.
@@ -171,7 +176,7 @@ impl Worker {
                     if recorded == Recorded::MakesDue {
                         self.tools.wake.schedules.notify_one();
                     }
-                    self.tools.metrics.ended(Status::Crashed, Duration::ZERO);
+                    self.tools.metrics.ended(script_name(run), Status::Crashed, Duration::ZERO);
                     return self.tools.wake.ring_ended(&run.id);
                 }
                 Err(error) => {
@@ -208,7 +213,7 @@ impl Worker {
         }
         let status = if told.next.is_some() { Status::Scheduled } else { told.status };
         let (outcome, wall) = (told.status, told.wall);
-        self.tools.metrics.ended(outcome, wall);
+        self.tools.metrics.ended(script_name(run), outcome, wall);
         let duration_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(run.id = %run.id, script = %run.name, %status, attempt = run.attempt, duration_ms, "run ended");
         if status == Status::Scheduled {
