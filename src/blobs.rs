@@ -17,6 +17,7 @@ mod stream;
 pub use stream::Pieces;
 
 use crate::access::hex;
+use crate::fullness::Fullness;
 use bytes::Bytes;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
@@ -33,6 +34,10 @@ use std::time::Duration;
 
 /// Bytes of fetched blobs that a node keeps at hand.
 const CACHE: usize = 64 << 20;
+
+/// What is written to find out whether there is room, and how large it is.
+const PROBE: &str = "probe";
+const PROBE_BYTES: usize = 4 << 10;
 
 /// What a blob is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +143,8 @@ struct Inner {
     /// Whether what is put stays in memory: then it is a copy, for the bytes of a request hold room that others wait for.
     is_memory: bool,
     cache: Mutex<Cache>,
+    /// Whether the last blob that was to be kept found the disk full.
+    fullness: Fullness,
 }
 
 #[derive(Debug, Default)]
@@ -211,7 +218,9 @@ impl Blobs {
     /// Keeps blobs in any store of objects, under keys that begin with `prefix`; `is_memory` says whether it keeps what it is
     /// given as it is.
     pub fn over(store: Arc<dyn ObjectStore>, prefix: String, is_memory: bool) -> Self {
-        Blobs { inner: Arc::new(Inner { store, prefix, is_memory, cache: Mutex::default() }) }
+        Blobs {
+            inner: Arc::new(Inner { store, prefix, is_memory, cache: Mutex::default(), fullness: Fullness::default() }),
+        }
     }
 
     /// The key that content will have, and its hash.
@@ -230,8 +239,27 @@ impl Blobs {
             return Ok(());
         }
         let content = if self.inner.is_memory { Bytes::copy_from_slice(&content) } else { content };
-        self.inner.store.put(&path, PutPayload::from_bytes(content)).await.map_err(|error| blob_error(key, error))?;
-        Ok(())
+        let put = self.inner.store.put(&path, PutPayload::from_bytes(content)).await;
+        let put = put.map(|_| ()).map_err(|error| blob_error(key, error));
+        match &put {
+            Ok(()) => self.inner.fullness.note(false),
+            Err(BlobError::Full) => self.inner.fullness.note(true),
+            Err(_) => {}
+        }
+        put
+    }
+
+    /// Whether the last blob that was to be kept found the disk full.
+    pub fn fullness(&self) -> &Fullness {
+        &self.inner.fullness
+    }
+
+    /// Whether something small can be kept: asked again when the disk was full.
+    pub async fn try_put(&self) -> Result<(), BlobError> {
+        // Deleted first: what is there already is not written again.
+        self.delete(PROBE).await?;
+        self.put(PROBE, Bytes::from_static(&[b'x'; PROBE_BYTES])).await?;
+        self.delete(PROBE).await
     }
 
     /// The content of a key, from the cache or the store, and hashed before it is anybody's.

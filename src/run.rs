@@ -395,6 +395,23 @@ pub struct Run {
     pub created_by: Option<String>,
 }
 
+/// What a run that goes on after another is told of that one: which it was, and how it ended.
+pub fn upstream_body(run: &Run) -> serde_json::Value {
+    let error = run.error.as_ref().map(
+        |error| serde_json::json!({"type": error.type_name, "message": error.message, "traceback": error.traceback}),
+    );
+    serde_json::json!({
+        "id": run.id,
+        "script": run.name,
+        "schedule": run.spec.schedule.as_ref().or(run.schedule.as_ref()),
+        "status": run.status.as_str(),
+        "error": error,
+        "reason": run.reason,
+        "fire_time": run.fire_time.map(crate::clock::rfc3339),
+        "finished_at": run.finished_at.map(crate::clock::rfc3339),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -328,6 +328,8 @@ pub struct Schedule {
     pub script_name: String,
     /// Who made it.
     pub origin: Origin,
+    /// Whether it is of the script's own, and was changed by request since the script's last upload.
+    pub edited: bool,
     /// The scripts whose runs may start it: those that whoever made it could touch.
     pub reach: Reach,
     /// What it starts, and how.
@@ -374,7 +376,7 @@ pub struct LastRun {
 pub struct Link {
     /// `script:KEY`, `label:KEY=VALUE`, or [`Link::ANY`].
     pub upstream: String,
-    /// `succeeded`, `failed` (anything but success) or `any`.
+    /// `succeeded`, `failed` (anything but success), `any` of these, or `missed`.
     pub outcome: &'static str,
 }
 
@@ -400,12 +402,7 @@ impl Link {
                     format!("script:{}", Name::parse(name).map_err(|error| error.to_string())?.key())
                 }
             };
-            let outcome = match after.on {
-                On::Succeeded => "succeeded",
-                On::Failed => "failed",
-                On::Any => "any",
-            };
-            Ok(Link { upstream, outcome })
+            Ok(Link { upstream, outcome: after.on.name() })
         };
         trigger.chains().into_iter().map(link).collect()
     }

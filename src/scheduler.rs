@@ -10,7 +10,7 @@ use crate::exact;
 use crate::keeper::{KeepError, keep_value};
 use crate::limits::Asked;
 use crate::order::Rules;
-use crate::run::{Cause, Run, Value};
+use crate::run::{Cause, Run, Status, Value, upstream_body};
 use crate::schedule::{Decision, Link, Schedule, State};
 use crate::script::{Script, Version};
 use crate::store::chains::{Followed, LinkRules};
@@ -368,7 +368,7 @@ impl Scheduler {
     }
 
     /// The run that comes after another. A function that takes `upstream` gets what that returned, or its id when it is
-    /// large.
+    /// large; of one that did not succeed, what it was and how it ended.
     async fn next_in_chain(
         &self,
         schedule: &Schedule,
@@ -386,6 +386,7 @@ impl Scheduler {
         let mut text = args.map_or_else(|| "{}".to_owned(), ToString::to_string);
         if takes && text.starts_with('{') {
             let by_id = || json!({"run_id": upstream.id}).to_string();
+            let failed = (upstream.status != Status::Succeeded).then(|| upstream_body(upstream).to_string());
             let result = match &upstream.result {
                 Some(Value::Inline(text)) => Some(text.clone()),
                 Some(Value::Blob(key)) if upstream.result_bytes.is_some_and(|bytes| bytes <= MOST_PASSED) => {
@@ -395,10 +396,11 @@ impl Scheduler {
                 _ => None,
             };
             // As it was written: a number of any size goes on as it is.
-            let passed = match (result, &upstream.result) {
-                (Some(result), _) => result,
-                (None, None) => "null".to_owned(),
-                (None, Some(_)) => by_id(),
+            let passed = match (failed, result, &upstream.result) {
+                (Some(failed), ..) => failed,
+                (None, Some(result), _) => result,
+                (None, None, None) => "null".to_owned(),
+                (None, None, Some(_)) => by_id(),
             };
             let broken = |error: serde_json::Error| Unfired::Broken(format!("its arguments cannot be read: {error}"));
             let entries = exact::entries(&text).map_err(broken)?;

@@ -31,6 +31,7 @@ mod unrecorded;
 mod writer;
 
 use crate::clock::{Time, from_micros};
+use crate::fullness::Fullness;
 use connections::{Borrowed, Connections};
 use futures_util::future::BoxFuture;
 use sqlx::any::{AnyConnectOptions, install_default_drivers};
@@ -131,6 +132,8 @@ struct Inner {
     url: Option<String>,
     /// What is known of secrets.
     secrets: secrets::Known,
+    /// Whether the last change found its disk full.
+    fullness: Fullness,
     /// Held while the runs of a backfill are made: whether the queue has room for them all is decided before the first.
     backfilling: tokio::sync::Mutex<()>,
 }
@@ -197,6 +200,7 @@ impl Store {
                 engine,
                 url,
                 secrets: secrets::Known::default(),
+                fullness: Fullness::default(),
                 backfilling: tokio::sync::Mutex::default(),
             }),
         })
@@ -227,6 +231,21 @@ impl Store {
         self.read(|tx| Box::pin(async move { tx.one("SELECT 1 AS one", tx::args![]).await.map(|_| ()) })).await
     }
 
+    /// Whether the last change found its disk full.
+    pub fn fullness(&self) -> &Fullness {
+        &self.inner.fullness
+    }
+
+    /// Whether something small can be written: asked again when the disk was full.
+    pub async fn try_write(&self) -> Result<(), StoreError> {
+        self.write(|tx| {
+            Box::pin(
+                async move { tx.run("UPDATE scheduler SET updated_at = updated_at", tx::args![]).await.map(|_| ()) },
+            )
+        })
+        .await
+    }
+
     /// Ends its connections, when what was asked of it is done.
     pub async fn close(&self) {
         match &self.inner.engine {
@@ -242,6 +261,20 @@ impl Store {
     /// Carries out a change: all of it or nothing, and on disk when this returns. `change` may be called again when
     /// PostgreSQL asks for that (a deadlock, a conflict of transactions).
     async fn write<T, F>(&self, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + Sync + 'static,
+    {
+        let changed = self.change(change).await;
+        match &changed {
+            Ok(_) => self.inner.fullness.note(false),
+            Err(StoreError::Full) => self.inner.fullness.note(true),
+            Err(_) => {}
+        }
+        changed
+    }
+
+    async fn change<T, F>(&self, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + Sync + 'static,

@@ -187,7 +187,9 @@ pub enum On {
     Succeeded,
     /// Anything but success.
     Failed,
-    /// Any end.
+    /// A fire time that was missed: there was no run.
+    Missed,
+    /// Any end of a run that began.
     Any,
 }
 

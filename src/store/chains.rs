@@ -52,29 +52,39 @@ pub enum Followed {
     Nothing,
 }
 
-/// Writes down which schedules the end of a run makes due. Skipped and missed runs, which never began, make none due.
+/// Writes down which schedules the end of a run makes due. A missed fire time makes those due that hang on that alone; what
+/// was skipped on purpose makes none due.
 pub(super) async fn note_end(tx: &mut Tx<'_>, run: &str, status: Status) -> Result<bool, StoreError> {
-    if !status.is_final() || matches!(status, Status::Skipped | Status::Missed) {
-        return Ok(false);
-    }
-    let word = if status == Status::Succeeded { "succeeded" } else { "failed" };
+    let outcomes = match status {
+        Status::Skipped => return Ok(false),
+        Status::Missed => "'missed'",
+        Status::Succeeded => "'any', 'succeeded'",
+        status if status.is_final() => "'any', 'failed'",
+        _ => return Ok(false),
+    };
     let labels = labels_of_script(tx, run).await?;
-    let list = placeholders(4, labels.len().max(1));
+    let list = placeholders(3, labels.len().max(1));
     // What hangs on everything, or on a label, never hangs on its own script: it would start itself.
     let sql = format!(
         "INSERT INTO chains_due (schedule, run) SELECT DISTINCT c.schedule, r.id FROM runs r
-        JOIN chains c ON c.upstream = $3 OR c.upstream = 'script:' || r.script OR c.upstream IN ({list})
+        JOIN chains c ON c.upstream = $2 OR c.upstream = 'script:' || r.script OR c.upstream IN ({list})
         JOIN schedules s ON s.key = c.schedule
-        WHERE r.id = $1 AND s.state = 'active' AND c.outcome IN ('any', $2)
+        WHERE r.id = $1 AND s.state = 'active' AND c.outcome IN ({outcomes})
         AND (c.upstream LIKE 'script:%' OR s.script <> coalesce(r.script, '')) ON CONFLICT DO NOTHING"
     );
-    let mut values = args![run, word, Link::ANY];
+    let mut values = args![run, Link::ANY];
     if labels.is_empty() {
         // No upstream is called so.
         values.push("");
     }
     labels.into_iter().for_each(|label| values.push(label));
     Ok(tx.run(sql, values).await? > 0)
+}
+
+/// Whether any schedule hangs on missed fire times: asked first, for an outage may have missed many.
+pub(super) async fn follow_missed(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 AS one FROM chains WHERE outcome = 'missed' LIMIT 1";
+    Ok(tx.first(sql, args![]).await?.is_some())
 }
 
 /// The labels of a run's script, as the upstreams of chains: those in force now. The run's own labels are chosen by whoever

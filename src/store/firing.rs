@@ -7,7 +7,7 @@
 use super::queue::{Gate, Passage, Room};
 use super::runs::{NewRun, insert, write_labels};
 use super::tx::{Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError, held, queue, schedules, scripts};
+use super::{Store, StoreError, chains, held, queue, schedules, scripts};
 use crate::clock::Time;
 use crate::run::{Status, new_id};
 use crate::schedule::{Decision, Overlap, Row, Verdict};
@@ -332,6 +332,9 @@ pub(super) async fn write_row(
     let written = tx.run(sql, values).await? > 0;
     if written {
         write_labels(tx, new).await?;
+        if status == Status::Missed && chains::follow_missed(tx).await? {
+            chains::note_end(tx, &new.id, status).await?;
+        }
     }
     Ok(written)
 }

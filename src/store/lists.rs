@@ -97,6 +97,8 @@ pub struct RunFilter {
     pub prefix: Option<String>,
     /// Of these scripts, by key; none: of all, and source sent along too.
     pub scripts: Option<Vec<String>>,
+    /// With these scripts: source that was sent along under such names too.
+    pub sent: Option<Sent>,
     /// Only runs of the scripts as they are there now, and not of deleted ones of the same names, but for these keys; none: of
     /// all.
     pub current_but: Option<Vec<String>>,
@@ -122,6 +124,15 @@ pub struct RunFilter {
     pub before: Option<String>,
 }
 
+/// Source that was sent along with runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Under these names, in lower case.
+    pub names: Vec<String>,
+    /// By this token; none: by anybody.
+    pub by: Option<String>,
+}
+
 /// A page.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -134,6 +145,17 @@ pub struct Page {
 impl RunFilter {
     fn needs_a_look(&self) -> bool {
         self.min_duration.is_some() || self.error_contains.is_some() || self.result.is_some()
+    }
+
+    /// The same in parts that one index each helps with: runs of scripts, and those of source that was sent along.
+    fn parts(self) -> Vec<RunFilter> {
+        match (&self.scripts, &self.sent) {
+            (Some(_), Some(sent)) if !sent.names.is_empty() => {
+                let of_sent = RunFilter { scripts: None, current_but: None, ..self.clone() };
+                vec![RunFilter { sent: None, ..self }, of_sent]
+            }
+            _ => vec![RunFilter { sent: None, ..self }],
+        }
     }
 
     /// Conditions that an index helps with, as SQL with values.
@@ -174,6 +196,9 @@ impl RunFilter {
         if let Some(before) = &self.before {
             add("id < ?", Bound::Text(before.clone()));
         }
+        if let Some(token) = self.sent.as_ref().and_then(|sent| sent.by.clone()) {
+            add("created_by = ?", Bound::Text(token));
+        }
         let mut any = |column: &str, words: Vec<String>| {
             let (these, more) = list(dialect, count + 1, &words, &mut values);
             sql.push_str(&format!(" AND {column} IN {these}"));
@@ -181,6 +206,9 @@ impl RunFilter {
         };
         if let Some(scripts) = &self.scripts {
             any("script", scripts.clone());
+        }
+        if let Some(sent) = &self.sent {
+            any("name_key", sent.names.clone());
         }
         if !self.statuses.is_empty() {
             any("status", self.statuses.iter().map(|status| status.as_str().to_owned()).collect());
@@ -246,8 +274,12 @@ pub struct Count {
 /// A result of a script.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
+    /// Where it stands in the series: ask with it for what comes after.
+    pub place: String,
     /// When its run was due.
     pub at: Time,
+    /// When its run was made.
+    pub made_at: Time,
     /// The run.
     pub run: String,
     /// What it returned.
@@ -260,6 +292,28 @@ impl Store {
     /// A page of at most `limit` runs, newest first. With a filter that no index helps with, a page may hold fewer and
     /// still not be the last. Runs whose results are blobs are all in it: whoever can read blobs tests those.
     pub async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Page, StoreError> {
+        let (mut runs, mut looked_to, mut more): (Vec<Run>, String, bool) = (Vec::new(), String::new(), false);
+        let parts = filter.parts();
+        let is_one = parts.len() == 1;
+        for part in parts {
+            let page = self.runs_of_part(part, limit).await?;
+            if is_one {
+                return Ok(page);
+            }
+            runs.extend(page.runs);
+            more |= page.next.is_some();
+            // What is older may be missing from this part.
+            looked_to = looked_to.max(page.next.unwrap_or_default());
+        }
+        runs.retain(|run| run.id >= looked_to);
+        runs.sort_by(|one, other| other.id.cmp(&one.id));
+        let is_cut = runs.len() > limit;
+        runs.truncate(limit);
+        let next = if is_cut { runs.last().map(|run| run.id.clone()) } else { more.then_some(looked_to) };
+        Ok(Page { runs, next })
+    }
+
+    async fn runs_of_part(&self, filter: RunFilter, limit: usize) -> Result<Page, StoreError> {
         let filter = Arc::new(filter);
         self.read(move |tx| {
             let filter = filter.clone();
@@ -319,6 +373,17 @@ impl Store {
 
     /// How many runs were made in each slot of `bucket`, by status; slots without runs are left out.
     pub async fn counts(&self, filter: RunFilter, bucket: Duration) -> Result<Vec<Count>, StoreError> {
+        let mut all: BTreeMap<Time, BTreeMap<String, u64>> = BTreeMap::new();
+        for part in filter.parts() {
+            for count in self.counts_of_part(part, bucket).await? {
+                let slot = all.entry(count.at).or_default();
+                count.by_status.into_iter().for_each(|(status, runs)| *slot.entry(status).or_default() += runs);
+            }
+        }
+        Ok(all.into_iter().map(|(at, by_status)| Count { at, by_status }).collect())
+    }
+
+    async fn counts_of_part(&self, filter: RunFilter, bucket: Duration) -> Result<Vec<Count>, StoreError> {
         let filter = Arc::new(filter);
         let width = i64::try_from(bucket.as_micros()).unwrap_or(i64::MAX).max(1);
         self.read(move |tx| {
@@ -354,8 +419,8 @@ impl Store {
         .await
     }
 
-    /// The results of a script's succeeded runs, oldest first, of at most `limit` runs after `after`; and where the next
-    /// page begins.
+    /// The results of a script's succeeded runs in the order in which they were due, of at most `limit` runs after the place
+    /// `after`, of those that were due at `since` or later and before `until`; and where the next page begins.
     pub async fn series(
         &self,
         script: &str,
@@ -363,39 +428,58 @@ impl Store {
         after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<Entry>, Option<String>), StoreError> {
-        let all = Arc::new((script.to_owned(), after.unwrap_or_default()));
+        let after = after.as_deref().and_then(read_place).unwrap_or((i64::MIN, String::new()));
+        let from = since.map_or(i64::MIN, stamp).max(after.0);
+        let all = Arc::new((script.to_owned(), after));
         self.read(move |tx| {
             let all = all.clone();
             Box::pin(async move {
                 let (script, after) = &*all;
                 let sql = format!(
-                    "SELECT id, coalesce(fire_time, run_at) AS due, result, result_blob, result_bytes FROM runs WHERE script = $1 AND id > $2
-                    AND status = 'succeeded' AND created_at >= $3 AND created_at < $4 ORDER BY id LIMIT {}",
+                    "SELECT id, coalesce(fire_time, run_at) AS due, created_at, result, result_blob, result_bytes FROM runs
+                    WHERE script = $1 AND status = 'succeeded' AND coalesce(fire_time, run_at) >= $2
+                    AND coalesce(fire_time, run_at) < $3 AND (coalesce(fire_time, run_at) > $4 OR id > $5)
+                    ORDER BY coalesce(fire_time, run_at), id LIMIT {}",
                     limit + 1
                 );
-                let first = since.map_or_else(String::new, crate::run::first_id_of);
-                let from = if &first > after { &first } else { after };
-                let values = args![&**script, &**from, since.map_or(i64::MIN, stamp), until.map_or(i64::MAX, stamp)];
+                let values = args![&**script, from, until.map_or(i64::MAX, stamp), after.0, &*after.1];
                 let rows = tx.all(sql, values).await?;
-                let mut entries = Vec::new();
+                let (mut entries, mut last) = (Vec::new(), None);
                 for row in rows.iter().take(limit) {
+                    let (at, run) = (row.time("due")?, row.text("id")?);
+                    let place = format!("{}.{run}", stamp(at));
+                    last = Some(place.clone());
                     if let Some(result) = value_of(row, "result", "result_blob")? {
                         let bytes = row.int_or_none("result_bytes")?.unwrap_or_default().unsigned_abs();
-                        entries.push(Entry { at: row.time("due")?, run: row.text("id")?, result, bytes });
+                        entries.push(Entry { place, at, made_at: row.time("created_at")?, run, result, bytes });
                     }
                 }
-                let next = if rows.len() > limit { Some(rows[limit - 1].text("id")?) } else { None };
-                Ok((entries, next))
+                Ok((entries, last.filter(|_| rows.len() > limit)))
             })
         })
         .await
     }
 }
 
+/// When the run at a place in a series was due, and its id.
+pub fn read_place(place: &str) -> Option<(i64, String)> {
+    let (due, id) = place.split_once('.')?;
+    Some((due.parse().ok()?, uuid::Uuid::parse_str(id).ok()?.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn places_in_a_series_are_read() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        assert_eq!(read_place(&format!("-5.{id}")), Some((-5, id.to_owned())));
+        for bad in ["", id, "5", "5.", "5.x", ".5"] {
+            assert_eq!(read_place(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn tests_of_results_are_read_and_applied() {

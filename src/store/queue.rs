@@ -155,6 +155,14 @@ pub(super) async fn bounded(tx: &mut Tx<'_>, bound: u64) -> Result<u64, StoreErr
     tx.one(sql, args![]).await?.size("waiting")
 }
 
+/// How many runs that count towards the bound of the queue wait for their time, or for their next attempt; counted to the bound.
+pub(super) async fn bounded_ahead(tx: &mut Tx<'_>, bound: u64) -> Result<i64, StoreError> {
+    let sql = format!(
+        "SELECT count(*) AS waiting FROM (SELECT 1 FROM queue WHERE bounded = 1 AND state = 'waiting' LIMIT {bound}) AS a"
+    );
+    tx.one(sql, args![]).await?.int("waiting")
+}
+
 /// Decides where a run stands whose time has come. The script's row is locked when it has a limit.
 pub(super) async fn place(
     tx: &mut Tx<'_>,

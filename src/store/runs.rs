@@ -404,11 +404,13 @@ async fn make(
         forget(tx, idempotency).await?;
         return Ok(Made::NoScript);
     }
-    if new.bounded && look.waiting >= i64::try_from(bound).unwrap_or(i64::MAX) {
+    let run_at = new.run_at.unwrap_or(now).max(now);
+    // Those whose time is ahead have a bound of their own: they keep nobody from running now.
+    let waiting = if run_at > now { queue::bounded_ahead(tx, bound).await? } else { look.waiting };
+    if new.bounded && waiting >= i64::try_from(bound).unwrap_or(i64::MAX) {
         forget(tx, idempotency).await?;
         return Ok(Made::QueueFull);
     }
-    let run_at = new.run_at.unwrap_or(now).max(now);
     let place =
         if run_at > now { queue::AHEAD } else { queue::place(tx, &lane, &look, new.spec.concurrency, claim).await? };
     write(tx, new, &lane, &place, claim, run_at, now).await?;
@@ -452,8 +454,9 @@ async fn write(
     let is_claimed = place.state == queue::State::Claimed;
     let (args, args_blob) = split(Some(&new.args));
     let sql = "INSERT INTO runs (id, script, name, version, entry, cause, status, attempt, priority, created_at, run_at, started_at,
-        spec, source, args, args_blob, labels, retry_of, created_by, schedule, fire_time, fire_local, backfill, upstream)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+        spec, source, args, args_blob, labels, retry_of, created_by, schedule, fire_time, fire_local, backfill, upstream,
+        name_key)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
         ON CONFLICT DO NOTHING";
     let values = args![
         &*new.id,
@@ -480,6 +483,8 @@ async fn write(
         new.fire_local.clone(),
         new.backfill.clone(),
         new.upstream.clone(),
+        // Those of scripts are found by these.
+        new.script.is_none().then(|| new.name.to_lowercase()),
     ];
     if tx.run(sql, values).await? == 0 {
         return Ok(false);

@@ -16,7 +16,7 @@ const NO_RUN: &str = "NULL";
 /// Schedules, each with this run.
 fn with_run(run: &str) -> String {
     format!(
-        "SELECT s.key, s.id, s.script, c.name AS script_name, s.origin, s.reach, s.settings, s.trigger_json, s.state,
+        "SELECT s.key, s.id, s.script, c.name AS script_name, s.origin, s.edited, s.reach, s.settings, s.trigger_json, s.state,
         s.reason, s.revision, s.cursor, s.next_fire_at, s.next_due_at, s.fired,
         coalesce(s.read_at, s.created_at) AS read_at, s.created_at, s.updated_at,
         r.id AS last_id, r.status AS last_status, r.fire_time AS last_fire_time
@@ -116,6 +116,7 @@ fn schedule_of(row: &Row) -> Result<Schedule, StoreError> {
         script: row.text("script")?,
         script_name: row.text("script_name")?,
         origin: row.word("origin", Origin::parse)?,
+        edited: row.int("edited")? != 0,
         reach: row.json_or_none("reach")?.unwrap_or_default(),
         settings: row.json("settings")?,
         trigger: row.json("trigger_json")?,
@@ -140,11 +141,13 @@ pub(super) async fn lock(tx: &mut Tx<'_>, key: &str) -> Result<Option<(State, i6
     row.map(|row| Ok((row.word("state", State::parse)?, row.int("revision")?))).transpose()
 }
 
-/// Keeps a schedule; `expected` is the revision that it must still have, when it is there.
+/// Keeps a schedule, by request or because its script was uploaded; `expected` is the revision that it must still have, when it
+/// is there.
 async fn keep(
     tx: &mut Tx<'_>,
     new: &NewSchedule,
     expected: Option<i64>,
+    by_request: bool,
     now: Time,
 ) -> Result<KeptSchedule, StoreError> {
     let found = lock(tx, &new.key).await?;
@@ -188,10 +191,11 @@ async fn keep(
             KeptSchedule::Created
         }
         Some(_) => {
-            let sql = "UPDATE schedules SET id = $2, script = $3, origin = $4, settings = $5, trigger_json = $6, state = $7,
+            let edited = i64::from(by_request && new.origin == Origin::Metadata);
+            let sql = format!("UPDATE schedules SET id = $2, edited = {edited}, script = $3, origin = $4, settings = $5, trigger_json = $6, state = $7,
                 cursor = CASE WHEN cursor > $8 THEN cursor ELSE $8 END, next_fire_at = $9, next_due_at = $10, updated_at = $11, created_by = coalesce(created_by, $12),
                 reason = NULL, revision = revision + 1, failures = 0, read_at = $13, reach = $14,
-                fired = CASE WHEN trigger_json = $6 THEN fired ELSE 0 END WHERE key = $1";
+                fired = CASE WHEN trigger_json = $6 THEN fired ELSE 0 END WHERE key = $1");
             tx.run(sql, values).await?;
             if new.state == State::Paused {
                 queue::skip_unstarted(tx, &new.key, "schedule_paused", now).await?;
@@ -213,7 +217,7 @@ impl Store {
     ) -> Result<KeptSchedule, StoreError> {
         self.write(move |tx| {
             let new = new.clone();
-            Box::pin(async move { keep(tx, &new, expected, now).await })
+            Box::pin(async move { keep(tx, &new, expected, true, now).await })
         })
         .await
     }
@@ -460,7 +464,7 @@ pub(super) async fn make_equal(
     }
     for new in new {
         let found = lock(tx, &new.key).await?;
-        match keep(tx, new, found.map(|found| found.1), now).await? {
+        match keep(tx, new, found.map(|found| found.1), false, now).await? {
             // Somebody made one of this id in this very moment.
             KeptSchedule::Taken => return Err(StoreError::Conflict),
             KeptSchedule::Circle(circle) => return Err(StoreError::Circle(circle)),

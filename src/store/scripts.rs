@@ -277,6 +277,27 @@ impl Store {
         .await
     }
 
+    /// When the newest run of each script that succeeded ended, of at most so many scripts: name and time.
+    pub async fn last_successes(&self, most: usize) -> Result<Vec<(String, Time)>, StoreError> {
+        self.read(move |tx| {
+            Box::pin(async move {
+                let sql = format!(
+                    "SELECT s.name, (SELECT r.finished_at FROM runs r WHERE r.script = s.key AND r.status = 'succeeded'
+                    ORDER BY coalesce(r.fire_time, r.run_at) DESC, r.id DESC LIMIT 1) AS last
+                    FROM scripts s ORDER BY s.key LIMIT {most}"
+                );
+                let mut found = Vec::new();
+                for row in tx.all(sql, args![]).await? {
+                    if let Some(last) = row.time_or_none("last")? {
+                        found.push((row.text("name")?, last));
+                    }
+                }
+                Ok(found)
+            })
+        })
+        .await
+    }
+
     /// How many scripts there are.
     pub async fn count_scripts(&self) -> Result<u64, StoreError> {
         self.read(|tx| {

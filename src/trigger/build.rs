@@ -247,7 +247,10 @@ fn after(node: &Node) -> Result<After, TriggerError> {
         (None, None) => return Err(node.error("script", "a chain needs a script, \"*\" for every one, or a label")),
     };
     let on = match node.get("on") {
-        Some(piece) => one_of(piece, &[("succeeded", On::Succeeded), ("failed", On::Failed), ("any", On::Any)])?,
+        Some(piece) => {
+            let all = [On::Succeeded, On::Failed, On::Any, On::Missed].map(|on| (on.name(), on));
+            one_of(piece, &all)?
+        }
         None => On::Succeeded,
     };
     Ok(After { upstream, on })

@@ -196,6 +196,7 @@ impl On {
         match self {
             On::Succeeded => "succeeded",
             On::Failed => "failed",
+            On::Missed => "missed",
             On::Any => "any",
         }
     }
