@@ -1,9 +1,9 @@
 //! Who may do what: scopes, tokens, and what somebody who calls is allowed.
 
 use crate::clock::Time;
-use crate::script::{Labels, has_label};
+use crate::script::{BadName, Labels, Name, has_label};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// What every token begins with, so that people and scanners recognise one.
 pub const TOKEN_PREFIX: &str = "cbx_";
@@ -24,12 +24,15 @@ pub enum Scope {
     Exec,
     /// Allow scripts more than the default.
     Grant,
+    /// Read what is counted (`/metrics`), and nothing else; `read` has it too.
+    Metrics,
     /// Tokens, and everything else.
     Admin,
 }
 
 /// All scopes.
-pub const SCOPES: [Scope; 6] = [Scope::Read, Scope::Run, Scope::Write, Scope::Exec, Scope::Grant, Scope::Admin];
+pub const SCOPES: [Scope; 7] =
+    [Scope::Read, Scope::Run, Scope::Write, Scope::Exec, Scope::Grant, Scope::Metrics, Scope::Admin];
 
 impl Scope {
     /// The word for it.
@@ -40,6 +43,7 @@ impl Scope {
             Scope::Write => "write",
             Scope::Exec => "exec",
             Scope::Grant => "grant",
+            Scope::Metrics => "metrics",
             Scope::Admin => "admin",
         }
     }
@@ -84,7 +88,7 @@ pub struct Token {
 /// that is acted upon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Reach {
-    /// These, by key; with `labels` none: all.
+    /// These, by key or by pattern ([`script_pattern`]); with `labels` none: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scripts: Option<Vec<String>>,
     /// Those with one of these labels, `key=value`.
@@ -100,7 +104,7 @@ impl Reach {
 
     /// Whether it names a script of this key, whatever its labels.
     pub fn names(&self, key: &str) -> bool {
-        self.scripts.as_ref().is_some_and(|scripts| scripts.iter().any(|script| script == key))
+        self.scripts.as_ref().is_some_and(|scripts| scripts.iter().any(|script| matches(script, key)))
     }
 
     /// Whether a script of this key and these labels is in it.
@@ -108,6 +112,48 @@ impl Reach {
         let has_one = |wanted: &Vec<String>| wanted.iter().any(|label| has_label(labels, label));
         self.is_all() || self.names(key) || self.labels.as_ref().is_some_and(has_one)
     }
+}
+
+impl fmt::Display for Reach {
+    /// `scripts named a, team-* and scripts with a label team=data`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = self.scripts.as_ref().map(|scripts| format!("scripts named {}", scripts.join(", ")));
+        let labelled = self.labels.as_ref().map(|labels| format!("scripts with the label {}", labels.join(", ")));
+        match (named, labelled) {
+            (Some(named), Some(labelled)) => write!(f, "{named} and {labelled}"),
+            (Some(one), None) | (None, Some(one)) => f.write_str(&one),
+            (None, None) => f.write_str("all scripts"),
+        }
+    }
+}
+
+/// What a pattern for names may hold for any characters, none too.
+const ANY: char = '*';
+
+/// Reads the name of a script, or a pattern for names in which `*` stands for any characters, none too: as it is compared, in
+/// lower case.
+pub fn script_pattern(text: &str) -> Result<String, BadName> {
+    if !text.contains(ANY) {
+        return Ok(Name::parse(text)?.key().to_owned());
+    }
+    // With a letter for each of them it is a name, or no name matches it.
+    Name::parse(&text.replace(ANY, "x"))?;
+    Ok(text.strip_suffix(".py").unwrap_or(text).to_lowercase())
+}
+
+/// Whether a pattern, or the very key, is this key's.
+fn matches(pattern: &str, key: &str) -> bool {
+    let mut parts = pattern.split(ANY);
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = key.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
 }
 
 /// Somebody who calls.
@@ -132,7 +178,10 @@ impl Caller {
     pub fn has(&self, scope: Scope) -> bool {
         match self {
             Caller::Local => true,
-            Caller::Token(token) => token.scopes.contains(&scope) || token.scopes.contains(&Scope::Admin),
+            Caller::Token(token) => {
+                let has = |scope| token.scopes.contains(&scope);
+                has(scope) || has(Scope::Admin) || scope == Scope::Metrics && has(Scope::Read)
+            }
         }
     }
 
@@ -211,6 +260,46 @@ mod tests {
         let by_label = caller(&[Scope::Run], None, Some(&["team=data"]));
         assert!(by_label.reaches("other", &labels) && !by_label.reaches("other", &Labels::new()));
         assert!(caller(&[Scope::Run], None, None).reaches("any", &Labels::new()));
+    }
+
+    /// D9: what reads metrics reads no sources.
+    #[test]
+    fn metrics_have_a_scope_of_their_own() {
+        let scraper = caller(&[Scope::Metrics], None, None);
+        assert!(scraper.has(Scope::Metrics) && !scraper.has(Scope::Read));
+        assert!(caller(&[Scope::Read], None, None).has(Scope::Metrics));
+        assert!(!caller(&[Scope::Run], None, None).has(Scope::Metrics));
+    }
+
+    /// D8: a token can be limited to names by pattern, and its refusals say to which.
+    #[test]
+    fn patterns_stand_for_names() {
+        for (pattern, key, does) in [
+            ("team-*", "team-a", true),
+            ("team-*", "team-", true),
+            ("team-*", "team", false),
+            ("*-daily", "a-daily", true),
+            ("*-daily", "a-daily-2", false),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+            ("ab*ab", "ab", false),
+            ("ab*ab", "abab", true),
+            ("*", "anything", true),
+            ("a**b", "ab", true),
+            ("price", "price", true),
+            ("price", "prices", false),
+        ] {
+            let reach = Reach { scripts: Some(vec![pattern.into()]), labels: None };
+            assert_eq!(reach.names(key), does, "{pattern} {key}");
+        }
+        assert_eq!(script_pattern("Team-*.py").as_deref(), Ok("team-*"));
+        assert_eq!(script_pattern("Price.py").as_deref(), Ok("price"));
+        for bad in ["team/*", "", ".*x", "a b*"] {
+            assert!(script_pattern(bad).is_err(), "{bad}");
+        }
+        let reach = Reach { scripts: Some(vec!["a".into(), "b-*".into()]), labels: Some(vec!["team=data".into()]) };
+        assert_eq!(reach.to_string(), "scripts named a, b-* and scripts with the label team=data");
     }
 
     #[test]

@@ -112,17 +112,20 @@ impl From<&Limits> for LimitsBody {
 }
 
 /// What a run wrote to a stream.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct StreamBody {
     /// Bytes kept, with the mark where the stream was cut.
     pub bytes: u64,
     /// Whether some were not kept.
     pub truncated: bool,
+    /// The beginning, where it was asked for (`?wait`, `?output=8KiB`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 impl From<Written> for StreamBody {
     fn from(written: Written) -> Self {
-        StreamBody { bytes: written.bytes, truncated: written.dropped > 0 }
+        StreamBody { bytes: written.bytes, truncated: written.dropped > 0, text: None }
     }
 }
 
@@ -378,8 +381,24 @@ pub struct UploadedBody {
     pub body: ScriptBody,
     /// The schedules that start it.
     pub schedules: Vec<ScheduleBody>,
+    /// What became of its schedules.
+    #[serde(default)]
+    pub schedule_changes: Vec<ScheduleChangeBody>,
     /// What was asked for beyond the defaults and not granted.
     pub not_granted: Vec<NotGranted>,
+}
+
+/// What an upload did to a schedule of the script's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ScheduleChangeBody {
+    /// The schedule's name.
+    pub id: String,
+    /// `created`, `changed` or `removed`.
+    pub change: String,
+    /// When it fired before, as text.
+    pub before: Option<String>,
+    /// When it fires now, as text.
+    pub after: Option<String>,
 }
 
 /// A schedule.

@@ -1,7 +1,9 @@
 //! The API over HTTP: the one list of routes with their scopes, and what every request passes.
 
+mod accept;
 mod access;
 mod answers;
+mod below;
 mod body;
 mod carry_out;
 mod connections;
@@ -12,6 +14,7 @@ mod feed;
 mod files;
 mod health;
 mod intake;
+mod known;
 mod launch;
 mod listen;
 mod lists;
@@ -29,8 +32,10 @@ mod state;
 mod streams;
 mod tokens;
 mod typed;
+mod upload;
 
 pub use access::Entrance;
+pub use below::below;
 pub use docs::document;
 pub use listen::{Listener, serve};
 
@@ -53,8 +58,10 @@ use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use axum::{RequestPartsExt, Router};
+use docs::Docs;
 use feed::Feed;
 use health::Found;
+use known::Known;
 use problem::Problem;
 use rate::Limiter;
 use std::collections::BTreeMap;
@@ -63,6 +70,9 @@ use streams::Streams;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +92,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/openapi.json", Need::Nothing),
     ("GET", "/docs", Need::Nothing),
     ("GET", "/docs/{file}", Need::Nothing),
-    ("GET", "/metrics", Need::Server(Scope::Read)),
+    ("GET", "/metrics", Need::Server(Scope::Metrics)),
     ("GET", "/v1/scripts", Need::Scope(Scope::Read)),
     ("POST", "/v1/scripts", Need::Scope(Scope::Write)),
     ("GET", "/v1/scripts/{name}", Need::Scope(Scope::Read)),
@@ -184,6 +194,8 @@ pub struct Tools {
     pub space: Option<Space>,
     /// Who comes in without a token.
     pub entrance: Entrance,
+    /// When nothing new is taken: the node goes down.
+    pub stop: CancellationToken,
     /// When answers that go on and on end.
     pub down: CancellationToken,
 }
@@ -191,6 +203,8 @@ pub struct Tools {
 /// Shared by all handlers.
 #[derive(Clone)]
 pub(crate) struct App {
+    docs: Arc<Docs>,
+    known: Arc<Known>,
     tools: Arc<Tools>,
     limiter: Arc<Limiter>,
     answers: Arc<Answers>,
@@ -210,10 +224,12 @@ impl std::ops::Deref for App {
     }
 }
 
-/// The API.
-pub fn router(tools: Tools) -> Router {
+/// The API, below this path.
+pub fn router(tools: Tools, base_path: &str) -> Router {
     let limiter = Arc::new(Limiter::new(tools.rules.rate));
     let app = App {
+        docs: Arc::new(Docs::new(base_path)),
+        known: Arc::default(),
         tools: Arc::new(tools),
         limiter,
         answers: Arc::default(),
@@ -222,7 +238,7 @@ pub fn router(tools: Tools) -> Router {
         found: Arc::default(),
         sealing: Arc::default(),
     };
-    Router::new()
+    let api = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
@@ -286,8 +302,20 @@ pub fn router(tools: Tools) -> Router {
         .fallback(rate::no_such_address)
         .layer(from_fn_with_state(app.clone(), access::observe))
         .layer(from_fn_with_state(app.clone(), access::never_panic))
-        .with_state(app)
+        .layer(packed())
+        .with_state(app);
+    below(base_path, api)
 }
+
+/// Packs large answers for clients that take them so; streams of events come as they are written.
+fn packed() -> CompressionLayer<impl Predicate> {
+    let large =
+        SizeAbove::new(LEAST_PACKED).and(NotForContentType::SSE).and(NotForContentType::const_new("application/zip"));
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(large)
+}
+
+/// Smaller answers are not worth packing, in bytes.
+const LEAST_PACKED: u64 = 1_024;
 
 /// The one part of the path that varies.
 pub(crate) struct Part(pub(crate) String);

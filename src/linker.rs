@@ -87,9 +87,9 @@ impl Linker {
         Linker { keeper, roots: Arc::new(roots), looks: Arc::default() }
     }
 
-    /// What the operator should see to about script sources: sentences without names.
-    pub fn warnings(&self) -> Vec<String> {
-        self.looks.warnings()
+    /// What the operator should see to about script sources: sentences, with the names of sources for those who may know them.
+    pub fn warnings(&self, with_names: bool) -> Vec<String> {
+        self.looks.warnings(with_names)
     }
 
     /// A link as it is kept: `file:///…` of an absolute path, or `s3://…`. An error when it is not under a script source.

@@ -31,6 +31,7 @@ use cronbox_runtime::{Ceiling, CompiledInterpreter, Limits, Networks, Pool, Pool
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -59,6 +60,8 @@ pub struct Roles {
 pub struct Config {
     /// `HOST:PORT` or `unix:PATH`.
     pub listen: String,
+    /// What every address begins with, `/cronbox`, where a proxy gives the server a part of its own; empty: nothing.
+    pub base_path: String,
     /// Where SQLite and the blobs are, unless they are elsewhere.
     pub data_dir: PathBuf,
     /// The database.
@@ -178,25 +181,27 @@ pub async fn serve(
         .map(|source| Root::open(source, &config.s3))
         .collect::<Result<_, _>>()
         .map_err(failed)?;
-    let store = open_store(&config.database).await?;
+    let listener = Listener::bind(&config.listen).await.map_err(|error| taken(&config.listen, &error))?;
+    let (place, of_machine) = (listener.tcp(), listener.address());
+
+    // From here on the port answers: first that the node is starting, later everything.
+    let (ready, readiness) = watch::channel(Readiness::from([("database".to_owned(), "being opened".to_owned())]));
+    let router = Arc::new(RwLock::new(starting(readiness.clone(), &config.base_path)));
+    let http_stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let metrics = Arc::new(Metrics::default());
+    let supervisor = Supervisor::new(metrics.clone());
+    tasks.spawn(http::serve(listener, router.clone(), supervisor.clone(), http_stop.clone()));
+
+    let Some(store) = open_store(&config.database, &ready, &stop).await? else { return Ok(()) };
     let clock = match (&config.clock, store.time().await.map_err(failed)?) {
         (Some(clock), _) => clock.clone(),
         (None, Some(now)) => Clock::database(now),
         (None, None) => Clock::system(),
     };
     let has_tokens = first_token(&store, &config, &clock).await?;
-    let listener = Listener::bind(&config.listen).await.map_err(|error| taken(&config.listen, &error))?;
-    let entrance = entrance(&listener, has_tokens)?;
-    let address = listener.address();
-
-    // From here on the port answers: first that the node is starting, later everything.
-    let (ready, readiness) = watch::channel(Readiness::from([("interpreter".to_owned(), "being loaded".to_owned())]));
-    let router = Arc::new(RwLock::new(starting(readiness.clone())));
-    let http_stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
-    let metrics = Arc::new(Metrics::default());
-    let supervisor = Supervisor::new(metrics.clone());
-    tasks.spawn(http::serve(listener, router.clone(), supervisor.clone(), http_stop.clone()));
+    let entrance = entrance(place, has_tokens)?;
+    ready.send_replace(Readiness::from([("interpreter".to_owned(), "being loaded".to_owned())]));
 
     let interpreter = load_interpreter(&config.interpreter_cache, &say).await?;
     let pool = Pool::start(config.pool.clone(), Arc::new(interpreter)).await.map_err(failed)?;
@@ -317,13 +322,15 @@ pub async fn serve(
         ready: readiness,
         space: space.clone(),
         entrance,
+        stop: stop.clone(),
         down: http_stop.clone(),
     };
     if config.roles.api {
-        *router.write().unwrap_or_else(std::sync::PoisonError::into_inner) = http::router(tools);
+        let api = http::router(tools, &config.base_path);
+        *router.write().unwrap_or_else(std::sync::PoisonError::into_inner) = api;
     }
     ready.send_replace(Readiness::from([("interpreter".to_owned(), "ok".to_owned())]));
-    announce(&config, &say, &address, directory.as_ref(), scripts, &pool, who_can_use_it(entrance, has_tokens));
+    announce(&config, &say, &of_machine, directory.as_ref(), scripts, &pool, who_can_use_it(entrance, has_tokens));
     for warning in lost_key.into_iter().chain(space.as_ref().and_then(Space::warning)) {
         say(&format!("warning: {warning}"));
     }
@@ -394,15 +401,24 @@ async fn unreadable_secrets(store: &Store, keyring: &Keyring, config: &Config) -
     Ok(Some(warning))
 }
 
-async fn open_store(place: &store::Place) -> Result<Store, ServeError> {
+/// Opens the database, when it is there; none when the node is to end before that.
+async fn open_store(
+    place: &store::Place,
+    ready: &watch::Sender<Readiness>,
+    stop: &CancellationToken,
+) -> Result<Option<Store>, ServeError> {
     let until = Instant::now() + DATABASE_PATIENCE;
     loop {
         match Store::open(place).await {
             Err(error @ StoreError::Unavailable(_)) if Instant::now() < until => {
                 tracing::warn!(%error, "waiting for the database");
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                ready.send_replace(Readiness::from([("database".to_owned(), error.to_string())]));
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(None),
+                    () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                }
             }
-            opened => return opened.map_err(failed),
+            opened => return opened.map(Some).map_err(failed),
         }
     }
 }
@@ -461,8 +477,8 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     writeln!(file, "{secret}")
 }
 
-fn entrance(listener: &Listener, has_tokens: bool) -> Result<Entrance, ServeError> {
-    match listener.tcp() {
+fn entrance(address: Option<SocketAddr>, has_tokens: bool) -> Result<Entrance, ServeError> {
+    match address {
         None => Ok(Entrance::Unix),
         Some(address) if address.ip().is_loopback() => Ok(Entrance::Loopback),
         Some(_) if has_tokens => Ok(Entrance::Nobody),
@@ -488,7 +504,7 @@ fn taken(address: &str, error: &std::io::Error) -> ServeError {
 }
 
 /// What answers while the node starts.
-fn starting(ready: watch::Receiver<Readiness>) -> Router {
+fn starting(ready: watch::Receiver<Readiness>, base_path: &str) -> Router {
     let not_yet = move || {
         let parts = ready.borrow().clone();
         let body = crate::api::ReadyBody { ready: false, parts, warnings: Vec::new() };
@@ -501,7 +517,7 @@ fn starting(ready: watch::Receiver<Readiness>) -> Router {
                 .into_response()
         }
     };
-    Router::new().route("/healthz", get(async || "ok\n")).fallback(not_yet)
+    http::below(base_path, Router::new().route("/healthz", get(async || "ok\n")).fallback(not_yet))
 }
 
 async fn load_interpreter(cache: &Path, say: &Say) -> Result<CompiledInterpreter, ServeError> {
@@ -528,7 +544,8 @@ fn announce(
     pool: &Pool,
     who: &str,
 ) {
-    let url = if address.starts_with("unix:") { address.to_owned() } else { format!("http://{address}") };
+    let scheme = if address.starts_with("unix:") { "" } else { "http://" };
+    let url = format!("{scheme}{address}{}", config.base_path);
     say(&format!("cronbox {} at {url} (docs: {url}/docs)", env!("CARGO_PKG_VERSION")));
     let found = match scripts {
         1 => "1 script".to_owned(),

@@ -22,6 +22,7 @@ const SCHEDULES: usize = 5;
 fn node(folder: &Folder, clock: &Clock) -> Config {
     let data_dir = folder.0.join("data");
     Config {
+        base_path: String::new(),
         listen: format!("unix:{}", folder.0.join("socket").display()),
         database: store::Place::Sqlite(data_dir.join("cronbox.db")),
         blobs: blobs::Place::Disk(data_dir.join("blobs")),

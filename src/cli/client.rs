@@ -8,9 +8,9 @@ use futures_util::StreamExt;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often in a row a connection may break that is listened to, and how long until the next try.
@@ -52,7 +52,7 @@ pub(super) struct Server {
     base: String,
     shown: String,
     token: Option<String>,
-    warned: Arc<AtomicBool>,
+    warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Server {
@@ -93,10 +93,13 @@ impl Server {
             };
             Refusal::unavailable(format!("{}: {why}", self.shown))
         })?;
-        if let Some(warning) = response.headers().get(WARNING).and_then(|warning| warning.to_str().ok())
-            && !self.warned.swap(true, Ordering::Relaxed)
-        {
-            complain(&format!("warning: {}", plain(warning, 1000)));
+        for warning in response.headers().get_all(WARNING) {
+            let warning = String::from_utf8_lossy(warning.as_bytes()).into_owned();
+            // Each once, however many requests a command makes.
+            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+            if warned.insert(warning.clone()) {
+                complain(&format!("warning: {}", plain(&warning, 1000)));
+            }
         }
         let status = response.status();
         if status.is_success() {

@@ -31,6 +31,9 @@ pub(super) struct ServeArgs {
     /// Where to listen: HOST:PORT, or unix:PATH [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", env = "CRONBOX_LISTEN", hide_env = true)]
     listen: Option<String>,
+    /// What every address begins with behind a proxy, such as /cronbox; the proxy may drop it or pass it on
+    #[arg(long, value_name = "PATH", env = "CRONBOX_BASE_PATH", hide_env = true)]
+    base_path: Option<String>,
     /// Where everything is kept [default: ./cronbox-data]
     #[arg(long, value_name = "DIR", env = "CRONBOX_DATA_DIR", hide_env = true)]
     data_dir: Option<String>,
@@ -139,6 +142,7 @@ type LogAs = (Option<String>, Option<bool>);
 /// The names that may stand in the configuration file.
 const NAMES: &[&str] = &[
     "listen",
+    "base-path",
     "data-dir",
     "database",
     "blobs",
@@ -232,6 +236,22 @@ fn limits_of(text: &str) -> Result<Asked, String> {
     Asked::read(&table).map_err(|error| error.to_string())
 }
 
+/// `/cronbox`; a slash at its end says nothing.
+fn base_path_of(text: &str) -> Result<String, String> {
+    let path = text.trim_end_matches('/');
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    match path.strip_prefix('/') {
+        _ if path.is_empty() => Ok(String::new()),
+        Some(rest) if rest.split('/').all(plain) => Ok(path.to_owned()),
+        _ => Err("a path such as /cronbox: a slash, then letters, digits and - . _ ~".into()),
+    }
+}
+
 /// `misfire_grace_time=5m,coalesce=false`
 fn policies_of(text: &str) -> Result<Policies, String> {
     let mut table = serde_json::Map::new();
@@ -276,11 +296,18 @@ impl ServeArgs {
                 return Exit::Usage;
             }
         };
+        let is_json = log.1 == Some(true);
         if let Err(why) = log::begin(log.0.as_deref(), log.1) {
             complain(&format!("--log: {why}"));
             return Exit::Usage;
         }
         supervise::log_panics();
+        let tell: fn(&str) = if is_json { |text| tracing::info!("{text}") } else { complain };
+        let say: serve::Say = Arc::new(move |line: &str| {
+            let line = if is_json { log::line(line) } else { line.to_owned() };
+            // A start whose reader went away is a start all the same.
+            let _ = writeln!(std::io::stdout().lock(), "{line}");
+        });
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -303,17 +330,13 @@ impl ServeArgs {
                         _ = interrupted.recv() => {}
                     }
                     if first.is_cancelled() {
-                        complain("going down at once");
+                        tell("going down at once");
                         second.cancel();
                     } else {
-                        complain("going down when what runs has ended; once more to go down at once");
+                        tell("going down when what runs has ended; once more to go down at once");
                         first.cancel();
                     }
                 }
-            });
-            let say = Arc::new(|line: &str| {
-                // A start whose reader went away is a start all the same.
-                let _ = writeln!(std::io::stdout().lock(), "{line}");
             });
             serve::serve(config, say, stop, at_once).await
         });
@@ -321,7 +344,11 @@ impl ServeArgs {
         match served {
             Ok(()) => Exit::Succeeded,
             Err(error) => {
-                complain(&error.to_string());
+                if is_json {
+                    tracing::error!("{error}");
+                } else {
+                    complain(&error.to_string());
+                }
                 Exit::Unavailable
             }
         }
@@ -426,6 +453,7 @@ impl ServeArgs {
             (None, None) => keyring::Place::Own(data_dir.join(keyring::OWN_FILE)),
         };
         let config = Config {
+            base_path: settings.parsed("base-path", self.base_path, base_path_of)?.unwrap_or_default(),
             listen: settings.one("listen", self.listen)?.unwrap_or_else(|| "127.0.0.1:8080".into()),
             data_dir,
             database,
@@ -482,5 +510,11 @@ mod tests {
         assert!(settings.parsed("listen", None, count).is_err());
         assert_eq!(limits_of("memory=1MiB, timeout=5s").map(|asked| asked.memory), Ok(Some(1 << 20)));
         assert!(limits_of("memory").is_err());
+        for (text, path) in [("/cronbox/", "/cronbox"), ("/", ""), ("", ""), ("/a/b-c", "/a/b-c")] {
+            assert_eq!(base_path_of(text).as_deref(), Ok(path));
+        }
+        for bad in ["cronbox", "//", "/a//b", "/a b", "/../a", "http://host/a"] {
+            assert_eq!(base_path_of(bad).is_err(), bad != "//", "{bad}");
+        }
     }
 }

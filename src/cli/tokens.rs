@@ -2,11 +2,10 @@
 
 use super::Exit;
 use super::client::{Refusal, Server, ServerArgs, list, moment, part, plain, say, talk};
-use crate::access::{Scope, Token, hash, new_token};
+use crate::access::{Scope, Token, hash, new_token, script_pattern};
 use crate::api::TokenBody;
 use crate::clock::Clock;
 use crate::run::new_id;
-use crate::script::Name;
 use crate::store::{Place, Store};
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -40,10 +39,10 @@ enum TokenVerb {
     Create {
         /// A name for it, for people
         name: String,
-        /// What it allows: read, run, write, exec, grant, admin; repeatable
+        /// What it allows: read, run, write, exec, grant, metrics, admin; repeatable
         #[arg(long, required = true, value_delimiter = ',')]
         scope: Vec<String>,
-        /// Only for this script; repeatable
+        /// Only for this script, or those that a pattern such as 'team-*' names; repeatable
         #[arg(long)]
         script: Vec<String>,
         /// Only for scripts with this label, key=value; repeatable
@@ -146,9 +145,7 @@ async fn create_in(
     }
     let scope = |word: &String| Scope::parse(word).ok_or_else(|| Refusal::usage(format!("{word:?} is no scope")));
     let scopes = scopes.iter().map(scope).collect::<Result<Vec<_>, _>>()?;
-    let key = |name: &String| {
-        Name::parse(name).map(|name| name.key().to_owned()).map_err(|error| Refusal::usage(error.to_string()))
-    };
+    let key = |name: &String| script_pattern(name).map_err(|error| Refusal::usage(error.to_string()));
     let scripts = scripts.iter().map(key).collect::<Result<Vec<_>, _>>()?;
     let now = Clock::system().now();
     let end = expires_in.map(|text| {

@@ -19,6 +19,9 @@ use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+/// The route that is read while the database is away.
+const METRICS: &str = "/metrics";
+const NO_GATHERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The last use of a token is told to so much.
 const USE_TOLD: TimeDelta = TimeDelta::seconds(60);
@@ -55,7 +58,16 @@ pub(super) async fn guard(
         app.limiter.pass(None)?;
     }
     if let Need::Scope(scope) | Need::Server(scope) = need {
-        let caller = identify(&app, request.headers()).await?;
+        let caller = match identify(&app, request.headers()).await {
+            Err(problem) if path.as_str() == METRICS && problem.status == StatusCode::SERVICE_UNAVAILABLE => {
+                // What is counted says how the node is while it has no database: who could read it before can then.
+                app.known.find(request.headers(), app.clock.now()).ok_or(problem)?
+            }
+            identified => identified?,
+        };
+        if path.as_str() == METRICS {
+            app.known.keep(request.headers(), &caller);
+        }
         app.limiter.pass(Some(caller.id().unwrap_or("local")))?;
         if !caller.has(*scope) {
             let detail = format!("this needs a token with the scope {}", scope.as_str());
@@ -65,20 +77,40 @@ pub(super) async fn guard(
             let detail = "this concerns the whole server, and this token is limited to some scripts";
             return Err(Problem::forbidden("token_is_limited", detail));
         }
+        if app.stop.is_cancelled() && makes_work(method, path.as_str()) {
+            let detail = "this server is going down and takes nothing new; try again";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "going_down", detail).retry_after(1));
+        }
         request.extensions_mut().insert(caller);
         let mut response = next.run(request).await;
-        let warning = app.space.as_ref().and_then(Space::warning);
-        if let Some(warning) = warning.and_then(|warning| HeaderValue::from_str(&warning).ok()) {
-            response.headers_mut().insert(WARNING, warning);
-        }
+        warn(&mut response, app.space.as_ref().and_then(Space::warning).as_deref());
         return Ok(response);
-    } else if app.entrance == Entrance::Loopback {
+    } else if app.entrance == Entrance::Loopback
+        && !rate::is_probe(path.as_str())
+        // Who does not know whether there are tokens takes it that there are none.
+        && !any_token(&app).await.unwrap_or(false)
+    {
         check_local(request.headers())?;
     }
     Ok(next.run(request).await)
 }
 
-async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+/// Adds a sentence for whoever asks to an answer.
+pub(super) fn warn(response: &mut Response, warning: Option<&str>) {
+    // Names may have letters of any language: they go as they are, in UTF-8.
+    if let Some(warning) = warning.and_then(|warning| HeaderValue::from_bytes(warning.as_bytes()).ok()) {
+        response.headers_mut().append(WARNING, warning);
+    }
+}
+
+/// Whether a request gives the node something to do, which one that goes down does not take: what only stops or deletes
+/// something, or tells of something, is carried out to the end.
+fn makes_work(method: &str, route: &str) -> bool {
+    let stops = ["/cancel", "/pause", "/preview"].iter().any(|end| route.ends_with(end));
+    matches!(method, "POST" | "PUT" | "PATCH") && !stops
+}
+
+pub(super) async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     let denied = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
     let Some(given) = headers.get(header::AUTHORIZATION) else {
         if app.entrance == Entrance::Nobody || any_token(app).await? {
@@ -113,15 +145,13 @@ async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     Ok(Caller::Token(found))
 }
 
-/// Whether any token was made. Looked up at most once a second until one was.
+/// Whether any token was made. Looked up at most once a second.
 async fn any_token(app: &App) -> Result<bool, Problem> {
-    if app.limiter.knows_of_no_token() {
-        return Ok(false);
+    if let Some(known) = app.limiter.knows_of_tokens() {
+        return Ok(known);
     }
     let any = !app.store.tokens().await?.is_empty();
-    if !any {
-        app.limiter.no_token_found();
-    }
+    app.limiter.tokens_found(any);
     Ok(any)
 }
 
@@ -164,7 +194,7 @@ impl App {
         if caller.reaches(key, &labels) {
             return Ok(());
         }
-        Err(Problem::out_of_reach())
+        Err(Problem::out_of_reach(caller))
     }
 
     /// Whether a caller may see a run of a saved script: its script is within reach. A label reaches the runs of the script
@@ -181,10 +211,16 @@ impl App {
             return Ok(None);
         }
         let scripts = self.store.scripts(ScriptFilter::all()).await?;
-        let reached = scripts.into_iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
-        let mut since: BTreeMap<String, Time> = reached.map(|script| (script.key, script.created_at)).collect();
-        // Scripts that were deleted have runs too; only names reach those.
-        since.extend(caller.reach().scripts.into_iter().flatten().map(|key| (key, Time::MIN_UTC)));
+        let reach = caller.reach();
+        let reached = scripts.into_iter().filter(|script| reach.covers(&script.key, &script.in_force().labels));
+        let mut since: BTreeMap<String, Time> = reached
+            .map(|script| {
+                let since = if reach.names(&script.key) { Time::MIN_UTC } else { script.created_at };
+                (script.key, since)
+            })
+            .collect();
+        // Scripts that were deleted have runs too; only names reach those. A pattern is no script's key.
+        since.extend(reach.scripts.into_iter().flatten().map(|key| (key, Time::MIN_UTC)));
         Ok(Some(Reached { since }))
     }
 
@@ -229,6 +265,11 @@ impl Reached {
         self.since.get(key).is_some_and(|since| *since <= at)
     }
 
+    /// The keys of those whose earlier scripts of the same name may be seen too.
+    pub(super) fn whole(&self) -> Vec<String> {
+        self.since.iter().filter(|(_, since)| **since == Time::MIN_UTC).map(|(key, _)| key.clone()).collect()
+    }
+
     /// Their keys.
     pub(super) fn into_keys(self) -> Vec<String> {
         self.since.into_keys().collect()
@@ -253,6 +294,11 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
         if let Some(length) = length {
             response.headers_mut().insert(header::CONTENT_LENGTH, length);
         }
+    }
+    let is_stream = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/event-stream");
+    if response.headers().get(header::CONTENT_TYPE).is_some_and(is_stream) {
+        // A proxy such as nginx would gather what comes, and pass it on late.
+        response.headers_mut().insert(NO_GATHERING, HeaderValue::from_static("no"));
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -284,6 +330,23 @@ mod tests {
             headers.insert(header::ORIGIN, HeaderValue::from_str(origin).expect("a header"));
         }
         headers
+    }
+
+    /// D12: what a node that goes down takes no more.
+    #[test]
+    fn what_makes_work_is_known() {
+        for (method, route, makes) in [
+            ("POST", "/v1/runs", true),
+            ("POST", "/v1/schedules/{id}/trigger", true),
+            ("PUT", "/v1/scripts/{name}", true),
+            ("POST", "/v1/runs/{id}/cancel", false),
+            ("POST", "/v1/scheduler/pause", false),
+            ("POST", "/v1/triggers/preview", false),
+            ("DELETE", "/v1/schedules/{id}", false),
+            ("GET", "/v1/runs", false),
+        ] {
+            assert_eq!(makes_work(method, route), makes, "{method} {route}");
+        }
     }
 
     #[test]

@@ -49,10 +49,11 @@ impl Fields {
     fn checked(self, known: &[&str]) -> Result<Self, Problem> {
         if let Some((name, _)) = self.entries.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             let shown: String = name.chars().take(60).collect();
-            let meant = match nearest(name, known.iter().copied()) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None if known.contains(&"args") => "arguments go under args".to_owned(),
-                None => format!("there are {}", known.join(", ")),
+            let meant = match (goes_under(name, known), nearest(name, known.iter().copied())) {
+                (Some(place), _) => place,
+                (None, Some(near)) => format!("did you mean {near:?}?"),
+                (None, None) if known.contains(&"args") => "arguments go under args".to_owned(),
+                (None, None) => format!("there are {}", known.join(", ")),
             };
             return Err(Problem::invalid(&shown, format!("there is no field {shown:?}: {meant}")).code("unknown_field"));
         }
@@ -107,6 +108,32 @@ impl Fields {
         };
         self.entries.into_iter().map(read).collect()
     }
+}
+
+/// Other services' words for fields of ours.
+const WORDS: &[(&str, &[&str])] = &[
+    ("source", &["code", "script", "src", "program", "python", "py", "content", "text", "body", "source_code", "file"]),
+    ("args", &["arguments", "params", "parameters", "kwargs", "input", "inputs", "payload", "data"]),
+    ("trigger", &["cron", "crontab", "schedule", "interval", "when", "expression", "cron_expression", "every"]),
+    ("limits", &["timeout", "memory", "fuel", "cpu", "output", "max_memory", "memory_limit", "time_limit"]),
+    ("timezone", &["tz", "zone", "time_zone"]),
+    ("labels", &["tags", "label", "metadata"]),
+    ("run_at", &["at", "eta", "delay", "start_at", "when", "countdown"]),
+    ("from", &["link", "url", "path", "uri", "source_url"]),
+    ("env", &["environment", "environ", "vars", "variables"]),
+    ("allow", &["hosts", "allow_hosts", "network", "allow_host"]),
+];
+
+/// Where what is sent under another service's word belongs, as a sentence.
+fn goes_under(name: &str, known: &[&str]) -> Option<String> {
+    let word = name.to_ascii_lowercase();
+    let (field, _) = WORDS.iter().find(|(field, words)| known.contains(field) && words.contains(&&*word))?;
+    Some(match *field {
+        "source" => "the source goes under source".to_owned(),
+        "args" => "arguments go under args".to_owned(),
+        "limits" => format!("limits go under limits: {{\"limits\": {{\"{word}\": …}}}}"),
+        field => format!("did you mean {field:?}?"),
+    })
 }
 
 /// A field that this program reads itself: its numbers are those of a setting.
@@ -287,6 +314,12 @@ mod tests {
         let detail = |body: &str| Fields::read(body.as_bytes(), &known).expect_err("refuses").detail;
         assert!(detail(r#"{"n": 4}"#).contains("arguments go under args"));
         assert!(detail(r#"{"verison": 4}"#).contains("did you mean \"version\"?"));
+        let sent =
+            |body: &str| Fields::read(body.as_bytes(), &["source", "args", "limits"]).expect_err("refuses").detail;
+        assert!(sent(r#"{"code": "print(1)"}"#).contains("the source goes under source"));
+        assert!(sent(r#"{"params": {}}"#).contains("arguments go under args"));
+        assert!(sent(r#"{"timeout": 3}"#).contains("limits go under limits"));
+        assert!(detail(r#"{"code": 4}"#).contains("arguments go under args"));
         assert!(detail("[1]").contains("an array"));
         assert!(detail("{").contains("not JSON"));
         assert!(Fields::read(b" \n", &known).expect("nothing").rest().expect("reads").is_empty());

@@ -1,9 +1,11 @@
 //! The API's description (OpenAPI 3.1), made from the code, and a page that shows it without the network.
 
+use super::App;
 use super::problem::Problem;
 use super::{Part, events, files, health, lists, output, runs, schedules, scripts, secrets, state, tokens};
 use crate::api::ErrorBody;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
@@ -11,6 +13,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::server::Server;
 use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::Config;
 
@@ -349,16 +352,39 @@ pub(super) struct PreviewRequest {
 /// The description as JSON.
 pub fn document() -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();
-    TEXT.get_or_init(|| {
-        let mut document = Document::openapi();
-        document.info.version = env!("CARGO_PKG_VERSION").into();
-        // A document of our own types can always be written.
-        document.to_pretty_json().unwrap_or_default()
-    })
+    TEXT.get_or_init(|| written("/"))
 }
 
-pub(super) async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
+/// The description of the API at this path.
+fn written(path: &str) -> String {
+    let mut document = Document::openapi();
+    document.info.version = env!("CARGO_PKG_VERSION").into();
+    document.servers = Some(vec![Server::new(path)]);
+    // A document of our own types can always be written.
+    document.to_pretty_json().unwrap_or_default()
+}
+
+pub(super) async fn openapi(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], app.docs.document.clone()).into_response()
+}
+
+/// The description and the page as they are below a path.
+pub(super) struct Docs {
+    document: Bytes,
+    page: Arc<Config<'static>>,
+    /// The page's files, each once: these need no token, and clients that do not read them would hold a copy each.
+    files: Mutex<BTreeMap<String, Shown>>,
+}
+
+impl Docs {
+    pub(super) fn new(base_path: &str) -> Self {
+        let document = match base_path {
+            "" => Bytes::from_static(document().as_bytes()),
+            path => Bytes::from(written(path)),
+        };
+        let page = Arc::new(Config::from(format!("{base_path}/openapi.json")));
+        Docs { document, page, files: Mutex::default() }
+    }
 }
 
 pub(super) async fn docs() -> Redirect {
@@ -368,20 +394,17 @@ pub(super) async fn docs() -> Redirect {
 /// A file of the docs: its type and its bytes.
 type Shown = (String, Bytes);
 
-pub(super) async fn file(Part(name): Part) -> Result<Response, Problem> {
-    static CONFIG: OnceLock<Arc<Config<'static>>> = OnceLock::new();
-    // Each file once: these need no token, and clients that do not read them would hold a copy each.
-    static FILES: Mutex<BTreeMap<String, Shown>> = Mutex::new(BTreeMap::new());
-    let known = FILES.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+pub(super) async fn file(State(app): State<App>, Part(name): Part) -> Result<Response, Problem> {
+    let files = &app.docs.files;
+    let known = files.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
     let (kind, bytes) = match known {
         Some(file) => file,
         None => {
-            let config = CONFIG.get_or_init(|| Arc::new(Config::from("/openapi.json")));
-            let Ok(Some(file)) = utoipa_swagger_ui::serve(&name, config.clone()) else {
+            let Ok(Some(file)) = utoipa_swagger_ui::serve(&name, app.docs.page.clone()) else {
                 return Err(Problem::not_found("no_such_address", "the docs have no such file"));
             };
             let shown = (file.content_type, Bytes::from(file.bytes.into_owned()));
-            FILES.lock().unwrap_or_else(PoisonError::into_inner).insert(name, shown.clone());
+            files.lock().unwrap_or_else(PoisonError::into_inner).insert(name, shown.clone());
             shown
         }
     };

@@ -56,8 +56,9 @@ impl Wanted {
         let schedule = event.schedule.as_deref();
         let of_schedule =
             self.schedule.as_deref().is_none_or(|id| schedule.is_some_and(|it| it.eq_ignore_ascii_case(id)));
-        let of_script = self.scripts.is_empty()
-            || event.script.as_ref().is_some_and(|script| self.scripts.iter().any(|key| key == script));
+        // Source that was sent along has a name only.
+        let key = event.script.clone().or_else(|| event.name.as_ref().map(|name| name.to_lowercase()));
+        let of_script = self.scripts.is_empty() || key.is_some_and(|key| self.scripts.contains(&key));
         of_schedule && of_script && (self.types.is_empty() || self.types.contains(&event.type_name))
     }
 

@@ -15,6 +15,7 @@ use crate::order::Files;
 use crate::run::{PRIORITIES, Run, Status, Value};
 use crate::script::{Labels, Quantity, Settings};
 use crate::stdin::Stdin;
+use crate::store::output::Found;
 use crate::store::queue::GivenUp;
 use crate::store::runs::{Claim, Idempotency, Made, NewRun};
 use crate::wake::Handed;
@@ -22,7 +23,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use chrono::TimeDelta;
-use cronbox_runtime::{LimitName, Limits};
+use cronbox_runtime::{LimitName, Limits, Stream};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,6 +32,9 @@ use std::time::Duration;
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// How long `?wait` waits.
 const WAIT: Duration = Duration::from_secs(30);
+/// How much an answer shows of what a run wrote to each stream, and how much at most, in bytes.
+const OUTPUT: u64 = 8 << 10;
+const MOST_OUTPUT: u64 = 1 << 20;
 /// How soon a run is looked at though nobody rang, and how often when that goes on: a ring that was lost costs time, and
 /// many who wait cost the database little.
 const LOOK: Duration = Duration::from_millis(500);
@@ -196,7 +200,7 @@ impl App {
     pub(super) async fn launch(
         &self,
         new: NewRun,
-        refused: Vec<NotGranted>,
+        shown: Shown,
         request: Option<Idempotency>,
         wait: Option<Duration>,
         now: Time,
@@ -239,8 +243,8 @@ impl App {
             Made::Again(earlier) => {
                 drop(seat);
                 let mut response = match wait {
-                    Some(wait) => self.wait_for(&earlier, wait).await?,
-                    None => self.answer(&earlier, StatusCode::OK, Vec::new()).await?,
+                    Some(wait) => self.wait_for(&earlier, wait, shown.output).await?,
+                    None => self.answer(&earlier, StatusCode::OK, Shown::output(shown.output)).await?,
                 };
                 response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
                 return Ok(response);
@@ -255,32 +259,28 @@ impl App {
             }
             Made::NoScript => return Err(Problem::script_gone()),
         }
-        let Some(wait) = wait else { return self.answer(&id, StatusCode::CREATED, refused).await };
+        let Some(wait) = wait else { return self.answer(&id, StatusCode::CREATED, shown).await };
         let deadline = tokio::time::Instant::now() + wait;
         if let Some(rung) = rung.as_pin_mut() {
             tokio::select! {
                 () = rung => {}
                 () = client_gone() => {}
+                () = self.no_room() => {}
                 () = tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + LOOK)) => {}
             }
         }
         if let Some(run) = end.as_ref().and_then(crate::wake::EndOf::run) {
-            return self.answer_run(run, StatusCode::OK, refused).await;
+            return self.answer_run(run, StatusCode::OK, shown).await;
         }
-        self.wait_until(&id, deadline, refused).await
+        self.wait_until(&id, deadline, shown).await
     }
 
     /// Waits for a run's end.
-    pub(super) async fn wait_for(&self, id: &str, wait: Duration) -> Result<Response, Problem> {
-        self.wait_until(id, tokio::time::Instant::now() + wait, Vec::new()).await
+    pub(super) async fn wait_for(&self, id: &str, wait: Duration, output: u64) -> Result<Response, Problem> {
+        self.wait_until(id, tokio::time::Instant::now() + wait, Shown::output(output)).await
     }
 
-    async fn wait_until(
-        &self,
-        id: &str,
-        deadline: tokio::time::Instant,
-        refused: Vec<NotGranted>,
-    ) -> Result<Response, Problem> {
+    async fn wait_until(&self, id: &str, deadline: tokio::time::Instant, shown: Shown) -> Result<Response, Problem> {
         let end = self.wake.end_of(id);
         let (mut is_gone, mut look) = (false, LOOK);
         loop {
@@ -292,39 +292,50 @@ impl App {
             let now = tokio::time::Instant::now();
             if run.status.is_final() || now >= deadline || is_gone {
                 let status = if run.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
-                return self.answer_run(&run, status, refused).await;
+                return self.answer_run(&run, status, shown).await;
+            }
+            if self.is_full() {
+                return Err(Problem::no_room_for_end(id));
             }
             tokio::select! {
                 () = rung => {}
                 () = client_gone() => is_gone = true,
+                () = self.no_room() => {}
                 () = tokio::time::sleep_until(deadline.min(now + look)) => {}
             }
             look = (look * 2).min(LATER);
         }
     }
 
+    /// Whether the database or the blobs found no room the last time.
+    pub(super) fn is_full(&self) -> bool {
+        self.store.fullness().is_full() || self.blobs.fullness().is_full()
+    }
+
+    /// Ends when they find none.
+    async fn no_room(&self) {
+        tokio::select! {
+            () = self.store.fullness().full() => {}
+            () = self.blobs.fullness().full() => {}
+        }
+    }
+
     /// The run as it is now.
-    pub(super) async fn answer(
-        &self,
-        id: &str,
-        status: StatusCode,
-        refused: Vec<NotGranted>,
-    ) -> Result<Response, Problem> {
+    pub(super) async fn answer(&self, id: &str, status: StatusCode, shown: Shown) -> Result<Response, Problem> {
         match self.store.run(id).await? {
-            Some(run) => self.answer_run(&run, status, refused).await,
+            Some(run) => self.answer_run(&run, status, shown).await,
             None => Err(Problem::not_found("no_such_run", "the run is gone")),
         }
     }
 
     /// A run as an answer, with its large values.
-    pub(super) async fn answer_run(
-        &self,
-        run: &Run,
-        status: StatusCode,
-        refused: Vec<NotGranted>,
-    ) -> Result<Response, Problem> {
+    pub(super) async fn answer_run(&self, run: &Run, status: StatusCode, shown: Shown) -> Result<Response, Problem> {
         let mut body = self.run_body(run).await?;
-        body.not_granted = refused;
+        body.not_granted = shown.refused;
+        if shown.output > 0 {
+            body.stdout.text = self.first_output(&run.id, Stream::Stdout, body.stdout.bytes, shown.output).await?;
+            body.stderr.text = self.first_output(&run.id, Stream::Stderr, body.stderr.bytes, shown.output).await?;
+        }
         let mut response = self.answers.run(status, &body).await?;
         if matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
             && let Ok(place) = HeaderValue::from_str(&format!("/v1/runs/{}", run.id))
@@ -347,6 +358,27 @@ impl App {
         Ok(body)
     }
 
+    /// The beginning of what a run wrote, of so many bytes: at most `most` of them.
+    async fn first_output(&self, id: &str, stream: Stream, bytes: u64, most: u64) -> Result<Option<String>, Problem> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let content = match self.live.find(id) {
+            _ if bytes == 0 => Vec::new(),
+            Some(live) => live.piece(stream, 0, most),
+            None => match self.store.output(id, stream).await?.map(|found| found.found) {
+                None => Vec::new(),
+                Some(Found::Bytes(bytes)) => bytes,
+                Some(Found::Blob(key)) => self.blobs.get(&key).await?.to_vec(),
+            },
+        };
+        let kept = content.get(..most).unwrap_or(&content);
+        let mut text = String::from_utf8_lossy(kept).into_owned();
+        if kept.len() < content.len() && text.ends_with('\u{fffd}') {
+            // A character that the bound has cut.
+            text.pop();
+        }
+        Ok(Some(text))
+    }
+
     async fn value(&self, value: Option<&Value>) -> Result<Exact, Problem> {
         match value {
             None => Ok(Exact::default()),
@@ -365,6 +397,22 @@ pub(super) fn stored(text: &[u8]) -> Result<Exact, Problem> {
     })
 }
 
+/// What an answer shows of a run beside the run itself.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    /// What was asked for and not granted.
+    pub(super) refused: Vec<NotGranted>,
+    /// How many bytes of each stream at most.
+    pub(super) output: u64,
+}
+
+impl Shown {
+    /// So much of what it wrote.
+    pub(super) fn output(output: u64) -> Self {
+        Shown { refused: Vec::new(), output }
+    }
+}
+
 /// `?wait=30s`, `?wait`.
 pub(super) fn wait_of(query: &body::Query) -> Result<Option<Duration>, Problem> {
     query.parse("wait", |text| match text {
@@ -374,6 +422,19 @@ pub(super) fn wait_of(query: &body::Query) -> Result<Option<Duration>, Problem> 
             if wait > LONGEST_WAIT { Err("at most 300 s".to_owned()) } else { Ok(wait) }
         }
     })
+}
+
+/// `?output=8KiB`, `?output`: whoever waits for a run sees the beginning of what it wrote, unless they do not want it.
+pub(super) fn output_of(query: &body::Query, wait: Option<Duration>) -> Result<u64, Problem> {
+    let asked = query.parse("output", |text| match text {
+        "" | "true" => Ok(OUTPUT),
+        "false" => Ok(0),
+        text => match crate::quantity::parse_bytes(text)? {
+            bytes if bytes > MOST_OUTPUT => Err(format!("at most {}", crate::quantity::bytes(MOST_OUTPUT))),
+            bytes => Ok(bytes),
+        },
+    })?;
+    Ok(asked.unwrap_or(if wait.is_some() { OUTPUT } else { 0 }))
 }
 
 /// The client's name for a request, with what it names.

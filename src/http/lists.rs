@@ -1,5 +1,6 @@
 //! Runs by the page, counted, and a value of their results over time; as JSON or CSV.
 
+use super::accept;
 use super::access::Reached;
 use super::answers::Rows;
 use super::body::{self, Query};
@@ -16,9 +17,10 @@ use crate::nearest::nearest;
 use crate::quantity;
 use crate::run::{CAUSES, Cause, Run, STATUSES, Status, Value};
 use crate::script::{BadName, Name};
-use crate::store::lists::{Entry, ResultTest, RunFilter, check_pointer};
+use crate::store::lists::{Entry, ResultTest, RunFilter, Sent, check_pointer, read_place};
 use axum::Extension;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use std::time::Duration;
 
@@ -57,7 +59,10 @@ impl App {
         let now = self.clock.now();
         let bad = |field: &str, why: String| Problem::bad("bad_parameter", format!("{field}: {why}")).field(field);
         let scripts = scripts_of(query)?;
-        let scripts = match (scripts.is_empty(), self.reach_of(caller).await?) {
+        let sent = Sent { names: scripts.clone(), by: caller.id().filter(|_| caller.is_limited()).map(str::to_owned) };
+        let reach = self.reach_of(caller).await?;
+        let current_but = reach.as_ref().map(Reached::whole);
+        let scripts = match (scripts.is_empty(), reach) {
             (true, reach) => reach.map(Reached::into_keys),
             (false, None) => Some(scripts),
             (false, Some(reach)) => Some(scripts.into_iter().filter(|script| reach.contains(script)).collect()),
@@ -97,7 +102,8 @@ impl App {
         Ok(RunFilter {
             prefix,
             scripts,
-            current_but: caller.is_limited().then(|| caller.reach().scripts.unwrap_or_default()),
+            sent: Some(sent),
+            current_but,
             schedule: query.one("schedule")?.map(str::to_owned),
             statuses,
             cause,
@@ -155,7 +161,7 @@ impl<'a> Points<'a> {
         Ok(Points { app, pointer, entries: entries.into_iter(), looked, read: 0 })
     }
 
-    /// The next run, and what stands there in its result, if anything does.
+    /// The next run's place in the series, and what stands there in its result, if anything does.
     async fn next(&mut self) -> Result<Option<(String, Option<Point>)>, Problem> {
         let Some(entry) = self.entries.next() else { return Ok(None) };
         let value = match (&entry.result, self.looked.next().flatten()) {
@@ -168,7 +174,7 @@ impl<'a> Points<'a> {
             (Value::Inline(_), value) => value.transpose()?.flatten(),
         };
         let point = value.map(|value| Point { at: entry.at, run: entry.run.clone(), value });
-        Ok(Some((entry.run, point)))
+        Ok(Some((entry.place, point)))
     }
 }
 
@@ -180,14 +186,14 @@ fn inline(entry: &Entry) -> String {
     }
 }
 
-/// Whether the answer is to be CSV.
-fn wants_csv(query: &Query) -> Result<bool, Problem> {
+/// Whether the answer is to be CSV: `format` says so, or else what the client accepts.
+fn wants_csv(query: &Query, headers: &HeaderMap) -> Result<bool, Problem> {
     let format = query.parse("format", |text| match text {
         "json" => Ok(false),
         "csv" => Ok(true),
         other => Err(format!("{:?} is neither json nor csv", body::short(other))),
     })?;
-    Ok(format.unwrap_or(false))
+    Ok(format.unwrap_or_else(|| accept::prefers(headers, "text/csv", "application/json")))
 }
 
 /// A run as a list shows it: large values are left out.
@@ -295,7 +301,7 @@ impl App {
     get, path = "/v1/runs", tag = "runs", operation_id = "list_runs",
     params(
         ("id" = Option<String>, Query, description = "Whose id begins so"),
-        ("script" = Option<String>, Query, description = "Of these scripts"),
+        ("script" = Option<String>, Query, description = "Of these scripts, or of source that was sent along under these names"),
         ("schedule" = Option<String>, Query, description = "Made by this schedule"),
         ("status" = Option<String>, Query, description = "In one of these statuses, with commas between"),
         ("cause" = Option<String>, Query, description = "Made for this cause"),
@@ -321,7 +327,7 @@ pub(super) async fn list_runs(
 ) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), FILTERS)?;
     let limit = query.limit(50, 500)?;
-    let as_csv = wants_csv(&query)?;
+    let as_csv = wants_csv(&query, request.headers())?;
     let filter = app.filter(&caller, &query).await?;
     let mut rows = if as_csv { app.answers.table(&RUN_COLUMNS)? } else { app.answers.page() };
     let next = app.list(filter, limit, as_csv, &mut rows).await?;
@@ -375,7 +381,7 @@ pub(super) async fn count_runs(
 ) -> Result<Response, Problem> {
     let known = ["bucket", "since", "until", "script", "schedule", "status", "cause", "label", "format"];
     let query = Query::read(request.uri().query(), &known)?;
-    let as_csv = wants_csv(&query)?;
+    let as_csv = wants_csv(&query, request.headers())?;
     let bucket = bucket_of(&query, Duration::from_secs(3600))?;
     let mut filter = app.filter(&caller, &query).await?;
     let now = app.clock.now();
@@ -404,14 +410,15 @@ pub(super) async fn count_runs(
 
 /// A value of the results over time
 ///
-/// What stands at `path` in the results of the script's succeeded runs, oldest first; with `bucket`, one value a slot.
+/// What stands at `path` in the results of the script's succeeded runs, in the order of their fire times (of when they were
+/// due, for runs of no schedule); with `bucket`, one value a slot.
 #[utoipa::path(
     get, path = "/v1/scripts/{name}/series", tag = "scripts", operation_id = "get_series",
     params(
         ("name" = String, Path, description = "The script"),
         ("path" = Option<String>, Query, description = "A JSON Pointer into the result: /price; nothing for the whole"),
-        ("since" = Option<String>, Query, description = "Of runs made then or later"),
-        ("until" = Option<String>, Query, description = "Of runs made before"),
+        ("since" = Option<String>, Query, description = "Of fire times then or later: RFC 3339, or 24h, 7d ago"),
+        ("until" = Option<String>, Query, description = "Of fire times before"),
         ("bucket" = Option<String>, Query, description = "The width of a slot: 1d"),
         ("agg" = Option<String>, Query, description = "avg (unless told), sum, min, max, count, first, last"),
         ("limit" = Option<usize>, Query, description = "How many values; 1000 unless told, at most 10000"),
@@ -431,13 +438,12 @@ pub(super) async fn get_series(
 ) -> Result<Response, Problem> {
     let known = ["path", "since", "until", "bucket", "agg", "limit", "cursor", "format"];
     let query = Query::read(request.uri().query(), &known)?;
-    let as_csv = wants_csv(&query)?;
+    let as_csv = wants_csv(&query, request.headers())?;
     let pointer = query.parse("path", |text| check_pointer(text).map(|()| text.to_owned()))?.unwrap_or_default();
     let limit = query.limit(1000, 10_000)?;
     let now = app.clock.now();
-    let (mut since, until) = (query.time("since", now)?, query.time("until", now)?);
-    let mut after =
-        query.parse("cursor", |text| uuid::Uuid::parse_str(text).map(|id| id.to_string()).map_err(|_| bad_cursor()))?;
+    let (since, until) = (query.time("since", now)?, query.time("until", now)?);
+    let mut after = query.parse("cursor", |text| read_place(text).map(|_| text.to_owned()).ok_or_else(bad_cursor))?;
     let aggregate = query.parse("agg", Aggregate::parse)?;
     let bucket = match query.one("bucket")? {
         None if aggregate.is_some() => return Err(Problem::bad("bad_parameter", "agg goes with bucket").field("agg")),
@@ -446,11 +452,10 @@ pub(super) async fn get_series(
     };
     let script = app.script_for(&caller, &name).await?;
     let mut rows = if as_csv { app.answers.table(&["at", "value"])? } else { app.answers.page() };
-    if caller.is_limited() && !caller.reach().names(&script.key) {
-        // A label reaches this script, and not a deleted one of its name.
-        since = since.max(Some(script.created_at));
-    }
-    let asked = Asked { script: script.key, pointer, times: (since, until) };
+    // A label reaches this script, and not a deleted one of its name.
+    let by_label = caller.is_limited() && !caller.reach().names(&script.key);
+    let made_since = by_label.then_some(script.created_at);
+    let asked = Asked { script: script.key, pointer, times: (since, until), made_since };
     let next = match bucket {
         None => app.values(&asked, &mut after, limit, as_csv, &mut rows).await?,
         Some(bucket) => {
@@ -473,6 +478,15 @@ struct Asked {
     script: String,
     pointer: String,
     times: (Option<Time>, Option<Time>),
+    /// Only of runs that were made then or later.
+    made_since: Option<Time>,
+}
+
+impl Asked {
+    /// Whether a run's result is shown.
+    fn shows(&self, entry: &Entry) -> bool {
+        self.made_since.is_none_or(|since| entry.made_at >= since)
+    }
 }
 
 async fn add(rows: &mut Rows, point: PointBody, as_csv: bool) -> Result<bool, Problem> {
@@ -494,15 +508,16 @@ impl App {
             let (entries, next) =
                 self.store.series(&asked.script, asked.times, after.clone(), left.min(STRIDE)).await?;
             left -= left.min(STRIDE);
+            let entries = entries.into_iter().filter(|entry| asked.shows(entry)).collect();
             let mut points = Points::of(self, &asked.pointer, entries).await?;
-            while let Some((run, point)) = points.next().await? {
+            while let Some((place, point)) = points.next().await? {
                 if let Some(Point { at, run, value }) = point {
                     let point = PointBody { at: rfc3339(at), value, run: Some(run), count: None };
                     if !add(rows, point, as_csv).await? {
                         return Ok(after.take());
                     }
                 }
-                *after = Some(run);
+                *after = Some(place);
                 if read + points.read >= MOST_READ {
                     return Ok(after.take());
                 }
@@ -527,12 +542,13 @@ impl App {
         loop {
             let (entries, next) = self.store.series(&asked.script, asked.times, after.clone(), STRIDE).await?;
             looked_at += STRIDE;
+            let entries = entries.into_iter().filter(|entry| asked.shows(entry)).collect();
             let mut points = Points::of(self, &asked.pointer, entries).await?;
-            while let Some((run, point)) = points.next().await? {
+            while let Some((place, point)) = points.next().await? {
                 if let Some(point) = point {
                     slots.add(point.at, point.value);
                 }
-                *after = Some(run);
+                *after = Some(place);
                 if !slots.has_room() || read + points.read >= MOST_READ {
                     return Ok(after.take());
                 }

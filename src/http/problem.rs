@@ -23,6 +23,8 @@ pub(crate) struct Problem {
     pub(crate) line: Option<u32>,
     pub(crate) column: Option<u32>,
     pub(crate) retry_after: Option<u64>,
+    /// Where to look instead.
+    pub(crate) location: Option<String>,
 }
 
 impl Problem {
@@ -35,6 +37,7 @@ impl Problem {
             line: None,
             column: None,
             retry_after: None,
+            location: None,
         }
     }
 
@@ -52,9 +55,19 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
-    /// A token that reaches other scripts only.
-    pub(crate) fn out_of_reach() -> Self {
-        Self::forbidden(OUT_OF_REACH, "this token is limited to other scripts")
+    /// A token that reaches other scripts only; it says which.
+    pub(crate) fn out_of_reach(caller: &Caller) -> Self {
+        Self::forbidden(OUT_OF_REACH, format!("this token is limited to {}", caller.reach()))
+    }
+
+    /// A script that a token would not reach as it is to be.
+    pub(crate) fn out_of_reach_then(caller: &Caller) -> Self {
+        let reach = caller.reach();
+        let how = match &reach.labels {
+            Some(labels) => format!("give it the label {}, in its block or by request", labels.join(" or ")),
+            None => "give it such a name".to_owned(),
+        };
+        Self::forbidden(OUT_OF_REACH, format!("this token is limited to {reach}: {how}"))
     }
 
     /// Scripts that would start one another in a circle: their names, to callers who may see all of them.
@@ -105,6 +118,16 @@ impl Problem {
         self
     }
 
+    /// A run whose end cannot be kept now, for want of room on a disk.
+    pub(crate) fn no_room_for_end(id: &str) -> Self {
+        let detail = format!(
+            "the server's disk is full, so the end of the run {id} cannot be kept now; it is kept when there is room: look at \
+             /v1/runs/{id} then"
+        );
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk_full", detail).retry_after(60);
+        Problem { location: Some(format!("/v1/runs/{id}")), ..problem }
+    }
+
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
@@ -128,6 +151,9 @@ impl IntoResponse for Problem {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(place) = self.location.and_then(|place| HeaderValue::from_str(&place).ok()) {
+            response.headers_mut().insert(header::LOCATION, place);
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

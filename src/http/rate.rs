@@ -7,20 +7,22 @@ use axum::http::{Method, StatusCode};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 /// After so many requests of callers, those that have not asked for a while are forgotten.
 const FORGET_EVERY: u32 = 10_000;
+/// For how long it is taken as known whether there is any token.
+const TOKENS_KNOWN: Duration = Duration::from_secs(1);
 
 /// How many requests there may be.
 pub(super) struct Limiter {
     all: DefaultDirectRateLimiter,
     each: DefaultKeyedRateLimiter<String>,
     asked: AtomicU32,
-    /// Until when it is known that there is no token.
-    no_tokens_until: RwLock<Option<Instant>>,
+    /// Whether there is any token, and until when that is known.
+    tokens: RwLock<Option<(bool, Instant)>>,
 }
 
 impl Limiter {
@@ -33,25 +35,25 @@ impl Limiter {
             all: RateLimiter::direct(quota(all)),
             each: RateLimiter::keyed(quota(each)),
             asked: AtomicU32::new(0),
-            no_tokens_until: RwLock::new(None),
+            tokens: RwLock::new(None),
         }
     }
 
-    /// A token was made here: whether there is any is looked up again.
-    pub(super) fn token_made(&self) {
-        *self.no_tokens_until.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+    /// A token was made or removed here: whether there is any is looked up again.
+    pub(super) fn tokens_changed(&self) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whether it was found a moment ago that there is no token.
-    pub(super) fn knows_of_no_token(&self) -> bool {
-        let known = *self.no_tokens_until.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.is_some_and(|until| Instant::now() < until)
+    /// Whether there was any token a moment ago, when that is known.
+    pub(super) fn knows_of_tokens(&self) -> Option<bool> {
+        let known = *self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        known.filter(|(_, until)| Instant::now() < *until).map(|(any, _)| any)
     }
 
-    /// There was no token a moment ago.
-    pub(super) fn no_token_found(&self) {
-        let until = Instant::now() + std::time::Duration::from_secs(1);
-        *self.no_tokens_until.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(until);
+    /// Whether there was any token just now.
+    pub(super) fn tokens_found(&self, any: bool) {
+        let until = Instant::now() + TOKENS_KNOWN;
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Some((any, until));
     }
 
     /// Counts a request, of all or of one caller.

@@ -3,8 +3,9 @@
 use super::App;
 use super::Part;
 use super::body::{self, Fields, Query};
-use super::launch::{FIELDS, Wishes, idempotency, wait_of};
+use super::launch::{FIELDS, Shown, Wishes, idempotency, output_of, wait_of};
 use super::problem::Problem;
+use super::upload::{is_stripped_form, json_as_source, kind_of, line_breaks_stripped, looks_like_json};
 use crate::access::Caller;
 use crate::api::{ProblemBody, RunBody};
 use crate::blobs::Kind;
@@ -82,7 +83,7 @@ impl App {
             // One's own runs of source that was sent along, or of a script that is gone by now, belong to no other script.
             let is_seen = Self::reaches_run(caller, &run, script.as_ref()) || own && script.is_none();
             if !is_seen {
-                return Err(if run.script.is_some() { Problem::out_of_reach() } else { not_found() });
+                return Err(if run.script.is_some() { Problem::out_of_reach(caller) } else { not_found() });
             }
         }
         Ok(run)
@@ -97,6 +98,7 @@ impl App {
     params(
         ("name" = String, Path, description = "The script"),
         ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
+        ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one run in 24 hours"),
     ),
     request_body(content = super::docs::RunRequest, content_type = "application/json"),
@@ -115,8 +117,9 @@ pub(super) async fn run_script(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
-    let query = Query::read(parts.uri.query(), &["wait"])?;
+    let query = Query::read(parts.uri.query(), &["wait", "output"])?;
     let wait = wait_of(&query)?;
+    let output = output_of(&query, wait)?;
     let sent = body::read(stream, MOST_ARGS).await?;
     let now = app.clock.now();
     let mut fields = Fields::read(&sent, FIELDS)?;
@@ -130,7 +133,7 @@ pub(super) async fn run_script(
     // The room that its body has is for others while this waits.
     drop(sent);
     let (new, refused) = app.new_run(&caller, wishes, files, &settings, now).await?;
-    app.launch(new, refused, idempotency, wait, now).await
+    app.launch(new, Shown { refused, output }, idempotency, wait, now).await
 }
 
 /// Run source that is sent along
@@ -140,6 +143,7 @@ pub(super) async fn run_script(
     post, path = "/v1/runs", tag = "runs", operation_id = "run_source",
     params(
         ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
+        ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
         ("name" = Option<String>, Query, description = "A name for it, when the body is the source itself"),
         ("entry" = Option<String>, Query, description = "What to call, when the body is the source itself"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one run in 24 hours"),
@@ -159,8 +163,9 @@ pub(super) async fn run_source(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
-    let query = Query::read(parts.uri.query(), &["wait", "name", "entry"])?;
+    let query = Query::read(parts.uri.query(), &["wait", "output", "name", "entry"])?;
     let wait = wait_of(&query)?;
+    let output = output_of(&query, wait)?;
     let sent = body::read(stream, MOST).await?;
     let now = app.clock.now();
     let mut known = vec!["source", "name"];
@@ -168,7 +173,17 @@ pub(super) async fn run_source(
     known.extend(SETTINGS.iter().filter(|field| !FIELDS.contains(field) && **field != "concurrency"));
     let mut fields = if is_json(&parts.headers, &sent) {
         Fields::read(&sent, &known)?
+    } else if kind_of(&parts.headers) == "multipart/form-data" {
+        let detail = "a form is not source: send the file as the body, with --data-binary @FILE, or JSON with source";
+        let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_type", detail);
+        return Err(problem.field("Content-Type"));
     } else {
+        if looks_like_json(&sent) {
+            return Err(json_as_source());
+        }
+        if is_stripped_form(&parts.headers, &sent) && sent.trim_ascii_start().starts_with(b"#") {
+            return Err(line_breaks_stripped());
+        }
         let text = String::from_utf8(sent.to_vec()).map_err(|_| {
             Problem::invalid("source", "source that is sent as the body is UTF-8; send other encodings as a script")
         })?;
@@ -213,7 +228,7 @@ pub(super) async fn run_source(
     // The room that its body has is for others while this waits.
     drop(sent);
     let (new, refused) = app.new_run(&caller, wishes, files, &settings, now).await?;
-    app.launch(new, refused, idempotency, wait, now).await
+    app.launch(new, Shown { refused, output }, idempotency, wait, now).await
 }
 
 /// Whether a body is meant as JSON: it says so, or it looks so and does not say otherwise.
@@ -245,6 +260,7 @@ pub(super) fn settings_of(fields: Fields) -> Result<Settings, Problem> {
     params(
         ("id" = String, Path, description = "The run"),
         ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
+        ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
     ),
     responses(
         (status = 200, description = "The run", body = RunBody),
@@ -258,11 +274,13 @@ pub(super) async fn get_run(
     Part(id): Part,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["wait"])?;
+    let query = Query::read(request.uri().query(), &["wait", "output"])?;
+    let wait = wait_of(&query)?;
+    let output = output_of(&query, wait)?;
     let run = app.run_for(&caller, &id).await?;
-    match wait_of(&query)? {
-        Some(wait) => app.wait_for(&run.id, wait).await,
-        None => app.answer_run(&run, StatusCode::OK, Vec::new()).await,
+    match wait {
+        Some(wait) => app.wait_for(&run.id, wait, output).await,
+        None => app.answer_run(&run, StatusCode::OK, Shown::output(output)).await,
     }
 }
 
@@ -288,13 +306,13 @@ pub(super) async fn cancel_run(
         Cancelled::Done => {
             app.wake.ring_ended(&run.id);
             app.wake.ring_queued();
-            app.answer(&run.id, StatusCode::OK, Vec::new()).await
+            app.answer(&run.id, StatusCode::OK, Shown::default()).await
         }
         Cancelled::Asked(_) => {
             app.wake.ring_cancel(&run.id);
-            app.wait_for(&run.id, CANCEL_WAIT).await
+            app.wait_for(&run.id, CANCEL_WAIT, 0).await
         }
-        Cancelled::Final(Status::Cancelled) => app.answer(&run.id, StatusCode::OK, Vec::new()).await,
+        Cancelled::Final(Status::Cancelled) => app.answer(&run.id, StatusCode::OK, Shown::default()).await,
         Cancelled::Final(status) => {
             Err(Problem::conflict("run_is_final", format!("the run has ended already: {status}")))
         }
@@ -310,6 +328,7 @@ pub(super) async fn cancel_run(
     params(
         ("id" = String, Path, description = "The run"),
         ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
+        ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
     ),
     responses(
         (status = 200, description = "The new run has ended", body = RunBody),
@@ -325,8 +344,9 @@ pub(super) async fn retry_run(
     Part(id): Part,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["wait"])?;
+    let query = Query::read(request.uri().query(), &["wait", "output"])?;
     let wait = wait_of(&query)?;
+    let output = output_of(&query, wait)?;
     let run = app.run_for(&caller, &id).await?;
     if run.script.is_none() && !caller.has(crate::access::Scope::Exec) {
         return Err(Problem::forbidden("missing_scope", "source that was sent along is run again with the scope exec"));
@@ -340,7 +360,7 @@ pub(super) async fn retry_run(
         _ => None,
     };
     let new = again(&run, source, &caller, &app.clock);
-    app.launch(new, Vec::new(), None, wait, now).await
+    app.launch(new, Shown::output(output), None, wait, now).await
 }
 
 /// A run like another.

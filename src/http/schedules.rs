@@ -1,12 +1,14 @@
 //! Schedules: making, changing, pausing, triggering and deleting them, and what they will do.
 
-use super::access::Reached;
+use super::access::{Reached, warn};
 use super::body::{self, Fields, Query};
-use super::launch::wait_of;
+use super::launch::{Shown, output_of, wait_of};
 use super::problem::Problem;
 use super::{App, Part};
 use crate::access::Caller;
-use crate::api::{BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
+use crate::api::{
+    BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, ScheduleChangeBody, SchedulerBody,
+};
 use crate::clock::{Time, rfc3339};
 use crate::computing::{ComputeError, compute};
 use crate::exact::Exact;
@@ -67,9 +69,19 @@ impl App {
 
     /// The schedules that start a script.
     pub(super) async fn schedules_of(&self, script: &Script) -> Result<Vec<ScheduleBody>, Problem> {
-        let filter =
-            ScheduleFilter { scripts: Some(vec![script.key.clone()]), limit: 1000, ..ScheduleFilter::default() };
-        self.show_all(&self.store.schedules(filter).await?).await
+        self.show_all(&self.stored_schedules_of(&script.key).await?).await
+    }
+
+    async fn stored_schedules_of(&self, key: &str) -> Result<Vec<Schedule>, Problem> {
+        let filter = ScheduleFilter { scripts: Some(vec![key.to_owned()]), limit: 1000, ..ScheduleFilter::default() };
+        Ok(self.store.schedules(filter).await?)
+    }
+
+    /// The schedules that start a script, as they are before an upload, and which of them were changed by hand.
+    pub(super) async fn before_upload(&self, key: &str) -> Result<Before, Problem> {
+        let schedules = self.stored_schedules_of(key).await?;
+        let edited = schedules.iter().filter(|schedule| schedule.edited).map(|schedule| schedule.id.clone()).collect();
+        Ok(Before { schedules: self.show_all(&schedules).await?, edited })
     }
 
     /// Shows schedules. Reading a trigger takes up to some milliseconds: others get their turn after each.
@@ -127,15 +139,20 @@ impl App {
         (asked, args): (&Map<String, Any>, Option<Exact>),
         id: &Name,
         script: &Script,
-        existing: Option<&Schedule>,
+        (existing, zone): (Option<&Schedule>, Option<String>),
         caller: &Caller,
     ) -> Result<NewSchedule, Problem> {
+        // A schedule of the script's own stays that when somebody changes it: the next upload makes it equal to the block.
+        let origin = match existing {
+            Some(existing) if existing.script == script.key => existing.origin,
+            _ => Origin::Request,
+        };
         let read = {
-            let (timezone, now) = (self.zone_of(script).to_owned(), self.clock.now());
+            let (timezone, now) = (zone.unwrap_or_else(|| self.zone_of(script).to_owned()), self.clock.now());
             let (asked, id, key) = (asked.clone(), id.clone(), script.key.clone());
             let existing = existing.cloned();
             move || {
-                let (existing, origin) = (existing.as_ref(), Origin::Request);
+                let existing = existing.as_ref();
                 let around = Around { timezone: &timezone, now, origin, existing, chance: chance() };
                 timetable::read(&asked, &id, &key, &around)
             }
@@ -202,10 +219,18 @@ impl App {
         self.wake.schedules.notify_one();
         let body = ScheduleBody { not_granted, ..shown? };
         let place = HeaderValue::from_str(&format!("/v1/schedules/{}", body.id));
+        let own = (body.origin == Origin::Metadata.as_str()).then(|| {
+            format!(
+                "the block of {} names the schedule {}: the next push of a source that names it makes it so again; change the \
+                 block too",
+                body.script, body.id
+            )
+        });
         let mut response = (status, Json(body)).into_response();
         if let Ok(place) = place {
             response.headers_mut().insert(header::LOCATION, place);
         }
+        warn(&mut response, own.as_deref());
         Ok(Some(response))
     }
 
@@ -218,6 +243,7 @@ impl App {
             script: new.script.clone(),
             script_name: new.script.clone(),
             origin: new.origin,
+            edited: false,
             reach: new.reach.clone(),
             settings: new.settings.clone(),
             trigger: new.trigger.clone(),
@@ -253,6 +279,55 @@ impl App {
         let zone = trigger.zone().name();
         let made = self.rules.runs.run_of_schedule(schedule, &script, &version, &granted, zone, args, cause, now);
         made.map_err(|why| Problem::invalid("limits", why))
+    }
+}
+
+/// The schedules of a script before an upload.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    schedules: Vec<ScheduleBody>,
+    /// The ids of those that were changed by hand since the upload before.
+    edited: Vec<String>,
+}
+
+impl Before {
+    /// What the upload changed, and what whoever uploads should know of it.
+    pub(super) fn changes(self, after: &[ScheduleBody]) -> (Vec<ScheduleChangeBody>, Vec<String>) {
+        let (mut changes, mut warnings) = (Vec::new(), Vec::new());
+        let mut change = |id: &str, change: &str, before: Option<&ScheduleBody>, after: Option<&ScheduleBody>| {
+            let text = |body: Option<&ScheduleBody>| body.map(|body| body.text.clone());
+            let (before, after) = (text(before), text(after));
+            changes.push(ScheduleChangeBody { id: id.to_owned(), change: change.to_owned(), before, after });
+        };
+        for old in &self.schedules {
+            let new = after.iter().find(|new| new.id.eq_ignore_ascii_case(&old.id));
+            let is_edited = self.edited.contains(&old.id);
+            match new {
+                Some(new) if old.text == new.text && old.settings == new.settings && old.state == new.state => continue,
+                Some(new) => {
+                    change(&new.id, "changed", Some(old), Some(new));
+                    if is_edited {
+                        let (id, was, now) = (&new.id, &old.text, &new.text);
+                        warnings.push(format!(
+                            "the schedule {id} had been changed by hand ({was}): it is as the script's block says again ({now})"
+                        ));
+                    }
+                }
+                None => {
+                    change(&old.id, "removed", Some(old), None);
+                    if is_edited {
+                        let id = &old.id;
+                        warnings.push(format!(
+                            "the schedule {id}, which had been changed by hand, is gone: the block no longer names it"
+                        ));
+                    }
+                }
+            }
+        }
+        for new in after.iter().filter(|new| !self.schedules.iter().any(|old| old.id.eq_ignore_ascii_case(&new.id))) {
+            change(&new.id, "created", None, Some(new));
+        }
+        (changes, warnings)
     }
 }
 
@@ -394,7 +469,7 @@ pub(super) async fn create_schedule(
                 return Err(Problem::conflict("schedule_exists", detail).field("id"));
             }
         }
-        let new = app.plan((&asked, said.over(None)), &id, &script, existing.as_ref(), &caller).await?;
+        let new = app.plan((&asked, said.over(None)), &id, &script, (existing.as_ref(), None), &caller).await?;
         if let Some(response) = app.keep(&caller, new, existing.map(|existing| existing.revision), &query).await? {
             return Ok(response);
         }
@@ -468,7 +543,7 @@ pub(super) async fn put_schedule(
         if let (None, Some(existing)) = (asked.get("trigger"), &existing) {
             asked.insert("trigger".into(), existing.trigger.clone());
         }
-        let new = app.plan((&asked, said.over(None)), &name, &script, existing.as_ref(), &caller).await?;
+        let new = app.plan((&asked, said.over(None)), &name, &script, (existing.as_ref(), None), &caller).await?;
         if let Some(response) = app.keep(&caller, new, existing.map(|existing| existing.revision), &query).await? {
             return Ok(response);
         }
@@ -521,7 +596,12 @@ pub(super) async fn patch_schedule(
             trigger.insert("timezone".into(), zone.clone());
         }
         let args = said.over(existing.settings.args.as_ref());
-        let new = app.plan((&whole, args), &name, &script, Some(&existing), &caller).await?;
+        // A trigger that names no zone is meant in the one that the schedule has.
+        let zone = match asked.contains_key("timezone") {
+            true => None,
+            false => trigger_of(&existing).ok().map(|trigger| trigger.zone().name().to_owned()),
+        };
+        let new = app.plan((&whole, args), &name, &script, (Some(&existing), zone), &caller).await?;
         if let Some(response) = app.keep(&caller, new, Some(existing.revision), &query).await? {
             return Ok(response);
         }
@@ -536,7 +616,7 @@ pub(super) async fn patch_schedule(
     delete, path = "/v1/schedules/{id}", tag = "schedules", operation_id = "delete_schedule",
     params(("id" = String, Path, description = "The schedule")),
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "It is gone; the header x-cronbox-warning says when it will come back"),
         (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -544,13 +624,22 @@ pub(super) async fn delete_schedule(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(id): Part,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let schedule = app.schedule_for(&caller, &id).await?;
     let gone = app.store.delete_schedule(&schedule.key, app.clock.now()).await?;
     let gone = gone.ok_or_else(|| Problem::not_found("no_such_schedule", "the schedule was deleted meanwhile"))?;
     gone.skipped.iter().for_each(|id| app.wake.ring_ended(id));
     app.wake.ring_queued();
-    Ok(StatusCode::NO_CONTENT)
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let own = (schedule.origin == Origin::Metadata).then(|| {
+        format!(
+            "the block of {} names the schedule {}: it comes back with the next push of a source that names it; take it out of \
+             the block too",
+            schedule.script_name, schedule.id
+        )
+    });
+    warn(&mut response, own.as_deref());
+    Ok(response)
 }
 
 /// Pause a schedule
@@ -634,6 +723,7 @@ fn resume_from(content: &[u8], now: Time) -> Result<Option<Time>, Problem> {
     params(
         ("id" = String, Path, description = "The schedule"),
         ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
+        ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
     ),
     request_body(content = super::docs::TriggerNowRequest, content_type = "application/json"),
     responses(
@@ -650,8 +740,9 @@ pub(super) async fn trigger_schedule(
     Part(id): Part,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["wait"])?;
+    let query = Query::read(request.uri().query(), &["wait", "output"])?;
     let wait = wait_of(&query)?;
+    let output = output_of(&query, wait)?;
     let content = body::read(request.into_body(), MOST).await?;
     let args = Fields::read(&content, &["args"])?.exact("args");
     let schedule = app.schedule_for(&caller, &id).await?;
@@ -659,7 +750,7 @@ pub(super) async fn trigger_schedule(
     let now = app.clock.now();
     let mut new = app.run_of(&schedule, &trigger, args, Cause::Manual, now).await?;
     (new.created_by, new.bounded) = (caller.id().map(str::to_owned), true);
-    app.launch(new, Vec::new(), None, wait, now).await
+    app.launch(new, Shown::output(output), None, wait, now).await
 }
 
 /// What a backfill is for.

@@ -1,28 +1,29 @@
 //! Scripts: uploading in every form, looking, changing, deleting.
 
+use super::access::warn;
 use super::body::{self, Fields, Query};
 use super::problem::Problem;
 use super::runs::settings_of;
+use super::schedules::Before;
+use super::upload::{self, Content, Upload, is_stripped_form, line_breaks_stripped};
 use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
 use crate::api::{Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
 use crate::clock::Time;
-use crate::keeper::{KeepError, Wanted};
+use crate::keeper::{KeepError, OUT_OF_REACH, Wanted};
 use crate::limits::{Asked, NotGranted};
 use crate::linker::LinkError;
 use crate::packages::PackageError;
 use crate::script::{LinkState, Name, SETTINGS, Script, Settings};
-use crate::sources::{MAX_BUNDLE, Sources, is_archive};
+use crate::sources::{MAX_BUNDLE, Sources};
 use crate::store::StoreError;
 use crate::store::access::GrantedHosts;
 use crate::store::scripts::{Deleted, ScriptFilter};
 use crate::timetable::BadSchedule;
-use axum::extract::{FromRequest, Multipart, Request, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 /// Scripts of a list that are fetched at once.
@@ -42,7 +43,7 @@ impl From<KeepError> for Problem {
                 Problem::invalid(setting, format!("the script's metadata, {setting}: {why}"))
             }
             KeepError::Schedule(error) => error.into(),
-            KeepError::OutOfReach => Problem::out_of_reach(),
+            KeepError::OutOfReach => Problem::forbidden(OUT_OF_REACH, error.to_string()),
             KeepError::Computing(error) => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", error.to_string()).retry_after(1)
             }
@@ -90,12 +91,6 @@ impl From<LinkError> for Problem {
     }
 }
 
-/// What was uploaded.
-enum Content {
-    Sources(Sources),
-    Link(String),
-}
-
 /// Upload a script
 ///
 /// The body is the source (with any type that curl sends), a zip archive, a multipart form with one or more files, or JSON.
@@ -127,14 +122,16 @@ pub(super) async fn put_script(
     request: Request,
 ) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["check", "upgrade"])?;
-    upload(&app, &caller, &Name::parse(&name)?, wanted(&query, &caller)?, request).await
+    upload(&app, &caller, Some(Name::parse(&name)?), wanted(&query, &caller)?, request).await
 }
 
 /// Upload a script, its name in the query
+///
+/// Without one, the name in the body holds (`name`), or that of the one file of a form (`curl -F file=@price.py`).
 #[utoipa::path(
     post, path = "/v1/scripts", tag = "scripts", operation_id = "create_script",
     params(
-        ("name" = String, Query, description = "Its name; a trailing .py is dropped"),
+        ("name" = Option<String>, Query, description = "Its name; a trailing .py is dropped. Without it: the name in the body, or of its file"),
         ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
         ("upgrade" = Option<bool>, Query, description = "true resolves its packages anew, though it asks for the same as before"),
     ),
@@ -157,11 +154,8 @@ pub(super) async fn create_script(
     request: Request,
 ) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["name", "check", "upgrade"])?;
-    let Some(name) = query.one("name")? else {
-        let detail = "a script needs a name: POST /v1/scripts?name=price, or PUT /v1/scripts/price";
-        return Err(Problem::bad("missing_name", detail).field("name"));
-    };
-    upload(&app, &caller, &Name::parse(name)?, wanted(&query, &caller)?, request).await
+    let name = query.one("name")?.map(Name::parse).transpose()?;
+    upload(&app, &caller, name, wanted(&query, &caller)?, request).await
 }
 
 /// How an upload is to be kept, as far as its query says it.
@@ -173,19 +167,20 @@ fn wanted(query: &Query, caller: &Caller) -> Result<Wanted, Problem> {
 async fn upload(
     app: &App,
     caller: &Caller,
-    name: &Name,
+    name: Option<Name>,
     wanted: Wanted,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
     let content = body::read(stream, MOST).await?;
+    let stripped = is_stripped_form(&parts.headers, &content);
+    let Upload { name, content: sent, settings } = upload::read(parts, content, name).await?;
+    let name = &name;
     let known = app.store.script(name.key()).await?;
     // A script that is new has the labels that this brings: the keeper asks whether they are within reach.
     if known.is_some() {
         app.check_reach(caller, name.key(), known.as_ref())?;
     }
-    let stripped = is_stripped_form(&parts.headers, &content);
-    let (sent, settings) = read_upload(parts, content, name).await?;
     let now = app.clock.now();
     let (sources, link) = match sent {
         Content::Sources(sources) => (sources, None),
@@ -201,20 +196,22 @@ async fn upload(
             (Sources::of_bytes(name.as_str(), content)?, Some((url, tag)))
         }
     };
-    let line_breaks = || {
-        let detail =
-            "the body has no line breaks: curl's -d strips them; send the file with --data-binary @FILE or -T FILE";
-        Problem::invalid("source", detail).code("line_breaks_stripped")
-    };
     if stripped && sources.source().trim_ascii_start().starts_with(b"#") {
-        return Err(line_breaks());
+        return Err(line_breaks_stripped());
     }
+    let before = match &known {
+        Some(known) => app.before_upload(&known.key).await?,
+        None => Before::default(),
+    };
     let set = settings.clone();
     let link_url = link.as_ref().map(|(url, _)| url.clone());
     let (only_new, without_priority) = (known.is_none() && caller.is_limited(), !App::grants_itself(caller));
     let wanted = Wanted { settings, link: link_url, only_new, without_priority, ..wanted };
     let kept = match app.linker.keeper().keep(name, &sources, wanted, now).await {
-        Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => return Err(line_breaks()),
+        Err(KeepError::OutOfReach) => return Err(Problem::out_of_reach_then(caller)),
+        Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => {
+            return Err(line_breaks_stripped());
+        }
         Err(KeepError::Store(StoreError::Conflict)) if known.is_none() => {
             let detail =
                 format!("a script {name} was made by another request in this moment; look at it and try again");
@@ -230,10 +227,13 @@ async fn upload(
     }
     let said = set.unwrap_or_default().or(&script.version.table);
     let not_granted = app.grant_what_is_asked(caller, &script, &said, now).await?;
+    let schedules = app.schedules_of(&script).await?;
+    let (schedule_changes, warnings) = before.changes(&schedules);
     let body = UploadedBody {
         script: script.name.clone(),
         body: ScriptBody::from(&script),
-        schedules: app.schedules_of(&script).await?,
+        schedules,
+        schedule_changes,
         not_granted,
     };
     app.wake.schedules.notify_one();
@@ -242,6 +242,7 @@ async fn upload(
     if let Ok(place) = HeaderValue::from_str(&format!("/v1/scripts/{}", script.name)) {
         response.headers_mut().insert(header::LOCATION, place);
     }
+    warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));
     Ok(response)
 }
 
@@ -289,141 +290,6 @@ fn without_nulls(mut changes: Map<String, Value>) -> Map<String, Value> {
         }
     }
     changes
-}
-
-/// A body that curl's `-d` may have taken the line breaks from: of a form's type, and one line.
-fn is_stripped_form(headers: &HeaderMap, content: &[u8]) -> bool {
-    kind_of(headers) == "application/x-www-form-urlencoded" && !content.contains(&b'\n') && !content.contains(&b'\r')
-}
-
-/// The type of a body, without its parameters; empty when none was said.
-fn kind_of(headers: &HeaderMap) -> String {
-    let said = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-async fn read_upload(parts: Parts, content: Bytes, name: &Name) -> Result<(Content, Option<Settings>), Problem> {
-    let kind = kind_of(&parts.headers);
-    match kind.as_str() {
-        "multipart/form-data" => read_form(parts, content, name).await,
-        kind if kind == "application/json" || kind.ends_with("+json") => read_json(&content, name),
-        ""
-        | "application/octet-stream"
-        | "application/x-www-form-urlencoded"
-        | "application/zip"
-        | "application/x-zip-compressed"
-        | "application/x-python"
-        | "application/x-python-code"
-        | "application/x-bytecode.python" => Ok((Content::Sources(Sources::of_bytes(name.as_str(), content)?), None)),
-        kind if kind.starts_with("text/") => Ok((Content::Sources(Sources::of_bytes(name.as_str(), content)?), None)),
-        other => {
-            let detail = format!(
-                "{:?} is no type that a script comes in: send text/x-python, application/zip, multipart/form-data or application/json",
-                body::short(other)
-            );
-            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_type", detail).field("Content-Type"))
-        }
-    }
-}
-
-fn read_json(content: &[u8], name: &Name) -> Result<(Content, Option<Settings>), Problem> {
-    let mut known = vec!["source", "files", "from"];
-    known.extend(SETTINGS);
-    let mut fields = Fields::read(content, &known)?;
-    let source: Option<String> = fields.take("source")?;
-    let files: Option<Map<String, Value>> = fields.take("files")?;
-    let from: Option<String> = fields.take("from")?;
-    let settings = settings_of(fields)?;
-    let settings = (settings != Settings::default()).then_some(settings);
-    let sent = match (source, files, from) {
-        (Some(source), None, None) => Content::Sources(Sources::one(name.as_str(), Bytes::from(source))?),
-        (None, Some(files), None) => {
-            let mut list = Vec::new();
-            for (path, content) in files {
-                let Value::String(content) = content else {
-                    let detail = format!(
-                        "files: the content of {:?} is {}, and not a text",
-                        body::short(&path),
-                        body::kind(&content)
-                    );
-                    return Err(Problem::invalid("files", detail));
-                };
-                list.push((path, Bytes::from(content)));
-            }
-            Content::Sources(Sources::several(list, None)?)
-        }
-        (None, None, Some(from)) => Content::Link(from),
-        (None, None, None) => {
-            return Err(Problem::bad("empty_source", "one of source, files and from is needed").field("source"));
-        }
-        _ => {
-            return Err(
-                Problem::bad("ambiguous_source", "only one of source, files and from can be there").field("source")
-            );
-        }
-    };
-    Ok((sent, settings))
-}
-
-async fn read_form(parts: Parts, content: Bytes, name: &Name) -> Result<(Content, Option<Settings>), Problem> {
-    let broken = |why: String| Problem::bad("bad_multipart", format!("the form cannot be read: {why}"));
-    let request = Request::from_parts(parts, axum::body::Body::from(content));
-    let mut form = Multipart::from_request(request, &()).await.map_err(|error| broken(error.body_text()))?;
-    let mut files: Vec<(String, Bytes)> = Vec::new();
-    let mut said = Map::new();
-    let mut archive = None;
-    while let Some(field) = form.next_field().await.map_err(|error| broken(error.body_text()))? {
-        let field_name = field.name().unwrap_or_default().to_owned();
-        let file = field.file_name().map(str::to_owned);
-        let content = field.bytes().await.map_err(|error| broken(error.body_text()))?;
-        match file {
-            Some(_) if is_archive(&content) => {
-                if archive.replace(content).is_some() {
-                    return Err(Problem::invalid("file", "there is more than one archive").code("bad_multipart"));
-                }
-            }
-            Some(path) => files.push((path, content)),
-            None if field_name == "source" || field_name == "file" => {
-                files.push((format!("{}.py", name.as_str()), content))
-            }
-            None if field_name == "settings" => {
-                let fields = Fields::read(&content, SETTINGS)?;
-                said.extend(fields.rest()?);
-            }
-            None if SETTINGS.contains(&field_name.as_str()) => {
-                let text = String::from_utf8_lossy(&content).into_owned();
-                let plain = matches!(field_name.as_str(), "title" | "entry" | "result" | "timezone" | "on_lost");
-                let value = if plain { None } else { serde_json::from_str(&text).ok() };
-                said.insert(field_name, value.unwrap_or(Value::String(text)));
-            }
-            None => {
-                let near = crate::nearest::nearest(
-                    &field_name,
-                    SETTINGS.iter().copied().chain(["file", "source", "settings"]),
-                );
-                let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                let shown = body::short(&field_name);
-                return Err(
-                    Problem::invalid(&shown, format!("there is no field {shown:?}{meant}")).code("unknown_field")
-                );
-            }
-        }
-    }
-    let settings = settings_of(Fields::of(said, SETTINGS)?)?;
-    let settings = (settings != Settings::default()).then_some(settings);
-    let sources = match (archive, files.as_mut_slice()) {
-        (Some(archive), []) => Sources::of_archive(&archive)?,
-        (Some(_), _) => return Err(Problem::invalid("file", "an archive stands alone").code("bad_multipart")),
-        // One file is the script, whatever it was called where it came from.
-        (None, [(_, content)]) => Sources::one(name.as_str(), content.clone())?,
-        (None, _) => {
-            let own = format!("{}.py", name.as_str());
-            let main = files.iter().any(|(path, _)| *path == own).then_some(own);
-            let has_main = files.iter().any(|(path, _)| path == "main.py" || path == "__main__.py");
-            Sources::several(files, main.as_deref().filter(|_| !has_main))?
-        }
-    };
-    Ok((Content::Sources(sources), settings))
 }
 
 /// List scripts
@@ -548,7 +414,10 @@ pub(super) async fn patch_script(
     let settings = settings_of(Fields::of(merged, SETTINGS)?)?;
     Asked::read(&settings.limits)?;
     // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
-    app.check_reach(&caller, &script.key, Some(&Script { settings: settings.clone(), ..script.clone() }))?;
+    let changed = Script { settings: settings.clone(), ..script.clone() };
+    if app.check_reach(&caller, &script.key, Some(&changed)).is_err() {
+        return Err(Problem::out_of_reach_then(&caller));
+    }
     let now = app.clock.now();
     let script = app.store.set_settings(&script.key, settings, now).await?.ok_or_else(Problem::script_gone)?;
     app.wake.ring_queued();
@@ -558,6 +427,7 @@ pub(super) async fn patch_script(
         script: script.name.clone(),
         body,
         schedules: app.schedules_of(&script).await?,
+        schedule_changes: Vec::new(),
         not_granted,
     }))
 }
@@ -700,7 +570,7 @@ pub(super) async fn roll_back_script(
     Extension(caller): Extension<Caller>,
     Part(name): Part,
     request: Request,
-) -> Result<Json<ScriptBody>, Problem> {
+) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["schedules"])?;
     let keep_schedules = query.word("schedules", "keep")?;
     let content = body::read(request.into_body(), MOST_SETTINGS).await?;
@@ -721,6 +591,7 @@ pub(super) async fn roll_back_script(
     };
     let version = version.ok_or_else(|| Problem::no_such_version(&script, wanted.unwrap_or_default()))?;
     let now = app.clock.now();
+    let before = app.before_upload(&script.key).await?;
     let set = app.linker.keeper().roll_back(&script, &version, keep_schedules, &caller.reach(), now).await;
     let set = set.map_err(|error| match error {
         KeepError::Schedule(error) => {
@@ -735,24 +606,8 @@ pub(super) async fn roll_back_script(
     })?;
     let script = set.ok_or_else(Problem::script_gone)?;
     app.wake.schedules.notify_one();
-    Ok(Json(ScriptBody::from(&script)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::runs::is_json;
-    use super::*;
-
-    #[test]
-    fn what_curl_sends_is_told_apart() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(kind_of(&headers), "");
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        assert!(is_stripped_form(&headers, b"import os print(1)"));
-        assert!(!is_stripped_form(&headers, b"import os\nprint(1)"));
-        assert!(is_json(&headers, b" {\"args\": {}}"));
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/x-python; charset=utf-8"));
-        assert_eq!(kind_of(&headers), "text/x-python");
-        assert!(!is_json(&headers, b"{1: 2}"));
-    }
+    let (_, warnings) = before.changes(&app.schedules_of(&script).await?);
+    let mut response = Json(ScriptBody::from(&script)).into_response();
+    warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));
+    Ok(response)
 }

@@ -331,11 +331,11 @@ impl App {
             return Ok(());
         }
         if !terms.labels.iter().all(|label| has_label(caller, label)) {
-            return Err(Problem::out_of_reach());
+            return Err(Problem::out_of_reach(caller));
         }
         for key in &terms.scripts {
             if !self.reaches_script(caller, key).await? {
-                return Err(Problem::out_of_reach());
+                return Err(Problem::out_of_reach(caller));
             }
         }
         Ok(())
@@ -408,7 +408,7 @@ impl App {
                 return Err(Problem::invalid("secrets", detail));
             }
             if !may_grant(caller, &secret.terms, &script.key, &labels) {
-                return Err(Problem::out_of_reach());
+                return Err(Problem::out_of_reach(caller));
             }
         }
         Ok(())

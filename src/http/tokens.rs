@@ -3,7 +3,7 @@
 use super::body::{self, Fields};
 use super::problem::Problem;
 use super::{App, Part, PathParts};
-use crate::access::{Caller, SCOPES, Scope, Token, hash, new_token};
+use crate::access::{Caller, SCOPES, Scope, Token, hash, new_token, script_pattern};
 use crate::api::{GrantBody, Page, ProblemBody, TokenBody};
 use crate::clock::rfc3339;
 use crate::limits::Asked;
@@ -63,7 +63,9 @@ pub(super) async fn create_token(State(app): State<App>, request: Request) -> Re
     if scopes.is_empty() {
         return Err(Problem::invalid("scopes", "a token without scopes allows nothing: name at least one"));
     }
-    let scripts = fields.scripts()?;
+    let scripts: Option<Vec<String>> = fields.take("scripts")?;
+    let patterns = |names: Vec<String>| names.iter().map(|name| script_pattern(name)).collect::<Result<Vec<_>, _>>();
+    let scripts = scripts.map(patterns).transpose().map_err(|error| Problem::invalid("scripts", error.to_string()))?;
     let labels: Option<Vec<String>> = fields.take("labels")?;
     if labels.iter().flatten().any(|label| !label.contains('=')) {
         return Err(Problem::invalid("labels", "a label is written key=value"));
@@ -90,7 +92,7 @@ pub(super) async fn create_token(State(app): State<App>, request: Request) -> Re
     let id = crate::run::new_id(now);
     let token = Token { id, name, scopes, scripts, labels, created_at: now, expires_at, last_used_at: None };
     app.store.add_token(&token, &hash(&secret)).await?;
-    app.limiter.token_made();
+    app.limiter.tokens_changed();
     app.streams.tokens_changed();
     Ok((StatusCode::CREATED, Json(TokenBody { token: Some(secret), ..TokenBody::from(&token) })).into_response())
 }
@@ -117,6 +119,7 @@ pub(super) async fn delete_token(State(app): State<App>, Part(id): Part) -> Resu
     }
     match app.store.remove_token(&id).await? {
         true => {
+            app.limiter.tokens_changed();
             app.streams.tokens_changed();
             Ok(StatusCode::NO_CONTENT)
         }

@@ -93,12 +93,17 @@ impl Looks {
         }
     }
 
-    /// What the operator should see to, without names: everyone may ask.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    /// What the operator should see to; without names for those who may not know them.
+    pub(super) fn warnings(&self, with_names: bool) -> Vec<String> {
         let all = self.found();
         let mut warnings = Vec::new();
         let away = all.values().filter(|found| found.trouble.is_some()).count();
-        if away > 0 {
+        if with_names {
+            let named = all.iter().filter_map(|(root, found)| Some((root, found.trouble.as_ref()?)));
+            warnings.extend(named.map(|(root, why)| {
+                format!("the script source {root} cannot be looked through: {why}; its scripts stay as they are")
+            }));
+        } else if away > 0 {
             let which = if away == 1 { "a script source".to_owned() } else { format!("{away} script sources") };
             warnings.push(format!("{which} cannot be looked through; its scripts stay as they are; the log says why"));
         }
@@ -155,9 +160,11 @@ mod tests {
         assert_eq!(looks.leave_out("r", files.clone()).len(), 2);
         assert!(looks.leave_out("r", files).is_empty());
         assert!(looks.trouble("s", "no answer") && !looks.trouble("s", "no answer"));
-        let warnings = looks.warnings();
+        let warnings = looks.warnings(false);
         assert_eq!(warnings.len(), 2);
         assert!(warnings[0].starts_with("a script source cannot"), "{warnings:?}");
+        let named = looks.warnings(true);
+        assert!(named[0].starts_with("the script source s cannot be looked through: no answer"), "{named:?}");
         assert!(warnings[1].contains("2 files") && warnings[1].contains("1: a named pipe"), "{warnings:?}");
         looks.refuse("r", "r/a.py", "1");
         assert!(looks.is_refused("r", "r/a.py", "1") && !looks.is_refused("r", "r/a.py", "2"));
