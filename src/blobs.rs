@@ -30,14 +30,14 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes of fetched blobs that a node keeps at hand.
 const CACHE: usize = 64 << 20;
 
-/// What is written to find out whether there is room, and how large it is.
+/// What is written to find out whether there is room, and how large it is: as a large result.
 const PROBE: &str = "probe";
-const PROBE_BYTES: usize = 4 << 10;
+const PROBE_BYTES: usize = 1 << 20;
 
 /// What a blob is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,8 +242,8 @@ impl Blobs {
         let put = self.inner.store.put(&path, PutPayload::from_bytes(content)).await;
         let put = put.map(|_| ()).map_err(|error| blob_error(key, error));
         match &put {
-            Ok(()) => self.inner.fullness.note(false),
-            Err(BlobError::Full) => self.inner.fullness.note(true),
+            Ok(()) => self.inner.fullness.note(false, Instant::now()),
+            Err(BlobError::Full) => self.inner.fullness.note(true, Instant::now()),
             Err(_) => {}
         }
         put
@@ -258,7 +258,7 @@ impl Blobs {
     pub async fn try_put(&self) -> Result<(), BlobError> {
         // Deleted first: what is there already is not written again.
         self.delete(PROBE).await?;
-        self.put(PROBE, Bytes::from_static(&[b'x'; PROBE_BYTES])).await?;
+        self.put(PROBE, Bytes::from(vec![b'x'; PROBE_BYTES])).await?;
         self.delete(PROBE).await
     }
 

@@ -1,32 +1,51 @@
-//! Whether there is room to write: what the database or the blobs found the last time that something was to be kept.
+//! Whether there is room to write: what the database or the blobs found when something was to be kept.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// What the last write found.
+/// For how long a disk counts as full after the last write that found no room, though smaller ones find some.
+const HOLDS: Duration = Duration::from_secs(5);
+
+/// What writes found.
 #[derive(Debug)]
-pub struct Fullness(watch::Sender<bool>);
+pub struct Fullness {
+    /// The last write that found no room, until one found room later.
+    last: Mutex<Option<Instant>>,
+    /// How many have found none.
+    count: watch::Sender<u64>,
+}
 
 impl Default for Fullness {
     fn default() -> Self {
-        Fullness(watch::Sender::new(false))
+        Fullness { last: Mutex::default(), count: watch::Sender::new(0) }
     }
 }
 
 impl Fullness {
-    /// Says what a write found: whether the disk was full.
-    pub fn note(&self, is_full: bool) {
-        self.0.send_if_modified(|known| std::mem::replace(known, is_full) != is_full);
+    /// Says what a write found at this instant: whether the disk was full.
+    pub fn note(&self, is_full: bool, now: Instant) {
+        let mut last = self.last();
+        if is_full {
+            *last = Some(now);
+            self.count.send_modify(|count| *count += 1);
+        } else if last.is_some_and(|last| now.saturating_duration_since(last) >= HOLDS) {
+            *last = None;
+        }
     }
 
-    /// Whether the last write found no room.
+    /// Whether a write found no room, and none has found room long enough after that.
     pub fn is_full(&self) -> bool {
-        *self.0.borrow()
+        self.last().is_some()
     }
 
-    /// Ends as soon as a write finds no room; at once when the last one did.
-    pub async fn full(&self) {
-        // The sender is this: it does not go away meanwhile.
-        let _ = self.0.subscribe().wait_for(|is_full| *is_full).await;
+    /// Changes with every write that finds no room.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.count.subscribe()
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -36,11 +55,15 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_told_when_there_is_no_room() {
-        let fullness = Fullness::default();
-        assert!(!fullness.is_full());
-        tokio::join!(fullness.full(), async { fullness.note(true) });
-        fullness.full().await;
-        fullness.note(false);
+        let (fullness, start) = (Fullness::default(), Instant::now());
+        let mut watched = fullness.watch();
+        fullness.note(false, start);
+        assert!(!fullness.is_full() && !watched.has_changed().expect("is there"));
+        fullness.note(true, start);
+        watched.changed().await.expect("is there");
+        fullness.note(false, start + HOLDS / 2);
+        assert!(fullness.is_full(), "something smaller found room");
+        fullness.note(false, start + HOLDS);
         assert!(!fullness.is_full());
     }
 }

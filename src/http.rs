@@ -7,6 +7,7 @@ mod below;
 mod body;
 mod carry_out;
 mod connections;
+mod described;
 mod descriptors;
 mod docs;
 mod events;
@@ -111,6 +112,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("POST", "/v1/runs", Need::Scope(Scope::Exec)),
     ("GET", "/v1/runs/counts", Need::Scope(Scope::Read)),
     ("GET", "/v1/runs/{id}", Need::Scope(Scope::Read)),
+    ("DELETE", "/v1/runs/{id}", Need::Scope(Scope::Write)),
     ("GET", "/v1/runs/{id}/output/{stream}", Need::Scope(Scope::Read)),
     ("GET", "/v1/runs/{id}/files", Need::Scope(Scope::Read)),
     ("GET", "/v1/runs/{id}/files/{*path}", Need::Scope(Scope::Read)),
@@ -261,7 +263,7 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         .route("/v1/scripts/{name}/series", get(lists::get_series))
         .route("/v1/runs", get(lists::list_runs).post(runs::run_source))
         .route("/v1/runs/counts", get(lists::count_runs))
-        .route("/v1/runs/{id}", get(runs::get_run))
+        .route("/v1/runs/{id}", get(runs::get_run).delete(runs::delete_run))
         .route("/v1/runs/{id}/output/{stream}", get(output::get_output))
         .route("/v1/runs/{id}/files", get(files::list_files))
         .route("/v1/runs/{id}/files/{*path}", get(files::get_file))

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 const DEFAULT: &str = "info";
 
 /// What PostgreSQL says beside its answers ("relation … already exists, skipping") is nothing for the log of every day.
-const QUIET: &str = "sqlx::postgres::notice=warn";
+const QUIET: &str = "sqlx=warn";
 
 /// The filter that the operator wants, with what is quiet unless they name it.
 fn with_quiet(filter: &str) -> String {
@@ -48,7 +48,7 @@ mod tests {
     fn lines_are_json_and_notices_are_quiet() {
         let value: serde_json::Value = serde_json::from_str(&line("up at \"x\"")).expect("JSON");
         assert_eq!((&value["level"], &value["message"]), (&"INFO".into(), &"up at \"x\"".into()));
-        assert_eq!(with_quiet("info"), "info,sqlx::postgres::notice=warn");
+        assert_eq!(with_quiet("info"), "info,sqlx=warn");
         assert_eq!(with_quiet("info,sqlx=debug"), "info,sqlx=debug");
         for filter in ["info", "warn,cronbox=debug"] {
             EnvFilter::try_new(with_quiet(filter)).expect("a filter");

@@ -47,8 +47,6 @@ struct ScriptOutcomeLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BuildLabel {
     version: &'static str,
-    os: &'static str,
-    arch: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -130,8 +128,7 @@ impl Default for Metrics {
             build: Family::default(),
             process: ProcessMetrics::default(),
         };
-        let build =
-            BuildLabel { version: env!("CARGO_PKG_VERSION"), os: std::env::consts::OS, arch: std::env::consts::ARCH };
+        let build = BuildLabel { version: env!("CARGO_PKG_VERSION") };
         metrics.build.get_or_create(&build).set(1);
         metrics.registered()
     }

@@ -6,7 +6,7 @@ use crate::exact::Exact;
 use crate::quantity;
 use crate::run::Status;
 use crate::script::{Labels, MAX_LABEL, MAX_RETRIES, Name, OnLost, Quantity, Retries};
-use crate::trigger::{After, Budget, On, Trigger, TriggerError, Upstream};
+use crate::trigger::{After, Budget, Trigger, TriggerError, Upstream};
 use chrono::TimeDelta;
 use cronbox_runtime::Outcome;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

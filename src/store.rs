@@ -132,7 +132,7 @@ struct Inner {
     url: Option<String>,
     /// What is known of secrets.
     secrets: secrets::Known,
-    /// Whether the last change found its disk full.
+    /// Whether changes find its disk full.
     fullness: Fullness,
     /// Held while the runs of a backfill are made: whether the queue has room for them all is decided before the first.
     backfilling: tokio::sync::Mutex<()>,
@@ -231,7 +231,7 @@ impl Store {
         self.read(|tx| Box::pin(async move { tx.one("SELECT 1 AS one", tx::args![]).await.map(|_| ()) })).await
     }
 
-    /// Whether the last change found its disk full.
+    /// Whether changes find its disk full.
     pub fn fullness(&self) -> &Fullness {
         &self.inner.fullness
     }
@@ -267,8 +267,8 @@ impl Store {
     {
         let changed = self.change(change).await;
         match &changed {
-            Ok(_) => self.inner.fullness.note(false),
-            Err(StoreError::Full) => self.inner.fullness.note(true),
+            Ok(_) => self.inner.fullness.note(false, Instant::now()),
+            Err(StoreError::Full) => self.inner.fullness.note(true, Instant::now()),
             Err(_) => {}
         }
         changed

@@ -88,6 +88,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "computing",
             "event",
             "exact",
+            "fullness",
             "keeper",
             "keyring",
             "limits",
@@ -204,6 +205,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("sources", &["blobs", "guard"]),
     ("metrics", &["run"]),
     ("live", &[]),
+    ("fullness", &[]),
     ("supervise", &["guard", "metrics"]),
     ("wake", &["run"]),
     (

@@ -82,7 +82,8 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
     assert_eq!(run.as_object().expect("an object").keys().map(String::as_str).collect::<Vec<_>>(), keys);
     assert_eq!((&run["status"], &run["result"]), (&json!("succeeded"), &json!({"price": 104, "symbol": "INIT"})));
     assert_eq!((&run["cause"], &run["attempt"], &run["mode"]), (&json!("api"), &json!(1), &json!("function")));
-    assert_eq!(run["stdout"], json!({"bytes": 15, "truncated": false}));
+    let written = json!({"bytes": 15, "text": "asked for INIT\n", "truncated": false});
+    assert_eq!(run["stdout"], written, "who waits sees the output");
     assert!(run["usage"]["fuel"].as_u64().expect("fuel") > 1000);
     let id = run["id"].as_str().expect("an id");
     let output =
@@ -135,7 +136,7 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
     server.signal("-TERM");
     assert!(server.ended(Duration::from_secs(20)).success());
     server.up();
-    let (_, again) = server.get(&format!("/v1/runs/{id}")).await;
+    let (_, again) = server.get(&format!("/v1/runs/{id}?output")).await;
     assert_eq!(again, run);
     assert_eq!(server.run("price", &json!({})).await["status"], "succeeded");
 }

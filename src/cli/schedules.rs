@@ -25,6 +25,9 @@ pub(super) struct SchedulesArgs {
     /// In this state: active, paused, finished
     #[arg(long)]
     state: Option<String>,
+    /// What fires until then, sorted by time: 24h or 7d from now, or a time such as 2026-01-31T09:00:00Z
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -321,6 +324,7 @@ impl SchedulesArgs {
             let server = Server::new(&self.server)?;
             let mut filter: Vec<(&str, String)> = self.script.iter().map(|script| ("script", script.clone())).collect();
             filter.extend(self.state.clone().map(|state| ("state", state)));
+            filter.extend(self.until.clone().map(|until| ("until", until)));
             let all = all_of(&server, &filter).await?;
             if self.json {
                 let items = serde_json::to_string(&all).map_err(Refusal::unavailable)?;

@@ -298,6 +298,17 @@ pub(crate) fn parse_time(text: &str, now: Time) -> Result<Time, String> {
     chrono::TimeDelta::from_std(ago).ok().and_then(|ago| now.checked_sub_signed(ago)).ok_or_else(why)
 }
 
+/// RFC 3339, or so long after now.
+pub(crate) fn parse_time_ahead(text: &str, now: Time) -> Result<Time, String> {
+    let ahead = |ago: Time| now.checked_add_signed(now - ago);
+    match parse_time(text, now) {
+        // What is no instant is a duration, which was taken off.
+        Ok(time) if !text.contains(['T', 't', ':']) => ahead(time).ok_or_else(|| "that is too far ahead".into()),
+        Ok(time) => Ok(time),
+        Err(_) => Err(format!("{:?} is no time: write 2026-01-31T09:00:00Z, or 24h or 7d from now", short(text))),
+    }
+}
+
 /// The beginning of a text that somebody sent.
 pub(crate) fn short(text: &str) -> String {
     text.chars().take(60).collect()
@@ -334,6 +345,9 @@ mod tests {
         assert_eq!(parsed("7d"), Ok(now - chrono::TimeDelta::days(7)));
         assert_eq!(parsed("1970-01-01T01:00:00+01:00"), Ok(from_micros(0)));
         assert_eq!(parsed("1970-01-01T01:00:00 01:00"), Ok(from_micros(0)));
+        assert_eq!(parse_time_ahead("24h", now), Ok(now + chrono::TimeDelta::hours(24)));
+        assert_eq!(parse_time_ahead("1970-01-01T00:00:00Z", now), Ok(from_micros(0)));
+        assert!(parse_time_ahead("tomorrow", now).is_err());
         for bad in ["", "yesterday", "2026-13-01T00:00:00Z", "1700000000", "99999999999999d"] {
             assert!(parsed(bad).is_err(), "{bad}");
         }

@@ -1,6 +1,7 @@
 //! The API's description (OpenAPI 3.1), made from the code, and a page that shows it without the network.
 
 use super::App;
+use super::described;
 use super::problem::Problem;
 use super::{Part, events, files, health, lists, output, runs, schedules, scripts, secrets, state, tokens};
 use crate::api::ErrorBody;
@@ -13,7 +14,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::server::Server;
 use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::Config;
 
@@ -23,7 +23,7 @@ use utoipa_swagger_ui::Config;
     paths(
         scripts::list_scripts, scripts::create_script, scripts::get_script, scripts::put_script, scripts::patch_script,
         scripts::delete_script, scripts::list_versions, scripts::get_source, scripts::roll_back_script, runs::run_script,
-        lists::get_series, lists::list_runs, runs::run_source, lists::count_runs, runs::get_run, output::get_output,
+        lists::get_series, lists::list_runs, runs::run_source, lists::count_runs, runs::get_run, runs::delete_run, output::get_output,
         output::follow_run, runs::cancel_run, runs::retry_run, tokens::list_tokens, tokens::create_token,
         tokens::delete_token, tokens::list_grants, tokens::put_grant, tokens::delete_grant, health::healthz,
         health::readyz, health::metrics, schedules::list_schedules, schedules::create_schedule, schedules::get_schedule,
@@ -359,9 +359,10 @@ pub fn document() -> &'static str {
 fn written(path: &str) -> String {
     let mut document = Document::openapi();
     document.info.version = env!("CARGO_PKG_VERSION").into();
-    document.servers = Some(vec![Server::new(path)]);
     // A document of our own types can always be written.
-    document.to_pretty_json().unwrap_or_default()
+    let mut document = serde_json::to_value(&document).unwrap_or_default();
+    described::finish(&mut document, path);
+    serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
 pub(super) async fn openapi(State(app): State<App>) -> Response {

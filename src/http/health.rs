@@ -4,6 +4,7 @@ use super::access::identify;
 use super::{App, Readiness, accept};
 use crate::api::{ProblemBody, ReadyBody};
 use crate::clock::Time;
+use crate::fullness::Fullness;
 use crate::metrics::{MOST_SCRIPTS, Process};
 use crate::space::Space;
 use crate::store::StoreError;
@@ -43,8 +44,14 @@ impl App {
             tokio::join!(tokio::time::timeout(PATIENCE, database), tokio::time::timeout(PATIENCE, blobs));
         let database = database.map_or_else(|_| Some(silent()), |pinged| pinged.err().map(|error| error.to_string()));
         let blobs = blobs.map_or_else(|_| Some(silent()), |pinged| pinged.err().map(|error| error.to_string()));
-        let word = |problem: Option<String>| problem.unwrap_or_else(|| "ok".into());
-        let parts = Readiness::from([("database".into(), word(database)), ("blobs".into(), word(blobs))]);
+        let word = |problem: Option<String>, fullness: &Fullness| match problem {
+            Some(problem) => problem,
+            // Something small found room, and what is waited for may be larger.
+            None if fullness.is_full() => "its disk is full, or was a moment ago".into(),
+            None => "ok".into(),
+        };
+        let (database, blobs) = (word(database, self.store.fullness()), word(blobs, self.blobs.fullness()));
+        let parts = Readiness::from([("database".into(), database), ("blobs".into(), blobs)]);
         *found = Some((Instant::now(), parts.clone()));
         parts
     }

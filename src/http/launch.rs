@@ -27,6 +27,7 @@ use cronbox_runtime::{LimitName, Limits, Stream};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// The longest wait for a run's end.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -260,27 +261,34 @@ impl App {
             Made::NoScript => return Err(Problem::script_gone()),
         }
         let Some(wait) = wait else { return self.answer(&id, StatusCode::CREATED, shown).await };
+        let mut no_room = self.no_room();
         let deadline = tokio::time::Instant::now() + wait;
         if let Some(rung) = rung.as_pin_mut() {
             tokio::select! {
                 () = rung => {}
                 () = client_gone() => {}
-                () = self.no_room() => {}
+                () = no_room.changed() => {}
                 () = tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + LOOK)) => {}
             }
         }
         if let Some(run) = end.as_ref().and_then(crate::wake::EndOf::run) {
             return self.answer_run(run, StatusCode::OK, shown).await;
         }
-        self.wait_until(&id, deadline, shown).await
+        self.wait_until(&id, deadline, no_room, shown).await
     }
 
     /// Waits for a run's end.
     pub(super) async fn wait_for(&self, id: &str, wait: Duration, output: u64) -> Result<Response, Problem> {
-        self.wait_until(id, tokio::time::Instant::now() + wait, Shown::output(output)).await
+        self.wait_until(id, tokio::time::Instant::now() + wait, self.no_room(), Shown::output(output)).await
     }
 
-    async fn wait_until(&self, id: &str, deadline: tokio::time::Instant, shown: Shown) -> Result<Response, Problem> {
+    async fn wait_until(
+        &self,
+        id: &str,
+        deadline: tokio::time::Instant,
+        mut no_room: NoRoom,
+        shown: Shown,
+    ) -> Result<Response, Problem> {
         let end = self.wake.end_of(id);
         let (mut is_gone, mut look) = (false, LOOK);
         loop {
@@ -294,30 +302,22 @@ impl App {
                 let status = if run.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
                 return self.answer_run(&run, status, shown).await;
             }
-            if self.is_full() {
+            if no_room.found {
                 return Err(Problem::no_room_for_end(id));
             }
             tokio::select! {
                 () = rung => {}
                 () = client_gone() => is_gone = true,
-                () = self.no_room() => {}
+                () = no_room.changed() => {}
                 () = tokio::time::sleep_until(deadline.min(now + look)) => {}
             }
             look = (look * 2).min(LATER);
         }
     }
 
-    /// Whether the database or the blobs found no room the last time.
-    pub(super) fn is_full(&self) -> bool {
-        self.store.fullness().is_full() || self.blobs.fullness().is_full()
-    }
-
-    /// Ends when they find none.
-    async fn no_room(&self) {
-        tokio::select! {
-            () = self.store.fullness().full() => {}
-            () = self.blobs.fullness().full() => {}
-        }
+    /// Tells of the database or the blobs finding no room from now on.
+    fn no_room(&self) -> NoRoom {
+        NoRoom { of: [self.store.fullness().watch(), self.blobs.fullness().watch()], found: false }
     }
 
     /// The run as it is now.
@@ -372,7 +372,7 @@ impl App {
         };
         let kept = content.get(..most).unwrap_or(&content);
         let mut text = String::from_utf8_lossy(kept).into_owned();
-        if kept.len() < content.len() && text.ends_with('\u{fffd}') {
+        if (kept.len() as u64) < bytes && text.ends_with('\u{fffd}') {
             // A character that the bound has cut.
             text.pop();
         }
@@ -395,6 +395,25 @@ pub(super) fn stored(text: &[u8]) -> Result<Exact, Problem> {
         let detail = "a value that is stored is damaged: it is not JSON any more; the server's log says more";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "corrupt_value", detail)
     })
+}
+
+/// Whether the database or the blobs found no room since somebody waits.
+struct NoRoom {
+    of: [watch::Receiver<u64>; 2],
+    found: bool,
+}
+
+impl NoRoom {
+    /// Ends when they find none.
+    async fn changed(&mut self) {
+        let [store, blobs] = &mut self.of;
+        // Who would tell of it lives as long as the node.
+        tokio::select! {
+            _ = store.changed() => {}
+            _ = blobs.changed() => {}
+        }
+        self.found = true;
+    }
 }
 
 /// What an answer shows of a run beside the run itself.

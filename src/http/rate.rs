@@ -140,7 +140,7 @@ mod tests {
             limiter.pass(Some(&n.to_string())).expect("passes");
         }
         let before = limiter.each.len();
-        std::thread::park_timeout(std::time::Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
         limiter.pass(Some("one more")).expect("passes");
         assert!(limiter.each.len() < before, "{} of {before}", limiter.each.len());
     }

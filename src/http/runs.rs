@@ -284,6 +284,32 @@ pub(super) async fn get_run(
     }
 }
 
+/// Delete a run
+///
+/// One that has ended, with its arguments, result, output and files. What it did to a schedule or a state stays.
+#[utoipa::path(
+    delete, path = "/v1/runs/{id}", tag = "runs", operation_id = "delete_run",
+    params(("id" = String, Path, description = "The run")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = "4XX", description = "There is none, or it has not ended", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete_run(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+) -> Result<StatusCode, Problem> {
+    let run = app.run_for(&caller, &id).await?;
+    if !run.status.is_final() {
+        let detail =
+            format!("the run has not ended: it is {}; cancel it first: POST /v1/runs/{}/cancel", run.status, run.id);
+        return Err(Problem::conflict("run_is_not_final", detail));
+    }
+    app.store.delete_runs(vec![run.id], app.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Cancel a run
 ///
 /// One that has not begun never will; one under way is stopped.

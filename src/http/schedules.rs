@@ -4,12 +4,13 @@ use super::access::{Reached, warn};
 use super::body::{self, Fields, Query};
 use super::launch::{Shown, output_of, wait_of};
 use super::problem::Problem;
+use super::scripts::bad_cursor;
 use super::{App, Part};
 use crate::access::Caller;
 use crate::api::{
     BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, ScheduleChangeBody, SchedulerBody,
 };
-use crate::clock::{Time, rfc3339};
+use crate::clock::{Time, from_micros, micros, rfc3339};
 use crate::computing::{ComputeError, compute};
 use crate::exact::Exact;
 use crate::keeper::{self, keep_value};
@@ -367,11 +368,14 @@ impl Said {
 }
 
 /// List schedules
+///
+/// By id; with `until`, those that fire until then, in the order in which they do.
 #[utoipa::path(
     get, path = "/v1/schedules", tag = "schedules", operation_id = "list_schedules",
     params(
         ("script" = Option<String>, Query, description = "Of these scripts"),
         ("state" = Option<String>, Query, description = "active, paused or finished"),
+        ("until" = Option<String>, Query, description = "Those that fire before then, sorted by time: RFC 3339, or 24h, 7d from now"),
         ("limit" = Option<usize>, Query, description = "How many; 100 unless told, at most 1000"),
         ("cursor" = Option<String>, Query, description = "Where the last page ended"),
     ),
@@ -385,7 +389,7 @@ pub(super) async fn list_schedules(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["script", "state", "limit", "cursor"])?;
+    let query = Query::read(request.uri().query(), &["script", "state", "until", "limit", "cursor"])?;
     let limit = query.limit(100, 1000)?;
     let mut scripts = Vec::new();
     for name in query.many("script") {
@@ -401,9 +405,24 @@ pub(super) async fn list_schedules(
         Standing::parse(word)
             .ok_or_else(|| format!("{:?} is no state; there are {}", body::short(word), words.join(", ")))
     })?;
-    let after = query.one("cursor")?.map(str::to_ascii_lowercase);
+    let now = app.clock.now();
+    let fires_before = query.parse("until", |text| body::parse_time_ahead(text, now))?;
+    let cursor = query.one("cursor")?.map(str::to_lowercase);
+    let (after, after_fire) = match (cursor, fires_before) {
+        (Some(cursor), Some(_)) => {
+            let place =
+                cursor.split_once('.').and_then(|(time, key)| Some((from_micros(time.parse().ok()?), key.to_owned())));
+            (None, Some(place.ok_or_else(|| Problem::bad("bad_parameter", bad_cursor()).field("cursor"))?))
+        }
+        (cursor, _) => (cursor, None),
+    };
     // A few at a time: each may have large arguments.
-    let (mut rows, mut filter) = (app.answers.page(), ScheduleFilter { scripts, state, after, limit: 0 });
+    let mut rows = app.answers.page();
+    let mut filter = ScheduleFilter { scripts, state, after, fires_before, after_fire, limit: 0 };
+    let place_in = |filter: &ScheduleFilter| match &filter.after_fire {
+        Some((time, key)) => Some(format!("{}.{key}", micros(*time))),
+        None => filter.after.clone(),
+    };
     loop {
         let wanted = TOGETHER.min(limit - rows.count());
         filter.limit = wanted + 1;
@@ -411,12 +430,15 @@ pub(super) async fn list_schedules(
         let more = found.len() > wanted;
         for schedule in found.iter().take(wanted) {
             if !rows.push(&app.show(schedule)?).await? {
-                return Ok(rows.answer(filter.after.as_deref()));
+                return Ok(rows.answer(place_in(&filter).as_deref()));
             }
-            filter.after = Some(schedule.key.clone());
+            match (fires_before, schedule.next_fire_at) {
+                (Some(_), Some(next)) => filter.after_fire = Some((next, schedule.key.clone())),
+                _ => filter.after = Some(schedule.key.clone()),
+            }
         }
         if !more || rows.count() >= limit {
-            return Ok(rows.answer(filter.after.as_deref().filter(|_| more)));
+            return Ok(rows.answer(place_in(&filter).as_deref().filter(|_| more)));
         }
     }
 }

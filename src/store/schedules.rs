@@ -79,6 +79,10 @@ pub struct ScheduleFilter {
     pub state: Option<State>,
     /// Those whose key comes after this one.
     pub after: Option<String>,
+    /// Those that fire before this instant, in the order in which they do; then `after` is not asked, but `after_fire`.
+    pub fires_before: Option<Time>,
+    /// Those that fire after this one, by fire time and key.
+    pub after_fire: Option<(Time, String)>,
     /// At most so many.
     pub limit: usize,
 }
@@ -240,7 +244,11 @@ impl Store {
         self.read(move |tx| {
             let filter = filter.clone();
             Box::pin(async move {
-                let mut values = args![filter.after.unwrap_or_default()];
+                let key = match (&filter.fires_before, &filter.after_fire) {
+                    (Some(_), after) => after.as_ref().map(|(_, key)| key.clone()),
+                    (None, _) => filter.after.clone(),
+                };
+                let mut values = args![key.unwrap_or_default()];
                 let mut sql = format!("{} WHERE s.key > $1", with_run(NEWEST));
                 let mut next = 2;
                 if let Some(state) = filter.state {
@@ -252,7 +260,16 @@ impl Store {
                     let (these, _) = super::tx::list(tx.dialect, next, scripts, &mut values);
                     sql.push_str(&format!(" AND s.script IN {these}"));
                 }
-                sql.push_str(&format!(" ORDER BY s.key LIMIT {}", filter.limit));
+                let mut order = "s.key";
+                if let Some(before) = filter.fires_before {
+                    // Numbers of our own: they can stand in the text. What is due is looked for by its index.
+                    let time = filter.after_fire.as_ref().map_or(i64::MIN, |(time, _)| stamp(*time));
+                    sql = sql.replace("s.key > $1", "(s.next_fire_at > $0 OR s.next_fire_at = $0 AND s.key > $1)");
+                    sql = sql.replace("$0", &time.to_string());
+                    sql.push_str(&format!(" AND s.next_due_at IS NOT NULL AND s.next_fire_at < {}", stamp(before)));
+                    order = "s.next_fire_at, s.key";
+                }
+                sql.push_str(&format!(" ORDER BY {order} LIMIT {}", filter.limit));
                 tx.all(sql, values).await?.iter().map(schedule_of).collect()
             })
         })

@@ -1,0 +1,57 @@
+//! What users of the API and operators of the server ran into, each with the end that it has to have: one module for each theme.
+//! The numbers (`D20`) are those of the list of cases.
+
+mod edited;
+mod formats;
+mod meant;
+mod operated;
+mod values;
+
+use crate::support::server::{Folder, Server};
+use reqwest::{Method, Response};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+fn ephemeral() -> (Folder, Server) {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, &["--ephemeral"]);
+    (folder, server)
+}
+
+fn code(answer: &(u16, Value)) -> (u16, &str) {
+    (answer.0, answer.1["code"].as_str().unwrap_or_default())
+}
+
+/// An answer as it came.
+async fn get(server: &Server, path: &str, headers: &[(&str, &str)]) -> Response {
+    let request =
+        headers.iter().fold(server.request(Method::GET, path), |request, (name, value)| request.header(*name, *value));
+    request.send().await.expect("an answer")
+}
+
+/// A header of an answer.
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// What a look finds, as soon as it finds something.
+async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} does not happen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The newest run of a schedule that has ended.
+async fn ended(server: &Server, schedule: &str) -> Value {
+    until(&format!("a run of {schedule}"), async || {
+        let (_, page) = server.get(&format!("/v1/runs?schedule={schedule}")).await;
+        let items = page["items"].as_array().expect("items").clone();
+        items.into_iter().find(|run| run["finished_at"].is_string() && run["cause"] == "chain")
+    })
+    .await
+}
