@@ -11,6 +11,8 @@ fn name_of(schema: &str) -> String {
         "ErrorBody" => "ScriptError".to_owned(),
         "EventErrorBody" => "EventError".to_owned(),
         "LeftBody" => "FilesLeft".to_owned(),
+        "BTreeMap" => "Labels".to_owned(),
+        "Locked" => "Package".to_owned(),
         name => name.strip_suffix("Body").unwrap_or(name).to_owned(),
     };
     match schema.strip_prefix("Page_") {
@@ -83,6 +85,7 @@ fn rename(document: &mut Value) {
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         let renamed = std::mem::take(schemas).into_iter().map(|(name, schema)| (name_of(&name), schema));
         *schemas = renamed.collect();
+        refer(schemas);
     }
     each(document, &mut |fields| {
         if let Some(Value::String(reference)) = fields.get_mut("$ref")
@@ -91,6 +94,18 @@ fn rename(document: &mut Value) {
             *reference = format!("#/components/schemas/{}", name_of(name));
         }
     });
+}
+
+/// What a page holds is described once, and not in the page.
+fn refer(schemas: &mut Map<String, Value>) {
+    let pages: Vec<String> = schemas.keys().filter(|name| name.ends_with("Page")).cloned().collect();
+    for page in pages {
+        let name = page.trim_end_matches("Page").to_owned();
+        let items = schemas.get_mut(&page).and_then(|page| page.pointer_mut("/properties/items/items"));
+        let Some(items) = items.filter(|items| items.get("$ref").is_none()) else { continue };
+        let described = std::mem::replace(items, json!({"$ref": format!("#/components/schemas/{name}")}));
+        schemas.entry(name).or_insert(described);
+    }
 }
 
 /// Calls a function with every object of a document.
@@ -193,12 +208,25 @@ fn describe_parameter(path: &str, parameter: &mut Value) {
     if let Some(words) = words.filter(|_| is_of_type(&parameter["schema"], "string")) {
         parameter["schema"]["enum"] = json!(words);
     }
+    let listed: Option<Vec<&str>> = match name.as_str() {
+        "status" => Some(STATUSES.iter().map(|status| status.as_str()).collect()),
+        "type" => Some(crate::event::TYPES.to_vec()),
+        _ => None,
+    };
+    if let Some(words) = listed {
+        // With commas between, or several times.
+        parameter["schema"] = json!({"type": "array", "items": {"type": "string", "enum": words}});
+        parameter["style"] = "form".into();
+        parameter["explode"] = false.into();
+    }
+    if name == "cause" {
+        parameter["schema"]["enum"] = CAUSES.iter().map(|cause| cause.as_str()).collect();
+    }
     let example = match name.as_str() {
         "wait" => "30s",
         "output" => "8KiB",
         "since" => "7d",
         "label" => "team=data",
-        "status" => "failed,timed_out",
         "result" => "/price>100",
         "path" if path.ends_with("/series") => "/price",
         "bucket" => "1h",
@@ -257,7 +285,7 @@ fn examples(document: &mut Value) {
         ("RunRequest", json!({"args": {"symbol": "INIT"}, "limits": {"timeout": "30s"}})),
         ("SourceRequest", json!({"source": "print(6 * 7)", "limits": {"timeout": "5s"}})),
         ("ScheduleRequest", json!({"id": "daily", "script": "price", "trigger": "0 9 * * 1-5 @ Asia/Shanghai"})),
-        ("SettingsRequest", json!({"title": "Price", "limits": {"memory": "512MiB"}, "labels": {"team": null}})),
+        ("SettingsRequest", json!({"title": "Price", "limits": {"memory": "512MiB"}, "labels": {"team": "data"}})),
         ("BackfillRequest", json!({"from": "7d", "which": "missing"})),
         ("PreviewRequest", json!({"trigger": "every 1 month at 09:00", "timezone": "Europe/Berlin", "count": 3})),
         ("TokenRequest", json!({"name": "ci", "scopes": ["write", "run"], "scripts": ["team-*"], "expires_in": "90d"})),
