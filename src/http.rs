@@ -92,6 +92,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/readyz", Need::Nothing),
     ("GET", "/openapi.json", Need::Nothing),
     ("GET", "/docs", Need::Nothing),
+    ("GET", "/docs/", Need::Nothing),
     ("GET", "/docs/{file}", Need::Nothing),
     ("GET", "/metrics", Need::Server(Scope::Metrics)),
     ("GET", "/v1/scripts", Need::Scope(Scope::Read)),
@@ -246,6 +247,7 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::docs))
+        .route("/docs/", get(docs::docs))
         .route("/docs/{file}", get(docs::file))
         .route("/v1/scripts", get(scripts::list_scripts).post(scripts::create_script))
         .route(

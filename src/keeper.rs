@@ -268,7 +268,11 @@ impl Keeper {
             {
                 // Who is limited to some scripts does not learn the names of others.
                 let of = if reach.is_all() { format!(", of {}", other.script_name) } else { String::new() };
-                let why = format!("there is a schedule {} already{of}, which is not this script's own", other.id);
+                let why = format!(
+                    "there is a schedule {} already{of}, which is not of this script's block: delete it first, or give the \
+                     block's another id",
+                    other.id
+                );
                 return Err(bad("schedules.id", why));
             }
             if wanted.iter().any(|(_, other, _)| other.key() == id.key()) {

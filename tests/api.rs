@@ -3,6 +3,7 @@
 
 mod edited;
 mod formats;
+mod limited;
 mod meant;
 mod operated;
 mod values;
