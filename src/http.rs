@@ -3,6 +3,7 @@
 mod accept;
 mod access;
 mod answers;
+mod before;
 mod below;
 mod body;
 mod carry_out;

@@ -1,5 +1,6 @@
 //! Who a caller is and whether they may; how many requests there may be; and what is told about each.
 
+use super::health::COUNTED_WITHIN;
 use super::intake::SENDER;
 use super::listen::Peer;
 use super::problem::Problem;
@@ -10,6 +11,7 @@ use crate::clock::Time;
 use crate::run::Run;
 use crate::script::Script;
 use crate::space::Space;
+use crate::store::StoreError;
 use crate::store::scripts::ScriptFilter;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -58,16 +60,10 @@ pub(super) async fn guard(
         app.limiter.pass(None)?;
     }
     if let Need::Scope(scope) | Need::Server(scope) = need {
-        let caller = match identify(&app, request.headers()).await {
-            Err(problem) if path.as_str() == METRICS && problem.status == StatusCode::SERVICE_UNAVAILABLE => {
-                // What is counted says how the node is while it has no database: who could read it before can then.
-                app.known.find(request.headers(), app.clock.now()).ok_or(problem)?
-            }
-            identified => identified?,
+        let caller = match path.as_str() {
+            METRICS => identify_reader(&app, request.headers()).await?,
+            _ => identify(&app, request.headers()).await?,
         };
-        if path.as_str() == METRICS {
-            app.known.keep(request.headers(), &caller);
-        }
         app.limiter.pass(Some(caller.id().unwrap_or("local")))?;
         if !caller.has(*scope) {
             let detail = format!("this needs a token with the scope {}", scope.as_str());
@@ -108,6 +104,22 @@ pub(super) fn warn(response: &mut Response, warning: Option<&str>) {
 fn makes_work(method: &str, route: &str) -> bool {
     let stops = ["/cancel", "/pause", "/preview"].iter().any(|end| route.ends_with(end));
     matches!(method, "POST" | "PUT" | "PATCH") && !stops
+}
+
+/// Who reads what is counted. That says how the node is while it has no database: who could read it before can then.
+async fn identify_reader(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let identified = tokio::time::timeout(COUNTED_WITHIN, identify(app, headers)).await;
+    let late = |_| Err(StoreError::Unavailable("it does not answer in time".into()).into());
+    match identified.unwrap_or_else(late) {
+        Ok(caller) => {
+            app.known.keep(headers, &caller);
+            Ok(caller)
+        }
+        Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE => {
+            app.known.find(headers, app.clock.now()).ok_or(problem)
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 pub(super) async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {

@@ -133,7 +133,7 @@ fn is_of_type(schema: &Value, wanted: &str) -> bool {
 fn describe(of: &str, schema: &mut Value) {
     let is_request = of.ends_with("Request");
     let words = words();
-    let mut of_properties = |properties: &mut Map<String, Value>| {
+    let of_properties = |properties: &mut Map<String, Value>| {
         for (name, property) in properties {
             let is_instant = name.ends_with("_at") || INSTANTS.contains(&name.as_str());
             let asked = is_request && ASKED.contains(&name.as_str());

@@ -22,6 +22,9 @@ const COUNTS: Duration = Duration::from_secs(1);
 /// How long they may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the database may take to answer what is counted.
+pub(super) const COUNTED_WITHIN: Duration = Duration::from_secs(2);
+
 /// What was found out about the database and the blobs, and when.
 #[derive(Debug, Default)]
 pub(super) struct Found(Mutex<Option<(Instant, Readiness)>>);
@@ -87,7 +90,8 @@ pub(super) async fn readyz(State(app): State<App>, headers: HeaderMap) -> Respon
     let mut warnings: Vec<String> = app.space.as_ref().and_then(Space::warning).into_iter().collect();
     warnings.extend(few_sandboxes(&sandboxes));
     // Who may see all scripts is told which source is meant.
-    let sees_all = identify(&app, &headers).await.is_ok_and(|caller| !caller.is_limited());
+    let is_up = parts.get("database").is_some_and(|part| part == "ok");
+    let sees_all = is_up && identify(&app, &headers).await.is_ok_and(|caller| !caller.is_limited());
     warnings.extend(app.linker.warnings(sees_all));
     (status, Json(ReadyBody { ready, parts, warnings })).into_response()
 }
@@ -126,7 +130,9 @@ fn few_sandboxes(health: &Health) -> Vec<String> {
     )
 )]
 pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
-    let looked = app.count_in_database().await;
+    // Whoever reads this waits for some seconds only.
+    let looked = tokio::time::timeout(COUNTED_WITHIN, app.count_in_database()).await;
+    let looked = looked.unwrap_or_else(|_| Err(StoreError::Unavailable("it does not answer in time".into())));
     if let Err(error) = &looked {
         tracing::warn!(%error, "what the database knows is not counted");
     }

@@ -23,8 +23,8 @@ pub(crate) struct Problem {
     pub(crate) line: Option<u32>,
     pub(crate) column: Option<u32>,
     pub(crate) retry_after: Option<u64>,
-    /// Where to look instead.
-    pub(crate) location: Option<String>,
+    /// Where to look instead. In a box: problems are handed on everywhere.
+    pub(crate) location: Option<Box<HeaderValue>>,
 }
 
 impl Problem {
@@ -125,7 +125,8 @@ impl Problem {
              /v1/runs/{id} then"
         );
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk_full", detail).retry_after(60);
-        Problem { location: Some(format!("/v1/runs/{id}")), ..problem }
+        let location = HeaderValue::from_str(&format!("/v1/runs/{id}")).ok().map(Box::new);
+        Problem { location, ..problem }
     }
 
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
@@ -152,8 +153,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(place) = self.location.and_then(|place| HeaderValue::from_str(&place).ok()) {
-            response.headers_mut().insert(header::LOCATION, place);
+        if let Some(place) = self.location {
+            response.headers_mut().insert(header::LOCATION, *place);
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

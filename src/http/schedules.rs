@@ -1,15 +1,14 @@
 //! Schedules: making, changing, pausing, triggering and deleting them, and what they will do.
 
 use super::access::{Reached, warn};
+use super::before::Before;
 use super::body::{self, Fields, Query};
 use super::launch::{Shown, output_of, wait_of};
 use super::problem::Problem;
 use super::scripts::bad_cursor;
 use super::{App, Part};
 use crate::access::Caller;
-use crate::api::{
-    BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, ScheduleChangeBody, SchedulerBody,
-};
+use crate::api::{BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
 use crate::clock::{Time, from_micros, micros, rfc3339};
 use crate::computing::{ComputeError, compute};
 use crate::exact::Exact;
@@ -78,7 +77,7 @@ impl App {
         Ok(self.store.schedules(filter).await?)
     }
 
-    /// The schedules that start a script, as they are before an upload, and which of them were changed by hand.
+    /// The schedules that start a script, as they are before an upload.
     pub(super) async fn before_upload(&self, key: &str) -> Result<Before, Problem> {
         let schedules = self.stored_schedules_of(key).await?;
         let edited = schedules.iter().filter(|schedule| schedule.edited).map(|schedule| schedule.id.clone()).collect();
@@ -280,55 +279,6 @@ impl App {
         let zone = trigger.zone().name();
         let made = self.rules.runs.run_of_schedule(schedule, &script, &version, &granted, zone, args, cause, now);
         made.map_err(|why| Problem::invalid("limits", why))
-    }
-}
-
-/// The schedules of a script before an upload.
-#[derive(Debug, Default)]
-pub(super) struct Before {
-    schedules: Vec<ScheduleBody>,
-    /// The ids of those that were changed by hand since the upload before.
-    edited: Vec<String>,
-}
-
-impl Before {
-    /// What the upload changed, and what whoever uploads should know of it.
-    pub(super) fn changes(self, after: &[ScheduleBody]) -> (Vec<ScheduleChangeBody>, Vec<String>) {
-        let (mut changes, mut warnings) = (Vec::new(), Vec::new());
-        let mut change = |id: &str, change: &str, before: Option<&ScheduleBody>, after: Option<&ScheduleBody>| {
-            let text = |body: Option<&ScheduleBody>| body.map(|body| body.text.clone());
-            let (before, after) = (text(before), text(after));
-            changes.push(ScheduleChangeBody { id: id.to_owned(), change: change.to_owned(), before, after });
-        };
-        for old in &self.schedules {
-            let new = after.iter().find(|new| new.id.eq_ignore_ascii_case(&old.id));
-            let is_edited = self.edited.contains(&old.id);
-            match new {
-                Some(new) if old.text == new.text && old.settings == new.settings && old.state == new.state => continue,
-                Some(new) => {
-                    change(&new.id, "changed", Some(old), Some(new));
-                    if is_edited {
-                        let (id, was, now) = (&new.id, &old.text, &new.text);
-                        warnings.push(format!(
-                            "the schedule {id} had been changed by hand ({was}): it is as the script's block says again ({now})"
-                        ));
-                    }
-                }
-                None => {
-                    change(&old.id, "removed", Some(old), None);
-                    if is_edited {
-                        let id = &old.id;
-                        warnings.push(format!(
-                            "the schedule {id}, which had been changed by hand, is gone: the block no longer names it"
-                        ));
-                    }
-                }
-            }
-        }
-        for new in after.iter().filter(|new| !self.schedules.iter().any(|old| old.id.eq_ignore_ascii_case(&new.id))) {
-            change(&new.id, "created", None, Some(new));
-        }
-        (changes, warnings)
     }
 }
 

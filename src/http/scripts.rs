@@ -1,10 +1,10 @@
 //! Scripts: uploading in every form, looking, changing, deleting.
 
 use super::access::warn;
+use super::before::Before;
 use super::body::{self, Fields, Query};
 use super::problem::Problem;
 use super::runs::settings_of;
-use super::schedules::Before;
 use super::upload::{self, Content, Upload, is_stripped_form, line_breaks_stripped};
 use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;

@@ -1,7 +1,8 @@
 //! Schedules that people change by hand, and what follows from runs that failed or were missed.
 
 use super::{code, ended, ephemeral, until};
-use crate::support::server::Server;
+use crate::support::postgres::Cluster;
+use crate::support::server::{Folder, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -167,6 +168,18 @@ async fn what_follows_a_failure_knows_which_run_failed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_missed_can_be_followed() {
     let (_folder, server) = ephemeral();
+    follow_what_is_missed(&server).await;
+}
+
+/// D19: the same on PostgreSQL, whose tables are changed otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_missed_can_be_followed_on_postgresql() {
+    let (folder, postgres) = (Folder::new(), Cluster::start(false));
+    let server = Server::start(&folder.0, &["--database", &postgres.database()]);
+    follow_what_is_missed(&server).await;
+}
+
+async fn follow_what_is_missed(server: &Server) {
     server.put("tick", TICK).await;
     server.put("alarm", "def run(upstream):\n    return upstream\n").await;
     let bad = server.post("/v1/schedules", &json!({"script": "alarm", "trigger": "after tick on mised"})).await;
@@ -182,7 +195,7 @@ async fn what_was_missed_can_be_followed() {
     server.post("/v1/schedules/daily/pause", &json!({})).await;
     let (_, resumed) = server.post("/v1/schedules/daily/resume", &json!({"from": "30h"})).await;
     assert_eq!(resumed["state"], "active", "{resumed}");
-    let upstream = ended(&server, "missed").await["result"].clone();
+    let upstream = ended(server, "missed").await["result"].clone();
     assert_eq!(
         (&upstream["script"], &upstream["schedule"], &upstream["status"], &upstream["reason"]),
         (&json!("tick"), &json!("daily"), &json!("missed"), &json!("misfire_grace_time")),
