@@ -219,6 +219,19 @@ pub struct RunBody {
     pub retry_of: Option<String>,
 }
 
+/// A name as a part of an address: what is not a plain letter or digit in percent (RFC 3986).
+pub fn part(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(byte.into());
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 fn time(at: Time) -> String {
     crate::clock::rfc3339(at)
 }

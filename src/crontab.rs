@@ -1,6 +1,7 @@
 //! A crontab read as its lines were meant: which of them run a Python file, when, where, and with what. Nothing is guessed:
 //! a line that is not understood to its end is told with the reason.
 
+use crate::script::Name;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ impl Job {
     pub fn id(&self, script: &str) -> String {
         let said = format!("{:?}", (&self.when, &self.timezone, &self.argv, &self.timeout));
         let hash = crate::access::hex(&Sha256::digest(said.as_bytes()));
-        format!("{}-{}", script.chars().take(90).collect::<String>(), &hash[..6])
+        Name::with_ending(script, &hash[..6])
     }
 }
 

@@ -185,7 +185,7 @@ impl Linker {
     /// Looks at a link. Whether its content is refused.
     async fn look(&self, script: &Script, from: &str, now: Time) -> Result<bool, StoreError> {
         let mut state = LinkState { checked_at: Some(now), error: None, ..script.link_state.clone() };
-        let name = Name::of_file(&script.name);
+        let name = Name::kept(&script.name, &script.key);
         // What was refused is read again: it may be taken now.
         let known = state.tag.clone().filter(|_| script.link_state.error.is_none());
         let looked = async {

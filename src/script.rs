@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// Longest name, in characters.
-pub const MAX_NAME: usize = 100;
+mod name;
+
+pub use name::{BadName, MAX_NAME, Name, key_of};
+
 /// Most labels of a script or a run.
 pub const MAX_LABELS: usize = 32;
 /// Most hosts that a script asks for.
@@ -19,83 +21,6 @@ const MAX_HOSTS: usize = 100;
 const MAX_SECRETS: usize = 100;
 /// Longest key or value of a label, in characters.
 pub const MAX_LABEL: usize = 100;
-
-/// The name of a script: letters and digits of ASCII, `.`, `_` and `-`; unique without regard to case. A trailing `.py`
-/// is dropped.
-#[derive(Clone, Debug)]
-pub struct Name {
-    text: String,
-    key: String,
-}
-
-/// Why something is no name. Says what a name may be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{shown:?} is no name: {why}. A name has 1 to {MAX_NAME} of A-Z a-z 0-9 . _ - and begins with a letter, a digit or _"
-)]
-pub struct BadName {
-    shown: String,
-    why: String,
-}
-
-impl Name {
-    /// Reads a name as somebody wrote it.
-    pub fn parse(text: &str) -> Result<Self, BadName> {
-        let bad = |why: String| BadName { shown: text.chars().take(40).collect(), why };
-        let name = text.strip_suffix(".py").unwrap_or(text);
-        if name.is_empty() {
-            return Err(bad("it is empty".into()));
-        }
-        if let Some(strange) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
-            return Err(bad(match strange {
-                '/' | '\\' => "it holds a slash".into(),
-                c if c.is_control() => format!("it holds the control character U+{:04X}", c as u32),
-                c if c.is_ascii() => format!("it holds {c:?}"),
-                c => format!("it holds {c:?} (U+{:04X}), which is not ASCII", c as u32),
-            }));
-        }
-        if name.len() > MAX_NAME {
-            return Err(bad(format!("it has {} characters", name.len())));
-        }
-        if name.starts_with(['.', '-']) {
-            return Err(bad(format!("it begins with {:?}", name.chars().next().unwrap_or('.'))));
-        }
-        Ok(Name { text: name.to_owned(), key: name.to_ascii_lowercase() })
-    }
-
-    /// The nearest name to a file's.
-    pub fn of_file(file: &str) -> Self {
-        let stem = file.strip_suffix(".py").or_else(|| file.strip_suffix(".pyc")).unwrap_or(file);
-        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
-        let name: String = stem.chars().map(plain).take(MAX_NAME - 1).collect();
-        let text =
-            if name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') { name } else { format!("_{name}") };
-        let key = text.to_ascii_lowercase();
-        Name { text, key }
-    }
-
-    /// As its owner writes it.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// By which it is found: in lower case.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-}
-
-impl PartialEq for Name {
-    fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
 
 /// Words to find scripts and runs by.
 pub type Labels = BTreeMap<String, String>;
@@ -595,28 +520,6 @@ impl Script {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_plain_and_unique_without_regard_to_case() {
-        for good in ["price", "price.py", "a", "_x", "0", "A-b.c_d", &"n".repeat(100)] {
-            Name::parse(good).expect(good);
-        }
-        assert_eq!(Name::parse("Price.py"), Name::parse("price"));
-        assert_eq!(Name::parse("Price.py").expect("parses").as_str(), "Price");
-        for bad in ["", ".py", "..", ".x", "-x", "a/b", "a b", "a\nb", "prіce", "ä", "a%2fb", &"n".repeat(101), "a\0"]
-        {
-            assert!(Name::parse(bad).is_err(), "{bad:?}");
-        }
-        let why = Name::parse("prіce").expect_err("Cyrillic").to_string();
-        assert!(why.contains("U+0456"), "{why}");
-    }
-
-    #[test]
-    fn names_come_from_files() {
-        for (file, name) in [("price.py", "price"), ("a b.py", "a_b"), (".py", "_"), ("-x", "_-x"), ("ä.py", "_")] {
-            assert_eq!(Name::of_file(file).as_str(), name, "{file}");
-        }
-    }
 
     #[test]
     fn what_was_set_stands_before_what_the_source_says() {

@@ -73,7 +73,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "zone",
         ],
     ),
-    ("crontab", &["access"]),
+    ("crontab", &["access", "script"]),
     ("log", &["clock"]),
     ("config", &[]),
     // The rooms of a node: they meet in the store and ring one another's bell.

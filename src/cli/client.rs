@@ -1,6 +1,7 @@
 //! Talking to a server: one request at a time, and what its problems come to here.
 
 use super::{Exit, complain};
+pub(super) use crate::api::part;
 use crate::api::{Page, ProblemBody, WARNING};
 use crate::config;
 use clap::Args;
@@ -212,19 +213,6 @@ pub(super) fn talk(command: impl AsyncFnOnce() -> Result<Exit, Refusal>) -> Exit
             exit
         }
     }
-}
-
-/// A part of an address, as a URL holds it.
-pub(super) fn part(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(byte.into());
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 /// A line on standard output. A reader that went away wanted no more.

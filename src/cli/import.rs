@@ -12,7 +12,7 @@ use crate::timetable::as_asked;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -95,7 +95,14 @@ pub(super) async fn crontab(
             let text = text.lines().nth(job.line - 1).unwrap_or_default().trim().to_owned();
             others.push(Other { line: job.line, text, why });
         };
-        let Some(script) = names.get(job.file.as_path()) else { continue };
+        let script = match names.get(job.file.as_path()) {
+            Some(Ok(script)) => script,
+            Some(Err(why)) => {
+                refuse(why.clone());
+                continue;
+            }
+            None => continue,
+        };
         match pushed.get(job.file.as_path()) {
             Some(other) if other.env != job.env => {
                 refuse(format!("it runs {} with another environment than line {}", job.file.display(), other.line));
@@ -133,17 +140,47 @@ pub(super) async fn crontab(
     report.tell(&others, as_json)
 }
 
-/// The scripts' names: those of the files, with the folder's before them when two are called the same.
-fn names(jobs: &[Job]) -> BTreeMap<&Path, Name> {
-    let stem = |path: &Path| Name::of_file(&path.file_name().unwrap_or_default().to_string_lossy());
-    let files: std::collections::BTreeSet<&Path> = jobs.iter().map(|job| job.file.as_path()).collect();
-    let name = |file: &&Path| {
-        let own = stem(file);
-        let alone = files.iter().filter(|other| stem(other) == own).count() == 1;
-        let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-        if alone { own } else { Name::of_file(&format!("{folder}-{own}.py")) }
-    };
-    files.iter().map(|file| (*file, name(file))).collect()
+/// The scripts' names: those of the files; where several files have the same, the names of the folders above go before it
+/// until they differ. The error is a sentence: the file has no name that a script can have.
+fn names(jobs: &[Job]) -> BTreeMap<&Path, Result<Name, String>> {
+    let files: BTreeSet<&Path> = jobs.iter().map(|job| job.file.as_path()).collect();
+    let deepest = files.iter().map(|file| file.components().count()).max().unwrap_or_default();
+    let mut names = BTreeMap::new();
+    let mut left: Vec<&Path> = files.into_iter().collect();
+    for folders in 0..deepest.max(1) {
+        let tried: Vec<(&Path, Result<Name, String>)> =
+            left.iter().map(|file| (*file, name_with(file, folders))).collect();
+        left.clear();
+        for (file, name) in &tried {
+            let Ok(own) = name else {
+                names.insert(*file, name.clone());
+                continue;
+            };
+            let is_own = |(other, name): &(&Path, Result<Name, String>)| other != file && name.as_ref() == Ok(own);
+            let is_taken = names.values().any(|taken: &Result<Name, String>| taken.as_ref() == Ok(own));
+            if tried.iter().any(is_own) || is_taken {
+                left.push(file);
+            } else {
+                names.insert(*file, name.clone());
+            }
+        }
+    }
+    for file in left {
+        names.insert(file, Err(format!("another line's file has the same name as {}", file.display())));
+    }
+    names
+}
+
+/// A file's name with those of so many folders above it.
+fn name_with(file: &Path, folders: usize) -> Result<Name, String> {
+    let mut parts: Vec<String> =
+        file.iter().rev().take(folders + 1).map(|part| part.to_string_lossy().into_owned()).collect();
+    parts.retain(|part| part != "/");
+    parts.reverse();
+    Name::of_file(&parts.join("-")).map_err(|error| {
+        let near = error.near().map(|near| format!("; push it with --name {near}")).unwrap_or_default();
+        format!("{error}{near}")
+    })
 }
 
 /// Uploads a file as a script. The inner error is a sentence: the line is not taken.

@@ -1,6 +1,6 @@
 //! `cronbox run`: one script, one sandbox, no server.
 
-use super::client::{Refusal, Server, ServerArgs, talk};
+use super::client::{Refusal, Server, ServerArgs, part, talk};
 use super::input::{self, Input};
 use super::network::NetworkArgs;
 use super::packages::{PackageArgs, packages_for};
@@ -176,11 +176,11 @@ impl RunArgs {
                     "--env and --result of a saved script are settings: set them with the script",
                 ));
             }
-            let path = format!("/v1/scripts/{}/runs", name.as_str());
+            let path = format!("/v1/scripts/{}/runs", part(name.as_str()));
             return run_remote(&server, &path, &ToServer { args, rest: request }, self.json, self.quiet).await;
         }
         request["source"] = source.into();
-        request["name"] = Name::of_file(&file).as_str().into();
+        request["name"] = Name::near_file(&file).as_str().into();
         request["env"] = env.into();
         if let Some(result) = &self.result {
             request["result"] = result.clone().into();
@@ -246,7 +246,7 @@ impl RunArgs {
         let request = request.map_err(|error| Refusal::usage(error.to_string()))?;
         let terms = self.limits(&metadata)?;
         let (args, text_args) = self.arguments()?;
-        let name = Name::of_file(&file).as_str().to_owned();
+        let name = Name::near_file(&file).as_str().to_owned();
         let table = &metadata.cronbox;
         let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
         env.extend(["USER", "LOGNAME"].map(|name| (name.to_owned(), "cronbox".to_owned())));

@@ -137,7 +137,10 @@ impl PushArgs {
         let file = file.or_else(|| self.what.rsplit('/').next().map(str::to_owned)).unwrap_or_default();
         let name = match &self.name {
             Some(name) => Name::parse(name).map_err(|error| Refusal::usage(error.to_string()))?,
-            None => Name::of_file(file.strip_suffix(".zip").unwrap_or(&file)),
+            None => Name::of_file(file.strip_suffix(".zip").unwrap_or(&file)).map_err(|error| {
+                let near = error.near().map(|near| format!("; --name {near} gives it one")).unwrap_or_default();
+                Refusal::usage(format!("{error}{near}"))
+            })?,
         };
         let mut query = Vec::new();
         query.extend(self.no_check.then_some(("check", "false")));

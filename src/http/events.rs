@@ -8,6 +8,7 @@ use crate::access::Caller;
 use crate::api::{EventBody, FeedBody, ProblemBody};
 use crate::event::{Event, Place, TYPES};
 use crate::nearest::nearest;
+use crate::script::key_of;
 use crate::store::events::STRIDE;
 use crate::store::lists::MOST_LOOKED_AT;
 use axum::extract::{Request, State};
@@ -47,7 +48,7 @@ impl Wanted {
             }
             types.push(word.to_owned());
         }
-        let schedule = query.one("schedule")?.map(str::to_owned);
+        let schedule = query.one("schedule")?.map(key_of);
         Ok(Wanted { caller, scripts: lists::scripts_of(query)?, schedule, types })
     }
 
@@ -55,9 +56,9 @@ impl Wanted {
     fn asks_for(&self, event: &Event) -> bool {
         let schedule = event.schedule.as_deref();
         let of_schedule =
-            self.schedule.as_deref().is_none_or(|id| schedule.is_some_and(|it| it.eq_ignore_ascii_case(id)));
+            self.schedule.as_deref().is_none_or(|id| schedule.is_some_and(|it| key_of(it) == *id));
         // Source that was sent along has a name only.
-        let key = event.script.clone().or_else(|| event.name.as_ref().map(|name| name.to_lowercase()));
+        let key = event.script.clone().or_else(|| event.name.as_deref().map(key_of));
         let of_script = self.scripts.is_empty() || key.is_some_and(|key| self.scripts.contains(&key));
         of_schedule && of_script && (self.types.is_empty() || self.types.contains(&event.type_name))
     }

@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::scripts::bad_cursor;
 use super::{App, Part};
 use crate::access::Caller;
-use crate::api::{BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
+use crate::api::{self, BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
 use crate::clock::{Time, from_micros, micros, rfc3339};
 use crate::computing::{ComputeError, compute};
 use crate::exact::Exact;
@@ -16,7 +16,7 @@ use crate::keeper::{self, keep_value};
 use crate::limits::{Asked, NotGranted};
 use crate::run::{Cause, PRIORITIES, new_id};
 use crate::schedule::{Origin, STATES, Schedule, State as Standing};
-use crate::script::{Name, Script};
+use crate::script::{Name, Script, key_of};
 use crate::store::StoreError;
 use crate::store::firing::Backfilled;
 use crate::store::queue::Gate;
@@ -218,7 +218,7 @@ impl App {
         let shown = self.shown(&key).await;
         self.wake.schedules.notify_one();
         let body = ScheduleBody { not_granted, ..shown? };
-        let place = HeaderValue::from_str(&format!("/v1/schedules/{}", body.id));
+        let place = HeaderValue::from_str(&format!("/v1/schedules/{}", api::part(&body.id)));
         let own = (body.origin == Origin::Metadata.as_str()).then(|| {
             format!(
                 "the block of {} names the schedule {}: the next push of a source that names it makes it so again; change the \
@@ -357,7 +357,7 @@ pub(super) async fn list_schedules(
     })?;
     let now = app.clock.now();
     let fires_before = query.parse("until", |text| body::parse_time_ahead(text, now))?;
-    let cursor = query.one("cursor")?.map(str::to_lowercase);
+    let cursor = query.one("cursor")?.map(key_of);
     let (after, after_fire) = match (cursor, fires_before) {
         (Some(cursor), Some(_)) => {
             let place =
@@ -422,8 +422,7 @@ pub(super) async fn create_schedule(
     let id = match asked.get("id") {
         None | Some(Any::Null) => {
             let random = new_id(app.clock.now());
-            let stem: String = script.name.chars().take(90).collect();
-            Name::parse(&format!("{stem}-{}", &random[random.len() - 8..]))
+            Name::parse(&Name::with_ending(&script.name, &random[random.len() - 8..]))
         }
         Some(Any::String(id)) => Name::parse(id),
         Some(_) => return Err(Problem::invalid("id", "id is a text")),

@@ -8,7 +8,7 @@ use super::runs::settings_of;
 use super::upload::{self, Content, Upload, is_stripped_form, line_breaks_stripped};
 use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
-use crate::api::{Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
+use crate::api::{self, Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
 use crate::clock::Time;
 use crate::keeper::{KeepError, OUT_OF_REACH, Wanted};
 use crate::limits::{Asked, NotGranted};
@@ -239,7 +239,7 @@ async fn upload(
     app.wake.schedules.notify_one();
     let status = if kept.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = (status, Json(body)).into_response();
-    if let Ok(place) = HeaderValue::from_str(&format!("/v1/scripts/{}", script.name)) {
+    if let Ok(place) = HeaderValue::from_str(&format!("/v1/scripts/{}", api::part(&script.name))) {
         response.headers_mut().insert(header::LOCATION, place);
     }
     warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));
@@ -545,7 +545,10 @@ pub(super) async fn get_source(
     } else {
         ("text/x-python; charset=utf-8", "py")
     };
-    let disposition = format!("attachment; filename=\"{}.{ending}\"", script.name);
+    // Names of other letters than ASCII's have a field of their own (RFC 6266).
+    let plain: String = script.name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
+    let whole = api::part(&script.name);
+    let disposition = format!("attachment; filename=\"{plain}.{ending}\"; filename*=UTF-8''{whole}.{ending}");
     let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
     Ok((headers, pieces::with_length(content)).into_response())
 }

@@ -5,7 +5,7 @@ use super::tx::{Row, Tx, args, json, stamp};
 use super::{Store, StoreError, blobs, queue, schedules};
 use crate::clock::Time;
 use crate::requirement::Packages;
-use crate::script::{Facts, Script, Settings, Version};
+use crate::script::{Facts, Script, Settings, Version, key_of};
 
 const SCRIPT: &str =
     "SELECT s.key, s.name, s.settings, s.latest, s.link, s.link_state, s.created_at AS made_at, s.updated_at,
@@ -440,7 +440,7 @@ impl Store {
                     return Ok(Deleted::HasSchedules(of_script));
                 }
                 for id in &of_script {
-                    schedules::lock(tx, &id.to_ascii_lowercase()).await?;
+                    schedules::lock(tx, &key_of(id)).await?;
                 }
                 if !lock(tx, &key).await? {
                     return Ok(Deleted::Unknown);
@@ -451,7 +451,7 @@ impl Store {
                     return Ok(Deleted::HasSchedules(of_script));
                 }
                 for id in &of_script {
-                    schedules::delete(tx, &id.to_ascii_lowercase(), now).await?;
+                    schedules::delete(tx, &key_of(id), now).await?;
                 }
                 let (cancelled, running) = queue::cancel_lane(tx, &key, "script_deleted", now).await?;
                 let versions = tx.all("SELECT number FROM versions WHERE script = $1", args![&*key]).await?;

@@ -11,6 +11,7 @@ use super::{After, Core, Days, Defaults, Dst, Form, Moment, On, Options, Trigger
 use crate::clock::Time;
 use crate::zone::{Local, Zone};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use unicode_normalization::char::is_combining_mark;
 
 /// Most triggers in one.
 const MAX_TRIGGERS: usize = 100;
@@ -229,11 +230,12 @@ fn after(node: &Node) -> Result<After, TriggerError> {
         (Some(_), Some(label)) => return Err(label.error("a chain follows a script or a label; use one")),
         (Some(script), None) if script.text() == "*" => Upstream::Any,
         (Some(script), None) => {
-            let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-            if script.text().is_empty() || script.text().len() > 100 || !script.text().chars().all(fine) {
+            // Letters of any language; the server's rule for names is stricter, and is asked where the chain is kept.
+            let fine = |c: char| c.is_alphanumeric() || is_combining_mark(c) || matches!(c, '.' | '_' | '-');
+            if script.text().is_empty() || script.text().chars().count() > 100 || !script.text().chars().all(fine) {
                 let shown = short(script.text());
                 return Err(
-                    script.error(format!("{shown:?} is no script's name: it has 1 to 100 of A-Z a-z 0-9 . _ -"))
+                    script.error(format!("{shown:?} is not a script's name: it has 1 to 100 letters or digits, or . _ -"))
                 );
             }
             Upstream::Script(script.text().to_owned())
