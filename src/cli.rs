@@ -1,22 +1,34 @@
 //! The command line.
 
+mod address;
+mod bundle;
 mod client;
 mod compile;
 mod doctor;
 mod events;
+mod exit;
+mod export;
 mod grants;
 mod import;
 mod input;
+mod logs;
 mod network;
 mod packages;
+mod progress;
+mod push;
+mod remote;
 mod run;
 mod runs;
 mod schedules;
 mod scripts;
 mod secrets;
 mod serve;
+mod show_run;
+mod table;
 mod terminal;
+mod times;
 mod tokens;
+mod view;
 
 use clap::{Args, Parser, Subcommand};
 use cronbox_runtime::{CompiledInterpreter, PoolConfig, ProcessArgs, egress_process, run_probe, sandbox_process};
@@ -24,6 +36,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+pub use exit::Exit;
 
 /// The word after which this program becomes a sandbox process.
 const SANDBOX_PROCESS: &str = "sandbox-process";
@@ -34,37 +48,14 @@ const PACKAGE_PROCESS: &str = "package-process";
 /// The word after which it becomes an egress process.
 const EGRESS_PROCESS: &str = "egress-process";
 
-/// Exit codes, the same for every command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// It worked.
-    Succeeded = 0,
-    /// The script failed, or a check did.
-    Failed = 1,
-    /// The command cannot be meant as it was typed.
-    Usage = 2,
-    /// A limit stopped the script.
-    Limit = 3,
-    /// The interpreter crashed.
-    Crashed = 4,
-    /// The sandbox could not be set up, or the server could not be reached or refused.
-    Unavailable = 5,
-    /// Interrupted from the keyboard.
-    Interrupted = 130,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        ExitCode::from(exit as u8)
-    }
-}
-
 /// Runs Python scripts in throw-away WebAssembly sandboxes.
 #[derive(Debug, Parser)]
-#[command(name = "cronbox", version, max_term_width = 100)]
+#[command(name = "cronbox", version, max_term_width = 100, after_help = exit::HELP)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    view: view::ViewArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,7 +65,7 @@ enum Command {
     /// Start the server
     Serve(Box<serve::ServeArgs>),
     /// Upload a script
-    Push(scripts::PushArgs),
+    Push(Box<push::PushArgs>),
     /// List scripts
     Scripts(scripts::ScriptsArgs),
     /// Show, roll back or delete a script
@@ -88,7 +79,7 @@ enum Command {
     /// List what happened to runs and schedules, or follow it
     Events(Box<events::EventsArgs>),
     /// Show what a run wrote
-    Logs(runs::LogsArgs),
+    Logs(logs::LogsArgs),
     /// List what scripts were granted
     Grants(grants::GrantsArgs),
     /// Grant a script hosts, secrets or larger limits
@@ -134,6 +125,7 @@ struct InterpreterArgs {
 impl Cli {
     /// Does what the command says.
     pub fn execute(self) -> ExitCode {
+        self.view.install();
         match self.command {
             Command::Run(args) => args.execute().into(),
             Command::Serve(args) => args.execute().into(),
@@ -207,8 +199,10 @@ impl InterpreterArgs {
     /// The compiled interpreter; when it has to be compiled first, says so on standard error.
     fn open(self) -> Result<CompiledInterpreter, String> {
         let cache = self.cache()?;
-        let progress = || complain("compiling the interpreter to machine code, once; this takes about ten seconds …");
-        CompiledInterpreter::open(&cache, progress).map_err(|error| error.to_string())
+        let progress = progress::Progress::new(false);
+        let show =
+            || progress.show("compiling the interpreter to machine code, once; this takes about ten seconds", None);
+        CompiledInterpreter::open(&cache, show).map_err(|error| error.to_string())
     }
 
     fn cache(self) -> Result<PathBuf, String> {
@@ -216,6 +210,12 @@ impl InterpreterArgs {
             "there is no home directory to keep the compiled interpreter in; name one with --interpreter-cache".into()
         })
     }
+}
+
+/// What went wrong, for people, on standard error.
+fn fail(why: &str) {
+    let view = view::View { colours: view::view().colours_of_errors, ..view::view() };
+    let _ = writeln!(std::io::stderr().lock(), "{} {why}", view.paint(view::BAD.bold(), "cronbox:"));
 }
 
 /// A line for people, on standard error. One that cannot be written is lost: there is nowhere else to say it.

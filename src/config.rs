@@ -59,6 +59,21 @@ pub fn beside_program(name: &str) -> Option<PathBuf> {
     env::current_exe().ok().map(|program| program.with_file_name(name)).filter(|file| file.is_file())
 }
 
+/// Whether colours are not wanted, whatever they are written to: NO_COLOR is set, or the terminal has none.
+pub fn colours_off() -> bool {
+    variable("NO_COLOR").is_some() || variable("TERM").is_some_and(|terminal| terminal == "dumb")
+}
+
+/// Whether colours are wanted where there is no terminal.
+pub fn colours_forced() -> bool {
+    variable("CLICOLOR_FORCE").is_some_and(|forced| forced != "0") && variable("NO_COLOR").is_none()
+}
+
+/// How many columns the environment says that there are.
+pub fn columns() -> Option<usize> {
+    variable("COLUMNS")?.to_str()?.parse().ok().filter(|columns| *columns > 0)
+}
+
 /// This user's home.
 pub fn home() -> Option<PathBuf> {
     variable("HOME").map(PathBuf::from)

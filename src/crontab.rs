@@ -1,6 +1,7 @@
 //! A crontab read as its lines were meant: which of them run a Python file, when, where, and with what. Nothing is guessed:
 //! a line that is not understood to its end is told with the reason.
 
+use crate::quantity;
 use crate::script::Name;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub struct Job {
     pub env: BTreeMap<String, String>,
     /// How long it may take, as `timeout` writes it.
     pub timeout: Option<String>,
+    /// What it says that has no effect here.
+    pub notes: Vec<String>,
 }
 
 /// A line that is not taken.
@@ -118,12 +121,19 @@ fn job(line: &str, folder: &Path, env: &BTreeMap<String, String>) -> Result<Job,
     let words = words(rest)?;
     let mut command = Command { folder: folder.to_owned(), env: env.clone(), timeout: None };
     let (file, argv) = command.read(&words)?;
-    let timezone = ["CRON_TZ", "TZ"].iter().find_map(|name| command.env.get(*name).cloned());
+    // As in cron itself: TZ is for what the command prints, CRON_TZ alone is for when it starts.
+    let timezone = command.env.get("CRON_TZ").cloned();
+    let mut notes = Vec::new();
+    if let Some(zone) = command.env.get("TZ") {
+        notes.push(format!(
+            "TZ={zone} has no effect: when a line starts is said by CRON_TZ or --timezone, and scripts have UTC as local time"
+        ));
+    }
     let env = command
         .env
         .into_iter()
         .filter(|(name, _)| !NOT_PASSED.contains(&name.as_str()) && !matches!(name.as_str(), "CRON_TZ" | "TZ"));
-    Ok(Job { line: 0, when: when.join(" "), timezone, file, argv, env: env.collect(), timeout: command.timeout })
+    Ok(Job { line: 0, when: when.join(" "), timezone, file, argv, env: env.collect(), timeout: command.timeout, notes })
 }
 
 /// A word of a command, or what stands between commands.
@@ -266,7 +276,9 @@ impl Command {
                 while let Some(word) = rest.get(at).filter(|word| word.starts_with('-')) {
                     at += if matches!(word.as_str(), "-k" | "-s") { 2 } else { 1 };
                 }
-                self.timeout = Some(rest.get(at).ok_or("timeout stands there without a time")?.clone());
+                let time = rest.get(at).ok_or("its command has timeout without a time")?.clone();
+                quantity::parse_duration(&time).map_err(|why| format!("timeout {time}: {why}"))?;
+                self.timeout = Some(time);
                 self.run(rest.get(at + 1..).unwrap_or_default())
             }
             _ if is_python(name) => {

@@ -105,6 +105,24 @@ pub struct Wanted {
 impl Keeper {
     /// Keeps content as the version in force of a script.
     pub async fn keep(&self, name: &Name, sources: &Sources, wanted: Wanted, now: Time) -> Result<Kept, KeepError> {
+        let new = self.prepared(name, sources, wanted, now).await?;
+        Ok(self.store.keep_version(new, now).await?)
+    }
+
+    /// Finds out whether content would be kept, and keeps no version of it. What its packages and files came to is let go of
+    /// as everything is that nothing refers to.
+    pub async fn try_out(&self, name: &Name, sources: &Sources, wanted: Wanted, now: Time) -> Result<(), KeepError> {
+        self.prepared(name, sources, wanted, now).await.map(|_| ())
+    }
+
+    /// Checks content, and makes ready what is kept of it.
+    async fn prepared(
+        &self,
+        name: &Name,
+        sources: &Sources,
+        wanted: Wanted,
+        now: Time,
+    ) -> Result<NewVersion, KeepError> {
         let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
         let set = wanted.settings.as_ref();
         let schedules = self.schedules(name, &metadata, set, (&wanted.reach, !wanted.without_priority), now).await?;
@@ -135,7 +153,7 @@ impl Keeper {
             }
             None => None,
         };
-        let new = NewVersion {
+        Ok(NewVersion {
             name: name.as_str().into(),
             key: name.key().into(),
             sha256,
@@ -150,8 +168,7 @@ impl Keeper {
             link: wanted.link,
             only_new: wanted.only_new,
             schedules,
-        };
-        Ok(self.store.keep_version(new, now).await?)
+        })
     }
 
     /// Checks that the labels which content would have are within the reach of whoever keeps it: who is limited to labels

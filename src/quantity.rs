@@ -113,6 +113,11 @@ pub fn bytes(size: u64) -> String {
     format!("{size} bytes")
 }
 
+/// `1 package`, `3 packages`.
+pub fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// `3 ms`, `1.9 s`, `60 s`, `2 min 5 s`, `1 h`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();

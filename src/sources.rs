@@ -126,9 +126,18 @@ impl Sources {
         Self::several(unpacked(archive)?, None)
     }
 
+    /// Several files of a script: a run begins in `main`, else in one whose name says so, else in the one that is named as the
+    /// script.
+    pub fn of_script(name: &str, files: Vec<(String, Bytes)>, main: Option<&str>) -> Result<Self, SourceError> {
+        let has = |file: &str| files.iter().any(|(path, _)| path == file);
+        let own = format!("{name}.py");
+        let own = (main.is_none() && has(&own) && !MAINS.iter().any(|main| has(main))).then_some(own);
+        Self::several(files, main.or(own.as_deref()))
+    }
+
     /// One file, or an archive, by what it begins with.
     pub fn of_bytes(name: &str, content: Bytes) -> Result<Self, SourceError> {
-        if is_archive(&content) { Self::of_archive(&content) } else { Self::one(name, content) }
+        if is_archive(&content) { Self::of_script(name, unpacked(&content)?, None) } else { Self::one(name, content) }
     }
 
     /// The content of the file where a run begins.
@@ -231,7 +240,7 @@ fn unpack(archive: &[u8]) -> Result<Vec<(String, Bytes)>, SourceError> {
 }
 
 /// An archive that is the same, byte by byte, for the same files.
-fn pack(files: &[(String, Bytes)]) -> Result<Vec<u8>, SourceError> {
+pub fn pack(files: &[(String, Bytes)]) -> Result<Vec<u8>, SourceError> {
     let broken = |error: &dyn std::fmt::Display| SourceError::BadArchive(error.to_string());
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()

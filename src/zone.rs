@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::{fmt, fs, io};
 
+mod meant;
+
 include!(concat!(env!("OUT_DIR"), "/zones.rs"));
 static BLOB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/zones.bin"));
 
@@ -141,6 +143,8 @@ impl Zones {
             format!("there is no time zone \"local\": leave it out for the server's, or {write}")
         } else if name.starts_with(['/', '.', ':']) {
             format!("{shown:?} is a path, and a time zone has a name; {write}")
+        } else if let Some(meant) = meant::meant(&shown, self.names()) {
+            format!("there is no time zone {shown:?}: {meant}")
         } else if let Some(near) = nearest(name, self.names()) {
             format!("there is no time zone {shown:?}; did you mean {near}?")
         } else {
@@ -395,6 +399,43 @@ mod tests {
         assert!(why("/usr/share/zoneinfo/UTC").contains("is a path"));
         assert!(why("x".repeat(10_000).as_str()).len() < 200);
         assert!(why("Factory").contains("there is no time zone"));
+    }
+
+    /// C14: what is meant is named, and what could be several zones is not guessed.
+    #[test]
+    fn a_zone_that_was_meant_is_named_where_that_is_certain() {
+        let zones = Zones::embedded();
+        let why = |name: &str| zones.get(name).expect_err(name).to_string();
+        for (name, zone) in [
+            ("Asia/Beijing", "Asia/Shanghai"),
+            ("Beijing", "Asia/Shanghai"),
+            ("America/San Francisco", "America/Los_Angeles"),
+            ("Shanghai", "Asia/Shanghai"),
+            ("New York", "America/New_York"),
+            ("America/NewYork", "America/New_York"),
+            ("Asia/HongKong", "Asia/Hong_Kong"),
+            ("Europe/Tokyo", "Asia/Tokyo"),
+            ("UTC+8", "Etc/GMT-8"),
+            ("utc-05:00", "Etc/GMT+5"),
+            ("GMT+08", "Etc/GMT-8"),
+            ("+08:00", "Etc/GMT-8"),
+            ("+0530", "Asia/Kolkata"),
+            ("UTC+0", "UTC"),
+            ("JST", "Asia/Tokyo"),
+            ("pdt", "America/Los_Angeles"),
+        ] {
+            let said = why(name);
+            let meant = said.split("did you mean ").nth(1).and_then(|rest| rest.split('?').next());
+            assert_eq!(meant, Some(zone), "{name}: {said}");
+            assert!(zones.get(zone).is_ok(), "{zone}");
+        }
+        for name in ["CST", "IST", "BST", "PST", "XYZ", "+25:00", "UTC+5:10"] {
+            assert!(!why(name).contains("did you mean"), "{name}: {}", why(name));
+        }
+        assert!(why("CST").contains("America/Chicago, Asia/Shanghai"), "{}", why("CST"));
+        for (_, zone) in meant::known() {
+            assert!(zones.get(zone).is_ok(), "{zone}");
+        }
     }
 
     #[test]

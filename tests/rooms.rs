@@ -34,6 +34,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "script",
             "secret",
             "serve",
+            "sources",
             "space",
             "stdin",
             "store",
@@ -73,7 +74,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "zone",
         ],
     ),
-    ("crontab", &["access", "script"]),
+    ("crontab", &["access", "quantity", "script"]),
     ("log", &["clock"]),
     ("config", &[]),
     // The rooms of a node: they meet in the store and ring one another's bell.

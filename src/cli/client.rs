@@ -1,6 +1,7 @@
 //! Talking to a server: one request at a time, and what its problems come to here.
 
-use super::{Exit, complain};
+use super::table::{Cell, Column, Table};
+use super::{Exit, address, complain, fail};
 pub(super) use crate::api::part;
 use crate::api::{Page, ProblemBody, WARNING};
 use crate::config;
@@ -21,14 +22,17 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// Which server, and as whom.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ServerArgs {
-    /// The server: http://HOST:PORT or unix:PATH
+    /// The server: http://HOST:PORT, https://HOST or unix:PATH
     #[arg(
-        long, value_name = "URL", env = config::URL, hide_env = true, global = true,
-        default_value = "http://127.0.0.1:8080"
+        long, value_name = "URL", env = config::URL, global = true, default_value = "http://127.0.0.1:8080",
+        help_heading = "Server"
     )]
     url: String,
-    /// A token; better in CRONBOX_TOKEN, where nobody sees it
-    #[arg(long, value_name = "TOKEN", env = config::TOKEN, hide_env = true, hide_env_values = true, global = true)]
+    /// A token; other users of this machine do not see it in CRONBOX_TOKEN
+    #[arg(
+        long, value_name = "TOKEN", env = config::TOKEN, hide_env_values = true, global = true,
+        help_heading = "Server"
+    )]
     token: Option<String>,
 }
 
@@ -43,6 +47,11 @@ impl Refusal {
 
     pub(super) fn unavailable(why: impl ToString) -> Self {
         Refusal(Exit::Unavailable, why.to_string())
+    }
+
+    /// A problem of the server's: its words, and the exit code that its status comes to.
+    pub(super) fn of(problem: &ProblemBody) -> Self {
+        Refusal(Exit::of_answer(problem.status), told(problem))
     }
 }
 
@@ -65,7 +74,7 @@ impl Server {
             .user_agent(concat!("cronbox/", env!("CARGO_PKG_VERSION")));
         let (builder, base) = match args.url.strip_prefix("unix:") {
             Some(path) => (builder.unix_socket(path), "http://localhost".to_owned()),
-            None => (builder, args.url.trim_end_matches('/').to_owned()),
+            None => (builder, address::checked(&args.url).map_err(Refusal::usage)?),
         };
         let client = builder.build().map_err(Refusal::unavailable)?;
         Ok(Server { client, base, shown: args.url.clone(), token: args.token.clone(), warned: Arc::default() })
@@ -81,18 +90,13 @@ impl Server {
 
     /// Sends a request; a problem is a refusal with the server's words.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Refusal> {
-        self.attempt(request).await?.map_err(|problem| Refusal::unavailable(told(&problem)))
+        self.attempt(request).await?.map_err(|problem| self.refused(&problem))
     }
 
     /// Sends a request that may well be refused: the inner error is the server's.
     pub(super) async fn attempt(&self, request: RequestBuilder) -> Result<Result<Response, ProblemBody>, Refusal> {
         let response = request.send().await.map_err(|error| {
-            let why = if error.is_connect() {
-                "nobody answers there; is it started? (cronbox serve)"
-            } else {
-                "the connection broke"
-            };
-            Refusal::unavailable(format!("{}: {why}", self.shown))
+            Refusal::unavailable(format!("{}: {}", self.shown, address::trouble(&error, &self.shown)))
         })?;
         for warning in response.headers().get_all(WARNING) {
             let warning = String::from_utf8_lossy(warning.as_bytes()).into_owned();
@@ -109,7 +113,31 @@ impl Server {
         let text = response.text().await.unwrap_or_default();
         match serde_json::from_str::<ProblemBody>(&text) {
             Ok(problem) => Ok(Err(problem)),
-            Err(_) => Err(Refusal::unavailable(format!("{} answered {status}", self.shown))),
+            Err(_) => {
+                let why = format!(
+                    "{} answered {status}, and not as a Cronbox server does: is the address right?",
+                    self.shown
+                );
+                Err(Refusal(Exit::of_answer(status.as_u16()), why))
+            }
+        }
+    }
+
+    /// What a problem of the server's comes to, with what to type where that is known.
+    pub(super) fn refused(&self, problem: &ProblemBody) -> Refusal {
+        match (problem.status, &self.token) {
+            (401, None) => {
+                let next = "set CRONBOX_TOKEN to a token of this server, or give one with --token; \
+                            `cronbox token create` makes one";
+                Refusal(
+                    Exit::Forbidden,
+                    format!("{} lets in only whoever has a token: {next} ({})", self.shown, problem.code),
+                )
+            }
+            (401, Some(_)) => {
+                Refusal(Exit::Forbidden, format!("{}; it came from CRONBOX_TOKEN or --token", told(problem)))
+            }
+            _ => Refusal::of(problem),
         }
     }
 
@@ -190,9 +218,20 @@ impl Server {
     }
 }
 
-/// A problem in the server's words.
+/// What the server names in the words of its API, and the flag that does the same here.
+const AS_FLAGS: [(&str, &str); 3] =
+    [("?schedules=delete", "--schedules"), ("?schedules=keep", "--keep-schedules"), ("?since=", "--since")];
+
+/// A problem in the server's words, with flags for what the API calls otherwise.
 pub(super) fn told(problem: &ProblemBody) -> String {
-    format!("{} ({})", problem.detail, problem.code)
+    let detail = match problem.code.as_str() {
+        "schedule_exists" => {
+            let said = problem.detail.split(';').next().unwrap_or_default();
+            format!("{said}: --replace changes it, --id gives the new one another name")
+        }
+        _ => AS_FLAGS.iter().fold(problem.detail.clone(), |detail, (api, flag)| detail.replace(api, flag)),
+    };
+    format!("{detail} ({})", problem.code)
 }
 
 /// Does a command that talks to a server.
@@ -208,7 +247,7 @@ pub(super) fn talk(command: impl AsyncFnOnce() -> Result<Exit, Refusal>) -> Exit
         Ok(exit) => exit,
         Err(Refusal(exit, why)) => {
             if !why.is_empty() {
-                complain(&why);
+                fail(&why);
             }
             exit
         }
@@ -220,54 +259,56 @@ pub(super) fn say(line: &str) -> Result<(), Refusal> {
     writeln!(std::io::stdout().lock(), "{line}").map_err(|_| Refusal(Exit::Succeeded, String::new()))
 }
 
-/// Rows in columns under a head.
-pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), Refusal> {
-    let mut widths: Vec<usize> = head.iter().map(|word| word.chars().count()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    say(&line(&mut head.iter().copied()))?;
-    for row in rows {
-        say(&line(&mut row.iter().map(String::as_str)))?;
-    }
-    Ok(())
-}
-
 /// A whole list of the server's: its document as it is, or a table.
 pub(super) async fn list<T: DeserializeOwned>(
     server: &ServerArgs,
     path: &str,
     json: bool,
-    head: &[&str],
-    row: impl Fn(&T) -> Vec<String>,
+    columns: &[Column],
+    row: impl Fn(&T) -> Vec<Cell>,
 ) -> Result<Exit, Refusal> {
     let server = Server::new(server)?;
     let (text, page): (_, Page<T>) = server.ask(server.request(Method::GET, path)).await?;
     if json {
         say(&text)?;
     } else {
-        table(head, &page.items.iter().map(row).collect::<Vec<_>>())?;
+        Table::of(columns, &page.items, row).print()?;
     }
     Ok(Exit::Succeeded)
 }
 
-/// A time of the API's for a table: to the second, without a zone, which is UTC.
-pub(super) fn moment(time: &str) -> String {
-    time[..19].replace('T', " ")
-}
-
 /// Text that a terminal shows as it is: control characters would do things to it.
 pub(super) fn plain(text: &str, most: usize) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most + 1).collect();
+    let shown = |c: char| if c.is_control() || turns_text(c) { ' ' } else { c };
+    let clean: String = text.chars().map(shown).take(most + 1).collect();
     if clean.chars().count() > most {
         clean.chars().take(most.saturating_sub(1)).collect::<String>() + "…"
     } else {
         clean
+    }
+}
+
+/// Whether a character changes the direction of text.
+pub(super) fn turns_text(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// All items of a list of the server's, page by page.
+pub(super) async fn all_pages<T: DeserializeOwned>(
+    server: &Server,
+    path: &str,
+    filter: &[(&str, String)],
+) -> Result<Vec<T>, Refusal> {
+    let (mut all, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let mut query = vec![("limit", "1000".to_owned())];
+        query.extend(filter.iter().cloned());
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let (_, page): (_, Page<T>) = server.ask(server.request(Method::GET, path).query(&query)).await?;
+        all.extend(page.items);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(all);
+        }
     }
 }

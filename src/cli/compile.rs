@@ -3,6 +3,8 @@
 use super::{Exit, InterpreterArgs, complain};
 use clap::Args;
 use cronbox_runtime::CompiledInterpreter;
+use serde_json::json;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// What `cronbox compile` takes.
@@ -13,6 +15,9 @@ pub(super) struct CompileArgs {
     /// Write to this file instead; give it to other commands with --interpreter-cache
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 impl CompileArgs {
@@ -25,6 +30,11 @@ impl CompileArgs {
             None => self.interpreter.open(),
         };
         match made {
+            Ok(made) if self.json => {
+                let path = json!({"interpreter": made.path(), "compiled": made.compiled_now});
+                let written = writeln!(std::io::stdout().lock(), "{path}");
+                if written.is_ok() { Exit::Succeeded } else { Exit::Unavailable }
+            }
             Ok(made) => {
                 complain(&format!("the compiled interpreter is {}", made.path().display()));
                 Exit::Succeeded

@@ -1,11 +1,14 @@
 //! `cronbox grants`, `grant`, `revoke`: what scripts may do beyond the default.
 
 use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, list, moment, part, plain, say, talk};
+use super::client::{Refusal, Server, ServerArgs, list, part, say, talk};
+use super::table::{Cell, Column, column};
 use crate::api::GrantBody;
+use crate::quantity;
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// What `cronbox grants` takes.
 #[derive(Debug, Args)]
@@ -34,6 +37,9 @@ pub(super) struct GrantArgs {
     /// A limit up to which it may ask, such as memory=512MiB; repeatable
     #[arg(long, value_name = "NAME=VALUE")]
     limit: Vec<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -52,18 +58,40 @@ pub(super) struct RevokeArgs {
     /// A limit that it was granted, such as memory; repeatable
     #[arg(long, value_name = "NAME")]
     limit: Vec<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+/// The columns of `cronbox grants`.
+const COLUMNS: [Column; 5] = [
+    column("SCRIPT").shrinks_to(10),
+    column("KIND"),
+    column("NAME").shrinks_to(12),
+    column("VALUE").shrinks_to(8),
+    column("SINCE"),
+];
+
+/// How much is granted, with its unit.
+fn value_of(grant: &GrantBody) -> String {
+    let number = grant.value.parse::<u64>().ok().filter(|_| grant.kind == "limit");
+    match (number, grant.name.as_str()) {
+        (Some(bytes), "memory" | "output") => quantity::bytes(bytes),
+        (Some(units), "fuel") => quantity::fuel(units),
+        (Some(millis), "timeout") => quantity::duration(Duration::from_millis(millis)),
+        _ => grant.value.clone(),
+    }
 }
 
 impl GrantsArgs {
     pub(super) fn execute(self) -> Exit {
         let row = |grant: &GrantBody| {
-            let (script, kind, value) = (grant.script.clone(), grant.kind.clone(), grant.value.clone());
-            vec![script, kind, plain(&grant.name, 80), value, moment(&grant.created_at)]
+            let (script, kind) = (grant.script.as_str().into(), grant.kind.as_str().into());
+            vec![script, kind, Cell::from(&*grant.name), value_of(grant).into(), Cell::time(&grant.created_at)]
         };
-        let head = ["SCRIPT", "KIND", "NAME", "VALUE", "SINCE"];
-        talk(async || list(&self.server, "/v1/grants", self.json, &head, row).await)
+        talk(async || list(&self.server, "/v1/grants", self.json, &COLUMNS, row).await)
     }
 }
 
@@ -80,10 +108,21 @@ impl GrantArgs {
             let body = json!({
                 "limits": limits, "hosts": self.host, "unverified": self.unverified, "secrets": self.secret,
             });
+            let nothing = [&self.host, &self.unverified, &self.secret, &self.limit].iter().all(|list| list.is_empty());
+            if nothing {
+                return Err(Refusal::usage("name what is granted: --host, --unverified, --secret or --limit"));
+            }
             let server = Server::new(&self.server)?;
             let path = format!("/v1/grants/{}", part(&self.script));
             server.send(server.request(Method::PUT, &path).json(&body)).await?;
-            say(&format!("{} has it: see cronbox grants", self.script))?;
+            if self.json {
+                say(&json!({"script": self.script, "granted": body}).to_string())?;
+                return Ok(Exit::Succeeded);
+            }
+            let limits = self.limit.iter();
+            let all: Vec<&str> =
+                limits.chain(&self.host).chain(&self.unverified).chain(&self.secret).map(String::as_str).collect();
+            say(&format!("{} may use {}", self.script, all.join(", ")))?;
             Ok(Exit::Succeeded)
         })
     }
@@ -100,11 +139,17 @@ impl RevokeArgs {
                 return Err(Refusal::usage("name what is taken back: --host, --secret or --limit"));
             }
             let server = Server::new(&self.server)?;
-            for (kind, name) in all {
-                let path = format!("/v1/grants/{}/{kind}/{}", part(&self.script), part(&name));
+            for (kind, name) in &all {
+                let path = format!("/v1/grants/{}/{kind}/{}", part(&self.script), part(name));
                 server.send(server.request(Method::DELETE, &path)).await?;
             }
-            say(&format!("taken back from {}", self.script))?;
+            if self.json {
+                let all: Vec<Value> = all.iter().map(|(kind, name)| json!({"kind": kind, "name": name})).collect();
+                say(&json!({"script": self.script, "revoked": all}).to_string())?;
+                return Ok(Exit::Succeeded);
+            }
+            let names: Vec<&str> = all.iter().map(|(_, name)| name.as_str()).collect();
+            say(&format!("{} may no longer use {}", self.script, names.join(", ")))?;
             Ok(Exit::Succeeded)
         })
     }

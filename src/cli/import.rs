@@ -1,126 +1,113 @@
-//! `cronbox schedule import`, `export`: schedules from a crontab, and from one server to another.
+//! Schedules out of a crontab: its Python files are pushed, its lines become schedules.
+//!
+//! A line is judged before anything of it is kept: its trigger first, then its file. What a dry run says is what the import
+//! does.
 
 use super::Exit;
-use super::client::{Refusal, Server, part, say, table, told};
-use super::schedules::{Fields, all_of};
-use crate::api::ScheduleBody;
+use super::bundle::Files;
+use super::client::{Refusal, Server, part, told};
+use super::export::Report;
+use crate::api::{PreviewBody, ScriptBody};
 use crate::config;
-use crate::crontab::{self, Crontab, Job, Other};
-use crate::exact::Exact;
+use crate::crontab::{self, Crontab, Job};
 use crate::script::Name;
-use crate::timetable::as_asked;
+use crate::sources::Sources;
+use bytes::Bytes;
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// What an exported document says it is.
-const VERSION: u64 = 1;
-
-/// What is exported.
-#[derive(Serialize)]
-struct Exported {
-    schedules: Vec<Fields>,
-    version: u64,
-}
-
-/// The same, read again: each field as it was written.
-#[derive(Deserialize)]
-struct Document {
-    version: u64,
-    schedules: Vec<BTreeMap<String, Exact>>,
-}
-
-/// Prints all schedules as they would be asked for.
-pub(super) async fn export(server: &Server) -> Result<Exit, Refusal> {
-    let asked = |schedule: &ScheduleBody| {
-        let mut asked = as_asked(&schedule.settings, &schedule.trigger);
-        asked.insert("id".into(), schedule.id.clone().into());
-        asked.insert("script".into(), schedule.script.clone().into());
-        asked.insert("paused".into(), (schedule.state == "paused").into());
-        Fields { args: schedule.settings.args.clone(), rest: asked }
-    };
-    // Those of a script's metadata come with the script; those that are over are history.
-    let all = all_of(server, &[]).await?;
-    let kept = all.iter().filter(|schedule| schedule.origin == "request" && schedule.state != "finished");
-    let document = Exported { version: VERSION, schedules: kept.map(asked).collect() };
-    say(&serde_json::to_string_pretty(&document).map_err(Refusal::unavailable)?)?;
-    Ok(Exit::Succeeded)
-}
-
-/// Makes the schedules of an exported document; those that are there and the same are left alone.
-pub(super) async fn document(server: &Server, file: &Path, dry_run: bool, as_json: bool) -> Result<Exit, Refusal> {
-    let shown = file.display();
-    let text = if file == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(file)
-    };
-    let text = text.map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
-    // JSON first: a file that is none is told of by the place where it breaks.
-    Exact::parse(&text).map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
-    let document = serde_json::from_str(&text).ok().filter(|document: &Document| document.version == VERSION);
-    let Some(document) = document else {
-        return Err(Refusal::usage(format!("{shown} is no document of `cronbox schedule export` of this version")));
-    };
-    let mut report = Report::default();
-    for mut body in document.schedules {
-        let id = body.remove("id").and_then(|id| id.as_text()).unwrap_or_default();
-        report.put(server, &id, &body, dry_run).await?.map_err(Refusal::unavailable)?;
-    }
-    report.tell(&[], as_json)
+/// How a crontab is taken over.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    /// The zone of lines that name none.
+    pub(super) timezone: Option<String>,
+    /// Where its commands begin.
+    pub(super) home: Option<PathBuf>,
+    /// Whether nothing is kept.
+    pub(super) dry_run: bool,
+    /// Whether scripts that are there already get a new version.
+    pub(super) replace: bool,
 }
 
 /// Pushes the Python files of a crontab and makes schedules of its lines.
-pub(super) async fn crontab(
-    server: &Server,
-    file: &Path,
-    timezone: Option<&str>,
-    home: Option<PathBuf>,
-    dry_run: bool,
-    as_json: bool,
-) -> Result<Exit, Refusal> {
+pub(super) async fn crontab(server: &Server, file: &Path, wishes: &Wishes, as_json: bool) -> Result<Exit, Refusal> {
     let shown = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
-    let home = home.or_else(config::home).unwrap_or_else(|| "/".into());
-    let Crontab { jobs, mut others } = crontab::read(&text, &home);
+    let home = wishes.home.clone().or_else(config::home).unwrap_or_else(|| "/".into());
+    let Crontab { jobs, others } = crontab::read(&text, &home);
     let names = names(&jobs);
-    let mut report = Report::default();
-    let mut pushed: BTreeMap<&Path, &Job> = BTreeMap::new();
+    let mut import = Import { server, wishes, report: Report::default(), pushed: BTreeMap::new() };
+    let mut refused: Vec<(usize, String)> = others.into_iter().map(|other| (other.line, other.why)).collect();
     for job in &jobs {
-        let mut refuse = |why: String| {
-            let text = text.lines().nth(job.line - 1).unwrap_or_default().trim().to_owned();
-            others.push(Other { line: job.line, text, why });
-        };
-        let script = match names.get(job.file.as_path()) {
-            Some(Ok(script)) => script,
-            Some(Err(why)) => {
-                refuse(why.clone());
-                continue;
-            }
+        let taken = match names.get(job.file.as_path()) {
+            Some(Ok(script)) => import.take(job, script).await?,
+            Some(Err(why)) => Err(why.clone()),
             None => continue,
         };
-        match pushed.get(job.file.as_path()) {
-            Some(other) if other.env != job.env => {
-                refuse(format!("it runs {} with another environment than line {}", job.file.display(), other.line));
-                continue;
-            }
-            Some(_) => {}
-            None => {
-                if let Err(why) = push(server, script, job, dry_run).await? {
-                    refuse(why);
-                    continue;
+        match taken {
+            Ok(()) => {
+                for note in &job.notes {
+                    import.report.note(format!("line {}: {note}", job.line));
                 }
-                pushed.insert(&job.file, job);
             }
+            Err(why) => refused.push((job.line, why)),
         }
+    }
+    refused.sort();
+    let mut report = import.report;
+    for (number, why) in refused {
+        let line = text.lines().nth(number.saturating_sub(1)).unwrap_or_default().trim();
+        report.refuse(format!("line {number}"), format!("{why}: {line}"));
+    }
+    report.tell(as_json)
+}
+
+/// An import under way.
+struct Import<'a> {
+    server: &'a Server,
+    wishes: &'a Wishes,
+    report: Report,
+    /// The first line of each file that was taken, or why the file was not.
+    pushed: BTreeMap<&'a Path, (&'a Job, Result<(), String>)>,
+}
+
+impl<'a> Import<'a> {
+    /// Takes a line. The inner error is a sentence: nothing of it is kept.
+    async fn take(&mut self, job: &'a Job, script: &Name) -> Result<Result<(), String>, Refusal> {
         let mut trigger = json!({"type": "cron", "crontab": job.when});
-        if let Some(zone) = job.timezone.as_deref().or(timezone) {
+        if let Some(zone) = job.timezone.as_deref().or(self.wishes.timezone.as_deref()) {
             trigger["timezone"] = zone.into();
         }
+        // The server judges it: its zones, its rules.
+        let body = json!({"trigger": trigger, "count": 1});
+        let asked = self.server.request(Method::POST, "/v1/triggers/preview").json(&body);
+        let text = match self.server.attempt(asked).await? {
+            Ok(response) => response.json::<PreviewBody>().await.map_err(Refusal::unavailable)?.text,
+            Err(problem) if problem.status == 422 || problem.status == 400 => return Ok(Err(told(&problem))),
+            Err(problem) => return Err(self.server.refused(&problem)),
+        };
+        let is_new = match self.pushed.get(job.file.as_path()) {
+            Some((other, _)) if other.env != job.env => {
+                let why = format!("it runs {} with another environment than line {}", job.file.display(), other.line);
+                return Ok(Err(why));
+            }
+            Some((_, pushed)) => match pushed {
+                Ok(()) => false,
+                Err(why) => return Ok(Err(why.clone())),
+            },
+            None => {
+                let pushed = self.push(script, job).await?;
+                let is_new = pushed.as_ref().copied().unwrap_or_default();
+                let pushed = pushed.map(|_| ());
+                self.pushed.insert(&job.file, (job, pushed.clone()));
+                if let Err(why) = pushed {
+                    return Ok(Err(why));
+                }
+                is_new
+            }
+        };
         let mut body = json!({"script": script.as_str(), "trigger": trigger});
         if !job.argv.is_empty() {
             body["argv"] = json!(job.argv);
@@ -128,16 +115,96 @@ pub(super) async fn crontab(
         if let Some(timeout) = &job.timeout {
             body["limits"] = json!({"timeout": timeout});
         }
-        // Without its script on the server, nothing can be tried there.
         let id = job.id(script.as_str());
-        if dry_run {
-            report.rows.push((id, job.when.clone(), "would be made"));
-        } else if let Err(why) = report.put(server, &id, &body, false).await? {
-            refuse(why);
+        // Without its script on the server, nothing more can be tried there.
+        if self.wishes.dry_run && is_new {
+            self.report.would_make(id, text);
+            return Ok(Ok(()));
         }
+        let made = self.report.put(self.server, &id, &body, self.wishes.dry_run).await?;
+        if made.is_err() && is_new {
+            // Nothing is left behind of a line that is refused.
+            let path = format!("/v1/scripts/{}", part(script.as_str()));
+            let _ = self.server.attempt(self.server.request(Method::DELETE, &path)).await?;
+            self.pushed.remove(job.file.as_path());
+        }
+        Ok(made)
     }
-    others.sort_by_key(|other| other.line);
-    report.tell(&others, as_json)
+
+    /// Uploads a file as a script; whether that is new. The inner error is a sentence: the line is not taken.
+    async fn push(&mut self, script: &Name, job: &Job) -> Result<Result<bool, String>, Refusal> {
+        let shown = job.file.display();
+        let content = match std::fs::read(&job.file) {
+            Ok(content) => content,
+            Err(error) => return Ok(Err(format!("{shown} cannot be read: {error}"))),
+        };
+        let file = job.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let files = match Files::of_file(&job.file, file, content) {
+            Ok(files) => files,
+            Err(Refusal(_, why)) => return Ok(Err(why)),
+        };
+        let texts: Option<BTreeMap<&str, &str>> =
+            files.files.iter().map(|(path, content)| Some((&**path, str::from_utf8(content).ok()?))).collect();
+        let Some(texts) = texts else {
+            return Ok(Err(format!("{shown} is not UTF-8 text; push it by itself: cronbox push {shown}")));
+        };
+        let path = format!("/v1/scripts/{}", part(script.as_str()));
+        let before: Option<ScriptBody> = match self.server.attempt(self.server.request(Method::GET, &path)).await? {
+            Ok(response) => Some(response.json().await.map_err(Refusal::unavailable)?),
+            Err(problem) if problem.status == 404 => None,
+            Err(problem) if problem.status == 403 => return Ok(Err(told(&problem))),
+            Err(problem) => return Err(self.server.refused(&problem)),
+        };
+        if let Some(before) = &before {
+            if is_same(script, &files, before, job) {
+                return Ok(Ok(false));
+            }
+            if !self.wishes.replace {
+                return Ok(Err(format!(
+                    "there is a script {} already, with another content or environment than {shown}: --replace makes \
+                     a new version of it; to keep both, push {shown} with --name",
+                    before.name
+                )));
+            }
+        }
+        let mut body = match files.files.len() {
+            1 => json!({"source": texts.values().next()}),
+            _ => json!({"files": texts, "main": files.main}),
+        };
+        if !job.env.is_empty() {
+            body["env"] = json!(job.env);
+        }
+        let path = format!("{path}?dry_run={}", self.wishes.dry_run);
+        let request = self.server.request(Method::PUT, &path).json(&body);
+        match self.server.attempt(request).await? {
+            Ok(_) => {}
+            Err(problem) if (400..500).contains(&problem.status) => {
+                return Ok(Err(format!("{shown} was refused: {}", told(&problem))));
+            }
+            Err(problem) => return Err(self.server.refused(&problem)),
+        }
+        if !files.along.is_empty() {
+            self.report.note(format!("{} came along with {shown}, which imports it", files.along.join(", ")));
+        }
+        if let Some(before) = &before {
+            let would = if self.wishes.dry_run { "would get" } else { "got" };
+            self.report.note(format!("the script {}, which was there already, {would} a new version", before.name));
+        }
+        Ok(Ok(before.is_none()))
+    }
+}
+
+/// Whether a script is on the server as this line has it.
+fn is_same(script: &Name, files: &Files, before: &ScriptBody, job: &Job) -> bool {
+    let list = files.files.iter().map(|(path, content)| (path.clone(), Bytes::from(content.clone()))).collect();
+    let sha256 =
+        Sources::of_script(script.as_str(), list, Some(&files.main)).ok().and_then(|sources| sources.blob().ok());
+    let settings = serde_json::to_value(&before.settings).unwrap_or_default();
+    let env: Map<String, Value> = job.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    let had = settings.get("env").and_then(Value::as_object).cloned().unwrap_or_default();
+    // What the source itself sets is not the line's.
+    let has_env = env.iter().all(|(name, value)| had.get(name) == Some(value));
+    has_env && sha256.is_some_and(|(_, sha256, _)| sha256 == before.sha256)
 }
 
 /// The scripts' names: those of the files; where several files have the same, the names of the folders above go before it
@@ -181,84 +248,4 @@ fn name_with(file: &Path, folders: usize) -> Result<Name, String> {
         let near = error.near().map(|near| format!("; push it with --name {near}")).unwrap_or_default();
         format!("{error}{near}")
     })
-}
-
-/// Uploads a file as a script. The inner error is a sentence: the line is not taken.
-async fn push(server: &Server, script: &Name, job: &Job, dry_run: bool) -> Result<Result<(), String>, Refusal> {
-    let content = match std::fs::read(&job.file) {
-        Ok(content) => content,
-        Err(error) => return Ok(Err(format!("{} cannot be read: {error}", job.file.display()))),
-    };
-    let Ok(source) = String::from_utf8(content) else {
-        return Ok(Err(format!("{} is no UTF-8 text", job.file.display())));
-    };
-    if dry_run {
-        return Ok(Ok(()));
-    }
-    let mut body = json!({"source": source});
-    if !job.env.is_empty() {
-        body["env"] = json!(job.env);
-    }
-    let request = server.request(Method::PUT, &format!("/v1/scripts/{}", part(script.as_str()))).json(&body);
-    let answer = server.attempt(request).await?;
-    Ok(answer.map(|_| ()).map_err(|problem| format!("{} was refused: {}", job.file.display(), told(&problem))))
-}
-
-/// What was done, schedule by schedule.
-#[derive(Default)]
-struct Report {
-    rows: Vec<(String, String, &'static str)>,
-}
-
-impl Report {
-    /// Makes a schedule so. The inner error is a sentence: the server refuses it.
-    async fn put(
-        &mut self,
-        server: &Server,
-        id: &str,
-        body: &impl Serialize,
-        dry_run: bool,
-    ) -> Result<Result<(), String>, Refusal> {
-        let path = format!("/v1/schedules/{}", part(id));
-        let before: Option<ScheduleBody> = match server.attempt(server.request(Method::GET, &path)).await? {
-            Ok(response) => Some(response.json().await.map_err(Refusal::unavailable)?),
-            Err(problem) if problem.code == "no_such_schedule" => None,
-            Err(problem) => return Ok(Err(told(&problem))),
-        };
-        let request = server.request(Method::PUT, &format!("{path}?dry_run={dry_run}")).json(body);
-        let now: ScheduleBody = match server.attempt(request).await? {
-            Ok(response) => response.json().await.map_err(Refusal::unavailable)?,
-            Err(problem) => return Ok(Err(told(&problem))),
-        };
-        let made = before.is_none();
-        let is_same = before.is_some_and(|before| {
-            (before.trigger, before.settings, before.script, before.state)
-                == (now.trigger, now.settings, now.script, now.state)
-        });
-        let what = match (made, is_same, dry_run) {
-            (_, true, _) => "as it was",
-            (true, _, false) => "made",
-            (true, _, true) => "would be made",
-            (false, _, false) => "changed",
-            (false, _, true) => "would be changed",
-        };
-        self.rows.push((now.id, now.text, what));
-        Ok(Ok(()))
-    }
-
-    fn tell(&self, others: &[Other], as_json: bool) -> Result<Exit, Refusal> {
-        if as_json {
-            let row = |(id, text, what): &(String, String, &str)| json!({"id": id, "trigger": text, "what": what});
-            let other = |other: &Other| json!({"line": other.line, "text": other.text, "why": other.why});
-            let rows: Vec<Value> = self.rows.iter().map(row).collect();
-            say(&json!({"schedules": rows, "not_imported": others.iter().map(other).collect::<Vec<_>>()}).to_string())?;
-        } else {
-            let row = |(id, text, what): &(String, String, &str)| vec![id.clone(), (*what).to_owned(), text.clone()];
-            table(&["ID", "WHAT", "TRIGGER"], &self.rows.iter().map(row).collect::<Vec<_>>())?;
-            for other in others {
-                say(&format!("not imported: line {}: {}: {}", other.line, other.why, other.text))?;
-            }
-        }
-        Ok(if others.is_empty() { Exit::Succeeded } else { Exit::Failed })
-    }
 }

@@ -1,12 +1,14 @@
 //! `cronbox run`: one script, one sandbox, no server.
 
+use super::bundle::{Files, lies_beside};
 use super::client::{Refusal, Server, ServerArgs, part, talk};
 use super::input::{self, Input};
 use super::network::NetworkArgs;
 use super::packages::{PackageArgs, packages_for};
-use super::runs::{run_remote, save};
+use super::remote::run_remote;
+use super::runs::save;
 use super::terminal::Sink;
-use super::{Exit, InterpreterArgs, complain, pool_config};
+use super::{Exit, InterpreterArgs, complain, fail, pool_config};
 use crate::blobs::{S3Access, read_object};
 use crate::clock::{Clock, rfc3339};
 use crate::config;
@@ -23,9 +25,10 @@ use bytes::Bytes;
 use clap::Args;
 use cronbox_runtime::{
     Bundle, CEILING, Event, HostError, HostPattern, Job, JobError, LimitName, Limits, MAX_SOURCE, NetworkGrant, OnLost,
-    Outcome, Policy, Pool, Report, ResultKind, Run, Stream, StreamUsage,
+    Policy, Pool, Report, ResultKind, Run, Stream, StreamUsage,
 };
 use futures_util::future::OptionFuture;
+use reqwest::Method;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -37,8 +40,12 @@ use zeroize::Zeroizing;
 
 /// What `cronbox run` takes.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cronbox run price.py --arg symbol=INIT        modules beside it that it imports come along
+  cronbox run jobs/report -- --since yesterday  a folder with main.py; words after -- are sys.argv
+  cronbox run --remote price --arg n:=3         the server's script, or this file on the server")]
 pub(super) struct RunArgs {
-    /// The script: a file, s3://BUCKET/KEY, or - for standard input
+    /// The script: a file, a folder with main.py, s3://BUCKET/KEY, or - for standard input
     script: PathBuf,
     /// Words for sys.argv in script mode
     #[arg(last = true)]
@@ -52,23 +59,26 @@ pub(super) struct RunArgs {
     /// Function to call, or module:function
     #[arg(long, value_name = "NAME")]
     entry: Option<String>,
+    /// Of a folder: the file where the run begins [default: main.py]
+    #[arg(long, value_name = "FILE", conflicts_with = "remote")]
+    main: Option<String>,
     /// What becomes of the return value: json, text or none [default: json]
     #[arg(long, value_name = "KIND")]
     result: Option<String>,
     /// Fuel, such as 2e9 [default: 200e9]
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, allow_hyphen_values = true, help_heading = "Limits")]
     fuel: Option<String>,
     /// Fuel as time of CPU, such as 30s
-    #[arg(long, value_name = "TIME", conflicts_with = "fuel", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", conflicts_with = "fuel", allow_hyphen_values = true, help_heading = "Limits")]
     cpu: Option<String>,
     /// Memory, such as 64MiB [default: 256MiB]
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, help_heading = "Limits")]
     memory: Option<String>,
     /// Wall-clock time, such as 30s [default: 60s]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "Limits")]
     timeout: Option<String>,
     /// Bytes kept of each of standard output and standard error [default: 1MiB]
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, help_heading = "Limits")]
     output_limit: Option<String>,
     /// Where the files go that the script leaves under /output
     #[arg(long, value_name = "DIR", conflicts_with = "remote")]
@@ -88,23 +98,23 @@ pub(super) struct RunArgs {
     /// Refuse to run when the kernel lacks a measure of hardening
     #[arg(long)]
     require_hardening: bool,
-    /// Run it on a server instead: this file, or when there is none, the server's script of that name
+    /// Run it on a server instead: the server's script of that name, or this file
     #[arg(long)]
     remote: bool,
     /// A host that the script may reach, beside those that its metadata asks for: NAME or NAME:PORT; repeatable
-    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "remote")]
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "remote", help_heading = "Network and secrets")]
     allow_host: Vec<String>,
     /// A host whose certificate need not prove its name; repeatable
-    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "remote")]
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "remote", help_heading = "Network and secrets")]
     allow_unverified: Vec<String>,
     /// A secret, of which the script sees a placeholder, and the host that gets it in headers; without =VALUE it is read
     /// from the variable NAME; repeatable
-    #[arg(long, value_name = "NAME=VALUE@HOST", conflicts_with = "remote")]
+    #[arg(long, value_name = "NAME=VALUE@HOST", conflicts_with = "remote", help_heading = "Network and secrets")]
     secret: Vec<String>,
     #[command(flatten)]
     network: NetworkArgs,
     /// Fetch nothing: packages are those that an earlier run brought
-    #[arg(long, conflicts_with = "remote")]
+    #[arg(long, conflicts_with = "remote", help_heading = "Packages")]
     offline: bool,
     #[command(flatten)]
     packages: PackageArgs,
@@ -122,7 +132,7 @@ impl RunArgs {
         match self.run() {
             Ok(exit) => exit,
             Err(Refusal(exit, why)) => {
-                complain(&why);
+                fail(&why);
                 exit
             }
         }
@@ -130,10 +140,11 @@ impl RunArgs {
 
     /// The same on a server, with everything that was typed.
     async fn run_remote(&self) -> Result<Exit, Refusal> {
-        let saved = self.script.to_str().and_then(|name| Name::parse(name).ok()).filter(|_| !self.script.exists());
+        let server = Server::new(&self.server)?;
+        let saved = self.saved(&server).await?;
         let (file, source) = match &saved {
             Some(_) => (String::new(), Vec::new()),
-            None => read_source(&self.script).await?,
+            None => self.sent_along().await?,
         };
         let source = String::from_utf8(source)
             .map_err(|_| Refusal::usage("a script that is not UTF-8 cannot be sent along; push it first"))?;
@@ -169,7 +180,6 @@ impl RunArgs {
         if let Some(entry) = &self.entry {
             request["entry"] = entry.clone().into();
         }
-        let server = Server::new(&self.server)?;
         if let Some(name) = saved {
             if !self.env.is_empty() || self.result.is_some() {
                 return Err(Refusal::usage(
@@ -186,6 +196,67 @@ impl RunArgs {
             request["result"] = result.clone().into();
         }
         run_remote(&server, "/v1/runs", &ToServer { args, rest: request }, self.json, self.quiet).await
+    }
+
+    /// The script on the server that is meant. A word that can only be a file's, or that the server does not know and lies
+    /// here, is a file.
+    async fn saved(&self, server: &Server) -> Result<Option<Name>, Refusal> {
+        let typed = self.script.to_str().unwrap_or_default();
+        let Ok(name) = Name::parse(typed) else { return Ok(None) };
+        let is_here = self.script.exists();
+        if is_here && (typed.ends_with(".py") || typed.ends_with(".pyc")) {
+            return Ok(None);
+        }
+        let asked = server.request(Method::GET, &format!("/v1/scripts/{}", part(name.as_str())));
+        match server.attempt(asked).await? {
+            Ok(_) => Ok(Some(name)),
+            Err(problem) if is_here && matches!(problem.status, 403 | 404) => Ok(None),
+            // A token that may run it need not be able to look at it.
+            Err(problem) if problem.status == 403 => Ok(Some(name)),
+            Err(problem) if problem.status == 404 => {
+                Err(Refusal::usage(format!("there is no script {name} on the server, and no file {typed} here")))
+            }
+            Err(problem) => Err(server.refused(&problem)),
+        }
+    }
+
+    /// The one file that is sent along.
+    async fn sent_along(&self) -> Result<(String, Vec<u8>), Refusal> {
+        let shown = self.script.display();
+        if self.script.is_dir() {
+            return Err(Refusal::usage(format!(
+                "{shown} is a folder, and one file is sent along; push it: cronbox push {shown}"
+            )));
+        }
+        let (file, source) = read_source(&self.script).await?;
+        let files = Files::of_file(&self.script, file.clone(), source.clone())?;
+        if self.script.exists() && !files.along.is_empty() {
+            return Err(Refusal::usage(format!(
+                "{shown} imports {}, and one file is sent along; push it: cronbox push {shown}",
+                files.along.join(", ")
+            )));
+        }
+        Ok((file, source))
+    }
+
+    /// What is run here: a folder, or a file with the modules beside it that it imports.
+    async fn files(&self) -> Result<Files, Refusal> {
+        if self.script.is_dir() {
+            // Nothing leaves this machine: hidden files are taken too.
+            let files = Files::of_folder(&self.script, self.main.as_deref(), true)?;
+            files.check()?;
+            return Ok(files);
+        }
+        if self.main.is_some() {
+            return Err(Refusal::usage("--main is for a folder; a file is where its own run begins"));
+        }
+        let (file, source) = read_source(&self.script).await?;
+        let text = self.script.to_str().unwrap_or_default();
+        let path = text.strip_prefix("file://").map_or(self.script.as_path(), Path::new);
+        match path.is_file() {
+            true => Files::of_file(path, file, source),
+            false => Ok(Files { main: file.clone(), files: [(file, source)].into(), ..Files::default() }),
+        }
     }
 
     fn run(self) -> Result<Exit, Refusal> {
@@ -222,7 +293,7 @@ impl RunArgs {
             let ended = if self.json {
                 whole(run, input, &terms, &mut files).await
             } else {
-                live(run, input, &terms, self.quiet, &mut files).await
+                live(run, input, &terms, self.quiet, &self.script, &mut files).await
             };
             match &self.output_dir {
                 Some(folder) => save(folder, &files).map_err(Refusal::unavailable)?,
@@ -240,9 +311,11 @@ impl RunArgs {
     }
 
     async fn job(&self) -> Result<(Job, Terms, Option<Request>), Refusal> {
-        let (file, source) = read_source(&self.script).await?;
-        let metadata = metadata::read(&source).map_err(Refusal::usage)?;
-        let request = Request::of(&metadata.dependencies, metadata.requires_python.as_deref(), None);
+        let files = self.files().await?;
+        let file = files.main.clone();
+        let metadata = metadata::read(files.source()).map_err(Refusal::usage)?;
+        let listed = files.files.get("requirements.txt").map(Vec::as_slice).filter(|_| self.script.is_dir());
+        let request = Request::of(&metadata.dependencies, metadata.requires_python.as_deref(), listed);
         let request = request.map_err(|error| Refusal::usage(error.to_string()))?;
         let terms = self.limits(&metadata)?;
         let (args, text_args) = self.arguments()?;
@@ -275,8 +348,9 @@ impl RunArgs {
             Some("none") => ResultKind::None,
             Some(other) => return Err(Refusal::usage(format!("the result {other:?} is none of json, text, none"))),
         };
-        let bundle = Bundle::of_files(&[(file.as_str(), source.as_slice())])
-            .map_err(|error| Refusal::usage(error.to_string()))?;
+        let list: Vec<(&str, &[u8])> =
+            files.files.iter().map(|(path, content)| (path.as_str(), content.as_slice())).collect();
+        let bundle = Bundle::of_files(&list).map_err(|error| Refusal::usage(error.to_string()))?;
         let job = Job {
             bundle: Arc::new(bundle),
             packages: None,
@@ -436,7 +510,7 @@ async fn read_source(path: &Path) -> Result<(String, Vec<u8>), Refusal> {
         ("script.py".to_owned(), std::io::stdin().take(most).read_to_end(&mut source))
     } else {
         if path.is_dir() {
-            return Err(Refusal::usage(format!("{shown} is a directory; name a Python file")));
+            return Err(Refusal::usage(format!("{shown} is a folder; name a Python file")));
         }
         let file = path
             .file_name()
@@ -540,11 +614,18 @@ async fn whole(mut run: Run, input: Input, terms: &Terms, files: &mut Vec<(Strin
     if written.is_err() {
         return Exit::Unavailable;
     }
-    exit_of(report.outcome)
+    Exit::of_outcome(report.outcome)
 }
 
 /// Runs and passes on what the script writes while it writes.
-async fn live(mut run: Run, input: Input, terms: &Terms, quiet: bool, files: &mut Vec<(String, Bytes)>) -> Exit {
+async fn live(
+    mut run: Run,
+    input: Input,
+    terms: &Terms,
+    quiet: bool,
+    script: &Path,
+    files: &mut Vec<(String, Bytes)>,
+) -> Exit {
     let (mut out, mut err) = (Sink::new(std::io::stdout()), Sink::new(std::io::stderr()));
     let report = follow(&mut run, input, files, |stream, bytes| match stream {
         Stream::Stdout if quiet => true,
@@ -561,7 +642,8 @@ async fn live(mut run: Run, input: Input, terms: &Terms, quiet: bool, files: &mu
         if report.stderr.dropped > 0 {
             err.line(cut_mark(&report.stderr, terms.limits.stderr).trim())?;
         }
-        if let Some(result) = &report.result {
+        // None is what a script returns that returns nothing.
+        if let Some(result) = report.result.as_ref().filter(|result| result.get() != "null") {
             out.line(result.get())?;
         }
         if let Some(error) = report.error.as_ref().filter(|error| !error.traceback.is_empty()) {
@@ -570,12 +652,27 @@ async fn live(mut run: Run, input: Input, terms: &Terms, quiet: bool, files: &mu
         for note in &report.notes {
             err.line(&format!("note: {note}"))?;
         }
+        if let Some(hint) = report.error.as_ref().and_then(|error| hint(script, &error.message)) {
+            err.line(&hint)?;
+        }
         err.line(&summary(&report, terms))
     };
     match say() {
-        Ok(()) => exit_of(report.outcome),
+        Ok(()) => Exit::of_outcome(report.outcome),
         Err(_) => Exit::Unavailable,
     }
+}
+
+/// What to type when a file that lies beside the script was not found.
+fn hint(script: &Path, message: &str) -> Option<String> {
+    let beside = lies_beside(script, message).filter(|_| script.is_file())?;
+    let folder = script.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (main, folder) = (script.file_name()?.to_string_lossy().into_owned(), folder.display());
+    Some(format!(
+        "note: {} lies beside {}, and a file is run alone: `cronbox run {folder} --main {main}` takes the folder",
+        beside.file_name()?.to_string_lossy(),
+        script.display()
+    ))
 }
 
 /// Follows a run to its end; an interrupt cancels it. None when `output` wants no more.
@@ -626,16 +723,6 @@ fn answer(verb: &str) -> Result<String, String> {
         "state" => Ok("{}".into()),
         "set_state" => Ok(json!("context.state was changed, and is not kept: that needs a server").to_string()),
         _ => Err(format!("{verb} needs a server; this script was run by itself")),
-    }
-}
-
-fn exit_of(outcome: Outcome) -> Exit {
-    match outcome {
-        Outcome::Succeeded => Exit::Succeeded,
-        Outcome::Failed => Exit::Failed,
-        Outcome::TimedOut | Outcome::OutOfFuel | Outcome::OutOfMemory => Exit::Limit,
-        Outcome::Crashed => Exit::Crashed,
-        Outcome::Cancelled => Exit::Interrupted,
     }
 }
 

@@ -1,15 +1,17 @@
-//! `cronbox runs`, `logs`, `run --remote`: runs on a server.
+//! `cronbox runs`: runs on a server.
 
 use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, Told, moment, part, plain, say, table, talk};
+use super::client::{Refusal, Server, ServerArgs, part, plain, say, talk};
+use super::show_run::show;
+use super::table::{Cell, Column, Table, column};
 use super::terminal::Sink;
+use super::times::Times;
 use crate::api::{FileBody, Page, RunBody};
 use crate::quantity;
-use crate::run::Status;
+use crate::script::Name;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde::Serialize;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -36,14 +38,20 @@ struct FilterArgs {
     /// In this status; repeatable
     #[arg(long)]
     status: Vec<String>,
+    /// Made by this schedule
+    #[arg(long, value_name = "ID")]
+    schedule: Option<String>,
+    /// Made for this reason: fire, api, manual, chain, backfill, retry
+    #[arg(long)]
+    cause: Option<String>,
     /// With this label: key=value
     #[arg(long)]
     label: Option<String>,
-    /// Made then or later: a time, or 24h, 7d ago
-    #[arg(long)]
+    /// Made then or later: 2026-01-31, "2026-01-31 09:00", yesterday, monday, or 24h, 7d ago
+    #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Made before
-    #[arg(long)]
+    #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// Whose error holds this text
     #[arg(long, value_name = "TEXT")]
@@ -60,7 +68,7 @@ struct FilterArgs {
 enum RunVerb {
     /// Show a run
     Show {
-        /// Its id, or the beginning of it
+        /// Its id, the beginning of it, or a script's name for its newest run
         id: String,
     },
     /// Cancel a run
@@ -89,48 +97,48 @@ enum RunVerb {
     },
 }
 
-/// What `cronbox logs` takes.
-#[derive(Debug, Args)]
-pub(super) struct LogsArgs {
-    /// A run's id, or the beginning of it
-    id: String,
-    /// Go on while it runs
-    #[arg(short, long)]
-    follow: bool,
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
-/// The whole id of a run whose beginning was typed.
-async fn whole_id(server: &Server, typed: &str) -> Result<String, Refusal> {
+/// The run that was typed: an id, the beginning of one, or the name of a script for its newest run.
+pub(super) async fn find(server: &Server, typed: &str) -> Result<RunBody, Refusal> {
     let given = typed.to_ascii_lowercase();
-    if given.len() == 36 {
-        return Ok(given);
+    let like_an_id =
+        (4..=36).contains(&given.len()) && given.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    if given.len() == 36 && like_an_id {
+        return Ok(server.ask(server.request(Method::GET, &format!("/v1/runs/{given}"))).await?.1);
     }
-    if given.len() < 4 || !given.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
-        return Err(Refusal::usage(format!("{typed:?} is no run's id, nor four characters of one")));
+    let list = async |name: &'static str, value: &str, limit: &'static str| {
+        let query = [(name, value), ("limit", limit)];
+        server
+            .ask::<Page<RunBody>>(server.request(Method::GET, "/v1/runs").query(&query))
+            .await
+            .map(|(_, page)| page.items)
+    };
+    if like_an_id {
+        match list("id", &given, "2").await?.as_slice() {
+            [] => {}
+            [run] => return Ok(server.ask(server.request(Method::GET, &format!("/v1/runs/{}", run.id))).await?.1),
+            _ => return Err(Refusal::usage(format!("more than one run begins with {typed}: type more of the id"))),
+        }
     }
-    let query = [("id", given.as_str()), ("limit", "2")];
-    let (_, page): (_, Page<RunBody>) = server.ask(server.request(Method::GET, "/v1/runs").query(&query)).await?;
-    match page.items.as_slice() {
-        [] => Err(Refusal::unavailable(format!("there is no run that begins with {typed}"))),
-        [run] => Ok(run.id.clone()),
-        _ => Err(Refusal::usage(format!("more than one run begins with {typed}: type more of the id"))),
-    }
+    let neither =
+        || Refusal::usage(format!("there is no run that begins with {typed}, and no run of a script {typed}"));
+    let name = Name::parse(typed).map_err(|_| neither())?;
+    let newest = list("script", name.as_str(), "1").await?.into_iter().next().ok_or_else(neither)?;
+    Ok(server.ask(server.request(Method::GET, &format!("/v1/runs/{}", newest.id))).await?.1)
 }
 
-/// The exit code that a run's status comes to.
-pub(super) fn exit_of(status: Option<Status>) -> Exit {
-    match status {
-        Some(Status::Succeeded) => Exit::Succeeded,
-        Some(Status::TimedOut | Status::OutOfFuel | Status::OutOfMemory) => Exit::Limit,
-        Some(Status::Crashed | Status::Abandoned) => Exit::Crashed,
-        Some(Status::Cancelled) => Exit::Interrupted,
-        _ => Exit::Failed,
-    }
-}
+/// The columns of `cronbox runs`.
+const COLUMNS: [Column; 8] = [
+    column("ID"),
+    column("SCRIPT").shrinks_to(10),
+    column("STATUS"),
+    column("CREATED"),
+    column("TOOK").right(),
+    column("RESULT").shrinks_to(12),
+    column("CAUSE").spare(),
+    column("VERSION").right().spare(),
+];
 
-fn row(run: &RunBody) -> Vec<String> {
+fn row(run: &RunBody) -> Vec<Cell> {
     let wall = run.usage.as_ref().map(|usage| quantity::duration(Duration::from_secs_f64(usage.wall_ms / 1e3)));
     let what = match &run.error {
         Some(error) => format!("{}: {}", error.kind, error.message),
@@ -138,14 +146,20 @@ fn row(run: &RunBody) -> Vec<String> {
         None => run.result.to_string(),
     };
     vec![
-        run.id[..18].to_owned(),
-        run.script.clone(),
-        run.version.map_or_else(|| "-".into(), |version| version.to_string()),
-        run.status.clone(),
-        moment(&run.created_at),
-        wall.unwrap_or_else(|| "-".into()),
-        plain(&what, 60),
+        Cell::from(short_id(&run.id)),
+        run.script.as_str().into(),
+        Cell::status(&run.status),
+        Cell::time(&run.created_at),
+        Cell::or_dash(wall),
+        plain(&what, 200).into(),
+        run.cause.as_str().into(),
+        Cell::or_dash(run.version.map(|version| version.to_string())),
     ]
+}
+
+/// So much of an id as tells one run from others.
+pub(super) fn short_id(id: &str) -> &str {
+    id.get(..18).unwrap_or(id)
 }
 
 impl RunsArgs {
@@ -162,20 +176,24 @@ impl RunsArgs {
             RunVerb::Retry { id, wait } => (id, Method::POST, "/retry", *wait),
             RunVerb::Files { id, path, to } => return self.files(&server, id, path.as_deref(), to.as_deref()).await,
         };
-        let id = whole_id(&server, id).await?;
+        // A script's name stands for its newest run, but not where a run is ended by it.
+        let id = match verb {
+            "/cancel" => named_by_id(&server, id).await?,
+            _ => find(&server, id).await?.id,
+        };
         let query = if wait { "?wait=300s" } else { "" };
         let (text, run): (_, RunBody) =
             server.ask(server.request(method, &format!("/v1/runs/{id}{verb}{query}"))).await?;
         if self.json {
             say(&text)?;
         } else {
-            show(&run)?;
+            show(&run, &text)?;
         }
-        Ok(if wait { exit_of(run.status()) } else { Exit::Succeeded })
+        Ok(if wait { Exit::of_run(run.status()) } else { Exit::Succeeded })
     }
 
     async fn files(&self, server: &Server, id: &str, path: Option<&str>, to: Option<&Path>) -> Result<Exit, Refusal> {
-        let id = whole_id(server, id).await?;
+        let id = find(server, id).await?.id;
         let at = |path: &str| {
             let parts: Vec<String> = path.split('/').map(part).collect();
             format!("/v1/runs/{id}/files/{}", parts.join("/"))
@@ -200,15 +218,22 @@ impl RunsArgs {
         if self.json {
             say(&text)?;
         } else {
-            let row =
-                |file: &FileBody| vec![plain(&file.path, 200), quantity::bytes(file.bytes), file.media_type.clone()];
-            table(&["PATH", "SIZE", "TYPE"], &page.items.iter().map(row).collect::<Vec<_>>())?;
+            let row = |file: &FileBody| {
+                vec![Cell::from(&*file.path), quantity::bytes(file.bytes).into(), file.media_type.as_str().into()]
+            };
+            let columns = [column("PATH").shrinks_to(20), column("SIZE").right(), column("TYPE").spare()];
+            Table::of(&columns, &page.items, row).print()?;
         }
         Ok(Exit::Succeeded)
     }
 
     async fn list(&self, server: &Server) -> Result<Exit, Refusal> {
         let filter = &self.filter;
+        let typed = |flag: &str, text: &Option<String>| {
+            let time = text.as_deref().map(|text| Times::here().typed(text)).transpose();
+            time.map_err(|why| Refusal::usage(format!("{flag}: {why}")))
+        };
+        let (since, until) = (typed("--since", &filter.since)?, typed("--until", &filter.until)?);
         let most = filter.limit.unwrap_or(50).max(1);
         let mut all: Vec<RunBody> = Vec::new();
         let mut cursor: Option<String> = None;
@@ -218,8 +243,10 @@ impl RunsArgs {
             query.extend(filter.status.iter().map(|status| ("status", status.clone())));
             for (name, value) in [
                 ("label", &filter.label),
-                ("since", &filter.since),
-                ("until", &filter.until),
+                ("schedule", &filter.schedule),
+                ("cause", &filter.cause),
+                ("since", &since),
+                ("until", &until),
                 ("error_contains", &filter.error_contains),
                 ("result", &filter.result),
             ] {
@@ -240,10 +267,7 @@ impl RunsArgs {
             say(&serde_json::to_string(&page).map_err(Refusal::unavailable)?)?;
             return Ok(Exit::Succeeded);
         }
-        table(
-            &["ID", "SCRIPT", "VERSION", "STATUS", "CREATED", "TIME", "RESULT"],
-            &all.iter().map(row).collect::<Vec<_>>(),
-        )?;
+        Table::of(&COLUMNS, &all, row).print()?;
         Ok(Exit::Succeeded)
     }
 }
@@ -264,140 +288,24 @@ pub(super) fn save(folder: &Path, files: &[(String, Bytes)]) -> Result<(), Strin
     Ok(())
 }
 
-/// A run, for people.
-pub(super) fn show(run: &RunBody) -> Result<(), Refusal> {
-    let version = run.version.map(|version| format!(" version {version}")).unwrap_or_default();
-    say(&format!("{} · {}{version} · {}", run.id, run.script, run.status))?;
-    if let Some(reason) = &run.reason {
-        say(&format!("reason    {}", plain(reason, 200)))?;
+/// The id of a run that is to be ended.
+async fn named_by_id(server: &Server, typed: &str) -> Result<String, Refusal> {
+    let run = find(server, typed).await?;
+    if run.id.starts_with(&typed.to_ascii_lowercase()) {
+        return Ok(run.id);
     }
-    say(&format!("created   {}", run.created_at))?;
-    for (name, time) in [("started", &run.started_at), ("finished", &run.finished_at)] {
-        if let Some(time) = time {
-            say(&format!("{name:<9} {time}"))?;
-        }
-    }
-    say(&format!("args      {}", run.args))?;
-    if let Some(usage) = &run.usage {
-        let wall = quantity::duration(Duration::from_secs_f64(usage.wall_ms / 1e3));
-        say(&format!(
-            "used      {wall} · {} · {}",
-            quantity::fuel(usage.fuel),
-            quantity::bytes(usage.peak_memory_bytes)
-        ))?;
-    }
-    for host in run.usage.iter().flat_map(|usage| &usage.network) {
-        let (received, sent) = (quantity::bytes(host.received_bytes), quantity::bytes(host.sent_bytes));
-        say(&format!("network   {} · {} connections · {received} in · {sent} out", host.host, host.connections))?;
-    }
-    if !run.result.is_null() {
-        say(&format!("result    {}", run.result))?;
-    }
-    if run.files.count > 0 {
-        let size = quantity::bytes(run.files.bytes);
-        say(&format!("files     {} · {size} (cronbox runs files {})", run.files.count, &run.id[..18]))?;
-    }
-    if let Some(error) = &run.error {
-        say(&format!("error     {}: {}", error.kind, plain(&error.message, 1000)))?;
-        for line in error.traceback.lines() {
-            say(&format!("  {}", plain(line, 1000)))?;
-        }
-    }
-    for note in &run.notes {
-        say(&format!("note      {}", plain(note, 1000)))?;
-    }
-    Ok(())
+    Err(Refusal::usage(format!(
+        "a run is cancelled by its id: the newest of {} is {} ({})",
+        run.script, run.id, run.status
+    )))
 }
 
-impl LogsArgs {
-    pub(super) fn execute(self) -> Exit {
-        talk(async || {
-            let server = Server::new(&self.server)?;
-            let id = whole_id(&server, &self.id).await?;
-            if self.follow {
-                return follow(&server, &id).await;
-            }
-            for stream in ["stdout", "stderr"] {
-                let response = server
-                    .send(server.request(Method::GET, &format!("/v1/runs/{}/output/{stream}", part(&id))))
-                    .await?;
-                let bytes = response.bytes().await.map_err(Refusal::unavailable)?;
-                write(stream, &bytes)?;
-            }
-            Ok(Exit::Succeeded)
-        })
-    }
-}
-
-fn write(stream: &str, bytes: &[u8]) -> Result<(), Refusal> {
+/// Passes on what a run wrote.
+pub(super) fn write(stream: &str, bytes: &[u8]) -> Result<(), Refusal> {
     let written = match stream {
         "stdout" => Sink::new(std::io::stdout()).write(bytes),
         _ => Sink::new(std::io::stderr()).write(bytes),
     };
     // A reader that went away wanted no more.
     written.map_err(|_| Refusal(Exit::Succeeded, String::new()))
-}
-
-/// Shows what a run writes until its end; the exit code is its status's.
-pub(super) async fn follow(server: &Server, id: &str) -> Result<Exit, Refusal> {
-    let path = format!("/v1/runs/{}/events", part(id));
-    let hear = |Told { name, data, .. }: Told| {
-        match &*name {
-            "output" => write(
-                data["stream"].as_str().unwrap_or_default(),
-                data["text"].as_str().unwrap_or_default().as_bytes(),
-            )?,
-            "end" => return Ok(Some(exit_of(data["status"].as_str().and_then(Status::parse)))),
-            _ => {}
-        }
-        Ok(None)
-    };
-    server.follow(|| server.request(Method::GET, &path), hear).await
-}
-
-/// `cronbox run --remote`: the server runs it, this shows it.
-pub(super) async fn run_remote(
-    server: &Server,
-    path: &str,
-    request: &impl Serialize,
-    as_json: bool,
-    quiet: bool,
-) -> Result<Exit, Refusal> {
-    let (_, run): (_, RunBody) = server.ask(server.request(Method::POST, path).json(request)).await?;
-    if !as_json && !quiet {
-        follow(server, &run.id).await?;
-    }
-    let run = loop {
-        let (text, now): (_, RunBody) =
-            server.ask(server.request(Method::GET, &format!("/v1/runs/{}?wait=60s", run.id))).await?;
-        if now.status().is_some_and(Status::is_final) {
-            if as_json {
-                say(&text)?;
-                return Ok(exit_of(now.status()));
-            }
-            break now;
-        }
-    };
-    if !run.result.is_null() || run.status() == Some(Status::Succeeded) {
-        say(&run.result.to_string())?;
-    }
-    if let Some(error) = &run.error {
-        let text = if error.traceback.is_empty() {
-            format!("{}: {}", error.kind, error.message)
-        } else {
-            error.traceback.clone()
-        };
-        write("stderr", format!("{}\n", text.trim_end()).as_bytes())?;
-    }
-    let usage = run.usage.clone().unwrap_or_default();
-    let line = format!(
-        "{} in {} · {} · {} · run {}\n",
-        run.status,
-        quantity::duration(Duration::from_secs_f64(usage.wall_ms / 1e3)),
-        quantity::fuel(usage.fuel),
-        quantity::bytes(usage.peak_memory_bytes),
-        run.id
-    );
-    write("stderr", line.as_bytes())?;
-    Ok(exit_of(run.status()))
 }

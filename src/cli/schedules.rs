@@ -1,12 +1,17 @@
 //! `cronbox schedules`, `schedule`: schedules on a server, and what a trigger means without one.
 
-use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, part, plain, say, table, talk};
+use super::client::{Refusal, Server, ServerArgs, all_pages, part, plain, say, talk};
+use super::export;
 use super::import;
-use super::runs::{exit_of, show as show_run};
-use crate::api::{BackfillBody, FireBody, Page, PreviewBody, RunBody, ScheduleBody};
+use super::show_run::show as show_run;
+use super::table::{Cell, Column, Table, column};
+use super::times::Times;
+use super::view::view;
+use super::{Exit, complain};
+use crate::api::{BackfillBody, FireBody, PreviewBody, RunBody, ScheduleBody};
 use crate::clock::Clock;
 use crate::exact::Exact;
+use crate::quantity;
 use crate::timetable;
 use crate::trigger::MAX_PREVIEW;
 use crate::zone;
@@ -151,7 +156,7 @@ enum Verb {
     Backfill {
         /// The schedule
         id: String,
-        /// The first instant: RFC 3339, or 7d for so long ago
+        /// The first instant: 2026-01-31, "2026-01-31 09:00", yesterday, or 7d for so long ago
         #[arg(long, value_name = "TIME")]
         from: String,
         /// The last instant [default: now]
@@ -181,6 +186,9 @@ enum Verb {
         /// Where the crontab's commands begin [default: this user's home]
         #[arg(long, value_name = "DIR")]
         home: Option<PathBuf>,
+        /// Make a new version of a script that is there already under a file's name
+        #[arg(long, requires = "crontab")]
+        replace: bool,
         /// Only say what would be done
         #[arg(long)]
         dry_run: bool,
@@ -196,7 +204,7 @@ enum Verb {
     Preview {
         /// The trigger, as text or JSON
         trigger: String,
-        /// Strictly after this time (RFC 3339) [default: now]
+        /// Strictly after this time: 2026-01-31, "2026-01-31 09:00", 2026-01-31T09:00:00Z [default: now]
         #[arg(long, value_name = "TIME")]
         from: Option<String>,
         /// How many fire times
@@ -262,60 +270,81 @@ impl Wishes {
     }
 }
 
-fn row(schedule: &ScheduleBody) -> Vec<String> {
-    let last = schedule.last_run.as_ref().map_or_else(|| "-".to_owned(), |run| run.status.clone());
-    let next = schedule.next_fire_local.as_deref().filter(|_| schedule.state == "active");
+/// The columns of `cronbox schedules`.
+const COLUMNS: [Column; 6] = [
+    column("ID").shrinks_to(10),
+    column("SCRIPT").shrinks_to(10),
+    column("STATE"),
+    column("NEXT"),
+    column("LAST RUN"),
+    column("TRIGGER").shrinks_to(14),
+];
+
+fn row(schedule: &ScheduleBody) -> Vec<Cell> {
+    let next = schedule.next_fire_at.clone().filter(|_| schedule.state == "active");
     vec![
-        schedule.id.clone(),
-        schedule.script.clone(),
-        schedule.state.clone(),
-        next.map_or_else(|| "-".into(), |next| next.replace('T', " ")),
-        last,
-        plain(&schedule.text, 70),
+        Cell::from(&*schedule.id),
+        schedule.script.as_str().into(),
+        Cell::status(&schedule.state),
+        Cell::Time(next),
+        schedule.last_run.as_ref().map_or_else(|| Cell::from("-"), |run| Cell::status(&run.status)),
+        plain(&schedule.text, 200).into(),
     ]
 }
 
-fn show(schedule: &ScheduleBody) -> Result<(), Refusal> {
-    let reason = schedule.reason.as_ref().map(|reason| format!(" ({})", plain(reason, 200))).unwrap_or_default();
-    say(&format!("{} starts {} · {}{reason}", schedule.id, schedule.script, schedule.state))?;
-    say(&format!("trigger   {}", plain(&schedule.text, 500)))?;
-    for note in &schedule.notes {
-        say(&format!("note      {}", plain(note, 500)))?;
-    }
-    if let Some(next) = &schedule.next_fire_local {
-        say(&format!("next      {}", next.replace('T', " ")))?;
-    }
-    if let Some(last) = &schedule.last_run {
-        say(&format!("last run  {} {}", last.status, last.id))?;
-    }
-    let grace = schedule.misfire_grace_time.map_or_else(|| "any".to_owned(), |grace| format!("{grace} s"));
-    say(&format!(
-        "policies  misfire_grace_time {grace}, coalesce {}, max_instances {}, overlap {}",
-        schedule.coalesce, schedule.max_instances, schedule.overlap
-    ))
+/// One line: what, and what of it.
+fn line(name: &str, text: &str) -> Result<(), Refusal> {
+    say(&format!("{name:<9} {text}"))
 }
 
-fn fires(fires: &[FireBody]) -> Result<(), Refusal> {
-    let row = |fire: &FireBody| vec![fire.at.clone(), fire.local.clone(), fire.note.clone().unwrap_or_default()];
-    table(&["UTC", "LOCAL", "NOTE"], &fires.iter().map(row).collect::<Vec<_>>())
+fn show(schedule: &ScheduleBody) -> Result<(), Refusal> {
+    let times = Times::here();
+    let reason = schedule.reason.as_ref().map(|reason| format!(" ({})", plain(reason, 200))).unwrap_or_default();
+    let state = view().status(&schedule.state);
+    say(&format!("{} starts {} · {state}{reason}", schedule.id, schedule.script))?;
+    line("trigger", &plain(&schedule.text, 500))?;
+    for note in &schedule.notes {
+        line("note", &plain(note, 500))?;
+    }
+    if let Some(next) = &schedule.next_fire_at {
+        line("next", &times.full(next))?;
+    }
+    if let Some(last) = &schedule.last_run {
+        let due = last.fire_time.as_ref().map(|due| format!(" · due {}", times.full(due))).unwrap_or_default();
+        line("last run", &format!("{} {}{due}", view().status(&last.status), last.id))?;
+    }
+    let grace = schedule.misfire_grace_time.map_or_else(|| "any".to_owned(), |grace| format!("{grace} s"));
+    line(
+        "policies",
+        &format!(
+            "misfire_grace_time {grace}, coalesce {}, max_instances {}, overlap {}",
+            schedule.coalesce, schedule.max_instances, schedule.overlap
+        ),
+    )?;
+    for refused in &schedule.not_granted {
+        line("limit", &format!("{} {} is not granted ({})", refused.what, refused.asked, refused.in_force))?;
+    }
+    Ok(())
+}
+
+/// Fire times: as instants, and as clocks in the trigger's zone show them.
+fn fires(fires: &[FireBody], zone: &str) -> Result<(), Refusal> {
+    let row = |fire: &FireBody| {
+        let utc = fire.at.replace('T', " ");
+        let (local, note) = (fire.local.replace('T', " "), fire.note.clone().unwrap_or_default());
+        vec![Cell::from(local), utc.trim_end_matches('Z').into(), note.into()]
+    };
+    let (local, spare) = (column("LOCAL"), column("NOTE").shrinks_to(12));
+    let mut table = Table::of(&[local, column("UTC"), spare], fires, row);
+    if !matches!(zone, "UTC" | "Etc/UTC") {
+        table.rename(0, zone);
+    }
+    table.print()
 }
 
 /// All schedules that pass.
 pub(super) async fn all_of(server: &Server, filter: &[(&str, String)]) -> Result<Vec<ScheduleBody>, Refusal> {
-    let mut all: Vec<ScheduleBody> = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let mut query = vec![("limit", "1000".to_owned())];
-        query.extend(filter.iter().cloned());
-        query.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let (_, page): (_, Page<ScheduleBody>) =
-            server.ask(server.request(Method::GET, "/v1/schedules").query(&query)).await?;
-        all.extend(page.items);
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            return Ok(all);
-        }
-    }
+    all_pages(server, "/v1/schedules", filter).await
 }
 
 impl SchedulesArgs {
@@ -331,8 +360,7 @@ impl SchedulesArgs {
                 say(&format!("{{\"items\":{items}}}"))?;
                 return Ok(Exit::Succeeded);
             }
-            let head = ["ID", "SCRIPT", "STATE", "NEXT", "LAST RUN", "TRIGGER"];
-            table(&head, &all.iter().map(row).collect::<Vec<_>>())?;
+            Table::of(&COLUMNS, &all, row).print()?;
             Ok(Exit::Succeeded)
         })
     }
@@ -371,15 +399,24 @@ impl ScheduleArgs {
                 server.request(Method::PATCH, &at(id, "")).json(&fields)
             }
             Verb::Pause { id } => server.request(Method::POST, &at(id, "/pause")),
-            Verb::Resume { id, from } => server.request(Method::POST, &at(id, "/resume")).json(&json!({"from": from})),
+            Verb::Resume { id, from } => {
+                let from = from.as_deref().map(|from| typed_time("--from", from)).transpose()?;
+                server.request(Method::POST, &at(id, "/resume")).json(&json!({"from": from}))
+            }
             Verb::Import { file, crontab: None, dry_run, .. } => {
                 let file = file.clone().unwrap_or_else(|| "-".into());
-                return import::document(&server, &file, *dry_run, self.json).await;
+                return export::import(&server, &file, *dry_run, self.json).await;
             }
-            Verb::Import { crontab: Some(file), timezone, home, dry_run, .. } => {
-                return import::crontab(&server, file, timezone.as_deref(), home.clone(), *dry_run, self.json).await;
+            Verb::Import { crontab: Some(file), timezone, home, dry_run, replace, .. } => {
+                let wishes = import::Wishes {
+                    timezone: timezone.clone(),
+                    home: home.clone(),
+                    dry_run: *dry_run,
+                    replace: *replace,
+                };
+                return import::crontab(&server, file, &wishes, self.json).await;
             }
-            Verb::Export => return import::export(&server).await,
+            Verb::Export => return export::export(&server).await,
             Verb::Show { id, count } => return self.show(&server, id, *count).await,
             Verb::Trigger { id, wait } => {
                 let query = if *wait { "?wait=300s" } else { "" };
@@ -388,12 +425,14 @@ impl ScheduleArgs {
                 if self.json {
                     say(&text)?;
                 } else {
-                    show_run(&run)?;
+                    show_run(&run, &text)?;
                 }
-                return Ok(if *wait { exit_of(run.status()) } else { Exit::Succeeded });
+                return Ok(if *wait { Exit::of_run(run.status()) } else { Exit::Succeeded });
             }
             Verb::Backfill { id, from, until, all, concurrency, dry_run } => {
                 let which = if *all { "all" } else { "missing" };
+                let from = typed_time("--from", from)?;
+                let until = until.as_deref().map(|until| typed_time("--until", until)).transpose()?;
                 let mut body = json!({"from": from, "until": until, "which": which});
                 if let Some(concurrency) = concurrency {
                     body["concurrency"] = (*concurrency).into();
@@ -407,13 +446,15 @@ impl ScheduleArgs {
                 }
                 let would = if *dry_run { "would be made" } else { "were made" };
                 let (count, left) = (made.fire_times.len(), made.left_out);
-                say(&format!("{count} runs {would}; {left} fire times have a run that succeeded or still may"))?;
-                made.fire_times.iter().try_for_each(|time| say(time))?;
+                let runs = quantity::count(count, "run");
+                say(&format!("{runs} {would}; {left} fire times have a run that succeeded or still may"))?;
+                let mut table = Table::new(&[column("FIRE TIME")]);
+                made.fire_times.iter().for_each(|time| table.row(vec![Cell::time(time)]));
+                table.print()?;
                 return Ok(Exit::Succeeded);
             }
             Verb::Rm { id } => {
-                server.send(server.request(Method::DELETE, &at(id, ""))).await?;
-                return Ok(Exit::Succeeded);
+                return self.remove(&server, id).await;
             }
             Verb::Preview { .. } => return Ok(Exit::Usage),
         };
@@ -437,10 +478,39 @@ impl ScheduleArgs {
         if schedule.state == "active" {
             let path = format!("{path}/preview?count={count}");
             let (_, preview): (_, PreviewBody) = server.ask(server.request(Method::GET, &path)).await?;
-            fires(&preview.fires)?;
+            fires(&preview.fires, &preview.timezone)?;
         }
         Ok(Exit::Succeeded)
     }
+
+    /// Deletes a schedule; says where it comes from, when that makes it again.
+    async fn remove(&self, server: &Server, id: &str) -> Result<Exit, Refusal> {
+        let path = format!("/v1/schedules/{}", part(id));
+        // A token that may not look at it may delete it all the same.
+        let known = server.attempt(server.request(Method::GET, &path)).await?.ok();
+        let schedule: Option<ScheduleBody> = match known {
+            Some(response) => response.json().await.ok(),
+            None => None,
+        };
+        server.send(server.request(Method::DELETE, &path)).await?;
+        if self.json {
+            say(&json!({"deleted": id}).to_string())?;
+            return Ok(Exit::Succeeded);
+        }
+        say(&format!("{id} is deleted; its runs stay"))?;
+        if let Some(schedule) = schedule.filter(|schedule| schedule.origin == "metadata") {
+            complain(&format!(
+                "note: it stands in the block of the script {}: the next push makes it again, unless it is taken out there",
+                schedule.script
+            ));
+        }
+        Ok(Exit::Succeeded)
+    }
+}
+
+/// A time as it was typed, for the server.
+fn typed_time(flag: &str, text: &str) -> Result<String, Refusal> {
+    Times::here().typed(text).map_err(|why| Refusal::usage(format!("{flag}: {why}")))
 }
 
 fn preview(
@@ -461,9 +531,7 @@ fn preview(
     let now = Clock::system().now();
     let from = match from {
         None => now,
-        Some(text) => chrono::DateTime::parse_from_rfc3339(text)
-            .map_err(|_| Refusal::usage(format!("--from: {text:?} is no time: write 2026-01-31T09:00:00Z")))?
-            .to_utc(),
+        Some(text) => Times::here().instant(text).map_err(|why| Refusal::usage(format!("--from: {why}")))?,
     };
     let usage = |error: timetable::BadSchedule| Refusal::usage(error.to_string());
     let trigger = timetable::read_trigger(&typed(trigger), timezone.unwrap_or("UTC"), from).map_err(usage)?;
@@ -478,6 +546,6 @@ fn preview(
     for note in trigger.notes() {
         say(&format!("note: {note}"))?;
     }
-    fires(&found)?;
+    fires(&found, trigger.zone().name())?;
     Ok(Exit::Succeeded)
 }

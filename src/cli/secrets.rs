@@ -1,6 +1,7 @@
 //! `cronbox secrets`, `secret`: what scripts may use without seeing it.
 
-use super::client::{Refusal, Server, ServerArgs, list, moment, part, plain, say, talk};
+use super::client::{Refusal, Server, ServerArgs, list, part, say, talk};
+use super::table::{Cell, column};
 use super::{Exit, complain};
 use crate::api::{ResealedBody, SecretBody};
 use crate::secret;
@@ -85,15 +86,21 @@ impl SecretsArgs {
         let row = |secret: &SecretBody| {
             let whom = [secret.scripts.as_slice(), &secret.labels].concat();
             vec![
-                secret.name.clone(),
-                plain(&secret.hosts.join(" "), 60),
-                plain(&whom.join(" "), 60),
-                plain(&how(secret), 80),
-                moment(&secret.updated_at),
+                Cell::from(&*secret.name),
+                secret.hosts.join(" ").into(),
+                whom.join(" ").into(),
+                how(secret).into(),
+                Cell::time(&secret.updated_at),
             ]
         };
-        let head = ["NAME", "HOSTS", "FOR", "HOW", "SET"];
-        talk(async || list(&self.server, "/v1/secrets", self.json, &head, row).await)
+        let columns = [
+            column("NAME"),
+            column("HOSTS").shrinks_to(10),
+            column("FOR").shrinks_to(8),
+            column("HOW").shrinks_to(8),
+            column("SET"),
+        ];
+        talk(async || list(&self.server, "/v1/secrets", self.json, &columns, row).await)
     }
 }
 
@@ -166,7 +173,7 @@ impl SecretArgs {
                 if self.json {
                     say(&text)?;
                 } else {
-                    say(&format!("sealed anew: {}; the key is {}", resealed.resealed, resealed.key))?;
+                    say(&format!("{} secrets are sealed again; the key is {}", resealed.resealed, resealed.key))?;
                 }
                 if resealed.unreadable.is_empty() {
                     return Ok(Exit::Succeeded);

@@ -4,6 +4,7 @@
 //! a pipe it is passed on as it is; on a terminal every control character but line feed and tab, and every character
 //! that changes the direction of text, is shown as its code.
 
+use super::client::turns_text;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
@@ -78,8 +79,7 @@ impl<W: Write> Sink<W> {
 
 fn escape_into(text: &mut String, from: &str) {
     for c in from.chars() {
-        let direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if direction || c.is_control() && !matches!(c, '\n' | '\t') {
+        if turns_text(c) || c.is_control() && !matches!(c, '\n' | '\t') {
             // Writing to a string cannot fail.
             let _ = write!(text, "{}", c.escape_unicode());
         } else {

@@ -1,7 +1,8 @@
 //! `cronbox tokens`, `token`: who may use a server.
 
 use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, list, moment, part, plain, say, talk};
+use super::client::{Refusal, Server, ServerArgs, list, part, plain, say, talk};
+use super::table::{Cell, column};
 use crate::access::{Scope, Token, hash, new_token, script_pattern};
 use crate::api::TokenBody;
 use crate::clock::Clock;
@@ -66,17 +67,26 @@ impl TokensArgs {
     pub(super) fn execute(self) -> Exit {
         let row = |token: &TokenBody| {
             let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
-            let when = |time: &Option<String>| time.as_ref().map_or_else(|| "never".into(), |time| moment(time));
+            let when = |time: &Option<String>| time.as_deref().map_or_else(|| Cell::from("never"), Cell::time);
+            let limits = token.scripts.iter().chain(&token.labels).flatten();
             vec![
-                token.id.clone(),
-                plain(&token.name, 40),
-                scopes.join(","),
+                Cell::from(&*token.id),
+                token.name.as_str().into(),
+                scopes.join(",").into(),
+                limits.cloned().collect::<Vec<_>>().join(" ").into(),
                 when(&token.expires_at),
                 when(&token.last_used_at),
             ]
         };
-        let head = ["ID", "NAME", "SCOPES", "ENDS", "LAST USED"];
-        talk(async || list(&self.server, "/v1/tokens", self.json, &head, row).await)
+        let columns = [
+            column("ID"),
+            column("NAME").shrinks_to(8),
+            column("SCOPES").shrinks_to(6),
+            column("ONLY").shrinks_to(6).spare(),
+            column("ENDS"),
+            column("LAST USED").spare(),
+        ];
+        talk(async || list(&self.server, "/v1/tokens", self.json, &columns, row).await)
     }
 }
 

@@ -125,8 +125,10 @@ pub(super) struct LimitsRequest {
 pub(super) struct ScriptRequest {
     /// Python.
     source: Option<String>,
-    /// Several files, by path; one is `main.py`.
+    /// Several files, by path; a run begins in `main.py`, or in the one that is named as the script.
     files: Option<BTreeMap<String, String>>,
+    /// The path of another file where a run begins.
+    main: Option<String>,
     /// Where it is read from: `s3://bucket/key`, `file:///path`.
     from: Option<String>,
     #[serde(flatten)]

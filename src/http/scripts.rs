@@ -101,6 +101,7 @@ impl From<LinkError> for Problem {
         ("name" = String, Path, description = "Its name; a trailing .py is dropped"),
         ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
         ("upgrade" = Option<bool>, Query, description = "true resolves its packages anew, though it asks for the same as before"),
+        ("dry_run" = Option<bool>, Query, description = "true keeps nothing: the answer is 204, or why it would not be taken"),
     ),
     request_body(content(
         (super::docs::ScriptRequest = "application/json"),
@@ -111,6 +112,7 @@ impl From<LinkError> for Problem {
     responses(
         (status = 200, description = "It had this content already", body = UploadedBody),
         (status = 201, description = "This is a new version", body = UploadedBody),
+        (status = 204, description = "It would be taken"),
         (status = "4XX", description = "It was not taken", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -121,8 +123,9 @@ pub(super) async fn put_script(
     Part(name): Part,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["check", "upgrade"])?;
-    upload(&app, &caller, Some(Name::parse(&name)?), wanted(&query, &caller)?, request).await
+    let query = Query::read(request.uri().query(), &["check", "upgrade", "dry_run"])?;
+    let how = (wanted(&query, &caller)?, query.flag("dry_run", false)?);
+    upload(&app, &caller, Some(Name::parse(&name)?), how, request).await
 }
 
 /// Upload a script, its name in the query
@@ -155,7 +158,7 @@ pub(super) async fn create_script(
 ) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["name", "check", "upgrade"])?;
     let name = query.one("name")?.map(Name::parse).transpose()?;
-    upload(&app, &caller, name, wanted(&query, &caller)?, request).await
+    upload(&app, &caller, name, (wanted(&query, &caller)?, false), request).await
 }
 
 /// How an upload is to be kept, as far as its query says it.
@@ -168,7 +171,7 @@ async fn upload(
     app: &App,
     caller: &Caller,
     name: Option<Name>,
-    wanted: Wanted,
+    (wanted, is_dry): (Wanted, bool),
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
@@ -207,6 +210,10 @@ async fn upload(
     let link_url = link.as_ref().map(|(url, _)| url.clone());
     let (only_new, without_priority) = (known.is_none() && caller.is_limited(), !App::grants_itself(caller));
     let wanted = Wanted { settings, link: link_url, only_new, without_priority, ..wanted };
+    if is_dry {
+        app.linker.keeper().try_out(name, &sources, wanted, now).await?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let kept = match app.linker.keeper().keep(name, &sources, wanted, now).await {
         Err(KeepError::OutOfReach) => return Err(Problem::out_of_reach_then(caller)),
         Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => {

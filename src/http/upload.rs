@@ -50,6 +50,8 @@ struct Sent {
     file: Option<String>,
     /// Files by path, or one source.
     files: Vec<(String, Bytes)>,
+    /// Which of the files a run begins in.
+    main: Option<String>,
     source: Option<Bytes>,
     from: Option<String>,
     settings: Option<Settings>,
@@ -93,10 +95,7 @@ impl Sent {
             (Some(source), _) => Content::Sources(Sources::of_bytes(name.as_str(), source)?),
             (None, Some(from)) => Content::Link(from),
             (None, None) => {
-                let own = format!("{}.py", name.as_str());
-                let has_main = self.files.iter().any(|(path, _)| path == "main.py" || path == "__main__.py");
-                let main = self.files.iter().any(|(path, _)| *path == own).then_some(own).filter(|_| !has_main);
-                Content::Sources(Sources::several(self.files, main.as_deref())?)
+                Content::Sources(Sources::of_script(name.as_str(), self.files, self.main.as_deref())?)
             }
         };
         if let Content::Sources(sources) = &content
@@ -188,7 +187,7 @@ fn read_pairs(content: &[u8]) -> Result<Sent, Problem> {
 }
 
 fn read_json(content: &[u8]) -> Result<Sent, Problem> {
-    let mut known = vec!["name"];
+    let mut known = vec!["name", "main"];
     known.extend(CONTENT);
     known.extend(SETTINGS);
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
@@ -196,6 +195,7 @@ fn read_json(content: &[u8]) -> Result<Sent, Problem> {
     let name: Option<String> = fields.take("name")?;
     let source: Option<String> = fields.take("source")?;
     let files: Option<Map<String, Value>> = fields.take("files")?;
+    let main: Option<String> = fields.take("main")?;
     let from: Option<String> = fields.take("from")?;
     let settings = set(settings_of(fields)?);
     match [source.is_some(), files.is_some(), from.is_some()].iter().filter(|there| **there).count() {
@@ -214,7 +214,8 @@ fn read_json(content: &[u8]) -> Result<Sent, Problem> {
         }
     };
     let files = files.into_iter().flatten().map(text).collect::<Result<_, Problem>>()?;
-    Ok(Sent { name, source: source.map(Bytes::from), files, from, settings, file: None })
+    Ok(Sent {
+        main, name, source: source.map(Bytes::from), files, from, settings, file: None })
 }
 
 /// Settings, if they set anything.

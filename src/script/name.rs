@@ -13,7 +13,8 @@ pub const MAX_NAME: usize = 100;
 /// Longest name, in bytes of UTF-8: with its ending it is a file's name, which has at most 255.
 const MAX_BYTES: usize = 240;
 /// Scripts whose letters look like one another's. A word has letters of one of them.
-const ALIKE: &[Script] = &[Script::Latin, Script::Cyrillic, Script::Greek, Script::Armenian, Script::Cherokee, Script::Coptic];
+const ALIKE: &[Script] =
+    &[Script::Latin, Script::Cyrillic, Script::Greek, Script::Armenian, Script::Cherokee, Script::Coptic];
 
 /// The name of a script or a schedule: letters and digits of any language, `.`, `_` and `-`, in Unicode's composed form
 /// (NFC); unique without regard to case. A trailing `.py` is dropped.
@@ -186,8 +187,28 @@ mod tests {
     #[test]
     fn names_of_any_language_are_names_of_their_own() {
         let good = [
-            "price", "price.py", "a", "_x", "0", "A-b.c_d", "签到", "天气.py", "日報_daily", "отчёт", "отчёт_daily", "ä",
-            "naïve-2024", "ΟΔΟΣ", "हिन्दी", "ภาษาไทย", "한국어", "تقرير", "A股", "签到v2", "１２", "ﬁle",
+            "price",
+            "price.py",
+            "a",
+            "_x",
+            "0",
+            "A-b.c_d",
+            "签到",
+            "天气.py",
+            "日報_daily",
+            "отчёт",
+            "отчёт_daily",
+            "ä",
+            "naïve-2024",
+            "ΟΔΟΣ",
+            "हिन्दी",
+            "ภาษาไทย",
+            "한국어",
+            "تقرير",
+            "A股",
+            "签到v2",
+            "１２",
+            "ﬁle",
         ];
         let keys: std::collections::BTreeSet<String> =
             good.iter().map(|name| Name::parse(name).expect(name).key().to_owned()).collect();
@@ -247,7 +268,8 @@ mod tests {
     /// C1: a file gives its own name, or none and a near one to type.
     #[test]
     fn files_give_their_own_name_or_none() {
-        for (file, name) in [("price.py", "price"), ("price.pyc", "price"), ("签到.py", "签到"), ("日报", "日报")] {
+        for (file, name) in [("price.py", "price"), ("price.pyc", "price"), ("签到.py", "签到"), ("日报", "日报")]
+        {
             assert_eq!(Name::of_file(file).expect(file).as_str(), name);
         }
         for (file, near) in [("my script.py", "my_script"), ("签到（新）.py", "签到_新_"), ("-x.py", "_-x")] {

@@ -234,9 +234,8 @@ fn after(node: &Node) -> Result<After, TriggerError> {
             let fine = |c: char| c.is_alphanumeric() || is_combining_mark(c) || matches!(c, '.' | '_' | '-');
             if script.text().is_empty() || script.text().chars().count() > 100 || !script.text().chars().all(fine) {
                 let shown = short(script.text());
-                return Err(
-                    script.error(format!("{shown:?} is not a script's name: it has 1 to 100 letters or digits, or . _ -"))
-                );
+                return Err(script
+                    .error(format!("{shown:?} is not a script's name: it has 1 to 100 letters or digits, or . _ -")));
             }
             Upstream::Script(script.text().to_owned())
         }

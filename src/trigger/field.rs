@@ -31,6 +31,32 @@ pub(super) const UNITS: [Unit; 8] =
 const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const FROM_SUNDAY: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const FROM_MONDAY: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// Names as they are written in full, or are cut otherwise than to three letters; by their first three letters each is one
+/// of those above.
+const IN_FULL: &[&str] = &[
+    "january",
+    "february",
+    "march",
+    "april",
+    "june",
+    "july",
+    "august",
+    "sept",
+    "september",
+    "october",
+    "november",
+    "december",
+    "sunday",
+    "monday",
+    "tues",
+    "tuesday",
+    "wednesday",
+    "thur",
+    "thurs",
+    "thursday",
+    "friday",
+    "saturday",
+];
 /// Most items of a field: a list of years can be long, everything else has fewer values.
 const MAX_ITEMS: usize = 500;
 /// The words before a weekday in `day`.
@@ -226,14 +252,30 @@ impl Reader<'_> {
                 None => (first.number, first.number, 1),
             }
         } else if self.cursor.peek() == Some(b'/') {
-            let at = self.cursor.at();
-            let example = format!("{}-{most}/", first.number);
-            return Err(self.cursor.error_at(at, format!("a step needs a range or `*` before it, such as {example}2")));
+            return Err(self.step_alone(first.number));
         } else {
             (first.number, first.number, 1)
         };
         self.field.ranges.push(range);
         Ok(())
+    }
+
+    /// A step after a number, which other crons take for a range to the end: what to write instead.
+    fn step_alone(&mut self, first: u32) -> TriggerError {
+        let (least, top, _) = self.unit.bounds(self.dialect);
+        let at = self.cursor.at();
+        self.cursor.eat(b'/');
+        let step = Some(self.cursor.digits()).filter(|step| !step.is_empty()).unwrap_or("2").to_owned();
+        let hints =
+            [format!("{first}-{top}/{step}"), format!("*/{step}"), format!("{least}-{top}/2"), "*/2".to_owned()];
+        let hint = self.first_that_reads(hints);
+        let such_as = hint.map(|hint| format!(", such as {hint}")).unwrap_or_default();
+        self.cursor.error_at(at, format!("a step needs a range or `*` before it{such_as}"))
+    }
+
+    /// The first of some hints that is a field itself.
+    fn first_that_reads(&self, hints: impl IntoIterator<Item = String>) -> Option<String> {
+        hints.into_iter().find(|hint| Field::parse(self.unit, self.dialect, &Piece::implied(hint)).is_ok())
     }
 
     /// `/2`, if it stands here.
@@ -267,8 +309,9 @@ impl Reader<'_> {
                 let all = names.join(", ");
                 return Err(self.cursor.error_at(at, format!("expected a number or one of {all}")));
             };
-            // What follows the three letters is judged by who expects what.
-            self.cursor.back_to(at + 3);
+            let full = IN_FULL.iter().filter(|name| word.starts_with(**name)).map(|name| name.len()).max();
+            // What follows the name is judged by who expects what.
+            self.cursor.back_to(at + full.unwrap_or(3));
             let first = u32::from(self.unit == Unit::Month);
             return Ok(Value { number: number as u32 + first, at, by_name: true });
         }
@@ -309,7 +352,8 @@ impl Reader<'_> {
         self.cursor.spaces();
         let at = self.cursor.at();
         let weekday = self.cursor.word();
-        let weekday = match FROM_MONDAY.iter().position(|name| *name == weekday) {
+        let is_one = |name: &&str| weekday == **name || weekday.starts_with(*name) && IN_FULL.contains(&&*weekday);
+        let weekday = match FROM_MONDAY.iter().position(|name| is_one(&name)) {
             Some(weekday) => weekday as u32,
             None if weekday.is_empty() && nth.is_none() => {
                 self.cursor.back_to(end);
@@ -352,14 +396,13 @@ impl Reader<'_> {
         };
         // The end of the week is written by the same name or number as its beginning.
         let end = if most == 7 && first.by_name { 0 } else { most };
-        let two = format!(
-            "{}-{},{}-{}",
-            show(first.number, first),
-            show(end, first),
-            show(least, last),
-            show(last.number, last)
-        );
-        self.cursor.error_at(first.at, format!("the range runs backwards; write two ranges: {two}"))
+        let (one, other) = (show(first.number, first), show(last.number, last));
+        let (end, least) = (show(end, first), show(least, last));
+        let head = if one == end { one } else { format!("{one}-{end}") };
+        let tail = if least == other { other } else { format!("{least}-{other}") };
+        let hints = [format!("{head},{tail}")];
+        let hint = self.first_that_reads(hints).map(|hint| format!("; write two ranges: {hint}")).unwrap_or_default();
+        self.cursor.error_at(first.at, format!("the range runs backwards{hint}"))
     }
 }
 
@@ -394,6 +437,77 @@ mod tests {
         for (unit, dialect, text, numbers) in cases {
             let field = parse(*unit, *dialect, text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(field.numbers().collect::<Vec<_>>(), *numbers, "{text}");
+        }
+    }
+
+    /// E10: a hint that is given is taken when it is typed.
+    #[test]
+    fn every_hint_is_taken_itself() {
+        let hint = |unit: Unit, dialect, text: &str| {
+            let why = parse(unit, dialect, text).expect_err(text).to_string();
+            let said = ["such as ", "two ranges: "].iter().find_map(|before| why.split(before).nth(1));
+            (said.map(|said| said.split_whitespace().next().unwrap_or_default().to_owned()), why)
+        };
+        for (unit, text, given) in [
+            (Unit::Minute, "59/15", "*/15"),
+            (Unit::Weekday, "7/2", "*/2"),
+            (Unit::Weekday, "1/2", "1-6/2"),
+            (Unit::Hour, "1/2", "1-23/2"),
+            (Unit::Hour, "22/5", "*/5"),
+            (Unit::Minute, "5/", "5-59/2"),
+            (Unit::Minute, "5/0", "0-59/2"),
+            (Unit::Month, "12/99", "1-12/2"),
+            (Unit::Weekday, "6-2", "6-7,0-2"),
+            (Unit::Weekday, "7-2", "7,0-2"),
+            (Unit::Hour, "22-6", "22-23,0-6"),
+            (Unit::Month, "nov-feb", "nov-dec,jan-feb"),
+        ] {
+            let (said, why) = hint(unit, Dialect::Crontab, text);
+            assert_eq!(said.as_deref(), Some(given), "{text}: {why}");
+        }
+        // Whatever is typed: a hint that is given reads.
+        for unit in UNITS {
+            for dialect in [Dialect::Crontab, Dialect::Fields] {
+                for first in 0..100 {
+                    for text in [
+                        format!("{first}/15"),
+                        format!("{first}/2"),
+                        format!("{first}/"),
+                        format!("{first}-3"),
+                        format!("{first}-0"),
+                    ] {
+                        let Err(error) = parse(unit, dialect, &text) else { continue };
+                        let why = error.to_string();
+                        let said = ["such as ", "two ranges: "].iter().find_map(|before| why.split(before).nth(1));
+                        if let Some(said) = said.and_then(|said| said.split_whitespace().next()) {
+                            assert!(parse(unit, dialect, said).is_ok(), "{unit:?} {text}: {why}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// C13: names in full are as certain as their first three letters.
+    #[test]
+    fn names_in_full_are_taken() {
+        use Dialect::{Crontab, Fields};
+        for (unit, dialect, full, short) in [
+            (Unit::Weekday, Crontab, "monday", "mon"),
+            (Unit::Weekday, Crontab, "Monday-FRIDAY", "mon-fri"),
+            (Unit::Weekday, Crontab, "thurs,tues", "thu,tue"),
+            (Unit::Weekday, Crontab, "fridayL", "friL"),
+            (Unit::Weekday, Crontab, "monday#1", "mon#1"),
+            (Unit::Month, Crontab, "january,september", "jan,sep"),
+            (Unit::Weekday, Fields, "saturday-sunday", "sat-sun"),
+            (Unit::Day, Fields, "2nd friday", "2nd fri"),
+            (Unit::Day, Fields, "last sunday", "last sun"),
+        ] {
+            let (full, short) = (parse(unit, dialect, full).expect(full), parse(unit, dialect, short).expect(short));
+            assert_eq!((full.ranges, full.days), (short.ranges, short.days));
+        }
+        for bad in ["mond", "mondays", "janu", "fridayx", "tuesd"] {
+            assert!(parse(Unit::Weekday, Crontab, bad).is_err(), "{bad}");
         }
     }
 

@@ -227,8 +227,19 @@ impl Trigger {
     fn check(&self, path: &str, now: Time, budget: &Budget) -> Result<(), TriggerError> {
         let field = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         if let Core::Or(members) | Core::And(members, _) = &self.core {
+            let (mut over, mut first) = (0, None);
             for (index, member) in members.iter().enumerate() {
-                member.check(&field(&format!("triggers[{index}]")), now, budget)?;
+                match member.check(&field(&format!("triggers[{index}]")), now, budget) {
+                    // One of several that has fired all it will: the others go on.
+                    Err(error) if matches!(self.core, Core::Or(_)) && member.is_over(now, budget) => {
+                        over += 1;
+                        first = first.or(Some(error));
+                    }
+                    checked => checked?,
+                }
+            }
+            if let Some(error) = first.filter(|_| over == members.len()) {
+                return Err(error);
             }
         }
         if let Core::Date(date) = &self.core
@@ -264,6 +275,12 @@ impl Trigger {
             return Err(TriggerError::field(&field("jitter"), why));
         }
         Ok(())
+    }
+
+    /// Whether it has fired, and does not any more.
+    fn is_over(&self, now: Time, budget: &Budget) -> bool {
+        let fires = |after: Time| Search::new(self).find(after, budget).is_ok_and(|found| found.is_some());
+        self.chains().is_empty() && !fires(before(now)) && fires(before(Time::UNIX_EPOCH))
     }
 
     /// Why it does not fire any more: the first of its bounds without which it would.

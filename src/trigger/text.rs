@@ -173,6 +173,10 @@ impl Parser {
     fn core(&mut self) -> Result<Node, TriggerError> {
         let Some(word) = self.peek() else { return Err(self.expected(CORES)) };
         let at = Some(word.clone());
+        // As other crons write an interval.
+        if self.eat("@every").is_some() {
+            return self.every(at);
+        }
         if self.eat("cron:").is_some()
             || word.text().starts_with(|c: char| c.is_ascii_digit() || matches!(c, '*' | '@'))
         {
@@ -186,7 +190,7 @@ impl Parser {
             "every" => self.every(at),
             "at" => {
                 let mut node = Node::new(Kind::Date, at);
-                node.values.push(("run_date", self.take("a time such as 2026-12-24T18:00")?));
+                node.values.push(("run_date", self.moment("a time such as 2026-12-24T18:00")?));
                 if let Some(word) = self.peek()
                     && let Some(("fold", _)) = word.text().split_once('=')
                 {
@@ -323,15 +327,29 @@ impl Parser {
             return Err(self.expected("an option of this trigger (`within` belongs to `and`, after its parentheses)"));
         }
         self.next += 1;
-        let value = self.take(match *field {
-            "timezone" => "a time zone such as Europe/Berlin",
-            "start_date" | "end_date" => "a date or a time such as 2026-12-24T18:00",
-            "max_runs" => "a number",
-            "dst" => "default, skip or both",
-            _ => "a span such as 30s",
-        })?;
+        let value = match *field {
+            "timezone" => self.take("a time zone such as Europe/Berlin"),
+            "start_date" | "end_date" => self.moment("a date or a time such as 2026-12-24T18:00"),
+            "max_runs" => self.take("a number"),
+            "dst" => self.take("default, skip or both"),
+            _ => self.take("a span such as 30s"),
+        }?;
         set(node, field, value)?;
         Ok(true)
+    }
+
+    /// A date, or a date and a time with a `T` or a blank between.
+    fn moment(&mut self, what: &str) -> Result<Piece, TriggerError> {
+        let day = self.take(what)?;
+        let is_date = |text: &str| text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        let is_clock = |text: &str| text.bytes().next().is_some_and(|byte| byte.is_ascii_digit()) && text.contains(':');
+        match self.peek().filter(|clock| is_date(day.text()) && is_clock(clock.text())) {
+            Some(clock) => {
+                self.next += 1;
+                Ok(day.up_to(&clock))
+            }
+            None => Ok(day),
+        }
     }
 
     /// Dates and ranges with commas between; a comma may stand alone, at the end of a word or at its beginning.

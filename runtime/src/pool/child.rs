@@ -99,6 +99,8 @@ impl Children {
             .stdin(Stdio::from(theirs))
             .stdout(stdout)
             .stderr(Stdio::piped())
+            // A terminal sends Ctrl-C to all processes of its group: whoever started this decides what it means.
+            .process_group(0)
             .kill_on_drop(true);
         let process = self.request(command)?;
         let pid = process.id().unwrap_or_default();
