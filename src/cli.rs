@@ -30,11 +30,12 @@ mod times;
 mod tokens;
 mod view;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use cronbox_runtime::{CompiledInterpreter, PoolConfig, ProcessArgs, egress_process, run_probe, sandbox_process};
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub use exit::Exit;
@@ -100,6 +101,18 @@ enum Command {
     Compile(compile::CompileArgs),
     /// Say what this installation is and whether everything works
     Doctor(doctor::DoctorArgs),
+    /// Print the completions of a shell: bash, zsh, fish, elvish, powershell
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command into a directory
+    Man {
+        /// The directory
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// What the node starts; not for people
     #[command(name = SANDBOX_PROCESS, hide = true)]
     SandboxProcess { words: Vec<String> },
@@ -118,7 +131,7 @@ enum Command {
 #[derive(Debug, Default, Args)]
 struct InterpreterArgs {
     /// Directory or file of the compiled interpreter; may be read-only [default: cronbox in the user's cache directory]
-    #[arg(long, value_name = "DIR", env = crate::config::INTERPRETER_CACHE, hide_env = true)]
+    #[arg(long, value_name = "DIR", env = crate::config::INTERPRETER_CACHE, hide_env_values = true, help_heading = "Interpreter")]
     interpreter_cache: Option<PathBuf>,
 }
 
@@ -150,6 +163,12 @@ impl Cli {
             },
             Command::Compile(args) => args.execute().into(),
             Command::Doctor(args) => args.execute().into(),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "cronbox", &mut script);
+                printed(&script).into()
+            }
+            Command::Man { dir } => manual(dir.as_deref()).into(),
             Command::SandboxProcess { words } => become_sandbox_process(&words).into(),
             // Its whole range of statuses is the probe's own.
             Command::SandboxProbe { name, parent } => std::process::exit(run_probe(&name, parent)),
@@ -167,6 +186,37 @@ impl Cli {
                     Exit::Failed.into()
                 }
             },
+        }
+    }
+}
+
+/// How completions are set up.
+const COMPLETIONS: &str = "Examples:
+  cronbox completions bash > ~/.local/share/bash-completion/completions/cronbox
+  cronbox completions zsh > ~/.zfunc/_cronbox
+  cronbox completions fish > ~/.config/fish/completions/cronbox.fish";
+
+/// Writes to standard output.
+fn printed(bytes: &[u8]) -> Exit {
+    if std::io::stdout().lock().write_all(bytes).is_ok() { Exit::Succeeded } else { Exit::Failed }
+}
+
+/// The manual page on standard output, or one for each command in a directory.
+fn manual(dir: Option<&Path>) -> Exit {
+    let written = match dir {
+        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir)),
+        None => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map(|()| {
+                let _ = printed(&page);
+            })
+        }
+    };
+    match written {
+        Ok(()) => Exit::Succeeded,
+        Err(error) => {
+            fail(&format!("the manual cannot be written: {error}"));
+            Exit::Usage
         }
     }
 }
@@ -229,7 +279,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 }

@@ -6,6 +6,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+mod imports;
+mod names;
+mod pushing;
+mod remote;
+mod shown;
+
 struct Place(PathBuf);
 
 impl Place {
@@ -126,7 +132,7 @@ fn commands_that_cannot_be_meant_are_explained() {
     let missing = place.0.join("none.py");
     let cases: &[(&[&str], &str)] = &[
         (&[missing.to_str().unwrap()], "there is no such file"),
-        (&[folder], "is a directory"),
+        (&[folder], "has no main.py"),
         (&[&empty], "is empty"),
         (&[&large], "larger than a script may be (1 MiB)"),
         (&[&good, "--fuel", "0"], "--fuel must be greater than 0"),

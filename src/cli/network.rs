@@ -10,13 +10,33 @@ use std::net::{IpAddr, SocketAddr};
 pub(super) struct NetworkArgs {
     /// Addresses that are not everybody's, by the names that scripts may reach them with: NAME=RANGE, such as
     /// db.internal=10.1.0.0/16; repeatable
-    #[arg(long, value_name = "NAME=RANGE", env = "CRONBOX_ALLOW_NETWORK", hide_env = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "NAME=RANGE",
+        env = "CRONBOX_ALLOW_NETWORK",
+        hide_env_values = true,
+        help_heading = "Network and secrets",
+        value_delimiter = ','
+    )]
     pub(super) allow_network: Vec<String>,
     /// A name server instead of the system's: ADDRESS or ADDRESS:PORT; repeatable
-    #[arg(long, value_name = "ADDRESS", env = "CRONBOX_DNS", hide_env = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "CRONBOX_DNS",
+        hide_env_values = true,
+        help_heading = "Network and secrets",
+        value_delimiter = ','
+    )]
     pub(super) dns: Vec<String>,
     /// Certificates of authorities (PEM) that are believed beside the system's
-    #[arg(long, value_name = "FILE", env = "CRONBOX_CA_FILE", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CRONBOX_CA_FILE",
+        hide_env_values = true,
+        help_heading = "Network and secrets"
+    )]
     pub(super) ca_file: Option<String>,
 }
 

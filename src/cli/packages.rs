@@ -20,13 +20,13 @@ const FRESH: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct PackageArgs {
     /// Where packages come from: the address of an index, or a directory of wheels [default: the resolver's]
-    #[arg(long, value_name = "URL|DIR", env = "CRONBOX_INDEX", hide_env = true)]
+    #[arg(long, value_name = "URL|DIR", env = "CRONBOX_INDEX", hide_env_values = true, help_heading = "Packages")]
     pub(super) index: Option<String>,
     /// The resolver of packages [default: uv beside this program, or in the search path]
-    #[arg(long, value_name = "FILE", env = "CRONBOX_UV", hide_env = true)]
+    #[arg(long, value_name = "FILE", env = "CRONBOX_UV", hide_env_values = true, help_heading = "Packages")]
     pub(super) uv: Option<String>,
     /// Where fetched packages are kept [default: packages in cronbox's cache directory]
-    #[arg(long, value_name = "DIR", env = "CRONBOX_PACKAGE_CACHE", hide_env = true)]
+    #[arg(long, value_name = "DIR", env = "CRONBOX_PACKAGE_CACHE", hide_env_values = true, help_heading = "Packages")]
     pub(super) package_cache: Option<String>,
 }
 

@@ -214,7 +214,7 @@ enum Verb {
         #[arg(long, value_name = "ZONE")]
         timezone: Option<String>,
         /// A directory of compiled time zones instead of the built-in release
-        #[arg(long, value_name = "DIR", env = "CRONBOX_TZDATA", hide_env = true)]
+        #[arg(long, value_name = "DIR", env = "CRONBOX_TZDATA", hide_env_values = true)]
         tzdata: Option<PathBuf>,
     },
 }

@@ -29,104 +29,131 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Default, Args)]
 pub(super) struct ServeArgs {
     /// Where to listen: HOST:PORT, or unix:PATH [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS", env = "CRONBOX_LISTEN", hide_env = true)]
+    #[arg(long, value_name = "ADDRESS", env = "CRONBOX_LISTEN", hide_env_values = true)]
     listen: Option<String>,
     /// What every address begins with behind a proxy, such as /cronbox; the proxy may drop it or pass it on
     #[arg(long, value_name = "PATH", env = "CRONBOX_BASE_PATH", hide_env = true)]
     base_path: Option<String>,
     /// Where everything is kept [default: ./cronbox-data]
-    #[arg(long, value_name = "DIR", env = "CRONBOX_DATA_DIR", hide_env = true)]
+    #[arg(long, value_name = "DIR", env = "CRONBOX_DATA_DIR", hide_env_values = true, help_heading = "Storage")]
     data_dir: Option<String>,
     /// sqlite:PATH or postgres://… [default: SQLite in the data directory]
-    #[arg(long, value_name = "URL", env = "CRONBOX_DATABASE", hide_env = true)]
+    #[arg(long, value_name = "URL", env = "CRONBOX_DATABASE", hide_env_values = true, help_heading = "Storage")]
     database: Option<String>,
     /// s3://BUCKET/PREFIX or a directory [default: blobs in the data directory]
-    #[arg(long, value_name = "PLACE", env = "CRONBOX_BLOBS", hide_env = true)]
+    #[arg(long, value_name = "PLACE", env = "CRONBOX_BLOBS", hide_env_values = true, help_heading = "Storage")]
     blobs: Option<String>,
     /// A directory or s3://BUCKET/PREFIX whose scripts are taken, and where links may point; repeatable
-    #[arg(long, value_name = "PLACE", env = "CRONBOX_SCRIPT_SOURCE", hide_env = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "CRONBOX_SCRIPT_SOURCE",
+        hide_env_values = true,
+        value_delimiter = ',',
+        help_heading = "Storage"
+    )]
     script_source: Vec<String>,
     /// Zone of scripts that name none [default: UTC]
-    #[arg(long, value_name = "ZONE", env = "CRONBOX_TIMEZONE", hide_env = true)]
+    #[arg(long, value_name = "ZONE", env = "CRONBOX_TIMEZONE", hide_env_values = true, help_heading = "Runs")]
     timezone: Option<String>,
     /// What this node does: api, scheduler, worker [default: all]
-    #[arg(long, value_name = "ROLES", env = "CRONBOX_ROLES", hide_env = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "ROLES",
+        env = "CRONBOX_ROLES",
+        hide_env_values = true,
+        value_delimiter = ',',
+        help_heading = "Node"
+    )]
     roles: Vec<String>,
     /// Sandbox processes that stand ready [default: one a core]
-    #[arg(long, value_name = "N", env = "CRONBOX_SANDBOX_PROCESSES", hide_env = true)]
+    #[arg(long, value_name = "N", env = "CRONBOX_SANDBOX_PROCESSES", hide_env_values = true, help_heading = "Runs")]
     sandbox_processes: Option<String>,
     /// Runs of this node at once [default: 64]
-    #[arg(long, value_name = "N", env = "CRONBOX_MAX_RUNNING", hide_env = true)]
+    #[arg(long, value_name = "N", env = "CRONBOX_MAX_RUNNING", hide_env_values = true, help_heading = "Runs")]
     max_running: Option<String>,
     /// Bytes that the memory limits of running runs may add up to [default: half of the machine's]
-    #[arg(long, value_name = "SIZE", env = "CRONBOX_MEMORY_BUDGET", hide_env = true)]
+    #[arg(long, value_name = "SIZE", env = "CRONBOX_MEMORY_BUDGET", hide_env_values = true, help_heading = "Runs")]
     memory_budget: Option<String>,
     /// Runs that may wait before further requests are refused [default: 10000]
-    #[arg(long, value_name = "N", env = "CRONBOX_MAX_QUEUED", hide_env = true)]
+    #[arg(long, value_name = "N", env = "CRONBOX_MAX_QUEUED", hide_env_values = true, help_heading = "Runs")]
     max_queued: Option<String>,
     /// How long runs may go on when the server goes down; 0s: not at all [default: 30s]
-    #[arg(long, value_name = "TIME", env = "CRONBOX_DRAIN", hide_env = true)]
+    #[arg(long, value_name = "TIME", env = "CRONBOX_DRAIN", hide_env_values = true, help_heading = "Node")]
     drain: Option<String>,
     /// How long a node may be silent before others take its runs [default: 15s]
-    #[arg(long, value_name = "TIME", env = "CRONBOX_LEASE", hide_env = true)]
+    #[arg(long, value_name = "TIME", env = "CRONBOX_LEASE", hide_env_values = true, help_heading = "Node")]
     lease: Option<String>,
     /// The largest limits that can be granted, such as memory=512MiB,timeout=10m
-    #[arg(long, value_name = "LIMITS", env = "CRONBOX_CEILING", hide_env = true)]
+    #[arg(long, value_name = "LIMITS", env = "CRONBOX_CEILING", hide_env_values = true, help_heading = "Runs")]
     ceiling: Option<String>,
     /// Requests a second of all callers, and of each token: N or N,N [default: 5000,1000]
-    #[arg(long, value_name = "N,N", env = "CRONBOX_RATE_LIMIT", hide_env = true)]
+    #[arg(long, value_name = "N,N", env = "CRONBOX_RATE_LIMIT", hide_env_values = true, help_heading = "Node")]
     rate_limit: Option<String>,
     /// Policies of schedules that name none, such as misfire_grace_time=5m,max_instances=3
-    #[arg(long, value_name = "POLICIES", env = "CRONBOX_JOB_DEFAULTS", hide_env = true)]
+    #[arg(long, value_name = "POLICIES", env = "CRONBOX_JOB_DEFAULTS", hide_env_values = true, help_heading = "Runs")]
     job_defaults: Option<String>,
     /// Start with all schedules paused
-    #[arg(long, env = "CRONBOX_PAUSED", hide_env = true)]
+    #[arg(long, env = "CRONBOX_PAUSED", hide_env_values = true, help_heading = "Runs")]
     paused: bool,
     /// A directory of compiled time zones instead of the built-in release
-    #[arg(long, value_name = "DIR", env = "CRONBOX_TZDATA", hide_env = true)]
+    #[arg(long, value_name = "DIR", env = "CRONBOX_TZDATA", hide_env_values = true, help_heading = "Runs")]
     tzdata: Option<String>,
     /// How long what runs wrote is kept [default: 30d]
-    #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_OUTPUT", hide_env = true)]
+    #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_OUTPUT", hide_env_values = true, help_heading = "Retention")]
     keep_output: Option<String>,
     /// How long runs are kept [default: for ever]
-    #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_RUNS", hide_env = true)]
+    #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_RUNS", hide_env_values = true, help_heading = "Retention")]
     keep_runs: Option<String>,
     /// How many of each script's newest runs are kept [default: all]
-    #[arg(long, value_name = "N", env = "CRONBOX_KEEP_COUNT", hide_env = true)]
+    #[arg(long, value_name = "N", env = "CRONBOX_KEEP_COUNT", hide_env_values = true, help_heading = "Retention")]
     keep_count: Option<String>,
     /// How many bytes of each script's newest runs are kept [default: all]
-    #[arg(long, value_name = "SIZE", env = "CRONBOX_KEEP_BYTES", hide_env = true)]
+    #[arg(long, value_name = "SIZE", env = "CRONBOX_KEEP_BYTES", hide_env_values = true, help_heading = "Retention")]
     keep_bytes: Option<String>,
     /// How long events are kept [default: 30d]
-    #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_EVENTS", hide_env = true)]
+    #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_EVENTS", hide_env_values = true, help_heading = "Retention")]
     keep_events: Option<String>,
     /// The size of the data directory from which on there are warnings; nothing is deleted [default: 10GiB]
-    #[arg(long, value_name = "SIZE", env = "CRONBOX_MAX_DATA", hide_env = true)]
+    #[arg(long, value_name = "SIZE", env = "CRONBOX_MAX_DATA", hide_env_values = true, help_heading = "Storage")]
     max_data: Option<String>,
     /// The node's name, for people [default: the machine's]
-    #[arg(long, value_name = "NAME", env = "CRONBOX_NODE_NAME", hide_env = true)]
+    #[arg(long, value_name = "NAME", env = "CRONBOX_NODE_NAME", hide_env_values = true, help_heading = "Node")]
     node_name: Option<String>,
     /// What is logged: error, warn, info, debug, trace, or directives [default: info]
-    #[arg(long, value_name = "LEVEL", env = "CRONBOX_LOG", hide_env = true)]
+    #[arg(long, value_name = "LEVEL", env = "CRONBOX_LOG", hide_env_values = true, help_heading = "Log")]
     log: Option<String>,
     /// How it is logged: text or json [default: text on a terminal]
-    #[arg(long, value_name = "FORMAT", env = "CRONBOX_LOG_FORMAT", hide_env = true)]
+    #[arg(long, value_name = "FORMAT", env = "CRONBOX_LOG_FORMAT", hide_env_values = true, help_heading = "Log")]
     log_format: Option<String>,
     /// Keep everything in memory; it is gone when the server ends
-    #[arg(long, env = "CRONBOX_EPHEMERAL", hide_env = true)]
+    #[arg(long, env = "CRONBOX_EPHEMERAL", hide_env_values = true, help_heading = "Storage")]
     ephemeral: bool,
     /// Refuse to start when the kernel lacks a measure of hardening
-    #[arg(long, env = "CRONBOX_REQUIRE_HARDENING", hide_env = true)]
+    #[arg(long, env = "CRONBOX_REQUIRE_HARDENING", hide_env_values = true, help_heading = "Node")]
     require_hardening: bool,
     /// The configuration file [default: cronbox.toml, when it is there]
-    #[arg(long, value_name = "FILE", env = config::CONFIG, hide_env = true)]
+    #[arg(long, value_name = "FILE", env = config::CONFIG, hide_env_values = true)]
     config: Option<PathBuf>,
     /// The hosts that scripts can be granted at most: patterns such as *.example.org:443 [default: *, every one]
-    #[arg(long, value_name = "HOSTS", env = "CRONBOX_HOST_CEILING", hide_env = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "HOSTS",
+        env = "CRONBOX_HOST_CEILING",
+        hide_env_values = true,
+        value_delimiter = ',',
+        help_heading = "Network and secrets"
+    )]
     host_ceiling: Vec<String>,
     /// The keys that seal secrets, 32 random bytes in base64, one a line: the first seals, all open; or in the variable
     /// CRONBOX_SECRET_KEY [default: made in the data directory]
-    #[arg(long, value_name = "FILE", env = "CRONBOX_SECRET_KEY_FILE", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CRONBOX_SECRET_KEY_FILE",
+        hide_env_values = true,
+        help_heading = "Storage"
+    )]
     secret_key_file: Option<String>,
     #[command(flatten)]
     network: NetworkArgs,

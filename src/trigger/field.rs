@@ -352,8 +352,8 @@ impl Reader<'_> {
         self.cursor.spaces();
         let at = self.cursor.at();
         let weekday = self.cursor.word();
-        let is_one = |name: &&str| weekday == **name || weekday.starts_with(*name) && IN_FULL.contains(&&*weekday);
-        let weekday = match FROM_MONDAY.iter().position(|name| is_one(&name)) {
+        let is_one = |name: &&str| weekday == **name || weekday.starts_with(**name) && IN_FULL.contains(&&*weekday);
+        let weekday = match FROM_MONDAY.iter().position(|name| is_one(name)) {
             Some(weekday) => weekday as u32,
             None if weekday.is_empty() && nth.is_none() => {
                 self.cursor.back_to(end);
@@ -451,7 +451,7 @@ mod tests {
         for (unit, text, given) in [
             (Unit::Minute, "59/15", "*/15"),
             (Unit::Weekday, "7/2", "*/2"),
-            (Unit::Weekday, "1/2", "1-6/2"),
+            (Unit::Weekday, "1/2", "1-7/2"),
             (Unit::Hour, "1/2", "1-23/2"),
             (Unit::Hour, "22/5", "*/5"),
             (Unit::Minute, "5/", "5-59/2"),

@@ -1,0 +1,113 @@
+//! What `cronbox push` says that it did.
+
+use crate::support::server::{Folder, Server};
+
+fn ephemeral() -> (Folder, Server) {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, &["--ephemeral"]);
+    (folder, server)
+}
+
+fn write(folder: &Folder, name: &str, content: &str) {
+    let path = folder.0.join(name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    std::fs::write(path, content).expect("written");
+}
+
+/// C4: what was made, changed and removed is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_says_what_it_made_and_changed() {
+    let (folder, server) = ephemeral();
+    let source = |block: &str| format!("# /// script\n# tool.cronbox = {{ {block} }}\n# ///\ndef run(): return 1\n");
+    write(
+        &folder,
+        "tea.py",
+        &source("allow = [\"shop.example.com\"], secrets = [\"KEY_OF_SHOP\"], schedule = \"0 9 * * *\""),
+    );
+    let (code, said, why) = server.cronbox(&["push", "tea.py"]);
+    assert_eq!(code, Some(0), "{why}");
+    for part in [
+        "tea version 1 · calls run()",
+        "schedule  + tea · cron: 0 9 * * *",
+        "next 2",
+        "host      ✓ shop.example.com is granted",
+        "KEY_OF_SHOP is not granted",
+    ] {
+        assert!(said.contains(part), "{part} is not in\n{said}");
+    }
+    write(&folder, "tea.py", &source("schedule = \"0 10 * * *\""));
+    let said = server.cronbox(&["push", "tea.py"]).1;
+    assert!(
+        said.contains("tea version 2 (was 1)") && said.contains("schedule  ~ tea (changed) · cron: 0 10"),
+        "{said}"
+    );
+    write(&folder, "tea.py", &source("entry = \"run\""));
+    let said = server.cronbox(&["push", "tea.py"]).1;
+    assert!(said.contains("schedule  - tea · cron: 0 10 * * * @ UTC · removed"), "{said}");
+    let said = server.cronbox(&["push", "tea.py"]).1;
+    assert!(said.contains("tea version 3 (as it was)"), "{said}");
+}
+
+/// C17: a syntax error is shown as CPython shows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_syntax_error_has_its_caret() {
+    let (folder, server) = ephemeral();
+    write(&folder, "typo.py", "x = 1\nif x:\n    名 = (1 +\n");
+    write(&folder, "colon.py", "def f():\n    if x\n        pass\n");
+    let (code, _, why) = server.cronbox(&["push", "colon.py"]);
+    assert_eq!(code, Some(2));
+    assert!(why.contains("  File \"colon.py\", line 2\n    if x\n        ^\nSyntaxError: expected ':'"), "{why}");
+    let why = server.cronbox(&["push", "typo.py"]).2;
+    assert!(why.contains("\n    名 = (1 +\n         ^\nSyntaxError: '(' was never closed"), "{why}");
+}
+
+/// C16: a refusal names the flag.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_names_the_flag() {
+    let (_folder, server) = ephemeral();
+    server.put("a", "# /// script\n# tool.cronbox = {schedule = \"0 9 * * *\"}\n# ///\n").await;
+    let (code, _, why) = server.cronbox(&["script", "rm", "a"]);
+    assert!(code == Some(2) && why.contains("--schedules") && !why.contains("?schedules"), "{why}");
+    assert_eq!(server.cronbox(&["script", "rm", "a", "--schedules"]).0, Some(0));
+}
+
+/// C19: what is left out of a folder is told; --hidden takes it. Modules that are imported come along.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_folder_leaves_out_is_told() {
+    let (folder, server) = ephemeral();
+    write(&folder, "p18/.env", "TOKEN=abc");
+    write(&folder, "p18/main.py", "def run(): return open('.env').read()\n");
+    let (code, _, why) = server.cronbox(&["push", "p18"]);
+    assert!(code == Some(0) && why.contains("left out: .env") && why.contains("--hidden"), "{why}");
+    let (code, _, why) = server.cronbox(&["push", "p18", "--hidden"]);
+    assert!(code == Some(0) && !why.contains("left out"), "{why}");
+    assert_eq!(server.cronbox(&["run", "--remote", "p18", "-q"]).1, "\"TOKEN=abc\"\n");
+    write(&folder, "x.py", "import helper\ndef run(): return helper.N\n");
+    write(&folder, "helper.py", "N = 7\n");
+    let (code, _, why) = server.cronbox(&["push", "x.py", "--name", "other"]);
+    assert!(code == Some(0) && why.contains("helper.py came along"), "{why}");
+    assert_eq!(server.cronbox(&["run", "--remote", "other", "-q"]).1, "7\n");
+    std::fs::write(folder.0.join("p18/picture.png"), [0x89, b'P', 0xff, 0]).expect("written");
+    assert_eq!(server.cronbox(&["push", "p18"]).0, Some(0), "a folder with a file that is not text");
+}
+
+/// C10: every command has --json.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_can_answer_in_json() {
+    let (_folder, server) = ephemeral();
+    server.put("a", "def run(): print('x')\n").await;
+    let run = server.run("a", &serde_json::json!({})).await;
+    let id = run["id"].as_str().expect("an id");
+    for words in [
+        &["grant", "a", "--host", "a.example", "--json"][..],
+        &["grants", "--json"],
+        &["revoke", "a", "--host", "a.example", "--json"],
+        &["logs", id, "--json"],
+        &["schedule", "add", "a", "every 1h", "--id", "x", "--json"],
+        &["schedule", "rm", "x", "--json"],
+    ] {
+        let (code, said, why) = server.cronbox(words);
+        assert_eq!(code, Some(0), "{words:?}: {why}");
+        assert!(serde_json::from_str::<serde_json::Value>(&said).is_ok(), "{words:?}: {said}");
+    }
+}

@@ -1,0 +1,215 @@
+//! Runs on a server, followed from a terminal.
+
+use crate::support::PROGRAM;
+use crate::support::server::{Folder, Server};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+fn ephemeral() -> (Folder, Server) {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, &["--ephemeral"]);
+    (folder, server)
+}
+
+fn write(folder: &Folder, name: &str, content: &str) {
+    let path = folder.0.join(name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    std::fs::write(path, content).expect("written");
+}
+
+/// What a terminal does at Ctrl-C: a signal to the whole group.
+fn interrupt(child: &Child) {
+    let group = format!("-{}", child.id());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().expect("kill").success());
+}
+
+fn start(folder: &Folder, server: Option<&Server>, words: &[&str]) -> Child {
+    let mut command = Command::new(PROGRAM);
+    command.args(words).current_dir(&folder.0).process_group(0);
+    command.env("CRONBOX_INTERPRETER_CACHE", crate::support::interpreter_cache());
+    if let Some(server) = server {
+        command.env("CRONBOX_URL", &server.url);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+}
+
+/// The first line of a stream.
+fn first_line(from: &mut impl Read) -> String {
+    let mut line = String::new();
+    BufReader::new(from).read_line(&mut line).expect("reads");
+    line
+}
+
+/// C2: a terminal interrupts the sandbox too; the run is cancelled all the same, and has not crashed.
+#[test]
+fn ctrl_c_of_a_terminal_cancels_a_local_run() {
+    crate::support::interpreter();
+    let folder = Folder::new();
+    write(&folder, "spin.py", "print('began', flush=True)\nwhile True: pass\n");
+    let mut child = start(&folder, None, &["run", "spin.py"]);
+    assert_eq!(first_line(child.stdout.as_mut().expect("piped")), "began\n");
+    interrupt(&child);
+    let done = child.wait_with_output().expect("ends");
+    let why = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(130), "{why}");
+    assert!(why.contains("cancelled in") && !why.contains("crashed"), "{why}");
+}
+
+/// C2: a run on a server goes on after Ctrl-C, and says as what; once more cancels it.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_leaves_a_remote_run_and_twice_cancels_it() {
+    let (folder, server) = ephemeral();
+    server.put("wait", "import time\nprint('began', flush=True)\ntime.sleep(50)\n").await;
+    let mut child = start(&folder, Some(&server), &["run", "--remote", "wait"]);
+    assert_eq!(first_line(child.stdout.as_mut().expect("piped")), "began\n");
+    interrupt(&child);
+    let mut said = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("reads");
+    let (_, page) = server.get("/v1/runs").await;
+    let id = page["items"][0]["id"].as_str().expect("an id").to_owned();
+    assert!(
+        line.contains(&format!("cronbox logs -f {id}")) && line.contains(&format!("cronbox runs cancel {id}")),
+        "{line}"
+    );
+    assert_eq!(page["items"][0]["status"], "running", "it goes on");
+    interrupt(&child);
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    server.run_when(&id, |run| run["status"] == "cancelled").await;
+}
+
+/// C3: a name that the server knows is the server's script, whatever lies here; a folder here is pushed first.
+#[tokio::test(flavor = "multi_thread")]
+async fn remote_means_the_servers_script() {
+    let (folder, server) = ephemeral();
+    server.put("sales", "def run(): return 'server'\n").await;
+    write(&folder, "sales/main.py", "def run(): return 'folder'\n");
+    write(&folder, "other/main.py", "def run(): return 'folder'\n");
+    write(&folder, "sales.py", "def run(): return 'file'\n");
+    assert_eq!(server.cronbox(&["run", "--remote", "sales", "-q"]).1, "\"server\"\n");
+    assert_eq!(server.cronbox(&["run", "--remote", "sales.py", "-q"]).1, "\"file\"\n");
+    let (code, _, why) = server.cronbox(&["run", "--remote", "other"]);
+    assert!(code == Some(2) && why.contains("cronbox push other"), "{why}");
+    let (code, _, why) = server.cronbox(&["run", "--remote", "none"]);
+    assert!(code == Some(2) && why.contains("no script none on the server"), "{why}");
+}
+
+/// C5: what went wrong is told apart by the exit code.
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_say_whose_turn_it_is() {
+    let (folder, server) = ephemeral();
+    write(&folder, "bad.py", "def run(:\n");
+    assert_eq!(server.cronbox(&["push", "bad.py"]).0, Some(2), "422");
+    assert_eq!(server.cronbox(&["script", "show", "none"]).0, Some(2), "404");
+    server.put("a", "def run(): return 1\n").await;
+    assert_eq!(server.cronbox(&["schedule", "add", "a", "every 1h", "--id", "x"]).0, Some(0));
+    let (code, _, why) = server.cronbox(&["schedule", "add", "a", "every 1h", "--id", "x"]);
+    assert!(code == Some(2) && why.contains("--replace"), "409: {why}");
+    let (code, _, why) = server.cronbox(&["scripts", "--url", "http://127.0.0.1:9"]);
+    assert!(code == Some(5) && why.contains("cronbox serve"), "no server: {why}");
+    let (_, made) = server.post("/v1/tokens", &json!({"name": "r", "scopes": ["read"]})).await;
+    let token = made["token"].as_str().expect("a token");
+    let (code, _, why) = server.cronbox(&["scripts"]);
+    assert!(code == Some(6) && why.contains("CRONBOX_TOKEN"), "401: {why}");
+    assert_eq!(
+        server.cronbox(&["scripts", "--token", "cbx_0000000000000000000000000000000000000000"]).0,
+        Some(6),
+        "401"
+    );
+    assert_eq!(server.cronbox(&["scripts", "--token", token]).0, Some(0));
+    assert_eq!(server.cronbox(&["script", "rm", "a", "--token", token]).0, Some(6), "403");
+    let help = server.cronbox(&["--help"]).1;
+    assert!(help.contains("Exit codes:") && help.contains("6    the server does not allow it"), "{help}");
+}
+
+/// C7: the log of a run that failed says why; a script's name is its newest run.
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_of_a_failed_run_have_its_error() {
+    let (_folder, server) = ephemeral();
+    server.put("boom", "def run(n=0):\n    print('before', n)\n    raise ValueError('no')\n").await;
+    server.run("boom", &json!({})).await;
+    let run = server.run("boom", &json!({"args": {"n": 2}})).await;
+    let id = run["id"].as_str().expect("an id");
+    for words in [&["logs", id][..], &["logs", "boom"], &["logs", &id[..18]], &["logs", "-f", id]] {
+        let (_, out, err) = server.cronbox(words);
+        assert_eq!(out, "before 2\n", "{words:?}");
+        assert!(err.contains("ValueError: no") && err.contains("line 3"), "{words:?}: {err}");
+    }
+    let (code, text, _) = server.cronbox(&["logs", "boom", "--json"]);
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(
+        (code, &document["stdout"], &document["error"]["type"]),
+        (Some(0), &json!("before 2\n"), &json!("ValueError"))
+    );
+    let (code, _, why) = server.cronbox(&["logs", "nothing"]);
+    assert!(code == Some(2) && why.contains("no run of a script nothing"), "{why}");
+}
+
+/// C8: a run is shown with why it was made; runs are found by schedule and cause.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_shown_whole() {
+    let (_folder, server) = ephemeral();
+    server.put("a", "def run(): return 1\n").await;
+    server.post("/v1/schedules", &json!({"script": "a", "trigger": "every 1s max 1", "id": "tick"})).await;
+    server.run("a", &json!({"labels": {"k": "v"}, "limits": {"timeout": "5s"}})).await;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let fired = loop {
+        let (_, page) = server.get("/v1/runs?cause=fire&status=succeeded").await;
+        if let Some(id) = page["items"][0]["id"].as_str() {
+            break id.to_owned();
+        }
+        assert!(std::time::Instant::now() < deadline, "{}", server.log());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let (_, shown, _) = server.cronbox(&["runs", "show", &fired, "--utc"]);
+    for part in [
+        "cause      fire of the schedule tick",
+        "fire time  2",
+        " UTC (",
+        "attempt    1",
+        "limits     ",
+        "result     1",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    let (_, shown, _) = server.cronbox(&["runs", "show", "a"]);
+    assert!(shown.contains("labels     k=v") || shown.contains("fire of"), "{shown}");
+    let listed = |words: &[&str]| {
+        let text = server.cronbox(&[&["runs", "--json"][..], words].concat()).1;
+        serde_json::from_str::<Value>(&text).expect("JSON")["items"].as_array().expect("items").len()
+    };
+    assert_eq!(
+        (listed(&["--schedule", "tick"]), listed(&["--cause", "api"]), listed(&["--cause", "chain"])),
+        (1, 1, 0)
+    );
+    assert_eq!(listed(&["--since", "yesterday", "--until", "tomorrow"]), 2, "C13");
+    let (code, _, why) = server.cronbox(&["runs", "--since", "soon"]);
+    assert!(code == Some(2) && why.contains("yesterday"), "{why}");
+}
+
+/// C11: a limit that was cut is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_above_the_ceiling_is_told() {
+    let (_folder, server) = ephemeral();
+    server.put("a", "def run(): return 1\n").await;
+    let (code, _, why) = server.cronbox(&["run", "--remote", "a", "--memory", "4GiB"]);
+    assert!(code == Some(0) && why.contains("memory") && why.contains("not granted"), "{why}");
+}
+
+/// C6: the newest events are shown, not the oldest.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_the_newest() {
+    let (_folder, server) = ephemeral();
+    server.put("a", "def run(n): return n\n").await;
+    let mut last = String::new();
+    for n in 0..5 {
+        last = server.run("a", &json!({"args": {"n": n}})).await["id"].as_str().expect("an id").to_owned();
+    }
+    for words in [&["events", "--json", "--limit", "2"][..], &["events", "--json", "--limit", "2", "--since", "1h"]] {
+        let page: Value = serde_json::from_str(&server.cronbox(words).1).expect("JSON");
+        let items = page["items"].as_array().expect("items");
+        assert_eq!((items.len(), items.last().map(|event| &event["run"])), (2, Some(&json!(last))), "{page}");
+    }
+}
