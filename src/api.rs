@@ -882,6 +882,17 @@ impl From<&Secret> for SecretBody {
     }
 }
 
+/// A file of a script source that is not taken.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LeftOutBody {
+    /// The script source.
+    pub source: String,
+    /// The file in it; empty: the source itself cannot be looked through.
+    pub file: String,
+    /// Why.
+    pub why: String,
+}
+
 /// What sealing all secrets with another key came to.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ResealedBody {

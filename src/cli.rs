@@ -165,7 +165,7 @@ impl Cli {
             Command::Doctor(args) => args.execute().into(),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
-                clap_complete::generate(shell, &mut Cli::command(), "cronbox", &mut script);
+                clap_complete::generate(shell, &mut for_people(), "cronbox", &mut script);
                 printed(&script).into()
             }
             Command::Man { dir } => manual(dir.as_deref()).into(),
@@ -196,6 +196,15 @@ const COMPLETIONS: &str = "Examples:
   cronbox completions zsh > ~/.zfunc/_cronbox
   cronbox completions fish > ~/.config/fish/completions/cronbox.fish";
 
+/// The command line without what only the node starts.
+fn for_people() -> clap::Command {
+    let whole = Cli::command();
+    let mut shown = clap::Command::new("cronbox").version(env!("CARGO_PKG_VERSION")).after_help(exit::HELP);
+    shown = shown.about(whole.get_about().cloned().unwrap_or_default());
+    shown = shown.args(whole.get_arguments().cloned());
+    shown.subcommands(whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned())
+}
+
 /// Writes to standard output.
 fn printed(bytes: &[u8]) -> Exit {
     if std::io::stdout().lock().write_all(bytes).is_ok() { Exit::Succeeded } else { Exit::Failed }
@@ -204,10 +213,10 @@ fn printed(bytes: &[u8]) -> Exit {
 /// The manual page on standard output, or one for each command in a directory.
 fn manual(dir: Option<&Path>) -> Exit {
     let written = match dir {
-        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir)),
+        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(for_people(), dir)),
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map(|()| {
+            clap_mangen::Man::new(for_people()).render(&mut page).map(|()| {
                 let _ = printed(&page);
             })
         }

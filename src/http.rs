@@ -96,6 +96,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/docs/", Need::Nothing),
     ("GET", "/docs/{file}", Need::Nothing),
     ("GET", "/metrics", Need::Server(Scope::Metrics)),
+    ("GET", "/v1/script-sources/problems", Need::Server(Scope::Read)),
     ("GET", "/v1/scripts", Need::Scope(Scope::Read)),
     ("POST", "/v1/scripts", Need::Scope(Scope::Write)),
     ("GET", "/v1/scripts/{name}", Need::Scope(Scope::Read)),
@@ -296,6 +297,7 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         .route("/v1/keys/rotate", post(secrets::rotate_keys))
         .route("/v1/tokens", get(tokens::list_tokens).post(tokens::create_token))
         .route("/v1/tokens/{id}", delete(tokens::delete_token))
+        .route("/v1/script-sources/problems", get(scripts::list_source_problems))
         .route("/v1/grants", get(tokens::list_grants))
         .route("/v1/grants/{script}", axum::routing::put(tokens::put_grant))
         .route("/v1/grants/{script}/{kind}/{name}", delete(tokens::delete_grant))

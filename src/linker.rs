@@ -92,6 +92,11 @@ impl Linker {
         self.looks.warnings(with_names)
     }
 
+    /// What of the script sources is not taken, and why: the source, the file, a few words.
+    pub fn left_out(&self) -> Vec<(String, String, String)> {
+        self.looks.left_out()
+    }
+
     /// A link as it is kept: `file:///…` of an absolute path, or `s3://…`. An error when it is not under a script source.
     pub fn normal(&self, from: &str) -> Result<String, LinkError> {
         let url = match from.strip_prefix("file://") {
@@ -248,18 +253,36 @@ impl Linker {
 
     async fn scan_root(&self, root: &Root, now: Time) -> Result<(), LinkError> {
         let listed = root.list().await?;
-        self.note_left_out(root, &listed.scripts);
         self.pause_gone(root, &listed.names, now).await?;
         let mut begun = Vec::new();
+        let mut left_out = BTreeMap::new();
+        let mut seen = HashSet::new();
         for (file, tag) in listed.scripts.iter().take(MOST) {
-            let (Ok(tag), Ok(name)) = (tag, Name::parse(file)) else { continue };
+            let (tag, name) = match (tag, Name::of_file(file)) {
+                (Ok(tag), Ok(name)) => (tag, name),
+                (Ok(_), Err(_)) => {
+                    left_out.insert(file.clone(), LeftOut::Name);
+                    continue;
+                }
+                (Err(why), _) => {
+                    left_out.insert(file.clone(), *why);
+                    continue;
+                }
+            };
+            // One name is one script's: the first file in order has it.
+            if !seen.insert(name.key().to_owned()) {
+                left_out.insert(file.clone(), LeftOut::Twice);
+                continue;
+            }
             let url = format!("{}/{file}", root.url);
             if self.looks.is_refused(&root.url, &url, tag) {
+                left_out.insert(file.clone(), LeftOut::Refused);
                 continue;
             }
             let known = match self.keeper.store.script(name.key()).await.map_err(KeepError::from)? {
                 Some(script) if script.link.as_deref() != Some(&url) => {
                     // Uploaded under the same name, or read from elsewhere: that stays.
+                    left_out.insert(file.clone(), LeftOut::Taken);
                     continue;
                 }
                 Some(script) if script.link_state.tag.as_ref() == Some(tag) && script.link_state.error.is_none() => {
@@ -285,15 +308,14 @@ impl Linker {
                 drop((look, slot));
             });
         }
+        self.note_left_out(root, &listed.scripts, left_out);
         // What takes longer goes on by itself.
         let _ = tokio::time::timeout(SCAN, join_all(begun.iter().map(CancellationToken::cancelled))).await;
         Ok(())
     }
 
-    /// Tells of files that are no scripts, each once.
-    fn note_left_out(&self, root: &Root, listed: &[folder::Entry]) {
-        let left_out = listed.iter().filter_map(|(file, tag)| Some((file.clone(), tag.as_ref().err().copied()?)));
-        let left_out: BTreeMap<String, LeftOut> = left_out.collect();
+    /// Tells of files that are not taken, each once.
+    fn note_left_out(&self, root: &Root, listed: &[folder::Entry], left_out: BTreeMap<String, LeftOut>) {
         for (file, why) in self.looks.leave_out(&root.url, left_out) {
             tracing::warn!(source = root.url, file, %why, "a file of a script source is left out");
         }

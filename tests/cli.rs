@@ -11,6 +11,7 @@ mod names;
 mod pushing;
 mod remote;
 mod shown;
+mod sources;
 
 struct Place(PathBuf);
 

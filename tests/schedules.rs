@@ -472,7 +472,7 @@ async fn the_command_line_schedules() {
     let (_, list, _) = cronbox(&["schedules"]);
     assert!(list.starts_with("ID") && list.contains("01:00:00"), "{list}");
     let (_, shown, _) = cronbox(&["schedule", "show", "daily", "--count", "3"]);
-    assert_eq!(shown.lines().filter(|line| line.contains(" 01:00:00")).count(), 3, "{shown}");
+    assert_eq!(shown.lines().filter(|line| line.contains("09:00:00+08:00")).count(), 3, "{shown}");
     let (_, edited, _) = cronbox(&["schedule", "edit", "daily", "--misfire-grace-time", "5m"]);
     assert!(edited.contains("misfire_grace_time 300 s"), "{edited}");
     let (_, paused, _) = cronbox(&["schedule", "pause", "daily"]);

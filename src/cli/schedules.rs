@@ -500,7 +500,7 @@ impl ScheduleArgs {
         say(&format!("{id} is deleted; its runs stay"))?;
         if let Some(schedule) = schedule.filter(|schedule| schedule.origin == "metadata") {
             complain(&format!(
-                "note: it stands in the block of the script {}: the next push makes it again, unless it is taken out there",
+                "note: it comes from the block of the script {}: the next push makes it again, unless it is removed there",
                 schedule.script
             ));
         }

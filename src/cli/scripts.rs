@@ -3,7 +3,7 @@
 use super::Exit;
 use super::client::{Refusal, Server, ServerArgs, all_pages, part, plain, say, talk};
 use super::table::{Cell, Column, Table, column};
-use crate::api::{ScriptBody, StateBody, VersionBody};
+use crate::api::{LeftOutBody, Page, ScriptBody, StateBody, VersionBody};
 use crate::quantity;
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -15,6 +15,9 @@ pub(super) struct ScriptsArgs {
     /// Only those with this label: key=value
     #[arg(long)]
     label: Option<String>,
+    /// Instead of scripts: the files of script sources that are not taken, and links that cannot be read
+    #[arg(long, conflicts_with = "label")]
+    problems: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -92,6 +95,9 @@ impl ScriptsArgs {
     pub(super) fn execute(self) -> Exit {
         talk(async || {
             let server = Server::new(&self.server)?;
+            if self.problems {
+                return self.problems(&server).await;
+            }
             let filter: Vec<(&str, String)> = self.label.clone().map(|label| ("label", label)).into_iter().collect();
             let all: Vec<ScriptBody> = all_pages(&server, "/v1/scripts", &filter).await?;
             if self.json {
@@ -110,6 +116,27 @@ impl ScriptsArgs {
             Table::of(&COLUMNS, &all, row).print()?;
             Ok(Exit::Succeeded)
         })
+    }
+
+    /// What lies in script sources and is not taken, and links that cannot be read any more.
+    async fn problems(&self, server: &Server) -> Result<Exit, Refusal> {
+        let left_out = server.request(Method::GET, "/v1/script-sources/problems");
+        let (_, left_out): (_, Page<LeftOutBody>) = server.ask(left_out).await?;
+        let mut all = left_out.items;
+        for script in all_pages::<ScriptBody>(server, "/v1/scripts", &[]).await? {
+            if let Some((link, why)) = script.link.and_then(|link| link.error.clone().map(|why| (link, why))) {
+                all.push(LeftOutBody { source: link.from, file: script.name, why });
+            }
+        }
+        if self.json {
+            say(&json!({"items": all}).to_string())?;
+            return Ok(if all.is_empty() { Exit::Succeeded } else { Exit::Failed });
+        }
+        let row = |one: &LeftOutBody| vec![Cell::from(&*one.file), one.why.as_str().into(), one.source.as_str().into()];
+        let columns =
+            [column("FILE").shrinks_to(12), column("WHY").shrinks_to(30), column("SOURCE").shrinks_to(16).spare()];
+        Table::of(&columns, &all, row).print()?;
+        Ok(if all.is_empty() { Exit::Succeeded } else { Exit::Failed })
     }
 }
 

@@ -25,7 +25,7 @@ use utoipa_swagger_ui::Config;
         scripts::delete_script, scripts::list_versions, scripts::get_source, scripts::roll_back_script, runs::run_script,
         lists::get_series, lists::list_runs, runs::run_source, lists::count_runs, runs::get_run, runs::delete_run, output::get_output,
         output::follow_run, runs::cancel_run, runs::retry_run, tokens::list_tokens, tokens::create_token,
-        tokens::delete_token, tokens::list_grants, tokens::put_grant, tokens::delete_grant, health::healthz,
+        tokens::delete_token, tokens::list_grants, scripts::list_source_problems, tokens::put_grant, tokens::delete_grant, health::healthz,
         health::readyz, health::metrics, schedules::list_schedules, schedules::create_schedule, schedules::get_schedule,
         schedules::put_schedule, schedules::patch_schedule, schedules::delete_schedule, schedules::pause_schedule,
         schedules::resume_schedule, schedules::trigger_schedule, schedules::backfill_schedule, schedules::preview_schedule,

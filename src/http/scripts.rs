@@ -8,7 +8,7 @@ use super::runs::settings_of;
 use super::upload::{self, Content, Upload, is_stripped_form, line_breaks_stripped};
 use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
-use crate::api::{self, Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
+use crate::api::{self, LeftOutBody, Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
 use crate::clock::Time;
 use crate::keeper::{KeepError, OUT_OF_REACH, Wanted};
 use crate::limits::{Asked, NotGranted};
@@ -478,6 +478,19 @@ pub(super) async fn delete_script(
             Ok(StatusCode::NO_CONTENT)
         }
     }
+}
+
+/// List what script sources have that is not taken
+#[utoipa::path(
+    get, path = "/v1/script-sources/problems", tag = "scripts", operation_id = "list_source_problems",
+    responses(
+        (status = 200, description = "Files, each with why it is left out, as this node saw them last", body = Page<LeftOutBody>),
+        (status = "4XX", description = "They are not told", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_source_problems(State(app): State<App>) -> Json<Page<LeftOutBody>> {
+    let items = app.linker.left_out().into_iter().map(|(source, file, why)| LeftOutBody { source, file, why });
+    Json(Page { items: items.collect(), next_cursor: None })
 }
 
 /// List a script's versions

@@ -50,6 +50,18 @@ pub enum LeftOut {
     /// Something else.
     #[error("no regular file")]
     Other,
+    /// Its name is not one that a script can have.
+    #[error("a file whose name cannot be a script's: letters or digits, of any language, or . _ -")]
+    Name,
+    /// Another script has its name already.
+    #[error("a file with the name of a script that was pushed or comes from elsewhere; that one stays")]
+    Taken,
+    /// Another file of the source has its name, but for case.
+    #[error("a file whose name another one there has, but for case or the spelling of a letter")]
+    Twice,
+    /// Its content is refused.
+    #[error("a file whose content is refused; the log says why")]
+    Refused,
     /// It is larger than a script may be.
     #[error("larger than {MAX_BUNDLE} bytes")]
     TooLarge,

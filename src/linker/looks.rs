@@ -93,6 +93,16 @@ impl Looks {
         }
     }
 
+    /// What is left out, by name, and sources that cannot be looked through.
+    pub(super) fn left_out(&self) -> Vec<(String, String, String)> {
+        let mut all = Vec::new();
+        for (source, found) in self.found().iter() {
+            all.extend(found.trouble.iter().map(|why| (source.clone(), String::new(), why.clone())));
+            all.extend(found.left_out.iter().map(|(file, why)| (source.clone(), file.clone(), why.to_string())));
+        }
+        all
+    }
+
     /// What the operator should see to; without names for those who may not know them.
     pub(super) fn warnings(&self, with_names: bool) -> Vec<String> {
         let all = self.found();

@@ -352,7 +352,7 @@ impl Reader<'_> {
         self.cursor.spaces();
         let at = self.cursor.at();
         let weekday = self.cursor.word();
-        let is_one = |name: &&str| weekday == **name || weekday.starts_with(**name) && IN_FULL.contains(&&*weekday);
+        let is_one = |name: &&str| weekday == **name || weekday.starts_with(*name) && IN_FULL.contains(&&*weekday);
         let weekday = match FROM_MONDAY.iter().position(|name| is_one(name)) {
             Some(weekday) => weekday as u32,
             None if weekday.is_empty() && nth.is_none() => {

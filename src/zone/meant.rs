@@ -57,7 +57,7 @@ const CITIES: &[(&str, &str)] = &[
     ("wuhan", "Asia/Shanghai"),
 ];
 
-/// Abbreviations, and the zones whose clocks go by them. More than one: nobody can tell which is meant.
+/// Abbreviations, and the zones whose clocks go by them. More than one: which is meant is not certain.
 const ABBREVIATIONS: &[(&str, &[&str])] = &[
     ("ACST", &["Australia/Darwin", "Australia/Adelaide"]),
     ("AEDT", &["Australia/Sydney"]),
