@@ -12,6 +12,7 @@ mod pushing;
 mod remote;
 mod shown;
 mod sources;
+mod tour;
 
 struct Place(PathBuf);
 

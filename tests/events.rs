@@ -207,6 +207,18 @@ async fn the_command_line_tells_what_happened() {
     assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON")["type"], "run_failed");
     follow.kill().expect("ends");
     follow.wait().expect("ended");
+    // One that comes after another has followed hears of what was before, too.
+    for _ in 0..3 {
+        let mut follow = Command::new(crate::support::PROGRAM)
+            .args(["events", "--follow", "--since", "1h", "--url", &server.url])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let line = BufReader::new(follow.stdout.take().expect("piped")).lines().next().expect("a line").expect("text");
+        assert!(line.contains("run_failed") && line.contains("bad"), "{line}");
+        follow.kill().expect("ends");
+        follow.wait().expect("ended");
+    }
 }
 
 /// Everything that can be read by now.

@@ -29,11 +29,11 @@ pub enum Exit {
 pub(super) const HELP: &str = "Exit codes:
   0    it worked; a run succeeded
   1    the script failed, or a check did
-  2    something must be changed: the command, the script, or what was asked of the
-       server (it answered 400, 404, 409, 422 …)
+  2    something must be changed: the command, the script, or what was asked
+       of the server (it answered 400, 404, 409, 422 …)
   3    a limit stopped the script (fuel, memory, time)
   4    the interpreter crashed, or the run was abandoned
-  5    no server answers, it cannot do it now (429, 5xx), or no sandbox can be made
+  5    no server answers, it cannot do it now (429, 5xx), or there is no sandbox
   6    the server does not allow it (401, 403): see CRONBOX_TOKEN
   130  interrupted with Ctrl-C, or the run was cancelled";
 

@@ -37,6 +37,11 @@ impl Progress {
         Progress { over: (!quiet).then(|| std::io::stderr().is_terminal()), shown: Mutex::default() }
     }
 
+    /// On standard error where that is a terminal; what is short is not worth a line of a log.
+    pub(super) fn on_terminal() -> Self {
+        Progress::new(!std::io::stderr().is_terminal())
+    }
+
     /// Shows a step, with how much of it is done where that is known.
     pub(super) fn show(&self, step: &str, of: Option<(usize, usize)>) {
         let Some(over) = self.over else { return };

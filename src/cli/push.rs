@@ -77,7 +77,7 @@ impl PushArgs {
         let sent = self.content()?;
         let before = self.before(&server, &name).await?;
         let request = self.request(&server, &name, &sent)?;
-        let progress = Progress::new(self.json);
+        let progress = Progress::on_terminal();
         // Packages are fetched and compiled before the answer.
         progress.show(&format!("uploading {name}"), None);
         let answer = server.attempt(request).await;

@@ -7,7 +7,7 @@ use crate::api::{LeftOutBody, Page, ScriptBody, StateBody, VersionBody};
 use crate::quantity;
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What `cronbox scripts` takes.
 #[derive(Debug, Args)]
@@ -80,6 +80,11 @@ enum ScriptVerb {
         #[arg(long)]
         schedules: bool,
     },
+}
+
+/// A value as it is typed.
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The columns of `cronbox scripts`.
@@ -176,7 +181,12 @@ impl ScriptArgs {
                 }
                 let settings = serde_json::to_value(&script.settings).unwrap_or_default();
                 for (name, value) in settings.as_object().into_iter().flatten() {
-                    say(&format!("{name:<12} {}", plain(&value.to_string(), 500)))?;
+                    let text = match value {
+                        Value::String(text) => text.clone(),
+                        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
+                        other => other.to_string(),
+                    };
+                    say(&format!("{name:<12} {}", plain(&text, 500)))?;
                 }
                 let packages: Vec<String> =
                     script.packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();

@@ -18,7 +18,7 @@ pub(super) struct ViewArgs {
     /// Show times in UTC instead of this machine's zone
     #[arg(long, global = true, env = "CRONBOX_UTC", help_heading = "Display")]
     utc: bool,
-    /// Whether colours and signs are used
+    /// Whether colours and signs are used; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", global = true, value_enum, help_heading = "Display")]
     color: Option<When>,
 }
@@ -26,11 +26,8 @@ pub(super) struct ViewArgs {
 /// When colours are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum When {
-    /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 

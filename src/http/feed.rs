@@ -22,8 +22,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// What was found in one look.
 #[derive(Clone, Debug, Default)]
 pub(super) struct News {
-    /// From where on.
-    from: Place,
+    /// From where on; none when followers have to read for themselves up to there.
+    from: Option<Place>,
     /// What happened since.
     events: Arc<Vec<Event>>,
     /// Up to where.
@@ -33,7 +33,7 @@ pub(super) struct News {
 impl News {
     /// What happened after a place, for a follower that is exactly where the look began.
     pub(super) fn after(&self, place: Place) -> Option<Arc<Vec<Event>>> {
-        (self.from == place && self.to != place).then(|| self.events.clone())
+        (self.from == Some(place) && self.to != place).then(|| self.events.clone())
     }
 }
 
@@ -88,7 +88,7 @@ async fn look(looking: Looking) {
         if let Some(news) = found {
             at = Some(news.to);
             let more = news.events.len() >= STRIDE;
-            if news.to != news.from {
+            if news.from != Some(news.to) {
                 app.feed.news.send_replace(news);
             }
             if more {
@@ -111,16 +111,14 @@ async fn once(app: &App, at: Option<Place>) -> Option<News> {
     let Some(from) = at else {
         // At the beginning everybody reads for themselves up to here.
         let newest = app.store.newest_event(None).await.ok()?;
-        return Some(News { from: Place::default(), events: Arc::default(), to: newest });
+        return Some(News { from: None, events: Arc::default(), to: newest });
     };
     match app.store.events(from).await.ok()? {
         Some(events) => {
             let to = events.last().map_or(from, |event| event.place);
-            Some(News { from, events: Arc::new(events), to })
+            Some(News { from: Some(from), events: Arc::new(events), to })
         }
         // Shortened up to beyond this place: whoever is further back is told so when it reads for itself.
-        None => {
-            Some(News { from: Place::default(), events: Arc::default(), to: app.store.newest_event(None).await.ok()? })
-        }
+        None => Some(News { from: None, events: Arc::default(), to: app.store.newest_event(None).await.ok()? }),
     }
 }

@@ -89,7 +89,7 @@ fn completions_manual_and_help_are_there() {
     for shell in ["bash", "zsh", "fish"] {
         let said = text(&cronbox(&["completions", shell]).stdout);
         assert!(said.contains("schedule") && said.contains("cronbox"), "{shell}");
-        assert!(!said.contains("sandbox-process"), "{shell}: what the node starts is not for people");
+        assert!(!said.contains("sandbox-probe"), "{shell}: what the node starts is not for people");
     }
     assert!(text(&cronbox(&["man"]).stdout).contains(".TH cronbox"));
     let pages = place.0.join("man");

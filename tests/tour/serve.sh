@@ -18,7 +18,7 @@ url=
 # The first start compiles the interpreter; a server that ended has said why.
 while [ -z "$url" ] && read -r line <&3; do
     printf '%s\n' "$line"
-    url=$(printf '%s\n' "$line" | sed -n 's/.*\(http:\/\/[^ ",;)]*\).*/\1/p; s/.* at \(unix:[^ ",;)]*\).*/\1/p' | head -n 1)
+    url=$(printf '%s\n' "$line" | grep -oE '(https?://|unix:)[^ ",;)]*' | head -n 1)
 done
 [ -n "$url" ] || { wait $server; exit $?; }
 cat <&3 &
