@@ -16,6 +16,11 @@ pub(crate) fn guarded<F: Future>(future: F) -> Guarded<F> {
     Guarded { future: Some(Box::pin(future)) }
 }
 
+/// Runs a computation on what is its own; the error is that it panicked.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked(words_of(&*panic)))
+}
+
 /// See [`guarded`].
 pub(crate) struct Guarded<F> {
     future: Option<Pin<Box<F>>>,

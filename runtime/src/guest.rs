@@ -9,6 +9,7 @@ pub(crate) use self::settle::{fill, settle};
 use crate::budget::{Budget, Held, Limiter};
 use crate::bundle::Bundle;
 use crate::clock::{CoarseClock, PresentTime};
+use crate::crypto::Work;
 use crate::egress::messages::{self, Failed, StartTls};
 use crate::files::{File, Files, FilesView, HasFiles, Packages};
 use crate::frame::{self, Call, Kind, RunNumber, Sender};
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable, ResourceType, WasmList};
-use wasmtime::{Engine, StoreContextMut};
+use wasmtime::{Engine, StoreContextMut, Trap};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView};
@@ -36,6 +37,7 @@ wasmtime::component::bindgen!({
     imports: {
         "cronbox:guest/host.wait": async | trappable,
         "cronbox:guest/host.call": async | trappable,
+        "cronbox:guest/host.crypto": async | trappable,
         default: trappable,
     },
     exports: { default: async },
@@ -293,6 +295,10 @@ impl host::Host for Guest {
         }
     }
 
+    async fn crypto(&mut self, _: String, _: Vec<Vec<u8>>, _: Vec<u64>) -> wasmtime::Result<Result<Vec<u8>, String>> {
+        wasmtime::bail!("linked to `encryption` below, which can see the store's fuel")
+    }
+
     fn loaded(&mut self, _mark: Vec<u8>) -> wasmtime::Result<()> {
         wasmtime::bail!("linked to `loaded` below, which can set the store's fuel")
     }
@@ -416,6 +422,32 @@ fn cpu_time(mut store: StoreContextMut<'_, Guest>, (): ()) -> wasmtime::Result<(
     Ok((meter::nanoseconds_of(used),))
 }
 
+/// Encryption for the script. Its price is known before it is done; a run that cannot pay it has no fuel left.
+async fn encryption(
+    mut store: StoreContextMut<'_, Guest>,
+    (what, parts, numbers): (String, Vec<Vec<u8>>, Vec<u64>),
+) -> wasmtime::Result<(Result<Vec<u8>, String>,)> {
+    let bytes = parts.iter().map(Vec::len).sum::<usize>();
+    let meter = &store.data_mut().host().meter;
+    meter.bytes(what.len() + bytes);
+    meter.things(parts.len() + numbers.len());
+    let work = match Work::read(&what, parts, numbers) {
+        Ok(work) => work,
+        Err(why) => return Ok((Err(why),)),
+    };
+    if work.price >= store.get_fuel()? {
+        store.set_fuel(0)?;
+        return Err(Trap::OutOfFuel.into());
+    }
+    store.data().meter.work(work.price);
+    let Some(_held) = Held::take(&store.data().limiter.budget, work.memory + bytes as u64) else {
+        return Ok((Err("the memory limit leaves no room for this".into()),));
+    };
+    let result = work.run().await;
+    store.data().meter.bytes(result.as_ref().map_or_else(String::len, Vec::len));
+    Ok((result,))
+}
+
 /// Links everything the component imports; what is not named here does not exist or only ever refuses.
 pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::<Guest>::new(engine);
@@ -444,6 +476,8 @@ pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result
     l.allow_shadowing(true);
     l.instance("cronbox:guest/host@0.1.0")?.func_wrap("loaded", loaded)?;
     l.instance("cronbox:guest/host@0.1.0")?.func_wrap("cpu-time", cpu_time)?;
+    l.instance("cronbox:guest/host@0.1.0")?
+        .func_wrap_async("crypto", |store, given| Box::new(encryption(store, given)))?;
     l.allow_shadowing(false);
     refuse_sockets(l, component)?;
     Ok(linker)

@@ -3,6 +3,7 @@
 mod budget;
 mod bundle;
 mod clock;
+mod crypto;
 mod egress;
 mod engine;
 mod files;

@@ -75,6 +75,11 @@ impl Meter {
         self.charge(QUESTION);
     }
 
+    /// Work whose price was worked out elsewhere.
+    pub(crate) fn work(&self, fuel: u64) {
+        self.charge(fuel);
+    }
+
     fn charge(&self, fuel: u64) {
         self.owed.store(self.owed.load(Relaxed).saturating_add(fuel), Relaxed);
     }

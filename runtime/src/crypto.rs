@@ -1,0 +1,127 @@
+//! Encryption for scripts, outside of the interpreter: ciphers, sums over what was encrypted, keys from passwords, and the
+//! arithmetic of public keys. Encodings (DER, PKCS #1, PSS) are the guest's, in `cronbox.crypto`.
+//!
+//! One verb of the host leads here. What it is given comes from scripts: every argument is checked before anything is
+//! computed ([`Work::read`]), which also says what the work costs, so that it is paid before it is done. Work goes on in
+//! steps of about a millisecond, between which the run gives the thread to others; what a crate does in one piece is
+//! bounded in size instead (a private RSA key of 4,096 bits takes longest).
+
+mod curves;
+mod derive;
+mod integers;
+mod symmetric;
+
+use crate::guard::caught;
+use std::future::poll_fn;
+use std::task::Poll;
+
+/// Most bytes of all that one call is given, less than what wasmtime takes over from a guest in one call.
+const MOST_BYTES: usize = 3 << 20;
+/// Most arguments of one call.
+const MOST_PARTS: usize = 8;
+/// Most bytes of a signed message, or of any other part but data.
+const MOST_MESSAGE: usize = 1 << 20;
+/// Bytes between two steps of work on data.
+const STEP: usize = 1 << 20;
+
+/// Fuel for a byte, or for one of something.
+mod price {
+    pub(super) const AES_BYTE: u64 = 10;
+    pub(super) const SUM_BYTE: u64 = 8;
+    pub(super) const STREAM_BYTE: u64 = 8;
+    /// The key schedule and all that is done once.
+    pub(super) const START: u64 = 5_000;
+}
+
+/// What a script asks for, checked.
+#[derive(Debug)]
+pub(crate) struct Work {
+    kind: Kind,
+    /// What it costs, in fuel.
+    pub(crate) price: u64,
+    /// Bytes of memory that it needs beside what it was given.
+    pub(crate) memory: u64,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Symmetric(symmetric::Symmetric),
+    Derive(derive::Derive),
+    Integers(integers::Integers),
+    Curve(curves::Curve),
+}
+
+/// What a call is given.
+#[derive(Debug)]
+struct Given {
+    parts: Vec<Vec<u8>>,
+    numbers: Vec<u64>,
+}
+
+impl Given {
+    /// So many parts and so many numbers, or a sentence.
+    fn exactly<const P: usize, const N: usize>(self, what: &str) -> Result<([Vec<u8>; P], [u64; N]), String> {
+        let (has_parts, has_numbers) = (self.parts.len(), self.numbers.len());
+        let wrong = || format!("{what} takes {P} texts of bytes and {N} numbers, not {has_parts} and {has_numbers}");
+        let parts = self.parts.try_into().map_err(|_| wrong())?;
+        let numbers = self.numbers.try_into().map_err(|_| wrong())?;
+        Ok((parts, numbers))
+    }
+}
+
+impl Work {
+    /// Reads what a script asks for. The error is a sentence for it.
+    pub(crate) fn read(what: &str, parts: Vec<Vec<u8>>, numbers: Vec<u64>) -> Result<Self, String> {
+        let bytes: usize = parts.iter().map(Vec::len).sum();
+        if bytes > MOST_BYTES || parts.len() > MOST_PARTS || numbers.len() > MOST_PARTS {
+            return Err(format!("one call takes at most {MOST_BYTES} bytes"));
+        }
+        let given = Given { parts, numbers };
+        let work = |kind, price| Work { kind, price, memory: 0 };
+        if let Some(symmetric) = symmetric::Symmetric::named(what) {
+            let (symmetric, price) = symmetric.read(what, given)?;
+            return Ok(work(Kind::Symmetric(symmetric), price));
+        }
+        if what != "hmac" && given.parts.iter().any(|part| part.len() > MOST_MESSAGE) {
+            return Err(format!("{what} takes at most {MOST_MESSAGE} bytes"));
+        }
+        if let Some((integers, price)) = integers::Integers::read(what, &given)? {
+            return Ok(work(Kind::Integers(integers), price));
+        }
+        if let Some((curve, price)) = curves::Curve::read(what, &given)? {
+            return Ok(work(Kind::Curve(curve), price));
+        }
+        match derive::Derive::read(what, given)? {
+            Some((derive, price, memory)) => Ok(Work { kind: Kind::Derive(derive), price, memory }),
+            None => Err(format!("this version of Cronbox knows no {what:?}")),
+        }
+    }
+
+    /// Does it. The error is a sentence for the script.
+    pub(crate) async fn run(self) -> Result<Vec<u8>, String> {
+        match self.kind {
+            Kind::Symmetric(work) => Ok(work.run().await),
+            Kind::Derive(work) => Ok(work.run().await),
+            Kind::Integers(work) => work.run().await,
+            // The crates check what they are given; if one did not, it is the script's arguments that are wrong.
+            Kind::Curve(work) => caught(|| work.run()).unwrap_or_else(|_| Err("the key cannot be used".into())),
+        }
+    }
+}
+
+/// Gives the thread to others, if others want it.
+async fn step() {
+    let mut given = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut given, true) {
+            return Poll::Ready(());
+        }
+        // Woken while it is polled: the run does not wait, it goes on.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests;
