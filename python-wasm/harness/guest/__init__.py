@@ -18,6 +18,7 @@ What it exports to the host is `WitWorld.run`.
                 what is `_socket`, `select` and `_ssl` elsewhere
     certificates
                 a certificate as `ssl` shows it
+    encryption  the host's verb for `cronbox.crypto` (in ../library), and what hashlib leaves to OpenSSL
     threads, processes, multiprocess, terminal, timezones, databases
                 what the standard library does differently in a sandbox
     files, permissions, accounts, clocks
@@ -50,6 +51,7 @@ def _install_library():
     """From here on everything is imported from memory."""
     _library.collect(stdlib.ROOT)
     _library.collect(os.path.dirname(os.path.dirname(__file__)) + "/lib")
+    _library.collect(os.path.dirname(os.path.dirname(__file__)) + "/library/cronbox", "cronbox.")
     for folder in sys.path:
         if os.path.isdir(zones := folder + "/tzdata"):
             _library.collect(zones, "tzdata.")
@@ -62,6 +64,7 @@ from . import (
     accounts,
     clocks,
     databases,
+    encryption,
     files,
     multiprocess,
     network,
@@ -112,6 +115,9 @@ def _adapt_library():
     _library.adapt("selectors", waiting.adapt_selectors)
     _library.adapt("urllib.request", network.adapt_urllib_request)
     _library.adapt("pdb", terminal.adapt_pdb)
+    _library.adapt("hashlib", encryption.adapt_hashlib)
+    _library.adapt("hmac", encryption.adapt_hmac)
+    _library.adapt("cronbox._verb", encryption.adapt_verb)
     _library.adapt("zoneinfo._common", timezones.adapt_zoneinfo_common(_library))
     terminal.install()
 

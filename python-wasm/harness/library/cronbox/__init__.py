@@ -1,0 +1,1 @@
+"""What Cronbox brings for scripts beside the standard library: `cronbox.crypto`."""
