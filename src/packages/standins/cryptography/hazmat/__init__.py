@@ -1,0 +1,5 @@
+"""Keys, hashes, padding."""
+
+from cryptography import _part
+
+__getattr__ = _part(__name__, ("backends", "primitives"))
