@@ -88,7 +88,7 @@ impl Request {
             requirements.insert(Requirement::parse(text).map_err(bad("dependencies"))?);
         }
         if let Some(content) = file {
-            for (line, text) in logical_lines(&String::from_utf8_lossy(content)) {
+            for (line, text) in logical_lines(&decoded(content)) {
                 requirements.insert(Requirement::of_line(&text).map_err(bad(&format!("{REQUIREMENTS}:{line}")))?);
             }
         }
@@ -112,6 +112,8 @@ impl Requirement {
         if text.chars().count() > LONGEST {
             return Err(format!("{shown}… is too long: a requirement has at most {LONGEST} characters"));
         }
+        // A tab is white space here as anywhere.
+        let text = &text.replace('\t', " ");
         if let Some(strange) = text.chars().find(|c| c.is_control() || matches!(c, '#' | '\\' | '$' | '`')) {
             return Err(format!("{shown:?} holds {strange:?}, which no requirement has"));
         }
@@ -128,6 +130,7 @@ impl Requirement {
                 "{shown:?} names a place: packages come from the server's index alone; write a name and a version, such as requests>=2"
             ));
         }
+        let text = &spaced(text);
         if let Some(marker) = uncomparable(text) {
             return Err(format!(
                 "{shown:?} compares {marker}: ~= is for versions alone (python_version, python_full_version, implementation_version)"
@@ -146,9 +149,10 @@ impl Requirement {
 
     /// Reads a line of a `requirements.txt`, which may end in `--hash=sha256:…`.
     fn of_line(line: &str) -> Result<Self, String> {
+        let line = &line.replace('\t', " ");
         let (text, options) = match line.find(" --") {
             Some(at) => line.split_at(at),
-            None => (line, ""),
+            None => (line.as_str(), ""),
         };
         let mut hashes = Vec::new();
         for option in options.split_whitespace() {
@@ -159,6 +163,45 @@ impl Requirement {
             );
         }
         Ok(Requirement { hashes, ..Self::parse(text)? })
+    }
+}
+
+/// A requirement whose marker has white space around its parentheses and quoted texts, which the reader needs and Python's
+/// packaging tools do not: `os_name == 'a'and(extra == 'b')`.
+fn spaced(text: &str) -> String {
+    let Some(at) = text.find(';') else { return text.to_owned() };
+    let (before, marker) = text.split_at(at);
+    let mut spaced = before.to_owned();
+    let mut quote = None;
+    for c in marker.chars() {
+        let opens = quote.is_none() && matches!(c, '"' | '\'');
+        let closes = quote == Some(c);
+        let bracket = quote.is_none() && matches!(c, '(' | ')');
+        let is_apart = spaced.ends_with(' ');
+        if (opens || bracket) && !is_apart {
+            spaced.push(' ');
+        }
+        if quote.is_some() || c != ' ' || !is_apart {
+            spaced.push(c);
+        }
+        if closes || bracket {
+            spaced.push(' ');
+        }
+        quote = if opens { Some(c) } else { quote.filter(|_| !closes) };
+    }
+    spaced
+}
+
+/// The text of a file: UTF-8, or UTF-16 with a byte order mark, as PowerShell writes what it is to put into a file.
+fn decoded(content: &[u8]) -> String {
+    let units = |read: fn([u8; 2]) -> u16| {
+        let units = content.chunks_exact(2).skip(1).map(|two| read(two.try_into().unwrap_or_default()));
+        char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    };
+    match content {
+        [0xff, 0xfe, ..] => units(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => units(u16::from_be_bytes),
+        _ => String::from_utf8_lossy(content).into_owned(),
     }
 }
 
@@ -186,8 +229,11 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let (mut joined, mut first) = (String::new(), None);
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let line = line.trim_end();
-        // A comment begins a line or stands after a space.
-        let content = if line.trim_start().starts_with('#') { "" } else { line.split(" #").next().unwrap_or_default() };
+        // A comment begins a line or stands after white space.
+        let comment = line.match_indices('#').find(|(at, _)| {
+            line.get(..*at).is_none_or(|before| before.is_empty() || before.ends_with(char::is_whitespace))
+        });
+        let content = comment.map_or(line, |(at, _)| line.get(..at).unwrap_or_default());
         let (content, goes_on) = match content.strip_suffix('\\') {
             Some(content) => (content, true),
             None => (content, false),
@@ -221,6 +267,15 @@ fn check_python(wanted: &str) -> Result<(), BadRequirement> {
         Ok(false) => Err(bad(format!("the script asks for Python {shown}; this server runs {PYTHON}"))),
         Err(why) => Err(bad(why)),
     }
+}
+
+/// Whether what a package says about Python's versions lets it run here; what cannot be read does.
+pub fn runs_here(requires_python: &str) -> bool {
+    let fits = || {
+        let specifiers = VersionSpecifiers::from_str(requires_python).ok()?;
+        Some(specifiers.contains(&Version::from_str(PYTHON_FULL).ok()?))
+    };
+    guard::caught("the version of Python", fits).ok().flatten().unwrap_or(true)
 }
 
 /// What markers are evaluated for: the interpreter in the sandbox. None only if the texts below are no versions.
@@ -285,6 +340,37 @@ mod tests {
             assert!(why.contains(says), "{text}: {why}");
         }
         assert!(Requirement::parse(&"n".repeat(501)).is_err());
+    }
+
+    /// B9: what pip takes is taken.
+    #[test]
+    fn white_space_and_parentheses_are_as_pip_takes_them() {
+        for (text, same) in [
+            ("idna\t>=2", "idna>=2"),
+            ("idna\t>=2\t,\t<4\t;\tpython_version\t>'3'", "idna>=2,<4 ; python_version > '3'"),
+            (
+                "idna; os_name == 'posix' and(python_version > '3')",
+                "idna ; os_name == 'posix' and (python_version > '3')",
+            ),
+            (
+                "idna;(os_name=='a'or os_name=='b')and(extra=='c')",
+                "idna ; (os_name=='a' or os_name=='b') and (extra=='c')",
+            ),
+            ("idna;'win'not in sys_platform", "idna ; 'win' not in sys_platform"),
+            ("idna;sys_platform in'a(b) and(c)'", "idna ; sys_platform in 'a(b) and(c)'"),
+        ] {
+            let read = Requirement::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
+            assert_eq!(Ok(read), Requirement::parse(same), "{text}");
+        }
+        let file = "idna\t# a comment\n\t# another\nhttpx[socks]\t#third\nurllib3 --hash=sha256:".to_owned()
+            + &"0".repeat(64)
+            + "\t# x\n";
+        let request = |content: &[u8]| Request::of(&[], None, Some(content));
+        let names = request(file.as_bytes()).expect("reads").expect("asks").names();
+        assert_eq!(names, "httpx, idna, urllib3");
+        let wide: Vec<u8> = "\u{feff}idna\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(request(&wide).expect("reads").expect("asks").names(), "idna");
+        assert!(request(b"\xff\xfe\x00").expect("reads").is_none());
     }
 
     /// Every comparison there can be, with the quoted text on either side.
