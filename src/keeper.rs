@@ -7,7 +7,7 @@ use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
 use crate::computing::{ComputeError, compute};
 use crate::metadata::{self, Metadata};
-use crate::packages::{self, PackageError, Resolver};
+use crate::packages::{self, PackageError, Resolver, Step};
 use crate::requirement::{BadRequirement, Packages, REQUIREMENTS, Request};
 use crate::run::{INLINE, Value};
 use crate::schedule::{Link, Origin, Schedule};
@@ -24,6 +24,7 @@ use serde_json::{Map, Value as Json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Why content was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +101,26 @@ pub struct Wanted {
     pub only_new: bool,
     /// Whether whoever keeps it may not let its schedules' runs go before those of others.
     pub without_priority: bool,
+    /// Who hears how far its packages are.
+    pub progress: Progress,
+}
+
+/// Who hears how far packages are; by default nobody.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Option<UnboundedSender<Step>>);
+
+impl Progress {
+    /// Each step goes to this channel.
+    pub fn to(sender: UnboundedSender<Step>) -> Self {
+        Progress(Some(sender))
+    }
+
+    fn tell(&self, step: Step) {
+        if let Some(sender) = &self.0 {
+            // Whoever listened may have gone.
+            let _ = sender.send(step);
+        }
+    }
 }
 
 impl Keeper {
@@ -128,7 +149,7 @@ impl Keeper {
         let schedules = self.schedules(name, &metadata, set, (&wanted.reach, !wanted.without_priority), now).await?;
         metadata.cronbox.check().map_err(|(setting, why)| KeepError::Setting(setting, why))?;
         self.check_labels(name, &metadata.cronbox, &wanted).await?;
-        let (packages, package_warnings) = self.packages_of(name, sources, &metadata, wanted.upgrade, now).await?;
+        let (packages, package_warnings) = self.packages_of(name, sources, &metadata, &wanted, now).await?;
         let mut table = metadata.cronbox;
         let modules = packages.as_ref().map(|packages| packages.modules.as_slice()).unwrap_or_default();
         let entry = wanted.settings.as_ref().and_then(|set| set.entry.as_deref()).or(table.entry.as_deref());
@@ -189,24 +210,31 @@ impl Keeper {
         name: &Name,
         sources: &Sources,
         metadata: &Metadata,
-        upgrade: bool,
+        wanted: &Wanted,
         now: Time,
     ) -> Result<(Option<Packages>, Vec<Warning>), KeepError> {
         let Some(request) = request_of(sources, metadata)? else { return Ok((None, Vec::new())) };
-        if !upgrade
+        if !wanted.upgrade
             && let Some(script) = self.store.script(name.key()).await?
             && let Some(packages) = script.version.packages.filter(|packages| packages.request == request)
         {
             return Ok((Some(packages), Vec::new()));
         }
-        let (packages, warnings) = self.resolve(request, now).await?;
+        let (packages, warnings) = self.resolve(request, &wanted.progress, now).await?;
         Ok((Some(packages), warnings))
     }
 
     /// Resolves a request, and keeps the files.
-    async fn resolve(&self, request: Request, now: Time) -> Result<(Packages, Vec<Warning>), KeepError> {
-        let resolved = self.resolver.resolve(&request).await?;
-        let files = packages::compiled(self.checker.pool(), &resolved.files).await?;
+    async fn resolve(
+        &self,
+        request: Request,
+        progress: &Progress,
+        now: Time,
+    ) -> Result<(Packages, Vec<Warning>), KeepError> {
+        let resolved = self.resolver.resolve(&request, &|step| progress.tell(step)).await?;
+        progress.tell(Step::Compiling);
+        let files = Arc::new(packages::compiled(self.checker.pool(), &resolved.files).await?);
+        packages::tried(self.checker.pool(), &files, &resolved.trials).await?;
         let (blob, _) = Blobs::name(Kind::Packages, files.bytes());
         keep_blob(&self.store, &self.blobs, &blob, Bytes::copy_from_slice(files.bytes()), now).await?;
         let warning = |message: String| Warning { code: "packages".into(), line: 1, message };
@@ -222,7 +250,7 @@ impl Keeper {
         if let Some(packages) = self.recent.find(&request, now) {
             return Ok(Some(packages));
         }
-        let (packages, _) = self.resolve(request, now).await?;
+        let (packages, _) = self.resolve(request, &Progress::default(), now).await?;
         self.recent.keep(&packages, now);
         Ok(Some(packages))
     }

@@ -7,19 +7,29 @@
 //! Runs never come near an index.
 
 mod cache;
+mod held;
 mod instead;
 mod lock;
+mod offer;
+mod optional;
+mod page;
 mod process;
+mod refusal;
+mod sdist;
+mod standin;
+mod trial;
+mod view;
 mod wheel;
 
 pub use instead::hint;
 pub use process::package_process;
+pub use trial::{Trial, tried};
 
 use crate::requirement::{Locked, Request};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use cronbox_runtime::{Bundle, BundleError, Job, Limits, MAX_SOURCE, Outcome, Pool};
-use process::{Answer, Order};
+use process::{Answer, Order, Said};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +38,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::Semaphore;
 
 const COMPILE: &[u8] = include_bytes!("packages/compile.py");
@@ -128,6 +138,55 @@ pub struct Resolved {
     pub locked: Vec<Locked>,
     /// Sentences for the user.
     pub warnings: Vec<String>,
+    /// Packages that are to be imported once before they are kept.
+    pub trials: Vec<Trial>,
+}
+
+/// How far the packages of a script are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// Versions that fit together are looked for.
+    Resolving,
+    /// They are fetched: so many of so many.
+    Fetching {
+        /// What is there.
+        done: usize,
+        /// What there will be.
+        of: usize,
+    },
+    /// Their modules are compiled.
+    Compiling,
+}
+
+impl Step {
+    /// `resolving`, `fetching` or `compiling`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Resolving => "resolving",
+            Step::Fetching { .. } => "fetching",
+            Step::Compiling => "compiling",
+        }
+    }
+
+    /// How much is done, where that can be counted.
+    pub fn done(self) -> Option<usize> {
+        if let Step::Fetching { done, .. } = self { Some(done) } else { None }
+    }
+
+    /// Of how much.
+    pub fn of(self) -> Option<usize> {
+        if let Step::Fetching { of, .. } = self { Some(of) } else { None }
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Step::Resolving => f.write_str("packages: looking for versions that fit"),
+            Step::Fetching { done, of } => write!(f, "packages: fetched {done} of {of}"),
+            Step::Compiling => f.write_str("packages: compiling"),
+        }
+    }
 }
 
 impl Resolver {
@@ -136,9 +195,9 @@ impl Resolver {
         Resolver { config: Arc::new(config), turns: Arc::new(Semaphore::new(AT_ONCE)), pruned: Arc::default() }
     }
 
-    /// Resolves, fetches and unpacks in a process of its own.
-    pub async fn resolve(&self, request: &Request) -> Result<Resolved, PackageError> {
-        let resolved = self.ask(request).await;
+    /// Resolves, fetches and unpacks in a process of its own. `tell` hears how far it is.
+    pub async fn resolve(&self, request: &Request, tell: &(dyn Fn(Step) + Sync)) -> Result<Resolved, PackageError> {
+        let resolved = self.ask(request, tell).await;
         self.prune();
         resolved
     }
@@ -170,7 +229,7 @@ impl Resolver {
         });
     }
 
-    async fn ask(&self, request: &Request) -> Result<Resolved, PackageError> {
+    async fn ask(&self, request: &Request, tell: &(dyn Fn(Step) + Sync)) -> Result<Resolved, PackageError> {
         let Ok(_turn) = self.turns.acquire().await else { return Err(PackageError::TimedOut) };
         let failed =
             |error: std::io::Error| PackageError::Failed(format!("no package process can be started: {error}"));
@@ -197,22 +256,31 @@ impl Resolver {
             order.push(b'\n');
             stdin.write_all(&order).await?;
             stdin.flush().await?;
-            let mut answer = Vec::new();
             let most = (wheel::MOST_BYTES + wheel::MOST_FILES * 600 + MOST_ANSWER) as u64;
-            stdout.take(most).read_to_end(&mut answer).await?;
-            Ok(answer)
+            let mut stdout = BufReader::new(stdout.take(most));
+            let answer = loop {
+                let mut line = String::new();
+                if stdout.read_line(&mut line).await? == 0 {
+                    return Ok(Err("it said nothing".to_owned()));
+                }
+                match serde_json::from_str(&line) {
+                    Ok(Said::Step(step)) => tell(step),
+                    Ok(Said::Done(answer)) => break answer,
+                    Err(error) => return Ok(Err(error.to_string())),
+                }
+            };
+            let mut files = Vec::new();
+            stdout.read_to_end(&mut files).await?;
+            Ok(Ok((answer, files)))
         };
         // Held open until the answer is there: its end tells the process that nobody waits any more.
-        let answer = tokio::time::timeout(WITHIN, talk).await.map_err(|_| PackageError::TimedOut)?.map_err(failed)?;
+        let said = tokio::time::timeout(WITHIN, talk).await.map_err(|_| PackageError::TimedOut)?.map_err(failed)?;
         drop(stdin);
-        let split = answer.iter().position(|byte| *byte == b'\n');
-        let (head, files) = answer.split_at(split.map_or(answer.len(), |at| at + 1));
         let broken = |why: String| PackageError::Failed(format!("the package process ended without an answer: {why}"));
-        let answer: Result<Answer, PackageError> =
-            serde_json::from_slice(head).map_err(|error| broken(error.to_string()))?;
-        let answer = answer?;
-        let files = Bundle::from_bytes(files).map_err(|error| PackageError::BadWheel(error.to_string()))?;
-        Ok(Resolved { files, locked: answer.locked, warnings: answer.warnings })
+        let (answer, files) = said.map_err(broken)?;
+        let Answer { locked, warnings, trials } = answer?;
+        let files = Bundle::from_bytes(&files).map_err(|error| PackageError::BadWheel(error.to_string()))?;
+        Ok(Resolved { files, locked, warnings, trials })
     }
 }
 

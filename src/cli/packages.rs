@@ -4,7 +4,7 @@ use super::client::Refusal;
 use super::{Exit, PACKAGE_PROCESS, complain, this_program};
 use crate::access::hex;
 use crate::config;
-use crate::packages::{self, Index, PackageError, Resolver, ResolverConfig};
+use crate::packages::{self, Index, PackageError, Resolver, ResolverConfig, Step};
 use crate::requirement::Request;
 use clap::Args;
 use cronbox_runtime::{Bundle, Pool};
@@ -56,7 +56,14 @@ pub(super) async fn packages_for(
 ) -> Result<Arc<Bundle>, Refusal> {
     let config = args.resolver(None).map_err(Refusal::usage)?;
     // A set with its code objects, by what was asked for and of whom; another interpreter would compile it anew.
-    let of = serde_json::json!([request, format!("{:?}", config.index), cronbox_runtime::GUEST_FACTS]).to_string();
+    // So might another build of this program, which has parts of some packages itself.
+    let of = serde_json::json!([
+        request,
+        format!("{:?}", config.index),
+        cronbox_runtime::GUEST_FACTS,
+        cronbox_runtime::BUILD,
+    ]);
+    let of = of.to_string();
     let kept = config.cache.join("sets").join(format!("{}.bundle", hex(&Sha256::digest(of))));
     let known = Kept::read(&kept);
     if let Some(known) = known.as_ref().filter(|known| offline || known.age < FRESH) {
@@ -66,7 +73,8 @@ pub(super) async fn packages_for(
         let why = format!("packages that no run has brought yet: {}; run it once without --offline", request.names());
         return Err(refusal(&PackageError::Offline(why)));
     }
-    let resolved = match (Resolver::new(config).resolve(request).await, known) {
+    let tell = |step: Step| complain(&step.to_string());
+    let resolved = match (Resolver::new(config).resolve(request, &tell).await, known) {
         (Ok(resolved), _) => resolved,
         (Err(error @ (PackageError::IndexAway(_) | PackageError::TimedOut)), Some(known)) => {
             complain(&format!("note: the packages are those of an earlier run: {error}"));
@@ -77,10 +85,13 @@ pub(super) async fn packages_for(
     for warning in &resolved.warnings {
         complain(&format!("note: {warning}"));
     }
+    tell(Step::Compiling);
     let files = packages::compiled(pool, &resolved.files).await.map_err(|error| refusal(&error))?;
+    let files = Arc::new(files);
+    packages::tried(pool, &files, &resolved.trials).await.map_err(|error| refusal(&error))?;
     // A cache that cannot be written costs the next run its time.
     let _ = keep(&kept, files.bytes());
-    Ok(Arc::new(files))
+    Ok(files)
 }
 
 fn refusal(error: &PackageError) -> Refusal {

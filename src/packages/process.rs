@@ -5,23 +5,25 @@
 //! directory, the wheels it may be given, the resolver with a Python, and what names and TLS need; nothing of the node's.
 //! Nothing of a package is ever executed: uv is told to build nothing.
 
-use super::cache;
-use super::lock::{self, NotPure, Pinned};
+use super::lock::{self, Pinned};
+use super::offer::{Form, Offer};
+use super::view::{Upstream, View};
 use super::wheel::{self, Files};
-use super::{Index, PackageError, ResolverConfig, hint, write_whole};
+use super::{Index, PackageError, ResolverConfig, Step, Trial, hint, write_whole};
+use super::{cache, held, optional, refusal, sdist, standin};
 use crate::access::hex;
 use crate::config;
-use crate::requirement::{Locked, PYTHON, Request};
+use crate::requirement::{Locked, PYTHON, Request, Requirement};
 use cronbox_runtime::Bundle;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -78,7 +80,7 @@ const SYSTEM: [&str; 19] = [
 /// What a package process is to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
-    request: Request,
+    pub(super) request: Request,
     uv: PathBuf,
     python: PathBuf,
     /// Where the library of that Python is.
@@ -93,6 +95,26 @@ pub(super) struct Order {
 pub(super) struct Answer {
     pub(super) locked: Vec<Locked>,
     pub(super) warnings: Vec<String>,
+    pub(super) trials: Vec<Trial>,
+}
+
+/// A line of what it says: how far it is, and at last the answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Said {
+    Step(Step),
+    Done(Result<Answer, PackageError>),
+}
+
+/// Says how far the order is. Nobody has to listen.
+fn tell(step: Step) {
+    let _ = say(&Said::Step(step));
+}
+
+fn say(said: &Said) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(&serde_json::to_vec(said)?)?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 /// The environment of a package process.
@@ -172,9 +194,8 @@ pub fn package_process() -> std::io::Result<()> {
         Ok((answer, files)) => (Ok(answer), files),
         Err(error) => (Err(error), Vec::new()),
     };
+    say(&Said::Done(head))?;
     let mut out = std::io::stdout().lock();
-    out.write_all(&serde_json::to_vec::<Result<Answer, PackageError>>(&head)?)?;
-    out.write_all(b"\n")?;
     out.write_all(&files)?;
     out.flush()
 }
@@ -210,28 +231,104 @@ fn confine(order: &Order) -> Result<(), PackageError> {
 async fn carry_out(order: &Order) -> Result<(Answer, Vec<u8>), PackageError> {
     let scratch = Scratch::new(&order.cache)?;
     check_version(order, &scratch).await?;
-    let (text, mut warnings) = compile(order, &scratch, &["--format", "pylock.toml", "--no-annotate"]).await?;
-    let (pinned, not_pure) = lock::read(&text, &order.request)?;
-    if !not_pure.is_empty() {
-        let wanted_by = compile(order, &scratch, &[]).await.map(|(text, _)| wanted_by(&text)).unwrap_or_default();
-        return Err(refuse(&not_pure, &wanted_by));
+    tell(Step::Resolving);
+    let failed =
+        |error: std::io::Error| PackageError::Failed(format!("the index cannot be shown to the resolver: {error}"));
+    let upstream = match (&order.wheels, &order.index) {
+        (Some(wheels), _) => Ok(Upstream::Directory(wheels.clone())),
+        (None, Some(index)) => Upstream::index(index),
+        (None, None) => Upstream::index(&usual_index(order, &scratch).await?),
+    };
+    let upstream = upstream.map_err(|why| PackageError::Failed(format!("the index has no address: {why}")))?;
+    let client = client()?;
+    let serving = View::serve(upstream, client.clone(), &order.cache).await.map_err(failed)?;
+    let view = &serving.view;
+    let asked: Vec<&Requirement> = order.request.requirements.iter().collect();
+    let form = ["--format", "pylock.toml", "--no-annotate"];
+    let (text, mut warnings) = match compile(order, &scratch, (view, &view.shown()), &asked, &form).await {
+        Ok(compiled) => compiled,
+        Err(error) => return Err(refusal::explain(order, &scratch, view, error).await),
+    };
+    let mut chosen = Vec::new();
+    for pinned in lock::read(&text, &order.request)? {
+        let offer = view.offer(&pinned.name, &pinned.version).ok_or_else(|| {
+            PackageError::Failed(format!("the resolver chose {} {}, which was not shown", pinned.name, pinned.version))
+        })?;
+        chosen.push(Chosen::new(pinned, offer)?);
     }
-    let wheels = fetch(order, &pinned).await?;
-    let mut files = Files::new();
-    for (pinned, archive) in pinned.iter().zip(&wheels) {
-        for path in wheel::unpack(&pinned.name, &pinned.version, archive, &mut files)? {
-            warnings
-                .push(format!("{} brings {path:?}, too, but not the same: the other package's is kept", pinned.name));
+    let archives = fetch(order, &client, &chosen).await?;
+    warnings.extend(held::notes(view, &chosen, &order.request).await);
+    let (mut files, mut trials) = (Files::new(), Vec::new());
+    for (chosen, archive) in chosen.iter().zip(&archives) {
+        let (pinned, imports) = (&chosen.pinned, chosen.unpack(archive, &mut files, &mut warnings)?);
+        if !imports.is_empty() {
+            trials.push(Trial { name: pinned.name.clone(), version: pinned.version.clone(), imports });
         }
     }
     let files: Vec<(&str, &[u8])> = files.iter().map(|(path, content)| (path.as_str(), content.as_slice())).collect();
     let bundle = Bundle::of_files(&files).map_err(|error| PackageError::BadWheel(error.to_string()))?;
-    let locked = pinned.into_iter().map(|pinned| Locked { name: pinned.name, version: pinned.version }).collect();
-    Ok((Answer { locked, warnings }, bundle.bytes().to_vec()))
+    let locked = chosen.into_iter().map(|chosen| chosen.pinned);
+    let locked = locked.map(|pinned| Locked { name: pinned.name, version: pinned.version }).collect();
+    Ok((Answer { locked, warnings, trials }, bundle.bytes().to_vec()))
+}
+
+/// A version that the resolver chose, and what is fetched for it.
+pub(super) struct Chosen {
+    pub(super) pinned: Pinned,
+    pub(super) form: Form,
+    /// The name of the file that is fetched.
+    file: String,
+}
+
+impl Chosen {
+    fn new(mut pinned: Pinned, offer: Offer) -> Result<Self, PackageError> {
+        let file = offer.original.filename;
+        if offer.form != Form::Pure && offer.form != Form::StandIn {
+            let digest = offer.original.hashes.get("sha256").map(|digest| digest.to_lowercase());
+            pinned.sha256 = digest.ok_or_else(|| {
+                PackageError::BadWheel(format!("{} {}: the index gives no SHA-256 for it", pinned.name, pinned.version))
+            })?;
+            pinned.url = offer.original.url;
+        }
+        Ok(Chosen { pinned, form: offer.form, file })
+    }
+
+    /// Adds its files to those of others. Returns what is to be imported to try it.
+    fn unpack(
+        &self,
+        archive: &[u8],
+        files: &mut Files,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<String>, PackageError> {
+        let Pinned { name, version, .. } = &self.pinned;
+        let imports = match self.form {
+            Form::Pure => Vec::new(),
+            Form::WithoutMachineCode => {
+                optional::imports(name).unwrap_or_default().iter().map(|&text| text.into()).collect()
+            }
+            Form::Source => {
+                return sdist::unpack(name, version, (&self.file, archive), files)
+                    .map_err(|why| PackageError::NotPure(refusal::source_only(name, version, &why)));
+            }
+            Form::StandIn => {
+                if let Some(note) = standin::add(name, version, files) {
+                    warnings.push(note);
+                }
+                return Ok(Vec::new());
+            }
+        };
+        let twice = wheel::unpack(name, version, (archive, self.form == Form::WithoutMachineCode), files)?;
+        warnings.extend(
+            twice
+                .iter()
+                .map(|path| format!("{name} brings {path:?}, too, but not the same: the other package's is kept")),
+        );
+        Ok(imports)
+    }
 }
 
 /// A directory that is gone when this is dropped.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(cache: &Path) -> Result<Self, PackageError> {
@@ -258,6 +355,8 @@ fn uv(order: &Order, scratch: &Scratch) -> Command {
         .env("HOME", &scratch.0)
         .env("TMPDIR", &scratch.0)
         .env("NO_COLOR", "1")
+        .env("XDG_CONFIG_HOME", &scratch.0)
+        .env("UV_NO_SYSTEM_CONFIG", "1")
         .env("UV_CACHE_DIR", cache::resolvers(&order.cache))
         .current_dir(&scratch.0)
         .stdin(Stdio::null())
@@ -268,6 +367,21 @@ fn uv(order: &Order, scratch: &Scratch) -> Command {
 }
 
 /// Whether the resolver did what it was to do, what it said, and what it complained of.
+/// The index that the resolver asks when none is named, as its help says: `(by default: <https://…>)`.
+async fn usual_index(order: &Order, scratch: &Scratch) -> Result<String, PackageError> {
+    let mut command = uv(order, scratch);
+    command.args(["pip", "compile", "--help"]);
+    let (_, said, _) = run_uv(order, command).await?;
+    usual_index_in(&said)
+        .ok_or_else(|| PackageError::NoResolver("the resolver names no index: name one with --index".into()))
+}
+
+fn usual_index_in(help: &str) -> Option<String> {
+    let (_, after) = help.split_once("--default-index")?;
+    let (_, after) = after.split_once("(by default: <")?;
+    Some(after.split_once('>')?.0.to_owned())
+}
+
 async fn run_uv(order: &Order, mut command: Command) -> Result<(bool, String, String), PackageError> {
     let failed =
         |error: std::io::Error| PackageError::NoResolver(format!("{} cannot be run: {error}", order.uv.display()));
@@ -310,22 +424,41 @@ async fn check_version(order: &Order, scratch: &Scratch) -> Result<(), PackageEr
     )))
 }
 
-/// Has the resolver resolve; its answer, and its warnings.
-async fn compile(order: &Order, scratch: &Scratch, form: &[&str]) -> Result<(String, Vec<String>), PackageError> {
+/// What the resolver resolves for: the interpreter in the sandbox, whose platform it has no name for.
+const PROJECT: &str = "[tool.uv]\nenvironments = [\"sys_platform == 'wasi' and os_name == 'posix' and \
+                       platform_machine == 'wasm32' and platform_system == 'wasi' and implementation_name == 'cpython' and \
+                       platform_python_implementation == 'CPython'\"]\n";
+
+/// Has the resolver resolve what is asked for by what an index of a view shows; its answer, and its warnings.
+pub(super) async fn compile(
+    order: &Order,
+    scratch: &Scratch,
+    (view, index): (&View, &str),
+    asked: &[&Requirement],
+    form: &[&str],
+) -> Result<(String, Vec<String>), PackageError> {
+    let failed = |error: std::io::Error| PackageError::Failed(error.to_string());
     let place = scratch.0.join("requirements.in");
-    let texts: Vec<&str> = order.request.requirements.iter().map(|requirement| &*requirement.text).collect();
-    std::fs::write(&place, texts.join("\n")).map_err(|error| PackageError::Failed(error.to_string()))?;
+    let texts: Vec<&str> = asked.iter().map(|requirement| &*requirement.text).collect();
+    std::fs::write(&place, texts.join("\n")).map_err(failed)?;
+    std::fs::write(scratch.0.join("pyproject.toml"), PROJECT).map_err(failed)?;
     let mut command = uv(order, scratch);
     command.args(["pip", "compile"]).arg(&place).args(["--universal", "--python-version", PYTHON, "--python"]);
-    command.arg(&order.python).args(["--no-build", "--no-config", "--no-python-downloads", "--no-header"]);
+    command.arg(&order.python).args(["--no-build", "--no-python-downloads", "--no-header"]);
     command.arg("--system-certs").args(form);
-    match (&order.index, &order.wheels) {
-        // In the environment, where other users of the machine cannot read a password in it.
-        (Some(index), _) => command.env("UV_DEFAULT_INDEX", index),
-        (None, Some(wheels)) => command.arg("--no-index").arg("--find-links").arg(wheels),
-        (None, None) => &mut command,
-    };
+    command.env("UV_DEFAULT_INDEX", index);
+    // The view is on this machine, whatever leads out of it.
+    let around: Vec<String> = ["NO_PROXY", "no_proxy"]
+        .into_iter()
+        .filter_map(config::variable)
+        .filter_map(|it| it.into_string().ok())
+        .collect();
+    let around = around.into_iter().chain(["127.0.0.1".to_owned()]).collect::<Vec<_>>().join(",");
+    command.env("NO_PROXY", &around).env("no_proxy", &around);
     let (worked, said, complained) = run_uv(order, command).await?;
+    if let Some(why) = view.away() {
+        return Err(PackageError::IndexAway(why));
+    }
     if !worked {
         return Err(failure(&complained, order));
     }
@@ -341,7 +474,15 @@ fn failure(complained: &str, order: &Order) -> PackageError {
         let line = line.trim_matches(|c: char| c.is_whitespace() || "×╰─▶│├".contains(c));
         words.push(line.strip_prefix("error: ").unwrap_or(line));
     }
-    let said: String = words.join(" ").trim().chars().take(1500).collect();
+    let said = words.join(" ");
+    // What it says about its own way to resolve for another platform is of no use to anybody else.
+    let said = said.split(" hint: The resolution failed").next().unwrap_or_default();
+    let said = match said.strip_prefix("No solution found when resolving dependencies").and(said.split_once(" cause: "))
+    {
+        Some((_, cause)) => cause,
+        None => said,
+    };
+    let said: String = said.trim().chars().take(1500).collect();
     let away = ["error sending request", "Failed to fetch", "dns error", "timed out", "Connection refused"];
     if away.iter().any(|word| said.contains(word)) {
         return PackageError::IndexAway(said);
@@ -356,57 +497,33 @@ fn failure(complained: &str, order: &Order) -> PackageError {
     PackageError::Unsatisfiable(format!("no versions of the packages fit: {said}{hints}"))
 }
 
-/// Which packages another is needed by, from a list with comments: `name==1.0`, then `# via other` lines.
-fn wanted_by(text: &str) -> BTreeMap<String, Vec<String>> {
-    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut last = None;
-    for line in text.lines() {
-        match line.trim().strip_prefix('#') {
-            None => last = line.split("==").next().map(|name| name.trim().to_owned()),
-            Some(comment) => {
-                let name = comment.trim();
-                let name = name.strip_prefix("via").map_or(name, str::trim);
-                if let Some(last) = last.as_ref().filter(|_| !name.is_empty() && !name.starts_with("-r")) {
-                    wanted.entry(last.clone()).or_default().push(name.to_owned());
-                }
-            }
-        }
-    }
-    wanted
-}
-
-fn refuse(not_pure: &[NotPure], wanted_by: &BTreeMap<String, Vec<String>>) -> PackageError {
-    let sentences = not_pure.iter().map(|NotPure { name, version, only_source }| {
-        let by = wanted_by.get(name).map(Vec::as_slice).unwrap_or_default();
-        let by_text = if by.is_empty() { String::new() } else { format!(" (needed by {})", by.join(", ")) };
-        let what = if *only_source {
-            "is there as source only, which would have to be built"
-        } else {
-            "has no wheel of pure Python, only native code, which a sandbox does not load"
-        };
-        let hint = hint(name).or_else(|| by.iter().find_map(|by| hint(by)));
-        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        format!("{name} {version}{by_text} {what}{hint}")
-    });
-    PackageError::NotPure(sentences.collect::<Vec<_>>().join(". "))
-}
-
-/// The wheels, in their order, each checked against its digest.
-async fn fetch(order: &Order, pinned: &[Pinned]) -> Result<Vec<Vec<u8>>, PackageError> {
+/// The client for all that is fetched.
+fn client() -> Result<reqwest::Client, PackageError> {
     // The client brings no implementation of TLS of its own; another may have been set already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
+    reqwest::Client::builder()
         .timeout(FETCH_WITHIN)
         .connect_timeout(Duration::from_secs(10))
         .build()
-        .map_err(|error| PackageError::Failed(error.to_string()))?;
+        .map_err(|error| PackageError::Failed(error.to_string()))
+}
+
+/// The archives, in their order, each checked against its digest; nothing for what Cronbox has itself.
+async fn fetch(order: &Order, client: &reqwest::Client, chosen: &[Chosen]) -> Result<Vec<Vec<u8>>, PackageError> {
     let kept = cache::wheels(&order.cache);
     std::fs::create_dir_all(&kept).map_err(|error| PackageError::Failed(format!("{}: {error}", kept.display())))?;
-    let one = |pinned: &Pinned| {
-        let (client, pinned, kept) = (client.clone(), pinned.clone(), kept.join(format!("{}.whl", pinned.sha256)));
-        async move { fetch_one(&client, order, &pinned, &kept).await }
+    let (of, done) = (chosen.len(), AtomicUsize::new(0));
+    tell(Step::Fetching { done: 0, of });
+    let one = |chosen: &Chosen| {
+        let (client, pinned) = (client.clone(), chosen.pinned.clone());
+        let (kept, done, is_here) = (kept.join(format!("{}.whl", pinned.sha256)), &done, chosen.form == Form::StandIn);
+        async move {
+            let content = if is_here { Vec::new() } else { fetch_one(&client, order, &pinned, &kept).await? };
+            tell(Step::Fetching { done: done.fetch_add(1, Relaxed) + 1, of });
+            Ok(content)
+        }
     };
-    stream::iter(pinned).map(one).buffered(AT_ONCE).try_collect().await
+    stream::iter(chosen).map(one).buffered(AT_ONCE).try_collect().await
 }
 
 async fn fetch_one(
@@ -462,23 +579,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_resolver_is_pinned() {
-        assert!(uv_version().split('.').count() == 3, "{:?}", uv_version());
+    fn the_usual_index_is_what_the_resolvers_help_says() {
+        let help = "  --default-index <DEFAULT_INDEX>\n          The default package index (by default: <https://index.test/simple>) [env: X]\n";
+        assert_eq!(usual_index_in(help).as_deref(), Some("https://index.test/simple"));
+        assert_eq!(usual_index_in("--index-url (by default: <x>)"), None);
     }
 
     #[test]
-    fn refusals_name_the_package_who_needs_it_and_what_works_instead() {
-        let by = wanted_by(
-            "pydantic==2.1\n    # via -r requirements.in\npydantic-core==2.0\n    # via\n    #   pydantic\n    #   other\n",
-        );
-        assert_eq!(by["pydantic-core"], ["pydantic", "other"]);
-        let lxml = NotPure { name: "lxml".into(), version: "6.0".into(), only_source: false };
-        let core = NotPure { name: "pydantic-core".into(), version: "2.0".into(), only_source: false };
-        let said = refuse(&[lxml, core], &by).to_string();
-        assert!(said.starts_with("lxml 6.0 has no wheel of pure Python"), "{said}");
-        assert!(
-            said.contains("html.parser") && said.contains("pydantic-core 2.0 (needed by pydantic, other)"),
-            "{said}"
-        );
+    fn the_resolver_is_pinned() {
+        assert!(uv_version().split('.').count() == 3, "{:?}", uv_version());
     }
 }

@@ -1,8 +1,7 @@
 //! Unpacks wheels: what an archive from the index says about itself is believed in nothing.
 //!
 //! The format is PyPA's binary distribution format (PEP 427, wheel version 1). Refused: paths that are absolute, leave the
-//! package or are there twice, links and devices, machine code, `.pth` files (which run code when Python starts
-//! elsewhere), content that RECORD does not name or names with another digest, and archives that are too large, too many
+//! package or are there twice, links and devices, machine code, content that RECORD does not name or names with another digest, and archives that are too large, too many
 //! or too well compressed to be packages.
 
 use super::PackageError;
@@ -19,7 +18,7 @@ use zip::ZipArchive;
 /// Most bytes of a wheel.
 pub(super) const LARGEST: usize = 64 << 20;
 /// Most bytes of one file in it.
-const LARGEST_FILE: u64 = 32 << 20;
+pub(super) const LARGEST_FILE: u64 = 32 << 20;
 /// Most files of all packages of a script.
 pub(super) const MOST_FILES: usize = 12_000;
 /// Most bytes of all files of all packages of a script.
@@ -36,15 +35,17 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 /// Adds the files of a wheel to those of others. What two packages both bring stays as the first brought it: what is
 /// different about it is returned, for a warning.
+///
+/// `without_machine_code` says that the wheel's machine code is optional: it is checked as all files are, and left out.
 pub(super) fn unpack(
     name: &str,
     version: &str,
-    archive: &[u8],
+    (archive, without_machine_code): (&[u8], bool),
     files: &mut Files,
 ) -> Result<Vec<String>, PackageError> {
     let bad = |why: String| PackageError::BadWheel(format!("{name} {version}: {why}"));
     let open = || {
-        let content = read(archive)?;
+        let content = read(archive, without_machine_code)?;
         let info = info_directory(&content, name, version)?;
         Ok((content, info))
     };
@@ -53,7 +54,7 @@ pub(super) fn unpack(
     check_record(&content, &info).map_err(bad)?;
     let data = format!("{}.data/", info.trim_end_matches(".dist-info"));
     let mut twice = Vec::new();
-    for (path, bytes) in content {
+    for (path, bytes) in content.into_iter().filter(|(path, _)| !is_machine_code(path)) {
         let path = match path.strip_prefix(&data) {
             None => path,
             // Scripts, headers and data belong elsewhere on a computer; a sandbox has no elsewhere.
@@ -65,34 +66,30 @@ pub(super) fn unpack(
         match files.get(&path) {
             Some(same) if *same == bytes => {}
             Some(_) => twice.push(path),
+            None if runs_at_start(&path) => {}
             None => {
                 files.insert(path, bytes);
             }
         }
     }
-    if files.len() > MOST_FILES {
-        return Err(bad(format!("with it the script's packages have more than {MOST_FILES} files")));
-    }
-    if files.values().map(Vec::len).sum::<usize>() > MOST_BYTES {
-        return Err(bad(format!("with it the script's packages have more than {MOST_BYTES} bytes")));
-    }
+    check_size(files).map_err(bad)?;
     Ok(twice)
 }
 
-fn read(archive: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
+fn read(archive: &[u8], takes_machine_code: bool) -> Result<Vec<(String, Vec<u8>)>, String> {
     let mut zip = ZipArchive::new(Cursor::new(archive)).map_err(|error| format!("it is no zip archive: {error}"))?;
     if zip.len() > MOST_FILES {
         return Err(format!("it has {} files; at most {MOST_FILES} are taken", zip.len()));
     }
-    let most = archive.len() as u64 * RATIO + (1 << 20);
-    let mut left = most.min(MOST_BYTES as u64);
+    let mut left = most_content(archive.len());
     let mut seen = HashSet::new();
     let mut files = Vec::new();
     for at in 0..zip.len() {
         let mut entry = zip.by_index(at).map_err(|error| format!("it cannot be read: {error}"))?;
         let path = std::str::from_utf8(entry.name_raw()).map_err(|_| "it holds a name that is not UTF-8")?.to_owned();
         let shown: String = path.chars().take(80).collect();
-        check_path(&path).map_err(|why| format!("{shown:?} {why}"))?;
+        let checked = if takes_machine_code { check_place(&path) } else { check_path(&path) };
+        checked.map_err(|why| format!("{shown:?} {why}"))?;
         // The high half of a Unix entry's attributes is its mode: a plain file, a directory, or not said.
         let kind = entry.unix_mode().unwrap_or_default() & 0o170_000;
         if entry.is_symlink() || !matches!(kind, 0 | 0o100_000 | 0o040_000) {
@@ -117,7 +114,16 @@ fn read(archive: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
     Ok(files)
 }
 
-fn check_path(path: &str) -> Result<(), &'static str> {
+/// Whether a path may be one inside a package; the error goes on after the path.
+pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
+    if is_machine_code(path) {
+        return Err("is machine code, which no sandbox can load");
+    }
+    check_place(path)
+}
+
+/// The same for a file that may be machine code.
+fn check_place(path: &str) -> Result<(), &'static str> {
     if path.len() > LONGEST {
         return Err("is too long a path");
     }
@@ -128,14 +134,51 @@ fn check_path(path: &str) -> Result<(), &'static str> {
     if plain.split('/').any(|name| name.is_empty() || name == "." || name == ".." || name.len() > 255) {
         return Err("is no path inside a package");
     }
-    let ending = plain.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
-    if MACHINE_CODE.contains(&ending.as_str()) || plain.contains(".so.") {
-        return Err("is machine code, which no sandbox can load");
+    Ok(())
+}
+
+/// Whether a file would run code whenever Python starts, on a computer: setuptools and namespace packages bring such. A
+/// sandbox looks for none, and gets none.
+fn runs_at_start(path: &str) -> bool {
+    let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    ending == "pth" && !path.contains('/')
+}
+
+/// Whether a file is machine code by its name.
+pub(super) fn is_machine_code(path: &str) -> bool {
+    let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    MACHINE_CODE.contains(&ending.as_str()) || path.contains(".so.")
+}
+
+/// Most bytes that an archive of this size may hold.
+pub(super) fn most_content(size: usize) -> u64 {
+    (size as u64 * RATIO + (1 << 20)).min(MOST_BYTES as u64)
+}
+
+/// Checks what all packages of a script have together.
+pub(super) fn check_size(files: &Files) -> Result<(), String> {
+    if files.len() > MOST_FILES {
+        return Err(format!("with it the script's packages have more than {MOST_FILES} files"));
     }
-    if ending == "pth" && !plain.contains('/') {
-        return Err("would run code whenever Python starts: .pth files are not taken");
+    if files.values().map(Vec::len).sum::<usize>() > MOST_BYTES {
+        return Err(format!("with it the script's packages have more than {MOST_BYTES} bytes"));
     }
     Ok(())
+}
+
+/// What a wheel says about itself, unchecked; none when it cannot be read.
+pub(super) fn metadata(archive: &[u8]) -> Option<String> {
+    let read = || {
+        let mut zip = ZipArchive::new(Cursor::new(archive)).ok()?;
+        let names: Vec<String> = zip.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+        let name = names.into_iter().find(|name| {
+            name.split_once('/').is_some_and(|(first, rest)| first.ends_with(".dist-info") && rest == "METADATA")
+        })?;
+        let mut text = String::new();
+        zip.by_name(&name).ok()?.take(LARGEST_FILE).read_to_string(&mut text).ok()?;
+        Some(text)
+    };
+    guard::caught("the wheel", read).ok().flatten()
 }
 
 /// The name of the one `.dist-info` directory, which must be of the package that was asked for.
@@ -243,7 +286,7 @@ mod tests {
     }
 
     fn refused(archive: &[u8]) -> String {
-        unpack("demo", "1.0", archive, &mut Files::new()).expect_err("refuses").to_string()
+        unpack("demo", "1.0", (archive, false), &mut Files::new()).expect_err("refuses").to_string()
     }
 
     #[test]
@@ -253,16 +296,34 @@ mod tests {
             ("demo/__init__.py", b"x = 1"),
             ("demo-1.0.data/purelib/more.py", b""),
             ("demo-1.0.data/scripts/go", b""),
+            ("demo-nspkg.pth", b"import os"),
         ]);
-        assert_eq!(unpack("demo", "1.0.0", &archive, &mut files).expect("unpacks"), Vec::<String>::new());
+        assert_eq!(unpack("demo", "1.0.0", (&archive, false), &mut files).expect("unpacks"), Vec::<String>::new());
         let paths: Vec<_> = files.keys().map(String::as_str).filter(|path| !path.contains("dist-info")).collect();
         assert_eq!(paths, ["demo/__init__.py", "more.py"]);
         let other = wheel(&[("demo/__init__.py", b"x = 2")]);
         assert_eq!(
-            unpack("demo", "1.0", &other, &mut files).expect("unpacks"),
+            unpack("demo", "1.0", (&other, false), &mut files).expect("unpacks"),
             ["demo/__init__.py", "demo-1.0.dist-info/RECORD"]
         );
         assert_eq!(files["demo/__init__.py"], b"x = 1");
+    }
+
+    /// B2: the pure files of a wheel whose machine code is optional; what else it holds is checked as ever.
+    #[test]
+    fn machine_code_is_left_out_where_it_is_optional() {
+        let archive = wheel(&[
+            ("demo/__init__.py", b"x = 1"),
+            ("demo/_speed.cpython-314.so", b"ELF"),
+            ("demo.libs/libx.so.1", b""),
+        ]);
+        let mut files = Files::new();
+        unpack("demo", "1.0", (&archive, true), &mut files).expect("unpacks");
+        let paths: Vec<_> = files.keys().map(String::as_str).filter(|path| !path.contains("dist-info")).collect();
+        assert_eq!(paths, ["demo/__init__.py"]);
+        let archive = wheel(&[("../_speed.so", b"ELF")]);
+        let why = unpack("demo", "1.0", (&archive, true), &mut Files::new()).expect_err("refuses").to_string();
+        assert!(why.contains("no path inside"), "{why}");
     }
 
     #[test]
@@ -273,7 +334,6 @@ mod tests {
         for path in ["demo/_x.cpython-314.so", "x.pyd", "libx.so.1", "x.DLL"] {
             assert!(refused(&wheel(&[(path, b"")])).contains("machine code"), "{path}");
         }
-        assert!(refused(&wheel(&[("demo.pth", b"import os")])).contains(".pth"));
         assert!(refused(&wheel(&[("a.py", b""), ("A.py", b"")])).contains("twice"));
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         zip.add_symlink("demo/link.py", "/etc/passwd", SimpleFileOptions::default()).expect("links");
@@ -292,7 +352,9 @@ mod tests {
     #[test]
     fn what_a_wheel_says_about_itself_must_be_true() {
         let archive = wheel(&[("demo/__init__.py", b"x = 1")]);
-        let of = |name: &str, version: &str| unpack(name, version, &archive, &mut Files::new()).expect_err("refuses");
+        let of = |name: &str, version: &str| {
+            unpack(name, version, (&archive, false), &mut Files::new()).expect_err("refuses")
+        };
         assert!(of("other", "1.0").to_string().contains("says that it is \"Demo\""));
         assert!(of("demo", "2.0").to_string().contains("version \"1.0\""));
         let mut zip = ZipArchive::new(Cursor::new(&archive)).expect("opens");

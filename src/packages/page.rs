@@ -1,0 +1,162 @@
+//! Pages of a package index: what files there are of a project (PEP 503 in HTML, PEP 691 in JSON).
+
+use html5gum::{Token, Tokenizer};
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What is asked for: JSON where the index has it.
+pub(super) const ACCEPTED: &str =
+    "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
+/// What is answered to the resolver.
+pub(super) const JSON: &str = "application/vnd.pypi.simple.v1+json";
+/// Most files of one project that are looked at.
+const MOST_FILES: usize = 50_000;
+
+/// A file of a project.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct File {
+    pub(super) filename: String,
+    pub(super) url: String,
+    #[serde(default)]
+    pub(super) hashes: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) requires_python: Option<String>,
+    /// Whether its metadata are beside it, under `….metadata`: a flag, or their digests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) core_metadata: Option<Value>,
+    /// Why it is not to be taken: a flag, or a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) yanked: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) upload_time: Option<String>,
+}
+
+impl File {
+    /// Whether its metadata can be had without it.
+    pub(super) fn has_metadata(&self) -> bool {
+        self.core_metadata.as_ref().is_some_and(is_said)
+    }
+
+    pub(super) fn is_yanked(&self) -> bool {
+        self.yanked.as_ref().is_some_and(is_said)
+    }
+}
+
+/// Whether a field that is a flag or something better says yes.
+fn is_said(value: &Value) -> bool {
+    !matches!(value, Value::Null | Value::Bool(false))
+}
+
+#[derive(Deserialize, Serialize)]
+struct Page {
+    #[serde(default)]
+    meta: Value,
+    #[serde(default)]
+    name: String,
+    files: Vec<File>,
+}
+
+/// Reads the page of a project that lies at `at`. The error is a sentence.
+pub(super) fn read(content: &str, is_json: bool, at: &Url) -> Result<Vec<File>, String> {
+    let mut files = if is_json {
+        let page: Page = serde_json::from_str(content).map_err(|error| error.to_string())?;
+        page.files
+    } else {
+        anchors(content)
+    };
+    files.truncate(MOST_FILES);
+    for file in &mut files {
+        let url = at.join(&file.url).map_err(|error| format!("{}: {error}", file.filename))?;
+        file.url = url.to_string();
+    }
+    Ok(files)
+}
+
+/// The page as the resolver reads it.
+pub(super) fn write(name: &str, files: Vec<File>) -> String {
+    let page = Page { meta: serde_json::json!({"api-version": "1.0"}), name: name.to_owned(), files };
+    // It has string keys and finite numbers only, so that it always is JSON.
+    serde_json::to_string(&page).unwrap_or_default()
+}
+
+/// The links of a page of HTML.
+fn anchors(content: &str) -> Vec<File> {
+    let mut files = Vec::new();
+    for token in Tokenizer::new(content) {
+        let Ok(Token::StartTag(tag)) = token else { continue };
+        if &*tag.name != b"a".as_slice() {
+            continue;
+        }
+        let value = |name: &str| {
+            let found = tag.attributes.iter().find(|(key, _)| &***key == name.as_bytes());
+            found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+        };
+        let Some(href) = value("href") else { continue };
+        let (url, fragment) = match href.split_once('#') {
+            Some((url, fragment)) => (url.to_owned(), fragment.to_owned()),
+            None => (href, String::new()),
+        };
+        let path = url.split('?').next().unwrap_or_default();
+        let filename = path.rsplit('/').next().unwrap_or_default();
+        let filename = percent_decoded(filename);
+        let hashes = fragment.split('&').filter_map(|part| part.split_once('='));
+        let hashes = hashes.map(|(kind, digest)| (kind.to_owned(), digest.to_owned())).collect();
+        let core_metadata = value("data-core-metadata").or_else(|| value("data-dist-info-metadata"));
+        files.push(File {
+            filename,
+            url,
+            hashes,
+            requires_python: value("data-requires-python"),
+            core_metadata: core_metadata.map(|said| Value::Bool(said != "false")),
+            yanked: value("data-yanked").map(|why| if why.is_empty() { Value::Bool(true) } else { Value::String(why) }),
+            ..File::default()
+        });
+    }
+    files
+}
+
+/// `a%2Bb` is `a+b`: versions have a plus sign, which some indexes write so.
+fn percent_decoded(text: &str) -> String {
+    let coded = format!("x={}", text.replace('+', "%2B"));
+    form_urlencoded::parse(coded.as_bytes()).next().map_or_else(String::new, |(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at() -> Url {
+        Url::parse("https://index.example/simple/demo/").expect("an address")
+    }
+
+    #[test]
+    fn links_of_html_are_files() {
+        let page = r#"<!DOCTYPE html><body><h1>Links</h1>
+            <A HREF="../../files/demo-1.0%2Blocal-py3-none-any.whl#sha256=ab" data-requires-python="&gt;=3.8" data-core-metadata="sha256=cd">x</A>
+            <a href="https://other.example/demo-2.tar.gz?x=1" data-yanked="it lost data">demo-2.tar.gz</a><a>nothing</a>"#;
+        let files = read(page, false, &at()).expect("reads");
+        assert_eq!(files.len(), 2);
+        assert_eq!(files[0].filename, "demo-1.0+local-py3-none-any.whl");
+        assert_eq!(files[0].url, "https://index.example/files/demo-1.0%2Blocal-py3-none-any.whl");
+        assert_eq!((files[0].hashes["sha256"].as_str(), files[0].requires_python.as_deref()), ("ab", Some(">=3.8")));
+        assert!(files[0].has_metadata() && !files[0].is_yanked());
+        assert_eq!(files[1].filename, "demo-2.tar.gz");
+        assert!(files[1].is_yanked() && !files[1].has_metadata());
+    }
+
+    #[test]
+    fn json_is_read_and_written_alike() {
+        let page = r#"{"meta": {"api-version": "1.4"}, "files": [{"filename": "a-1-py3-none-any.whl", "url": "a.whl",
+            "hashes": {"sha256": "ab"}, "requires-python": null, "core-metadata": {"sha256": "cd"}, "yanked": false, "size": 3}]}"#;
+        let files = read(page, true, &at()).expect("reads");
+        assert_eq!(files[0].url, "https://index.example/simple/demo/a.whl");
+        assert!(files[0].has_metadata());
+        assert_eq!(read(&write("a", files.clone()), true, &at()).expect("reads"), files);
+        assert!(read("{", true, &at()).is_err());
+    }
+}
