@@ -24,6 +24,7 @@ mod output;
 mod paced;
 mod pieces;
 mod problem;
+mod progress;
 mod rate;
 mod runs;
 mod schedules;

@@ -4,6 +4,7 @@ use super::access::warn;
 use super::before::Before;
 use super::body::{self, Fields, Query};
 use super::problem::Problem;
+use super::progress;
 use super::runs::settings_of;
 use super::upload::{self, Content, Upload, is_stripped_form, line_breaks_stripped};
 use super::{App, Part, PathParts, pieces};
@@ -94,7 +95,8 @@ impl From<LinkError> for Problem {
 /// Upload a script
 ///
 /// The body is the source (with any type that curl sends), a zip archive, a multipart form with one or more files, or JSON.
-/// The same content again makes no new version.
+/// The same content again makes no new version. With `Accept: text/event-stream` the answer is a stream of events:
+/// `progress` while its packages are got, and `answer` with `status` and `body` at the end.
 #[utoipa::path(
     put, path = "/v1/scripts/{name}", tag = "scripts", operation_id = "put_script",
     params(
@@ -125,7 +127,24 @@ pub(super) async fn put_script(
 ) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["check", "upgrade", "dry_run"])?;
     let how = (wanted(&query, &caller)?, query.flag("dry_run", false)?);
-    upload(&app, &caller, Some(Name::parse(&name)?), how, request).await
+    upload_told(app, caller, Some(Name::parse(&name)?), how, request).await
+}
+
+/// Uploads; tells how far it is if the client asks for it.
+async fn upload_told(
+    app: App,
+    caller: Caller,
+    name: Option<Name>,
+    (wanted, is_dry): (Wanted, bool),
+    request: Request,
+) -> Result<Response, Problem> {
+    if !progress::is_wanted(&request) {
+        return upload(&app, &caller, name, (wanted, is_dry), request).await;
+    }
+    let work = |app: App, request, progress| async move {
+        upload(&app, &caller, name, (Wanted { progress, ..wanted }, is_dry), request).await
+    };
+    progress::told(app, request, MOST, work).await
 }
 
 /// Upload a script, its name in the query
@@ -158,7 +177,8 @@ pub(super) async fn create_script(
 ) -> Result<Response, Problem> {
     let query = Query::read(request.uri().query(), &["name", "check", "upgrade"])?;
     let name = query.one("name")?.map(Name::parse).transpose()?;
-    upload(&app, &caller, name, (wanted(&query, &caller)?, false), request).await
+    let wanted = wanted(&query, &caller)?;
+    upload_told(app, caller, name, (wanted, false), request).await
 }
 
 /// How an upload is to be kept, as far as its query says it.
