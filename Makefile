@@ -72,10 +72,15 @@ $(TEST_VENV)/installed: tests/peers/requirements.txt
 	@touch $@
 
 # With the test environment's pip: a system's Python may have none.
-$(TEST_WHEELS)/fetched: tests/packages/requirements.txt | $(TEST_VENV)/installed
+OPTIONAL := $(wildcard tests/packages/optional/cp3*.txt)
+$(TEST_WHEELS)/fetched: tests/packages/requirements.txt $(OPTIONAL) | $(TEST_VENV)/installed
 	rm -rf $(TEST_WHEELS)
 	$(TEST_VENV)/bin/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
 	   --platform any --python-version 3.14 --implementation py --abi none -d $(TEST_WHEELS) -r tests/packages/requirements.txt
+	for list in $(OPTIONAL); do tag=$$(basename $$list .txt); \
+	   $(TEST_VENV)/bin/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+	     --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux_2_28_x86_64 \
+	     --python-version $${tag#cp} --implementation cp --abi $$tag --abi abi3 --abi none -d $(TEST_WHEELS) -r $$list || exit 1; done
 	@touch $@
 
 $(UV): src/packages/uv.txt

@@ -1,5 +1,9 @@
 //! Packages of scripts: resolved from an index or a directory of wheels, unpacked under rules, the same in every run.
 
+mod encryption;
+mod optional;
+mod resolving;
+
 use crate::support::PROGRAM;
 use crate::support::server::{Folder, Server};
 use axum::Router;
@@ -169,13 +173,14 @@ fn the_library_wins_over_a_package_of_the_same_name_and_nothing_runs_by_itself()
         .with("socket.py", shadow)
         .with("sitecustomize.py", shadow)
         .with("usercustomize.py", shadow)
+        .with("demo.pth", b"import os; os._exit(1)\n")
         .write(&wheels);
     let source = asking(
         &["demo"],
-        "import json, os, socket, demo\ndef run(): return [json.__file__, hasattr(os, 'urandom'), demo.x]",
+        "import json, os, socket, demo\ndef run(): return [json.__file__, hasattr(os, 'urandom'), demo.x, os.path.exists('/packages/demo.pth')]",
     );
     let (code, result, why) = said(&run(&folder, &source, &["--index", text(&wheels)]));
-    assert_eq!((code, &*result), (Some(0), "[\"/python/json/__init__.py\",true,1]"), "{why}");
+    assert_eq!((code, &*result), (Some(0), "[\"/python/json/__init__.py\",true,1,false]"), "{why}");
     // Another script sees nothing of it.
     let (code, _, why) = said(&run(&folder, "import demo\n", &[]));
     assert_eq!(code, Some(1));
@@ -317,7 +322,6 @@ async fn hostile_wheels_are_refused_with_the_reason_and_leave_nothing() {
     let cases = [
         (plain("evil1").with("../../../../tmp/out.py", b""), "no path inside a package"),
         (plain("evil2").with("/etc/cron.d/evil", b""), "no path inside a package"),
-        (plain("evil3").with("evil.pth", b"import os; os.system('true')"), ".pth"),
         (plain("evil4").with("evil4/_speed.cpython-314-wasm32-wasi.so", b"\0asm"), "machine code"),
         (Wheel { link: Some("/etc/passwd"), ..plain("evil5") }, "no plain file"),
         (plain("evil6").with("evil6/zeros.bin", &zeros), "too large"),
