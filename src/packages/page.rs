@@ -89,11 +89,11 @@ fn anchors(content: &str) -> Vec<File> {
     let mut files = Vec::new();
     for token in Tokenizer::new(content) {
         let Ok(Token::StartTag(tag)) = token else { continue };
-        if &*tag.name != b"a".as_slice() {
+        if tag.name.as_slice() != b"a" {
             continue;
         }
         let value = |name: &str| {
-            let found = tag.attributes.iter().find(|(key, _)| &***key == name.as_bytes());
+            let found = tag.attributes.iter().find(|(key, _)| key.as_slice() == name.as_bytes());
             found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
         };
         let Some(href) = value("href") else { continue };
@@ -127,7 +127,7 @@ fn percent_decoded(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn at() -> Url {
@@ -158,5 +158,61 @@ mod tests {
         assert!(files[0].has_metadata());
         assert_eq!(read(&write("a", files.clone()), true, &at()).expect("reads"), files);
         assert!(read("{", true, &at()).is_err());
+    }
+
+    /// Numbers as dice throw them, the same each time.
+    pub(in crate::packages) fn dice() -> impl FnMut(usize) -> usize {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        move |sides| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % sides as u64) as usize
+        }
+    }
+
+    #[test]
+    fn no_bytes_of_a_page_panic() {
+        let pieces = [
+            "<a",
+            "<A ",
+            " href=",
+            "\"",
+            "'",
+            "x-1-py3-none-any.whl",
+            "#sha256=",
+            "&amp;",
+            ">",
+            "</a>",
+            "<!--",
+            "\0",
+            "é",
+            "%2",
+            "%ff",
+            "data-yanked",
+            "=",
+            "{",
+            "}",
+            "[",
+            "]",
+            "\"files\":",
+            "\"url\":",
+            ",",
+            "null",
+            "1e999",
+            "http://[",
+            "//",
+            "\\",
+        ];
+        let mut roll = dice();
+        for _ in 0..4_000 {
+            let text: String = (0..roll(30)).map(|_| pieces[roll(pieces.len())]).collect();
+            for is_json in [true, false] {
+                if let Ok(files) = read(&text, is_json, &at()) {
+                    let project = crate::packages::offer::sort("x", files, "http://here/made");
+                    let _ = crate::packages::offer::all("x", &project, "http://here/made");
+                }
+            }
+        }
     }
 }

@@ -368,4 +368,45 @@ mod tests {
         assert!(metadata("demo", "1.0", "demo-1.0.zip", b"nothing").is_err());
         assert!(metadata("demo", "1.0", "demo-1.0.tar.gz", b"nothing").is_err());
     }
+
+    #[test]
+    fn no_bytes_of_an_archive_panic() {
+        let whole = archive(&[INFO, ("demo/__init__.py", "x"), ("demo.egg-info/requires.txt", "[:a\n]\n[b:c]\nd")]);
+        let mut roll = crate::packages::page::tests::dice();
+        for _ in 0..2_000 {
+            let mut bytes = whole.clone();
+            bytes.truncate(1 + roll(whole.len()));
+            for _ in 0..roll(4) {
+                let at = roll(bytes.len());
+                bytes[at] = roll(256) as u8;
+            }
+            for name in ["demo-1.0.tar.gz", "demo-1.0.zip"] {
+                let _ = metadata("demo", "1.0", name, &bytes);
+            }
+        }
+        // The same of what is inside, where no checksum keeps it away.
+        let pieces = [
+            "Name: ",
+            "demo",
+            "\n",
+            "Version: 1.0",
+            "[",
+            "]",
+            ":",
+            "extra == '",
+            "\u{feff}",
+            "Metadata-Version: 2.2",
+            "é",
+            "\0",
+            " ",
+        ];
+        for _ in 0..2_000 {
+            let mut some = || (0..roll(12)).map(|_| pieces[roll(pieces.len())]).collect::<String>();
+            let (info, needs, top) = (some(), some(), some());
+            let files =
+                [("PKG-INFO", &*info), ("demo.egg-info/requires.txt", &*needs), ("demo.egg-info/top_level.txt", &*top)];
+            let content = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+            let _ = plain("demo", "1.0", &content);
+        }
+    }
 }

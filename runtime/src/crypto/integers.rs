@@ -55,7 +55,7 @@ impl Integers {
         }
         let Ok([n, e, d, p, q, value]) = <[Vec<u8>; 6]>::try_from(parts) else { return Ok(None) };
         let limbs = cube(&n);
-        let price = start + limbs * limbs * limbs * 1_200;
+        let price = start + limbs * limbs * limbs * 600;
         Ok(Some((Integers::Private { key: [n, e, d, p, q], value }, price)))
     }
 

@@ -126,9 +126,8 @@ async fn no_argument_panics() {
         dice ^= dice << 17;
         (dice % most as u64) as usize
     };
-    let rounds = if std::env::var_os("CRONBOX_SOAK").is_some() { 30_000 } else { 1_500 };
     let (mut answered, mut refused) = (0, 0);
-    for _ in 0..rounds {
+    for _ in 0..2_000 {
         let what = NAMES[roll(NAMES.len())];
         // Mostly as many arguments as it takes, so that what is behind that check is reached, too.
         let (usual_parts, usual_numbers) = match what {
