@@ -12,7 +12,7 @@ import random
 import sys
 import unittest
 
-HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python-wasm", "harness", "lib")
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python-wasm", "harness", "library", "standard")
 HERE = os.path.abspath(HERE)
 # Behind everything else: the C modules keep their names, and only the helper modules are found here.
 sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != HERE] + [HERE]

@@ -33,7 +33,7 @@ What it exports to the host is `WitWorld.run`.
     memory      making what is in it immortal
     kept        the builtins, safe from scripts that patch them
 
-Beside this package lies `lib`: modules of the standard library that are C elsewhere, and work here in part or refuse.
+Beside this package lies `library/standard`: modules of the standard library that are C elsewhere, and work here in part or refuse.
 """
 
 from .kept import __builtins__
@@ -50,7 +50,7 @@ _library = stdlib.Library()
 def _install_library():
     """From here on everything is imported from memory."""
     _library.collect(stdlib.ROOT)
-    _library.collect(os.path.dirname(os.path.dirname(__file__)) + "/lib")
+    _library.collect(os.path.dirname(os.path.dirname(__file__)) + "/library/standard")
     _library.collect(os.path.dirname(os.path.dirname(__file__)) + "/library/cronbox", "cronbox.")
     for folder in sys.path:
         if os.path.isdir(zones := folder + "/tzdata"):
