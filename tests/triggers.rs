@@ -567,7 +567,7 @@ fn bad_texts_point_at_the_place() {
         ("at", 2, "a time such as"),
         ("after", 5, "a script's name"),
         ("after a on tuesday", 11, "one of succeeded, failed, any"),
-        ("after a/b", 6, "no script's name"),
+        ("after a/b", 6, "not a script's name"),
         ("after label =x", 12, "key=value"),
         ("fields:", 7, "such as hour=9"),
         ("fields: hours=9", 8, "did you mean hour?"),

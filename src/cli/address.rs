@@ -47,6 +47,11 @@ fn of_words(said: &str, is_connect: bool, is_timeout: bool, shown: &str) -> Stri
                 (PEM) in SSL_CERT_FILE"
             .into();
     }
+    if has(&["CaUsedAsEndEntity"]) {
+        return "its certificate is an authority's own, as self-signed ones often are; give the server one that an authority \
+                signed, and name the authority's file (PEM) in SSL_CERT_FILE"
+            .into();
+    }
     if has(&["NotValidForName", "not valid for name"]) {
         return "its certificate is for another name than this address has".into();
     }
@@ -72,7 +77,7 @@ fn of_words(said: &str, is_connect: bool, is_timeout: bool, shown: &str) -> Stri
     if is_connect {
         return format!("it cannot be reached{}", last_words(said));
     }
-    if !is_secure && has(&["invalid HTTP", "Parse(", "parse"]) {
+    if !is_secure && has(&["invalid HTTP", "Parse(", "parse", "reset by peer"]) {
         return "it does not answer as a web server does; if it speaks TLS, write https://".into();
     }
     format!("the connection broke{}", last_words(said))
@@ -114,6 +119,8 @@ mod tests {
         let say = |said, is_connect, shown| of_words(said, is_connect, false, shown);
         let issuer = ": error sending request: client error (Connect): invalid peer certificate: UnknownIssuer";
         assert!(say(issuer, true, "https://h").contains("SSL_CERT_FILE"));
+        let own = ": client error (Connect): invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))";
+        assert!(say(own, true, "https://h").contains("an authority's own"));
         let refused =
             ": error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)";
         assert!(say(refused, true, "http://h").contains("cronbox serve"));

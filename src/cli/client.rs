@@ -129,10 +129,7 @@ impl Server {
             (401, None) => {
                 let next = "set CRONBOX_TOKEN to a token of this server, or give one with --token; \
                             `cronbox token create` makes one";
-                Refusal(
-                    Exit::Forbidden,
-                    format!("{} lets in only whoever has a token: {next} ({})", self.shown, problem.code),
-                )
+                Refusal(Exit::Forbidden, format!("{} wants a token: {next} ({})", self.shown, problem.code))
             }
             (401, Some(_)) => {
                 Refusal(Exit::Forbidden, format!("{}; it came from CRONBOX_TOKEN or --token", told(problem)))

@@ -60,7 +60,7 @@ impl Exit {
         }
     }
 
-    /// What a run's status comes to. One that is not final yet is no failure of anything.
+    /// What a run's status comes to. One that has not ended yet counts as failed.
     pub(super) fn of_run(status: Option<Status>) -> Self {
         match status {
             Some(Status::Succeeded) => Exit::Succeeded,

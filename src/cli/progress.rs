@@ -1,5 +1,5 @@
 //! Progress of what takes long, on standard error: one line that is written over on a terminal, and a line for each step
-//! where it is none.
+//! elsewhere.
 
 use super::view::{DIM, view};
 use std::io::{IsTerminal, Write};
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(line("resolving packages", None), "resolving packages …");
         assert_eq!(cut("天气预报", 5), "天气…");
         assert_eq!(cut("天气", 4), "天气");
-        // Shown to nobody, it is no trouble.
+        // Where nothing is shown, nothing is written.
         let silent = Progress::new(true);
         silent.show("x", Some((1, 1)));
         silent.clear();

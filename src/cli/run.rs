@@ -220,19 +220,19 @@ impl RunArgs {
         }
     }
 
-    /// The one file that is sent along.
+    /// The one file that goes to the server with the run.
     async fn sent_along(&self) -> Result<(String, Vec<u8>), Refusal> {
         let shown = self.script.display();
         if self.script.is_dir() {
             return Err(Refusal::usage(format!(
-                "{shown} is a folder, and one file is sent along; push it: cronbox push {shown}"
+                "{shown} is a folder, and a server is sent one file; push it: cronbox push {shown}"
             )));
         }
         let (file, source) = read_source(&self.script).await?;
         let files = Files::of_file(&self.script, file.clone(), source.clone())?;
         if self.script.exists() && !files.along.is_empty() {
             return Err(Refusal::usage(format!(
-                "{shown} imports {}, and one file is sent along; push it: cronbox push {shown}",
+                "{shown} imports {}, and a server is sent one file; push it: cronbox push {shown}",
                 files.along.join(", ")
             )));
         }

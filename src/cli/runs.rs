@@ -176,7 +176,7 @@ impl RunsArgs {
             RunVerb::Retry { id, wait } => (id, Method::POST, "/retry", *wait),
             RunVerb::Files { id, path, to } => return self.files(&server, id, path.as_deref(), to.as_deref()).await,
         };
-        // A script's name stands for its newest run, but not where a run is ended by it.
+        // A script's name means its newest run, but not where that would be cancelled.
         let id = match verb {
             "/cancel" => named_by_id(&server, id).await?,
             _ => find(&server, id).await?.id,

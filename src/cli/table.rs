@@ -1,7 +1,7 @@
 //! Tables: rows in columns that fit the terminal. The one place that knows how wide things are.
 //!
 //! On a terminal that is too narrow, times become relative, then columns that may shrink do so, then those that can be done
-//! without are left out. Where standard output is no terminal nothing is cut.
+//! without are left out. Where standard output is not a terminal nothing is cut.
 
 use super::client::{Refusal, say};
 use super::progress::cut;
@@ -51,7 +51,7 @@ impl Column {
 pub(super) enum Cell {
     /// As it is.
     Text(String),
-    /// How something stands: with a sign and a colour on a terminal.
+    /// How something is: with a sign and a colour on a terminal.
     Status(String),
     /// A time of the API's; none: there is none.
     Time(Option<String>),
@@ -64,7 +64,7 @@ impl<T: Into<String>> From<T> for Cell {
 }
 
 impl Cell {
-    /// The word for how something stands.
+    /// The word for how something is.
     pub(super) fn status(word: &str) -> Self {
         Cell::Status(word.to_owned())
     }

@@ -38,7 +38,7 @@ pub(super) struct View {
     pub(super) colours: bool,
     /// Whether standard error has colours.
     pub(super) colours_of_errors: bool,
-    /// How many columns standard output has; none where it is no terminal.
+    /// How many columns standard output has; none where it is not a terminal.
     pub(super) width: Option<usize>,
     /// Whether times are shown in UTC.
     pub(super) utc: bool,
@@ -86,7 +86,7 @@ pub(super) const BAD: Style = colour(AnsiColor::Red);
 /// What is under way.
 pub(super) const BUSY: Style = colour(AnsiColor::Cyan);
 
-/// A sign and a colour for a word that says how something stands.
+/// A sign and a colour for a word that says how something is.
 pub(super) fn of_status(word: &str) -> (&'static str, Style) {
     match word {
         "succeeded" | "active" | "in force" | "ok" | "made" | "granted" => ("✓", GOOD),
@@ -104,7 +104,7 @@ impl View {
         if self.colours && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
-    /// A word that says how something stands: with its sign and colour, where there are colours.
+    /// A word that says how something is: with its sign and colour, where there are colours.
     pub(super) fn status(self, word: &str) -> String {
         let (sign, style) = of_status(word);
         if self.colours { self.paint(style, format!("{sign} {word}").trim_start()) } else { word.to_owned() }

@@ -55,8 +55,7 @@ impl Wanted {
     /// Whether the reader asked for it.
     fn asks_for(&self, event: &Event) -> bool {
         let schedule = event.schedule.as_deref();
-        let of_schedule =
-            self.schedule.as_deref().is_none_or(|id| schedule.is_some_and(|it| key_of(it) == *id));
+        let of_schedule = self.schedule.as_deref().is_none_or(|id| schedule.is_some_and(|it| key_of(it) == *id));
         // Source that was sent along has a name only.
         let key = event.script.clone().or_else(|| event.name.as_deref().map(key_of));
         let of_script = self.scripts.is_empty() || key.is_some_and(|key| self.scripts.contains(&key));

@@ -94,9 +94,7 @@ impl Sent {
         let content = match (self.source, self.from) {
             (Some(source), _) => Content::Sources(Sources::of_bytes(name.as_str(), source)?),
             (None, Some(from)) => Content::Link(from),
-            (None, None) => {
-                Content::Sources(Sources::of_script(name.as_str(), self.files, self.main.as_deref())?)
-            }
+            (None, None) => Content::Sources(Sources::of_script(name.as_str(), self.files, self.main.as_deref())?),
         };
         if let Content::Sources(sources) = &content
             && looks_like_json(sources.source())
@@ -214,8 +212,7 @@ fn read_json(content: &[u8]) -> Result<Sent, Problem> {
         }
     };
     let files = files.into_iter().flatten().map(text).collect::<Result<_, Problem>>()?;
-    Ok(Sent {
-        main, name, source: source.map(Bytes::from), files, from, settings, file: None })
+    Ok(Sent { main, name, source: source.map(Bytes::from), files, from, settings, file: None })
 }
 
 /// Settings, if they set anything.

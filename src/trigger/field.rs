@@ -353,7 +353,7 @@ impl Reader<'_> {
         let at = self.cursor.at();
         let weekday = self.cursor.word();
         let is_one = |name: &&str| weekday == **name || weekday.starts_with(*name) && IN_FULL.contains(&&*weekday);
-        let weekday = match FROM_MONDAY.iter().position(|name| is_one(name)) {
+        let weekday = match FROM_MONDAY.iter().position(is_one) {
             Some(weekday) => weekday as u32,
             None if weekday.is_empty() && nth.is_none() => {
                 self.cursor.back_to(end);
