@@ -719,7 +719,7 @@ async fn follow(
 /// What a script without a server gets: no result before it, an empty state that is not kept.
 fn answer(verb: &str) -> Result<String, String> {
     match verb {
-        "previous_result" => Ok("null".into()),
+        "previous_result" | "upstream" => Ok("null".into()),
         "state" => Ok("{}".into()),
         "set_state" => Ok(json!("context.state was changed, and is not kept: that needs a server").to_string()),
         _ => Err(format!("{verb} needs a server; this script was run by itself")),

@@ -389,6 +389,11 @@ impl Worker {
                 }
             }
             ("previous_result", None) => Ok("null".into()),
+            ("upstream", _) => {
+                let Some(id) = &run.upstream else { return Ok("null".into()) };
+                let upstream = self.tools.store.run(id).await.map_err(away)?;
+                Ok(upstream.as_ref().map_or(serde_json::Value::Null, upstream_body).to_string())
+            }
             ("state", _) => {
                 let Some(script) = stateful else { return Ok("{}".into()) };
                 let state = self.tools.store.state(script).await.map_err(away)?;
@@ -418,7 +423,6 @@ impl Worker {
             "script": run.name,
             "version": run.version,
             "schedule": run.spec.schedule,
-            "upstream": run.upstream,
             "cause": run.cause,
             "attempt": run.attempt,
             "lost_attempts": run.lost,

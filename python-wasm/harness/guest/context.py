@@ -12,7 +12,7 @@ from .errors import ResultError, StateError
 _decode = json.JSONDecoder().decode
 _set = object.__setattr__
 _TIMES = frozenset(("fire_time", "scheduled_at", "started_at", "deadline"))
-_ASKED = frozenset(("previous_result", "state"))
+_ASKED = frozenset(("previous_result", "state", "upstream"))
 _NAMES = (
     "run_id",
     "script",
@@ -29,6 +29,7 @@ _NAMES = (
     "labels",
     "previous_result",
     "state",
+    "upstream",
 )
 
 
