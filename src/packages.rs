@@ -44,6 +44,8 @@ use tokio::sync::Semaphore;
 const COMPILE: &[u8] = include_bytes!("packages/compile.py");
 /// Bytes of source that one sandbox compiles, so that what it answers is no larger than a result may be.
 const TOGETHER: usize = MAX_SOURCE;
+/// Most files of a bundle.
+const MOST_TOGETHER: usize = 16_384;
 /// Package processes at once.
 const AT_ONCE: usize = 2;
 /// The time that all of resolving, fetching and unpacking may take.
@@ -305,7 +307,9 @@ pub async fn compiled(pool: &Pool, files: &Bundle) -> Result<Bundle, PackageErro
         }
     }
     let sources = files.iter().filter(|(path, _)| !code.contains_key(*path));
-    let made = code.iter().map(|(path, content)| (path.as_str(), &content[..]));
+    // A set of very many modules has room for the code of some; the others are compiled when they are imported.
+    let room = MOST_TOGETHER.saturating_sub(files.iter().count());
+    let made = code.iter().take(room).map(|(path, content)| (path.as_str(), &content[..]));
     let all: Vec<(&str, &[u8])> = sources.chain(made).collect();
     Bundle::of_files(&all).map_err(|error| failed(error.to_string()))
 }

@@ -73,7 +73,12 @@ pub(super) async fn packages_for(
         let why = format!("packages that no run has brought yet: {}; run it once without --offline", request.names());
         return Err(refusal(&PackageError::Offline(why)));
     }
-    let tell = |step: Step| complain(&step.to_string());
+    // A line for each step; of what is counted the beginning and the end.
+    let tell = |step: Step| {
+        if !matches!(step, Step::Fetching { done, of } if done > 0 && done < of) {
+            complain(&step.to_string());
+        }
+    };
     let resolved = match (Resolver::new(config).resolve(request, &tell).await, known) {
         (Ok(resolved), _) => resolved,
         (Err(error @ (PackageError::IndexAway(_) | PackageError::TimedOut)), Some(known)) => {

@@ -180,13 +180,20 @@ fn kind(file: &str) -> Option<(Version, Kind)> {
         let kind = match parts.last() {
             Some(&"any") if is_pure(file) => Kind::Pure,
             Some(&"any") | None => return None,
-            Some(_) => Kind::Native,
+            // Not the pure files of one for Python 2.
+            Some(_) if parts.iter().rev().nth(2).is_some_and(|tags| is_for_three(tags)) => Kind::Native,
+            Some(_) => return None,
         };
         return Some((version, kind));
     }
     let stem = SOURCES.iter().find_map(|ending| file.strip_suffix(ending))?;
     let (_, version) = stem.rsplit_once('-')?;
     Some((Version::from_str(version).ok()?, Kind::Source))
+}
+
+/// Whether the tags of a wheel name a CPython 3.
+fn is_for_three(tags: &str) -> bool {
+    tags.split('.').any(|tag| tag.starts_with("cp3") || tag.starts_with("py3"))
 }
 
 /// Endings of source archives.
@@ -282,12 +289,16 @@ mod tests {
     fn optional_machine_code_does_not_hide_a_package() {
         let shown = project(
             "markupsafe",
-            &["markupsafe-3.0.4-cp314-cp314t-win32.whl", "markupsafe-3.0.4-cp314-cp314-manylinux_2_17_x86_64.whl"],
+            &[
+                "markupsafe-3.0.4-cp27-cp27mu-manylinux_2_17_x86_64.whl",
+                "markupsafe-3.0.4-cp314-cp314t-win32.whl",
+                "markupsafe-3.0.4-cp314-cp314-manylinux_2_17_x86_64.whl",
+            ],
         );
         assert_eq!(forms(&shown), [("3.0.4".into(), Form::WithoutMachineCode)]);
         let offer = shown.offers.values().next().expect("an offer");
         assert_eq!(offer.shown[0].filename, "markupsafe-3.0.4-py3-none-any.whl");
-        assert!(offer.shown[0].url.ends_with("manylinux_2_17_x86_64.whl"));
+        assert!(offer.shown[0].url.ends_with("cp314-cp314-manylinux_2_17_x86_64.whl"));
     }
 
     /// B4: source is shown only where there are no wheels of machine code.

@@ -198,3 +198,18 @@ async fn an_upload_tells_how_far_it_is() {
     let told = upload(asking(&["absent"], "")).await;
     assert!(told.contains("\"status\":422") && told.contains("packages_unsatisfiable"), "{told}");
 }
+
+/// Packages of very many modules are kept with the code of as many as there is room for.
+#[test]
+fn a_set_of_very_many_modules_is_kept() {
+    let folder = Folder::new();
+    let wheels = folder.0.join("wheels");
+    let mut wheel = Wheel::new("many", "1.0", "");
+    for n in 0..9_000 {
+        wheel = wheel.with(Box::leak(format!("many/m{n}.py").into_boxed_str()), b"x = 1\n");
+    }
+    wheel.write(&wheels);
+    let source = asking(&["many"], "from many import m0, m8999\ndef run(): return m0.x + m8999.x");
+    let (code, result, why) = said(&run(&folder, &source, &["--index", text(&wheels)]));
+    assert_eq!((code, &*result), (Some(0), "2"), "{why}");
+}
