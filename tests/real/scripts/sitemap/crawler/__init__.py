@@ -1,0 +1,4 @@
+from .spider import Crawler
+
+__version__ = "0.3"
+__all__ = ["Crawler"]
