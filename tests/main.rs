@@ -19,6 +19,7 @@ mod network;
 mod nodes;
 mod packages;
 mod peers;
+mod real;
 mod rooms;
 mod runs;
 mod scheduler;

@@ -182,7 +182,7 @@ fn head(text: &str) -> &str {
 }
 
 /// Splits words as a shell does, as far as the grammar needs it: blanks, single and double quotes, backslashes.
-fn split(text: &str) -> Result<Vec<String>, String> {
+pub fn split(text: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = text.chars();
