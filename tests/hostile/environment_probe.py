@@ -19,5 +19,5 @@ def run():
         assert word not in shown, f"{word} is visible: {shown[max(0, shown.find(word) - 60) :][:200]}"
     # The user is the same in every run on every machine.
     assert (os.getlogin(), os.getuid(), os.getgroups(), os.getppid()) == ("cronbox", 1000, [1000], 0)
-    assert not hasattr(os, "getloadavg")
+    assert os.getloadavg() == (0.0, 0.0, 0.0)
     return {"cwd": os.getcwd(), "environ": sorted(os.environ)}

@@ -2,6 +2,8 @@
 
 from .kept import __builtins__
 
+import errno
+
 USER = "cronbox"
 """The login name; also in the variables `USER` and `LOGNAME`."""
 UID = GID = 1000
@@ -42,7 +44,28 @@ def adapt_os(os, stat_refused):
     def fchown(fd, uid, gid):
         chown(fd, uid, gid)
 
-    for function in (getgroups, chown, fchown):
+    def refuse_user(*args):
+        raise PermissionError(errno.EPERM, "a run has one user, whom it cannot change")
+
+    def sched_getaffinity(pid, /):
+        return set(range(os.cpu_count() or 1))
+
+    def nice(increment, /):
+        # A run has no neighbours whom it could be kinder to.
+        return 0
+
+    def getloadavg():
+        return 0.0, 0.0, 0.0
+
+    def sync():
+        pass
+
+    def get_terminal_size(fd=1, /):
+        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+
+    for name in ("setuid", "seteuid", "setgid", "setegid", "setgroups", "setreuid", "setregid"):
+        setattr(os, name, refuse_user)
+    for function in (getgroups, chown, fchown, sched_getaffinity, nice, getloadavg, sync, get_terminal_size):
         function.__module__ = "os"
         setattr(os, function.__name__, function)
     os.lchown = chown

@@ -5,7 +5,16 @@ from .kept import __builtins__
 from . import host
 
 
+_NO_TZ = (
+    "local time is UTC in a run, whatever TZ says: use datetime.now(zoneinfo.ZoneInfo('Asia/Shanghai')), or context.now()"
+)
+
+
 def adapt_time(time):
+    def tzset():
+        raise RuntimeError(_NO_TZ)
+
+    time.tzset = tzset
     def process_time():
         return host.cpu_time() / 1e9
 

@@ -136,6 +136,17 @@ def fchmod(fd, mode):
     chmod(fd, mode)
 
 
+_NO_LINKS = "a sandbox has no links between files: copy the file, or write its name into another"
+
+
+def symlink(src, dst, target_is_directory=False, *, dir_fd=None):
+    raise OSError(errno.EPERM, _NO_LINKS)
+
+
+def link(src, dst, *, src_dir_fd=None, dst_dir_fd=None, follow_symlinks=True):
+    raise OSError(errno.EPERM, _NO_LINKS)
+
+
 def umask(mask, /):
     global _umask
     before, _umask = _umask, mask & 0o777
@@ -171,8 +182,29 @@ def mkdir(path, mode=0o777, *, dir_fd=None):
         _known[found.st_dev, found.st_ino] = bits
 
 
+_BLOCK = 4096
+_ROOM = {"/output": 16 << 20}
+_ROOM_ELSEWHERE = 64 << 20
+
+
+def statvfs(path):
+    """The room for files, as the run's limits have it; what is used is counted."""
+    if isinstance(path, int):
+        top = "/tmp"
+    else:
+        _stat(path)
+        top = "/" + _os.path.abspath(_os.fsdecode(path)).strip("/").partition("/")[0]
+    room = _ROOM.get(top, _ROOM_ELSEWHERE) // _BLOCK
+    used = 0
+    for folder, _, names in _os.walk(top if top in ("/tmp", "/output") else "/tmp"):
+        used += sum(-(-_lstat(f"{folder}/{name}").st_size // _BLOCK) for name in names)
+    free = max(room - used, 0) if top in ("/tmp", "/output") else 0
+    return _os.statvfs_result((_BLOCK, _BLOCK, room, free, free, 16384, 16384, 16384, 0, 255))
+
+
 def adapt_os(os):
-    for function in (stat, lstat, fstat, scandir, chmod, fchmod, umask, open, mkdir):
+    os.statvfs = os.fstatvfs = statvfs
+    for function in (stat, lstat, fstat, scandir, chmod, fchmod, umask, open, mkdir, symlink, link):
         function.__module__ = "os"
         setattr(os, function.__name__, function)
     DirEntry.__module__ = "os"

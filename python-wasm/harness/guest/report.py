@@ -55,6 +55,7 @@ _CAUSE = "\nThe above exception was the direct cause of the following exception:
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 _READ_ONLY = frozenset((errno.EROFS, errno.EPERM, errno.EACCES))
+_NO_SEARCH = "the SQLite of a sandbox has no full-text search and no R*Tree: use LIKE, or an index table of your own"
 _SQLITE_READ_ONLY = frozenset(("unable to open database file", "attempt to write a readonly database"))
 _WRITE_ELSEWHERE = (
     "files do not outlive a run: return the value, keep it in context.state, or write it under /output (kept with the "
@@ -274,6 +275,8 @@ def _advice(error, text):
         return f": {_WRITE_ELSEWHERE}"
     if issubclass(kind, OSError) and _is_full(error) and NO_ROOM not in text:
         return f": {NO_ROOM}"
+    if kind.__name__ == "OperationalError" and text.startswith("no such module: "):
+        return f": {_NO_SEARCH}"
     if kind.__name__ == "OperationalError" and text in _SQLITE_READ_ONLY:
         return f": {_WRITE_ELSEWHERE}"
     return None
@@ -288,6 +291,7 @@ def _is_full(error):
 def _is_under_app(name):
     if type(name) is bytes:
         name = os.fsdecode(name)
+    # A relative name is one of the working directory, as long as the script has not left it.
     return type(name) is str and (os.path.abspath(name) + "/").startswith("/app/")
 
 
