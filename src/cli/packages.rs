@@ -1,6 +1,7 @@
 //! Where packages come from, for every command that gets some.
 
 use super::client::Refusal;
+use super::progress::Progress;
 use super::{Exit, PACKAGE_PROCESS, complain, this_program};
 use crate::access::hex;
 use crate::config;
@@ -73,13 +74,11 @@ pub(super) async fn packages_for(
         let why = format!("packages that no run has brought yet: {}; run it once without --offline", request.names());
         return Err(refusal(&PackageError::Offline(why)));
     }
-    // A line for each step; of what is counted the beginning and the end.
-    let tell = |step: Step| {
-        if !matches!(step, Step::Fetching { done, of } if done > 0 && done < of) {
-            complain(&step.to_string());
-        }
-    };
-    let resolved = match (Resolver::new(config).resolve(request, &tell).await, known) {
+    let progress = Progress::new(false);
+    let tell = |step: Step| progress.show(&format!("{} packages", step.name()), step.done().zip(step.of()));
+    let found = Resolver::new(config).resolve(request, &tell).await;
+    progress.clear();
+    let resolved = match (found, known) {
         (Ok(resolved), _) => resolved,
         (Err(error @ (PackageError::IndexAway(_) | PackageError::TimedOut)), Some(known)) => {
             complain(&format!("note: the packages are those of an earlier run: {error}"));

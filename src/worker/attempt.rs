@@ -8,7 +8,7 @@ use crate::ending::{Terms, cut_mark};
 use crate::keeper::{KeepError, keep_blob};
 use crate::keyring::KeyError;
 use crate::live::Writing;
-use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written};
+use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written, upstream_body};
 use crate::script::Labels;
 use crate::secret::{Given, Secret};
 use crate::store::StoreError;
