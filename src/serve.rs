@@ -410,7 +410,8 @@ async fn open_store(
     let until = Instant::now() + DATABASE_PATIENCE;
     loop {
         match Store::open(place).await {
-            Err(error @ StoreError::Unavailable(_)) if Instant::now() < until => {
+            // A disk that is full may have room again at any time: the node says so meanwhile, and needs no restart.
+            Err(error) if matches!(error, StoreError::Full) || is_away(&error) && Instant::now() < until => {
                 tracing::warn!(%error, "waiting for the database");
                 ready.send_replace(Readiness::from([("database".to_owned(), error.to_string())]));
                 tokio::select! {
@@ -421,6 +422,10 @@ async fn open_store(
             opened => return opened.map(Some).map_err(failed),
         }
     }
+}
+
+fn is_away(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_))
 }
 
 /// Makes the first token when a file is named for it; whether there are tokens then.

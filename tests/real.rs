@@ -143,7 +143,7 @@ impl Script {
                 "result" => serde_json::from_str::<Value>(value).expect("JSON") == report["result"],
                 "error" => text(&error["type"]).rsplit('.').next() == Some(value),
                 "message" => text(&error["message"]).contains(value.as_str()),
-                "exit" => error["exit_code"].to_string() == *value,
+                "exit" => error["exit_code"].as_i64().is_some() && error["exit_code"].as_i64() == value.parse().ok(),
                 "output" => output.join(value).is_file(),
                 "received" => received.iter().any(|text| text.contains(value.as_str())),
                 "hosts" | "env" | "args" | "entry" | "argv" | "stdin" | "gap" => true,

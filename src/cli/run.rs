@@ -675,6 +675,9 @@ fn hint(script: &Path, message: &str) -> Option<String> {
     ))
 }
 
+/// A question of the script, by its number, and what is answered.
+type Answer = (u64, Result<String, String>);
+
 /// Follows a run to its end; an interrupt cancels it. None when `output` wants no more.
 async fn follow(
     run: &mut Run,
@@ -684,7 +687,7 @@ async fn follow(
 ) -> Option<Report> {
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let mut asked = false;
-    let mut reading: Option<Pin<Box<dyn Future<Output = (u64, Result<String, String>)>>>> = None;
+    let mut reading: Option<Pin<Box<dyn Future<Output = Answer>>>> = None;
     loop {
         tokio::select! {
             event = run.next() => match event? {

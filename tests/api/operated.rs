@@ -333,6 +333,39 @@ async fn a_source_that_is_away_is_named() {
     assert!(warnings(&server).await[0].contains("s3://nowhere/else"));
 }
 
+/// A node that starts while its disk is full is alive, says why it does nothing, and goes on by itself when there is room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_starts_on_a_full_disk() {
+    let folder = Folder::new();
+    let mut seed = Server::start(&folder.0, &["--data-dir", "seed/data"]);
+    seed.put("one", "def run():\n    return 1\n").await;
+    seed.signal("TERM");
+    assert!(seed.ended(Duration::from_secs(30)).success());
+    let disk = folder.0.join("disk");
+    std::fs::create_dir_all(&disk).expect("a folder");
+    let disk = disk.to_str().expect("text");
+    let mount = "mount -t tmpfs -o size=32m none \"$0\" && cp -a seed/data \"$0\" && { cat /dev/zero > \"$0/filler\"; exec \"$@\"; }";
+    let place = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", mount, disk, crate::support::PROGRAM, "serve", "--listen", &place.to_string()]);
+    command.args(["--data-dir", &format!("{disk}/data")]).current_dir(&folder.0);
+    command.env("CRONBOX_INTERPRETER_CACHE", crate::support::interpreter_cache());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    let client = Client::new();
+    let get = async |path: &str| client.get(format!("http://{place}{path}")).send().await.ok();
+    let healthy = until("an answer", async || get("/healthz").await).await;
+    assert_eq!(healthy.status(), 200);
+    let (status, ready) = answer(get("/readyz").await.expect("answers")).await;
+    assert_eq!((status, &ready["ready"]), (503, &json!(false)), "{ready}");
+    assert!(ready.to_string().contains("full"), "{ready}");
+    std::fs::remove_file(format!("/proc/{}/root{disk}/filler", child.id())).expect("removes");
+    until("the node is ready", async || get("/readyz").await.filter(|answer| answer.status() == 200)).await;
+    let run = client.post(format!("http://{place}/v1/scripts/one/runs?wait=30s")).send().await.expect("answers");
+    assert_eq!(answer(run).await.1["result"], 1);
+    child.kill().expect("ends");
+    child.wait().expect("ended");
+}
+
 /// D11: who waits for a run is answered as soon as its end cannot be kept, and the node is not ready then.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_is_told_that_the_disk_is_full() {
