@@ -64,6 +64,10 @@ async fn the_merged_guest_behaves_as_the_one_it_was_made_of() {
     let merged = Pool::start(config, support::interpreter()).await.expect("a pool");
     let mut wrong = Vec::new();
     for script in expect::scripts(&support::tests_folder().join("scripts")) {
+        // Only the merge has CPython see how deep a chain of objects is (`merge/src/deepen.rs`).
+        if script.path.ends_with("a21_long_chains.py") {
+            continue;
+        }
         let (one, other) = tokio::join!(
             support::start(&plain, script.job.clone()).finish(),
             support::start(&merged, script.job.clone()).finish()

@@ -142,7 +142,7 @@ fn a_file_brings_its_packages_along() {
         "/packages/demo/__init__.py",
         "/packages/demo/__pycache__/__init__.cpython-314.pyc",
         "from other import WORD\n",
-        ["app", "output", "packages", "tmp"]
+        ["app", "dev", "output", "packages", "tmp"]
     ]);
     let (code, result, why) = said(&run(&folder, &source, &["--index", text(&wheels)]));
     assert_eq!((code, serde_json::from_str(&result).ok()), (Some(0), Some(expected.clone())), "{result} {why}");

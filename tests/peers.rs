@@ -83,15 +83,19 @@ async fn every_answer_is_as_the_document_says() {
     let server = Server::start(&folder.0, &["--ephemeral", "--rate-limit", "1000000"]);
     server.put("price", "def run(n=1):\n    return {'price': n}\n").await;
     server.run("price", &json!({})).await;
+    // With a token from the beginning: once one of them is made, nobody gets in without.
+    let (status, token) = server.post("/v1/tokens", &json!({"name": "documents", "scopes": ["admin"]})).await;
+    assert_eq!(status, 201, "{token}");
+    let token = format!("Authorization: Bearer {}", token["token"].as_str().expect("a token"));
     let checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
     let done = Command::new(program("st"))
         .args(["run", &format!("{}/openapi.json", server.url), "--phases", "coverage,fuzzing", "--max-examples", "15"])
         // Following a run ends with the run.
-        .args(["--exclude-path", "/v1/runs/{id}/events", "--checks", checks, "--seed", "1", "--no-color"])
+        .args(["--exclude-path", "/v1/runs/{id}/events", "--checks", checks, "--seed", "1", "--no-color", "-H", &token])
         .current_dir(&folder.0)
         .output()
         .expect("starts");
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}");
-    assert!(said.contains("Tested: 53"), "{said}");
+    assert!(said.contains("Tested: 55"), "{said}");
 }

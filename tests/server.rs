@@ -51,6 +51,8 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
         "created_at",
         "entry",
         "error",
+        "exit_code",
+        "exit_code",
         "files",
         "finished_at",
         "fire_local",

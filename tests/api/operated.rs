@@ -339,7 +339,7 @@ async fn a_node_starts_on_a_full_disk() {
     let folder = Folder::new();
     let mut seed = Server::start(&folder.0, &["--data-dir", "seed/data"]);
     seed.put("one", "def run():\n    return 1\n").await;
-    seed.signal("TERM");
+    seed.signal("-TERM");
     assert!(seed.ended(Duration::from_secs(30)).success());
     let disk = folder.0.join("disk");
     std::fs::create_dir_all(&disk).expect("a folder");

@@ -1,20 +1,20 @@
 # expect: succeeded result='5' timeout=3s
-# Whoever waits for a person gets the end of the file at once.
+# Whoever waits for a person is told at once that there is none.
+import io
 import os
 import sys
 
 
 def run():
-    ended = 0
-    assert sys.stdin.read() == "" and sys.stdin.readline() == ""
-    ended += 1
-    assert os.read(0, 100) == b""
-    ended += 1
+    told = 0
+    for read in (sys.stdin.read, sys.stdin.readline, lambda: os.read(0, 100)):
+        try:
+            read()
+        except io.UnsupportedOperation:
+            told += 1
     for ask in (input, lambda: input("password: ")):
         try:
             ask()
         except EOFError:
-            ended += 1
-    for _ in sys.stdin:
-        raise AssertionError("a line from nowhere")
-    return ended + 1
+            told += 1
+    return told

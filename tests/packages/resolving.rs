@@ -167,7 +167,7 @@ fn progress_is_told_on_standard_error() {
     Wheel::new("demo", "1.0", "").write(&wheels);
     let (code, _, told) = said(&run(&folder, &asking(&["demo"], "x = 1"), &["--index", text(&wheels)]));
     assert_eq!(code, Some(0), "{told}");
-    for step in ["packages: looking for versions that fit", "packages: fetched 1 of 1", "packages: compiling"] {
+    for step in ["resolving packages", "fetching packages 0 of 1", "compiling packages"] {
         assert!(told.contains(step), "{told}");
     }
 }

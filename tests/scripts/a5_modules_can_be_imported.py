@@ -73,7 +73,7 @@ def run():
         "pwd": (pwd.getpwuid(os.getuid()).pw_dir, "/tmp"),
         "expanduser": (path.expanduser("~/x"), "/tmp/x"),
         "grp": (grp.getgrgid(os.getgid()).gr_name, "cronbox"),
-        "USER": (environ["USER"], "cronbox"),
+        "environ": (environ["HOME"], "/tmp"),
         "superuser": (os.geteuid() == 0, False),
         "flock": (fcntl.flock(1, fcntl.LOCK_EX | fcntl.LOCK_NB), None),
         "getrlimit": (resource.getrlimit(resource.RLIMIT_NOFILE), (-1, -1)),

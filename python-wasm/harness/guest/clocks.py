@@ -2,11 +2,7 @@
 
 from .kept import __builtins__
 
-import os
-
 from . import host
-
-_UTC = ("", "UTC", "UTC0", "GMT", "ETC/UTC", "Z", "ZULU")
 
 _NO_TZ = (
     "local time is UTC in a run, whatever TZ says: use datetime.now(zoneinfo.ZoneInfo('Asia/Shanghai')), or context.now()"
@@ -14,12 +10,12 @@ _NO_TZ = (
 
 
 def adapt_time(time):
-    def tzset():
-        # Who sets no other zone asks for nothing that is not so already.
-        if os.environ.get("TZ", "UTC").upper() not in _UTC:
-            raise RuntimeError(_NO_TZ)
+    def __getattr__(name):
+        said = f": {_NO_TZ}" if name == "tzset" else ""
+        raise AttributeError(f"module 'time' has no attribute {name!r}{said}", name=name, obj=time)
 
-    time.tzset = tzset
+    time.__getattr__ = __getattr__
+
     def process_time():
         return host.cpu_time() / 1e9
 

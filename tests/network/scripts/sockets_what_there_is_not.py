@@ -2,7 +2,7 @@ from world import *
 
 import socket
 raised(PermissionError, socket.create_server, ("", 0))
-raised(PermissionError, socket.socket().bind, ("", 0))
+raised(PermissionError, socket.socket().bind, ("", 8080))
 raised(PermissionError, socket.socketpair)
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 raised(PermissionError, udp.connect, ("localhost", 53))
