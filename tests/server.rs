@@ -52,7 +52,6 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
         "entry",
         "error",
         "exit_code",
-        "exit_code",
         "files",
         "finished_at",
         "fire_local",
