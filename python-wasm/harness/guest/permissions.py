@@ -9,6 +9,7 @@ from .kept import __builtins__
 import errno
 import os as _os
 import stat as _modes
+from collections import namedtuple
 
 from . import accounts
 
@@ -200,6 +201,18 @@ def statvfs(path):
         used += sum(-(-_lstat(f"{folder}/{name}").st_size // _BLOCK) for name in names)
     free = max(room - used, 0) if top in ("/tmp", "/output") else 0
     return _os.statvfs_result((_BLOCK, _BLOCK, room, free, free, 16384, 16384, 16384, 0, 255))
+
+
+def adapt_shutil(shutil):
+    """The function that shutil has where there was a `statvfs` when it was imported."""
+    usage = namedtuple("usage", "total used free", module="shutil")
+
+    def disk_usage(path):
+        found = statvfs(path)
+        total, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+        return usage(total, total - free, free)
+
+    shutil.disk_usage = disk_usage
 
 
 def adapt_os(os):

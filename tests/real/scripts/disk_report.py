@@ -1,4 +1,4 @@
-﻿# expect: succeeded stdout='OK /tmp' stdout='largest: 3000 b.bin' stdin='/tmp\n/output\n' stdout='2 checked' gap='shutil.disk_usage'
+﻿# expect: succeeded stdout='OK /tmp' stdout='largest: 3000 b.bin' stdin='/tmp\n/output\n' stdout='2 checked'
 # Written on Windows: a mark at the beginning, and lines that end as they do there.
 import os, sys, shutil, platform, getpass, socket, subprocess
 from time import strftime
