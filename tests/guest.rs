@@ -44,10 +44,11 @@ async fn the_harness_passes_its_own_tests_in_the_sandbox() {
 }
 
 /// The codecs of the guest, which are written in Python, against the ones in C of a native Python.
-#[test]
-fn codecs_agree_with_those_in_c() {
+#[tokio::test(flavor = "multi_thread")]
+async fn codecs_agree_with_those_in_c() {
+    let _shared = support::beside_others().await;
     let tests = support::tests_folder().join("codecs/test_codecs.py");
-    let done = std::process::Command::new("python3").arg(tests).output().expect("Python 3");
+    let done = tokio::process::Command::new("python3").arg(tests).output().await.expect("Python 3");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
