@@ -18,7 +18,7 @@ use crate::rescuer::Rescuer;
 use crate::run::new_id;
 use crate::schedule::Policies;
 use crate::scheduler::Scheduler;
-use crate::space::Space;
+use crate::space::{self, Space};
 use crate::store::{self, Store, StoreError};
 use crate::supervise::Supervisor;
 use crate::wake::Wake;
@@ -411,7 +411,8 @@ async fn open_store(
     loop {
         match Store::open(place).await {
             // A disk that is full may have room again at any time: the node says so meanwhile, and needs no restart.
-            Err(error) if matches!(error, StoreError::Full) || is_away(&error) && Instant::now() < until => {
+            Err(error) if is_full(&error, place) || is_away(&error) && Instant::now() < until => {
+                let error = if is_full(&error, place) { StoreError::Full } else { error };
                 tracing::warn!(%error, "waiting for the database");
                 ready.send_replace(Readiness::from([("database".to_owned(), error.to_string())]));
                 tokio::select! {
@@ -422,6 +423,12 @@ async fn open_store(
             opened => return opened.map(Some).map_err(failed),
         }
     }
+}
+
+/// Whether there is no room for the database. SQLite has several words for that while it is opened.
+fn is_full(error: &StoreError, place: &store::Place) -> bool {
+    let store::Place::Sqlite(path) = place else { return matches!(error, StoreError::Full) };
+    matches!(error, StoreError::Full) || is_away(error) && path.parent().is_some_and(space::is_full)
 }
 
 fn is_away(error: &StoreError) -> bool {

@@ -110,6 +110,14 @@ fn size_of(path: &Path) -> u64 {
     sizes.sum()
 }
 
+/// Less room than this, in bytes, is none: a database needs some pages to be opened.
+const NONE: u64 = 256 << 10;
+
+/// Whether the disk of a folder has no room left.
+pub fn is_full(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NONE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
