@@ -107,9 +107,16 @@ impl Clients {
 /// Something more that can go wrong.
 type Mishap<'a> = &'a mut dyn FnMut(&mut Dice);
 
+/// One of the processes that a node has started.
+fn child_of(server: &Server, dice: &mut Dice) -> Option<String> {
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", server.pid())).unwrap_or_default();
+    let children: Vec<&str> = children.split_whitespace().collect();
+    (!children.is_empty()).then(|| dice.pick(&children).to_owned())
+}
+
 /// Something that goes wrong, one after another, until the end.
 fn go_wrong(servers: &mut [Server], dice: &mut Dice, kinds: &mut [Mishap<'_>]) {
-    let kind = dice.roll(5 + kinds.len() as u64) as usize;
+    let kind = dice.roll(6 + kinds.len() as u64) as usize;
     let victim = dice.roll(servers.len() as u64) as usize;
     match kind {
         0 => {
@@ -117,12 +124,8 @@ fn go_wrong(servers: &mut [Server], dice: &mut Dice, kinds: &mut [Mishap<'_>]) {
             servers[victim].up();
         }
         1 | 2 => {
-            let children = format!("/proc/{0}/task/{0}/children", servers[victim].pid());
-            let children = std::fs::read_to_string(children).unwrap_or_default();
-            let children: Vec<&str> = children.split_whitespace().collect();
-            if !children.is_empty() {
-                let child = dice.pick(&children);
-                let _ = Command::new("kill").args(["-KILL", child]).status();
+            if let Some(child) = child_of(&servers[victim], dice) {
+                let _ = Command::new("kill").args(["-KILL", &child]).status();
             }
         }
         // More connections than there are descriptors for, which say nothing.
@@ -144,7 +147,21 @@ fn go_wrong(servers: &mut [Server], dice: &mut Dice, kinds: &mut [Mishap<'_>]) {
             std::thread::park_timeout(Duration::from_millis(700));
             limit("--nofile=512:512");
         }
-        other => kinds[other - 5](dice),
+        // No more memory for a sandbox process for a while.
+        5 => {
+            let Some(child) = child_of(&servers[victim], dice) else { return };
+            let limits = std::fs::read_to_string(format!("/proc/{child}/limits")).unwrap_or_default();
+            let before = limits.lines().find_map(|line| line.strip_prefix("Max data size")?.split_whitespace().next());
+            if let Some(before) = before {
+                let limit = |soft: &str| {
+                    let _ = Command::new("prlimit").args(["--pid", &child, &format!("--data={soft}:")]).output();
+                };
+                limit("100000000");
+                std::thread::park_timeout(Duration::from_millis(700));
+                limit(before);
+            }
+        }
+        other => kinds[other - 6](dice),
     }
 }
 
