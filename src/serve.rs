@@ -409,10 +409,17 @@ async fn open_store(
 ) -> Result<Option<Store>, ServeError> {
     let until = Instant::now() + DATABASE_PATIENCE;
     loop {
-        match Store::open(place).await {
+        let opened = Store::open(place).await.map_err(|error| match error {
+            // SQLite has several words for a full disk while it is opened.
+            StoreError::Unavailable(_) if is_full(place) => StoreError::Full,
+            other => other,
+        });
+        match opened {
             // A disk that is full may have room again at any time: the node says so meanwhile, and needs no restart.
-            Err(error) if is_full(&error, place) || is_away(&error) && Instant::now() < until => {
-                let error = if is_full(&error, place) { StoreError::Full } else { error };
+            Err(error)
+                if matches!(error, StoreError::Full)
+                    || matches!(error, StoreError::Unavailable(_)) && Instant::now() < until =>
+            {
                 tracing::warn!(%error, "waiting for the database");
                 ready.send_replace(Readiness::from([("database".to_owned(), error.to_string())]));
                 tokio::select! {
@@ -425,14 +432,9 @@ async fn open_store(
     }
 }
 
-/// Whether there is no room for the database. SQLite has several words for that while it is opened.
-fn is_full(error: &StoreError, place: &store::Place) -> bool {
-    let store::Place::Sqlite(path) = place else { return matches!(error, StoreError::Full) };
-    matches!(error, StoreError::Full) || is_away(error) && path.parent().is_some_and(space::is_full)
-}
-
-fn is_away(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(_))
+/// Whether the disk of a database in a file has no room left.
+fn is_full(place: &store::Place) -> bool {
+    matches!(place, store::Place::Sqlite(path) if path.parent().is_some_and(space::is_full))
 }
 
 /// Makes the first token when a file is named for it; whether there are tokens then.
