@@ -3,12 +3,11 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::fmt;
 
 /// Most bytes that a request can bring; more belongs into a file of the bundle.
 pub const MAX_STDIN: usize = 1 << 20;
-/// Bytes of one answer to a script that reads.
-const PART: usize = 128 << 10;
+/// Most bytes of one answer to a script that reads.
+pub const PART: usize = 128 << 10;
 
 /// Standard input, as a request says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +45,22 @@ pub enum StdinError {
 
 #[derive(Deserialize)]
 struct Asked {
-    offset: usize,
+    offset: u64,
+}
+
+/// From which byte on a script asks for its input: `{"offset": 0}`.
+pub fn offset_in(request: &str) -> Result<u64, String> {
+    serde_json::from_str(request).map(|asked: Asked| asked.offset).map_err(|error| error.to_string())
+}
+
+/// The answer to a script: the next bytes, and whether no more come after them.
+pub fn answer(part: &[u8], is_last: bool) -> String {
+    json!({"data": BASE64_STANDARD.encode(part), "end": is_last}).to_string()
+}
+
+/// The answer to a script that was given nothing to read.
+pub fn nothing() -> String {
+    "null".into()
 }
 
 impl Stdin {
@@ -68,7 +82,7 @@ impl Stdin {
 
     /// The part that a script asks for with `{"offset": 0}`: JSON text.
     pub fn part(&self, request: &str) -> Result<String, String> {
-        let asked: Asked = serde_json::from_str(request).map_err(|error| error.to_string())?;
+        let offset = usize::try_from(offset_in(request)?).unwrap_or(usize::MAX);
         let decoded;
         let bytes = match self {
             Stdin::Text(text) => text.as_bytes(),
@@ -78,19 +92,9 @@ impl Stdin {
             }
             Stdin::File { file } => return Ok(json!({"file": file}).to_string()),
         };
-        let left = bytes.get(asked.offset..).unwrap_or_default();
+        let left = bytes.get(offset..).unwrap_or_default();
         let part = &left[..left.len().min(PART)];
-        Ok(json!({"data": BASE64_STANDARD.encode(part), "end": part.len() == left.len()}).to_string())
-    }
-}
-
-impl fmt::Display for Stdin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Stdin::Text(text) => write!(f, "{} bytes of text", text.len()),
-            Stdin::Bytes { base64 } => write!(f, "{} bytes", base64.len() / 4 * 3),
-            Stdin::File { file } => write!(f, "the file {file}"),
-        }
+        Ok(answer(part, part.len() == left.len()))
     }
 }
 

@@ -1,16 +1,11 @@
 //! The standard input of a run on this machine: a file, or what is piped into the command.
 
-use crate::stdin::MAX_STDIN;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
+use crate::stdin::{self, MAX_STDIN, PART};
 use rustix::fs::FileType;
-use serde::Deserialize;
-use serde_json::json;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Most bytes of one answer.
-const PART: usize = 128 << 10;
 /// Most bytes that are read to be sent; the server refuses one more than it takes with its own sentence.
 const MOST: u64 = MAX_STDIN as u64 + 1;
 
@@ -26,18 +21,17 @@ struct Source {
     at: u64,
 }
 
-#[derive(Deserialize)]
-struct Asked {
-    offset: u64,
+/// The file, or standard input where it is called `-`.
+fn opened(file: &Path) -> std::io::Result<Box<dyn Read + Send>> {
+    Ok(if file == Path::new("-") { Box::new(std::io::stdin()) } else { Box::new(std::fs::File::open(file)?) })
 }
 
 impl Input {
     /// The file, or what is piped into this command. A terminal is not read: a script has none, here as on a server.
     /// `taken`: standard input was the script itself.
     pub(super) fn open(file: Option<&Path>, taken: bool) -> std::io::Result<Self> {
-        let reader: Box<dyn Read + Send> = match file {
-            Some(file) if file == Path::new("-") => Box::new(std::io::stdin()),
-            Some(file) => Box::new(std::fs::File::open(file)?),
+        let reader = match file {
+            Some(file) => opened(file)?,
             None if taken || std::io::stdin().is_terminal() => return Ok(Input::default()),
             None => Box::new(std::io::stdin()),
         };
@@ -46,11 +40,10 @@ impl Input {
 
     /// The next part, as the script's question is answered. It waits as long as the other end of a pipe does.
     pub(super) async fn answer(self, request: String) -> Result<String, String> {
-        let Some(source) = self.source else { return Ok("null".into()) };
-        let asked: Asked = serde_json::from_str(&request).map_err(|error| error.to_string())?;
-        let read = tokio::task::spawn_blocking(move || {
-            source.lock().unwrap_or_else(PoisonError::into_inner).part(asked.offset)
-        });
+        let Some(source) = self.source else { return Ok(stdin::nothing()) };
+        let offset = stdin::offset_in(&request)?;
+        let read =
+            tokio::task::spawn_blocking(move || source.lock().unwrap_or_else(PoisonError::into_inner).part(offset));
         read.await.map_err(|error| error.to_string())?
     }
 }
@@ -58,19 +51,19 @@ impl Input {
 /// All of the input of a run on a server, which is sent with the request: the file, or one that the shell opened for this
 /// command (`< data.csv`). What comes through a pipe is taken only where `-` asks for it, because it may never end.
 pub(super) fn whole(file: Option<&Path>, taken: bool) -> std::io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    match file {
-        Some(file) if file == Path::new("-") => std::io::stdin().take(MOST).read_to_end(&mut bytes)?,
-        Some(file) => std::fs::File::open(file)?.take(MOST).read_to_end(&mut bytes)?,
+    let reader = match file {
+        Some(file) => opened(file)?,
         None => {
             let stdin = std::io::stdin();
             let redirected = rustix::fs::fstat(&stdin).map(|found| FileType::from_raw_mode(found.st_mode));
             if taken || redirected != Ok(FileType::RegularFile) {
                 return Ok(None);
             }
-            stdin.take(MOST).read_to_end(&mut bytes)?
+            Box::new(stdin)
         }
     };
+    let mut bytes = Vec::new();
+    reader.take(MOST).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }
 
@@ -88,7 +81,7 @@ impl Source {
             }
         };
         self.at += size as u64;
-        Ok(json!({"data": BASE64_STANDARD.encode(&part[..size]), "end": size == 0}).to_string())
+        Ok(stdin::answer(&part[..size], size == 0))
     }
 }
 

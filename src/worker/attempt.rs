@@ -11,6 +11,7 @@ use crate::live::Writing;
 use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written, upstream_body};
 use crate::script::Labels;
 use crate::secret::{Given, Secret};
+use crate::stdin;
 use crate::store::StoreError;
 use crate::store::access::GrantedHosts;
 use crate::store::output::Part;
@@ -410,7 +411,7 @@ impl Worker {
                 Ok(json!(format!("context.state was changed, and is not kept: {what} reads none and writes none"))
                     .to_string())
             }
-            ("stdin", _) => run.spec.stdin.as_ref().map_or_else(|| Ok("null".into()), |stdin| stdin.part(&request)),
+            ("stdin", _) => run.spec.stdin.as_ref().map_or_else(|| Ok(stdin::nothing()), |stdin| stdin.part(&request)),
             _ => Err(format!("this server knows no {verb}")),
         }
     }
