@@ -45,6 +45,7 @@ const CRYPTO: &[(&str, &str)] = files![
     "Crypto/Signature/PKCS1_PSS.py",
     "Crypto/Signature/PKCS1_v1_5.py",
     "Crypto/Signature/__init__.py",
+    "Crypto/Signature/_older.py",
     "Crypto/Signature/pkcs1_15.py",
     "Crypto/Signature/pss.py",
     "Crypto/Util/Counter.py",
