@@ -8,16 +8,10 @@ mod meant;
 mod operated;
 mod values;
 
-use crate::support::server::{Folder, Server};
+use crate::support::server::Server;
 use reqwest::{Method, Response};
 use serde_json::Value;
 use std::time::{Duration, Instant};
-
-fn ephemeral() -> (Folder, Server) {
-    let folder = Folder::new();
-    let server = Server::start(&folder.0, &["--ephemeral"]);
-    (folder, server)
-}
 
 fn code(answer: &(u16, Value)) -> (u16, &str) {
     (answer.0, answer.1["code"].as_str().unwrap_or_default())

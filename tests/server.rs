@@ -12,12 +12,6 @@ use std::time::{Duration, Instant};
 const PRICE: &str =
     "def run(symbol='INIT', n=1):\n    print('asked for', symbol)\n    return {'price': 100 + n, 'symbol': symbol}\n";
 
-fn ephemeral() -> (Folder, Server) {
-    let folder = Folder::new();
-    let server = Server::start(&folder.0, &["--ephemeral"]);
-    (folder, server)
-}
-
 fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (path, content) in files {
@@ -144,7 +138,7 @@ async fn a_script_is_uploaded_run_listed_and_charted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_come_in_every_form() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let put = |name: &str| server.request(Method::PUT, &format!("/v1/scripts/{name}"));
     let form = "application/x-www-form-urlencoded";
     for (name, kind) in
@@ -201,7 +195,7 @@ async fn uploads_come_in_every_form() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_script_is_refused_by_name() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let put = |name: &str| server.request(Method::PUT, &format!("/v1/scripts/{name}"));
     let refused = server.put("x", "def run():\n    return (1\n").await;
     assert_eq!(
@@ -269,7 +263,7 @@ async fn what_is_no_script_is_refused_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn warnings_come_from_the_syntax_tree() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let source = "import requests\nfrom datetime import datetime\nimport ctypes\n\ndef main():\n    datetime.now()\n    open('out.txt', 'w')\n    input()\n";
     let (status, kept) = server.put("w", source).await;
     assert_eq!(status, 201);
@@ -295,7 +289,7 @@ async fn warnings_come_from_the_syntax_tree() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_settings_and_deleting() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     for n in 1..=3 {
         let (status, kept) = server.put("v", &format!("def run():\n    return {n}\n")).await;
         assert_eq!((status, &kept["version"]), (201, &json!(n)));
@@ -337,7 +331,7 @@ async fn versions_settings_and_deleting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_wait_repeat_and_stop() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server
         .put("sleep", "import time\ndef run(s):\n    print('begun', flush=True)\n    time.sleep(s)\n    return s\n")
         .await;
@@ -442,7 +436,7 @@ async fn as_many_run_at_once_as_may() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn output_is_followed_while_it_is_written() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let source = "import time\ndef run():\n    for n in range(4):\n        print('line', n, 'é', flush=True)\n        time.sleep(0.2)\n";
     server.put("slow", source).await;
     let (_, run) = server.post("/v1/scripts/slow/runs", &json!({})).await;
@@ -472,7 +466,7 @@ async fn output_is_followed_while_it_is_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_requests_get_problems() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("n", "def run(n=0):\n    return n\n").await;
     let run = |body: &str| server.request(Method::POST, "/v1/scripts/n/runs").body(body.to_owned());
     let get = |path: &str| server.request(Method::GET, path);
@@ -612,7 +606,7 @@ async fn only_who_may_gets_in() {
     server.token = Some(std::fs::read_to_string(&file).expect("made").trim().to_owned());
     assert_eq!(server.get("/v1/scripts").await.0, 200);
     drop(server);
-    let (_other, server) = ephemeral();
+    let (_other, server) = Server::ephemeral();
     for (name, value) in [("host", "evil.example"), ("origin", "https://evil.example")] {
         let request = server.request(Method::GET, "/v1/scripts").header(name, value);
         assert_eq!(code(&server.json(request).await), (403, "not_local"), "{name}");
@@ -864,7 +858,7 @@ async fn a_full_disk_leaves_nothing_half_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_results_are_filtered_and_charted_too() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("large", "def run(n):\n    return {'price': n, 'pad': 'x' * (n * 10_000)}\n").await;
     for n in 0..4 {
         server.run("large", &json!({"args": {"n": n}})).await;
@@ -881,7 +875,7 @@ async fn large_results_are_filtered_and_charted_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_node_tells_how_it_is() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let (status, ready) = server.get("/readyz").await;
     assert_eq!((status, ready["parts"].as_object().map(serde_json::Map::len)), (200, Some(3)), "{ready}");
     server.put("price", PRICE).await;
@@ -907,7 +901,7 @@ async fn the_node_tells_how_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_does_it_all() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     let cronbox = |words: &[&str]| server.cronbox(words);
     std::fs::write(folder.0.join("price.py"), PRICE).expect("writes");
     let (status, said, _) = cronbox(&["push", "price.py"]);

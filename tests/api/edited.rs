@@ -1,6 +1,6 @@
 //! Schedules that people change by hand, and what follows from runs that failed or were missed.
 
-use super::{code, ended, ephemeral, until};
+use super::{code, ended, until};
 use crate::support::postgres::Cluster;
 use crate::support::server::{Folder, Server};
 use reqwest::Method;
@@ -22,7 +22,7 @@ async fn patch(server: &Server, id: &str, body: Value) -> Value {
 /// E1: a trigger that names no zone is meant in the schedule's own.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_trigger_keeps_the_zone() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("tick", TICK).await;
     let made = json!({"id": "daily", "script": "tick", "trigger": "0 9 * * *", "timezone": "Asia/Shanghai"});
     assert_eq!(server.post("/v1/schedules", &made).await.0, 201);
@@ -52,7 +52,7 @@ async fn another_trigger_keeps_the_zone() {
 /// each step says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_makes_the_schedules_equal_to_the_block() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let source = with_block("timezone = \"Asia/Shanghai\"\nschedule = \"0 9 * * *\"");
     let push = async |source: &str| {
         let request = server.request(Method::PUT, "/v1/scripts/price").body(source.to_owned());
@@ -109,7 +109,7 @@ async fn a_push_makes_the_schedules_equal_to_the_block() {
 /// D19: what follows a run that failed is told which run that was, and how it ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_follows_a_failure_knows_which_run_failed() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let source = "def run(how='raise'):\n    if how == 'raise':\n        raise ValueError('no price today')\n    if how == 'exit':\n        raise SystemExit(3)\n    while how == 'loop':\n        pass\n    return {'price': 1}\n";
     server.put("price", source).await;
     server.put("alarm", "def run(upstream, context):\n    return upstream\n").await;
@@ -167,7 +167,7 @@ async fn what_follows_a_failure_knows_which_run_failed() {
 /// D19: a fire time that was missed starts what hangs on that.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_missed_can_be_followed() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     follow_what_is_missed(&server).await;
 }
 
@@ -207,7 +207,7 @@ async fn follow_what_is_missed(server: &Server) {
 /// E7: what fires in the next hours, in order.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fires_soon_is_listed_in_order() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("tick", TICK).await;
     let at = |hours: i64| (chrono::Utc::now() + chrono::TimeDelta::hours(hours)).format("%Y-%m-%dT%H:%M").to_string();
     for (id, trigger) in [("z-first", at(2)), ("m-second", at(5)), ("a-third", at(20)), ("k-later", at(30))] {

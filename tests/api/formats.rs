@@ -1,13 +1,14 @@
 //! The forms of answers, and the description of the API.
 
-use super::{ephemeral, get, header};
+use super::{get, header};
+use crate::support::server::Server;
 use serde_json::{Value, json};
 use std::process::Command;
 
 /// D16: large answers are packed for who takes them so.
 #[tokio::test(flavor = "multi_thread")]
 async fn large_answers_are_packed() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("many", "def run(n):\n    return 'abc' * n\n").await;
     for _ in 0..5 {
         server.run("many", &json!({"args": {"n": 4000}})).await;
@@ -31,7 +32,7 @@ async fn large_answers_are_packed() {
 /// D16: a client that wants CSV gets it.
 #[tokio::test(flavor = "multi_thread")]
 async fn csv_comes_to_who_accepts_it() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("price", "def run():\n    return {'price': 1}\n").await;
     server.run("price", &json!({})).await;
     for path in ["/v1/runs", "/v1/runs/counts", "/v1/scripts/price/series?path=/price"] {
@@ -53,7 +54,7 @@ async fn csv_comes_to_who_accepts_it() {
 /// D14: what linters of OpenAPI ask for, of the document that is served.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_description_is_whole() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let (_, document) = server.get("/openapi.json").await;
     assert_eq!(document["servers"][0]["url"], "/");
     for field in ["title", "version", "description", "license", "contact"] {

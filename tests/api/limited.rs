@@ -1,6 +1,6 @@
 //! Tokens that are limited to scripts by name, pattern or label; and how many runs may wait for their time.
 
-use super::{code, ephemeral};
+use super::code;
 use crate::support::server::{Folder, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn limited(server: &mut Server, limit: Value) -> String {
 /// D8: a token of a label makes scripts of that label, and its refusals say which those are.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_a_label_makes_scripts_of_that_label() {
-    let (_folder, mut server) = ephemeral();
+    let (_folder, mut server) = Server::ephemeral();
     let token = limited(&mut server, json!({"labels": ["team=data"]})).await;
     assert_eq!(server.put("foreign", "x = 1").await.0, 201);
     let admin = server.token.replace(token);
@@ -66,7 +66,7 @@ async fn a_token_of_a_label_makes_scripts_of_that_label() {
 /// D8: a token can be limited to names by a pattern.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_a_pattern_reaches_what_it_names() {
-    let (_folder, mut server) = ephemeral();
+    let (_folder, mut server) = Server::ephemeral();
     let token = limited(&mut server, json!({"scripts": ["team-*", "Report.py"]})).await;
     for name in ["other", "team-old"] {
         server.put(name, "def run():\n    return 0\n").await;

@@ -1,6 +1,6 @@
 //! Bodies are taken as they are meant, whatever their type says.
 
-use super::{code, ephemeral};
+use super::code;
 use crate::support::server::{Folder, Server};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
@@ -61,7 +61,7 @@ async fn json_is_never_kept_as_a_script() {
 /// D20: source in the fields of a form, as `curl --data-urlencode source@price.py` sends it, and source without line breaks.
 #[tokio::test(flavor = "multi_thread")]
 async fn forms_are_read_as_forms() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     std::fs::write(folder.0.join("price.py"), PRICE).expect("writes");
     let url = format!("{}/v1/scripts/price", server.url);
     let words = ["-sS", "-X", "PUT", &url, "--data-urlencode", "source@price.py", "--data-urlencode", "title=A & B"];
@@ -84,7 +84,7 @@ async fn forms_are_read_as_forms() {
 /// D7: a field with another service's name is answered with ours.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_services_words_are_answered_with_ours() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     for (field, says) in [
         ("code", "the source goes under source"),
         ("script", "the source goes under source"),
@@ -106,7 +106,7 @@ async fn other_services_words_are_answered_with_ours() {
 /// D15: a file that is uploaded without a name has its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_names_its_script() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     std::fs::write(folder.0.join("price.py"), PRICE).expect("writes");
     let url = format!("{}/v1/scripts", server.url);
     let done = Command::new("curl").args(["-sS", "-F", "file=@price.py", &url]).current_dir(&folder.0).output();

@@ -1,6 +1,6 @@
 //! The server behind a proxy, with a token, with a full disk, without its database, and on its way down.
 
-use super::{code, ephemeral, get, header, until};
+use super::{code, get, header, until};
 use crate::support::postgres::Cluster;
 use crate::support::s3::Bucket;
 use crate::support::server::{Folder, Server, answer};
@@ -20,7 +20,7 @@ async fn token(server: &Server, body: Value) -> String {
 /// D1: once there is a token, a proxy on this machine passes other names on; probes always answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_may_use_its_own_name_once_there_is_a_token() {
-    let (_folder, mut server) = ephemeral();
+    let (_folder, mut server) = Server::ephemeral();
     let of_proxy = [("host", "cron.example.com"), ("x-forwarded-proto", "https")];
     let public = ["/healthz", "/readyz", "/openapi.json", "/docs/index.html"];
     for (path, status) in public.iter().zip([200, 200, 403, 403]) {
@@ -95,7 +95,7 @@ impl Drop for Started {
 /// D2: what comes as it is written says so to a proxy that would gather it.
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_are_not_gathered() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("tick", "print(1)").await;
     let run = server.run("tick", &json!({})).await;
     let id = run["id"].as_str().expect("an id");
@@ -162,7 +162,7 @@ async fn what_is_counted_is_told_without_the_database() {
 /// D9: a token for what is counted reads no sources.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_for_metrics_reads_metrics() {
-    let (_folder, mut server) = ephemeral();
+    let (_folder, mut server) = Server::ephemeral();
     server.put("price", "x = 1").await;
     let limited = json!({"name": "l", "scopes": ["metrics"], "scripts": ["price"]});
     let (scraper, limited) = (json!({"name": "s", "scopes": ["metrics"]}), limited);
@@ -181,7 +181,7 @@ async fn a_token_for_metrics_reads_metrics() {
 /// D10: the format that is asked for; and what is told of scripts.
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_come_in_the_format_that_is_asked_for() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("price", "def run(n):\n    return 1 / n\n").await;
     server.run("price", &json!({"args": {"n": 1}})).await;
     server.run("price", &json!({"args": {"n": 0}})).await;

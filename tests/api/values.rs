@@ -1,7 +1,7 @@
 //! What runs leave: output in the answer, values over time, runs by name, and runs that are let go of.
 
-use super::{code, ephemeral, get, header};
-use crate::support::server::answer;
+use super::{code, get, header};
+use crate::support::server::{Server, answer};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// D5: who waits for a run sees what it wrote.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_sees_the_output() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let (_, run) =
         server.post("/v1/runs?wait", &json!({"source": "import sys\nprint(6*7)\nprint('é', file=sys.stderr)"})).await;
     assert_eq!((&run["stdout"]["text"], &run["stderr"]["text"]), (&json!("42\n"), &json!("é\n")), "{run}");
@@ -40,7 +40,7 @@ async fn who_waits_sees_the_output() {
 /// D6: source that was sent along under a name is found by it.
 #[tokio::test(flavor = "multi_thread")]
 async fn sent_source_is_found_by_its_name() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("both", "def run():\n    return 0\n").await;
     let mut ids = Vec::new();
     for (name, saved) in [("probe", false), ("both", true), ("Both", false), ("both", true), ("other", false)] {
@@ -79,7 +79,7 @@ async fn sent_source_is_found_by_its_name() {
 /// D4: a value over time stands in the order of fire times, backfilled or not, as JSON and as CSV; `since` means them.
 #[tokio::test(flavor = "multi_thread")]
 async fn series_go_by_fire_time() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let source = "def run(context):\n    return {'hour': context.fire_time.hour if context.fire_time else -1}\n";
     server.put("hourly", source).await;
     let made = json!({"script": "hourly", "trigger": "0 * * * * @ UTC", "paused": true});
@@ -130,7 +130,7 @@ async fn series_go_by_fire_time() {
 /// D13: a run that has ended can be deleted, with what hangs on it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_has_ended_is_deleted() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     let source = "def run(s=0):\n    import time\n    time.sleep(s)\n    open('/output/x', 'w').write('y' * 30000)\n    return 'z' * 30000\n";
     server.put("leaves", source).await;
     let run = server.run("leaves", &json!({"labels": {"k": "v"}})).await;

@@ -2,7 +2,7 @@
 
 use crate::support::dice::Dice;
 use crate::support::interpreter_cache;
-use crate::support::server::{Folder, Server};
+use crate::support::server::Server;
 use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -35,12 +35,6 @@ struct Schedule {
     args: Box<RawValue>,
 }
 
-fn ephemeral() -> (Folder, Server) {
-    let folder = Folder::new();
-    let server = Server::start(&folder.0, &["--ephemeral"]);
-    (folder, server)
-}
-
 async fn text(request: RequestBuilder) -> (u16, String) {
     let response = request.send().await.expect("an answer");
     (response.status().as_u16(), response.text().await.expect("text"))
@@ -64,7 +58,7 @@ async fn run(server: &Server, script: &str, body: &str) -> Run {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_of_any_size_is_shown_listed_charted_and_found() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("ints", "def run(n): return 10**n\n").await;
     for n in [18, 19, 25, 308, 309] {
         let run = run(&server, "ints", &json!({"args": {"n": n}}).to_string()).await;
@@ -101,7 +95,7 @@ async fn a_result_of_any_size_is_shown_listed_charted_and_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn integers_that_are_one_float_are_told_apart() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("wei", "def run(n): return {'wei': n}\n").await;
     for n in ["9007199254740992", "9007199254740993"] {
         run(&server, "wei", &format!(r#"{{"args":{{"n":{n}}}}}"#)).await;
@@ -121,7 +115,7 @@ async fn integers_that_are_one_float_are_told_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arguments_arrive_as_they_were_written() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("echo", "def run(n): return repr(n)\n").await;
     for (sent, arrives) in [
         (LARGE, LARGE),
@@ -198,7 +192,7 @@ impl Chance {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_in_comes_out() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("same", "def run(**kw): return kw\n").await;
     let mut chance = Chance(Dice::new(7));
     for _ in 0..60 {
@@ -217,7 +211,7 @@ async fn whatever_goes_in_comes_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn schedules_and_retries_pass_numbers_on() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     server.put("same", "def run(**kw): return kw\n").await;
     let args = format!(r#"{{"z":{LARGE},"a":[1.0,1e2]}}"#);
     let back = format!(r#"{{"z":{LARGE},"a":[1.0,100.0]}}"#);
@@ -251,7 +245,7 @@ async fn schedules_and_retries_pass_numbers_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chains_and_states_pass_numbers_on() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("same", "def run(**kw): return kw\n").await;
     server.put("first", &format!("def run(): return {{'n': {LARGE}, 'h': 10**400}}\n")).await;
     let body = r#"{"id": "c", "script": "same", "trigger": "after first"}"#;
@@ -281,7 +275,7 @@ async fn chains_and_states_pass_numbers_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_prints_numbers_whole() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     let source = "def run(n, m=0): return {'n': n, 'p': 10**400, 'm': m}\n";
     std::fs::write(folder.0.join("power.py"), source).expect("writes");
     let args = format!(r#"{{"n": {LARGE}}}"#);

@@ -1,19 +1,7 @@
 //! Schedules out of a crontab, and from one server to another.
 
-use crate::support::server::{Folder, Server};
+use crate::support::server::Server;
 use serde_json::{Value, json};
-
-fn ephemeral() -> (Folder, Server) {
-    let folder = Folder::new();
-    let server = Server::start(&folder.0, &["--ephemeral"]);
-    (folder, server)
-}
-
-fn write(folder: &Folder, name: &str, content: &str) {
-    let path = folder.0.join(name);
-    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    std::fs::write(path, content).expect("written");
-}
 
 async fn scripts(server: &Server) -> Vec<String> {
     let (_, page) = server.get("/v1/scripts").await;
@@ -23,19 +11,19 @@ async fn scripts(server: &Server) -> Vec<String> {
 /// E4, E5: a dry run says what the import says, which leaves nothing behind of a refused line; TZ moves nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_of_a_crontab_is_its_import() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     for file in ["b", "e", "f", "g"] {
-        write(&folder, &format!("{file}.py"), "print(1)\n");
+        folder.write(&format!("{file}.py"), "print(1)\n");
     }
-    write(&folder, "u.py", "import helper\nprint(helper.X)\n");
-    write(&folder, "helper.py", "X = 1\n");
-    write(&folder, "s.py", "def run(:\n");
+    folder.write("u.py", "import helper\nprint(helper.X)\n");
+    folder.write("helper.py", "X = 1\n");
+    folder.write("s.py", "def run(:\n");
     let n = folder.0.display();
     let crontab = format!(
         "20 9 * * * env TZ=Asia/Shanghai python3 {n}/b.py\n0 0 30 2 * python3 {n}/e.py\n61 * * * * python3 {n}/f.py\n\
          0 1/2 * * * python3 {n}/g.py\n5 9 * * * cd {n} && python3 u.py\n6 9 * * * python3 {n}/s.py\n"
     );
-    write(&folder, "ct2", &crontab);
+    folder.write("ct2", &crontab);
     let verdicts = |words: &[&str]| {
         let (code, said, why) = server.cronbox(&[words, &["--json"]].concat());
         assert_eq!(code, Some(1), "{said}{why}");
@@ -65,17 +53,17 @@ async fn a_dry_run_of_a_crontab_is_its_import() {
 /// E3: a script that is there under the file's name is told, and kept unless it is to be replaced. C1: no two files merge.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crontab_does_not_overwrite_scripts() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     server.put("report", "print('mine')\n").await;
     for file in ["report.py", "签到.py", "天气.py", "x/main.py", "a/x/main.py", "my job.py"] {
-        write(&folder, file, &format!("print({file:?})\n"));
+        folder.write(file, &format!("print({file:?})\n"));
     }
     let n = folder.0.display();
     let crontab = format!(
         "0 9 * * * python3 {n}/report.py\n1 9 * * * python3 {n}/签到.py\n2 9 * * * python3 {n}/天气.py\n\
          3 9 * * * python3 {n}/x/main.py\n4 9 * * * python3 {n}/a/x/main.py\n5 9 * * * python3 '{n}/my job.py'\n"
     );
-    write(&folder, "ct", &crontab);
+    folder.write("ct", &crontab);
     for dry in [true, false] {
         let flag: &[&str] = if dry { &["--dry-run"] } else { &[] };
         let (code, said, why) = server.cronbox(&[&["schedule", "import", "--crontab", "ct"][..], flag].concat());
@@ -96,7 +84,7 @@ async fn a_crontab_does_not_overwrite_scripts() {
 /// E9: what was exported imports, each schedule by itself; one that is refused is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_exported_is_imported_one_by_one() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     server.put("a", "def run(): return 1\n").await;
     let hour = json!({"type": "interval", "hours": 1});
     let past = json!({"type": "or", "triggers": [{"type": "date", "run_date": "2020-01-01T00:00:00Z"}, hour]});
@@ -106,7 +94,7 @@ async fn what_was_exported_is_imported_one_by_one() {
         {"id": "orphan", "script": "none", "trigger": hour},
         {"id": "last", "script": "a", "trigger": hour},
     ]});
-    write(&folder, "all.json", &document.to_string());
+    folder.write("all.json", &document.to_string());
     let (code, said, why) = server.cronbox(&["schedule", "import", "all.json"]);
     assert_eq!(code, Some(1), "{why}");
     assert!(
@@ -116,9 +104,9 @@ async fn what_was_exported_is_imported_one_by_one() {
     assert!(said.contains("both") && said.contains("last") && said.matches(" made ").count() == 2, "{said}");
     // What this server exports, another one takes, though one of its times has passed.
     let exported = server.cronbox(&["schedule", "export"]).1;
-    let (other_folder, other) = ephemeral();
+    let (other_folder, other) = Server::ephemeral();
     other.put("a", "def run(): return 1\n").await;
-    write(&other_folder, "all.json", &exported);
+    other_folder.write("all.json", &exported);
     let (code, said, why) = other.cronbox(&["schedule", "import", "all.json"]);
     assert_eq!(code, Some(0), "{said}{why}");
     assert_eq!(other.cronbox(&["schedule", "export"]).1, exported);

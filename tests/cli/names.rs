@@ -1,30 +1,18 @@
 //! Names of scripts of any language, from the command line to the store.
 
-use crate::support::server::{Folder, Server};
+use crate::support::server::Server;
 use reqwest::Method;
 use serde_json::{Value, json};
-
-fn ephemeral() -> (Folder, Server) {
-    let folder = Folder::new();
-    let server = Server::start(&folder.0, &["--ephemeral"]);
-    (folder, server)
-}
-
-fn write(folder: &Folder, name: &str, content: &str) {
-    let path = folder.0.join(name);
-    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    std::fs::write(path, content).expect("written");
-}
 
 /// C1: two files are two scripts; each schedule runs its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn names_of_other_scripts_than_latin_are_kept_apart() {
-    let (folder, server) = ephemeral();
-    write(&folder, "签到.py", "def run(): return 'A'\n");
-    write(&folder, "天气.py", "def run(): return 'B'\n");
-    write(&folder, "日报/main.py", "def run(): return 'C'\n");
-    write(&folder, "月报/main.py", "def run(): return 'D'\n");
-    write(&folder, "cafe\u{301}.py", "def run(): return 'E'\n");
+    let (folder, server) = Server::ephemeral();
+    folder.write("签到.py", "def run(): return 'A'\n");
+    folder.write("天气.py", "def run(): return 'B'\n");
+    folder.write("日报/main.py", "def run(): return 'C'\n");
+    folder.write("月报/main.py", "def run(): return 'D'\n");
+    folder.write("cafe\u{301}.py", "def run(): return 'E'\n");
     for what in ["签到.py", "天气.py", "日报", "月报", "cafe\u{301}.py"] {
         let (code, said, why) = server.cronbox(&["push", what]);
         assert!(code == Some(0) && said.contains("version 1 ·"), "{said}{why}");
@@ -68,17 +56,17 @@ async fn names_of_other_scripts_than_latin_are_kept_apart() {
 /// C1: what cannot be a name is refused, with one that can; nothing becomes a version of another script.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_gives_no_name_is_refused() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     for (file, near) in
         [("my script.py", "--name my_script"), ("签到（新）.py", "--name 签到_新_"), ("x.py.py", "--name x")]
     {
-        write(&folder, file, "print(1)\n");
+        folder.write(file, "print(1)\n");
         let (code, _, why) = server.cronbox(&["push", file]);
         assert!(code == Some(2) && why.contains(near), "{file}: {why}");
     }
-    write(&folder, "my_script.py", "print(2)\n");
-    write(&folder, "Price.py", "print(1)\n");
-    write(&folder, "price.py", "print(2)\n");
+    folder.write("my_script.py", "print(2)\n");
+    folder.write("Price.py", "print(1)\n");
+    folder.write("price.py", "print(2)\n");
     assert_eq!(server.cronbox(&["push", "Price.py"]).0, Some(0));
     let (code, _, why) = server.cronbox(&["push", "price.py"]);
     assert!(code == Some(2) && why.contains("differs in case only"), "{why}");

@@ -1,26 +1,13 @@
 //! What `cronbox push` says that it did.
 
-use crate::support::server::{Folder, Server};
-
-fn ephemeral() -> (Folder, Server) {
-    let folder = Folder::new();
-    let server = Server::start(&folder.0, &["--ephemeral"]);
-    (folder, server)
-}
-
-fn write(folder: &Folder, name: &str, content: &str) {
-    let path = folder.0.join(name);
-    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    std::fs::write(path, content).expect("written");
-}
+use crate::support::server::Server;
 
 /// C4: what was made, changed and removed is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_says_what_it_made_and_changed() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     let source = |block: &str| format!("# /// script\n# tool.cronbox = {{ {block} }}\n# ///\ndef run(): return 1\n");
-    write(
-        &folder,
+    folder.write(
         "tea.py",
         &source("allow = [\"shop.example.com\"], secrets = [\"KEY_OF_SHOP\"], schedule = \"0 9 * * *\""),
     );
@@ -35,13 +22,13 @@ async fn a_push_says_what_it_made_and_changed() {
     ] {
         assert!(said.contains(part), "{part} is not in\n{said}");
     }
-    write(&folder, "tea.py", &source("schedule = \"0 10 * * *\""));
+    folder.write("tea.py", &source("schedule = \"0 10 * * *\""));
     let said = server.cronbox(&["push", "tea.py"]).1;
     assert!(
         said.contains("tea version 2 (was 1)") && said.contains("schedule  ~ tea (changed) · cron: 0 10"),
         "{said}"
     );
-    write(&folder, "tea.py", &source("entry = \"run\""));
+    folder.write("tea.py", &source("entry = \"run\""));
     let said = server.cronbox(&["push", "tea.py"]).1;
     assert!(said.contains("schedule  - tea · cron: 0 10 * * * @ UTC · removed"), "{said}");
     let said = server.cronbox(&["push", "tea.py"]).1;
@@ -51,9 +38,9 @@ async fn a_push_says_what_it_made_and_changed() {
 /// C17: a syntax error is shown as CPython shows it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_syntax_error_has_its_caret() {
-    let (folder, server) = ephemeral();
-    write(&folder, "typo.py", "x = 1\nif x:\n    名 = (1 +\n");
-    write(&folder, "colon.py", "def f():\n    if x\n        pass\n");
+    let (folder, server) = Server::ephemeral();
+    folder.write("typo.py", "x = 1\nif x:\n    名 = (1 +\n");
+    folder.write("colon.py", "def f():\n    if x\n        pass\n");
     let (code, _, why) = server.cronbox(&["push", "colon.py"]);
     assert_eq!(code, Some(2));
     assert!(why.contains("  File \"colon.py\", line 2\n    if x\n        ^\nSyntaxError: expected ':'"), "{why}");
@@ -64,7 +51,7 @@ async fn a_syntax_error_has_its_caret() {
 /// C16: a refusal names the flag.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_names_the_flag() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("a", "# /// script\n# tool.cronbox = {schedule = \"0 9 * * *\"}\n# ///\n").await;
     let (code, _, why) = server.cronbox(&["script", "rm", "a"]);
     assert!(code == Some(2) && why.contains("--schedules") && !why.contains("?schedules"), "{why}");
@@ -74,16 +61,16 @@ async fn a_refusal_names_the_flag() {
 /// C19: what is left out of a folder is told; --hidden takes it. Modules that are imported come along.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_folder_leaves_out_is_told() {
-    let (folder, server) = ephemeral();
-    write(&folder, "p18/.env", "TOKEN=abc");
-    write(&folder, "p18/main.py", "def run(): return open('.env').read()\n");
+    let (folder, server) = Server::ephemeral();
+    folder.write("p18/.env", "TOKEN=abc");
+    folder.write("p18/main.py", "def run(): return open('.env').read()\n");
     let (code, _, why) = server.cronbox(&["push", "p18"]);
     assert!(code == Some(0) && why.contains("left out: .env") && why.contains("--hidden"), "{why}");
     let (code, _, why) = server.cronbox(&["push", "p18", "--hidden"]);
     assert!(code == Some(0) && !why.contains("left out"), "{why}");
     assert_eq!(server.cronbox(&["run", "--remote", "p18", "-q"]).1, "\"TOKEN=abc\"\n");
-    write(&folder, "x.py", "import helper\ndef run(): return helper.N\n");
-    write(&folder, "helper.py", "N = 7\n");
+    folder.write("x.py", "import helper\ndef run(): return helper.N\n");
+    folder.write("helper.py", "N = 7\n");
     let (code, _, why) = server.cronbox(&["push", "x.py", "--name", "other"]);
     assert!(code == Some(0) && why.contains("helper.py came along"), "{why}");
     assert_eq!(server.cronbox(&["run", "--remote", "other", "-q"]).1, "7\n");
@@ -94,7 +81,7 @@ async fn what_a_folder_leaves_out_is_told() {
 /// C10: every command has --json.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_can_answer_in_json() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("a", "def run(): print('x')\n").await;
     let run = server.run("a", &serde_json::json!({})).await;
     let id = run["id"].as_str().expect("an id");

@@ -7,18 +7,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-fn ephemeral() -> (Folder, Server) {
-    let folder = Folder::new();
-    let server = Server::start(&folder.0, &["--ephemeral"]);
-    (folder, server)
-}
-
-fn write(folder: &Folder, name: &str, content: &str) {
-    let path = folder.0.join(name);
-    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    std::fs::write(path, content).expect("written");
-}
-
 /// What a terminal does at Ctrl-C: a signal to the whole group.
 fn interrupt(child: &Child) {
     let group = format!("-{}", child.id());
@@ -47,7 +35,7 @@ fn first_line(from: &mut impl Read) -> String {
 fn ctrl_c_of_a_terminal_cancels_a_local_run() {
     crate::support::interpreter();
     let folder = Folder::new();
-    write(&folder, "spin.py", "print('began', flush=True)\nwhile True: pass\n");
+    folder.write("spin.py", "print('began', flush=True)\nwhile True: pass\n");
     let mut child = start(&folder, None, &["run", "spin.py"]);
     assert_eq!(first_line(child.stdout.as_mut().expect("piped")), "began\n");
     interrupt(&child);
@@ -60,7 +48,7 @@ fn ctrl_c_of_a_terminal_cancels_a_local_run() {
 /// C2: a run on a server goes on after Ctrl-C, and says as what; once more cancels it.
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_leaves_a_remote_run_and_twice_cancels_it() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     server.put("wait", "import time\nprint('began', flush=True)\ntime.sleep(50)\n").await;
     let mut child = start(&folder, Some(&server), &["run", "--remote", "wait"]);
     assert_eq!(first_line(child.stdout.as_mut().expect("piped")), "began\n");
@@ -83,11 +71,11 @@ async fn ctrl_c_leaves_a_remote_run_and_twice_cancels_it() {
 /// C3: a name that the server knows is the server's script, whatever lies here; a folder here is pushed first.
 #[tokio::test(flavor = "multi_thread")]
 async fn remote_means_the_servers_script() {
-    let (folder, server) = ephemeral();
+    let (folder, server) = Server::ephemeral();
     server.put("sales", "def run(): return 'server'\n").await;
-    write(&folder, "sales/main.py", "def run(): return 'folder'\n");
-    write(&folder, "other/main.py", "def run(): return 'folder'\n");
-    write(&folder, "sales.py", "def run(): return 'file'\n");
+    folder.write("sales/main.py", "def run(): return 'folder'\n");
+    folder.write("other/main.py", "def run(): return 'folder'\n");
+    folder.write("sales.py", "def run(): return 'file'\n");
     assert_eq!(server.cronbox(&["run", "--remote", "sales", "-q"]).1, "\"server\"\n");
     assert_eq!(server.cronbox(&["run", "--remote", "sales.py", "-q"]).1, "\"file\"\n");
     let (code, _, why) = server.cronbox(&["run", "--remote", "other"]);
@@ -99,8 +87,8 @@ async fn remote_means_the_servers_script() {
 /// C5: what went wrong is told apart by the exit code.
 #[tokio::test(flavor = "multi_thread")]
 async fn exit_codes_say_whose_turn_it_is() {
-    let (folder, server) = ephemeral();
-    write(&folder, "bad.py", "def run(:\n");
+    let (folder, server) = Server::ephemeral();
+    folder.write("bad.py", "def run(:\n");
     assert_eq!(server.cronbox(&["push", "bad.py"]).0, Some(2), "422");
     assert_eq!(server.cronbox(&["script", "show", "none"]).0, Some(2), "404");
     server.put("a", "def run(): return 1\n").await;
@@ -127,7 +115,7 @@ async fn exit_codes_say_whose_turn_it_is() {
 /// C7: the log of a run that failed says why; a script's name is its newest run.
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_of_a_failed_run_have_its_error() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("boom", "def run(n=0):\n    print('before', n)\n    raise ValueError('no')\n").await;
     server.run("boom", &json!({})).await;
     let run = server.run("boom", &json!({"args": {"n": 2}})).await;
@@ -150,7 +138,7 @@ async fn logs_of_a_failed_run_have_its_error() {
 /// C8: a run is shown with why it was made; runs are found by schedule and cause.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_shown_whole() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("a", "def run(): return 1\n").await;
     server.post("/v1/schedules", &json!({"script": "a", "trigger": "every 1s max 1", "id": "tick"})).await;
     server.run("a", &json!({"labels": {"k": "v"}, "limits": {"timeout": "5s"}})).await;
@@ -192,7 +180,7 @@ async fn a_run_is_shown_whole() {
 /// C11: a limit that was cut is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_above_the_ceiling_is_told() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("a", "def run(): return 1\n").await;
     let (code, _, why) = server.cronbox(&["run", "--remote", "a", "--memory", "4GiB"]);
     assert!(code == Some(0) && why.contains("memory") && why.contains("not granted"), "{why}");
@@ -201,7 +189,7 @@ async fn a_limit_above_the_ceiling_is_told() {
 /// C6: the newest events are shown, not the oldest.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_the_newest() {
-    let (_folder, server) = ephemeral();
+    let (_folder, server) = Server::ephemeral();
     server.put("a", "def run(n): return n\n").await;
     let mut last = String::new();
     for n in 0..5 {

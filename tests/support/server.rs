@@ -23,6 +23,13 @@ impl Folder {
         std::fs::create_dir_all(&path).expect("a folder");
         Folder(path)
     }
+
+    /// Writes a file below it, and the folders above that.
+    pub fn write(&self, name: &str, content: &str) {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, content).expect("written");
+    }
 }
 
 impl Drop for Folder {
@@ -51,6 +58,13 @@ pub struct Server {
 }
 
 impl Server {
+    /// One whose data are in memory, and its folder.
+    pub fn ephemeral() -> (Folder, Self) {
+        let folder = Folder::new();
+        let server = Server::start(&folder.0, &["--ephemeral"]);
+        (folder, server)
+    }
+
     /// Starts one with these words after `serve`, its data in `folder`.
     pub fn start(folder: &Path, words: &[&str]) -> Self {
         Self::start_with(folder, words, &[])
