@@ -6,7 +6,7 @@
 //!
 //! - [`clock`]: what time it is
 //! - [`exact`]: JSON as it was written, numbers of any size
-//! - [`nearest`]: the word that was meant
+//! - [`suggest`]: the word that was meant
 //! - [`fullness`]: whether there is room to write
 //! - [`guard`]: readers of foreign text whose panic is a refusal
 //! - [`quantity`]: sizes, times and fuel as people write and read them
@@ -60,7 +60,7 @@ pub mod coding;
 pub mod exact;
 pub mod fullness;
 pub mod guard;
-pub mod nearest;
+pub mod suggest;
 pub mod quantity;
 
 pub mod requirement;

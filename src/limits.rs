@@ -1,6 +1,6 @@
 //! Limits as people ask for them, what of it is granted, and the sentences about both.
 
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use crate::quantity;
 use crate::script::Quantity;
 use cronbox_runtime::{LimitError, LimitName, Limits};

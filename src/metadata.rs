@@ -2,7 +2,7 @@
 
 use crate::coding;
 use crate::guard;
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use crate::script::{SETTINGS, Settings, Warning};
 use serde::Deserialize;
 use serde_json::{Map, Value};

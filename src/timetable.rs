@@ -2,7 +2,7 @@
 
 use crate::access::Reach;
 use crate::clock::Time;
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use crate::schedule::{Link, Origin, POLICIES, SETTINGS, Schedule, Settings, State, due};
 use crate::script::Name;
 use crate::store::schedules::NewSchedule;

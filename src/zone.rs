@@ -2,7 +2,7 @@
 //! that the operator names.
 
 use crate::clock::Time;
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Timelike, Utc};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

@@ -7,7 +7,7 @@ use crate::cleaner::Retention;
 use crate::config::{self, Setting};
 use crate::keyring;
 use crate::limits::{self, Asked};
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use crate::schedule::{POLICIES, Policies};
 use crate::script::{Keep, Quantity};
 use crate::serve::{self, Config, Roles};

@@ -4,7 +4,7 @@ pub(crate) use super::intake::read;
 use super::problem::Problem;
 use crate::clock::Time;
 use crate::exact::{self, Exact, Flaw};
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use crate::quantity;
 use crate::script::{Labels, Name};
 use serde::de::DeserializeOwned;

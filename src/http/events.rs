@@ -7,7 +7,7 @@ use super::{App, lists};
 use crate::access::Caller;
 use crate::api::{EventBody, FeedBody, ProblemBody};
 use crate::event::{Event, Place, TYPES};
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use crate::script::key_of;
 use crate::store::events::STRIDE;
 use crate::store::lists::MOST_LOOKED_AT;

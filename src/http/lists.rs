@@ -13,7 +13,7 @@ use crate::access::Caller;
 use crate::api::{CountBody, Page, PointBody, ProblemBody, RunBody};
 use crate::clock::{Time, rfc3339};
 use crate::exact::{self, Exact};
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use crate::quantity;
 use crate::run::{CAUSES, Cause, Run, STATUSES, Status, Value};
 use crate::script::{BadName, Name};

@@ -54,7 +54,7 @@ impl App {
         let filter = crate::store::scripts::ScriptFilter { label: None, after: None, limit: 1000 };
         let known = self.store.scripts(filter).await.unwrap_or_default();
         let seen = known.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
-        let near = crate::nearest::nearest(name.as_str(), seen.map(|script| script.name.as_str()));
+        let near = crate::suggest::nearest(name.as_str(), seen.map(|script| script.name.as_str()));
         let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Problem::not_found("no_such_script", format!("there is no script {name}{meant}"))
     }

@@ -7,7 +7,7 @@ use super::body::{self, Fields};
 use super::problem::Problem;
 use super::runs::settings_of;
 use crate::exact::Exact;
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use crate::script::{Name, SETTINGS, Settings};
 use crate::sources::{Sources, is_archive};
 use axum::extract::{FromRequest, Multipart, Request};

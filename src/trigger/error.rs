@@ -1,7 +1,7 @@
 //! What is wrong with a trigger, and where.
 
 use crate::clock::Time;
-use crate::nearest::nearest;
+use crate::suggest::nearest;
 use std::fmt;
 use std::rc::Rc;
 
