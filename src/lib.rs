@@ -31,7 +31,7 @@
 //! - [`packages`]: gets packages from their index, in a process of its own
 //! - [`checker`]: looks at scripts in a sandbox before they are kept
 //! - [`computing`]: what is computed for requests, beside the threads that answer them
-//! - [`keeper`]: keeps a script's new content, wherever it came from
+//! - [`publish`]: keeps a script's new content, wherever it came from
 //! - [`linker`]: reads scripts from files and objects that lie elsewhere
 //! - [`wake`]: the bell between rooms
 //! - [`timetable`]: from what somebody asks for to a schedule that can be kept
@@ -93,7 +93,7 @@ pub mod checker;
 pub mod packages;
 
 pub mod computing;
-pub mod keeper;
+pub mod publish;
 
 pub mod linker;
 

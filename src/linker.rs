@@ -6,7 +6,7 @@
 use crate::blobs::BlobError;
 use crate::clock::Time;
 use crate::guard;
-use crate::keeper::{KeepError, Keeper, Wanted};
+use crate::publish::{KeepError, Keeper, Wanted};
 use crate::script::{LinkState, Name, Script};
 use crate::sources::Sources;
 use crate::store::StoreError;

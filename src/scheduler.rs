@@ -7,7 +7,7 @@
 use crate::blobs::Blobs;
 use crate::clock::{Clock, Time};
 use crate::exact;
-use crate::keeper::{KeepError, keep_value};
+use crate::publish::{KeepError, keep_value};
 use crate::limits::Asked;
 use crate::order::Rules;
 use crate::run::{Cause, Run, Status, Value, upstream_body};

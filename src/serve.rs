@@ -6,7 +6,7 @@ use crate::checker::Checker;
 use crate::cleaner::{Cleaner, Retention};
 use crate::clock::Clock;
 use crate::http::{self, Entrance, Listener, Readiness, Rules};
-use crate::keeper::{Keeper, Recent};
+use crate::publish::{Keeper, Recent};
 use crate::keyring::{self, Keyring};
 use crate::linker::{Linker, Root};
 use crate::live::Live;

@@ -9,7 +9,7 @@ use crate::api::RunBody;
 use crate::blobs::{Blobs, Kind};
 use crate::clock::Time;
 use crate::exact::Exact;
-use crate::keeper::{keep_blob, keep_value};
+use crate::publish::{keep_blob, keep_value};
 use crate::limits::{self, Asked, NotGranted};
 use crate::order::Files;
 use crate::run::{PRIORITIES, Run, Status, Value};

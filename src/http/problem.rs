@@ -4,7 +4,7 @@ use crate::access::Caller;
 use crate::api::ProblemBody;
 use crate::blobs::BlobError;
 use crate::checker;
-use crate::keeper::{OUT_OF_REACH, UpstreamError};
+use crate::publish::{OUT_OF_REACH, UpstreamError};
 use crate::limits::BadLimit;
 use crate::script::{BadName, Script};
 use crate::sources::SourceError;

@@ -4,7 +4,7 @@
 use super::App;
 use super::body;
 use super::problem::Problem;
-use crate::keeper::Progress;
+use crate::publish::Progress;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header;

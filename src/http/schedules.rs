@@ -12,7 +12,7 @@ use crate::api::{self, BackfillBody, FireBody, Page, PreviewBody, ProblemBody, R
 use crate::clock::{Time, from_micros, micros, rfc3339};
 use crate::computing::{ComputeError, compute};
 use crate::exact::Exact;
-use crate::keeper::{self, keep_value};
+use crate::publish::{self, keep_value};
 use crate::limits::{Asked, NotGranted};
 use crate::run::{Cause, PRIORITIES, new_id};
 use crate::schedule::{Origin, STATES, Schedule, State as Standing};
@@ -159,7 +159,7 @@ impl App {
         };
         let mut new = computed(caller, read).await??;
         new.created_by = caller.id().map(str::to_owned);
-        keeper::check_upstreams(&self.store, &caller.reach(), &mut new, existing).await?;
+        publish::check_upstreams(&self.store, &caller.reach(), &mut new, existing).await?;
         let had = existing.filter(|existing| existing.script == script.key);
         Self::check_priority(caller, new.settings.priority, had.and_then(|existing| existing.settings.priority))?;
         new.settings.args = args;

@@ -11,7 +11,7 @@ use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
 use crate::api::{self, LeftOutBody, Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
 use crate::clock::Time;
-use crate::keeper::{KeepError, OUT_OF_REACH, Wanted};
+use crate::publish::{KeepError, OUT_OF_REACH, Wanted};
 use crate::limits::{Asked, NotGranted};
 use crate::linker::LinkError;
 use crate::packages::PackageError;

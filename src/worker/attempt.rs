@@ -5,7 +5,7 @@ use super::{Aboard, RETRY, Worker};
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::clock::{Time, after, rfc3339};
 use crate::ending::{Terms, cut_mark};
-use crate::keeper::{KeepError, keep_blob};
+use crate::publish::{KeepError, keep_blob};
 use crate::keyring::KeyError;
 use crate::live::Writing;
 use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written, upstream_body};

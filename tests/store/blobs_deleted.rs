@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use cronbox::blobs::Blobs;
 use cronbox::cleaner::{Cleaner, Retention};
 use cronbox::clock::{Clock, Time};
-use cronbox::keeper::keep_blob;
+use cronbox::publish::keep_blob;
 use cronbox::store::StoreError;
 use cronbox::store::blobs::Announced;
 use cronbox::store::scripts::NewVersion;
