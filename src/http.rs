@@ -47,7 +47,7 @@ use crate::blobs::Blobs;
 use crate::checker::Checker;
 use crate::clock::Clock;
 use crate::keyring::Keyring;
-use crate::linker::Linker;
+use crate::links::Linker;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::order;

@@ -32,7 +32,7 @@
 //! - [`checker`]: looks at scripts in a sandbox before they are kept
 //! - [`computing`]: what is computed for requests, beside the threads that answer them
 //! - [`publish`]: keeps a script's new content, wherever it came from
-//! - [`linker`]: reads scripts from files and objects that lie elsewhere
+//! - [`links`]: reads scripts from files and objects that lie elsewhere
 //! - [`wake`]: the bell between rooms
 //! - [`timetable`]: from what somebody asks for to a schedule that can be kept
 //! - [`order`]: from a script and what is asked of it to a run that can be made
@@ -95,7 +95,7 @@ pub mod packages;
 pub mod computing;
 pub mod publish;
 
-pub mod linker;
+pub mod links;
 
 pub mod order;
 pub mod timetable;

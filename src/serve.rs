@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::http::{self, Entrance, Listener, Readiness, Rules};
 use crate::publish::{Keeper, Recent};
 use crate::keyring::{self, Keyring};
-use crate::linker::{Linker, Root};
+use crate::links::{Linker, Root};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::neighbours;

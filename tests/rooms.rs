@@ -56,7 +56,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "http",
             "publish",
             "keyring",
-            "linker",
+            "links",
             "live",
             "metrics",
             "neighbours",
@@ -93,7 +93,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "publish",
             "keyring",
             "limits",
-            "linker",
+            "links",
             "live",
             "metadata",
             "metrics",
@@ -177,7 +177,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "trigger",
         ],
     ),
-    ("linker", &["blobs", "clock", "guard", "publish", "script", "sources", "store"]),
+    ("links", &["blobs", "clock", "guard", "publish", "script", "sources", "store"]),
     (
         "publish",
         &[

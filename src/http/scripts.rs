@@ -13,7 +13,7 @@ use crate::api::{self, LeftOutBody, Page, ProblemBody, ScriptBody, UploadedBody,
 use crate::clock::Time;
 use crate::publish::{KeepError, OUT_OF_REACH, Wanted};
 use crate::limits::{Asked, NotGranted};
-use crate::linker::LinkError;
+use crate::links::LinkError;
 use crate::packages::PackageError;
 use crate::script::{LinkState, Name, SETTINGS, Script, Settings};
 use crate::sources::{MAX_BUNDLE, Sources};
