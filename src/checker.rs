@@ -2,7 +2,7 @@
 //! again. All of it happens in a sandbox that sees only that source; no Python of the node's ever does.
 
 use crate::script::{Facts, Warning};
-use crate::sources::{Sources, is_compiled};
+use crate::source_files::{Sources, is_compiled};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use cronbox_runtime::{Bundle, BundleError, Job, Limits, Load, MAX_SOURCE, Mode, Outcome, Pool, Report, Run};
 use serde::Deserialize;

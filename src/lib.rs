@@ -27,7 +27,7 @@
 //! - [`metadata`]: what a script says about itself (PEP 723)
 //! - [`store`]: every question that is asked of the database
 //! - [`blobs`]: sources and large values, on disk or in a bucket
-//! - [`sources`]: what was uploaded, read
+//! - [`source_files`]: what was uploaded, read
 //! - [`packages`]: gets packages from their index, in a process of its own
 //! - [`checker`]: looks at scripts in a sandbox before they are kept
 //! - [`computing`]: what is computed for requests, beside the threads that answer them
@@ -87,7 +87,7 @@ pub mod metadata;
 pub mod blobs;
 pub mod store;
 
-pub mod sources;
+pub mod source_files;
 
 pub mod checker;
 pub mod packages;

@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::guard;
 use crate::publish::{KeepError, Keeper, Wanted};
 use crate::script::{LinkState, Name, Script};
-use crate::sources::Sources;
+use crate::source_files::Sources;
 use crate::store::StoreError;
 use bytes::Bytes;
 use chrono::TimeDelta;

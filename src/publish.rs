@@ -12,7 +12,7 @@ use crate::requirement::{BadRequirement, Packages, REQUIREMENTS, Request};
 use crate::run::{INLINE, Value};
 use crate::schedule::{Link, Origin, Schedule};
 use crate::script::{Name, Script, Settings, Version, Warning};
-use crate::sources::{SourceError, Sources};
+use crate::source_files::{SourceError, Sources};
 use crate::store::blobs::Announced;
 use crate::store::schedules::NewSchedule;
 use crate::store::scripts::{Kept, NewVersion};

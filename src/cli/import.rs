@@ -11,7 +11,7 @@ use crate::api::{PreviewBody, ScriptBody};
 use crate::config;
 use crate::crontab::{self, Crontab, Job};
 use crate::script::Name;
-use crate::sources::Sources;
+use crate::source_files::Sources;
 use bytes::Bytes;
 use reqwest::Method;
 use serde_json::{Map, Value, json};

@@ -10,7 +10,7 @@ use crate::api::{ProblemBody, ScheduleBody, ScriptBody, UploadedBody};
 use crate::quantity;
 use crate::requirement::Locked;
 use crate::script::Name;
-use crate::sources;
+use crate::source_files;
 use bytes::Bytes;
 use clap::Args;
 use reqwest::{Method, RequestBuilder};
@@ -137,7 +137,7 @@ impl PushArgs {
             std::io::ErrorKind::NotFound => Refusal::usage(format!("{}: there is no such file", path.display())),
             _ => Refusal::usage(format!("{}: {error}", path.display())),
         })?;
-        if sources::is_archive(&content) || sources::is_compiled(&content) {
+        if source_files::is_archive(&content) || source_files::is_compiled(&content) {
             return Ok(Sent::File(content));
         }
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -194,7 +194,7 @@ impl PushArgs {
                             .iter()
                             .map(|(path, content)| (path.clone(), Bytes::from(content.clone())))
                             .collect();
-                        bytes(sources::pack(&list).map_err(|error| Refusal::usage(error.to_string()))?)
+                        bytes(source_files::pack(&list).map_err(|error| Refusal::usage(error.to_string()))?)
                     }
                 }
             }

@@ -7,7 +7,7 @@ use crate::checker;
 use crate::publish::{OUT_OF_REACH, UpstreamError};
 use crate::limits::BadLimit;
 use crate::script::{BadName, Script};
-use crate::sources::SourceError;
+use crate::source_files::SourceError;
 use crate::store::StoreError;
 use crate::timetable::BadSchedule;
 use axum::http::{HeaderValue, StatusCode, header};

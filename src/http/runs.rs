@@ -14,7 +14,7 @@ use crate::metadata;
 use crate::order::Files;
 use crate::run::{Cause, INLINE, Run, Spec, Status, new_id};
 use crate::script::{Name, SETTINGS, Script, Settings, Version};
-use crate::sources::{Sources, is_archive};
+use crate::source_files::{Sources, is_archive};
 use crate::store::queue::Cancelled;
 use crate::store::runs::NewRun;
 use axum::Extension;

@@ -16,7 +16,7 @@ use crate::limits::{Asked, NotGranted};
 use crate::links::LinkError;
 use crate::packages::PackageError;
 use crate::script::{LinkState, Name, SETTINGS, Script, Settings};
-use crate::sources::{MAX_BUNDLE, Sources};
+use crate::source_files::{MAX_BUNDLE, Sources};
 use crate::store::StoreError;
 use crate::store::access::GrantedHosts;
 use crate::store::scripts::{Deleted, ScriptFilter};

@@ -9,7 +9,7 @@ use super::runs::settings_of;
 use crate::exact::Exact;
 use crate::suggest::nearest;
 use crate::script::{Name, SETTINGS, Settings};
-use crate::sources::{Sources, is_archive};
+use crate::source_files::{Sources, is_archive};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};

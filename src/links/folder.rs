@@ -7,7 +7,7 @@
 use super::LinkError;
 use crate::blobs::BlobError;
 use crate::guard;
-use crate::sources::MAX_BUNDLE;
+use crate::source_files::MAX_BUNDLE;
 use bytes::Bytes;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, statat};

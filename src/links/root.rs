@@ -3,7 +3,7 @@
 use super::folder::{Folder, Listing, PATIENCE};
 use super::{LeftOut, LinkError};
 use crate::blobs::{BlobError, Place, S3Access, blob_error, open_place};
-use crate::sources::MAX_BUNDLE;
+use crate::source_files::MAX_BUNDLE;
 use bytes::Bytes;
 use object_store::path::Path as Key;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};

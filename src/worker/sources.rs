@@ -2,7 +2,7 @@
 
 use crate::blobs::{BlobError, Blobs};
 use crate::run::Run;
-use crate::sources::{SourceError, Sources};
+use crate::source_files::{SourceError, Sources};
 use bytes::Bytes;
 use cronbox_runtime::{Bundle, BundleError};
 use std::collections::HashMap;
