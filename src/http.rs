@@ -50,7 +50,7 @@ use crate::keyring::Keyring;
 use crate::links::Linker;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::order;
+use crate::plan;
 use crate::space::Space;
 use crate::store::Store;
 use crate::supervise::Supervisor;
@@ -156,7 +156,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// What holds for runs.
-    pub runs: Arc<order::Rules>,
+    pub runs: Arc<plan::Rules>,
     /// How many runs may wait that were asked for by request.
     pub queue_bound: u64,
     /// Requests a second, of all and of each token.

@@ -35,7 +35,7 @@
 //! - [`links`]: reads scripts from files and objects that lie elsewhere
 //! - [`wake`]: the bell between rooms
 //! - [`timetable`]: from what somebody asks for to a schedule that can be kept
-//! - [`order`]: from a script and what is asked of it to a run that can be made
+//! - [`plan`]: from a script and what is asked of it to a run that can be made
 //! - [`live`]: what runs of this node have written so far
 //! - [`metrics`]: what is counted
 //! - [`supervise`]: keeps the node's tasks going after a panic
@@ -97,7 +97,7 @@ pub mod publish;
 
 pub mod links;
 
-pub mod order;
+pub mod plan;
 pub mod timetable;
 
 pub mod live;

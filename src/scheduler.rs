@@ -9,7 +9,7 @@ use crate::clock::{Clock, Time};
 use crate::exact;
 use crate::publish::{KeepError, keep_value};
 use crate::limits::Asked;
-use crate::order::Rules;
+use crate::plan::Rules;
 use crate::run::{Cause, Run, Status, Value, upstream_body};
 use crate::schedule::{Decision, Link, Schedule, State};
 use crate::script::{Script, Version};

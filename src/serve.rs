@@ -12,7 +12,7 @@ use crate::links::{Linker, Root};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::neighbours;
-use crate::order;
+use crate::plan;
 use crate::packages::{Resolver, ResolverConfig};
 use crate::rescuer::Rescuer;
 use crate::run::new_id;
@@ -253,7 +253,7 @@ pub async fn serve(
     };
     rescuer.join().await.map_err(failed)?;
     let (background, changes) = (CancellationToken::new(), TaskTracker::new());
-    let rules = Arc::new(order::Rules {
+    let rules = Arc::new(plan::Rules {
         defaults: config.defaults,
         ceiling,
         hosts: config.hosts.clone(),

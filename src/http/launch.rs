@@ -11,7 +11,7 @@ use crate::clock::Time;
 use crate::exact::Exact;
 use crate::publish::{keep_blob, keep_value};
 use crate::limits::{self, Asked, NotGranted};
-use crate::order::Files;
+use crate::plan::Files;
 use crate::run::{PRIORITIES, Run, Status, Value};
 use crate::script::{Labels, Quantity, Settings};
 use crate::stdin::Stdin;

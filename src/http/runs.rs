@@ -11,7 +11,7 @@ use crate::api::{ProblemBody, RunBody};
 use crate::blobs::Kind;
 use crate::clock::Clock;
 use crate::metadata;
-use crate::order::Files;
+use crate::plan::Files;
 use crate::run::{Cause, INLINE, Run, Spec, Status, new_id};
 use crate::script::{Name, SETTINGS, Script, Settings, Version};
 use crate::source_files::{Sources, is_archive};

@@ -2,7 +2,7 @@
 
 use cronbox::blobs::{self, Blobs, S3Access};
 use cronbox::clock::Clock;
-use cronbox::order::Rules;
+use cronbox::plan::Rules;
 use cronbox::schedule::Policies;
 use cronbox::scheduler::Scheduler;
 use cronbox::store::Store;
