@@ -54,7 +54,7 @@ use crate::plan;
 use crate::space::Space;
 use crate::store::Store;
 use crate::supervise::Supervisor;
-use crate::wake::Wake;
+use crate::signals::Wake;
 use answers::Answers;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

@@ -33,7 +33,7 @@
 //! - [`computing`]: what is computed for requests, beside the threads that answer them
 //! - [`publish`]: keeps a script's new content, wherever it came from
 //! - [`links`]: reads scripts from files and objects that lie elsewhere
-//! - [`wake`]: the bell between rooms
+//! - [`signals`]: the bell between rooms
 //! - [`timetable`]: from what somebody asks for to a schedule that can be kept
 //! - [`plan`]: from a script and what is asked of it to a run that can be made
 //! - [`live`]: what runs of this node have written so far
@@ -103,7 +103,7 @@ pub mod timetable;
 pub mod live;
 pub mod metrics;
 pub mod supervise;
-pub mod wake;
+pub mod signals;
 
 pub mod worker;
 

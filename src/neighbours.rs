@@ -2,7 +2,7 @@
 
 use crate::store::Store;
 use crate::store::notices::Notice;
-use crate::wake::{Ring, Wake};
+use crate::signals::{Ring, Wake};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::run::Status;
 use crate::store::queue::GivenUp;
 use crate::store::{Store, StoreError};
-use crate::wake::Wake;
+use crate::signals::Wake;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

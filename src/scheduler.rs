@@ -20,7 +20,7 @@ use crate::store::runs::NewRun;
 use crate::store::schedules::ScheduleFilter;
 use crate::store::{Store, StoreError};
 use crate::trigger::{QUICK, Trigger};
-use crate::wake::Wake;
+use crate::signals::Wake;
 use crate::zone;
 use deciding::Undecided;
 use serde_json::json;

@@ -21,7 +21,7 @@ use crate::scheduler::Scheduler;
 use crate::space::{self, Space};
 use crate::store::{self, Store, StoreError};
 use crate::supervise::Supervisor;
-use crate::wake::Wake;
+use crate::signals::Wake;
 use crate::worker::{self, Worker};
 use axum::Router;
 use axum::http::{StatusCode, header};

@@ -16,7 +16,7 @@ use crate::store::Store;
 use crate::store::queue::{GivenUp, MAX_CLAIM};
 use crate::store::runs::Claim;
 use crate::supervise::Supervisor;
-use crate::wake::{Ears, Handed, Wake};
+use crate::signals::{Ears, Handed, Wake};
 use cronbox_runtime::{Ceiling, Limits, Networks, Pool};
 use sources::Bundles;
 use std::collections::{HashMap, HashSet};

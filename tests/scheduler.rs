@@ -14,7 +14,7 @@ use cronbox::store::schedules::KeptSchedule;
 use cronbox::store::scripts::NewVersion;
 use cronbox::store::{Place, Store};
 use cronbox::timetable::{self, Around, trigger_of};
-use cronbox::wake::Ears;
+use cronbox::signals::Ears;
 use cronbox_runtime::ResultKind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -18,7 +18,7 @@ use crate::stdin::Stdin;
 use crate::store::output::Found;
 use crate::store::queue::GivenUp;
 use crate::store::runs::{Claim, Idempotency, Made, NewRun};
-use crate::wake::Handed;
+use crate::signals::Handed;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -209,7 +209,7 @@ impl App {
         let id = new.id.clone();
         let end = wait.map(|_| self.wake.end_of(&id));
         // Registered before the run is made: its end cannot be missed.
-        let mut rung = std::pin::pin!(end.as_ref().map(crate::wake::EndOf::rung));
+        let mut rung = std::pin::pin!(end.as_ref().map(crate::signals::EndOf::rung));
         if let Some(rung) = rung.as_mut().as_pin_mut() {
             rung.enable();
         }
@@ -271,7 +271,7 @@ impl App {
                 () = tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + LOOK)) => {}
             }
         }
-        if let Some(run) = end.as_ref().and_then(crate::wake::EndOf::run) {
+        if let Some(run) = end.as_ref().and_then(crate::signals::EndOf::run) {
             return self.answer_run(run, StatusCode::OK, shown).await;
         }
         self.wait_until(&id, deadline, no_room, shown).await

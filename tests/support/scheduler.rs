@@ -6,7 +6,7 @@ use cronbox::plan::Rules;
 use cronbox::schedule::Policies;
 use cronbox::scheduler::Scheduler;
 use cronbox::store::Store;
-use cronbox::wake::{Ears, Wake};
+use cronbox::signals::{Ears, Wake};
 use cronbox_runtime::Limits;
 use std::sync::Arc;
 
