@@ -42,7 +42,7 @@
 //! - [`worker`]: takes runs, runs them, records how they ended
 //! - [`scheduler`]: looks at schedules when their time has come
 //! - [`rescuer`]: says that this node lives, takes over what dead ones held
-//! - [`neighbours`]: carries the bell to other nodes
+//! - [`peer_signals`]: carries the bell to other nodes
 //! - [`cleaner`]: lets go of what is old
 //! - [`space`]: how much room the data takes
 //! - [`api`]: the bodies of the API's answers
@@ -108,7 +108,7 @@ pub mod signals;
 pub mod worker;
 
 pub mod cleaner;
-pub mod neighbours;
+pub mod peer_signals;
 pub mod rescuer;
 pub mod scheduler;
 pub mod space;

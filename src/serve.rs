@@ -11,7 +11,7 @@ use crate::keyring::{self, Keyring};
 use crate::links::{Linker, Root};
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::neighbours;
+use crate::peer_signals;
 use crate::plan;
 use crate::packages::{Resolver, ResolverConfig};
 use crate::rescuer::Rescuer;
@@ -281,10 +281,10 @@ pub async fn serve(
     let work = again(room, |room| async move { room.0.run(room.1.clone()).await });
     tasks.spawn(supervisor.clone().keep_going("rescuer", work));
     let room = (store.clone(), tokio::sync::Mutex::new(rings), background.clone());
-    let work = again(room, |room| async move { neighbours::tell(&room.0, &room.1, &room.2).await });
+    let work = again(room, |room| async move { peer_signals::tell(&room.0, &room.1, &room.2).await });
     tasks.spawn(supervisor.clone().keep_going("notifier", work));
     let room = (store.clone(), wake.clone(), background.clone());
-    let work = again(room, |room| async move { neighbours::hear(&room.0, &room.1, &room.2).await });
+    let work = again(room, |room| async move { peer_signals::hear(&room.0, &room.1, &room.2).await });
     tasks.spawn(supervisor.clone().keep_going("listener", work));
     let cleaner = Cleaner {
         store: store.clone(),

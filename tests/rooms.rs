@@ -59,7 +59,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "links",
             "live",
             "metrics",
-            "neighbours",
+            "peer_signals",
             "plan",
             "packages",
             "rescuer",
@@ -158,7 +158,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         ],
     ),
     ("rescuer", &["clock", "run", "store", "signals"]),
-    ("neighbours", &["store", "signals"]),
+    ("peer_signals", &["store", "signals"]),
     ("cleaner", &["blobs", "clock", "run", "script", "store"]),
     ("space", &["quantity"]),
     (
