@@ -41,7 +41,7 @@
 //! - [`supervise`]: keeps the node's tasks going after a panic
 //! - [`worker`]: takes runs, runs them, records how they ended
 //! - [`scheduler`]: looks at schedules when their time has come
-//! - [`rescuer`]: says that this node lives, takes over what dead ones held
+//! - [`heartbeat`]: says that this node lives, takes over what dead ones held
 //! - [`peer_signals`]: carries the bell to other nodes
 //! - [`cleaner`]: lets go of what is old
 //! - [`space`]: how much room the data takes
@@ -109,7 +109,7 @@ pub mod worker;
 
 pub mod cleaner;
 pub mod peer_signals;
-pub mod rescuer;
+pub mod heartbeat;
 pub mod scheduler;
 pub mod space;
 

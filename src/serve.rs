@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::peer_signals;
 use crate::plan;
 use crate::packages::{Resolver, ResolverConfig};
-use crate::rescuer::Rescuer;
+use crate::heartbeat::Rescuer;
 use crate::run::new_id;
 use crate::schedule::Policies;
 use crate::scheduler::Scheduler;

@@ -440,7 +440,7 @@ impl ServeArgs {
         let paused = settings.flag("paused", self.paused)?;
         let timezone = settings.one("timezone", self.timezone)?.unwrap_or_else(|| "UTC".into());
         zone::installed().get(&timezone).map_err(|why| format!("--timezone: {why}"))?;
-        let lease = settings.parsed("lease", self.lease, quantity::parse_duration)?.unwrap_or(crate::rescuer::LEASE);
+        let lease = settings.parsed("lease", self.lease, quantity::parse_duration)?.unwrap_or(crate::heartbeat::LEASE);
         if lease < Duration::from_secs(1) {
             return Err("--lease: at least 1s".into());
         }
