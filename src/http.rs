@@ -51,7 +51,7 @@ use crate::links::Linker;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::plan;
-use crate::space::Space;
+use crate::disk_usage::Space;
 use crate::store::Store;
 use crate::supervise::Supervisor;
 use crate::signals::Wake;

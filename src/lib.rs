@@ -44,7 +44,7 @@
 //! - [`heartbeat`]: says that this node lives, takes over what dead ones held
 //! - [`peer_signals`]: carries the bell to other nodes
 //! - [`cleaner`]: lets go of what is old
-//! - [`space`]: how much room the data takes
+//! - [`disk_usage`]: how much room the data takes
 //! - [`api`]: the bodies of the API's answers
 //! - [`http`]: the API over HTTP
 //! - [`config`]: the only reader of environment variables
@@ -111,7 +111,7 @@ pub mod cleaner;
 pub mod peer_signals;
 pub mod heartbeat;
 pub mod scheduler;
-pub mod space;
+pub mod disk_usage;
 
 pub mod api;
 

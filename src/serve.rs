@@ -18,7 +18,7 @@ use crate::heartbeat::Rescuer;
 use crate::run::new_id;
 use crate::schedule::Policies;
 use crate::scheduler::Scheduler;
-use crate::space::{self, Space};
+use crate::disk_usage::{self, Space};
 use crate::store::{self, Store, StoreError};
 use crate::supervise::Supervisor;
 use crate::signals::Wake;
@@ -434,7 +434,7 @@ async fn open_store(
 
 /// Whether the disk of a database in a file has no room left.
 fn is_full(place: &store::Place) -> bool {
-    matches!(place, store::Place::Sqlite(path) if path.parent().is_some_and(space::is_full))
+    matches!(place, store::Place::Sqlite(path) if path.parent().is_some_and(disk_usage::is_full))
 }
 
 /// Makes the first token when a file is named for it; whether there are tokens then.

@@ -506,7 +506,7 @@ impl ServeArgs {
             retention,
             max_data: settings
                 .parsed("max-data", self.max_data, quantity::parse_bytes)?
-                .unwrap_or(crate::space::MAX_DATA),
+                .unwrap_or(crate::disk_usage::MAX_DATA),
             secret_key,
             admin_token_file: config::admin_token_file(),
             name: settings.one("node-name", self.node_name)?.unwrap_or_else(config::host_name),

@@ -10,7 +10,7 @@ use crate::api::{ProblemBody, WARNING};
 use crate::clock::Time;
 use crate::run::Run;
 use crate::script::Script;
-use crate::space::Space;
+use crate::disk_usage::Space;
 use crate::store::StoreError;
 use crate::store::scripts::ScriptFilter;
 use axum::extract::{MatchedPath, Request, State};

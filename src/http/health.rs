@@ -6,7 +6,7 @@ use crate::api::{ProblemBody, ReadyBody};
 use crate::clock::Time;
 use crate::fullness::Fullness;
 use crate::metrics::{MOST_SCRIPTS, Process};
-use crate::space::Space;
+use crate::disk_usage::Space;
 use crate::store::StoreError;
 use axum::Json;
 use axum::extract::State;
