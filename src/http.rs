@@ -48,7 +48,7 @@ use crate::checker::Checker;
 use crate::clock::Clock;
 use crate::keyring::Keyring;
 use crate::links::Linker;
-use crate::live::Live;
+use crate::live_output::Live;
 use crate::metrics::Metrics;
 use crate::plan;
 use crate::disk_usage::Space;

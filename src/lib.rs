@@ -36,7 +36,7 @@
 //! - [`signals`]: the bell between rooms
 //! - [`timetable`]: from what somebody asks for to a schedule that can be kept
 //! - [`plan`]: from a script and what is asked of it to a run that can be made
-//! - [`live`]: what runs of this node have written so far
+//! - [`live_output`]: what runs of this node have written so far
 //! - [`metrics`]: what is counted
 //! - [`supervise`]: keeps the node's tasks going after a panic
 //! - [`worker`]: takes runs, runs them, records how they ended
@@ -100,7 +100,7 @@ pub mod links;
 pub mod plan;
 pub mod timetable;
 
-pub mod live;
+pub mod live_output;
 pub mod metrics;
 pub mod supervise;
 pub mod signals;

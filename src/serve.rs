@@ -9,7 +9,7 @@ use crate::http::{self, Entrance, Listener, Readiness, Rules};
 use crate::publish::{Keeper, Recent};
 use crate::keyring::{self, Keyring};
 use crate::links::{Linker, Root};
-use crate::live::Live;
+use crate::live_output::Live;
 use crate::metrics::Metrics;
 use crate::peer_signals;
 use crate::plan;

@@ -9,7 +9,7 @@ mod sources;
 use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::keyring::Keyring;
-use crate::live::Live;
+use crate::live_output::Live;
 use crate::metrics::Metrics;
 use crate::run::Run;
 use crate::store::Store;

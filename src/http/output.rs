@@ -6,7 +6,7 @@ use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
 use crate::api::ProblemBody;
 use crate::blobs::BlobError;
-use crate::live::LiveRun;
+use crate::live_output::LiveRun;
 use crate::run::Status;
 use crate::store::output::Found;
 use axum::Extension;

@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use crate::blobs::{Blobs, Pieces};
-use crate::live::LiveRun;
+use crate::live_output::LiveRun;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};

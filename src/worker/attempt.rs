@@ -7,7 +7,7 @@ use crate::clock::{Time, after, rfc3339};
 use crate::ending::{Terms, cut_mark};
 use crate::publish::{KeepError, keep_blob};
 use crate::keyring::KeyError;
-use crate::live::Writing;
+use crate::live_output::Writing;
 use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written, upstream_body};
 use crate::script::Labels;
 use crate::secret::{Given, Secret};
