@@ -23,7 +23,7 @@
 //! - [`secret`]: secrets, what they may be used for, and by which scripts
 //! - [`keyring`]: the keys that seal the values of secrets
 //! - [`ending`]: how a run that ended is told
-//! - [`coding`]: the text of a Python source, whatever its encoding
+//! - [`source_encoding`]: the text of a Python source, whatever its encoding
 //! - [`metadata`]: what a script says about itself (PEP 723)
 //! - [`store`]: every question that is asked of the database
 //! - [`blobs`]: sources and large values, on disk or in a bucket
@@ -56,7 +56,7 @@
 //! Running Python is the crate `cronbox-runtime`'s.
 
 pub mod clock;
-pub mod coding;
+pub mod source_encoding;
 pub mod exact;
 pub mod fullness;
 pub mod guard;

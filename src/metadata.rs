@@ -1,6 +1,6 @@
 //! What a script says about itself: the `[tool.cronbox]` table of its inline metadata (PEP 723).
 
-use crate::coding;
+use crate::source_encoding;
 use crate::guard;
 use crate::suggest::nearest;
 use crate::script::{SETTINGS, Settings, Warning};
@@ -58,7 +58,7 @@ struct Table {
 
 /// Reads the metadata of a source; a source without a block has the default one. The error is a sentence.
 pub fn read(source: &[u8]) -> Result<Metadata, String> {
-    let text = coding::text_of(source);
+    let text = source_encoding::text_of(source);
     let mut told = near_misses(&text);
     let Some((first, block)) = block(&text)? else { return Ok(Metadata { warnings: told, ..Metadata::default() }) };
     let parse = || toml::from_str::<Document>(&block).map_err(|error| error.message().to_owned());
