@@ -30,7 +30,7 @@
 //! - [`source_files`]: what was uploaded, read
 //! - [`packages`]: gets packages from their index, in a process of its own
 //! - [`checker`]: looks at scripts in a sandbox before they are kept
-//! - [`computing`]: what is computed for requests, beside the threads that answer them
+//! - [`computations`]: what is computed for requests, beside the threads that answer them
 //! - [`publish`]: keeps a script's new content, wherever it came from
 //! - [`links`]: reads scripts from files and objects that lie elsewhere
 //! - [`signals`]: the bell between rooms
@@ -92,7 +92,7 @@ pub mod source_files;
 pub mod checker;
 pub mod packages;
 
-pub mod computing;
+pub mod computations;
 pub mod publish;
 
 pub mod links;

@@ -5,7 +5,7 @@ use crate::access::{self, Reach};
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
-use crate::computing::{ComputeError, compute};
+use crate::computations::{ComputeError, compute};
 use crate::metadata::{self, Metadata};
 use crate::packages::{self, PackageError, Resolver, Step};
 use crate::requirement::{BadRequirement, Packages, REQUIREMENTS, Request};

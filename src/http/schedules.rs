@@ -10,7 +10,7 @@ use super::{App, Part};
 use crate::access::Caller;
 use crate::api::{self, BackfillBody, FireBody, Page, PreviewBody, ProblemBody, RunBody, ScheduleBody, SchedulerBody};
 use crate::clock::{Time, from_micros, micros, rfc3339};
-use crate::computing::{ComputeError, compute};
+use crate::computations::{ComputeError, compute};
 use crate::exact::Exact;
 use crate::publish::{self, keep_value};
 use crate::limits::{Asked, NotGranted};
