@@ -17,7 +17,7 @@ mod files;
 mod health;
 mod intake;
 mod known;
-mod launch;
+mod submit;
 mod listen;
 mod lists;
 mod output;

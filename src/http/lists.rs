@@ -4,7 +4,7 @@ use super::accept;
 use super::access::Reached;
 use super::answers::Rows;
 use super::body::{self, Query};
-use super::launch::stored;
+use super::submit::stored;
 use super::problem::Problem;
 use super::scripts::bad_cursor;
 use super::series::{Aggregate, Slots};

@@ -3,7 +3,7 @@
 use super::App;
 use super::Part;
 use super::body::{self, Fields, Query};
-use super::launch::{FIELDS, Shown, Wishes, idempotency, output_of, wait_of};
+use super::submit::{FIELDS, Shown, Wishes, idempotency, output_of, wait_of};
 use super::problem::Problem;
 use super::upload::{is_stripped_form, json_as_source, kind_of, line_breaks_stripped, looks_like_json};
 use crate::access::Caller;

@@ -3,7 +3,7 @@
 use super::access::{Reached, warn};
 use super::before::Before;
 use super::body::{self, Fields, Query};
-use super::launch::{Shown, output_of, wait_of};
+use super::submit::{Shown, output_of, wait_of};
 use super::problem::Problem;
 use super::scripts::bad_cursor;
 use super::{App, Part};

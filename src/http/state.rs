@@ -1,7 +1,7 @@
 //! What scripts leave for their next runs, to look at and to set by hand.
 
 use super::body;
-use super::launch::stored;
+use super::submit::stored;
 use super::problem::Problem;
 use super::{App, Part};
 use crate::access::Caller;
