@@ -19,7 +19,7 @@ mod intake;
 mod known;
 mod submit;
 mod listen;
-mod lists;
+mod queries;
 mod output;
 mod paced;
 mod pieces;
@@ -265,9 +265,9 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         .route("/v1/scripts/{name}/rollback", post(scripts::roll_back_script))
         .route("/v1/scripts/{name}/state", get(state::get_state).put(state::put_state).delete(state::delete_state))
         .route("/v1/scripts/{name}/runs", post(runs::run_script))
-        .route("/v1/scripts/{name}/series", get(lists::get_series))
-        .route("/v1/runs", get(lists::list_runs).post(runs::run_source))
-        .route("/v1/runs/counts", get(lists::count_runs))
+        .route("/v1/scripts/{name}/series", get(queries::get_series))
+        .route("/v1/runs", get(queries::list_runs).post(runs::run_source))
+        .route("/v1/runs/counts", get(queries::count_runs))
         .route("/v1/runs/{id}", get(runs::get_run).delete(runs::delete_run))
         .route("/v1/runs/{id}/output/{stream}", get(output::get_output))
         .route("/v1/runs/{id}/files", get(files::list_files))

@@ -3,7 +3,7 @@
 use super::App;
 use super::described;
 use super::problem::Problem;
-use super::{Part, events, files, health, lists, output, runs, schedules, scripts, secrets, state, tokens};
+use super::{Part, events, files, health, queries, output, runs, schedules, scripts, secrets, state, tokens};
 use crate::api::ErrorBody;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -23,7 +23,7 @@ use utoipa_swagger_ui::Config;
     paths(
         scripts::list_scripts, scripts::create_script, scripts::get_script, scripts::put_script, scripts::patch_script,
         scripts::delete_script, scripts::list_versions, scripts::get_source, scripts::roll_back_script, runs::run_script,
-        lists::get_series, lists::list_runs, runs::run_source, lists::count_runs, runs::get_run, runs::delete_run, output::get_output,
+        queries::get_series, queries::list_runs, runs::run_source, queries::count_runs, runs::get_run, runs::delete_run, output::get_output,
         output::follow_run, runs::cancel_run, runs::retry_run, tokens::list_tokens, tokens::create_token,
         tokens::delete_token, tokens::list_grants, scripts::list_source_problems, tokens::put_grant, tokens::delete_grant, health::healthz,
         health::readyz, health::metrics, schedules::list_schedules, schedules::create_schedule, schedules::get_schedule,

@@ -3,7 +3,7 @@
 use super::body::{self, Query};
 use super::feed::News;
 use super::problem::Problem;
-use super::{App, lists};
+use super::{App, queries};
 use crate::access::Caller;
 use crate::api::{EventBody, FeedBody, ProblemBody};
 use crate::event::{Event, Place, TYPES};
@@ -49,7 +49,7 @@ impl Wanted {
             types.push(word.to_owned());
         }
         let schedule = query.one("schedule")?.map(key_of);
-        Ok(Wanted { caller, scripts: lists::scripts_of(query)?, schedule, types })
+        Ok(Wanted { caller, scripts: queries::scripts_of(query)?, schedule, types })
     }
 
     /// Whether the reader asked for it.
