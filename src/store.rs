@@ -14,7 +14,7 @@ mod connections;
 pub mod events;
 pub mod firing;
 mod held;
-pub mod lists;
+pub mod queries;
 mod migrations;
 pub mod nodes;
 pub mod notices;

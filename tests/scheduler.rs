@@ -8,7 +8,7 @@ use cronbox::run::{Cause, Run, Status};
 use cronbox::schedule::{Origin, Schedule, State};
 use cronbox::scheduler::Scheduler;
 use cronbox::script::{Facts, Name, Settings};
-use cronbox::store::lists::RunFilter;
+use cronbox::store::queries::RunFilter;
 use cronbox::store::runs::{Claim, Ended, Output, Recorded};
 use cronbox::store::schedules::KeptSchedule;
 use cronbox::store::scripts::NewVersion;

@@ -10,7 +10,7 @@ use cronbox::event::{Event, Place as EventPlace};
 use cronbox::limits::Asked;
 use cronbox::run::{Cause, RETRY_ON, Spec, Status, Value, new_id};
 use cronbox::script::{Facts, Keep, OnLost, Settings};
-use cronbox::store::lists::{Entry, ResultTest, RunFilter};
+use cronbox::store::queries::{Entry, ResultTest, RunFilter};
 use cronbox::store::output::{Found, Part};
 use cronbox::store::queue::{Cancelled, GivenUp};
 use cronbox::store::retention::{Of, Old};

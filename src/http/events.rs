@@ -10,7 +10,7 @@ use crate::event::{Event, Place, TYPES};
 use crate::suggest::nearest;
 use crate::script::key_of;
 use crate::store::events::STRIDE;
-use crate::store::lists::MOST_LOOKED_AT;
+use crate::store::queries::MOST_LOOKED_AT;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{self, KeepAlive, Sse};

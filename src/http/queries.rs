@@ -17,7 +17,7 @@ use crate::suggest::nearest;
 use crate::quantity;
 use crate::run::{CAUSES, Cause, Run, STATUSES, Status, Value};
 use crate::script::{BadName, Name};
-use crate::store::lists::{Entry, ResultTest, RunFilter, Sent, check_pointer, read_place};
+use crate::store::queries::{Entry, ResultTest, RunFilter, Sent, check_pointer, read_place};
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;

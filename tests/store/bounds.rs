@@ -8,7 +8,7 @@ use cronbox::script::{MAX_LABEL, Settings};
 use cronbox::store::StoreError;
 use cronbox::store::access::GrantedHosts;
 use cronbox::store::firing::Backfilled;
-use cronbox::store::lists::RunFilter;
+use cronbox::store::queries::RunFilter;
 use cronbox::store::queue::Gate;
 use cronbox::store::retention::{Of, Old};
 use cronbox::store::runs::{Claim, Ended, Idempotency, Made, NewRun, Recorded};
