@@ -25,7 +25,7 @@ pub mod runs;
 pub mod schedules;
 pub mod scripts;
 pub mod secrets;
-pub mod states;
+pub mod script_state;
 mod tx;
 mod unrecorded;
 mod writer;

@@ -9,7 +9,7 @@ use crate::api::{ProblemBody, StateBody};
 use crate::clock::rfc3339;
 use crate::exact::Exact;
 use crate::script::Script;
-use crate::store::states::MOST;
+use crate::store::script_state::MOST;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};

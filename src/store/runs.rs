@@ -1,6 +1,6 @@
 //! Runs as rows: making them, reading them, and recording how they ended.
 
-use super::states::{self, NewState};
+use super::script_state::{self, NewState};
 use super::tx::{Row, Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, blobs, queue};
 use crate::clock::Time;
@@ -524,7 +524,7 @@ async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time
         if let Some(script) = &ended.lock {
             super::scripts::lock(tx, script).await?;
         }
-        if !states::is_unchanged(tx, id, state.read).await? {
+        if !script_state::is_unchanged(tx, id, state.read).await? {
             let attempt = tx.one("SELECT attempt FROM runs WHERE id = $1", args![id]).await?.int("attempt")?;
             let conflicted = ended.conflicted(attempt, now);
             return Ok(match write_end(tx, id, token, &conflicted, now).await? {
@@ -610,7 +610,7 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
         blobs::refer(tx, blob, blobs::Owner::Run, id).await?;
     }
     if let (Some(state), Status::Succeeded) = (&ended.state, status) {
-        states::write(tx, id, state, now).await?;
+        script_state::write(tx, id, state, now).await?;
     }
     if let Some(next) = ended.next {
         queue::wait_again(tx, id, next).await?;

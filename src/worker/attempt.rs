@@ -17,7 +17,7 @@ use crate::store::access::GrantedHosts;
 use crate::store::output::Part;
 use crate::store::queue::GivenUp;
 use crate::store::runs::{Ended, Output, Recorded};
-use crate::store::states::{self, NewState};
+use crate::store::script_state::{self, NewState};
 use bytes::Bytes;
 use cronbox_runtime::{
     BundleError, Event, Job, JobError, NetworkGrant, OnLost, Outcome, Policy, Report, ResultKind, ScriptError, Stream,
@@ -402,7 +402,7 @@ impl Worker {
                 Ok(state.map_or_else(|| "{}".into(), |state| state.value))
             }
             ("set_state", _) => {
-                let state = states::check(&request)?;
+                let state = script_state::check(&request)?;
                 if stateful.is_some() {
                     left.state = Some(state);
                     return Ok("null".into());
