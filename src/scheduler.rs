@@ -1,7 +1,7 @@
 //! Looks at schedules when their time has come, decides what becomes of their fire times, and has it written down.
 //!
 //! Any number of nodes may do so at once: what keeps a fire time from being fired twice is the database
-//! ([`crate::store::firing`]). A look costs what is due, not what exists. A trigger whose computation is costly delays
+//! ([`crate::store::fire`]). A look costs what is due, not what exists. A trigger whose computation is costly delays
 //! its own schedule, and no other.
 
 use crate::blobs::Blobs;
@@ -14,7 +14,7 @@ use crate::run::{Cause, Run, Status, Value, upstream_body};
 use crate::schedule::{Decision, Link, Schedule, State};
 use crate::script::{Script, Version};
 use crate::store::chains::{Followed, LinkRules};
-use crate::store::firing::{Fire, TOGETHER};
+use crate::store::fire::{Fire, TOGETHER};
 use crate::store::queue::Room;
 use crate::store::runs::NewRun;
 use crate::store::schedules::ScheduleFilter;

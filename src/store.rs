@@ -12,7 +12,7 @@ pub mod blobs;
 pub mod chains;
 mod connections;
 pub mod events;
-pub mod firing;
+pub mod fire;
 mod held;
 pub mod queries;
 mod migrations;

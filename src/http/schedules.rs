@@ -18,7 +18,7 @@ use crate::run::{Cause, PRIORITIES, new_id};
 use crate::schedule::{Origin, STATES, Schedule, State as Standing};
 use crate::script::{Name, Script, key_of};
 use crate::store::StoreError;
-use crate::store::firing::Backfilled;
+use crate::store::fire::Backfilled;
 use crate::store::queue::Gate;
 use crate::store::runs::NewRun;
 use crate::store::schedules::{KeptSchedule, NewSchedule, ScheduleFilter};

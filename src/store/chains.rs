@@ -7,7 +7,7 @@
 use super::queue::{Gate, Passage, Room};
 use super::runs::{NewRun, insert};
 use super::tx::{Tx, args, placeholders, stamp};
-use super::{Store, StoreError, firing, queue, schedules, scripts};
+use super::{Store, StoreError, fire, queue, schedules, scripts};
 use crate::clock::Time;
 use crate::run::Status;
 use crate::schedule::{Link, Overlap, State};
@@ -280,14 +280,14 @@ async fn follow(
         None
     };
     if let Some(reason) = refused {
-        firing::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
+        fire::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
         return Ok(Followed::Skipped);
     }
     let (hold, room) = match queue::passage(tx, &link.schedule, (overlap, most), false, &mut None, now).await? {
         Passage::Open(room) => (false, room),
         Passage::Hold(room) => (true, room),
         Passage::Full(reason) => {
-            firing::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
+            fire::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
             return Ok(Followed::Skipped);
         }
     };

@@ -7,7 +7,7 @@ use cronbox::schedule::Origin;
 use cronbox::script::{MAX_LABEL, Settings};
 use cronbox::store::StoreError;
 use cronbox::store::access::GrantedHosts;
-use cronbox::store::firing::Backfilled;
+use cronbox::store::fire::Backfilled;
 use cronbox::store::queries::RunFilter;
 use cronbox::store::queue::Gate;
 use cronbox::store::retention::{Of, Old};
