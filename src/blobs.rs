@@ -167,7 +167,7 @@ pub fn open_place(place: &Place, access: &S3Access) -> Result<(Arc<dyn ObjectSto
         }
         Place::S3 { bucket, prefix } => {
             // The bucket's client brings no implementation of TLS of its own; another may have been set already.
-            let _ = rustls::crypto::ring::default_provider().install_default();
+            let _ = rustls::crypto::signal::default_provider().install_default();
             let retry = RetryConfig {
                 max_retries: 3,
                 retry_timeout: Duration::from_secs(5),

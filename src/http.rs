@@ -54,7 +54,7 @@ use crate::plan;
 use crate::disk_usage::Space;
 use crate::store::Store;
 use crate::supervise::Supervisor;
-use crate::signals::Wake;
+use crate::signals::Signals;
 use answers::Answers;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -180,8 +180,8 @@ pub struct Tools {
     pub keyring: Arc<Keyring>,
     /// What time it is.
     pub clock: Clock,
-    /// The bell.
-    pub wake: Arc<Wake>,
+    /// The notify.
+    pub signals: Arc<Signals>,
     /// What runs of this node write.
     pub live: Arc<Live>,
     /// What is counted.

@@ -33,7 +33,7 @@
 //! - [`computations`]: what is computed for requests, beside the threads that answer them
 //! - [`publish`]: keeps a script's new content, wherever it came from
 //! - [`links`]: reads scripts from files and objects that lie elsewhere
-//! - [`signals`]: the bell between rooms
+//! - [`signals`]: the notify between rooms
 //! - [`timetable`]: from what somebody asks for to a schedule that can be kept
 //! - [`plan`]: from a script and what is asked of it to a run that can be made
 //! - [`live_output`]: what runs of this node have written so far
@@ -42,7 +42,7 @@
 //! - [`worker`]: takes runs, runs them, records how they ended
 //! - [`scheduler`]: looks at schedules when their time has come
 //! - [`heartbeat`]: says that this node lives, takes over what dead ones held
-//! - [`peer_signals`]: carries the bell to other nodes
+//! - [`peer_signals`]: carries the notify to other nodes
 //! - [`cleaner`]: lets go of what is old
 //! - [`disk_usage`]: how much room the data takes
 //! - [`api`]: the bodies of the API's answers

@@ -1,8 +1,8 @@
-//! Carries the bell to other nodes on the same database, and theirs to this one.
+//! Carries the notify to other nodes on the same database, and theirs to this one.
 
 use crate::store::Store;
 use crate::store::notices::Notice;
-use crate::signals::{Ring, Wake};
+use crate::signals::{PeerSignal, Signals};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -13,26 +13,26 @@ const TOGETHER: Duration = Duration::from_millis(5);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Tells other nodes what happens on this one.
-pub async fn tell(store: &Store, rings: &Mutex<mpsc::UnboundedReceiver<Ring>>, stop: &CancellationToken) {
-    let mut rings = rings.lock().await;
+pub async fn tell(store: &Store, peer_signals: &Mutex<mpsc::UnboundedReceiver<PeerSignal>>, stop: &CancellationToken) {
+    let mut peer_signals = peer_signals.lock().await;
     loop {
         let first = tokio::select! {
             () = stop.cancelled() => return,
-            ring = rings.recv() => ring,
+            signal = peer_signals.recv() => signal,
         };
         let Some(first) = first else { return };
         if !store.is_shared() {
             continue;
         }
         // What says that somebody waits is told at once, with whatever else is there.
-        if first == Ring::Queued {
+        if first == PeerSignal::Queued {
             tokio::time::sleep(TOGETHER).await;
         }
         let mut notices = vec![notice(first)];
         while notices.len() < 100
-            && let Ok(ring) = rings.try_recv()
+            && let Ok(signal) = peer_signals.try_recv()
         {
-            let next = notice(ring);
+            let next = notice(signal);
             if !notices.contains(&next) {
                 notices.push(next);
             }
@@ -44,16 +44,16 @@ pub async fn tell(store: &Store, rings: &Mutex<mpsc::UnboundedReceiver<Ring>>, s
     }
 }
 
-fn notice(ring: Ring) -> Notice {
-    match ring {
-        Ring::Queued => Notice::Queued,
-        Ring::Cancel(id) => Notice::Cancel(id),
-        Ring::Ended(id) => Notice::Ended(id),
+fn notice(signal: PeerSignal) -> Notice {
+    match signal {
+        PeerSignal::Queued => Notice::Queued,
+        PeerSignal::Cancel(id) => Notice::Cancel(id),
+        PeerSignal::Ended(id) => Notice::Ended(id),
     }
 }
 
 /// Hears what happens on other nodes.
-pub async fn hear(store: &Store, wake: &Wake, stop: &CancellationToken) {
+pub async fn hear(store: &Store, signals: &Signals, stop: &CancellationToken) {
     let hear = async {
         loop {
             let mut listener = match store.listen().await {
@@ -67,9 +67,9 @@ pub async fn hear(store: &Store, wake: &Wake, stop: &CancellationToken) {
             };
             while let Ok(notice) = listener.next().await {
                 match notice {
-                    Notice::Queued => wake.queued.notify_one(),
-                    Notice::Cancel(id) => wake.heard_cancel(&id),
-                    Notice::Ended(id) => wake.heard_ended(&id),
+                    Notice::Queued => signals.queued.notify_one(),
+                    Notice::Cancel(id) => signals.peer_cancel(&id),
+                    Notice::Ended(id) => signals.peer_ended(&id),
                 }
             }
             tokio::time::sleep(RETRY).await;

@@ -20,7 +20,7 @@ use crate::store::runs::NewRun;
 use crate::store::schedules::ScheduleFilter;
 use crate::store::{Store, StoreError};
 use crate::trigger::{QUICK, Trigger};
-use crate::signals::Wake;
+use crate::signals::Signals;
 use crate::zone;
 use deciding::Undecided;
 use serde_json::json;
@@ -56,8 +56,8 @@ pub struct Scheduler {
     pub blobs: Blobs,
     /// What time it is.
     pub clock: Clock,
-    /// The bell.
-    pub wake: Arc<Wake>,
+    /// The notify.
+    pub signals: Arc<Signals>,
     /// What holds for runs.
     pub rules: Arc<Rules>,
     /// How many runs may wait that count towards the bound of the queue.
@@ -121,7 +121,7 @@ impl Scheduler {
     async fn fire_until(&self, stop: CancellationToken) {
         loop {
             // Registered before looking.
-            let rung = self.wake.schedules.notified();
+            let notified = self.signals.schedules.notified();
             let wait = match self.look().await {
                 Ok(wait) => wait,
                 Err(error) => {
@@ -131,7 +131,7 @@ impl Scheduler {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = rung => {}
+                () = notified => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -291,8 +291,8 @@ impl Scheduler {
         }
         let fired = self.store.fire(fires, now).await?;
         if fired.started > 0 {
-            self.wake.ring_queued();
-            self.wake.timed.notify_one();
+            self.signals.notify_queued();
+            self.signals.timed.notify_one();
         }
         self.tell(&fired.room);
         Ok(fired.stale)
@@ -341,7 +341,7 @@ impl Scheduler {
                 bound: self.queue_bound,
             };
             if let Followed::Started(room) = self.store.follow_link(link, made, rules, now).await? {
-                self.wake.ring_queued();
+                self.signals.notify_queued();
                 self.tell(&room);
             }
         }
@@ -363,8 +363,8 @@ impl Scheduler {
 
     /// Tells of what made room for others.
     fn tell(&self, room: &Room) {
-        room.cancelled.iter().for_each(|id| self.wake.ring_ended(id));
-        room.stopping.iter().for_each(|id| self.wake.ring_cancel(id));
+        room.cancelled.iter().for_each(|id| self.signals.notify_ended(id));
+        room.stopping.iter().for_each(|id| self.signals.notify_cancel(id));
     }
 
     /// The run that comes after another. A function that takes `upstream` gets what that returned, or its id when it is

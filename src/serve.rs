@@ -21,7 +21,7 @@ use crate::scheduler::Scheduler;
 use crate::disk_usage::{self, Space};
 use crate::store::{self, Store, StoreError};
 use crate::supervise::Supervisor;
-use crate::signals::Wake;
+use crate::signals::Signals;
 use crate::worker::{self, Worker};
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -205,7 +205,7 @@ pub async fn serve(
 
     let interpreter = load_interpreter(&config.interpreter_cache, &say).await?;
     let pool = Pool::start(config.pool.clone(), Arc::new(interpreter)).await.map_err(failed)?;
-    let (wake, ears, rings) = Wake::new(if config.roles.worker { config.max_running } else { 0 });
+    let (signals, inbox, peer_signals) = Signals::new(if config.roles.worker { config.max_running } else { 0 });
     let live = Arc::new(Live::default());
     let checker = Checker::new(pool.clone());
     let keeper = Keeper {
@@ -229,7 +229,7 @@ pub async fn serve(
         blobs: blobs.clone(),
         pool: pool.clone(),
         clock: clock.clone(),
-        wake: wake.clone(),
+        signals: signals.clone(),
         live: live.clone(),
         metrics: metrics.clone(),
         supervisor: supervisor.clone(),
@@ -239,12 +239,12 @@ pub async fn serve(
         networks: config.networks.clone(),
         keyring: keyring.clone(),
     };
-    let worker = Worker::new(worker_tools, ears);
+    let worker = Worker::new(worker_tools, inbox);
     let lost = worker.clone();
     let rescuer = Rescuer {
         store: store.clone(),
         clock: clock.clone(),
-        wake: wake.clone(),
+        signals: signals.clone(),
         node: node.clone(),
         name: config.name.clone(),
         roles: roles_text(config.roles),
@@ -269,7 +269,7 @@ pub async fn serve(
             store: store.clone(),
             blobs: blobs.clone(),
             clock: clock.clone(),
-            wake: wake.clone(),
+            signals: signals.clone(),
             rules: rules.clone(),
             queue_bound: config.queue_bound,
             read: Arc::default(),
@@ -280,10 +280,10 @@ pub async fn serve(
     let room = (rescuer, background.clone());
     let work = again(room, |room| async move { room.0.run(room.1.clone()).await });
     tasks.spawn(supervisor.clone().keep_going("rescuer", work));
-    let room = (store.clone(), tokio::sync::Mutex::new(rings), background.clone());
+    let room = (store.clone(), tokio::sync::Mutex::new(peer_signals), background.clone());
     let work = again(room, |room| async move { peer_signals::tell(&room.0, &room.1, &room.2).await });
     tasks.spawn(supervisor.clone().keep_going("notifier", work));
-    let room = (store.clone(), wake.clone(), background.clone());
+    let room = (store.clone(), signals.clone(), background.clone());
     let work = again(room, |room| async move { peer_signals::hear(&room.0, &room.1, &room.2).await });
     tasks.spawn(supervisor.clone().keep_going("listener", work));
     let cleaner = Cleaner {
@@ -312,7 +312,7 @@ pub async fn serve(
         linker,
         keyring,
         clock: clock.clone(),
-        wake: wake.clone(),
+        signals: signals.clone(),
         live,
         metrics,
         supervisor: supervisor.clone(),
@@ -345,7 +345,7 @@ pub async fn serve(
 
     tracing::info!(runs = worker.aboard(), "going down");
     ready.send_replace(Readiness::from([("node".to_owned(), "going down".to_owned())]));
-    wake.seats.close();
+    signals.seats.close();
     worker.drain(config.drain, at_once.clone()).await;
     http_stop.cancel();
     changes.close();

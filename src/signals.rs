@@ -1,4 +1,4 @@
-//! The bell between rooms: something happened, look again. Losing a ring costs time, nothing else: whoever waits also looks
+//! The notify between rooms: something happened, look again. Losing a signal costs time, nothing else: whoever waits also looks
 //! by the clock.
 
 use crate::run::Run;
@@ -8,7 +8,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// What is said to other nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ring {
+pub enum PeerSignal {
     /// Runs may start.
     Queued,
     /// Somebody wants a run cancelled.
@@ -22,7 +22,7 @@ pub enum Ring {
 /// code in between (a panic, a lost answer of the database), no run stays claimed.
 #[derive(Debug)]
 pub struct OpenClaim {
-    wake: Arc<Wake>,
+    signals: Arc<Signals>,
     token: String,
 }
 
@@ -35,7 +35,7 @@ impl OpenClaim {
 
 impl Drop for OpenClaim {
     fn drop(&mut self) {
-        self.wake.claims().remove(&self.token);
+        self.signals.claims().remove(&self.token);
     }
 }
 
@@ -50,9 +50,9 @@ pub struct Handed {
     pub seat: OwnedSemaphorePermit,
 }
 
-/// The bell of a node.
+/// The notify of a node.
 #[derive(Debug)]
-pub struct Wake {
+pub struct Signals {
     /// Runs may start.
     pub queued: Notify,
     /// A run's time was set.
@@ -68,7 +68,7 @@ pub struct Wake {
     claims: Mutex<HashSet<String>>,
     cancel: mpsc::UnboundedSender<String>,
     handed: mpsc::UnboundedSender<Handed>,
-    others: mpsc::UnboundedSender<Ring>,
+    others: mpsc::UnboundedSender<PeerSignal>,
 }
 
 /// Those who wait for one run's end.
@@ -78,16 +78,16 @@ struct Waiting {
     end: Arc<End>,
 }
 
-/// A run's end: the bell, and the run itself when it ended on this node.
+/// A run's end: the notify, and the run itself when it ended on this node.
 #[derive(Debug, Default)]
 struct End {
-    bell: Notify,
+    notify: Notify,
     run: OnceLock<Box<Run>>,
 }
 
 /// What the worker listens to.
 #[derive(Debug)]
-pub struct Ears {
+pub struct WorkerInbox {
     /// Runs that somebody wants cancelled.
     pub cancel: mpsc::UnboundedReceiver<String>,
     /// Runs that were taken while they were made.
@@ -96,19 +96,19 @@ pub struct Ears {
 
 /// Waits for a run's end.
 #[derive(Debug)]
-pub struct EndOf {
-    wake: Arc<Wake>,
+pub struct EndWatch {
+    signals: Arc<Signals>,
     id: String,
     end: Arc<End>,
 }
 
-impl Wake {
-    /// A bell, the ears for it, and what other nodes should know; `seats` runs can be taken at once.
-    pub fn new(seats: usize) -> (Arc<Self>, Ears, mpsc::UnboundedReceiver<Ring>) {
+impl Signals {
+    /// A notify, the inbox for it, and what other nodes should know; `seats` runs can be taken at once.
+    pub fn new(seats: usize) -> (Arc<Self>, WorkerInbox, mpsc::UnboundedReceiver<PeerSignal>) {
         let (cancel, cancels) = mpsc::unbounded_channel();
         let (handed, hands) = mpsc::unbounded_channel();
-        let (others, rings) = mpsc::unbounded_channel();
-        let wake = Wake {
+        let (others, peer_signals) = mpsc::unbounded_channel();
+        let signals = Signals {
             queued: Notify::new(),
             timed: Notify::new(),
             schedules: Notify::new(),
@@ -120,45 +120,45 @@ impl Wake {
             handed,
             others,
         };
-        (Arc::new(wake), Ears { cancel: cancels, handed: hands }, rings)
+        (Arc::new(signals), WorkerInbox { cancel: cancels, handed: hands }, peer_signals)
     }
 
     /// Runs may start, here or on another node.
-    pub fn ring_queued(&self) {
+    pub fn notify_queued(&self) {
         self.queued.notify_one();
-        self.tell(Ring::Queued);
+        self.tell(PeerSignal::Queued);
     }
 
     /// A run became final on this node.
-    pub fn ring_ended(&self, id: &str) {
-        self.heard_ended(id);
-        self.tell(Ring::Ended(id.to_owned()));
+    pub fn notify_ended(&self, id: &str) {
+        self.peer_ended(id);
+        self.tell(PeerSignal::Ended(id.to_owned()));
     }
 
     /// A run became final on this node, and this is how it was recorded: those who wait here need not look.
-    pub fn ring_ended_as(&self, run: impl FnOnce() -> Run, id: &str) {
+    pub fn notify_ended_as(&self, run: impl FnOnce() -> Run, id: &str) {
         if let Some(waiting) = self.lock().get(id) {
             let _ = waiting.end.run.set(Box::new(run()));
         }
-        self.ring_ended(id);
+        self.notify_ended(id);
     }
 
     /// Somebody wants a run cancelled.
-    pub fn ring_cancel(&self, id: &str) {
-        self.heard_cancel(id);
-        self.tell(Ring::Cancel(id.to_owned()));
+    pub fn notify_cancel(&self, id: &str) {
+        self.peer_cancel(id);
+        self.tell(PeerSignal::Cancel(id.to_owned()));
     }
 
     /// A run became final somewhere.
-    pub fn heard_ended(&self, id: &str) {
+    pub fn peer_ended(&self, id: &str) {
         self.happened.notify_waiters();
         if let Some(waiting) = self.lock().get(id) {
-            waiting.end.bell.notify_waiters();
+            waiting.end.notify.notify_waiters();
         }
     }
 
     /// Somebody somewhere wants a run cancelled.
-    pub fn heard_cancel(&self, id: &str) {
+    pub fn peer_cancel(&self, id: &str) {
         // Nobody listens on a node without a worker.
         let _ = self.cancel.send(id.to_owned());
     }
@@ -167,7 +167,7 @@ impl Wake {
     pub fn open_claim(self: &Arc<Self>) -> OpenClaim {
         let token = uuid::Uuid::new_v4().to_string();
         self.claims().insert(token.clone());
-        OpenClaim { wake: self.clone(), token }
+        OpenClaim { signals: self.clone(), token }
     }
 
     /// Whether a claim is open.
@@ -181,20 +181,20 @@ impl Wake {
     }
 
     /// Begins to wait for a run's end. Begin before looking whether it has ended.
-    pub fn end_of(self: &Arc<Self>, id: &str) -> EndOf {
+    pub fn watch_end(self: &Arc<Self>, id: &str) -> EndWatch {
         let mut waiting = self.lock();
         let waiting = waiting.entry(id.to_owned()).or_insert_with(|| Waiting { count: 0, end: Arc::default() });
         waiting.count += 1;
-        EndOf { wake: self.clone(), id: id.to_owned(), end: waiting.end.clone() }
+        EndWatch { signals: self.clone(), id: id.to_owned(), end: waiting.end.clone() }
     }
 
     fn claims(&self) -> MutexGuard<'_, HashSet<String>> {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, ring: Ring) {
+    fn tell(&self, signal: PeerSignal) {
         // Nobody listens on a node that has no others.
-        let _ = self.others.send(ring);
+        let _ = self.others.send(signal);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
@@ -202,10 +202,10 @@ impl Wake {
     }
 }
 
-impl EndOf {
-    /// The next ring. Make this future before looking, await it after.
-    pub fn rung(&self) -> tokio::sync::futures::Notified<'_> {
-        self.end.bell.notified()
+impl EndWatch {
+    /// The next signal. Make this future before looking, await it after.
+    pub fn notified(&self) -> tokio::sync::futures::Notified<'_> {
+        self.end.notify.notified()
     }
 
     /// The run as it ended, when it ended on this node while this waited.
@@ -214,9 +214,9 @@ impl EndOf {
     }
 }
 
-impl Drop for EndOf {
+impl Drop for EndWatch {
     fn drop(&mut self) {
-        let mut waiting = self.wake.lock();
+        let mut waiting = self.signals.lock();
         if let Some(of_run) = waiting.get_mut(&self.id) {
             of_run.count -= 1;
             if of_run.count == 0 {
@@ -232,18 +232,18 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_is_told_and_forgotten() {
-        let (wake, _ears, mut rings) = Wake::new(1);
+        let (signals, _ears, mut peer_signals) = Signals::new(1);
         {
-            let (one, other) = (wake.end_of("r"), wake.end_of("r"));
-            let (mut first, mut second) = (std::pin::pin!(one.rung()), std::pin::pin!(other.rung()));
+            let (one, other) = (signals.watch_end("r"), signals.watch_end("r"));
+            let (mut first, mut second) = (std::pin::pin!(one.notified()), std::pin::pin!(other.notified()));
             first.as_mut().enable();
             second.as_mut().enable();
-            wake.ring_ended("other");
-            wake.ring_ended("r");
+            signals.notify_ended("other");
+            signals.notify_ended("r");
             first.await;
             second.await;
         }
-        assert!(wake.lock().is_empty());
-        assert_eq!(rings.recv().await, Some(Ring::Ended("other".into())));
+        assert!(signals.lock().is_empty());
+        assert_eq!(peer_signals.recv().await, Some(PeerSignal::Ended("other".into())));
     }
 }

@@ -16,7 +16,7 @@ use crate::store::Store;
 use crate::store::queue::{GivenUp, MAX_CLAIM};
 use crate::store::runs::Claim;
 use crate::supervise::Supervisor;
-use crate::signals::{Ears, Handed, Wake};
+use crate::signals::{WorkerInbox, Handed, Signals};
 use cronbox_runtime::{Ceiling, Limits, Networks, Pool};
 use sources::Bundles;
 use std::collections::{HashMap, HashSet};
@@ -43,8 +43,8 @@ pub struct Tools {
     pub pool: Pool,
     /// What time it is.
     pub clock: Clock,
-    /// The bell.
-    pub wake: Arc<Wake>,
+    /// The notify.
+    pub signals: Arc<Signals>,
     /// What runs write, for those who follow them.
     pub live: Arc<Live>,
     /// What is counted.
@@ -67,7 +67,7 @@ pub struct Tools {
 pub struct Worker {
     tools: Tools,
     /// Held by whoever listens: [`Worker::run`], then what drains.
-    ears: tokio::sync::Mutex<Ears>,
+    inbox: tokio::sync::Mutex<WorkerInbox>,
     bundles: Bundles,
     aboard: Mutex<HashMap<String, Aboard>>,
     /// Whether the last look at the queue ended for want of seats: there may be more.
@@ -93,11 +93,11 @@ struct Aboard {
 
 impl Worker {
     /// A worker; [`Worker::run`] makes it work.
-    pub fn new(tools: Tools, ears: Ears) -> Arc<Self> {
+    pub fn new(tools: Tools, inbox: WorkerInbox) -> Arc<Self> {
         let bundles = Bundles::new(tools.blobs.clone());
         Arc::new(Worker {
             tools,
-            ears: tokio::sync::Mutex::new(ears),
+            inbox: tokio::sync::Mutex::new(inbox),
             bundles,
             aboard: Mutex::default(),
             more: AtomicBool::new(false),
@@ -107,23 +107,23 @@ impl Worker {
 
     /// Takes runs until `stop`; what was begun goes on (see [`Worker::drain`]). After a panic it can be called again.
     pub async fn run(self: &Arc<Self>, stop: &CancellationToken) {
-        let wake = self.tools.wake.clone();
-        let mut ears = self.ears.lock().await;
-        let ears = &mut *ears;
+        let signals = self.tools.signals.clone();
+        let mut inbox = self.inbox.lock().await;
+        let inbox = &mut *inbox;
         let mut looked = Instant::now();
         let mut strays = HashSet::new();
         loop {
-            // Register for the bell before looking.
-            let rung = wake.queued.notified();
+            // Register for the notify before looking.
+            let notified = signals.queued.notified();
             let full = self.take_all(stop).await;
             self.more.store(full, Ordering::Relaxed);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(id) = ears.cancel.recv() => self.cancel(&id),
-                Some(Handed { run, claim, seat }) = ears.handed.recv() => self.begin(*run, claim.token(), seat),
-                // Every seat is taken: a run that ends rings.
-                () = rung => {}
+                Some(id) = inbox.cancel.recv() => self.cancel(&id),
+                Some(Handed { run, claim, seat }) = inbox.handed.recv() => self.begin(*run, claim.token(), seat),
+                // Every seat is taken: a run that ends peer_signals.
+                () = notified => {}
                 () = tokio::time::sleep(if full { LOOK * 4 } else { LOOK }) => {}
             }
             if looked.elapsed() >= LOOK {
@@ -135,18 +135,18 @@ impl Worker {
         // Runs that were handed over and not begun, and wishes to cancel, while the rest drains.
         let worker = self.clone();
         self.tasks.spawn(async move {
-            let mut ears = worker.ears.lock().await;
-            let ears = &mut *ears;
+            let mut inbox = worker.inbox.lock().await;
+            let inbox = &mut *inbox;
             loop {
                 tokio::select! {
-                    Some(id) = ears.cancel.recv() => worker.cancel(&id),
-                    Some(Handed { run, claim, seat }) = ears.handed.recv() => worker.begin(*run, claim.token(), seat),
+                    Some(id) = inbox.cancel.recv() => worker.cancel(&id),
+                    Some(Handed { run, claim, seat }) = inbox.handed.recv() => worker.begin(*run, claim.token(), seat),
                     () = worker.idle() => break,
                 }
             }
             // From here on a run that is handed over goes back to whoever made it.
-            ears.handed.close();
-            while let Some(Handed { run, claim, .. }) = ears.handed.recv().await {
+            inbox.handed.close();
+            while let Some(Handed { run, claim, .. }) = inbox.handed.recv().await {
                 worker.give_back(&run.id, claim.token()).await;
             }
         });
@@ -155,7 +155,7 @@ impl Worker {
 
     /// Takes what is ready while there are seats. Whether it stopped for want of seats.
     async fn take_all(self: &Arc<Self>, stop: &CancellationToken) -> bool {
-        let seats = &self.tools.wake.seats;
+        let seats = &self.tools.signals.seats;
         while !stop.is_cancelled() {
             let mut kept = Vec::new();
             while kept.len() < MAX_CLAIM
@@ -166,7 +166,7 @@ impl Worker {
             if kept.is_empty() {
                 return true;
             }
-            let open = self.tools.wake.open_claim();
+            let open = self.tools.signals.open_claim();
             let claim = Claim { node: self.tools.node.clone(), token: open.token().to_owned() };
             match self.tools.store.claim(claim, kept.len(), self.tools.clock.now()).await {
                 Ok(runs) => {
@@ -221,7 +221,7 @@ impl Worker {
         }
     }
 
-    /// Looks in the database for wishes to cancel that no bell told of.
+    /// Looks in the database for wishes to cancel that no notify told of.
     async fn look_for_cancels(&self) {
         if self.lock().is_empty() {
             return;
@@ -240,7 +240,7 @@ impl Worker {
             let aboard = self.lock();
             let is_known = |(id, token): &(String, String)| {
                 // In this order: a claim is closed only after its runs are aboard.
-                self.tools.wake.is_open_claim(token) || aboard.get(id).is_some_and(|run| run.token == *token)
+                self.tools.signals.is_open_claim(token) || aboard.get(id).is_some_and(|run| run.token == *token)
             };
             held.into_iter().filter(|held| !is_known(held)).collect()
         };
@@ -256,9 +256,9 @@ impl Worker {
             Ok(None) => {}
             Ok(Some(status)) => {
                 tracing::warn!(run.id = %id, %status, "a run was claimed here and not carried out; it was given back");
-                self.tools.wake.ring_queued();
+                self.tools.signals.notify_queued();
                 if status.is_final() {
-                    self.tools.wake.ring_ended(id);
+                    self.tools.signals.notify_ended(id);
                 }
             }
             Err(error) => tracing::warn!(run.id = %id, %error, "a stray run cannot be given back; trying again"),
@@ -309,14 +309,14 @@ impl Worker {
                 self.give_back(&id, &token).await;
             }
         }
-        self.tools.wake.ring_queued();
+        self.tools.signals.notify_queued();
     }
 
     /// Lets runs start whose time has come, until `stop`.
     pub async fn watch_times(&self, stop: &CancellationToken) {
         let store = &self.tools.store;
         loop {
-            let set = self.tools.wake.timed.notified();
+            let set = self.tools.signals.timed.notified();
             let mut wait = LOOK * 2;
             match store.next_due().await {
                 Ok(Some(next)) => {
@@ -325,7 +325,7 @@ impl Worker {
                         wait = match store.ready_due(now).await {
                             Ok(due) => {
                                 if due.readied > 0 {
-                                    self.tools.wake.ring_queued();
+                                    self.tools.signals.notify_queued();
                                 }
                                 Duration::ZERO
                             }
@@ -375,7 +375,7 @@ impl Drop for Place {
         // A seat is free, and a run of the same script may start. Looking at an empty queue for nothing after every run
         // would cost as much as making it.
         if self.is_limited || self.worker.more.load(Ordering::Relaxed) {
-            self.worker.tools.wake.queued.notify_one();
+            self.worker.tools.signals.queued.notify_one();
         }
     }
 }

@@ -77,7 +77,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("crontab", &["access", "quantity", "script"]),
     ("log", &["clock"]),
     ("config", &[]),
-    // The rooms of a node: they meet in the store and ring one another's bell.
+    // The rooms of a node: they meet in the store and signal one another's notify.
     (
         "http",
         &[

@@ -14,7 +14,7 @@ use cronbox::store::schedules::KeptSchedule;
 use cronbox::store::scripts::NewVersion;
 use cronbox::store::{Place, Store};
 use cronbox::timetable::{self, Around, trigger_of};
-use cronbox::signals::Ears;
+use cronbox::signals::WorkerInbox;
 use cronbox_runtime::ResultKind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ struct Rig {
     store: Store,
     clock: Clock,
     scheduler: Scheduler,
-    _ears: Ears,
+    _ears: WorkerInbox,
 }
 
 impl Rig {
@@ -68,8 +68,8 @@ impl Rig {
             store.keep_version(version(name), noon()).await.expect("keeps");
         }
         let clock = Clock::manual(noon());
-        let (scheduler, ears) = scheduler(&store, &clock);
-        Rig { store, clock, scheduler, _ears: ears }
+        let (scheduler, inbox) = scheduler(&store, &clock);
+        Rig { store, clock, scheduler, _ears: inbox }
     }
 
     async fn memory() -> Self {
@@ -760,7 +760,7 @@ async fn a_scheduler_starts_and_stops_at_any_moment() {
         let stop = CancellationToken::new();
         let (scheduler, stopping) = (rig.scheduler.clone(), stop.clone());
         let running = tokio::spawn(async move { scheduler.run(stopping).await });
-        rig.scheduler.wake.schedules.notify_one();
+        rig.scheduler.signals.schedules.notify_one();
         if second % 3 == 0 {
             tokio::task::yield_now().await;
         }

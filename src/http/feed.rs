@@ -81,8 +81,8 @@ async fn look(looking: Looking) {
     let mut at: Option<Place> = None;
     loop {
         // What to wait for, before looking.
-        let mut rung = std::pin::pin!(app.wake.happened.notified());
-        rung.as_mut().enable();
+        let mut notified = std::pin::pin!(app.signals.happened.notified());
+        notified.as_mut().enable();
         let found = once(app, at).await;
         let wait = if found.is_some() { LOOK } else { AGAIN };
         if let Some(news) = found {
@@ -100,7 +100,7 @@ async fn look(looking: Looking) {
         }
         tokio::select! {
             () = app.down.cancelled() => return,
-            () = rung => tokio::time::sleep(TOGETHER).await,
+            () = notified => tokio::time::sleep(TOGETHER).await,
             () = tokio::time::sleep(wait) => {}
         }
     }

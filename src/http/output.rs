@@ -196,8 +196,8 @@ impl Follower {
             let mut begun = self.app.live.begun();
             let live = self.app.live.find(&self.id);
             let mut changes = live.as_ref().map(|live| live.changes());
-            let end = self.app.wake.end_of(&self.id);
-            let rung = end.rung();
+            let end = self.app.signals.watch_end(&self.id);
+            let notified = end.notified();
             if self.look(live.as_deref()).await.is_err() {
                 // The database is away for now; the client hears nothing, and goes on when it is back.
                 self.ending = None;
@@ -214,7 +214,7 @@ impl Follower {
             let (app, id) = (&self.app, &self.id);
             tokio::select! {
                 () = app.down.cancelled() => return None,
-                () = rung => {}
+                () = notified => {}
                 () = tokio::time::sleep(pause) => {}
                 _ = async { match &mut changes { Some(changes) => changes.changed().await.is_ok(), None => std::future::pending().await } } => {}
                 () = begins(app, id, &mut begun), if changes.is_none() => {}

@@ -330,12 +330,12 @@ pub(super) async fn cancel_run(
     let run = app.run_for(&caller, &id).await?;
     match app.store.cancel(&run.id, "cancelled", app.clock.now()).await? {
         Cancelled::Done => {
-            app.wake.ring_ended(&run.id);
-            app.wake.ring_queued();
+            app.signals.notify_ended(&run.id);
+            app.signals.notify_queued();
             app.answer(&run.id, StatusCode::OK, Shown::default()).await
         }
         Cancelled::Asked(_) => {
-            app.wake.ring_cancel(&run.id);
+            app.signals.notify_cancel(&run.id);
             app.wait_for(&run.id, CANCEL_WAIT, 0).await
         }
         Cancelled::Final(Status::Cancelled) => app.answer(&run.id, StatusCode::OK, Shown::default()).await,

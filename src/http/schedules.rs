@@ -216,7 +216,7 @@ impl App {
         };
         // Shown as it was kept: a schedule that is due now may have fired a moment later.
         let shown = self.shown(&key).await;
-        self.wake.schedules.notify_one();
+        self.signals.schedules.notify_one();
         let body = ScheduleBody { not_granted, ..shown? };
         let place = HeaderValue::from_str(&format!("/v1/schedules/{}", api::part(&body.id)));
         let own = (body.origin == Origin::Metadata.as_str()).then(|| {
@@ -599,8 +599,8 @@ pub(super) async fn delete_schedule(
     let schedule = app.schedule_for(&caller, &id).await?;
     let gone = app.store.delete_schedule(&schedule.key, app.clock.now()).await?;
     let gone = gone.ok_or_else(|| Problem::not_found("no_such_schedule", "the schedule was deleted meanwhile"))?;
-    gone.skipped.iter().for_each(|id| app.wake.ring_ended(id));
-    app.wake.ring_queued();
+    gone.skipped.iter().for_each(|id| app.signals.notify_ended(id));
+    app.signals.notify_queued();
     let mut response = StatusCode::NO_CONTENT.into_response();
     let own = (schedule.origin == Origin::Metadata).then(|| {
         format!(
@@ -633,8 +633,8 @@ pub(super) async fn pause_schedule(
     let paused = app.store.pause_schedule(&schedule.key, None, app.clock.now()).await?;
     let finished = || Problem::conflict("schedule_finished", "the schedule can fire no more");
     let paused = paused.ok_or_else(finished)?;
-    paused.skipped.iter().for_each(|id| app.wake.ring_ended(id));
-    app.wake.ring_queued();
+    paused.skipped.iter().for_each(|id| app.signals.notify_ended(id));
+    app.signals.notify_queued();
     app.shown(&schedule.key).await.map(Json)
 }
 
@@ -668,7 +668,7 @@ pub(super) async fn resume_schedule(
         let cursor = from.map_or(now, just_before);
         let next = computed(&caller, move || timetable::first(&trigger, cursor, chance())).await??;
         if app.store.resume_schedule(&schedule.key, schedule.revision, cursor, next, now).await? {
-            app.wake.schedules.notify_one();
+            app.signals.schedules.notify_one();
             return app.shown(&schedule.key).await.map(Json);
         }
     }
@@ -846,10 +846,10 @@ pub(super) async fn backfill_schedule(
     };
     // It is made whole whether the client waits for it or not. One that a crash cuts short is made whole by asking for what
     // is missing again.
-    let (store, wake, bound) = (app.store.clone(), app.wake.clone(), app.rules.queue_bound);
+    let (store, signals, bound) = (app.store.clone(), app.signals.clone(), app.rules.queue_bound);
     let making = tokio::spawn(async move {
         let made = store.backfill(runs, bound, now).await;
-        wake.ring_queued();
+        signals.notify_queued();
         made
     });
     match making.await.map_err(|_| Problem::mistake())?? {
@@ -1025,6 +1025,6 @@ pub(super) async fn resume_scheduler(
     let now = app.clock.now();
     let from = resume_from(&content, now)?;
     app.store.resume_scheduler(from.unwrap_or(now), now).await?;
-    app.wake.schedules.notify_one();
+    app.signals.schedules.notify_one();
     app.show_scheduler(&caller).await.map(Json)
 }

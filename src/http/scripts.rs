@@ -263,7 +263,7 @@ async fn upload(
         schedule_changes,
         not_granted,
     };
-    app.wake.schedules.notify_one();
+    app.signals.schedules.notify_one();
     let status = if kept.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = (status, Json(body)).into_response();
     if let Ok(place) = HeaderValue::from_str(&format!("/v1/scripts/{}", api::part(&script.name))) {
@@ -447,7 +447,7 @@ pub(super) async fn patch_script(
     }
     let now = app.clock.now();
     let script = app.store.set_settings(&script.key, settings, now).await?.ok_or_else(Problem::script_gone)?;
-    app.wake.ring_queued();
+    app.signals.notify_queued();
     let not_granted = app.grant_what_is_asked(&caller, &script, &said, now).await?;
     let body = ScriptBody::from(&script);
     Ok(Json(UploadedBody {
@@ -493,8 +493,8 @@ pub(super) async fn delete_script(
         }
         Deleted::Unknown => Err(Problem::script_gone()),
         Deleted::Done { cancelled, running } => {
-            cancelled.iter().for_each(|id| app.wake.ring_ended(id));
-            running.iter().for_each(|id| app.wake.ring_cancel(id));
+            cancelled.iter().for_each(|id| app.signals.notify_ended(id));
+            running.iter().for_each(|id| app.signals.notify_cancel(id));
             Ok(StatusCode::NO_CONTENT)
         }
     }
@@ -648,7 +648,7 @@ pub(super) async fn roll_back_script(
         error => Problem::from(error),
     })?;
     let script = set.ok_or_else(Problem::script_gone)?;
-    app.wake.schedules.notify_one();
+    app.signals.schedules.notify_one();
     let (_, warnings) = before.changes(&app.schedules_of(&script).await?);
     let mut response = Json(ScriptBody::from(&script)).into_response();
     warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));

@@ -36,7 +36,7 @@ const WAIT: Duration = Duration::from_secs(30);
 /// How much an answer shows of what a run wrote to each stream, and how much at most, in bytes.
 const OUTPUT: u64 = 8 << 10;
 const MOST_OUTPUT: u64 = 1 << 20;
-/// How soon a run is looked at though nobody rang, and how often when that goes on: a ring that was lost costs time, and
+/// How soon a run is looked at though nobody rang, and how often when that goes on: a signal that was lost costs time, and
 /// many who wait cost the database little.
 const LOOK: Duration = Duration::from_millis(500);
 const LATER: Duration = Duration::from_secs(2);
@@ -207,18 +207,18 @@ impl App {
         now: Time,
     ) -> Result<Response, Problem> {
         let id = new.id.clone();
-        let end = wait.map(|_| self.wake.end_of(&id));
+        let end = wait.map(|_| self.signals.watch_end(&id));
         // Registered before the run is made: its end cannot be missed.
-        let mut rung = std::pin::pin!(end.as_ref().map(crate::signals::EndOf::rung));
-        if let Some(rung) = rung.as_mut().as_pin_mut() {
-            rung.enable();
+        let mut notified = std::pin::pin!(end.as_ref().map(crate::signals::EndWatch::notified));
+        if let Some(notified) = notified.as_mut().as_pin_mut() {
+            notified.enable();
         }
         // From here to the hand-over the run is this code's alone. What ends it in between, a panic or a database whose answer
         // is lost, closes the claim: the worker then gives the run back.
         let seat = match &self.node {
             Some(node) if new.run_at.is_none_or(|at| at <= now) => {
-                let seat = self.wake.seats.clone().try_acquire_owned().ok();
-                seat.map(|seat| (seat, self.wake.open_claim(), node.clone()))
+                let seat = self.signals.seats.clone().try_acquire_owned().ok();
+                seat.map(|seat| (seat, self.signals.open_claim(), node.clone()))
             }
             _ => None,
         };
@@ -229,17 +229,17 @@ impl App {
         match made {
             Made::Claimed => {
                 if let (Some((seat, claim, _)), Some(run)) = (seat, handed)
-                    && let Err(unsent) = self.wake.hand_over(Handed { run, claim, seat })
+                    && let Err(unsent) = self.signals.hand_over(Handed { run, claim, seat })
                 {
                     // The worker ended meanwhile: the run waits for another, or for this node's next start.
                     let token = unsent.claim.token();
                     self.store.give_up(&id, token, GivenUp::HandedBack, self.clock.now()).await?;
                 }
             }
-            Made::Waits if timed => self.wake.timed.notify_one(),
+            Made::Waits if timed => self.signals.timed.notify_one(),
             Made::Waits => {
                 drop(seat);
-                self.wake.ring_queued();
+                self.signals.notify_queued();
             }
             Made::Again(earlier) => {
                 drop(seat);
@@ -263,15 +263,15 @@ impl App {
         let Some(wait) = wait else { return self.answer(&id, StatusCode::CREATED, shown).await };
         let mut no_room = self.no_room();
         let deadline = tokio::time::Instant::now() + wait;
-        if let Some(rung) = rung.as_pin_mut() {
+        if let Some(notified) = notified.as_pin_mut() {
             tokio::select! {
-                () = rung => {}
+                () = notified => {}
                 () = client_gone() => {}
                 () = no_room.changed() => {}
                 () = tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + LOOK)) => {}
             }
         }
-        if let Some(run) = end.as_ref().and_then(crate::signals::EndOf::run) {
+        if let Some(run) = end.as_ref().and_then(crate::signals::EndWatch::run) {
             return self.answer_run(run, StatusCode::OK, shown).await;
         }
         self.wait_until(&id, deadline, no_room, shown).await
@@ -289,11 +289,11 @@ impl App {
         mut no_room: NoRoom,
         shown: Shown,
     ) -> Result<Response, Problem> {
-        let end = self.wake.end_of(id);
+        let end = self.signals.watch_end(id);
         let (mut is_gone, mut look) = (false, LOOK);
         loop {
-            let mut rung = std::pin::pin!(end.rung());
-            rung.as_mut().enable();
+            let mut notified = std::pin::pin!(end.notified());
+            notified.as_mut().enable();
             let Some(run) = self.store.run(id).await? else {
                 return Err(Problem::not_found("no_such_run", "the run is gone"));
             };
@@ -306,7 +306,7 @@ impl App {
                 return Err(Problem::no_room_for_end(id));
             }
             tokio::select! {
-                () = rung => {}
+                () = notified => {}
                 () = client_gone() => is_gone = true,
                 () = no_room.changed() => {}
                 () = tokio::time::sleep_until(deadline.min(now + look)) => {}

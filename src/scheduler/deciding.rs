@@ -121,7 +121,7 @@ impl Scheduler {
                     RETRY
                 }
             };
-            self.wake.schedules.notify_one();
+            self.signals.schedules.notify_one();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(rest) => {}

@@ -175,10 +175,10 @@ impl Worker {
             match self.tools.store.record_minimal(&run.id, &aboard.token, &why, now).await {
                 Ok(recorded) => {
                     if recorded == Recorded::MakesDue {
-                        self.tools.wake.schedules.notify_one();
+                        self.tools.signals.schedules.notify_one();
                     }
                     self.tools.metrics.ended(script_name(run), Status::Crashed, Duration::ZERO);
-                    return self.tools.wake.ring_ended(&run.id);
+                    return self.tools.signals.notify_ended(&run.id);
                 }
                 Err(error) => {
                     tracing::warn!(run.id = %run.id, %error, "the crash of a run cannot be recorded; trying again");
@@ -206,7 +206,7 @@ impl Worker {
         match self.tools.store.record(&run.id, &aboard.token, ended, now).await? {
             Recorded::Done => {}
             Recorded::Conflict(conflicted) => told = *conflicted,
-            Recorded::MakesDue => self.tools.wake.schedules.notify_one(),
+            Recorded::MakesDue => self.tools.signals.schedules.notify_one(),
             Recorded::Late => {
                 tracing::warn!(run.id = %run.id, "another node has this run by now; its end here is not recorded");
                 return Ok(());
@@ -218,9 +218,9 @@ impl Worker {
         let duration_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(run.id = %run.id, script = %run.name, %status, attempt = run.attempt, duration_ms, "run ended");
         if status == Status::Scheduled {
-            self.tools.wake.timed.notify_one();
+            self.tools.signals.timed.notify_one();
         } else {
-            self.tools.wake.ring_ended_as(|| told.applied_to(run, now), &run.id);
+            self.tools.signals.notify_ended_as(|| told.applied_to(run, now), &run.id);
         }
         Ok(())
     }
@@ -610,9 +610,9 @@ impl Worker {
             match self.tools.store.give_up(&run.id, &aboard.token, why, self.tools.clock.now()).await {
                 Ok(status) => {
                     if status.is_some_and(Status::is_final) {
-                        self.tools.wake.ring_ended(&run.id);
+                        self.tools.signals.notify_ended(&run.id);
                     }
-                    self.tools.wake.timed.notify_one();
+                    self.tools.signals.timed.notify_one();
                     return;
                 }
                 Err(error) => tracing::warn!(run.id = %run.id, %error, "a run cannot be put off; trying again"),

@@ -6,13 +6,13 @@ use cronbox::plan::Rules;
 use cronbox::schedule::Policies;
 use cronbox::scheduler::Scheduler;
 use cronbox::store::Store;
-use cronbox::signals::{Ears, Wake};
+use cronbox::signals::{WorkerInbox, Signals};
 use cronbox_runtime::Limits;
 use std::sync::Arc;
 
-/// A scheduler, and the ears of the worker that is not there.
-pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, Ears) {
-    let (wake, ears, _) = Wake::new(0);
+/// A scheduler, and the inbox of the worker that is not there.
+pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, WorkerInbox) {
+    let (signals, inbox, _) = Signals::new(0);
     let rules = Rules {
         defaults: Limits::default(),
         ceiling: cronbox_runtime::CEILING,
@@ -23,5 +23,5 @@ pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, Ears) {
     };
     let blobs = Blobs::open(&blobs::Place::Memory, &S3Access::default()).expect("opens");
     let (store, clock) = (store.clone(), clock.clone());
-    (Scheduler { store, blobs, clock, wake, rules: Arc::new(rules), queue_bound: 10_000, read: Arc::default() }, ears)
+    (Scheduler { store, blobs, clock, signals, rules: Arc::new(rules), queue_bound: 10_000, read: Arc::default() }, inbox)
 }
