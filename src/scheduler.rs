@@ -348,7 +348,7 @@ impl Scheduler {
         Ok(true)
     }
 
-    /// Whether a schedule's runs may be handed what this run leaves: whoever made the schedule could touch the run's script,
+    /// Whether a schedule's runs may be dispatched what this run leaves: whoever made the schedule could touch the run's script,
     /// as its labels are now.
     async fn may_follow(&self, schedule: &Schedule, upstream: &Run) -> Result<bool, StoreError> {
         if schedule.reach.is_all() {

@@ -345,7 +345,7 @@ pub async fn serve(
 
     tracing::info!(runs = worker.aboard(), "going down");
     ready.send_replace(Readiness::from([("node".to_owned(), "going down".to_owned())]));
-    signals.seats.close();
+    signals.slots.close();
     worker.drain(config.drain, at_once.clone()).await;
     http_stop.cancel();
     changes.close();

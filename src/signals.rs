@@ -39,15 +39,15 @@ impl Drop for OpenClaim {
     }
 }
 
-/// A run that was taken for this node while it was made, with the seat that was kept for it.
+/// A run that was taken for this node while it was made, with the slot that was kept for it.
 #[derive(Debug)]
-pub struct Handed {
+pub struct Dispatched {
     /// The run, as it is in the database.
     pub run: Box<Run>,
     /// What it was taken by.
     pub claim: OpenClaim,
-    /// Its seat.
-    pub seat: OwnedSemaphorePermit,
+    /// Its slot.
+    pub slot: OwnedSemaphorePermit,
 }
 
 /// The notify of a node.
@@ -62,12 +62,12 @@ pub struct Signals {
     /// Something happened that the feed tells of.
     pub happened: Notify,
     /// How many more runs this node can take.
-    pub seats: Arc<Semaphore>,
+    pub slots: Arc<Semaphore>,
     waiting: Mutex<HashMap<String, Waiting>>,
     /// Tokens of claims that are open.
     claims: Mutex<HashSet<String>>,
     cancel: mpsc::UnboundedSender<String>,
-    handed: mpsc::UnboundedSender<Handed>,
+    dispatched: mpsc::UnboundedSender<Dispatched>,
     others: mpsc::UnboundedSender<PeerSignal>,
 }
 
@@ -91,7 +91,7 @@ pub struct WorkerInbox {
     /// Runs that somebody wants cancelled.
     pub cancel: mpsc::UnboundedReceiver<String>,
     /// Runs that were taken while they were made.
-    pub handed: mpsc::UnboundedReceiver<Handed>,
+    pub dispatched: mpsc::UnboundedReceiver<Dispatched>,
 }
 
 /// Waits for a run's end.
@@ -103,24 +103,24 @@ pub struct EndWatch {
 }
 
 impl Signals {
-    /// A notify, the inbox for it, and what other nodes should know; `seats` runs can be taken at once.
-    pub fn new(seats: usize) -> (Arc<Self>, WorkerInbox, mpsc::UnboundedReceiver<PeerSignal>) {
+    /// A notify, the inbox for it, and what other nodes should know; `slots` runs can be taken at once.
+    pub fn new(slots: usize) -> (Arc<Self>, WorkerInbox, mpsc::UnboundedReceiver<PeerSignal>) {
         let (cancel, cancels) = mpsc::unbounded_channel();
-        let (handed, hands) = mpsc::unbounded_channel();
+        let (dispatched, hands) = mpsc::unbounded_channel();
         let (others, peer_signals) = mpsc::unbounded_channel();
         let signals = Signals {
             queued: Notify::new(),
             timed: Notify::new(),
             schedules: Notify::new(),
             happened: Notify::new(),
-            seats: Arc::new(Semaphore::new(seats)),
+            slots: Arc::new(Semaphore::new(slots)),
             waiting: Mutex::default(),
             claims: Mutex::default(),
             cancel,
-            handed,
+            dispatched,
             others,
         };
-        (Arc::new(signals), WorkerInbox { cancel: cancels, handed: hands }, peer_signals)
+        (Arc::new(signals), WorkerInbox { cancel: cancels, dispatched: hands }, peer_signals)
     }
 
     /// Runs may start, here or on another node.
@@ -176,8 +176,8 @@ impl Signals {
     }
 
     /// A run was taken for this node while it was made.
-    pub fn hand_over(&self, handed: Handed) -> Result<(), Handed> {
-        self.handed.send(handed).map_err(|unsent| unsent.0)
+    pub fn dispatch(&self, dispatched: Dispatched) -> Result<(), Dispatched> {
+        self.dispatched.send(dispatched).map_err(|unsent| unsent.0)
     }
 
     /// Begins to wait for a run's end. Begin before looking whether it has ended.

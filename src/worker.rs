@@ -1,6 +1,6 @@
 //! Takes runs from the queue, runs them in the pool, and records how they ended.
 //!
-//! A run that is taken occupies a seat until it is recorded. When the database or the bucket is away at its end, its
+//! A run that is taken occupies a slot until it is recorded. When the database or the bucket is away at its end, its
 //! record is kept in memory and tried again until it is taken, or until the node has lost the run to another.
 
 mod attempt;
@@ -16,7 +16,7 @@ use crate::store::Store;
 use crate::store::queue::{GivenUp, MAX_CLAIM};
 use crate::store::runs::Claim;
 use crate::supervise::Supervisor;
-use crate::signals::{WorkerInbox, Handed, Signals};
+use crate::signals::{WorkerInbox, Dispatched, Signals};
 use cronbox_runtime::{Ceiling, Limits, Networks, Pool};
 use sources::Bundles;
 use std::collections::{HashMap, HashSet};
@@ -70,7 +70,7 @@ pub struct Worker {
     inbox: tokio::sync::Mutex<WorkerInbox>,
     bundles: Bundles,
     aboard: Mutex<HashMap<String, Aboard>>,
-    /// Whether the last look at the queue ended for want of seats: there may be more.
+    /// Whether the last look at the queue ended for want of slots: there may be more.
     more: AtomicBool,
     tasks: TaskTracker,
 }
@@ -121,8 +121,8 @@ impl Worker {
                 biased;
                 () = stop.cancelled() => break,
                 Some(id) = inbox.cancel.recv() => self.cancel(&id),
-                Some(Handed { run, claim, seat }) = inbox.handed.recv() => self.begin(*run, claim.token(), seat),
-                // Every seat is taken: a run that ends peer_signals.
+                Some(Dispatched { run, claim, slot }) = inbox.dispatched.recv() => self.begin(*run, claim.token(), slot),
+                // Every slot is taken: a run that ends peer_signals.
                 () = notified => {}
                 () = tokio::time::sleep(if full { LOOK * 4 } else { LOOK }) => {}
             }
@@ -132,7 +132,7 @@ impl Worker {
                 self.look_for_strays(&mut strays).await;
             }
         }
-        // Runs that were handed over and not begun, and wishes to cancel, while the rest drains.
+        // Runs that were dispatched over and not begun, and wishes to cancel, while the rest drains.
         let worker = self.clone();
         self.tasks.spawn(async move {
             let mut inbox = worker.inbox.lock().await;
@@ -140,28 +140,28 @@ impl Worker {
             loop {
                 tokio::select! {
                     Some(id) = inbox.cancel.recv() => worker.cancel(&id),
-                    Some(Handed { run, claim, seat }) = inbox.handed.recv() => worker.begin(*run, claim.token(), seat),
+                    Some(Dispatched { run, claim, slot }) = inbox.dispatched.recv() => worker.begin(*run, claim.token(), slot),
                     () = worker.idle() => break,
                 }
             }
-            // From here on a run that is handed over goes back to whoever made it.
-            inbox.handed.close();
-            while let Some(Handed { run, claim, .. }) = inbox.handed.recv().await {
+            // From here on a run that is dispatched over goes back to whoever made it.
+            inbox.dispatched.close();
+            while let Some(Dispatched { run, claim, .. }) = inbox.dispatched.recv().await {
                 worker.give_back(&run.id, claim.token()).await;
             }
         });
         self.tasks.close();
     }
 
-    /// Takes what is ready while there are seats. Whether it stopped for want of seats.
+    /// Takes what is ready while there are slots. Whether it stopped for want of slots.
     async fn take_all(self: &Arc<Self>, stop: &CancellationToken) -> bool {
-        let seats = &self.tools.signals.seats;
+        let slots = &self.tools.signals.slots;
         while !stop.is_cancelled() {
             let mut kept = Vec::new();
             while kept.len() < MAX_CLAIM
-                && let Ok(seat) = seats.clone().try_acquire_owned()
+                && let Ok(slot) = slots.clone().try_acquire_owned()
             {
-                kept.push(seat);
+                kept.push(slot);
             }
             if kept.is_empty() {
                 return true;
@@ -172,8 +172,8 @@ impl Worker {
                 Ok(runs) => {
                     let more = runs.len() == kept.len();
                     for run in runs {
-                        if let Some(seat) = kept.pop() {
-                            self.begin(run, open.token(), seat);
+                        if let Some(slot) = kept.pop() {
+                            self.begin(run, open.token(), slot);
                         }
                     }
                     if !more {
@@ -192,7 +192,7 @@ impl Worker {
 
     /// Begins a run that was claimed; its claim is still open. From here on the run is in `aboard`, until its attempt has
     /// ended in whatever way.
-    fn begin(self: &Arc<Self>, run: Run, token: &str, seat: OwnedSemaphorePermit) {
+    fn begin(self: &Arc<Self>, run: Run, token: &str, slot: OwnedSemaphorePermit) {
         let aboard =
             Aboard { token: token.to_owned(), cancel: CancellationToken::new(), abandon: CancellationToken::new() };
         self.lock().insert(run.id.clone(), aboard.clone());
@@ -201,7 +201,7 @@ impl Worker {
             id: run.id.clone(),
             token: token.to_owned(),
             is_limited: run.spec.concurrency.is_some() || run.spec.gated,
-            seat: Some(seat),
+            slot: Some(slot),
         };
         self.tasks.spawn(async move {
             let worker = &place.worker;
@@ -298,9 +298,9 @@ impl Worker {
             aboard.abandon.cancel();
             let now = self.tools.clock.now();
             match self.tools.store.give_up(&id, &aboard.token, GivenUp::HandedBack, now).await {
-                Ok(Some(status)) => tracing::info!(run.id = %id, %status, "handed back"),
+                Ok(Some(status)) => tracing::info!(run.id = %id, %status, "dispatched back"),
                 Ok(None) => {}
-                Err(error) => tracing::warn!(run.id = %id, %error, "cannot be handed back; it will be taken for lost"),
+                Err(error) => tracing::warn!(run.id = %id, %error, "cannot be dispatched back; it will be taken for lost"),
             }
         }
         // What was claimed and never begun.
@@ -354,14 +354,14 @@ impl Worker {
     }
 }
 
-/// A run's place aboard and its seat: both are free again when this goes, however the attempt ended.
+/// A run's place aboard and its slot: both are free again when this goes, however the attempt ended.
 struct Place {
     worker: Arc<Worker>,
     id: String,
     token: String,
     /// Whether a run of the same script or schedule may wait for this one.
     is_limited: bool,
-    seat: Option<OwnedSemaphorePermit>,
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Place {
@@ -371,8 +371,8 @@ impl Drop for Place {
             runs.remove(&self.id);
         }
         drop(runs);
-        drop(self.seat.take());
-        // A seat is free, and a run of the same script may start. Looking at an empty queue for nothing after every run
+        drop(self.slot.take());
+        // A slot is free, and a run of the same script may start. Looking at an empty queue for nothing after every run
         // would cost as much as making it.
         if self.is_limited || self.worker.more.load(Ordering::Relaxed) {
             self.worker.tools.signals.queued.notify_one();

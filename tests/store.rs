@@ -572,7 +572,7 @@ async fn a_lost_node_gives_its_runs_back(store: Store) {
     let run = store.run(&id).await.expect("reads").expect("there");
     assert!(run.error.expect("an error").message.contains("lost 3 times"));
     assert_eq!(status(&store, &once).await, Status::Abandoned);
-    // Handed back is not lost.
+    // Dispatched back is not lost.
     let id = make(&store, new_run(Some("a"), start()), start()).await;
     let claim = by("n");
     store.claim(claim.clone(), 1, start()).await.expect("claims");

@@ -23,7 +23,7 @@ pub(crate) struct Problem {
     pub(crate) line: Option<u32>,
     pub(crate) column: Option<u32>,
     pub(crate) retry_after: Option<u64>,
-    /// Where to look instead. In a box: problems are handed on everywhere.
+    /// Where to look instead. In a box: problems are dispatched on everywhere.
     pub(crate) location: Option<Box<HeaderValue>>,
 }
 

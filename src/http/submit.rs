@@ -18,7 +18,7 @@ use crate::stdin::Stdin;
 use crate::store::output::Found;
 use crate::store::queue::GivenUp;
 use crate::store::runs::{Claim, Idempotency, Made, NewRun};
-use crate::signals::Handed;
+use crate::signals::Dispatched;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -215,21 +215,21 @@ impl App {
         }
         // From here to the hand-over the run is this code's alone. What ends it in between, a panic or a database whose answer
         // is lost, closes the claim: the worker then gives the run back.
-        let seat = match &self.node {
+        let slot = match &self.node {
             Some(node) if new.run_at.is_none_or(|at| at <= now) => {
-                let seat = self.signals.seats.clone().try_acquire_owned().ok();
-                seat.map(|seat| (seat, self.signals.open_claim(), node.clone()))
+                let slot = self.signals.slots.clone().try_acquire_owned().ok();
+                slot.map(|slot| (slot, self.signals.open_claim(), node.clone()))
             }
             _ => None,
         };
-        let claim = seat.as_ref().map(|(_, open, node)| Claim { node: node.clone(), token: open.token().to_owned() });
+        let claim = slot.as_ref().map(|(_, open, node)| Claim { node: node.clone(), token: open.token().to_owned() });
         let timed = new.run_at.is_some_and(|at| at > now);
-        let handed = claim.is_some().then(|| Box::new(new.as_begun(now)));
+        let dispatched = claim.is_some().then(|| Box::new(new.as_begun(now)));
         let made = self.store.make_run(new, request, claim, self.rules.queue_bound, now).await?;
         match made {
             Made::Claimed => {
-                if let (Some((seat, claim, _)), Some(run)) = (seat, handed)
-                    && let Err(unsent) = self.signals.hand_over(Handed { run, claim, seat })
+                if let (Some((slot, claim, _)), Some(run)) = (slot, dispatched)
+                    && let Err(unsent) = self.signals.dispatch(Dispatched { run, claim, slot })
                 {
                     // The worker ended meanwhile: the run waits for another, or for this node's next start.
                     let token = unsent.claim.token();
@@ -238,11 +238,11 @@ impl App {
             }
             Made::Waits if timed => self.signals.timed.notify_one(),
             Made::Waits => {
-                drop(seat);
+                drop(slot);
                 self.signals.notify_queued();
             }
             Made::Again(earlier) => {
-                drop(seat);
+                drop(slot);
                 let mut response = match wait {
                     Some(wait) => self.wait_for(&earlier, wait, shown.output).await?,
                     None => self.answer(&earlier, StatusCode::OK, Shown::output(shown.output)).await?,

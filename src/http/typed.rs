@@ -17,9 +17,9 @@ const MOST: usize = 16 << 10;
 #[derive(Debug)]
 pub(super) struct Typed<S> {
     stream: S,
-    /// What was read of the first line so far, or what of it was not handed on yet.
+    /// What was read of the first line so far, or what of it was not dispatched on yet.
     line: Vec<u8>,
-    /// How much of it was handed on; none while it is being read.
+    /// How much of it was dispatched on; none while it is being read.
     handed_on: Option<usize>,
 }
 
