@@ -1,6 +1,6 @@
 //! How a run that ended is told to people: what stopped it, against which limit, and what to type.
 
-use crate::limits::Asked;
+use crate::limits::RequestedLimits;
 use crate::quantity;
 use cronbox_runtime::{Limits, Outcome, Place, Report, ScriptError, StreamUsage};
 
@@ -10,7 +10,7 @@ pub struct Terms {
     /// What was in force.
     pub limits: Limits,
     /// What was asked for; the rest is default.
-    pub asked: Asked,
+    pub asked: RequestedLimits,
     /// The most that can be asked for.
     pub ceiling: Limits,
 }

@@ -14,7 +14,7 @@ pub const NAMES: &[&str] = &["fuel", "memory", "timeout", "output"];
 /// What somebody asked for; nothing where they said nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Asked {
+pub struct RequestedLimits {
     /// Units of fuel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
@@ -50,10 +50,10 @@ pub struct NotGranted {
     pub in_force: String,
 }
 
-impl Asked {
+impl RequestedLimits {
     /// Reads a table of limits: numbers, or numbers with their units.
     pub fn read(table: &BTreeMap<String, Quantity>) -> Result<Self, BadLimit> {
-        let mut asked = Asked::default();
+        let mut asked = RequestedLimits::default();
         for (name, value) in table {
             let bad = |why: String| BadLimit { name: name.chars().take(40).collect(), why };
             let text = value.to_string();
@@ -73,8 +73,8 @@ impl Asked {
     }
 
     /// This, and where it says nothing, the other.
-    pub fn or(&self, other: &Asked) -> Asked {
-        Asked {
+    pub fn or(&self, other: &RequestedLimits) -> RequestedLimits {
+        RequestedLimits {
             fuel: self.fuel.or(other.fuel),
             memory: self.memory.or(other.memory),
             timeout: self.timeout.or(other.timeout),
@@ -83,8 +83,8 @@ impl Asked {
     }
 
     /// The larger of both, limit by limit.
-    pub fn larger(&self, other: &Asked) -> Asked {
-        Asked {
+    pub fn larger(&self, other: &RequestedLimits) -> RequestedLimits {
+        RequestedLimits {
             fuel: self.fuel.max(other.fuel),
             memory: self.memory.max(other.memory),
             timeout: self.timeout.max(other.timeout),
@@ -93,8 +93,8 @@ impl Asked {
     }
 
     /// What of this lies above the defaults, and so needs somebody who grants it.
-    pub fn above(&self, defaults: &Limits) -> Asked {
-        Asked {
+    pub fn above(&self, defaults: &Limits) -> RequestedLimits {
+        RequestedLimits {
             fuel: self.fuel.filter(|fuel| *fuel > defaults.fuel),
             memory: self.memory.filter(|memory| *memory > defaults.memory),
             timeout: self.timeout.filter(|timeout| *timeout > defaults.wall),
@@ -127,7 +127,7 @@ impl Asked {
 
     /// What is in force: asked, as far as it is within the default or was granted, under the ceiling; and what was asked
     /// for beyond that. An output or a file tree never needs more than the memory there is.
-    pub fn in_force(&self, granted: &Asked, defaults: &Limits, ceiling: &Limits) -> (Limits, Vec<NotGranted>) {
+    pub fn in_force(&self, granted: &RequestedLimits, defaults: &Limits, ceiling: &Limits) -> (Limits, Vec<NotGranted>) {
         let mut refused = Vec::new();
         let mut decide =
             |name: &str, asked: Option<u64>, granted: Option<u64>, default: u64, most: u64, show: fn(u64) -> String| {
@@ -200,22 +200,22 @@ mod tests {
 
     #[test]
     fn limits_are_read_by_name() {
-        assert_eq!(Asked::read(&table("memory", "64MiB")).expect("reads").memory, Some(64 << 20));
-        assert_eq!(Asked::read(&table("timeout", "5m")).expect("reads").timeout, Some(Duration::from_secs(300)));
-        let why = Asked::read(&table("memroy", "1")).expect_err("no such limit").to_string();
+        assert_eq!(RequestedLimits::read(&table("memory", "64MiB")).expect("reads").memory, Some(64 << 20));
+        assert_eq!(RequestedLimits::read(&table("timeout", "5m")).expect("reads").timeout, Some(Duration::from_secs(300)));
+        let why = RequestedLimits::read(&table("memroy", "1")).expect_err("no such limit").to_string();
         assert!(why.contains("did you mean memory?"), "{why}");
-        assert!(Asked::read(&table("fuel", "much")).is_err());
+        assert!(RequestedLimits::read(&table("fuel", "much")).is_err());
     }
 
     #[test]
     fn what_is_asked_is_not_what_is_granted() {
         let defaults = Limits::default();
-        let asked = Asked { memory: Some(1 << 30), timeout: Some(Duration::from_secs(5)), ..Asked::default() };
-        let (limits, refused) = asked.in_force(&Asked::default(), &defaults, &CEILING);
+        let asked = RequestedLimits { memory: Some(1 << 30), timeout: Some(Duration::from_secs(5)), ..RequestedLimits::default() };
+        let (limits, refused) = asked.in_force(&RequestedLimits::default(), &defaults, &CEILING);
         assert_eq!((limits.memory, limits.wall), (defaults.memory, Duration::from_secs(5)));
         assert_eq!(refused.len(), 1);
         assert_eq!((refused[0].what.as_str(), refused[0].asked.as_str()), ("limits.memory", "1 GiB"));
-        let granted = Asked { memory: Some(512 << 20), ..Asked::default() };
+        let granted = RequestedLimits { memory: Some(512 << 20), ..RequestedLimits::default() };
         let (limits, refused) = asked.in_force(&granted, &defaults, &CEILING);
         assert_eq!((limits.memory, refused.len()), (512 << 20, 1));
         let small = Limits { memory: 64 << 20, ..CEILING };
@@ -225,13 +225,13 @@ mod tests {
 
     #[test]
     fn grants_are_kept_as_numbers() {
-        let asked = Asked { fuel: Some(7), timeout: Some(Duration::from_millis(1500)), ..Asked::default() };
-        let mut back = Asked::default();
+        let asked = RequestedLimits { fuel: Some(7), timeout: Some(Duration::from_millis(1500)), ..RequestedLimits::default() };
+        let mut back = RequestedLimits::default();
         for (name, number) in asked.numbers() {
             back.add_number(name, number);
         }
         assert_eq!(back, asked);
-        assert_eq!(asked.above(&Limits::default()), Asked::default());
+        assert_eq!(asked.above(&Limits::default()), RequestedLimits::default());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From a script and what is asked of it to a run that can be made: whoever asks, request, schedule or another run.
 
 use crate::clock::Time;
-use crate::limits::{Asked, NotGranted};
+use crate::limits::{RequestedLimits, NotGranted};
 use crate::run::{Cause, RETRY_ON, Spec, Value, new_id};
 use crate::schedule::{Policies, Schedule};
 use crate::script::{Script, Settings, Version};
@@ -95,8 +95,8 @@ impl Rules {
         &self,
         files: Files,
         settings: &Settings,
-        asked: Asked,
-        granted: &Asked,
+        asked: RequestedLimits,
+        granted: &RequestedLimits,
         defaults: &Limits,
         now: Time,
     ) -> (NewRun, Vec<NotGranted>) {
@@ -161,7 +161,7 @@ impl Rules {
         schedule: &Schedule,
         script: &Script,
         version: &Version,
-        granted: &Asked,
+        granted: &RequestedLimits,
         zone: &str,
         args: Value,
         cause: Cause,
@@ -169,8 +169,8 @@ impl Rules {
     ) -> Result<NewRun, String> {
         let own = &schedule.settings;
         let settings = script.settings.or(&version.table);
-        let of_script = Asked::read(&settings.limits).map_err(|error| error.to_string())?;
-        let asked = Asked::read(&own.limits).map_err(|error| error.to_string())?.or(&of_script);
+        let of_script = RequestedLimits::read(&settings.limits).map_err(|error| error.to_string())?;
+        let asked = RequestedLimits::read(&own.limits).map_err(|error| error.to_string())?.or(&of_script);
         let defaults = self.scheduled_defaults();
         let (mut new, _) = self.run(Files::of(script, version), &settings, asked, granted, &defaults, now);
         new.cause = cause;

@@ -1,7 +1,7 @@
 //! Runs: what one is, how it stands, and what is fixed when it is made.
 
 use crate::clock::Time;
-use crate::limits::Asked;
+use crate::limits::RequestedLimits;
 use crate::script::{Labels, OnLost, Retries};
 use crate::stdin::Stdin;
 use cronbox_runtime::{HostPattern, HostUsage, Limits, Mode, Outcome, ResultKind, ScriptError};
@@ -220,7 +220,7 @@ pub struct Spec {
     /// The limits in force.
     pub limits: Limits,
     /// What of them was asked for.
-    pub asked: Asked,
+    pub asked: RequestedLimits,
     /// The zone of its context.
     pub timezone: String,
     /// How often it is tried again.
@@ -432,7 +432,7 @@ mod tests {
             secrets: None,
             result: ResultKind::Json,
             limits: Limits::default(),
-            asked: Asked::default(),
+            asked: RequestedLimits::default(),
             timezone: "UTC".into(),
             retries,
             retry_on: RETRY_ON.to_vec(),

@@ -8,7 +8,7 @@ use crate::blobs::Blobs;
 use crate::clock::{Clock, Time};
 use crate::exact;
 use crate::publish::{KeepError, keep_value};
-use crate::limits::Asked;
+use crate::limits::RequestedLimits;
 use crate::plan::Rules;
 use crate::run::{Cause, Run, Status, Value, upstream_body};
 use crate::schedule::{Decision, Link, Schedule, State};
@@ -258,7 +258,7 @@ impl Scheduler {
         schedule: &Schedule,
         decided: Result<(Arc<Trigger>, Decision), Undecided>,
         now: Time,
-        scripts: &mut HashMap<String, (Script, Asked)>,
+        scripts: &mut HashMap<String, (Script, RequestedLimits)>,
     ) -> Result<Look, StoreError> {
         let unfired = match decided {
             Err(Undecided::Costly(_)) => {
@@ -375,7 +375,7 @@ impl Scheduler {
         upstream: &Run,
         depth: u32,
         now: Time,
-        scripts: &mut HashMap<String, (Script, Asked)>,
+        scripts: &mut HashMap<String, (Script, RequestedLimits)>,
     ) -> Result<NewRun, Unfired> {
         let trigger = self.trigger(schedule).await.map_err(Unfired::Broken)?;
         let (script, granted) = self.script_of(schedule, scripts).await?;
@@ -423,8 +423,8 @@ impl Scheduler {
     async fn script_of<'a>(
         &self,
         schedule: &Schedule,
-        scripts: &'a mut HashMap<String, (Script, Asked)>,
-    ) -> Result<&'a (Script, Asked), Unfired> {
+        scripts: &'a mut HashMap<String, (Script, RequestedLimits)>,
+    ) -> Result<&'a (Script, RequestedLimits), Unfired> {
         if !scripts.contains_key(&schedule.script) {
             let script = self.store.script(&schedule.script).await?;
             let script = script.ok_or_else(|| Unfired::Away("its script is being deleted".into()))?;
@@ -441,7 +441,7 @@ impl Scheduler {
         trigger: &Trigger,
         decision: Decision,
         now: Time,
-        scripts: &mut HashMap<String, (Script, Asked)>,
+        scripts: &mut HashMap<String, (Script, RequestedLimits)>,
     ) -> Result<Fire, Unfired> {
         let (script, granted) = self.script_of(schedule, scripts).await?;
         let version = self.version_of(schedule, script).await?;

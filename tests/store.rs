@@ -7,7 +7,7 @@ use cronbox::blobs::{self, Blobs, S3Access};
 use cronbox::cleaner::{Cleaner, Retention};
 use cronbox::clock::{Clock, Time, from_micros};
 use cronbox::event::{Event, Place as EventPlace};
-use cronbox::limits::Asked;
+use cronbox::limits::RequestedLimits;
 use cronbox::run::{Cause, RETRY_ON, Spec, Status, Value, new_id};
 use cronbox::script::{Facts, Keep, OnLost, Settings};
 use cronbox::store::queries::{Entry, ResultTest, RunFilter};
@@ -149,7 +149,7 @@ fn spec() -> Spec {
         secrets: None,
         result: ResultKind::Json,
         limits: Limits::default(),
-        asked: Asked::default(),
+        asked: RequestedLimits::default(),
         timezone: "UTC".into(),
         retries: None,
         retry_on: RETRY_ON.to_vec(),
@@ -769,12 +769,12 @@ async fn tokens_and_grants(store: Store) {
     assert!(store.remove_token("t1").await.expect("removes"));
     assert!(!store.remove_token("t1").await.expect("asks"));
     keep(&store, version("a", "a"), start()).await.expect("keeps");
-    let asked = Asked { memory: Some(1 << 30), timeout: Some(Duration::from_secs(600)), ..Asked::default() };
+    let asked = RequestedLimits { memory: Some(1 << 30), timeout: Some(Duration::from_secs(600)), ..RequestedLimits::default() };
     assert!(store.grant_limits("a", asked, Some("t1".into()), start()).await.expect("grants"));
     assert!(!store.grant_limits("none", asked, None, start()).await.expect("asks"));
-    let less = Asked { memory: Some(1 << 20), fuel: Some(9), ..Asked::default() };
+    let less = RequestedLimits { memory: Some(1 << 20), fuel: Some(9), ..RequestedLimits::default() };
     store.grant_limits("a", less, None, after(1)).await.expect("grants");
-    let both = Asked { memory: Some(1 << 30), fuel: Some(9), ..asked };
+    let both = RequestedLimits { memory: Some(1 << 30), fuel: Some(9), ..asked };
     assert_eq!(store.granted_limits("a").await.expect("asks"), both);
     assert_eq!(store.grants().await.expect("lists").len(), 3);
     assert!(store.revoke("a", "limit", "fuel").await.expect("revokes"));

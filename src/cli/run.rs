@@ -14,7 +14,7 @@ use crate::clock::{Clock, rfc3339};
 use crate::config;
 use crate::ending::{Terms, cut_mark};
 use crate::exact::{self, Exact};
-use crate::limits::{self, Asked};
+use crate::limits::{self, RequestedLimits};
 use crate::metadata::{self, Metadata};
 use crate::quantity;
 use crate::requirement::Request;
@@ -429,7 +429,7 @@ impl RunArgs {
     /// The limits in force: flags, then what the script asks for itself, then the defaults. Whoever runs a script at
     /// their own terminal grants it what it asks for, up to the ceiling.
     fn limits(&self, metadata: &Metadata) -> Result<Terms, Refusal> {
-        let in_script = Asked::read(&metadata.cronbox.limits)
+        let in_script = RequestedLimits::read(&metadata.cronbox.limits)
             .map_err(|error| Refusal::usage(format!("the script's metadata has a limit that cannot be: {error}")))?;
         let parsed = |flag: &'static str| move |error: String| Refusal::usage(format!("{flag}: {error}"));
         let flag = |text: &Option<String>, parse: fn(&str) -> Result<u64, String>, name: &'static str| {
@@ -438,7 +438,7 @@ impl RunArgs {
         let cpu = |text: &str| quantity::parse_duration(text).and_then(quantity::fuel_for);
         let fuel = flag(&self.cpu, cpu, "--cpu")?.or(flag(&self.fuel, quantity::parse_fuel, "--fuel")?);
         let timeout = self.timeout.as_deref().map(quantity::parse_duration).transpose().map_err(parsed("--timeout"))?;
-        let typed = Asked {
+        let typed = RequestedLimits {
             fuel,
             memory: flag(&self.memory, quantity::parse_bytes, "--memory")?,
             timeout,

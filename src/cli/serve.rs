@@ -6,7 +6,7 @@ use super::{Exit, InterpreterArgs, complain, pool_config};
 use crate::cleaner::Retention;
 use crate::config::{self, Setting};
 use crate::keyring;
-use crate::limits::{self, Asked};
+use crate::limits::{self, RequestedLimits};
 use crate::suggest::nearest;
 use crate::schedule::{POLICIES, Policies};
 use crate::script::{Keep, Quantity};
@@ -254,13 +254,13 @@ fn count(text: &str) -> Result<usize, String> {
 }
 
 /// `memory=512MiB,timeout=10m`
-fn limits_of(text: &str) -> Result<Asked, String> {
+fn limits_of(text: &str) -> Result<RequestedLimits, String> {
     let mut table = BTreeMap::new();
     for part in text.split(',').filter(|part| !part.trim().is_empty()) {
         let (name, value) = part.split_once('=').ok_or("write NAME=VALUE, with commas between")?;
         table.insert(name.trim().to_owned(), Quantity::Text(value.trim().to_owned()));
     }
-    Asked::read(&table).map_err(|error| error.to_string())
+    RequestedLimits::read(&table).map_err(|error| error.to_string())
 }
 
 /// `/cronbox`; a slash at its end says nothing.

@@ -13,7 +13,7 @@ use crate::clock::{Time, from_micros, micros, rfc3339};
 use crate::computations::{ComputeError, compute};
 use crate::exact::Exact;
 use crate::publish::{self, keep_value};
-use crate::limits::{Asked, NotGranted};
+use crate::limits::{RequestedLimits, NotGranted};
 use crate::run::{Cause, PRIORITIES, new_id};
 use crate::schedule::{Origin, STATES, Schedule, State as Standing};
 use crate::script::{Name, Script, key_of};
@@ -166,7 +166,7 @@ impl App {
         if new.settings.version.is_some_and(|version| version < 1 || version > script.latest) {
             return Err(Problem::no_such_version(script, new.settings.version.unwrap_or_default()));
         }
-        let limits = Asked::read(&new.settings.limits)?;
+        let limits = RequestedLimits::read(&new.settings.limits)?;
         let defaults = self.rules.runs.scheduled_defaults();
         // What a schedule asks for beyond that is granted to its script, or not: here only what can never be is refused.
         let (limits, _) = limits.in_force(&limits.above(&defaults), &defaults, &self.rules.runs.ceiling);
@@ -176,9 +176,9 @@ impl App {
 
     /// Grants a schedule's script what the schedule asks for, when the caller may; what is not granted.
     async fn grant_limits(&self, caller: &Caller, new: &NewSchedule) -> Result<Vec<NotGranted>, Problem> {
-        let (asked, defaults) = (Asked::read(&new.settings.limits)?, self.rules.runs.scheduled_defaults());
+        let (asked, defaults) = (RequestedLimits::read(&new.settings.limits)?, self.rules.runs.scheduled_defaults());
         let above = asked.above(&defaults);
-        if above == Asked::default() {
+        if above == RequestedLimits::default() {
             return Ok(Vec::new());
         }
         if Self::grants_itself(caller) {

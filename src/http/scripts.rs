@@ -12,7 +12,7 @@ use crate::access::Caller;
 use crate::api::{self, LeftOutBody, Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
 use crate::clock::Time;
 use crate::publish::{KeepError, OUT_OF_REACH, Wanted};
-use crate::limits::{Asked, NotGranted};
+use crate::limits::{RequestedLimits, NotGranted};
 use crate::links::LinkError;
 use crate::packages::PackageError;
 use crate::script::{LinkState, Name, SETTINGS, Script, Settings};
@@ -284,9 +284,9 @@ impl App {
         now: Time,
     ) -> Result<Vec<NotGranted>, Problem> {
         let settings = script.in_force();
-        let asked = Asked::read(&settings.limits)?;
-        let above = Asked::read(&said.limits)?.above(&self.rules.runs.defaults);
-        if above != Asked::default() && Self::grants_itself(caller) {
+        let asked = RequestedLimits::read(&settings.limits)?;
+        let above = RequestedLimits::read(&said.limits)?.above(&self.rules.runs.defaults);
+        if above != RequestedLimits::default() && Self::grants_itself(caller) {
             self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
         }
         let granted = self.store.granted_limits(&script.key).await?;
@@ -439,7 +439,7 @@ pub(super) async fn patch_script(
     }
     let said = settings_of(Fields::of(without_nulls(said), SETTINGS)?)?;
     let settings = settings_of(Fields::of(merged, SETTINGS)?)?;
-    Asked::read(&settings.limits)?;
+    RequestedLimits::read(&settings.limits)?;
     // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
     let changed = Script { settings: settings.clone(), ..script.clone() };
     if app.check_reach(&caller, &script.key, Some(&changed)).is_err() {

@@ -10,7 +10,7 @@ use crate::blobs::{Blobs, Kind};
 use crate::clock::Time;
 use crate::exact::Exact;
 use crate::publish::{keep_blob, keep_value};
-use crate::limits::{self, Asked, NotGranted};
+use crate::limits::{self, RequestedLimits, NotGranted};
 use crate::plan::Files;
 use crate::run::{PRIORITIES, Run, Status, Value};
 use crate::script::{Labels, Quantity, Settings};
@@ -123,8 +123,8 @@ impl App {
         now: Time,
     ) -> Result<(NewRun, Vec<NotGranted>), Problem> {
         Self::check_priority(caller, Some(wishes.priority), None)?;
-        let of_script = Asked::read(&settings.limits)?;
-        let asked = Asked::read(&wishes.limits)?.or(&of_script);
+        let of_script = RequestedLimits::read(&settings.limits)?;
+        let asked = RequestedLimits::read(&wishes.limits)?.or(&of_script);
         let granted = self.granted(caller, files.script.as_deref(), &asked, &self.rules.runs.defaults).await?;
         let defaults = self.rules.runs.defaults;
         let (mut new, mut refused) = self.rules.runs.run(files, settings, asked, &granted, &defaults, now);
@@ -156,11 +156,11 @@ impl App {
         &self,
         caller: &Caller,
         script: Option<&str>,
-        asked: &Asked,
+        asked: &RequestedLimits,
         defaults: &Limits,
-    ) -> Result<Asked, Problem> {
+    ) -> Result<RequestedLimits, Problem> {
         let above = asked.above(defaults);
-        if above == Asked::default() {
+        if above == RequestedLimits::default() {
             return Ok(above);
         }
         if Self::grants_itself(caller) {
@@ -168,7 +168,7 @@ impl App {
         }
         match script {
             Some(key) => Ok(self.store.granted_limits(key).await?),
-            None => Ok(Asked::default()),
+            None => Ok(RequestedLimits::default()),
         }
     }
 

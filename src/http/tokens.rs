@@ -6,7 +6,7 @@ use super::{App, Part, PathParts};
 use crate::access::{Caller, SCOPES, Scope, Token, hash, new_token, script_pattern};
 use crate::api::{GrantBody, Page, ProblemBody, TokenBody};
 use crate::clock::rfc3339;
-use crate::limits::Asked;
+use crate::limits::RequestedLimits;
 use crate::quantity;
 use crate::script::{Name, Quantity};
 use crate::store::access::GrantedHosts;
@@ -171,7 +171,7 @@ pub(super) async fn put_grant(
     let content = body::read(request.into_body(), MOST).await?;
     let mut fields = Fields::read(&content, &["limits", "hosts", "unverified", "secrets"])?;
     let limits: BTreeMap<String, Quantity> = fields.take("limits")?.unwrap_or_default();
-    let asked = Asked::read(&limits)?;
+    let asked = RequestedLimits::read(&limits)?;
     let mut hosts = |name: &str| -> Result<Vec<HostPattern>, Problem> {
         let texts: Vec<String> = fields.take(name)?.unwrap_or_default();
         let read = |text: &String| {
@@ -181,7 +181,7 @@ pub(super) async fn put_grant(
     };
     let granted = GrantedHosts { hosts: hosts("hosts")?, unverified: hosts("unverified")? };
     let secrets: Vec<String> = fields.take("secrets")?.unwrap_or_default();
-    if asked == Asked::default() && granted == GrantedHosts::default() && secrets.is_empty() {
+    if asked == RequestedLimits::default() && granted == GrantedHosts::default() && secrets.is_empty() {
         return Err(Problem::invalid("limits", "there is nothing to grant"));
     }
     let all: Vec<HostPattern> = granted.hosts.iter().chain(&granted.unverified).cloned().collect();
@@ -193,7 +193,7 @@ pub(super) async fn put_grant(
         let named = secrets.into_iter().map(|name| (name, How::ByName)).collect();
         app.store.grant_secrets(&script.key, named, by.clone(), now).await?;
     }
-    if asked != Asked::default() {
+    if asked != RequestedLimits::default() {
         app.store.grant_limits(&script.key, asked, by.clone(), now).await?;
     }
     if granted != GrantedHosts::default() {

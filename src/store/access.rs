@@ -4,7 +4,7 @@ use super::tx::{Row, Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError};
 use crate::access::Token;
 use crate::clock::Time;
-use crate::limits::Asked;
+use crate::limits::RequestedLimits;
 use cronbox_runtime::HostPattern;
 
 const TOKEN: &str = "SELECT id, name, scopes, scripts, labels, created_at, expires_at, last_used_at FROM tokens";
@@ -22,8 +22,8 @@ fn token_of(row: &Row) -> Result<Token, StoreError> {
     })
 }
 
-async fn granted(tx: &mut Tx<'_>, key: &str) -> Result<Asked, StoreError> {
-    let mut granted = Asked::default();
+async fn granted(tx: &mut Tx<'_>, key: &str) -> Result<RequestedLimits, StoreError> {
+    let mut granted = RequestedLimits::default();
     let rows = tx.all("SELECT name, value FROM grants WHERE script = $1 AND kind = 'limit'", args![key]).await?;
     for row in rows {
         let value = row.text("value")?;
@@ -118,7 +118,7 @@ impl Store {
     }
 
     /// The limits a script was granted beyond the default.
-    pub async fn granted_limits(&self, key: &str) -> Result<Asked, StoreError> {
+    pub async fn granted_limits(&self, key: &str) -> Result<RequestedLimits, StoreError> {
         let key = key.to_owned();
         self.read(move |tx| {
             let key = key.clone();
@@ -131,7 +131,7 @@ impl Store {
     pub async fn grant_limits(
         &self,
         key: &str,
-        limits: Asked,
+        limits: RequestedLimits,
         by: Option<String>,
         now: Time,
     ) -> Result<bool, StoreError> {
