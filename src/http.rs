@@ -156,7 +156,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// What holds for runs.
-    pub runs: Arc<plan::Rules>,
+    pub runs: Arc<plan::RunPolicy>,
     /// How many runs may wait that were asked for by request.
     pub queue_bound: u64,
     /// Requests a second, of all and of each token.

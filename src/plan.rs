@@ -14,7 +14,7 @@ pub const SCHEDULED_WALL: Duration = Duration::from_secs(15 * 60);
 
 /// What the operator decides about runs.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct RunPolicy {
     /// The limits of a run that asks for none.
     pub defaults: Limits,
     /// The largest limits.
@@ -31,7 +31,7 @@ pub struct Rules {
 
 /// Where a run's source is.
 #[derive(Clone, Debug)]
-pub struct Files {
+pub struct RunFiles {
     /// Its script's key; none for source that was sent along.
     pub script: Option<String>,
     /// Its name.
@@ -50,10 +50,10 @@ pub struct Files {
     pub source: Option<Vec<u8>>,
 }
 
-impl Files {
+impl RunFiles {
     /// Those of a script's version.
     pub fn of(script: &Script, version: &Version) -> Self {
-        Files {
+        RunFiles {
             script: Some(script.key.clone()),
             name: script.name.clone(),
             version: Some(version.number),
@@ -66,7 +66,7 @@ impl Files {
     }
 }
 
-impl Rules {
+impl RunPolicy {
     /// The limits of runs that a schedule starts.
     pub fn scheduled_defaults(&self) -> Limits {
         Limits { wall: SCHEDULED_WALL.max(self.defaults.wall).min(self.ceiling.wall), ..self.defaults }
@@ -93,7 +93,7 @@ impl Rules {
     /// A run, its limits decided; and what of them was not granted.
     pub fn run(
         &self,
-        files: Files,
+        files: RunFiles,
         settings: &Settings,
         asked: RequestedLimits,
         granted: &RequestedLimits,
@@ -172,7 +172,7 @@ impl Rules {
         let of_script = RequestedLimits::read(&settings.limits).map_err(|error| error.to_string())?;
         let asked = RequestedLimits::read(&own.limits).map_err(|error| error.to_string())?.or(&of_script);
         let defaults = self.scheduled_defaults();
-        let (mut new, _) = self.run(Files::of(script, version), &settings, asked, granted, &defaults, now);
+        let (mut new, _) = self.run(RunFiles::of(script, version), &settings, asked, granted, &defaults, now);
         new.cause = cause;
         new.args = args;
         new.labels.extend(own.labels.clone());

@@ -9,7 +9,7 @@ use crate::clock::{Clock, Time};
 use crate::exact;
 use crate::publish::{KeepError, keep_value};
 use crate::limits::RequestedLimits;
-use crate::plan::Rules;
+use crate::plan::RunPolicy;
 use crate::run::{Cause, Run, Status, Value, upstream_body};
 use crate::schedule::{Decision, Link, Schedule, State};
 use crate::script::{Script, Version};
@@ -59,7 +59,7 @@ pub struct Scheduler {
     /// The notify.
     pub signals: Arc<Signals>,
     /// What holds for runs.
-    pub rules: Arc<Rules>,
+    pub rules: Arc<RunPolicy>,
     /// How many runs may wait that count towards the bound of the queue.
     pub queue_bound: u64,
     /// Triggers that were read, and what they cost.

@@ -253,7 +253,7 @@ pub async fn serve(
     };
     rescuer.join().await.map_err(failed)?;
     let (background, changes) = (CancellationToken::new(), TaskTracker::new());
-    let rules = Arc::new(plan::Rules {
+    let rules = Arc::new(plan::RunPolicy {
         defaults: config.defaults,
         ceiling,
         hosts: config.hosts.clone(),

@@ -11,7 +11,7 @@ use crate::api::{ProblemBody, RunBody};
 use crate::blobs::Kind;
 use crate::clock::Clock;
 use crate::metadata;
-use crate::plan::Files;
+use crate::plan::RunFiles;
 use crate::run::{Cause, INLINE, Run, Spec, Status, new_id};
 use crate::script::{Name, SETTINGS, Script, Settings, Version};
 use crate::source_files::{Sources, is_archive};
@@ -128,7 +128,7 @@ pub(super) async fn run_script(
     let script = app.linker.fresh(script, now).await?;
     let version = app.version_of(&script, wishes.version).await?;
     let settings = script.settings.or(&version.table);
-    let files = Files::of(&script, &version);
+    let files = RunFiles::of(&script, &version);
     let idempotency = idempotency(&parts.headers, &caller, &format!("scripts/{}/runs", script.key), &sent, now)?;
     // The room that its body has is for others while this waits.
     drop(sent);
@@ -223,7 +223,7 @@ pub(super) async fn run_source(
     let settings = Settings { concurrency: None, ..settings };
     let packages = app.linker.keeper().packages_sent(&sources, now).await?.map(|packages| packages.blob);
     let main = sources.main.clone();
-    let files = Files { script: None, name, version: None, blob, code: None, packages, main, source };
+    let files = RunFiles { script: None, name, version: None, blob, code: None, packages, main, source };
     let idempotency = idempotency(&parts.headers, &caller, "runs", &sent, now)?;
     // The room that its body has is for others while this waits.
     drop(sent);

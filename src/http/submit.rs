@@ -11,7 +11,7 @@ use crate::clock::Time;
 use crate::exact::Exact;
 use crate::publish::{keep_blob, keep_value};
 use crate::limits::{self, RequestedLimits, NotGranted};
-use crate::plan::Files;
+use crate::plan::RunFiles;
 use crate::run::{PRIORITIES, Run, Status, Value};
 use crate::script::{Labels, Quantity, Settings};
 use crate::stdin::Stdin;
@@ -118,7 +118,7 @@ impl App {
         &self,
         caller: &Caller,
         wishes: Wishes,
-        files: Files,
+        files: RunFiles,
         settings: &Settings,
         now: Time,
     ) -> Result<(NewRun, Vec<NotGranted>), Problem> {

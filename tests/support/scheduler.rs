@@ -2,7 +2,7 @@
 
 use cronbox::blobs::{self, Blobs, S3Access};
 use cronbox::clock::Clock;
-use cronbox::plan::Rules;
+use cronbox::plan::RunPolicy;
 use cronbox::schedule::Policies;
 use cronbox::scheduler::Scheduler;
 use cronbox::store::Store;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A scheduler, and the inbox of the worker that is not there.
 pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, WorkerInbox) {
     let (signals, inbox, _) = Signals::new(0);
-    let rules = Rules {
+    let rules = RunPolicy {
         defaults: Limits::default(),
         ceiling: cronbox_runtime::CEILING,
         hosts: cronbox_runtime::Ceiling::parse(["*"]).expect("reads"),
