@@ -6,7 +6,7 @@ use cronbox_runtime::{Limits, Outcome, Place, Report, ScriptError, StreamUsage};
 
 /// Under what a run ran.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct LimitContext {
     /// What was in force.
     pub limits: Limits,
     /// What was asked for; the rest is default.
@@ -15,7 +15,7 @@ pub struct Terms {
     pub ceiling: Limits,
 }
 
-impl Terms {
+impl LimitContext {
     /// What stopped the run, against which limit, what to type, and where the script stood. None for a run that nothing
     /// stopped.
     pub fn stop_sentence(&self, report: &Report) -> Option<String> {
@@ -29,7 +29,7 @@ impl Terms {
     }
 
     fn reason(&self, report: &Report) -> Option<String> {
-        let Terms { limits, asked, ceiling } = self;
+        let LimitContext { limits, asked, ceiling } = self;
         let given = |asked: bool| if asked { "" } else { ", the default" };
         Some(match report.outcome {
             Outcome::TimedOut => format!(

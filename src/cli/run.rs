@@ -12,7 +12,7 @@ use super::{Exit, InterpreterArgs, complain, fail, pool_config};
 use crate::blobs::{S3Access, read_object};
 use crate::clock::{Clock, rfc3339};
 use crate::config;
-use crate::ending::{Terms, cut_mark};
+use crate::ending::{LimitContext, cut_mark};
 use crate::exact::{self, Exact};
 use crate::limits::{self, RequestedLimits};
 use crate::metadata::{self, Metadata};
@@ -310,7 +310,7 @@ impl RunArgs {
         exit
     }
 
-    async fn job(&self) -> Result<(Job, Terms, Option<Request>), Refusal> {
+    async fn job(&self) -> Result<(Job, LimitContext, Option<Request>), Refusal> {
         let files = self.files().await?;
         let file = files.main.clone();
         let metadata = metadata::read(files.source()).map_err(Refusal::usage)?;
@@ -428,7 +428,7 @@ impl RunArgs {
 
     /// The limits in force: flags, then what the script asks for itself, then the defaults. Whoever runs a script at
     /// their own terminal grants it what it asks for, up to the ceiling.
-    fn limits(&self, metadata: &Metadata) -> Result<Terms, Refusal> {
+    fn limits(&self, metadata: &Metadata) -> Result<LimitContext, Refusal> {
         let in_script = RequestedLimits::read(&metadata.cronbox.limits)
             .map_err(|error| Refusal::usage(format!("the script's metadata has a limit that cannot be: {error}")))?;
         let parsed = |flag: &'static str| move |error: String| Refusal::usage(format!("{flag}: {error}"));
@@ -457,7 +457,7 @@ impl RunArgs {
         };
         // What the interpreter needs is known once it is loaded; the rest is said before anything is compiled.
         limits.check(0).map_err(|error| Refusal::usage(limits::sentence(&error, flag_of)))?;
-        Ok(Terms { limits, asked, ceiling: CEILING })
+        Ok(LimitContext { limits, asked, ceiling: CEILING })
     }
 
     fn arguments(&self) -> Result<(String, Vec<String>), Refusal> {
@@ -577,7 +577,7 @@ struct Document<'a> {
 }
 
 /// Runs and collects; prints one document at the end.
-async fn whole(mut run: Run, input: Input, terms: &Terms, files: &mut Vec<(String, Bytes)>) -> Exit {
+async fn whole(mut run: Run, input: Input, terms: &LimitContext, files: &mut Vec<(String, Bytes)>) -> Exit {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let Some(report) = follow(&mut run, input, files, |stream, bytes| {
         match stream {
@@ -621,7 +621,7 @@ async fn whole(mut run: Run, input: Input, terms: &Terms, files: &mut Vec<(Strin
 async fn live(
     mut run: Run,
     input: Input,
-    terms: &Terms,
+    terms: &LimitContext,
     quiet: bool,
     script: &Path,
     files: &mut Vec<(String, Bytes)>,
@@ -730,7 +730,7 @@ fn answer(verb: &str) -> Result<String, String> {
 }
 
 /// `succeeded in 3 ms · 0.31 G fuel · 21 MiB`, and what stopped the run, if anything did.
-fn summary(report: &Report, terms: &Terms) -> String {
+fn summary(report: &Report, terms: &LimitContext) -> String {
     let usage = &report.usage;
     let (fuel, memory) = (quantity::fuel(usage.fuel), quantity::bytes(usage.peak_memory_bytes));
     let line = format!("{} in {} · {fuel} · {memory}", report.outcome.as_str(), quantity::duration(usage.wall));

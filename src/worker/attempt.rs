@@ -4,7 +4,7 @@ use super::sources::Unready;
 use super::{Aboard, RETRY, Worker};
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::clock::{Time, after, rfc3339};
-use crate::ending::{Terms, cut_mark};
+use crate::ending::{LimitContext, cut_mark};
 use crate::publish::{KeepError, keep_blob};
 use crate::keyring::KeyError;
 use crate::live_output::Writing;
@@ -452,7 +452,7 @@ impl Worker {
             return Ok(Ended::crashed(run, error, has_parts));
         };
         let spec = &run.spec;
-        let terms = Terms { limits: spec.limits, asked: spec.asked, ceiling: self.tools.ceiling };
+        let terms = LimitContext { limits: spec.limits, asked: spec.asked, ceiling: self.tools.ceiling };
         let error = terms.error(report);
         let result = match &report.result {
             Some(result) if spec.result != ResultKind::None => {
