@@ -9,7 +9,7 @@ use crate::requirement::Locked;
 use crate::run::{LeftFile, Run, Status, Written};
 use crate::schedule::{self, Grace, Policies, Schedule};
 use crate::script::{Labels, Script, Settings, Version, Warning};
-use crate::secret::{Secret, Terms};
+use crate::secret::{Secret, SecretTerms};
 use crate::trigger::{Fire, Trigger};
 use cronbox_runtime::{HostUsage, Limits};
 use serde::{Deserialize, Serialize};
@@ -861,7 +861,7 @@ pub struct SecretBody {
 
 impl From<&Secret> for SecretBody {
     fn from(secret: &Secret) -> Self {
-        let Terms { hosts, scripts, labels, places, methods, path_prefix, in_clear } = secret.terms.clone();
+        let SecretTerms { hosts, scripts, labels, places, methods, path_prefix, in_clear } = secret.terms.clone();
         let words = [(places.headers, "headers"), (places.query, "query"), (places.body, "body")];
         SecretBody {
             name: secret.name.clone(),

@@ -348,7 +348,7 @@ fn write(path: &Path, keys: &Keys) -> std::io::Result<()> {
 mod tests {
     use super::*;
     use crate::clock::from_micros;
-    use crate::secret::Terms;
+    use crate::secret::SecretTerms;
 
     fn variable(keys: &[[u8; KEY]]) -> Keyring {
         let lines: Vec<String> = keys.iter().map(|key| BASE64_STANDARD.encode(key)).collect();
@@ -359,7 +359,7 @@ mod tests {
         let at = from_micros(0);
         Secret {
             name: "KEY".into(),
-            terms: Terms::default(),
+            terms: SecretTerms::default(),
             sealed_terms: terms.into(),
             key: String::new(),
             sealed: String::new(),

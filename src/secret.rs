@@ -17,7 +17,7 @@ const MOST: usize = 100;
 /// What a secret may be used for, and by which scripts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Terms {
+pub struct SecretTerms {
     /// The hosts that may get it: `api.example.com`, `*.example.org:443`.
     pub hosts: Vec<String>,
     /// The scripts that it is set for, by key, whether they are there yet or not.
@@ -45,7 +45,7 @@ pub struct Secret {
     /// The environment variable in which scripts find its placeholder.
     pub name: String,
     /// What it may be used for.
-    pub terms: Terms,
+    pub terms: SecretTerms,
     /// The same as it is sealed with the value: a byte that is changed makes the value unreadable.
     pub sealed_terms: String,
     /// The id of the key that it is sealed with.
@@ -107,7 +107,7 @@ pub fn check_value(value: &str) -> Result<(), BadSecret> {
     Ok(())
 }
 
-impl Terms {
+impl SecretTerms {
     /// What is wrong with them, if anything is.
     pub fn check(&self) -> Result<(), BadSecret> {
         if self.hosts.is_empty() {
@@ -211,7 +211,7 @@ impl std::fmt::Debug for Given {
 
 impl Given {
     /// Gives it one more.
-    pub fn add(&mut self, name: &str, terms: &Terms, value: Zeroizing<Vec<u8>>) -> Result<(), getrandom::Error> {
+    pub fn add(&mut self, name: &str, terms: &SecretTerms, value: Zeroizing<Vec<u8>>) -> Result<(), getrandom::Error> {
         let text = if terms.in_clear {
             self.notes.push(format!("the script has the secret {name} in clear"));
             String::from_utf8_lossy(&value).into_owned()
@@ -258,8 +258,8 @@ fn placeholder() -> Result<String, getrandom::Error> {
 mod tests {
     use super::*;
 
-    fn terms() -> Terms {
-        Terms { hosts: vec!["api.example.com".into()], scripts: vec!["price".into()], ..Terms::default() }
+    fn terms() -> SecretTerms {
+        SecretTerms { hosts: vec!["api.example.com".into()], scripts: vec!["price".into()], ..SecretTerms::default() }
     }
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn terms_name_hosts_and_scripts() {
         assert_eq!(terms().check(), Ok(()));
-        let wrong = |change: fn(&mut Terms)| {
+        let wrong = |change: fn(&mut SecretTerms)| {
             let mut changed = terms();
             change(&mut changed);
             changed.check().expect_err("refuses").part
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn a_secret_is_for_its_scripts_and_labels() {
         let labels: Labels = [("team".to_owned(), "data".to_owned())].into();
-        let by_label = Terms { scripts: Vec::new(), labels: vec!["team=data".into()], ..terms() };
+        let by_label = SecretTerms { scripts: Vec::new(), labels: vec!["team=data".into()], ..terms() };
         assert!(terms().are_for("price", &Labels::new()) && !terms().are_for("other", &labels));
         assert!(by_label.are_for("any", &labels) && !by_label.are_for("any", &Labels::new()));
     }

@@ -405,10 +405,10 @@ impl RunArgs {
                     (rest, Zeroizing::new(value.ok_or_else(|| Refusal::usage(none))?))
                 }
             };
-            let terms = secret::Terms {
+            let terms = secret::SecretTerms {
                 hosts: vec![host.to_owned()],
                 scripts: vec!["run".to_owned()],
-                ..secret::Terms::default()
+                ..secret::SecretTerms::default()
             };
             let checked = secret::check_name(name).and(secret::check_value(&value)).and(terms.check());
             checked.map_err(|bad| Refusal::usage(format!("--secret NAME=VALUE@HOST: {}: {}", bad.part, bad.why)))?;

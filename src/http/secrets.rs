@@ -9,7 +9,7 @@ use crate::clock::Time;
 use crate::keyring::KeyError;
 use crate::limits::NotGranted;
 use crate::script::{Labels, Script, Settings};
-use crate::secret::{self, BadSecret, Secret, Terms};
+use crate::secret::{self, BadSecret, Secret, SecretTerms};
 use crate::store::scripts::ScriptFilter;
 use crate::store::secrets::How;
 use axum::extract::{Request, State};
@@ -162,7 +162,7 @@ fn no_such_secret(name: &str) -> Problem {
 }
 
 /// What a request says about a secret beside its value.
-fn terms_of(fields: &mut Fields) -> Result<Terms, Problem> {
+fn terms_of(fields: &mut Fields) -> Result<SecretTerms, Problem> {
     let mut places = Places::default();
     for word in fields.take::<Vec<String>>("in")?.unwrap_or_default() {
         match word.as_str() {
@@ -176,7 +176,7 @@ fn terms_of(fields: &mut Fields) -> Result<Terms, Problem> {
         }
     }
     let methods: Option<Vec<String>> = fields.take("methods")?;
-    let terms = Terms {
+    let terms = SecretTerms {
         hosts: fields.take("hosts")?.unwrap_or_default(),
         scripts: fields.scripts()?.unwrap_or_default(),
         labels: fields.take("labels")?.unwrap_or_default(),
@@ -195,7 +195,7 @@ impl App {
         &self,
         caller: &Caller,
         name: String,
-        terms: Terms,
+        terms: SecretTerms,
         value: Zeroizing<String>,
         now: Time,
     ) -> Result<(bool, SecretBody), Problem> {
@@ -230,8 +230,8 @@ impl App {
     /// already, or put the label there to get it.
     async fn grants_of(
         &self,
-        terms: &Terms,
-        before: Option<&Terms>,
+        terms: &SecretTerms,
+        before: Option<&SecretTerms>,
     ) -> Result<(Vec<String>, Vec<(String, How)>), Problem> {
         let mut covered = terms.scripts.clone();
         let mut granted: Vec<(String, How)> = covered.iter().map(|key| (key.clone(), How::ByName)).collect();
@@ -313,7 +313,7 @@ impl App {
     }
 
     /// Whether a caller may know of a secret: it is for some of their scripts.
-    async fn reaches_some(&self, caller: &Caller, terms: &Terms) -> Result<bool, Problem> {
+    async fn reaches_some(&self, caller: &Caller, terms: &SecretTerms) -> Result<bool, Problem> {
         if !caller.is_limited() || terms.labels.iter().any(|label| has_label(caller, label)) {
             return Ok(true);
         }
@@ -326,7 +326,7 @@ impl App {
     }
 
     /// Refuses a caller who is limited to other scripts than a secret is for.
-    async fn check_reach_of_all(&self, caller: &Caller, terms: &Terms) -> Result<(), Problem> {
+    async fn check_reach_of_all(&self, caller: &Caller, terms: &SecretTerms) -> Result<(), Problem> {
         if !caller.is_limited() {
             return Ok(());
         }
@@ -417,7 +417,7 @@ impl App {
 
 /// Whether a caller may grant a secret to a script of this key and these labels: one who is limited to some scripts must
 /// be the label's own, or the secret set for the script by name.
-fn may_grant(caller: &Caller, terms: &Terms, key: &str, labels: &Labels) -> bool {
+fn may_grant(caller: &Caller, terms: &SecretTerms, key: &str, labels: &Labels) -> bool {
     let may = |label: &String| !caller.is_limited() || has_label(caller, label);
     terms.scripts.iter().any(|script| script == key) || terms.labels_of(labels).any(may)
 }

@@ -9,7 +9,7 @@ use super::access::Grant;
 use super::tx::{Row, Tx, args, stamp};
 use super::{Store, StoreError};
 use crate::clock::Time;
-use crate::secret::{Secret, Terms};
+use crate::secret::{Secret, SecretTerms};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,7 @@ const SECRET: &str = "SELECT name, terms, key, sealed, created_at, updated_at FR
 
 fn secret_of(row: &Row) -> Result<Secret, StoreError> {
     let sealed_terms = row.text("terms")?;
-    let terms: Terms = row.json("terms")?;
+    let terms: SecretTerms = row.json("terms")?;
     Ok(Secret {
         name: row.text("name")?,
         terms,
