@@ -192,7 +192,7 @@ impl SecretTerms {
 
 /// What one attempt is given of secrets.
 #[derive(Default)]
-pub struct Given {
+pub struct AttemptSecrets {
     /// What its environment has: placeholders, and the values that are given in clear.
     pub env: Vec<(String, String)>,
     /// What is put into the place of placeholders, outside of the sandbox.
@@ -203,13 +203,13 @@ pub struct Given {
 }
 
 // It holds values, also in its environment.
-impl std::fmt::Debug for Given {
+impl std::fmt::Debug for AttemptSecrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.values.iter().map(|(name, _)| name)).finish()
     }
 }
 
-impl Given {
+impl AttemptSecrets {
     /// Gives it one more.
     pub fn add(&mut self, name: &str, terms: &SecretTerms, value: Zeroizing<Vec<u8>>) -> Result<(), getrandom::Error> {
         let text = if terms.in_clear {

@@ -481,7 +481,7 @@ async fn keys_are_the_operators_and_a_lost_one_is_told() {
     drop(server);
     let server = start(&data.0, &words, &[]);
     assert!(server.log().contains("no key that is here opens these secrets"), "{}", server.log());
-    // Given back, by the other way.
+    // AttemptSecrets back, by the other way.
     drop(server);
     let given = key("b");
     let server = start(&data.0, &[], &[("CRONBOX_SECRET_KEY", given.as_str())]);

@@ -19,7 +19,7 @@ use crate::metadata::{self, Metadata};
 use crate::quantity;
 use crate::requirement::Request;
 use crate::script::{Name, Settings, bad_env};
-use crate::secret::{self, Given};
+use crate::secret::{self, AttemptSecrets};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use clap::Args;
@@ -389,8 +389,8 @@ impl RunArgs {
     }
 
     /// The secrets that were typed, or stand in variables.
-    fn secrets(&self, table: &Settings) -> Result<Given, Refusal> {
-        let mut given = Given::default();
+    fn secrets(&self, table: &Settings) -> Result<AttemptSecrets, Refusal> {
+        let mut given = AttemptSecrets::default();
         for text in &self.secret {
             // What was typed may be a secret, and is not repeated.
             let (rest, host) = text

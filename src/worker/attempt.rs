@@ -1,6 +1,6 @@
 //! One attempt at a run: from its files to its record.
 
-use super::sources::Unready;
+use super::sources::FilesError;
 use super::{Aboard, RETRY, Worker};
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::clock::{Time, after, rfc3339};
@@ -10,7 +10,7 @@ use crate::keyring::KeyError;
 use crate::live_output::Writing;
 use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written, upstream_body};
 use crate::script::Labels;
-use crate::secret::{Given, Secret};
+use crate::secret::{AttemptSecrets, Secret};
 use crate::stdin;
 use crate::store::StoreError;
 use crate::store::access::GrantedHosts;
@@ -43,7 +43,7 @@ const MAX_PATH: usize = 1_024;
 
 /// What an attempt leaves beside its result.
 #[derive(Default)]
-struct Left {
+struct AttemptOutput {
     /// The revision of the state that it has read.
     read: i64,
     /// The state for the next run.
@@ -54,7 +54,7 @@ struct Left {
     refused: Option<(usize, String)>,
 }
 
-impl Left {
+impl AttemptOutput {
     /// Takes a file, unless no database keeps its path.
     fn take(&mut self, path: String, content: Bytes) {
         if path.len() <= MAX_PATH && !path.contains('\0') {
@@ -78,7 +78,7 @@ impl Left {
 
 /// Why an attempt cannot be given its secrets.
 #[derive(Debug, thiserror::Error)]
-enum Ungiven {
+enum SecretsError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -127,7 +127,7 @@ impl Worker {
         let started = run.started_at.unwrap_or(run.created_at);
         let lateness = (started - run.run_at).to_std().unwrap_or_default();
         self.tools.metrics.started(lateness);
-        let (mut has_parts, mut left) = (false, Left::default());
+        let (mut has_parts, mut left) = (false, AttemptOutput::default());
         let end = tokio::select! {
             biased;
             () = aboard.abandon.cancelled() => End::Abandoned,
@@ -226,19 +226,19 @@ impl Worker {
     }
 
     /// Runs it, and follows it to its end.
-    async fn make(&self, run: &Run, aboard: &Aboard, writing: &Writing, has_parts: &mut bool, left: &mut Left) -> End {
+    async fn make(&self, run: &Run, aboard: &Aboard, writing: &Writing, has_parts: &mut bool, left: &mut AttemptOutput) -> End {
         let refused = |type_name: &str, message: String| End::Refused(ScriptError::new(type_name, message));
         let ready = match self.bundles.of(run).await {
             Ok(ready) => ready,
-            Err(Unready::Blob(BlobError::Unavailable(why))) => {
+            Err(FilesError::Blob(BlobError::Unavailable(why))) => {
                 return End::Postponed(format!("its source cannot be fetched: {why}"));
             }
             // Out of descriptors, say; they come back.
-            Err(Unready::Bundle(error @ BundleError::Memory(_))) => {
+            Err(FilesError::Bundle(error @ BundleError::Memory(_))) => {
                 return End::Postponed(format!("its source cannot be made ready: {error}"));
             }
-            Err(Unready::Blob(error @ BlobError::Corrupt(_))) => return refused("SourceCorrupt", error.to_string()),
-            Err(Unready::Blob(error)) => return refused("SourceMissing", error.to_string()),
+            Err(FilesError::Blob(error @ BlobError::Corrupt(_))) => return refused("SourceCorrupt", error.to_string()),
+            Err(FilesError::Blob(error)) => return refused("SourceMissing", error.to_string()),
             Err(error) => return refused("SourceError", error.to_string()),
         };
         let args = match &run.args {
@@ -258,11 +258,11 @@ impl Worker {
         };
         let mut given = match self.secrets(run).await {
             Ok(given) => given,
-            Err(Ungiven::Store(error)) => return End::Postponed(format!("its secrets cannot be read: {error}")),
-            Err(Ungiven::Key(error @ (KeyError::Lost { .. } | KeyError::Tampered(_) | KeyError::None))) => {
+            Err(SecretsError::Store(error)) => return End::Postponed(format!("its secrets cannot be read: {error}")),
+            Err(SecretsError::Key(error @ (KeyError::Lost { .. } | KeyError::Tampered(_) | KeyError::None))) => {
                 return refused("SecretUnavailable", error.to_string());
             }
-            Err(Ungiven::Key(error)) => return End::Postponed(error.to_string()),
+            Err(SecretsError::Key(error)) => return End::Postponed(error.to_string()),
         };
         let scrubber = match given.scrubber() {
             Ok(scrubber) => scrubber,
@@ -311,7 +311,7 @@ impl Worker {
                     Some(Event::Output { stream, bytes }) => writing.write(stream, &bytes),
                     Some(Event::Restarted) => {
                         writing.restart();
-                        *left = Left::default();
+                        *left = AttemptOutput::default();
                         kept.values_mut().for_each(|bytes| *bytes = 0);
                         if *has_parts {
                             let _ = self.tools.store.drop_output(&run.id).await;
@@ -375,7 +375,7 @@ impl Worker {
     }
 
     /// What the script asks of the node.
-    async fn answer(&self, run: &Run, verb: &str, request: String, left: &mut Left) -> Result<String, String> {
+    async fn answer(&self, run: &Run, verb: &str, request: String, left: &mut AttemptOutput) -> Result<String, String> {
         let away = |error: StoreError| error.to_string();
         let stateful = run.script.as_ref().filter(|_| run.cause != Cause::Backfill);
         match (verb, &run.script) {
@@ -520,9 +520,9 @@ impl Worker {
     }
 
     /// The secrets that the run asks for, as far as they are granted to its script now.
-    async fn secrets(&self, run: &Run) -> Result<Given, Ungiven> {
+    async fn secrets(&self, run: &Run) -> Result<AttemptSecrets, SecretsError> {
         let asked = run.spec.secrets.as_deref();
-        let mut given = Given::default();
+        let mut given = AttemptSecrets::default();
         let granted = match &run.script {
             Some(key) if asked.is_none_or(|asked| !asked.is_empty()) => {
                 let granted = self.tools.store.secrets_of(key).await?;
@@ -571,7 +571,7 @@ impl Worker {
     }
 
     /// The same with what the attempt leaves, which is in the blob store when this returns.
-    async fn with_left(&self, mut ended: Ended, left: &Left, now: Time) -> Result<Ended, Unrecorded> {
+    async fn with_left(&self, mut ended: Ended, left: &AttemptOutput, now: Time) -> Result<Ended, Unrecorded> {
         ended.state = left.new_state();
         // What is tried again leaves nothing yet.
         if ended.next.is_none() {

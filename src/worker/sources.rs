@@ -16,7 +16,7 @@ const CODE: &str = "__pycache__/";
 
 /// Why a run has no files.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unready {
+pub(super) enum FilesError {
     /// They cannot be had.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -61,7 +61,7 @@ impl Bundles {
     }
 
     /// The files of a run.
-    pub(super) async fn of(&self, run: &Run) -> Result<Ready, Unready> {
+    pub(super) async fn of(&self, run: &Run) -> Result<Ready, FilesError> {
         let packages = match &run.spec.packages {
             Some(key) => Some(self.packages(key).await?),
             None => None,
@@ -70,7 +70,7 @@ impl Bundles {
             let bundle = Bundle::of_files(&[(&run.spec.main, source)])?;
             return Ok(Ready { bundle: Arc::new(bundle), code: None, packages });
         }
-        let Some(blob) = run.spec.blob.clone() else { return Err(Unready::None) };
+        let Some(blob) = run.spec.blob.clone() else { return Err(FilesError::None) };
         // A code object that is not there beside the source is made anew by the run.
         let path = run.spec.code.as_ref().map(|_| format!("{CODE}{}c", run.spec.main));
         let code = |bundle: &Bundle| path.clone().filter(|path| bundle.file(path).is_some());
@@ -92,7 +92,7 @@ impl Bundles {
         Ok(Ready { code: code(&bundle), bundle, packages })
     }
 
-    async fn packages(&self, key: &str) -> Result<Arc<Bundle>, Unready> {
+    async fn packages(&self, key: &str) -> Result<Arc<Bundle>, FilesError> {
         let name = (key.to_owned(), None);
         if let Some(bundle) = self.lock().take(&name) {
             return Ok(bundle);
