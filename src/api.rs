@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::exact::Exact;
 use crate::limits::NotGranted;
 use crate::requirement::Locked;
-use crate::run::{LeftFile, Run, Status, Written};
+use crate::run::{OutputFile, Run, Status, Written};
 use crate::schedule::{self, Grace, Policies, Schedule};
 use crate::script::{Labels, Script, Settings, Version, Warning};
 use crate::secret::{Secret, SecretTerms};
@@ -609,8 +609,8 @@ pub struct FileBody {
     pub media_type: String,
 }
 
-impl From<&LeftFile> for FileBody {
-    fn from(file: &LeftFile) -> Self {
+impl From<&OutputFile> for FileBody {
+    fn from(file: &OutputFile) -> Self {
         FileBody { path: file.path.clone(), bytes: file.bytes, media_type: file.media_type.clone() }
     }
 }

@@ -283,7 +283,7 @@ pub struct Written {
 
 /// What a run left under `/output`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Left {
+pub struct OutputTotals {
     /// How many files.
     pub files: u64,
     /// Their bytes.
@@ -292,7 +292,7 @@ pub struct Left {
 
 /// A file that a run left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftFile {
+pub struct OutputFile {
     /// Below `/output`.
     pub path: String,
     /// How large it is.
@@ -388,7 +388,7 @@ pub struct Run {
     /// What it wrote to standard error.
     pub stderr: Written,
     /// What it left.
-    pub left: Left,
+    pub left: OutputTotals,
     /// The run it is a new try of.
     pub retry_of: Option<String>,
     /// The token that asked for it.

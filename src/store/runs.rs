@@ -4,7 +4,7 @@ use super::script_state::{self, NewState};
 use super::tx::{Row, Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, blobs, queue};
 use crate::clock::Time;
-use crate::run::{Cause, Left, LeftFile, Run, Spec, Status, Value, Written};
+use crate::run::{Cause, OutputTotals, OutputFile, Run, Spec, Status, Value, Written};
 use crate::script::Labels;
 use chrono::TimeDelta;
 use cronbox_runtime::{HostUsage, Mode, ResultKind, ScriptError};
@@ -105,7 +105,7 @@ impl NewRun {
             labels: self.labels.clone(),
             stdout: Written::default(),
             stderr: Written::default(),
-            left: Left::default(),
+            left: OutputTotals::default(),
             retry_of: self.retry_of.clone(),
             created_by: self.created_by.clone(),
         }
@@ -204,7 +204,7 @@ pub struct Ended {
     /// What it leaves to the next run of its script, when it succeeded.
     pub state: Option<NewState>,
     /// What it left under `/output`; none when it is tried again.
-    pub files: Vec<LeftFile>,
+    pub files: Vec<OutputFile>,
 }
 
 impl Ended {
@@ -257,8 +257,8 @@ impl Ended {
         }
     }
 
-    fn left(&self) -> Left {
-        Left { files: self.files.len() as u64, bytes: self.files.iter().map(|file| file.bytes).sum() }
+    fn left(&self) -> OutputTotals {
+        OutputTotals { files: self.files.len() as u64, bytes: self.files.iter().map(|file| file.bytes).sum() }
     }
 
     /// The run as it is when this has been recorded as its end.
@@ -352,7 +352,7 @@ pub(super) fn run_of(row: &Row) -> Result<Run, StoreError> {
         labels: row.json("labels")?,
         stdout: Written { bytes: row.size("stdout_bytes")?, dropped: row.size("stdout_dropped")? },
         stderr: Written { bytes: row.size("stderr_bytes")?, dropped: row.size("stderr_dropped")? },
-        left: Left { files: row.size("files")?, bytes: row.size("files_bytes")? },
+        left: OutputTotals { files: row.size("files")?, bytes: row.size("files_bytes")? },
         retry_of: row.text_or_none("retry_of")?,
         created_by: row.text_or_none("created_by")?,
     })
@@ -694,14 +694,14 @@ impl Store {
     }
 
     /// What a run left, by path.
-    pub async fn files(&self, id: &str) -> Result<Vec<LeftFile>, StoreError> {
+    pub async fn files(&self, id: &str) -> Result<Vec<OutputFile>, StoreError> {
         let id = id.to_owned();
         self.read(move |tx| {
             let id = id.clone();
             Box::pin(async move {
                 let sql = "SELECT path, bytes, type, blob FROM run_files WHERE run = $1 ORDER BY path";
                 let file = |row: &Row| {
-                    Ok(LeftFile {
+                    Ok(OutputFile {
                         path: row.text("path")?,
                         bytes: row.size("bytes")?,
                         media_type: row.text("type")?,

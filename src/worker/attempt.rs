@@ -8,7 +8,7 @@ use crate::ending::{LimitContext, cut_mark};
 use crate::publish::{KeepError, keep_blob};
 use crate::keyring::KeyError;
 use crate::live_output::Writing;
-use crate::run::{Cause, INLINE, LeftFile, Run, Status, Value, Written, upstream_body};
+use crate::run::{Cause, INLINE, OutputFile, Run, Status, Value, Written, upstream_body};
 use crate::script::Labels;
 use crate::secret::{AttemptSecrets, Secret};
 use crate::stdin;
@@ -578,7 +578,7 @@ impl Worker {
             for (path, content) in &left.files {
                 let blob = self.put(Kind::File, content, now).await?;
                 let media_type = media_type(path, content).to_owned();
-                ended.files.push(LeftFile { path: path.clone(), bytes: content.len() as u64, media_type, blob });
+                ended.files.push(OutputFile { path: path.clone(), bytes: content.len() as u64, media_type, blob });
             }
         }
         Ok(ended)

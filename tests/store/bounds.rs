@@ -2,7 +2,7 @@
 
 use super::{Place, Store, TestFile, after, announce, by, cluster, ended, keep, make, new_run, start, status, version};
 use chrono::TimeDelta;
-use cronbox::run::{Cause, LeftFile, Run, Status, Value, new_id};
+use cronbox::run::{Cause, OutputFile, Run, Status, Value, new_id};
 use cronbox::schedule::Origin;
 use cronbox::script::{MAX_LABEL, Settings};
 use cronbox::store::StoreError;
@@ -181,7 +181,7 @@ async fn an_end_can_always_be_recorded(store: Store) {
     keep(&store, version("a", "a"), start()).await.expect("keeps");
     let long: String = (0..600).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
     announce(&store, "files/x", start()).await;
-    let file = LeftFile { path: long, bytes: 1, media_type: "text/plain".into(), blob: "files/x".into() };
+    let file = OutputFile { path: long, bytes: 1, media_type: "text/plain".into(), blob: "files/x".into() };
     for (refused, everywhere) in [
         // A step that a run cannot take.
         (ended(Status::Skipped, "1"), true),
@@ -280,7 +280,7 @@ async fn texts_at_their_longest_are_kept(store: Store) {
     let claim = by("n");
     store.claim(claim.clone(), 1, start()).await.expect("claims");
     announce(&store, "files/x", start()).await;
-    let file = LeftFile { path: hex(1024), bytes: 1, media_type: "text/plain".into(), blob: "files/x".into() };
+    let file = OutputFile { path: hex(1024), bytes: 1, media_type: "text/plain".into(), blob: "files/x".into() };
     let end = Ended { files: vec![file.clone(), file.clone()], ..ended(Status::Succeeded, "1") };
     assert_eq!(store.record(&new.id, &claim.token, end, start()).await.expect("records"), Recorded::Done);
     assert_eq!(store.files(&new.id).await.expect("lists"), [file]);
