@@ -15,7 +15,7 @@ use crate::schedule::{Decision, Link, Schedule, State};
 use crate::script::{Script, Version};
 use crate::store::chains::{Followed, LinkRules};
 use crate::store::fire::{Fire, TOGETHER};
-use crate::store::queue::Room;
+use crate::store::queue::Displaced;
 use crate::store::runs::NewRun;
 use crate::store::schedules::ScheduleFilter;
 use crate::store::{Store, StoreError};
@@ -362,7 +362,7 @@ impl Scheduler {
     }
 
     /// Tells of what made room for others.
-    fn tell(&self, room: &Room) {
+    fn tell(&self, room: &Displaced) {
         room.cancelled.iter().for_each(|id| self.signals.notify_ended(id));
         room.stopping.iter().for_each(|id| self.signals.notify_cancel(id));
     }

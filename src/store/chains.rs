@@ -4,7 +4,7 @@
 //! scheduler turns that into runs, each once: the schema allows one per schedule and upstream run. Locks are taken as
 //! everywhere: schedules, then scripts, then the queue.
 
-use super::queue::{Gate, Passage, Room};
+use super::queue::{Gate, OverlapDecision, Displaced};
 use super::runs::{NewRun, insert};
 use super::tx::{Tx, args, placeholders, stamp};
 use super::{Store, StoreError, fire, queue, schedules, scripts};
@@ -45,7 +45,7 @@ pub struct LinkRules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Followed {
     /// A run is there; these make room for it.
-    Started(Room),
+    Started(Displaced),
     /// There is a row that says why there is none.
     Skipped,
     /// The schedule does not fire, or had its run already; or far more follow from the same cause than may.
@@ -283,10 +283,10 @@ async fn follow(
         fire::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
         return Ok(Followed::Skipped);
     }
-    let (hold, room) = match queue::passage(tx, &link.schedule, (overlap, most), false, &mut None, now).await? {
-        Passage::Open(room) => (false, room),
-        Passage::Hold(room) => (true, room),
-        Passage::Full(reason) => {
+    let (hold, room) = match queue::decide_overlap(tx, &link.schedule, (overlap, most), false, &mut None, now).await? {
+        OverlapDecision::Open(room) => (false, room),
+        OverlapDecision::Hold(room) => (true, room),
+        OverlapDecision::Full(reason) => {
             fire::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
             return Ok(Followed::Skipped);
         }

@@ -4,7 +4,7 @@
 //! no longer as it was when it was looked at (cursor and revision), its row is locked meanwhile, and the schema allows one
 //! row per schedule and fire time. Locks are taken in this order: schedules by key, then scripts, then the queue.
 
-use super::queue::{Gate, Passage, Room};
+use super::queue::{Gate, OverlapDecision, Displaced};
 use super::runs::{NewRun, insert, write_labels};
 use super::tx::{Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, chains, held, queue, schedules, scripts};
@@ -54,7 +54,7 @@ pub struct Fired {
     /// Rows of fire times that do not start.
     pub rows: usize,
     /// Runs that make room for them.
-    pub room: Room,
+    pub room: Displaced,
     /// Schedules that had changed since they were looked at: nothing of theirs was written.
     pub stale: usize,
 }
@@ -248,10 +248,10 @@ async fn start(
     };
     new.spec.gated = fire.waits();
     new.gate = Some(Gate { name: key.clone(), most: new.spec.gated.then_some(fire.overlap.1) });
-    let (hold, room) = match queue::passage(tx, key, fire.overlap, wait, before, now).await? {
-        Passage::Open(room) => (false, room),
-        Passage::Hold(room) => (true, room),
-        Passage::Full(reason) => {
+    let (hold, room) = match queue::decide_overlap(tx, key, fire.overlap, wait, before, now).await? {
+        OverlapDecision::Open(room) => (false, room),
+        OverlapDecision::Hold(room) => (true, room),
+        OverlapDecision::Full(reason) => {
             let written = write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
             fired.rows += usize::from(written);
             return Ok(false);

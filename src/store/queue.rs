@@ -21,7 +21,7 @@ const DUE_TOGETHER: i64 = 25;
 
 /// Where a run stands in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum QueueState {
     /// Its time is ahead.
     Waiting,
     /// As many of its gate or its lane run as may.
@@ -32,13 +32,13 @@ pub(super) enum State {
     Claimed,
 }
 
-impl State {
+impl QueueState {
     fn as_str(self) -> &'static str {
         match self {
-            State::Waiting => "waiting",
-            State::Held => "held",
-            State::Ready => "ready",
-            State::Claimed => "claimed",
+            QueueState::Waiting => "waiting",
+            QueueState::Held => "held",
+            QueueState::Ready => "ready",
+            QueueState::Claimed => "claimed",
         }
     }
 }
@@ -82,8 +82,8 @@ pub struct Gate {
 }
 
 /// A place in the queue.
-pub(super) struct Place {
-    pub(super) state: State,
+pub(super) struct QueuePosition {
+    pub(super) state: QueueState,
     turn: i64,
     /// Whether it has passed its gate.
     passed: bool,
@@ -114,7 +114,7 @@ impl HeldEntry {
 }
 
 /// What a new run has to know of the queue, asked in one go.
-pub(super) struct Look {
+pub(super) struct QueueSnapshot {
     /// Whether its script is there; true when it has none.
     pub(super) has_script: bool,
     /// How many bounded runs wait, counted to the bound.
@@ -126,10 +126,10 @@ pub(super) struct Look {
 }
 
 /// The place of a run that has to wait before its gate. Its turn is known when it passes.
-pub(super) const BEFORE_GATE: Place = Place { state: State::Held, turn: 0, passed: false };
+pub(super) const BEFORE_GATE: QueuePosition = QueuePosition { state: QueueState::Held, turn: 0, passed: false };
 
 /// Looks at the queue for a run of this lane.
-pub(super) async fn look(tx: &mut Tx<'_>, lane: &Lane, bound: u64) -> Result<Look, StoreError> {
+pub(super) async fn look(tx: &mut Tx<'_>, lane: &Lane, bound: u64) -> Result<QueueSnapshot, StoreError> {
     // Limits stand in the text: SQLite compiles a statement again whenever a bound limit is bound.
     let sql = format!(
         "SELECT (SELECT count(*) FROM scripts WHERE key = $1) AS scripts,
@@ -138,7 +138,7 @@ pub(super) async fn look(tx: &mut Tx<'_>, lane: &Lane, bound: u64) -> Result<Loo
         (SELECT count(*) FROM (SELECT 1 FROM queue WHERE state = 'ready' LIMIT 1) AS c) AS ready"
     );
     let row = tx.one(sql, args![&*lane.0]).await?;
-    Ok(Look {
+    Ok(QueueSnapshot {
         has_script: lane.script().is_none() || row.int("scripts")? > 0,
         waiting: row.int("waiting")?,
         turn: row.int("turn")?,
@@ -167,34 +167,34 @@ pub(super) async fn bounded_ahead(tx: &mut Tx<'_>, bound: u64) -> Result<i64, St
 pub(super) async fn place(
     tx: &mut Tx<'_>,
     lane: &Lane,
-    look: &Look,
+    look: &QueueSnapshot,
     concurrency: Option<u32>,
     claim: Option<&Claim>,
-) -> Result<Place, StoreError> {
+) -> Result<QueuePosition, StoreError> {
     let turn = look.turn;
     if let Some(most) = concurrency.map(i64::from)
         && turn > 0
         && held::active_in_lane(tx, lane, most).await? >= most
     {
-        return Ok(Place { state: State::Held, turn, passed: true });
+        return Ok(QueuePosition { state: QueueState::Held, turn, passed: true });
     }
-    let state = if claim.is_some() && !look.any_ready { State::Claimed } else { State::Ready };
-    Ok(Place { state, turn, passed: true })
+    let state = if claim.is_some() && !look.any_ready { QueueState::Claimed } else { QueueState::Ready };
+    Ok(QueuePosition { state, turn, passed: true })
 }
 
 /// Where a run stands whose time is ahead.
-pub(super) const AHEAD: Place = Place { state: State::Waiting, turn: 0, passed: true };
+pub(super) const AHEAD: QueuePosition = QueuePosition { state: QueueState::Waiting, turn: 0, passed: true };
 
 pub(super) async fn insert(
     tx: &mut Tx<'_>,
     id: &str,
     lane: &Lane,
-    place: &Place,
+    place: &QueuePosition,
     new: &NewRun,
     claim: Option<&Claim>,
     run_at: Time,
 ) -> Result<(), StoreError> {
-    let claim = claim.filter(|_| place.state == State::Claimed);
+    let claim = claim.filter(|_| place.state == QueueState::Claimed);
     let sql = "INSERT INTO queue (run, state, lane, priority, turn, run_at, bounded, concurrency, node, token, gate, gate_most, passed)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     let values = args![
@@ -265,7 +265,7 @@ pub(super) async fn wait_again(tx: &mut Tx<'_>, id: &str, until: Time) -> Result
 
 /// Runs that make room for others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Room {
+pub struct Displaced {
     /// Ended before they began.
     pub cancelled: Vec<String>,
     /// To be stopped.
@@ -273,28 +273,28 @@ pub struct Room {
 }
 
 /// What a policy says to one more run of a schedule.
-pub(super) enum Passage {
+pub(super) enum OverlapDecision {
     /// It may start as far as the schedule goes; these made room for it.
-    Open(Room),
+    Open(Displaced),
     /// It waits for the others; these are to make room.
-    Hold(Room),
+    Hold(Displaced),
     /// It does not start, for this reason.
     Full(&'static str),
 }
 
 /// What the policy of a gate says to one more run, of which `most` may run at once. With `wait` it waits whatever the policy.
 /// `before` is how many wait before the gate, once that is known: whoever lets many wait in one go counts once.
-pub(super) async fn passage(
+pub(super) async fn decide_overlap(
     tx: &mut Tx<'_>,
     gate: &str,
     (overlap, most): (Overlap, u32),
     wait: bool,
     before: &mut Option<i64>,
     now: Time,
-) -> Result<Passage, StoreError> {
+) -> Result<OverlapDecision, StoreError> {
     let most = i64::from(most);
     if overlap == Overlap::Allow || held::active_of_gate(tx, gate, most).await? < most {
-        return Ok(Passage::Open(Room::default()));
+        return Ok(OverlapDecision::Open(Displaced::default()));
     }
     Ok(match overlap {
         // Whoever makes more than are ever run is told so by their rows.
@@ -304,16 +304,16 @@ pub(super) async fn passage(
                 None => held::waiting_before(tx, gate, held::MOST_BEFORE_GATE).await?,
             };
             *before = Some(count + 1);
-            if count < held::MOST_BEFORE_GATE { Passage::Hold(Room::default()) } else { Passage::Full("queue_full") }
+            if count < held::MOST_BEFORE_GATE { OverlapDecision::Hold(Displaced::default()) } else { OverlapDecision::Full("queue_full") }
         }
-        Overlap::Skip => Passage::Full("max_instances"),
-        Overlap::QueueOne if held::waiting_before(tx, gate, 1).await? > 0 => Passage::Full("max_instances"),
+        Overlap::Skip => OverlapDecision::Full("max_instances"),
+        Overlap::QueueOne if held::waiting_before(tx, gate, 1).await? > 0 => OverlapDecision::Full("max_instances"),
         Overlap::CancelRunning => {
             let (cancelled, stopping) = cancel_where(tx, "gate", gate, "cancelled_by_overlap", now).await?;
-            let room = Room { cancelled, stopping };
-            if room.stopping.is_empty() { Passage::Open(room) } else { Passage::Hold(room) }
+            let room = Displaced { cancelled, stopping };
+            if room.stopping.is_empty() { OverlapDecision::Open(room) } else { OverlapDecision::Hold(room) }
         }
-        Overlap::QueueOne | Overlap::QueueAll | Overlap::Allow => Passage::Hold(Room::default()),
+        Overlap::QueueOne | Overlap::QueueAll | Overlap::Allow => OverlapDecision::Hold(Displaced::default()),
     })
 }
 
@@ -499,7 +499,7 @@ async fn ready_due(tx: &mut Tx<'_>, now: Time) -> Result<Due, StoreError> {
         let sql = "UPDATE queue SET state = $2, turn = $3, passed = 1 WHERE run = $1 AND state = 'waiting'";
         if tx.run(sql, args![&*id, place.state.as_str(), place.turn]).await? > 0 {
             tx.run("UPDATE runs SET status = 'queued', reason = NULL WHERE id = $1", args![id]).await?;
-            due.readied += usize::from(place.state == State::Ready);
+            due.readied += usize::from(place.state == QueueState::Ready);
         }
     }
     let next = tx.one("SELECT min(run_at) AS next FROM queue WHERE state = 'waiting'", args![]).await?;

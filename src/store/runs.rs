@@ -414,7 +414,7 @@ async fn make(
     let place =
         if run_at > now { queue::AHEAD } else { queue::place(tx, &lane, &look, new.spec.concurrency, claim).await? };
     write(tx, new, &lane, &place, claim, run_at, now).await?;
-    Ok(if place.state == queue::State::Claimed { Made::Claimed } else { Made::Waits })
+    Ok(if place.state == queue::QueueState::Claimed { Made::Claimed } else { Made::Waits })
 }
 
 /// Inserts a run that a schedule makes; its script's row is locked when anything may have to wait. With `hold` it waits for
@@ -441,17 +441,17 @@ async fn write(
     tx: &mut Tx<'_>,
     new: &NewRun,
     lane: &queue::Lane,
-    place: &queue::Place,
+    place: &queue::QueuePosition,
     claim: Option<&Claim>,
     run_at: Time,
     now: Time,
 ) -> Result<bool, StoreError> {
     let status = match place.state {
-        queue::State::Waiting => Status::Scheduled,
-        queue::State::Held | queue::State::Ready => Status::Queued,
-        queue::State::Claimed => Status::Running,
+        queue::QueueState::Waiting => Status::Scheduled,
+        queue::QueueState::Held | queue::QueueState::Ready => Status::Queued,
+        queue::QueueState::Claimed => Status::Running,
     };
-    let is_claimed = place.state == queue::State::Claimed;
+    let is_claimed = place.state == queue::QueueState::Claimed;
     let (args, args_blob) = split(Some(&new.args));
     let sql = "INSERT INTO runs (id, script, name, version, entry, cause, status, attempt, priority, created_at, run_at, started_at,
         spec, source, args, args_blob, labels, retry_of, created_by, schedule, fire_time, fire_local, backfill, upstream,
