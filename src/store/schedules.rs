@@ -89,7 +89,7 @@ pub struct ScheduleFilter {
 
 /// The whole scheduler.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Whole {
+pub struct SchedulerState {
     /// Whether nothing fires.
     pub paused: bool,
     /// Fire times at or before it are not looked at.
@@ -395,7 +395,7 @@ impl Store {
     }
 
     /// How the whole scheduler stands.
-    pub async fn scheduler(&self) -> Result<Whole, StoreError> {
+    pub async fn scheduler(&self) -> Result<SchedulerState, StoreError> {
         self.read(|tx| Box::pin(async move { whole(tx).await })).await
     }
 
@@ -499,9 +499,9 @@ pub(super) async fn delete(tx: &mut Tx<'_>, key: &str, now: Time) -> Result<(), 
 }
 
 /// How the whole scheduler stands.
-pub(super) async fn whole(tx: &mut Tx<'_>) -> Result<Whole, StoreError> {
+pub(super) async fn whole(tx: &mut Tx<'_>) -> Result<SchedulerState, StoreError> {
     let row = tx.one("SELECT paused, floor, tzdata FROM scheduler", args![]).await?;
-    Ok(Whole { paused: row.int("paused")? != 0, floor: row.time("floor")?, tzdata: row.text_or_none("tzdata")? })
+    Ok(SchedulerState { paused: row.int("paused")? != 0, floor: row.time("floor")?, tzdata: row.text_or_none("tzdata")? })
 }
 
 /// Pauses a schedule whose row is locked.

@@ -236,7 +236,7 @@ async fn waiting_sandboxes(interpreter: &Arc<CompiledInterpreter>) {
     row("private memory of a waiting sandbox", format!("{each:.1} MiB"), "under 8 MiB", Some(each < 8.0));
 }
 
-/// Whole commands, in alternation.
+/// SchedulerState commands, in alternation.
 fn commands(cache: &Path, python: &str) {
     let hello = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tour/prices.py");
     let cold = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cold");
