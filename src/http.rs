@@ -37,7 +37,7 @@ mod tokens;
 mod typed;
 mod upload;
 
-pub use access::Entrance;
+pub use access::AnonymousAccess;
 pub use below::below;
 pub use docs::document;
 pub use listen::{Listener, serve};
@@ -199,7 +199,7 @@ pub struct Tools {
     /// How much room the data has; none where it is on another machine.
     pub space: Option<Space>,
     /// Who comes in without a token.
-    pub entrance: Entrance,
+    pub anonymous_access: AnonymousAccess,
     /// When nothing new is taken: the node goes down.
     pub stop: CancellationToken,
     /// When answers that go on and on end.

@@ -5,7 +5,7 @@ use crate::blobs::{self, Blobs, S3Access};
 use crate::checker::Checker;
 use crate::cleaner::{Cleaner, Retention};
 use crate::clock::Clock;
-use crate::http::{self, Entrance, Listener, Readiness, Rules};
+use crate::http::{self, AnonymousAccess, Listener, Readiness, Rules};
 use crate::publish::{Keeper, Recent};
 use crate::keyring::{self, Keyring};
 use crate::links::{Linker, Root};
@@ -200,7 +200,7 @@ pub async fn serve(
         (None, None) => Clock::system(),
     };
     let has_tokens = first_token(&store, &config, &clock).await?;
-    let entrance = entrance(place, has_tokens)?;
+    let anonymous_access = anonymous_access(place, has_tokens)?;
     ready.send_replace(Readiness::from([("interpreter".to_owned(), "being loaded".to_owned())]));
 
     let interpreter = load_interpreter(&config.interpreter_cache, &say).await?;
@@ -321,7 +321,7 @@ pub async fn serve(
         rules: Rules { runs: rules.clone(), queue_bound: config.queue_bound, rate: config.rate },
         ready: readiness,
         space: space.clone(),
-        entrance,
+        anonymous_access,
         stop: stop.clone(),
         down: http_stop.clone(),
     };
@@ -330,7 +330,7 @@ pub async fn serve(
         *router.write().unwrap_or_else(std::sync::PoisonError::into_inner) = api;
     }
     ready.send_replace(Readiness::from([("interpreter".to_owned(), "ok".to_owned())]));
-    announce(&config, &say, &of_machine, directory.as_ref(), scripts, &pool, who_can_use_it(entrance, has_tokens));
+    announce(&config, &say, &of_machine, directory.as_ref(), scripts, &pool, who_can_use_it(anonymous_access, has_tokens));
     for warning in lost_key.into_iter().chain(space.as_ref().and_then(Space::warning)) {
         say(&format!("warning: {warning}"));
     }
@@ -491,11 +491,11 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     writeln!(file, "{secret}")
 }
 
-fn entrance(address: Option<SocketAddr>, has_tokens: bool) -> Result<Entrance, ServeError> {
+fn anonymous_access(address: Option<SocketAddr>, has_tokens: bool) -> Result<AnonymousAccess, ServeError> {
     match address {
-        None => Ok(Entrance::Unix),
-        Some(address) if address.ip().is_loopback() => Ok(Entrance::Loopback),
-        Some(_) if has_tokens => Ok(Entrance::Nobody),
+        None => Ok(AnonymousAccess::Unix),
+        Some(address) if address.ip().is_loopback() => Ok(AnonymousAccess::Loopback),
+        Some(_) if has_tokens => Ok(AnonymousAccess::Nobody),
         Some(address) => Err(failed(format_args!(
             "{address} can be reached from other machines, and there is no token yet: make one with `cronbox token create`, or name a \
              file for the first with CRONBOX_ADMIN_TOKEN_FILE; or listen on 127.0.0.1"
@@ -586,14 +586,14 @@ fn announce(
 }
 
 /// Who can use the server, as it is told at its start.
-fn who_can_use_it(entrance: Entrance, has_tokens: bool) -> &'static str {
-    match entrance {
+fn who_can_use_it(anonymous_access: AnonymousAccess, has_tokens: bool) -> &'static str {
+    match anonymous_access {
         _ if has_tokens => "callers need a token",
-        Entrance::Loopback => {
+        AnonymousAccess::Loopback => {
             "every user of this machine can use it until the first token is made (cronbox token create)"
         }
-        Entrance::Unix => "only this user can use it until the first token is made",
-        Entrance::Nobody => "callers need a token",
+        AnonymousAccess::Unix => "only this user can use it until the first token is made",
+        AnonymousAccess::Nobody => "callers need a token",
     }
 }
 
@@ -603,9 +603,9 @@ mod tests {
 
     #[test]
     fn a_server_with_a_token_says_that_it_wants_one() {
-        for entrance in [Entrance::Loopback, Entrance::Unix, Entrance::Nobody] {
-            assert_eq!(who_can_use_it(entrance, true), "callers need a token");
+        for anonymous_access in [AnonymousAccess::Loopback, AnonymousAccess::Unix, AnonymousAccess::Nobody] {
+            assert_eq!(who_can_use_it(anonymous_access, true), "callers need a token");
         }
-        assert!(who_can_use_it(Entrance::Loopback, false).contains("every user of this machine"));
+        assert!(who_can_use_it(AnonymousAccess::Loopback, false).contains("every user of this machine"));
     }
 }

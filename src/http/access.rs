@@ -30,7 +30,7 @@ const USE_TOLD: TimeDelta = TimeDelta::seconds(60);
 
 /// Who comes in without a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entrance {
+pub enum AnonymousAccess {
     /// The user of this machine, when no token was made: the listener is a loopback address. Names of other hosts and pages
     /// of other origins are refused, so that a page in a browser cannot come in.
     Loopback,
@@ -81,7 +81,7 @@ pub(super) async fn guard(
         let mut response = next.run(request).await;
         warn(&mut response, app.space.as_ref().and_then(Space::warning).as_deref());
         return Ok(response);
-    } else if app.entrance == Entrance::Loopback
+    } else if app.anonymous_access == AnonymousAccess::Loopback
         && !rate::is_probe(path.as_str())
         // Who does not know whether there are tokens takes it that there are none.
         && !any_token(&app).await.unwrap_or(false)
@@ -125,10 +125,10 @@ async fn identify_reader(app: &App, headers: &HeaderMap) -> Result<Caller, Probl
 pub(super) async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     let denied = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
     let Some(given) = headers.get(header::AUTHORIZATION) else {
-        if app.entrance == Entrance::Nobody || any_token(app).await? {
+        if app.anonymous_access == AnonymousAccess::Nobody || any_token(app).await? {
             return Err(denied("this server wants a token: Authorization: Bearer cbx_…"));
         }
-        if app.entrance == Entrance::Loopback {
+        if app.anonymous_access == AnonymousAccess::Loopback {
             check_local(headers)?;
         }
         return Ok(Caller::Local);
