@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 /// How a crontab is taken over.
 #[derive(Debug, Default)]
-pub(super) struct Wishes {
+pub(super) struct ImportOptions {
     /// The zone of lines that name none.
     pub(super) timezone: Option<String>,
     /// Where its commands begin.
@@ -32,13 +32,13 @@ pub(super) struct Wishes {
 }
 
 /// Pushes the Python files of a crontab and makes schedules of its lines.
-pub(super) async fn crontab(server: &Server, file: &Path, wishes: &Wishes, as_json: bool) -> Result<Exit, Refusal> {
+pub(super) async fn crontab(server: &Server, file: &Path, options: &ImportOptions, as_json: bool) -> Result<Exit, Refusal> {
     let shown = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
-    let home = wishes.home.clone().or_else(config::home).unwrap_or_else(|| "/".into());
+    let home = options.home.clone().or_else(config::home).unwrap_or_else(|| "/".into());
     let Crontab { jobs, others } = crontab::read(&text, &home);
     let names = names(&jobs);
-    let mut import = Import { server, wishes, report: Report::default(), pushed: BTreeMap::new() };
+    let mut import = Import { server, options, report: Report::default(), pushed: BTreeMap::new() };
     let mut refused: Vec<(usize, String)> = others.into_iter().map(|other| (other.line, other.why)).collect();
     for job in &jobs {
         let taken = match names.get(job.file.as_path()) {
@@ -67,7 +67,7 @@ pub(super) async fn crontab(server: &Server, file: &Path, wishes: &Wishes, as_js
 /// An import under way.
 struct Import<'a> {
     server: &'a Server,
-    wishes: &'a Wishes,
+    options: &'a ImportOptions,
     report: Report,
     /// The first line of each file that was taken, or why the file was not.
     pushed: BTreeMap<&'a Path, (&'a Job, Result<(), String>)>,
@@ -77,7 +77,7 @@ impl<'a> Import<'a> {
     /// Takes a line. The inner error is a sentence: nothing of it is kept.
     async fn take(&mut self, job: &'a Job, script: &Name) -> Result<Result<(), String>, Refusal> {
         let mut trigger = json!({"type": "cron", "crontab": job.when});
-        if let Some(zone) = job.timezone.as_deref().or(self.wishes.timezone.as_deref()) {
+        if let Some(zone) = job.timezone.as_deref().or(self.options.timezone.as_deref()) {
             trigger["timezone"] = zone.into();
         }
         // The server judges it: its zones, its rules.
@@ -117,11 +117,11 @@ impl<'a> Import<'a> {
         }
         let id = job.id(script.as_str());
         // Without its script on the server, nothing more can be tried there.
-        if self.wishes.dry_run && is_new {
+        if self.options.dry_run && is_new {
             self.report.would_make(id, text);
             return Ok(Ok(()));
         }
-        let made = self.report.put(self.server, &id, &body, self.wishes.dry_run).await?;
+        let made = self.report.put(self.server, &id, &body, self.options.dry_run).await?;
         if made.is_err() && is_new {
             // Nothing is left behind of a line that is refused.
             let path = format!("/v1/scripts/{}", part(script.as_str()));
@@ -159,7 +159,7 @@ impl<'a> Import<'a> {
             if is_same(script, &files, before, job) {
                 return Ok(Ok(false));
             }
-            if !self.wishes.replace {
+            if !self.options.replace {
                 return Ok(Err(format!(
                     "there is a script {} already, with another content or environment than {shown}: --replace makes \
                      a new version of it; to keep both, push {shown} with --name",
@@ -174,7 +174,7 @@ impl<'a> Import<'a> {
         if !job.env.is_empty() {
             body["env"] = json!(job.env);
         }
-        let path = format!("{path}?dry_run={}", self.wishes.dry_run);
+        let path = format!("{path}?dry_run={}", self.options.dry_run);
         let request = self.server.request(Method::PUT, &path).json(&body);
         match self.server.attempt(request).await? {
             Ok(_) => {}
@@ -187,7 +187,7 @@ impl<'a> Import<'a> {
             self.report.note(format!("{} came along with {shown}, which imports it", files.along.join(", ")));
         }
         if let Some(before) = &before {
-            let would = if self.wishes.dry_run { "would get" } else { "got" };
+            let would = if self.options.dry_run { "would get" } else { "got" };
             self.report.note(format!("the script {}, which was there already, {would} a new version", before.name));
         }
         Ok(Ok(before.is_none()))

@@ -54,7 +54,7 @@ pub(super) struct ScheduleArgs {
 
 /// What a schedule starts, and how.
 #[derive(Debug, Args)]
-struct Wishes {
+struct ImportOptions {
     /// The zone of a trigger that names none [default: the script's, else the server's]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
@@ -111,7 +111,7 @@ enum Verb {
         #[arg(long)]
         paused: bool,
         #[command(flatten)]
-        wishes: Box<Wishes>,
+        options: Box<ImportOptions>,
     },
     /// Show a schedule and its next fire times
     Show {
@@ -129,7 +129,7 @@ enum Verb {
         #[arg(long)]
         trigger: Option<String>,
         #[command(flatten)]
-        wishes: Box<Wishes>,
+        options: Box<ImportOptions>,
     },
     /// Stop a schedule from firing
     Pause {
@@ -236,7 +236,7 @@ pub(super) struct Fields {
     pub(super) rest: Map<String, Value>,
 }
 
-impl Wishes {
+impl ImportOptions {
     /// What is asked for; the arguments as they were typed, with white space between their parts gone.
     fn fields(&self) -> Result<Fields, Refusal> {
         let mut fields = Map::new();
@@ -379,8 +379,8 @@ impl ScheduleArgs {
         let server = Server::new(&self.server)?;
         let at = |id: &str, verb: &str| format!("/v1/schedules/{}{verb}", part(id));
         let request = match &self.verb {
-            Verb::Add { script, trigger, id, replace, paused, wishes } => {
-                let mut fields = wishes.fields()?;
+            Verb::Add { script, trigger, id, replace, paused, options } => {
+                let mut fields = options.fields()?;
                 fields.rest.insert("script".into(), script.clone().into());
                 fields.rest.extend(trigger.as_deref().map(|trigger| ("trigger".to_owned(), typed(trigger))));
                 fields.rest.extend(id.clone().map(|id| ("id".to_owned(), Value::from(id))));
@@ -390,8 +390,8 @@ impl ScheduleArgs {
                 let query = [("replace_existing", replace.to_string())];
                 server.request(Method::POST, "/v1/schedules").query(&query).json(&fields)
             }
-            Verb::Edit { id, trigger, wishes } => {
-                let mut fields = wishes.fields()?;
+            Verb::Edit { id, trigger, options } => {
+                let mut fields = options.fields()?;
                 fields.rest.extend(trigger.as_deref().map(|trigger| ("trigger".to_owned(), typed(trigger))));
                 if fields.rest.is_empty() && fields.args.is_none() {
                     return Err(Refusal::usage("there is nothing to change: name a flag"));
@@ -408,13 +408,13 @@ impl ScheduleArgs {
                 return export::import(&server, &file, *dry_run, self.json).await;
             }
             Verb::Import { crontab: Some(file), timezone, home, dry_run, replace, .. } => {
-                let wishes = import::Wishes {
+                let options = import::ImportOptions {
                     timezone: timezone.clone(),
                     home: home.clone(),
                     dry_run: *dry_run,
                     replace: *replace,
                 };
-                return import::crontab(&server, file, &wishes, self.json).await;
+                return import::crontab(&server, file, &options, self.json).await;
             }
             Verb::Export => return export::export(&server).await,
             Verb::Show { id, count } => return self.show(&server, id, *count).await,

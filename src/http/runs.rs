@@ -3,7 +3,7 @@
 use super::App;
 use super::Part;
 use super::body::{self, Fields, Query};
-use super::submit::{FIELDS, Shown, Wishes, idempotency, output_of, wait_of};
+use super::submit::{FIELDS, Shown, RunOptions, idempotency, output_of, wait_of};
 use super::problem::Problem;
 use super::upload::{is_stripped_form, json_as_source, kind_of, line_breaks_stripped, looks_like_json};
 use crate::access::Caller;
@@ -123,16 +123,16 @@ pub(super) async fn run_script(
     let sent = body::read(stream, MOST_ARGS).await?;
     let now = app.clock.now();
     let mut fields = Fields::read(&sent, FIELDS)?;
-    let wishes = Wishes::read(&mut fields, now)?;
+    let options = RunOptions::read(&mut fields, now)?;
     let script = app.script_for(&caller, &name).await?;
     let script = app.linker.fresh(script, now).await?;
-    let version = app.version_of(&script, wishes.version).await?;
+    let version = app.version_of(&script, options.version).await?;
     let settings = script.settings.or(&version.table);
     let files = RunFiles::of(&script, &version);
     let idempotency = idempotency(&parts.headers, &caller, &format!("scripts/{}/runs", script.key), &sent, now)?;
     // The room that its body has is for others while this waits.
     drop(sent);
-    let (new, refused) = app.new_run(&caller, wishes, files, &settings, now).await?;
+    let (new, refused) = app.new_run(&caller, options, files, &settings, now).await?;
     app.launch(new, Shown { refused, output }, idempotency, wait, now).await
 }
 
@@ -198,8 +198,8 @@ pub(super) async fn run_source(
         Some(name) => Name::parse(name)?.as_str().to_owned(),
         None => "script".to_owned(),
     };
-    let mut wishes = Wishes::read(&mut fields, now)?;
-    wishes.entry = match (wishes.entry, query.one("entry")?) {
+    let mut options = RunOptions::read(&mut fields, now)?;
+    options.entry = match (options.entry, query.one("entry")?) {
         (None, Some(entry)) => {
             crate::script::check_entry(entry).map_err(|why| Problem::invalid("entry", why))?;
             Some(entry.to_owned())
@@ -227,7 +227,7 @@ pub(super) async fn run_source(
     let idempotency = idempotency(&parts.headers, &caller, "runs", &sent, now)?;
     // The room that its body has is for others while this waits.
     drop(sent);
-    let (new, refused) = app.new_run(&caller, wishes, files, &settings, now).await?;
+    let (new, refused) = app.new_run(&caller, options, files, &settings, now).await?;
     app.launch(new, Shown { refused, output }, idempotency, wait, now).await
 }
 

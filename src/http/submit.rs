@@ -51,7 +51,7 @@ pub(super) const FIELDS: &[&str] =
 
 /// What a request for a run says, read.
 #[derive(Debug, Default)]
-pub(super) struct Wishes {
+pub(super) struct RunOptions {
     pub(super) args: String,
     pub(super) argv: Vec<String>,
     pub(super) text_args: Vec<String>,
@@ -64,7 +64,7 @@ pub(super) struct Wishes {
     pub(super) stdin: Option<Stdin>,
 }
 
-impl Wishes {
+impl RunOptions {
     pub(super) fn read(fields: &mut Fields, now: Time) -> Result<Self, Problem> {
         let args = body::arguments(fields.exact("args"))?;
         let argv: Vec<String> = fields.take("argv")?.unwrap_or_default();
@@ -97,7 +97,7 @@ impl Wishes {
         if let Some(stdin) = &stdin {
             stdin.check().map_err(|why| Problem::invalid("stdin", why.to_string()))?;
         }
-        Ok(Wishes {
+        Ok(RunOptions {
             stdin,
             args,
             argv,
@@ -117,14 +117,14 @@ impl App {
     pub(super) async fn new_run(
         &self,
         caller: &Caller,
-        wishes: Wishes,
+        options: RunOptions,
         files: RunFiles,
         settings: &Settings,
         now: Time,
     ) -> Result<(NewRun, Vec<NotGranted>), Problem> {
-        Self::check_priority(caller, Some(wishes.priority), None)?;
+        Self::check_priority(caller, Some(options.priority), None)?;
         let of_script = RequestedLimits::read(&settings.limits)?;
-        let asked = RequestedLimits::read(&wishes.limits)?.or(&of_script);
+        let asked = RequestedLimits::read(&options.limits)?.or(&of_script);
         let granted = self.granted(caller, files.script.as_deref(), &asked, &self.rules.runs.defaults).await?;
         let defaults = self.rules.runs.defaults;
         let (mut new, mut refused) = self.rules.runs.run(files, settings, asked, &granted, &defaults, now);
@@ -140,13 +140,13 @@ impl App {
                 in_force: "not there: only scripts that are saved have secrets".into(),
             }));
         }
-        new.labels.extend(wishes.labels);
+        new.labels.extend(options.labels);
         new.labels = body::labels(Some(new.labels))?;
-        new.args = keep_value(&self.store, &self.blobs, wishes.args, now).await?;
-        new.spec.entry = wishes.entry.or(new.spec.entry);
-        (new.spec.text_args, new.spec.argv) = (wishes.text_args, wishes.argv);
-        new.spec.stdin = wishes.stdin;
-        (new.run_at, new.priority) = (wishes.run_at, wishes.priority);
+        new.args = keep_value(&self.store, &self.blobs, options.args, now).await?;
+        new.spec.entry = options.entry.or(new.spec.entry);
+        (new.spec.text_args, new.spec.argv) = (options.text_args, options.argv);
+        new.spec.stdin = options.stdin;
+        (new.run_at, new.priority) = (options.run_at, options.priority);
         (new.created_by, new.bounded) = (caller.id().map(str::to_owned), true);
         Ok((new, refused))
     }
