@@ -6,7 +6,7 @@
 use crate::blobs::BlobError;
 use crate::clock::Time;
 use crate::guard;
-use crate::publish::{KeepError, Keeper, Wanted};
+use crate::publish::{KeepError, Keeper, PublishOptions};
 use crate::script::{LinkState, Name, Script};
 use crate::source_files::Sources;
 use crate::store::StoreError;
@@ -197,7 +197,7 @@ impl Linker {
             let (root, below) = self.root_of(from)?;
             let Some((content, tag)) = root.read(below, known).await? else { return Ok(None) };
             let sources = Sources::of_bytes(name.as_str(), content).map_err(KeepError::from)?;
-            let wanted = Wanted { link: Some(from.to_owned()), ..Wanted::default() };
+            let wanted = PublishOptions { link: Some(from.to_owned()), ..PublishOptions::default() };
             let kept = self.keeper.keep(&name, &sources, wanted, now).await?;
             Ok::<_, LinkError>(Some((kept, tag)))
         }
@@ -354,7 +354,7 @@ impl Linker {
     async fn take(&self, name: &Name, url: &str, now: Time) -> Result<(), LinkError> {
         let (content, tag) = self.read(url).await?;
         let sources = Sources::of_bytes(name.as_str(), content).map_err(KeepError::from)?;
-        let wanted = Wanted { link: Some(url.to_owned()), ..Wanted::default() };
+        let wanted = PublishOptions { link: Some(url.to_owned()), ..PublishOptions::default() };
         let kept = self.keeper.keep(name, &sources, wanted, now).await?;
         tracing::info!(script = %name, version = kept.script.version.number, from = url, "linked script read");
         let state = LinkState { tag: Some(tag), checked_at: Some(now), error: None };

@@ -86,7 +86,7 @@ pub struct Keeper {
 
 /// How content is to be kept.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct PublishOptions {
     /// What the request sets, if it sets anything.
     pub settings: Option<Settings>,
     /// Where it is read from from now on.
@@ -125,14 +125,14 @@ impl Progress {
 
 impl Keeper {
     /// Keeps content as the version in force of a script.
-    pub async fn keep(&self, name: &Name, sources: &Sources, wanted: Wanted, now: Time) -> Result<Kept, KeepError> {
+    pub async fn keep(&self, name: &Name, sources: &Sources, wanted: PublishOptions, now: Time) -> Result<Kept, KeepError> {
         let new = self.prepared(name, sources, wanted, now).await?;
         Ok(self.store.keep_version(new, now).await?)
     }
 
     /// Finds out whether content would be kept, and keeps no version of it. What its packages and files came to is let go of
     /// as everything is that nothing refers to.
-    pub async fn try_out(&self, name: &Name, sources: &Sources, wanted: Wanted, now: Time) -> Result<(), KeepError> {
+    pub async fn try_out(&self, name: &Name, sources: &Sources, wanted: PublishOptions, now: Time) -> Result<(), KeepError> {
         self.prepared(name, sources, wanted, now).await.map(|_| ())
     }
 
@@ -141,7 +141,7 @@ impl Keeper {
         &self,
         name: &Name,
         sources: &Sources,
-        wanted: Wanted,
+        wanted: PublishOptions,
         now: Time,
     ) -> Result<NewVersion, KeepError> {
         let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
@@ -194,7 +194,7 @@ impl Keeper {
 
     /// Checks that the labels which content would have are within the reach of whoever keeps it: who is limited to labels
     /// could otherwise take a script out of their own bounds, or into others'.
-    async fn check_labels(&self, name: &Name, table: &Settings, wanted: &Wanted) -> Result<(), KeepError> {
+    async fn check_labels(&self, name: &Name, table: &Settings, wanted: &PublishOptions) -> Result<(), KeepError> {
         if wanted.reach.is_all() {
             return Ok(());
         }
@@ -210,7 +210,7 @@ impl Keeper {
         name: &Name,
         sources: &Sources,
         metadata: &Metadata,
-        wanted: &Wanted,
+        wanted: &PublishOptions,
         now: Time,
     ) -> Result<(Option<Packages>, Vec<Warning>), KeepError> {
         let Some(request) = request_of(sources, metadata)? else { return Ok((None, Vec::new())) };

@@ -28,7 +28,7 @@ const LOOK_ON: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a reader wants to hear of.
-struct Wanted {
+struct EventFilter {
     caller: Caller,
     /// Keys of scripts; empty: of all.
     scripts: Vec<String>,
@@ -36,7 +36,7 @@ struct Wanted {
     types: Vec<String>,
 }
 
-impl Wanted {
+impl EventFilter {
     fn read(caller: Caller, query: &Query) -> Result<Self, Problem> {
         let mut types = Vec::new();
         for word in query.many("type") {
@@ -49,7 +49,7 @@ impl Wanted {
             types.push(word.to_owned());
         }
         let schedule = query.one("schedule")?.map(key_of);
-        Ok(Wanted { caller, scripts: queries::scripts_of(query)?, schedule, types })
+        Ok(EventFilter { caller, scripts: queries::scripts_of(query)?, schedule, types })
     }
 
     /// Whether the reader asked for it.
@@ -84,13 +84,13 @@ struct Found {
 }
 
 impl App {
-    async fn feed(&self, wanted: &Wanted, from: Place, limit: usize) -> Result<Found, Problem> {
+    async fn feed(&self, filter: &EventFilter, from: Place, limit: usize) -> Result<Found, Problem> {
         let (mut end, mut events, mut looked_at) = (from, Vec::new(), 0);
         loop {
             let some = self.store.events(end).await?.ok_or_else(gone)?;
             let (count, last) = (some.len(), some.last().map(|event| event.place));
             looked_at += count;
-            events.extend(wanted.of(self, &some).await?);
+            events.extend(filter.of(self, &some).await?);
             if events.len() > limit {
                 events.truncate(limit);
                 let end = events.last().map_or(end, |event| event.place);
@@ -165,7 +165,7 @@ pub(super) async fn list_events(
     let query = Query::read(request.uri().query(), &known)?;
     let headers = request.into_parts().0.headers;
     let limit = query.limit(100, 1000)?;
-    let wanted = Wanted::read(caller, &query)?;
+    let filter = EventFilter::read(caller, &query)?;
     let accepts = |kind: &str| {
         let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
         accept.is_some_and(|accept| accept.split(',').any(|one| one.split(';').next().map(str::trim) == Some(kind)))
@@ -173,14 +173,14 @@ pub(super) async fn list_events(
     let follows = accepts("text/event-stream");
     let from = app.beginning(&query, &headers, follows).await?;
     if !follows {
-        let found = app.feed(&wanted, from, limit).await?;
+        let found = app.feed(&filter, from, limit).await?;
         let cursor = found.end.to_string();
         let items = found.events.iter().map(EventBody::from).collect();
         let next_cursor = found.more.then(|| cursor.clone());
         return Ok(Json(FeedBody { items, next_cursor, cursor }).into_response());
     }
     let heard = app.hear();
-    let follower = Follower { app, wanted, at: from, told: from, waiting: VecDeque::new(), heard, is_behind: true };
+    let follower = Follower { app, filter, at: from, told: from, waiting: VecDeque::new(), heard, is_behind: true };
     let events = unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
@@ -190,7 +190,7 @@ pub(super) async fn list_events(
 
 struct Follower {
     app: App,
-    wanted: Wanted,
+    filter: EventFilter,
     /// Where it has looked.
     at: Place,
     /// What the client knows of that.
@@ -237,8 +237,8 @@ impl Follower {
             return Ok(());
         }
         let found = match news.after(self.at) {
-            Some(events) => Found { events: self.wanted.of(&self.app, &events).await?, end: news.to, more: false },
-            None => self.app.feed(&self.wanted, self.at, STRIDE).await?,
+            Some(events) => Found { events: self.filter.of(&self.app, &events).await?, end: news.to, more: false },
+            None => self.app.feed(&self.filter, self.at, STRIDE).await?,
         };
         self.is_behind = found.more;
         self.take(found);

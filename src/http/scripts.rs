@@ -11,7 +11,7 @@ use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
 use crate::api::{self, LeftOutBody, Page, ProblemBody, ScriptBody, UploadedBody, VersionBody};
 use crate::clock::Time;
-use crate::publish::{KeepError, OUT_OF_REACH, Wanted};
+use crate::publish::{KeepError, OUT_OF_REACH, PublishOptions};
 use crate::limits::{RequestedLimits, NotGranted};
 use crate::links::LinkError;
 use crate::packages::PackageError;
@@ -135,14 +135,14 @@ async fn upload_told(
     app: App,
     caller: Caller,
     name: Option<Name>,
-    (wanted, is_dry): (Wanted, bool),
+    (wanted, is_dry): (PublishOptions, bool),
     request: Request,
 ) -> Result<Response, Problem> {
     if !progress::is_wanted(&request) {
         return upload(&app, &caller, name, (wanted, is_dry), request).await;
     }
     let work = |app: App, request, progress| async move {
-        upload(&app, &caller, name, (Wanted { progress, ..wanted }, is_dry), request).await
+        upload(&app, &caller, name, (PublishOptions { progress, ..wanted }, is_dry), request).await
     };
     progress::told(app, request, MOST, work).await
 }
@@ -182,16 +182,16 @@ pub(super) async fn create_script(
 }
 
 /// How an upload is to be kept, as far as its query says it.
-fn wanted(query: &Query, caller: &Caller) -> Result<Wanted, Problem> {
+fn wanted(query: &Query, caller: &Caller) -> Result<PublishOptions, Problem> {
     let (unchecked, upgrade) = (!query.flag("check", true)?, query.flag("upgrade", false)?);
-    Ok(Wanted { unchecked, upgrade, reach: caller.reach(), ..Wanted::default() })
+    Ok(PublishOptions { unchecked, upgrade, reach: caller.reach(), ..PublishOptions::default() })
 }
 
 async fn upload(
     app: &App,
     caller: &Caller,
     name: Option<Name>,
-    (wanted, is_dry): (Wanted, bool),
+    (wanted, is_dry): (PublishOptions, bool),
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
@@ -229,7 +229,7 @@ async fn upload(
     let set = settings.clone();
     let link_url = link.as_ref().map(|(url, _)| url.clone());
     let (only_new, without_priority) = (known.is_none() && caller.is_limited(), !App::grants_itself(caller));
-    let wanted = Wanted { settings, link: link_url, only_new, without_priority, ..wanted };
+    let wanted = PublishOptions { settings, link: link_url, only_new, without_priority, ..wanted };
     if is_dry {
         app.linker.keeper().try_out(name, &sources, wanted, now).await?;
         return Ok(StatusCode::NO_CONTENT.into_response());
