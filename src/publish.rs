@@ -17,7 +17,7 @@ use crate::store::blobs::Announced;
 use crate::store::schedules::NewSchedule;
 use crate::store::scripts::{Kept, NewVersion};
 use crate::store::{Store, StoreError};
-use crate::timetable::{self, Around, BadSchedule};
+use crate::timetable::{self, ReadContext, BadSchedule};
 use crate::trigger::Budget;
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
@@ -331,12 +331,12 @@ impl Keeper {
         let found: Vec<Option<Schedule>> = wanted.iter().map(|(_, _, existing)| existing.clone()).collect();
         let key = script.key().to_owned();
         let read = move || {
-            // One budget for all: a script is no way around it.
+            // One budget for all: a script is no way context it.
             let budget = Budget::whole();
             let read = |(asked, id, existing): (Map<String, Json>, Name, Option<Schedule>)| {
                 let (existing, origin) = (existing.as_ref(), Origin::Metadata);
-                let around = Around { timezone: &timezone, now, origin, existing, chance: 0.5 };
-                timetable::read_within(&asked, &id, &key, &around, &budget)
+                let context = ReadContext { timezone: &timezone, now, origin, existing, jitter: 0.5 };
+                timetable::read_within(&asked, &id, &key, &context, &budget)
             };
             wanted.into_iter().map(read).collect::<Result<Vec<_>, _>>()
         };

@@ -47,7 +47,7 @@ impl BadSchedule {
 
 /// What is known beside what is asked.
 #[derive(Clone, Debug)]
-pub struct Around<'a> {
+pub struct ReadContext<'a> {
     /// The zone of a schedule that names none: the script's, else the server's.
     pub timezone: &'a str,
     /// What time it is.
@@ -57,7 +57,7 @@ pub struct Around<'a> {
     /// The schedule of this id, when there is one.
     pub existing: Option<&'a Schedule>,
     /// Chooses the jitter of the first fire time: 0 to 1.
-    pub chance: f64,
+    pub jitter: f64,
 }
 
 /// The names of everything that can be asked for.
@@ -78,9 +78,9 @@ pub fn read(
     asked: &Map<String, Value>,
     id: &Name,
     script: &str,
-    around: &Around<'_>,
+    context: &ReadContext<'_>,
 ) -> Result<NewSchedule, BadSchedule> {
-    read_within(asked, id, script, around, &Budget::whole())
+    read_within(asked, id, script, context, &Budget::whole())
 }
 
 /// Reads what is asked for. A trigger that is not there means: once, now; or what it was. What is computed for it is paid
@@ -89,7 +89,7 @@ pub fn read_within(
     asked: &Map<String, Value>,
     id: &Name,
     script: &str,
-    around: &Around<'_>,
+    context: &ReadContext<'_>,
     budget: &Budget,
 ) -> Result<NewSchedule, BadSchedule> {
     if let Some(name) = asked.keys().find(|name| !names().any(|known| known == name.as_str())) {
@@ -103,7 +103,7 @@ pub fn read_within(
     }
     let settings = settings(asked)?;
     let timezone = match asked.get("timezone") {
-        None | Some(Value::Null) => around.timezone,
+        None | Some(Value::Null) => context.timezone,
         Some(Value::String(zone)) => zone,
         Some(_) => return Err(BadSchedule::new("timezone", "a time zone is a text, such as \"Europe/Berlin\"")),
     };
@@ -112,8 +112,8 @@ pub fn read_within(
         Some(Value::Bool(paused)) => Some(*paused),
         Some(_) => return Err(BadSchedule::new("paused", "paused is true or false")),
     };
-    let now = around.now;
-    let kept = around.existing.filter(|existing| existing.script == script);
+    let now = context.now;
+    let kept = context.existing.filter(|existing| existing.script == script);
     let (trigger, is_same) = match asked.get("trigger") {
         None | Some(Value::Null) => {
             let once = json!({"type": "date", "run_date": crate::clock::rfc3339(now)});
@@ -138,7 +138,7 @@ pub fn read_within(
         id: id.as_str().to_owned(),
         key: id.key().to_owned(),
         script: script.to_owned(),
-        origin: around.origin,
+        origin: context.origin,
         reach: Reach::default(),
         settings,
         trigger: trigger.to_json(),
@@ -159,7 +159,7 @@ pub fn read_within(
             (State::Finished, _) => State::Finished,
             (State::Paused, Some(false)) => {
                 new.cursor = now;
-                new.next = first_within(&trigger, now, around.chance, budget)?;
+                new.next = first_within(&trigger, now, context.jitter, budget)?;
                 if new.next.is_some() || hangs_on { State::Active } else { State::Finished }
             }
             (_, Some(paused)) => state(paused),
@@ -169,8 +169,8 @@ pub fn read_within(
     }
     // The very instant of its making counts: an interval's first fire is its start, which is that.
     new.cursor = now.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(now);
-    new.next = first_within(&trigger, new.cursor, around.chance, budget)?;
-    new.state = state(paused.unwrap_or(around.existing.is_some_and(|existing| existing.state == State::Paused)));
+    new.next = first_within(&trigger, new.cursor, context.jitter, budget)?;
+    new.state = state(paused.unwrap_or(context.existing.is_some_and(|existing| existing.state == State::Paused)));
     if new.next.is_none() && !hangs_on {
         return Err(BadSchedule { code: "bad_trigger", ..BadSchedule::new("trigger", "this can never fire") });
     }
@@ -178,19 +178,19 @@ pub fn read_within(
 }
 
 /// [`first_within`], with a budget of its own.
-pub fn first(trigger: &Trigger, after: Time, chance: f64) -> Result<Option<(Time, Time)>, BadSchedule> {
-    first_within(trigger, after, chance, &Budget::whole())
+pub fn first(trigger: &Trigger, after: Time, jitter: f64) -> Result<Option<(Time, Time)>, BadSchedule> {
+    first_within(trigger, after, jitter, &Budget::whole())
 }
 
 /// The first fire time after an instant, and when it is looked at.
 pub fn first_within(
     trigger: &Trigger,
     after: Time,
-    chance: f64,
+    jitter: f64,
     budget: &Budget,
 ) -> Result<Option<(Time, Time)>, BadSchedule> {
     let fire = trigger.within(budget).next_after(after).map_err(|error| BadSchedule::trigger(&error))?;
-    Ok(fire.map(|fire| (fire.at, due(trigger, fire.at, chance))))
+    Ok(fire.map(|fire| (fire.at, due(trigger, fire.at, jitter))))
 }
 
 /// Settings and policies, one by one, so that the one at fault is known.
@@ -227,8 +227,8 @@ pub fn trigger_of(schedule: &Schedule) -> Result<Trigger, String> {
     Trigger::from_stored(&schedule.trigger, &defaults).map_err(|error| error.to_string())
 }
 
-/// By chance, 0 to 1.
-pub fn chance() -> f64 {
+/// By jitter, 0 to 1.
+pub fn jitter() -> f64 {
     let mut bytes = [0; 4];
     match getrandom::fill(&mut bytes) {
         Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),

@@ -22,7 +22,7 @@ use crate::store::fire::Backfilled;
 use crate::store::queue::Gate;
 use crate::store::runs::NewRun;
 use crate::store::schedules::{KeptSchedule, NewSchedule, ScheduleFilter};
-use crate::timetable::{self, Around, chance, trigger_of};
+use crate::timetable::{self, ReadContext, jitter, trigger_of};
 use crate::trigger::{Budget, MAX_PREVIEW, Trigger, TriggerError};
 use crate::zone;
 use axum::extract::{Request, State};
@@ -153,8 +153,8 @@ impl App {
             let existing = existing.cloned();
             move || {
                 let existing = existing.as_ref();
-                let around = Around { timezone: &timezone, now, origin, existing, chance: chance() };
-                timetable::read(&asked, &id, &key, &around)
+                let context = ReadContext { timezone: &timezone, now, origin, existing, jitter: jitter() };
+                timetable::read(&asked, &id, &key, &context)
             }
         };
         let mut new = computed(caller, read).await??;
@@ -666,7 +666,7 @@ pub(super) async fn resume_schedule(
         }
         let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
         let cursor = from.map_or(now, just_before);
-        let next = computed(&caller, move || timetable::first(&trigger, cursor, chance())).await??;
+        let next = computed(&caller, move || timetable::first(&trigger, cursor, jitter())).await??;
         if app.store.resume_schedule(&schedule.key, schedule.revision, cursor, next, now).await? {
             app.signals.schedules.notify_one();
             return app.shown(&schedule.key).await.map(Json);

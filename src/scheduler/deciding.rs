@@ -9,7 +9,7 @@ use crate::clock::Time;
 use crate::guard;
 use crate::schedule::{Decision, Schedule, State};
 use crate::store::StoreError;
-use crate::timetable::{self, chance, trigger_of};
+use crate::timetable::{self, jitter, trigger_of};
 use crate::trigger::{Budget, QUICK, Trigger};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl Scheduler {
             let decide = || {
                 let trigger = read(&memory, &schedule).map_err(Undecided::Broken)?;
                 let budget = Budget::of(budget);
-                let decided = schedule.decide(&trigger, &defaults, (floor, now), chance(), &budget);
+                let decided = schedule.decide(&trigger, &defaults, (floor, now), jitter(), &budget);
                 memory.took(&schedule, budget.spent());
                 match decided {
                     Ok(decision) => Ok((trigger, decision)),
@@ -88,7 +88,7 @@ impl Scheduler {
         let next = move || {
             let trigger = read(&memory, &schedule)?;
             let budget = Budget::of(QUICK);
-            match timetable::first_within(&trigger, schedule.cursor, chance(), &budget) {
+            match timetable::first_within(&trigger, schedule.cursor, jitter(), &budget) {
                 Ok(next) => Ok(Some(next)),
                 Err(_) if budget.spent() == QUICK => Ok(None),
                 Err(error) => Err(error.to_string()),

@@ -385,7 +385,7 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
     use cronbox::schedule::{Origin, State};
     use cronbox::script::{Name, Settings};
     use cronbox::store::{Place, Store};
-    use cronbox::timetable::{self, Around};
+    use cronbox::timetable::{self, ReadContext};
     let start = time("2026-11-26T12:00:00Z");
     let store = Store::open(&Place::Memory).await.unwrap();
     let version = cronbox::store::scripts::NewVersion {
@@ -413,10 +413,10 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
         ("evil", or(vec![json!({"type": "date", "run_date": "2026-11-26T12:00:01"}), never])),
         ("tick", cron("* * * * *")),
     ] {
-        let around = Around { timezone: "UTC", now: start, origin: Origin::Request, existing: None, chance: 0.0 };
+        let context = ReadContext { timezone: "UTC", now: start, origin: Origin::Request, existing: None, jitter: 0.0 };
         let asked = json!({"trigger": "every 1s"});
         let name = Name::parse(id).unwrap();
-        let mut new = timetable::read(asked.as_object().unwrap(), &name, "a", &around).unwrap();
+        let mut new = timetable::read(asked.as_object().unwrap(), &name, "a", &context).unwrap();
         let trigger = read(&trigger).unwrap();
         let next = if id == "evil" { start + TimeDelta::seconds(1) } else { start + TimeDelta::seconds(60) };
         (new.trigger, new.next) = (trigger.to_json(), Some((next, next)));
