@@ -65,7 +65,7 @@ pub struct Config {
     /// Where SQLite and the blobs are, unless they are elsewhere.
     pub data_dir: PathBuf,
     /// The database.
-    pub database: store::Place,
+    pub database: store::DatabaseUrl,
     /// The blobs.
     pub blobs: blobs::Place,
     /// How buckets are reached.
@@ -172,7 +172,7 @@ pub async fn serve(
     at_once: CancellationToken,
 ) -> Result<(), ServeError> {
     let needs_directory =
-        matches!(config.database, store::Place::Sqlite(_)) || matches!(config.blobs, blobs::Place::Disk(_));
+        matches!(config.database, store::DatabaseUrl::Sqlite(_)) || matches!(config.blobs, blobs::Place::Disk(_));
     let directory = if needs_directory { Some(DataDir::open(&config.data_dir)?) } else { None };
     let blobs = Blobs::open(&config.blobs, &config.s3).map_err(failed)?;
     let roots: Vec<Root> = config
@@ -403,7 +403,7 @@ async fn unreadable_secrets(store: &Store, keyring: &Keyring, config: &Config) -
 
 /// Opens the database, when it is there; none when the node is to end before that.
 async fn open_store(
-    place: &store::Place,
+    place: &store::DatabaseUrl,
     ready: &watch::Sender<Readiness>,
     stop: &CancellationToken,
 ) -> Result<Option<Store>, ServeError> {
@@ -433,8 +433,8 @@ async fn open_store(
 }
 
 /// Whether the disk of a database in a file has no room left.
-fn is_full(place: &store::Place) -> bool {
-    matches!(place, store::Place::Sqlite(path) if path.parent().is_some_and(disk_usage::is_full))
+fn is_full(place: &store::DatabaseUrl) -> bool {
+    matches!(place, store::DatabaseUrl::Sqlite(path) if path.parent().is_some_and(disk_usage::is_full))
 }
 
 /// Makes the first token when a file is named for it; whether there are tokens then.
@@ -568,7 +568,7 @@ fn announce(
     match directory {
         Some(directory) if directory.is_new => say(&format!("data in {} (new)", directory.path.display())),
         Some(directory) => say(&format!("data in {} (found, with {found})", directory.path.display())),
-        None if config.database == store::Place::Memory => say("data in memory: everything is gone when this ends"),
+        None if config.database == store::DatabaseUrl::Memory => say("data in memory: everything is gone when this ends"),
         None => say(&format!("data in the database and the bucket ({found})")),
     }
     let hardening = pool.hardening();

@@ -97,7 +97,7 @@ impl StoreError {
 
 /// Where the data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum DatabaseUrl {
     /// In memory, gone with the program.
     Memory,
     /// A file.
@@ -106,14 +106,14 @@ pub enum Place {
     Postgres(String),
 }
 
-impl Place {
+impl DatabaseUrl {
     /// Reads `sqlite:PATH` or `postgres://…`.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Place::Postgres(text.to_owned()));
+            return Ok(DatabaseUrl::Postgres(text.to_owned()));
         }
         match text.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => Ok(Place::Sqlite(path.strip_prefix("//").unwrap_or(path).into())),
+            Some(path) if !path.is_empty() => Ok(DatabaseUrl::Sqlite(path.strip_prefix("//").unwrap_or(path).into())),
             _ => Err("a database is written sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME".into()),
         }
     }
@@ -156,15 +156,15 @@ enum Engine {
 impl Store {
     /// Opens the database and brings its tables up to date. On PostgreSQL many may do so at once; a file of SQLite's must
     /// be this caller's alone (the data directory is locked).
-    pub async fn open(place: &Place) -> Result<Self, StoreError> {
+    pub async fn open(place: &DatabaseUrl) -> Result<Self, StoreError> {
         install_default_drivers();
         let engine = match place {
-            Place::Memory => {
+            DatabaseUrl::Memory => {
                 let mut connection = connect(&options_for("sqlite::memory:")?).await?;
                 migrations::apply(&mut connection, Dialect::Sqlite).await?;
                 Engine::Memory { writer: Writer::start(connection) }
             }
-            Place::Sqlite(path) => {
+            DatabaseUrl::Sqlite(path) => {
                 let url = sqlite_url(path);
                 let mut connection = connect(&options_for(&format!("{url}?mode=rwc"))?).await?;
                 for pragma in [
@@ -183,7 +183,7 @@ impl Store {
                 let readers = Connections::new(options, Some(greeting), READERS);
                 Engine::Sqlite { writer: Writer::start(connection), readers }
             }
-            Place::Postgres(url) => {
+            DatabaseUrl::Postgres(url) => {
                 let options = options_for(url)?;
                 let mut connection = connect(&options).await?;
                 migrations::apply(&mut connection, Dialect::Postgres).await?;
@@ -194,7 +194,7 @@ impl Store {
                 Engine::Postgres { connections }
             }
         };
-        let url = if let Place::Postgres(url) = place { Some(url.clone()) } else { None };
+        let url = if let DatabaseUrl::Postgres(url) = place { Some(url.clone()) } else { None };
         Ok(Store {
             inner: Arc::new(Inner {
                 engine,

@@ -248,7 +248,7 @@ async fn all_when(store: &Store, count: usize) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_stays_open_is_waited_for() {
     let url = cluster().database();
-    let store = Store::open(&store::Place::Postgres(url.clone())).await.expect("opens");
+    let store = Store::open(&store::DatabaseUrl::Postgres(url.clone())).await.expect("opens");
     let now = cronbox::clock::from_micros(0);
     let mut slow = Command::new(binary("psql"))
         .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &url])
@@ -275,7 +275,7 @@ async fn a_transaction_that_stays_open_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_on_another_cluster_goes_on_where_it_was() {
     let url = cluster().database();
-    let place = store::Place::Postgres(url.clone());
+    let place = store::DatabaseUrl::Postgres(url.clone());
     let now = cronbox::clock::from_micros(0);
     let store = Store::open(&place).await.expect("opens");
     store.pause_scheduler(now).await.expect("pauses");

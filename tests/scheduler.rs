@@ -12,7 +12,7 @@ use cronbox::store::queries::RunFilter;
 use cronbox::store::runs::{Claim, Ended, Output, Recorded};
 use cronbox::store::schedules::KeptSchedule;
 use cronbox::store::scripts::NewVersion;
-use cronbox::store::{Place, Store};
+use cronbox::store::{DatabaseUrl, Store};
 use cronbox::timetable::{self, Around, trigger_of};
 use cronbox::signals::WorkerInbox;
 use cronbox_runtime::ResultKind;
@@ -59,7 +59,7 @@ struct Rig {
 }
 
 impl Rig {
-    async fn new(place: &Place) -> Self {
+    async fn new(place: &DatabaseUrl) -> Self {
         let store = Store::open(place).await.expect("opens");
         for name in ["a", "b", "c"] {
             let blob = format!("sources/{name}");
@@ -73,7 +73,7 @@ impl Rig {
     }
 
     async fn memory() -> Self {
-        Self::new(&Place::Memory).await
+        Self::new(&DatabaseUrl::Memory).await
     }
 
     async fn add(&self, id: &str, asked: Value) -> Schedule {
@@ -567,7 +567,7 @@ async fn chains_make_no_circle() {
 /// Two requests that each close half of a circle.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_halves_of_a_circle_do_not_meet() {
-    let place = Place::Postgres(cluster().database());
+    let place = DatabaseUrl::Postgres(cluster().database());
     let (one, other) = (Rig::new(&place).await, Rig::new(&place).await);
     for round in 0..10 {
         let (x, y) = (format!("x{round}"), format!("y{round}"));
@@ -736,7 +736,7 @@ async fn what_waits_for_the_script_counts_as_one_of_the_schedule() {
 /// Two schedulers of two nodes look at the same schedules at the same time.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_schedulers_fire_nothing_twice() {
-    let place = Place::Postgres(cluster().database());
+    let place = DatabaseUrl::Postgres(cluster().database());
     let (one, other) = (Rig::new(&place).await, Rig::new(&place).await);
     for n in 0..20 {
         one.add(&format!("s{n}"), json!({"trigger": "every 10s", "overlap": "allow", "coalesce": n % 2 == 0})).await;

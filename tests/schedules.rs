@@ -3,7 +3,7 @@
 use crate::support::postgres::{Cluster, cluster};
 use crate::support::s3::Bucket;
 use crate::support::server::{Folder, Server};
-use cronbox::store::{Place, Store};
+use cronbox::store::{DatabaseUrl, Store};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -732,7 +732,7 @@ async fn three_nodes_fire_everything_once_whoever_dies() {
         .collect();
     let (schedules, rate, seconds) = size();
     let (enough, until_enough) = tokio::sync::watch::channel(usize::MAX);
-    let store = Store::open(&Place::Postgres(database.clone())).await.expect("opens");
+    let store = Store::open(&DatabaseUrl::Postgres(database.clone())).await.expect("opens");
     let listener = tokio::spawn(listen(store, until_enough));
     many(&servers[0], schedules, rate).await;
     let until = Instant::now() + Duration::from_secs(seconds);

@@ -14,7 +14,7 @@ use cronbox::run::{Run, Status};
 use cronbox::script::{OnLost, Settings};
 use cronbox::store::queue::{Cancelled, GivenUp, MAX_CLAIM};
 use cronbox::store::runs::{Claim, Idempotency, Made, Recorded};
-use cronbox::store::{Place, Store};
+use cronbox::store::{DatabaseUrl, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -57,7 +57,7 @@ struct Simulation {
 
 impl Simulation {
     async fn new(seed: u64) -> Self {
-        let store = Store::open(&Place::Memory).await.expect("opens");
+        let store = Store::open(&DatabaseUrl::Memory).await.expect("opens");
         // What source that is sent with a run refers to.
         announce(&store, "sources/a", start()).await;
         for (name, concurrency) in [("free", None), ("limited", Some(LIMIT))] {

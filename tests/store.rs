@@ -16,7 +16,7 @@ use cronbox::store::queue::{Cancelled, GivenUp};
 use cronbox::store::retention::{Of, Old};
 use cronbox::store::runs::{Claim, Ended, Idempotency, Made, NewRun, Output, Recorded};
 use cronbox::store::scripts::{Deleted, Kept, NewVersion, ScriptFilter};
-use cronbox::store::{Place, Store, StoreError};
+use cronbox::store::{DatabaseUrl, Store, StoreError};
 use cronbox_runtime::{Limits, ResultKind, ScriptError, Stream};
 use serde_json::json;
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ macro_rules! on_every_engine {
         mod memory {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $case() {
-                super::$case(super::Store::open(&super::Place::Memory).await.expect("opens")).await;
+                super::$case(super::Store::open(&super::DatabaseUrl::Memory).await.expect("opens")).await;
             })+
         }
         mod sqlite {
@@ -43,7 +43,7 @@ macro_rules! on_every_engine {
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $case() {
-                let place = super::Place::Postgres(super::cluster().database());
+                let place = super::DatabaseUrl::Postgres(super::cluster().database());
                 super::$case(super::Store::open(&place).await.expect("opens")).await;
             })+
         }
@@ -90,8 +90,8 @@ impl TestFile {
         TestFile(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))
     }
 
-    fn place(&self) -> Place {
-        Place::Sqlite(self.0.clone())
+    fn place(&self) -> DatabaseUrl {
+        DatabaseUrl::Sqlite(self.0.clone())
     }
 }
 
@@ -846,7 +846,7 @@ async fn what_a_script_keeps(store: Store) {
         }
     }
     let waiting = make(&store, new_run(Some("some"), start()), start()).await;
-    let blobs = Blobs::open(&blobs::Place::Memory, &S3Access::default()).expect("opens");
+    let blobs = Blobs::open(&blobs::DatabaseUrl::Memory, &S3Access::default()).expect("opens");
     let clock = Clock::manual(after(60));
     let cleaner = Cleaner { store: store.clone(), blobs, clock: clock.clone(), retention: Retention::default() };
     let left = |script: &str| {
@@ -1008,7 +1008,7 @@ async fn many_at_once(store: Store) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_may_start_at_once() {
-    let place = Place::Postgres(cluster().database());
+    let place = DatabaseUrl::Postgres(cluster().database());
     let (one, other) = tokio::join!(Store::open(&place), Store::open(&place));
     let (one, other) = (one.expect("opens"), other.expect("opens"));
     keep(&one, version("a", "a"), start()).await.expect("keeps");
@@ -1018,7 +1018,7 @@ async fn two_nodes_may_start_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_database_is_refused_by_name() {
     let url = cluster().database();
-    let place = Place::Postgres(url.clone());
+    let place = DatabaseUrl::Postgres(url.clone());
     Store::open(&place).await.expect("opens");
     let name = url.rsplit('/').next().expect("a name");
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)

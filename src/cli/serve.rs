@@ -391,11 +391,11 @@ impl ServeArgs {
         let settings = Settings { file };
         let ephemeral = settings.flag("ephemeral", self.ephemeral)?;
         let data_dir = PathBuf::from(settings.one("data-dir", self.data_dir)?.unwrap_or_else(|| "cronbox-data".into()));
-        let database = match settings.parsed("database", self.database, store::Place::parse)? {
+        let database = match settings.parsed("database", self.database, store::DatabaseUrl::parse)? {
             Some(_) if ephemeral => return Err("--ephemeral and --database exclude one another".into()),
             Some(place) => place,
-            None if ephemeral => store::Place::Memory,
-            None => store::Place::Sqlite(data_dir.join("cronbox.db")),
+            None if ephemeral => store::DatabaseUrl::Memory,
+            None => store::DatabaseUrl::Sqlite(data_dir.join("cronbox.db")),
         };
         let blobs = match settings.parsed("blobs", self.blobs, blobs::Place::parse)? {
             Some(place) => place,

@@ -7,7 +7,7 @@ use crate::access::{Scope, Token, hash, new_token, script_pattern};
 use crate::api::TokenBody;
 use crate::clock::Clock;
 use crate::run::new_id;
-use crate::store::{Place, Store};
+use crate::store::{DatabaseUrl, Store};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::json;
@@ -144,8 +144,8 @@ async fn create_in(
     labels: &[String],
     expires_in: Option<&str>,
 ) -> Result<TokenBody, Refusal> {
-    let place = Place::parse(database).map_err(|why| Refusal::usage(format!("--database: {why}")))?;
-    if let Place::Sqlite(path) = &place
+    let place = DatabaseUrl::parse(database).map_err(|why| Refusal::usage(format!("--database: {why}")))?;
+    if let DatabaseUrl::Sqlite(path) = &place
         && !path.exists()
     {
         return Err(Refusal::usage(format!(

@@ -197,12 +197,12 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Place;
+    use crate::store::DatabaseUrl;
 
     /// Nothing on the way of a run looks through the whole queue.
     #[tokio::test]
     async fn lines_are_read_by_their_index() {
-        let store = Store::open(&Place::Memory).await.expect("opens");
+        let store = Store::open(&DatabaseUrl::Memory).await.expect("opens");
         let next = |column: &str, passed: i64| {
             format!(
                 "SELECT run FROM queue WHERE {column} = $1 AND state = 'held' AND passed = {passed} ORDER BY priority DESC, run LIMIT 1"

@@ -384,10 +384,10 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
     use cronbox::clock::Clock;
     use cronbox::schedule::{Origin, State};
     use cronbox::script::{Name, Settings};
-    use cronbox::store::{Place, Store};
+    use cronbox::store::{DatabaseUrl, Store};
     use cronbox::timetable::{self, ReadContext};
     let start = time("2026-11-26T12:00:00Z");
-    let store = Store::open(&Place::Memory).await.unwrap();
+    let store = Store::open(&DatabaseUrl::Memory).await.unwrap();
     let version = cronbox::store::scripts::NewVersion {
         name: "a".into(),
         key: "a".into(),

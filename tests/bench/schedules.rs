@@ -6,7 +6,7 @@ use super::support::server::{Folder, Server};
 use super::{at, ms, row};
 use chrono::{TimeDelta, Utc};
 use cronbox::clock::Clock;
-use cronbox::store::{Place, Store};
+use cronbox::store::{DatabaseUrl, Store};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -101,7 +101,7 @@ async fn prepared(folder: &Folder, count: usize) -> std::path::PathBuf {
 
 /// One look with ten due, the median of many.
 async fn look(database: &Path) -> Duration {
-    let store = Store::open(&Place::Sqlite(database.to_owned())).await.unwrap();
+    let store = Store::open(&DatabaseUrl::Sqlite(database.to_owned())).await.unwrap();
     let (scheduler, _ears) = scheduler(&store, &Clock::system());
     let mut times = Vec::new();
     for round in 0..30 {

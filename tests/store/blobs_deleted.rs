@@ -1,7 +1,7 @@
 //! Blobs that are deleted while others write and refer to the same content: whatever happens in whatever order, what is
 //! referred to is there.
 
-use super::{Place, Store, TestFile, after, cluster, start, version};
+use super::{DatabaseUrl, Store, TestFile, after, cluster, start, version};
 use chrono::TimeDelta;
 use cronbox::blobs::Blobs;
 use cronbox::cleaner::{Cleaner, Retention};
@@ -193,7 +193,7 @@ async fn whatever_happens_what_is_referred_to_is_there() {
     let (mut kept, mut refused, mut deleted) = (0, 0, 0);
     for seed in 1..=40 {
         let mut chance = Chance(seed * 0x9e37_79b9_7f4a_7c15);
-        let store = Store::open(&Place::Memory).await.expect("opens");
+        let store = Store::open(&DatabaseUrl::Memory).await.expect("opens");
         let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let blobs = Blobs::over(objects.clone(), String::new(), false);
         let keys = CONTENTS.map(|content| Blobs::name(cronbox::blobs::Kind::Source, content).0);

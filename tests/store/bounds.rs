@@ -1,6 +1,6 @@
 //! What is bounded: what a held run costs, how many are held, how long a text may be, and that an end can always be recorded.
 
-use super::{Place, Store, TestFile, after, announce, by, cluster, ended, keep, make, new_run, start, status, version};
+use super::{DatabaseUrl, Store, TestFile, after, announce, by, cluster, ended, keep, make, new_run, start, status, version};
 use chrono::TimeDelta;
 use cronbox::run::{Cause, OutputFile, Run, Status, Value, new_id};
 use cronbox::schedule::Origin;
@@ -349,7 +349,7 @@ async fn nodes_that_end_runs_at_once_lose_none(store: Store) {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_reads_lines_by_their_index() {
     let url = cluster().database();
-    Store::open(&Place::Postgres(url.clone())).await.expect("opens");
+    Store::open(&DatabaseUrl::Postgres(url.clone())).await.expect("opens");
     let database = url.rsplit('/').next().expect("a name");
     let rows = "INSERT INTO runs (id, name, cause, status, created_at, run_at, spec)
             SELECT 'r' || n, 'a', 'backfill', 'queued', 0, 0, '{}' FROM generate_series(1, 50000) AS n;
