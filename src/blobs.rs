@@ -94,7 +94,7 @@ pub enum BlobError {
 
 /// Where blobs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum BlobLocation {
     /// In memory, gone with the program.
     Memory,
     /// A directory.
@@ -108,18 +108,18 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl BlobLocation {
     /// Reads `s3://bucket/prefix`, or a directory.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some(rest) = text.strip_prefix("s3://") else {
             let path = text.strip_prefix("file://").unwrap_or(text);
-            return if path.is_empty() { Err("a directory needs a name".into()) } else { Ok(Place::Disk(path.into())) };
+            return if path.is_empty() { Err("a directory needs a name".into()) } else { Ok(BlobLocation::Disk(path.into())) };
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
             return Err("a bucket is written s3://BUCKET/PREFIX".into());
         }
-        Ok(Place::S3 { bucket: bucket.into(), prefix: prefix.trim_matches('/').into() })
+        Ok(BlobLocation::S3 { bucket: bucket.into(), prefix: prefix.trim_matches('/').into() })
     }
 }
 
@@ -155,17 +155,17 @@ struct Cache {
 }
 
 /// Opens a disk or bucket.
-pub fn open_place(place: &Place, access: &S3Access) -> Result<(Arc<dyn ObjectStore>, String), BlobError> {
+pub fn open_place(place: &BlobLocation, access: &S3Access) -> Result<(Arc<dyn ObjectStore>, String), BlobError> {
     match place {
-        Place::Memory => Ok((Arc::new(InMemory::new()), String::new())),
-        Place::Disk(path) => {
+        BlobLocation::Memory => Ok((Arc::new(InMemory::new()), String::new())),
+        BlobLocation::Disk(path) => {
             std::fs::create_dir_all(path)
                 .map_err(|error| BlobError::BadPlace(format!("{} cannot be made: {error}", path.display())))?;
             let disk = LocalFileSystem::new_with_prefix(path)
                 .map_err(|error| BlobError::BadPlace(format!("{}: {error}", path.display())))?;
             Ok((Arc::new(disk.with_fsync(true)), String::new()))
         }
-        Place::S3 { bucket, prefix } => {
+        BlobLocation::S3 { bucket, prefix } => {
             // The bucket's client brings no implementation of TLS of its own; another may have been set already.
             let _ = rustls::crypto::signal::default_provider().install_default();
             let retry = RetryConfig {
@@ -197,11 +197,11 @@ pub fn open_place(place: &Place, access: &S3Access) -> Result<(Arc<dyn ObjectSto
 
 /// The first `most` bytes of any object, `s3://bucket/key`.
 pub async fn read_object(address: &str, access: &S3Access, most: u64) -> Result<Vec<u8>, BlobError> {
-    let (bucket, key) = match Place::parse(address) {
-        Ok(Place::S3 { bucket, prefix }) if !prefix.is_empty() => (bucket, prefix),
+    let (bucket, key) = match BlobLocation::parse(address) {
+        Ok(BlobLocation::S3 { bucket, prefix }) if !prefix.is_empty() => (bucket, prefix),
         _ => return Err(BlobError::BadPlace("an object is written s3://BUCKET/KEY".into())),
     };
-    let (store, _) = open_place(&Place::S3 { bucket, prefix: String::new() }, access)?;
+    let (store, _) = open_place(&BlobLocation::S3 { bucket, prefix: String::new() }, access)?;
     let path = Key::parse(&key).map_err(|error| BlobError::BadPlace(error.to_string()))?;
     let read = store.get_opts(&path, GetOptions::new().with_range(Some(GetRange::Bounded(0..most)))).await;
     let content = read.map_err(|error| blob_error(&key, error))?.bytes().await;
@@ -210,9 +210,9 @@ pub async fn read_object(address: &str, access: &S3Access, most: u64) -> Result<
 
 impl Blobs {
     /// Opens the place where blobs are kept.
-    pub fn open(place: &Place, access: &S3Access) -> Result<Self, BlobError> {
+    pub fn open(place: &BlobLocation, access: &S3Access) -> Result<Self, BlobError> {
         let (store, prefix) = open_place(place, access)?;
-        Ok(Self::over(store, prefix, *place == Place::Memory))
+        Ok(Self::over(store, prefix, *place == BlobLocation::Memory))
     }
 
     /// Keeps blobs in any store of objects, under keys that begin with `prefix`; `is_memory` says whether it keeps what it is
@@ -363,7 +363,7 @@ mod tests {
 
     #[tokio::test]
     async fn content_is_checked_against_its_name() {
-        let blobs = Blobs::open(&Place::Memory, &S3Access::default()).expect("opens");
+        let blobs = Blobs::open(&BlobLocation::Memory, &S3Access::default()).expect("opens");
         let (key, sha256) = Blobs::name(Kind::Source, b"x = 1");
         assert_eq!(key, format!("sources/{sha256}.py"));
         assert!(matches!(blobs.get(&key).await, Err(BlobError::Missing(_))));
@@ -379,12 +379,12 @@ mod tests {
 
     #[test]
     fn places_are_read() {
-        let s3 = |bucket: &str, prefix: &str| Place::S3 { bucket: bucket.into(), prefix: prefix.into() };
-        assert_eq!(Place::parse("s3://jobs/a/b/"), Ok(s3("jobs", "a/b")));
-        assert_eq!(Place::parse("s3://jobs"), Ok(s3("jobs", "")));
-        assert_eq!(Place::parse("/srv/blobs"), Ok(Place::Disk("/srv/blobs".into())));
-        assert!(Place::parse("s3:///x").is_err());
-        assert!(Place::parse("").is_err());
+        let s3 = |bucket: &str, prefix: &str| BlobLocation::S3 { bucket: bucket.into(), prefix: prefix.into() };
+        assert_eq!(BlobLocation::parse("s3://jobs/a/b/"), Ok(s3("jobs", "a/b")));
+        assert_eq!(BlobLocation::parse("s3://jobs"), Ok(s3("jobs", "")));
+        assert_eq!(BlobLocation::parse("/srv/blobs"), Ok(BlobLocation::Disk("/srv/blobs".into())));
+        assert!(BlobLocation::parse("s3:///x").is_err());
+        assert!(BlobLocation::parse("").is_err());
     }
 
     #[test]

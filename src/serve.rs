@@ -67,7 +67,7 @@ pub struct Config {
     /// The database.
     pub database: store::DatabaseUrl,
     /// The blobs.
-    pub blobs: blobs::Place,
+    pub blobs: blobs::BlobLocation,
     /// How buckets are reached.
     pub s3: S3Access,
     /// Where scripts may be read from.
@@ -172,7 +172,7 @@ pub async fn serve(
     at_once: CancellationToken,
 ) -> Result<(), ServeError> {
     let needs_directory =
-        matches!(config.database, store::DatabaseUrl::Sqlite(_)) || matches!(config.blobs, blobs::Place::Disk(_));
+        matches!(config.database, store::DatabaseUrl::Sqlite(_)) || matches!(config.blobs, blobs::BlobLocation::Disk(_));
     let directory = if needs_directory { Some(DataDir::open(&config.data_dir)?) } else { None };
     let blobs = Blobs::open(&config.blobs, &config.s3).map_err(failed)?;
     let roots: Vec<Root> = config

@@ -25,7 +25,7 @@ fn node(folder: &Folder, clock: &Clock) -> Config {
         base_path: String::new(),
         listen: format!("unix:{}", folder.0.join("socket").display()),
         database: store::DatabaseUrl::Sqlite(data_dir.join("cronbox.db")),
-        blobs: blobs::Place::Disk(data_dir.join("blobs")),
+        blobs: blobs::BlobLocation::Disk(data_dir.join("blobs")),
         data_dir,
         s3: S3Access::default(),
         script_sources: Vec::new(),

@@ -102,12 +102,12 @@ fn whole(content: Bytes, offset: u64) -> Pieces {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Kind, Place, S3Access};
+    use super::super::{Kind, BlobLocation, S3Access};
     use super::*;
 
     #[tokio::test]
     async fn a_blob_comes_in_pieces_from_an_offset_on() {
-        let blobs = Blobs::open(&Place::Memory, &S3Access::default()).expect("opens");
+        let blobs = Blobs::open(&BlobLocation::Memory, &S3Access::default()).expect("opens");
         for size in [10_usize, 1_000_000] {
             let content: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
             let (key, _) = Blobs::name(Kind::File, &content);

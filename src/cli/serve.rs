@@ -397,10 +397,10 @@ impl ServeArgs {
             None if ephemeral => store::DatabaseUrl::Memory,
             None => store::DatabaseUrl::Sqlite(data_dir.join("cronbox.db")),
         };
-        let blobs = match settings.parsed("blobs", self.blobs, blobs::Place::parse)? {
+        let blobs = match settings.parsed("blobs", self.blobs, blobs::BlobLocation::parse)? {
             Some(place) => place,
-            None if ephemeral => blobs::Place::Memory,
-            None => blobs::Place::Disk(data_dir.join("blobs")),
+            None if ephemeral => blobs::BlobLocation::Memory,
+            None => blobs::BlobLocation::Disk(data_dir.join("blobs")),
         };
         let mut pool = pool_config();
         if let Some(processes) = settings.parsed("sandbox-processes", self.sandbox_processes, count)? {

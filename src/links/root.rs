@@ -2,7 +2,7 @@
 
 use super::folder::{Folder, Listing, PATIENCE};
 use super::{LeftOut, LinkError};
-use crate::blobs::{BlobError, Place, S3Access, blob_error, open_place};
+use crate::blobs::{BlobError, BlobLocation, S3Access, blob_error, open_place};
 use crate::source_files::MAX_BUNDLE;
 use bytes::Bytes;
 use object_store::path::Path as Key;
@@ -38,9 +38,9 @@ enum Source {
 impl Root {
     /// Opens `s3://bucket/prefix`, `file:///directory` or a directory.
     pub fn open(text: &str, access: &S3Access) -> Result<Self, BlobError> {
-        let place = Place::parse(text).map_err(BlobError::BadPlace)?;
+        let place = BlobLocation::parse(text).map_err(BlobError::BadPlace)?;
         let (source, url) = match place {
-            Place::Disk(path) => {
+            BlobLocation::Disk(path) => {
                 let path = std::path::absolute(&path).map_err(|error| BlobError::BadPlace(error.to_string()))?;
                 if !path.is_dir() {
                     return Err(BlobError::BadPlace(format!("the script source {} is no directory", path.display())));

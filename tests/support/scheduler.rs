@@ -21,7 +21,7 @@ pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, WorkerInbox) {
         timezone: "UTC".into(),
         job_defaults: Policies::default(),
     };
-    let blobs = Blobs::open(&blobs::Place::Memory, &S3Access::default()).expect("opens");
+    let blobs = Blobs::open(&blobs::BlobLocation::Memory, &S3Access::default()).expect("opens");
     let (store, clock) = (store.clone(), clock.clone());
     (Scheduler { store, blobs, clock, signals, rules: Arc::new(rules), queue_bound: 10_000, read: Arc::default() }, inbox)
 }
