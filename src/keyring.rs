@@ -27,7 +27,7 @@ const MAX_FILE: u64 = 64 << 10;
 
 /// Where keys are.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum KeySource {
     /// A file of the operator's, which is read whenever a key is needed.
     File(PathBuf),
     /// A variable of the environment, as it was at the start.
@@ -40,14 +40,14 @@ pub enum Place {
     Nowhere,
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::File(path) => f.debug_tuple("File").field(path).finish(),
-            Place::Variable(_) => f.write_str("Variable"),
-            Place::Own(path) => f.debug_tuple("Own").field(path).finish(),
-            Place::Memory => f.write_str("Memory"),
-            Place::Nowhere => f.write_str("Nowhere"),
+            KeySource::File(path) => f.debug_tuple("File").field(path).finish(),
+            KeySource::Variable(_) => f.write_str("Variable"),
+            KeySource::Own(path) => f.debug_tuple("Own").field(path).finish(),
+            KeySource::Memory => f.write_str("Memory"),
+            KeySource::Nowhere => f.write_str("Nowhere"),
         }
     }
 }
@@ -145,8 +145,8 @@ impl Keys {
 /// The keys of a node.
 #[derive(Debug)]
 pub struct Keyring {
-    place: Place,
-    /// Held while the file is read and written, and the keys of [`Place::Memory`].
+    place: KeySource,
+    /// Held while the file is read and written, and the keys of [`KeySource::Memory`].
     kept: Mutex<Keys>,
 }
 
@@ -187,7 +187,7 @@ fn bound(name: &str, terms: &str) -> String {
 
 impl Keyring {
     /// The keys of a place. Nothing is read yet.
-    pub fn new(place: Place) -> Self {
+    pub fn new(place: KeySource) -> Self {
         Keyring { place, kept: Mutex::default() }
     }
 
@@ -232,18 +232,18 @@ impl Keyring {
     /// What is to be known about a key that was made here; none where keys are the operator's.
     fn warning(&self) -> Option<String> {
         match &self.place {
-            Place::Own(path) => Some(format!(
+            KeySource::Own(path) => Some(format!(
                 "a key for secrets was made in {}: without it they cannot be read any more, so keep a copy elsewhere, and give it to every other node (--secret-key-file)",
                 path.display()
             )),
-            Place::Memory => Some("a key for secrets was made in memory: it goes with the server".to_owned()),
-            Place::File(_) | Place::Variable(_) | Place::Nowhere => None,
+            KeySource::Memory => Some("a key for secrets was made in memory: it goes with the server".to_owned()),
+            KeySource::File(_) | KeySource::Variable(_) | KeySource::Nowhere => None,
         }
     }
 
     /// Forgets all keys but the first and those of `used`, where keys are this server's own.
     pub fn forget_old(&self, used: &[String]) -> Result<(), KeyError> {
-        if !matches!(self.place, Place::Own(_) | Place::Memory) {
+        if !matches!(self.place, KeySource::Own(_) | KeySource::Memory) {
             return Ok(());
         }
         let mut kept = self.lock();
@@ -255,20 +255,20 @@ impl Keyring {
 
     fn read(&self, kept: &Keys) -> Result<Keys, KeyError> {
         match &self.place {
-            Place::File(path) => read(path)?.ok_or_else(|| unusable(path, "it is not there")),
-            Place::Own(path) => Ok(read(path)?.unwrap_or_default()),
-            Place::Variable(text) => match parse(text, "CRONBOX_SECRET_KEY")? {
+            KeySource::File(path) => read(path)?.ok_or_else(|| unusable(path, "it is not there")),
+            KeySource::Own(path) => Ok(read(path)?.unwrap_or_default()),
+            KeySource::Variable(text) => match parse(text, "CRONBOX_SECRET_KEY")? {
                 keys if keys.0.is_empty() => Err(KeyError::File("there is none in CRONBOX_SECRET_KEY".into())),
                 keys => Ok(keys),
             },
-            Place::Memory => Ok(kept.clone()),
-            Place::Nowhere => Ok(Keys::default()),
+            KeySource::Memory => Ok(kept.clone()),
+            KeySource::Nowhere => Ok(Keys::default()),
         }
     }
 
     fn keep(&self, kept: &mut Keys, keys: Keys) -> Result<(), KeyError> {
         match &self.place {
-            Place::Own(path) => write(path, &keys).map_err(|error| unusable(path, error)),
+            KeySource::Own(path) => write(path, &keys).map_err(|error| unusable(path, error)),
             _ => {
                 *kept = keys;
                 Ok(())
@@ -352,7 +352,7 @@ mod tests {
 
     fn variable(keys: &[[u8; KEY]]) -> Keyring {
         let lines: Vec<String> = keys.iter().map(|key| BASE64_STANDARD.encode(key)).collect();
-        Keyring::new(Place::Variable(Zeroizing::new(lines.join("\n"))))
+        Keyring::new(KeySource::Variable(Zeroizing::new(lines.join("\n"))))
     }
 
     fn secret(terms: &str) -> Secret {
@@ -419,7 +419,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("cronbox-keys-{}", crate::access::new_token().expect("random")));
         std::fs::create_dir(&folder).expect("a folder");
         let path = folder.join("secret.key");
-        let keys = Keyring::new(Place::Own(path.clone()));
+        let keys = Keyring::new(KeySource::Own(path.clone()));
         assert!(ids(&keys).is_empty());
         assert_eq!(keys.renew(&["0a".into()]), Err(KeyError::Missing("0a".into())));
         let mut first = secret("{}");
@@ -431,7 +431,7 @@ mod tests {
         assert!(keys.renew(&[]).expect("renews").expect("a warning").contains("keep a copy"));
         let both = ids(&keys);
         assert_eq!((both.len(), &both[1]), (2, &first.key));
-        assert_eq!(&**open(&Keyring::new(Place::Own(path)), &first).expect("opens"), b"the value");
+        assert_eq!(&**open(&Keyring::new(KeySource::Own(path)), &first).expect("opens"), b"the value");
         keys.forget_old(&[]).expect("forgets");
         assert_eq!(ids(&keys), [both[0].clone()]);
         std::fs::remove_dir_all(&folder).expect("removes");
@@ -440,13 +440,13 @@ mod tests {
     #[test]
     fn what_is_no_key_is_told_by_its_line() {
         let text = format!("# mine\n{}\nnonsense\n", BASE64_STANDARD.encode([1; KEY]));
-        let keys = Keyring::new(Place::Variable(Zeroizing::new(text)));
+        let keys = Keyring::new(KeySource::Variable(Zeroizing::new(text)));
         let error = keys.keys().expect_err("no key").to_string();
         assert!(error.contains("line 3") && error.contains("CRONBOX_SECRET_KEY"), "{error}");
-        let keys = Keyring::new(Place::File("/nowhere/at/all".into()));
+        let keys = Keyring::new(KeySource::File("/nowhere/at/all".into()));
         assert!(matches!(keys.keys(), Err(KeyError::File(_))));
-        let keys = Keyring::new(Place::Variable(Zeroizing::new(" \n# none\n".into())));
+        let keys = Keyring::new(KeySource::Variable(Zeroizing::new(" \n# none\n".into())));
         assert!(matches!(keys.keys(), Err(KeyError::File(_))));
-        assert_eq!(Keyring::new(Place::Nowhere).seal(&mut secret("{}"), b"x", &[]), Err(KeyError::None));
+        assert_eq!(Keyring::new(KeySource::Nowhere).seal(&mut secret("{}"), b"x", &[]), Err(KeyError::None));
     }
 }

@@ -109,7 +109,7 @@ pub struct Config {
     /// The size of the data directory from which on there are warnings.
     pub max_data: u64,
     /// Where the keys of secrets are.
-    pub secret_key: keyring::Place,
+    pub secret_key: keyring::KeySource,
     /// Holds, or is to hold, the first token.
     pub admin_token_file: Option<PathBuf>,
     /// The node's name, for people.
@@ -218,7 +218,7 @@ pub async fn serve(
     };
     let linker = Linker::new(keeper, roots);
     let keyring = Arc::new(Keyring::new(match &config.secret_key {
-        keyring::Place::Own(_) if directory.is_none() => keyring::Place::Nowhere,
+        keyring::KeySource::Own(_) if directory.is_none() => keyring::KeySource::Nowhere,
         place => place.clone(),
     }));
     let lost_key = unreadable_secrets(&store, &keyring, &config).await?;
@@ -377,7 +377,7 @@ fn again<T, W: Future<Output = ()>>(room: T, work: impl Fn(Arc<T>) -> W) -> impl
 /// What is to be said when there are secrets that this node has no key for. Keys that cannot be read are an error.
 async fn unreadable_secrets(store: &Store, keyring: &Keyring, config: &Config) -> Result<Option<String>, ServeError> {
     let keys = keyring.keys().map_err(|error| match &config.secret_key {
-        keyring::Place::File(path) => failed(format_args!("--secret-key-file {}: {error}", path.display())),
+        keyring::KeySource::File(path) => failed(format_args!("--secret-key-file {}: {error}", path.display())),
         _ => failed(error),
     })?;
     let secrets = store.secrets().await.map_err(failed)?;
@@ -387,7 +387,7 @@ async fn unreadable_secrets(store: &Store, keyring: &Keyring, config: &Config) -
         return Ok(None);
     }
     let own = config.data_dir.join(keyring::OWN_FILE);
-    let there = if !matches!(config.secret_key, keyring::Place::Own(_)) && own.exists() {
+    let there = if !matches!(config.secret_key, keyring::KeySource::Own(_)) && own.exists() {
         format!(" (there is also {}, which is not read beside the operator's)", own.display())
     } else {
         String::new()

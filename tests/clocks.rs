@@ -52,7 +52,7 @@ fn node(folder: &Folder, clock: &Clock) -> Config {
         paused: false,
         retention: Retention::default(),
         max_data: u64::MAX,
-        secret_key: cronbox::keyring::Place::Memory,
+        secret_key: cronbox::keyring::KeySource::Memory,
         admin_token_file: None,
         name: "test".into(),
         clock: Some(clock.clone()),

@@ -474,10 +474,10 @@ impl ServeArgs {
         let log = (settings.one("log", log.0)?, json);
         let secret_key = match (settings.one("secret-key-file", self.secret_key_file)?, config::secret_key()?) {
             (Some(_), Some(_)) => return Err("--secret-key-file and CRONBOX_SECRET_KEY exclude one another".into()),
-            (Some(file), None) => keyring::Place::File(file.into()),
-            (None, Some(text)) => keyring::Place::Variable(text),
-            (None, None) if ephemeral => keyring::Place::Memory,
-            (None, None) => keyring::Place::Own(data_dir.join(keyring::OWN_FILE)),
+            (Some(file), None) => keyring::KeySource::File(file.into()),
+            (None, Some(text)) => keyring::KeySource::Variable(text),
+            (None, None) if ephemeral => keyring::KeySource::Memory,
+            (None, None) => keyring::KeySource::Own(data_dir.join(keyring::OWN_FILE)),
         };
         let config = Config {
             base_path: settings.parsed("base-path", self.base_path, base_path_of)?.unwrap_or_default(),
