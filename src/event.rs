@@ -28,14 +28,14 @@ pub const TYPES: [&str; 18] = [
 
 /// Where an event stands among the others: what comes later is greater, and nothing appears below what a reader has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct EventPosition {
     /// On PostgreSQL the transaction that wrote it; on SQLite always 0.
     pub place: i64,
     /// Its number among the events of that.
     pub seq: i64,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for EventPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.place, self.seq)
     }
@@ -44,18 +44,18 @@ impl fmt::Display for Place {
 /// A text that names no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is no event's id")]
-pub struct NoPlace;
+pub struct BadEventId;
 
-impl FromStr for Place {
-    type Err = NoPlace;
+impl FromStr for EventPosition {
+    type Err = BadEventId;
 
-    fn from_str(text: &str) -> Result<Self, NoPlace> {
+    fn from_str(text: &str) -> Result<Self, BadEventId> {
         let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
-            true => text.parse().map_err(|_| NoPlace),
-            false => Err(NoPlace),
+            true => text.parse().map_err(|_| BadEventId),
+            false => Err(BadEventId),
         };
-        let (place, seq) = text.split_once('-').ok_or(NoPlace)?;
-        Ok(Place { place: number(place)?, seq: number(seq)? })
+        let (place, seq) = text.split_once('-').ok_or(BadEventId)?;
+        Ok(EventPosition { place: number(place)?, seq: number(seq)? })
     }
 }
 
@@ -63,7 +63,7 @@ impl FromStr for Place {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// Where it stands.
-    pub place: Place,
+    pub place: EventPosition,
     /// When it happened.
     pub at: Time,
     /// What: one of [`TYPES`].
@@ -103,11 +103,11 @@ mod tests {
 
     #[test]
     fn places_read_back_and_stand_in_order() {
-        let place = Place { place: 7, seq: 12 };
+        let place = EventPosition { place: 7, seq: 12 };
         assert_eq!(place.to_string().parse(), Ok(place));
-        assert!(place > Place { place: 7, seq: 9 } && place < Place { place: 8, seq: 1 });
+        assert!(place > EventPosition { place: 7, seq: 9 } && place < EventPosition { place: 8, seq: 1 });
         for bad in ["", "7", "-1", "7-", "+7-1", "7--1", "7-1-2", "99999999999999999999-1"] {
-            assert_eq!(bad.parse::<Place>(), Err(NoPlace), "{bad}");
+            assert_eq!(bad.parse::<EventPosition>(), Err(BadEventId), "{bad}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::postgres::{binary, cluster};
 use crate::support::server::{Folder, Server};
-use cronbox::event::Place;
+use cronbox::event::EventPosition;
 use cronbox::store::{self, Store};
 use futures_util::StreamExt;
 use reqwest::Method;
@@ -263,7 +263,7 @@ async fn a_transaction_that_stays_open_is_waited_for() {
     // Written later, and on disk earlier.
     store.pause_scheduler(now).await.expect("pauses");
     let place = store.newest_event(None).await.expect("asks");
-    assert_eq!(place, Place::default());
+    assert_eq!(place, EventPosition::default());
     assert_eq!(all(&store).await, Vec::<String>::new());
     writeln!(to, "COMMIT;\n\\echo closed").expect("writes");
     assert_eq!(from.next().expect("a line").expect("text"), "closed");

@@ -9,7 +9,7 @@ use crate::store::{announce, ended, new_run, start, version};
 use crate::support::dice::Dice;
 use chrono::TimeDelta;
 use cronbox::clock::{Clock, Time};
-use cronbox::event::Place as EventPlace;
+use cronbox::event::EventPosition;
 use cronbox::run::{Run, Status};
 use cronbox::script::{OnLost, Settings};
 use cronbox::store::queue::{Cancelled, GivenUp, MAX_CLAIM};
@@ -279,7 +279,7 @@ impl Simulation {
     /// Every run has ended once, and every one that was answered is there.
     async fn check_ends(&self) {
         let mut ends: BTreeMap<String, u32> = BTreeMap::new();
-        let mut place = EventPlace { place: 0, seq: 0 };
+        let mut place = EventPosition { place: 0, seq: 0 };
         loop {
             let events = self.store.events(place).await.expect("reads").expect("nothing was deleted");
             let Some(last) = events.last() else { break };

@@ -6,7 +6,7 @@ use cronbox::access::{Scope, Token};
 use cronbox::blobs::{self, Blobs, S3Access};
 use cronbox::cleaner::{Cleaner, Retention};
 use cronbox::clock::{Clock, Time, from_micros};
-use cronbox::event::{Event, Place as EventPlace};
+use cronbox::event::{Event, EventPosition};
 use cronbox::limits::RequestedLimits;
 use cronbox::run::{Cause, RETRY_ON, Spec, Status, Value, new_id};
 use cronbox::script::{Facts, Keep, OnLost, Settings};
@@ -886,7 +886,7 @@ async fn what_a_script_keeps(store: Store) {
 }
 
 /// Reads the feed from a place on, until `enough`.
-async fn feed(store: &Store, from: EventPlace, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+async fn feed(store: &Store, from: EventPosition, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
     let mut all: Vec<Event> = Vec::new();
     while !enough(&all) {
@@ -957,7 +957,7 @@ async fn many_at_once(store: Store) {
     keep(&store, version("a", "a"), start()).await.expect("keeps");
     let reader = tokio::spawn({
         let store = store.clone();
-        async move { feed(&store, EventPlace::default(), |all| all.len() >= 320).await }
+        async move { feed(&store, EventPosition::default(), |all| all.len() >= 320).await }
     });
     let makers = (0..64).map(|_| {
         let store = store.clone();
@@ -999,7 +999,7 @@ async fn many_at_once(store: Store) {
     assert_eq!(done, 320);
     // Whoever read along has everything, in the order in which it stands.
     let heard = reader.await.expect("joins");
-    assert_eq!(heard, feed(&store, EventPlace::default(), |all| all.len() >= 320).await);
+    assert_eq!(heard, feed(&store, EventPosition::default(), |all| all.len() >= 320).await);
     let runs: std::collections::HashSet<_> = heard.iter().map(|event| event.run.clone()).collect();
     assert_eq!((heard.len(), runs.len()), (320, 320));
     let depth = store.queue_depth().await.expect("asks");

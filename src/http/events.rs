@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::{App, queries};
 use crate::access::Caller;
 use crate::api::{EventBody, FeedBody, ProblemBody};
-use crate::event::{Event, Place, TYPES};
+use crate::event::{Event, EventPosition, TYPES};
 use crate::suggest::nearest;
 use crate::script::key_of;
 use crate::store::events::STRIDE;
@@ -78,13 +78,13 @@ impl EventFilter {
 struct Found {
     events: Vec<Event>,
     /// Where looking ended.
-    end: Place,
+    end: EventPosition,
     /// Whether there may be more already.
     more: bool,
 }
 
 impl App {
-    async fn feed(&self, filter: &EventFilter, from: Place, limit: usize) -> Result<Found, Problem> {
+    async fn feed(&self, filter: &EventFilter, from: EventPosition, limit: usize) -> Result<Found, Problem> {
         let (mut end, mut events, mut looked_at) = (from, Vec::new(), 0);
         loop {
             let some = self.store.events(end).await?.ok_or_else(gone)?;
@@ -104,7 +104,7 @@ impl App {
     }
 
     /// Where a reader begins.
-    async fn beginning(&self, query: &Query, headers: &HeaderMap, follows: bool) -> Result<Place, Problem> {
+    async fn beginning(&self, query: &Query, headers: &HeaderMap, follows: bool) -> Result<EventPosition, Problem> {
         let since = query.time("since", self.clock.now())?;
         let heard = headers.get("last-event-id").filter(|id| follows && !id.is_empty());
         let (field, text) = match heard {
@@ -118,7 +118,7 @@ impl App {
                 None => self.store.oldest_event().await?,
             });
         };
-        let place: Place =
+        let place: EventPosition =
             text.parse().map_err(|error| Problem::bad("bad_cursor", format!("{field}: {error}")).field(field))?;
         if place < self.store.oldest_event().await? || place > self.store.newest_event(None).await? {
             return Err(gone());
@@ -192,9 +192,9 @@ struct Follower {
     app: App,
     filter: EventFilter,
     /// Where it has looked.
-    at: Place,
+    at: EventPosition,
     /// What the client knows of that.
-    told: Place,
+    told: EventPosition,
     waiting: VecDeque<sse::Event>,
     /// What all followers hear.
     heard: watch::Receiver<News>,

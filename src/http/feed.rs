@@ -5,7 +5,7 @@
 //! takes what was found; one that is further back reads for itself.
 
 use super::App;
-use crate::event::{Event, Place};
+use crate::event::{Event, EventPosition};
 use crate::store::events::STRIDE;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,16 +23,16 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub(super) struct News {
     /// From where on; none when followers have to read for themselves up to there.
-    from: Option<Place>,
+    from: Option<EventPosition>,
     /// What happened since.
     events: Arc<Vec<Event>>,
     /// Up to where.
-    pub(super) to: Place,
+    pub(super) to: EventPosition,
 }
 
 impl News {
     /// What happened after a place, for a follower that is exactly where the look began.
-    pub(super) fn after(&self, place: Place) -> Option<Arc<Vec<Event>>> {
+    pub(super) fn after(&self, place: EventPosition) -> Option<Arc<Vec<Event>>> {
         (self.from == Some(place) && self.to != place).then(|| self.events.clone())
     }
 }
@@ -78,7 +78,7 @@ impl Drop for Looking {
 /// Looks while there are followers.
 async fn look(looking: Looking) {
     let app = &looking.0;
-    let mut at: Option<Place> = None;
+    let mut at: Option<EventPosition> = None;
     loop {
         // What to wait for, before looking.
         let mut notified = std::pin::pin!(app.signals.happened.notified());
@@ -107,7 +107,7 @@ async fn look(looking: Looking) {
 }
 
 /// One look; none when the database is away.
-async fn once(app: &App, at: Option<Place>) -> Option<News> {
+async fn once(app: &App, at: Option<EventPosition>) -> Option<News> {
     let Some(from) = at else {
         // At the beginning everybody reads for themselves up to here.
         let newest = app.store.newest_event(None).await.ok()?;

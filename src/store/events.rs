@@ -9,7 +9,7 @@
 use super::tx::{Dialect, Row, Tx, args, stamp};
 use super::{Store, StoreError};
 use crate::clock::Time;
-use crate::event::{Event, Place};
+use crate::event::{Event, EventPosition};
 use cronbox_runtime::ScriptError;
 
 /// Events read at once.
@@ -54,8 +54,8 @@ fn words(dialect: Dialect) -> Words {
     }
 }
 
-fn place_of(row: &Row) -> Result<Place, StoreError> {
-    Ok(Place { place: row.int("place")?, seq: row.int("seq")? })
+fn place_of(row: &Row) -> Result<EventPosition, StoreError> {
+    Ok(EventPosition { place: row.int("place")?, seq: row.int("seq")? })
 }
 
 fn event_of(row: &Row) -> Result<Event, StoreError> {
@@ -78,7 +78,7 @@ fn event_of(row: &Row) -> Result<Event, StoreError> {
 }
 
 /// The place after which nothing was deleted.
-async fn gone(tx: &mut Tx<'_>) -> Result<Place, StoreError> {
+async fn gone(tx: &mut Tx<'_>) -> Result<EventPosition, StoreError> {
     place_of(&tx.one("SELECT gone_place AS place, gone_seq AS seq FROM feed", args![]).await?)
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn count_on(tx: &mut Tx<'_>) -> Result<(), StoreError> {
 
 impl Store {
     /// What happened after a place, oldest first: at most [`STRIDE`]. None when some of it was deleted already.
-    pub async fn events(&self, after: Place) -> Result<Option<Vec<Event>>, StoreError> {
+    pub async fn events(&self, after: EventPosition) -> Result<Option<Vec<Event>>, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
                 let Words { place, order, after: later, visible, .. } = words(tx.dialect);
@@ -115,7 +115,7 @@ impl Store {
     }
 
     /// The place of the newest event, or of the newest one before `time`.
-    pub async fn newest_event(&self, before: Option<Time>) -> Result<Place, StoreError> {
+    pub async fn newest_event(&self, before: Option<Time>) -> Result<EventPosition, StoreError> {
         self.read(move |tx| {
             Box::pin(async move {
                 let Words { place, newest, visible, .. } = words(tx.dialect);
@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// The place before the oldest event that is kept.
-    pub async fn oldest_event(&self) -> Result<Place, StoreError> {
+    pub async fn oldest_event(&self) -> Result<EventPosition, StoreError> {
         self.read(|tx| Box::pin(async move { gone(tx).await })).await
     }
 
