@@ -113,7 +113,11 @@ impl BlobLocation {
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some(rest) = text.strip_prefix("s3://") else {
             let path = text.strip_prefix("file://").unwrap_or(text);
-            return if path.is_empty() { Err("a directory needs a name".into()) } else { Ok(BlobLocation::Disk(path.into())) };
+            return if path.is_empty() {
+                Err("a directory needs a name".into())
+            } else {
+                Ok(BlobLocation::Disk(path.into()))
+            };
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
@@ -167,7 +171,7 @@ pub fn open_place(place: &BlobLocation, access: &S3Access) -> Result<(Arc<dyn Ob
         }
         BlobLocation::S3 { bucket, prefix } => {
             // The bucket's client brings no implementation of TLS of its own; another may have been set already.
-            let _ = rustls::crypto::signal::default_provider().install_default();
+            let _ = rustls::crypto::ring::default_provider().install_default();
             let retry = RetryConfig {
                 max_retries: 3,
                 retry_timeout: Duration::from_secs(5),

@@ -2,14 +2,14 @@
 //!
 //! A node counts; the others watch the count. Only a node that has *itself* seen another's count stand still for the lease
 //! time, by its own monotonic clock and with the database answering all along, takes over: no wall clock is compared. A
-//! node that cannot count stops its runs before its lease is over; should it signals up later all the same, its records are
+//! node that cannot count stops its runs before its lease is over; should it wake up later all the same, its records are
 //! refused, because each needs the attempt's token.
 
 use crate::clock::Clock;
 use crate::run::Status;
+use crate::signals::Signals;
 use crate::store::queue::GivenUp;
 use crate::store::{Store, StoreError};
-use crate::signals::Signals;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct Rescuer {
     pub store: Store,
     /// What time it is; a clock that follows the database is told the database's time with every beat.
     pub clock: Clock,
-    /// The notify.
+    /// The signals of this node.
     pub signals: Arc<Signals>,
     /// The node's id.
     pub node: String,

@@ -17,14 +17,13 @@ mod files;
 mod health;
 mod intake;
 mod known;
-mod submit;
 mod listen;
-mod queries;
 mod output;
 mod paced;
 mod pieces;
 mod problem;
 mod progress;
+mod queries;
 mod rate;
 mod runs;
 mod schedules;
@@ -33,6 +32,7 @@ mod secrets;
 mod series;
 mod state;
 mod streams;
+mod submit;
 mod tokens;
 mod typed;
 mod upload;
@@ -46,15 +46,15 @@ use crate::access::Scope;
 use crate::blobs::Blobs;
 use crate::checker::Checker;
 use crate::clock::Clock;
+use crate::disk_usage::Space;
 use crate::keyring::Keyring;
 use crate::links::Linker;
 use crate::live_output::Live;
 use crate::metrics::Metrics;
 use crate::plan;
-use crate::disk_usage::Space;
+use crate::signals::Signals;
 use crate::store::Store;
 use crate::supervise::Supervisor;
-use crate::signals::Signals;
 use answers::Answers;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -180,7 +180,7 @@ pub struct Tools {
     pub keyring: Arc<Keyring>,
     /// What time it is.
     pub clock: Clock,
-    /// The notify.
+    /// The signals of this node.
     pub signals: Arc<Signals>,
     /// What runs of this node write.
     pub live: Arc<Live>,

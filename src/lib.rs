@@ -33,7 +33,7 @@
 //! - [`computations`]: what is computed for requests, beside the threads that answer them
 //! - [`publish`]: keeps a script's new content, wherever it came from
 //! - [`links`]: reads scripts from files and objects that lie elsewhere
-//! - [`signals`]: the notify between rooms
+//! - [`signals`]: signals between the parts of a node
 //! - [`timetable`]: from what somebody asks for to a schedule that can be kept
 //! - [`plan`]: from a script and what is asked of it to a run that can be made
 //! - [`live_output`]: what runs of this node have written so far
@@ -42,7 +42,7 @@
 //! - [`worker`]: takes runs, runs them, records how they ended
 //! - [`scheduler`]: looks at schedules when their time has come
 //! - [`heartbeat`]: says that this node lives, takes over what dead ones held
-//! - [`peer_signals`]: carries the notify to other nodes
+//! - [`peer_signals`]: carries signals to other nodes
 //! - [`cleaner`]: lets go of what is old
 //! - [`disk_usage`]: how much room the data takes
 //! - [`api`]: the bodies of the API's answers
@@ -56,12 +56,12 @@
 //! Running Python is the crate `cronbox-runtime`'s.
 
 pub mod clock;
-pub mod source_encoding;
 pub mod exact;
 pub mod fullness;
 pub mod guard;
-pub mod suggest;
 pub mod quantity;
+pub mod source_encoding;
+pub mod suggest;
 
 pub mod requirement;
 
@@ -102,16 +102,16 @@ pub mod timetable;
 
 pub mod live_output;
 pub mod metrics;
-pub mod supervise;
 pub mod signals;
+pub mod supervise;
 
 pub mod worker;
 
 pub mod cleaner;
-pub mod peer_signals;
-pub mod heartbeat;
-pub mod scheduler;
 pub mod disk_usage;
+pub mod heartbeat;
+pub mod peer_signals;
+pub mod scheduler;
 
 pub mod api;
 

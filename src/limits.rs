@@ -1,8 +1,8 @@
 //! Limits as people ask for them, what of it is granted, and the sentences about both.
 
-use crate::suggest::nearest;
 use crate::quantity;
 use crate::script::Quantity;
+use crate::suggest::nearest;
 use cronbox_runtime::{LimitError, LimitName, Limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -127,7 +127,12 @@ impl RequestedLimits {
 
     /// What is in force: asked, as far as it is within the default or was granted, under the ceiling; and what was asked
     /// for beyond that. An output or a file tree never needs more than the memory there is.
-    pub fn in_force(&self, granted: &RequestedLimits, defaults: &Limits, ceiling: &Limits) -> (Limits, Vec<NotGranted>) {
+    pub fn in_force(
+        &self,
+        granted: &RequestedLimits,
+        defaults: &Limits,
+        ceiling: &Limits,
+    ) -> (Limits, Vec<NotGranted>) {
         let mut refused = Vec::new();
         let mut decide =
             |name: &str, asked: Option<u64>, granted: Option<u64>, default: u64, most: u64, show: fn(u64) -> String| {
@@ -201,7 +206,10 @@ mod tests {
     #[test]
     fn limits_are_read_by_name() {
         assert_eq!(RequestedLimits::read(&table("memory", "64MiB")).expect("reads").memory, Some(64 << 20));
-        assert_eq!(RequestedLimits::read(&table("timeout", "5m")).expect("reads").timeout, Some(Duration::from_secs(300)));
+        assert_eq!(
+            RequestedLimits::read(&table("timeout", "5m")).expect("reads").timeout,
+            Some(Duration::from_secs(300))
+        );
         let why = RequestedLimits::read(&table("memroy", "1")).expect_err("no such limit").to_string();
         assert!(why.contains("did you mean memory?"), "{why}");
         assert!(RequestedLimits::read(&table("fuel", "much")).is_err());
@@ -210,7 +218,11 @@ mod tests {
     #[test]
     fn what_is_asked_is_not_what_is_granted() {
         let defaults = Limits::default();
-        let asked = RequestedLimits { memory: Some(1 << 30), timeout: Some(Duration::from_secs(5)), ..RequestedLimits::default() };
+        let asked = RequestedLimits {
+            memory: Some(1 << 30),
+            timeout: Some(Duration::from_secs(5)),
+            ..RequestedLimits::default()
+        };
         let (limits, refused) = asked.in_force(&RequestedLimits::default(), &defaults, &CEILING);
         assert_eq!((limits.memory, limits.wall), (defaults.memory, Duration::from_secs(5)));
         assert_eq!(refused.len(), 1);
@@ -225,7 +237,8 @@ mod tests {
 
     #[test]
     fn grants_are_kept_as_numbers() {
-        let asked = RequestedLimits { fuel: Some(7), timeout: Some(Duration::from_millis(1500)), ..RequestedLimits::default() };
+        let asked =
+            RequestedLimits { fuel: Some(7), timeout: Some(Duration::from_millis(1500)), ..RequestedLimits::default() };
         let mut back = RequestedLimits::default();
         for (name, number) in asked.numbers() {
             back.add_number(name, number);

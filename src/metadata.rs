@@ -1,9 +1,9 @@
 //! What a script says about itself: the `[tool.cronbox]` table of its inline metadata (PEP 723).
 
-use crate::source_encoding;
 use crate::guard;
-use crate::suggest::nearest;
 use crate::script::{SETTINGS, Settings, Warning};
+use crate::source_encoding;
+use crate::suggest::nearest;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
-//! Carries the notify to other nodes on the same database, and theirs to this one.
+//! Carries signals to other nodes on the same database, and theirs to this one.
 
+use crate::signals::{PeerSignal, Signals};
 use crate::store::Store;
 use crate::store::notices::Notice;
-use crate::signals::{PeerSignal, Signals};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;

@@ -1,7 +1,7 @@
 //! From a script and what is asked of it to a run that can be made: whoever asks, request, schedule or another run.
 
 use crate::clock::Time;
-use crate::limits::{RequestedLimits, NotGranted};
+use crate::limits::{NotGranted, RequestedLimits};
 use crate::run::{Cause, RETRY_ON, Spec, Value, new_id};
 use crate::schedule::{Policies, Schedule};
 use crate::script::{Script, Settings, Version};

@@ -17,7 +17,7 @@ use crate::store::blobs::Announced;
 use crate::store::schedules::NewSchedule;
 use crate::store::scripts::{Kept, NewVersion};
 use crate::store::{Store, StoreError};
-use crate::timetable::{self, ReadContext, BadSchedule};
+use crate::timetable::{self, BadSchedule, ReadContext};
 use crate::trigger::Budget;
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
@@ -125,14 +125,26 @@ impl Progress {
 
 impl Keeper {
     /// Keeps content as the version in force of a script.
-    pub async fn keep(&self, name: &Name, sources: &Sources, wanted: PublishOptions, now: Time) -> Result<Kept, KeepError> {
+    pub async fn keep(
+        &self,
+        name: &Name,
+        sources: &Sources,
+        wanted: PublishOptions,
+        now: Time,
+    ) -> Result<Kept, KeepError> {
         let new = self.prepared(name, sources, wanted, now).await?;
         Ok(self.store.keep_version(new, now).await?)
     }
 
     /// Finds out whether content would be kept, and keeps no version of it. What its packages and files came to is let go of
     /// as everything is that nothing refers to.
-    pub async fn try_out(&self, name: &Name, sources: &Sources, wanted: PublishOptions, now: Time) -> Result<(), KeepError> {
+    pub async fn try_out(
+        &self,
+        name: &Name,
+        sources: &Sources,
+        wanted: PublishOptions,
+        now: Time,
+    ) -> Result<(), KeepError> {
         self.prepared(name, sources, wanted, now).await.map(|_| ())
     }
 

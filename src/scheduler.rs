@@ -7,12 +7,13 @@
 use crate::blobs::Blobs;
 use crate::clock::{Clock, Time};
 use crate::exact;
-use crate::publish::{KeepError, keep_value};
 use crate::limits::RequestedLimits;
 use crate::plan::RunPolicy;
+use crate::publish::{KeepError, keep_value};
 use crate::run::{Cause, Run, Status, Value, upstream_body};
 use crate::schedule::{Decision, Link, Schedule, State};
 use crate::script::{Script, Version};
+use crate::signals::Signals;
 use crate::store::chains::{Followed, LinkRules};
 use crate::store::fire::{Fire, TOGETHER};
 use crate::store::queue::Displaced;
@@ -20,7 +21,6 @@ use crate::store::runs::NewRun;
 use crate::store::schedules::ScheduleFilter;
 use crate::store::{Store, StoreError};
 use crate::trigger::{QUICK, Trigger};
-use crate::signals::Signals;
 use crate::zone;
 use deciding::Undecided;
 use serde_json::json;
@@ -34,7 +34,7 @@ mod memory;
 
 pub use memory::Memory;
 
-/// How often schedules are looked at though nobody rang.
+/// How often schedules are looked at without a signal.
 const LOOK: Duration = Duration::from_millis(500);
 /// The time before another try when the database is away.
 const RETRY: Duration = Duration::from_millis(500);
@@ -56,7 +56,7 @@ pub struct Scheduler {
     pub blobs: Blobs,
     /// What time it is.
     pub clock: Clock,
-    /// The notify.
+    /// The signals of this node.
     pub signals: Arc<Signals>,
     /// What holds for runs.
     pub rules: Arc<RunPolicy>,

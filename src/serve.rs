@@ -5,23 +5,23 @@ use crate::blobs::{self, Blobs, S3Access};
 use crate::checker::Checker;
 use crate::cleaner::{Cleaner, Retention};
 use crate::clock::Clock;
+use crate::disk_usage::{self, Space};
+use crate::heartbeat::Rescuer;
 use crate::http::{self, AnonymousAccess, Listener, Readiness, Rules};
-use crate::publish::{Keeper, Recent};
 use crate::keyring::{self, Keyring};
 use crate::links::{Linker, Root};
 use crate::live_output::Live;
 use crate::metrics::Metrics;
+use crate::packages::{Resolver, ResolverConfig};
 use crate::peer_signals;
 use crate::plan;
-use crate::packages::{Resolver, ResolverConfig};
-use crate::heartbeat::Rescuer;
+use crate::publish::{Keeper, Recent};
 use crate::run::new_id;
 use crate::schedule::Policies;
 use crate::scheduler::Scheduler;
-use crate::disk_usage::{self, Space};
+use crate::signals::Signals;
 use crate::store::{self, Store, StoreError};
 use crate::supervise::Supervisor;
-use crate::signals::Signals;
 use crate::worker::{self, Worker};
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -171,8 +171,8 @@ pub async fn serve(
     stop: CancellationToken,
     at_once: CancellationToken,
 ) -> Result<(), ServeError> {
-    let needs_directory =
-        matches!(config.database, store::DatabaseUrl::Sqlite(_)) || matches!(config.blobs, blobs::BlobLocation::Disk(_));
+    let needs_directory = matches!(config.database, store::DatabaseUrl::Sqlite(_))
+        || matches!(config.blobs, blobs::BlobLocation::Disk(_));
     let directory = if needs_directory { Some(DataDir::open(&config.data_dir)?) } else { None };
     let blobs = Blobs::open(&config.blobs, &config.s3).map_err(failed)?;
     let roots: Vec<Root> = config
@@ -330,7 +330,15 @@ pub async fn serve(
         *router.write().unwrap_or_else(std::sync::PoisonError::into_inner) = api;
     }
     ready.send_replace(Readiness::from([("interpreter".to_owned(), "ok".to_owned())]));
-    announce(&config, &say, &of_machine, directory.as_ref(), scripts, &pool, who_can_use_it(anonymous_access, has_tokens));
+    announce(
+        &config,
+        &say,
+        &of_machine,
+        directory.as_ref(),
+        scripts,
+        &pool,
+        who_can_use_it(anonymous_access, has_tokens),
+    );
     for warning in lost_key.into_iter().chain(space.as_ref().and_then(Space::warning)) {
         say(&format!("warning: {warning}"));
     }
@@ -568,7 +576,9 @@ fn announce(
     match directory {
         Some(directory) if directory.is_new => say(&format!("data in {} (new)", directory.path.display())),
         Some(directory) => say(&format!("data in {} (found, with {found})", directory.path.display())),
-        None if config.database == store::DatabaseUrl::Memory => say("data in memory: everything is gone when this ends"),
+        None if config.database == store::DatabaseUrl::Memory => {
+            say("data in memory: everything is gone when this ends")
+        }
         None => say(&format!("data in the database and the bucket ({found})")),
     }
     let hardening = pool.hardening();

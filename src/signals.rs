@@ -1,4 +1,4 @@
-//! The notify between rooms: something happened, look again. Losing a signal costs time, nothing else: whoever waits also looks
+//! Signals between the parts of a node: something happened, look again. A lost signal costs time, nothing else: whoever waits also looks
 //! by the clock.
 
 use crate::run::Run;
@@ -50,7 +50,7 @@ pub struct Dispatched {
     pub slot: OwnedSemaphorePermit,
 }
 
-/// The notify of a node.
+/// The signals of a node.
 #[derive(Debug)]
 pub struct Signals {
     /// Runs may start.
@@ -78,7 +78,7 @@ struct Waiting {
     end: Arc<End>,
 }
 
-/// A run's end: the notify, and the run itself when it ended on this node.
+/// A run's end: its signal, and the run itself when it ended on this node.
 #[derive(Debug, Default)]
 struct End {
     notify: Notify,
@@ -103,7 +103,7 @@ pub struct EndWatch {
 }
 
 impl Signals {
-    /// A notify, the inbox for it, and what other nodes should know; `slots` runs can be taken at once.
+    /// Signals, what the worker receives of them, and what other nodes should know; `slots` runs can be taken at once.
     pub fn new(slots: usize) -> (Arc<Self>, WorkerInbox, mpsc::UnboundedReceiver<PeerSignal>) {
         let (cancel, cancels) = mpsc::unbounded_channel();
         let (dispatched, hands) = mpsc::unbounded_channel();

@@ -12,11 +12,11 @@ use crate::keyring::Keyring;
 use crate::live_output::Live;
 use crate::metrics::Metrics;
 use crate::run::Run;
+use crate::signals::{Dispatched, Signals, WorkerInbox};
 use crate::store::Store;
 use crate::store::queue::{GivenUp, MAX_CLAIM};
 use crate::store::runs::Claim;
 use crate::supervise::Supervisor;
-use crate::signals::{WorkerInbox, Dispatched, Signals};
 use cronbox_runtime::{Ceiling, Limits, Networks, Pool};
 use sources::Bundles;
 use std::collections::{HashMap, HashSet};
@@ -27,7 +27,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How often the queue is looked at though nobody rang.
+/// How often the queue is looked at without a signal.
 const LOOK: Duration = Duration::from_millis(500);
 /// The time before another try when the database is away.
 const RETRY: Duration = Duration::from_millis(500);
@@ -43,7 +43,7 @@ pub struct Tools {
     pub pool: Pool,
     /// What time it is.
     pub clock: Clock,
-    /// The notify.
+    /// The signals of this node.
     pub signals: Arc<Signals>,
     /// What runs write, for those who follow them.
     pub live: Arc<Live>,
@@ -113,7 +113,7 @@ impl Worker {
         let mut looked = Instant::now();
         let mut strays = HashSet::new();
         loop {
-            // Register for the notify before looking.
+            // Register for the signal before looking.
             let notified = signals.queued.notified();
             let full = self.take_all(stop).await;
             self.more.store(full, Ordering::Relaxed);
@@ -122,7 +122,7 @@ impl Worker {
                 () = stop.cancelled() => break,
                 Some(id) = inbox.cancel.recv() => self.cancel(&id),
                 Some(Dispatched { run, claim, slot }) = inbox.dispatched.recv() => self.begin(*run, claim.token(), slot),
-                // Every slot is taken: a run that ends peer_signals.
+                // Every slot is taken: a run that ends gives a signal.
                 () = notified => {}
                 () = tokio::time::sleep(if full { LOOK * 4 } else { LOOK }) => {}
             }
@@ -221,7 +221,7 @@ impl Worker {
         }
     }
 
-    /// Looks in the database for wishes to cancel that no notify told of.
+    /// Looks in the database for cancellations that no signal told of.
     async fn look_for_cancels(&self) {
         if self.lock().is_empty() {
             return;
@@ -300,7 +300,9 @@ impl Worker {
             match self.tools.store.give_up(&id, &aboard.token, GivenUp::HandedBack, now).await {
                 Ok(Some(status)) => tracing::info!(run.id = %id, %status, "dispatched back"),
                 Ok(None) => {}
-                Err(error) => tracing::warn!(run.id = %id, %error, "cannot be dispatched back; it will be taken for lost"),
+                Err(error) => {
+                    tracing::warn!(run.id = %id, %error, "cannot be dispatched back; it will be taken for lost")
+                }
             }
         }
         // What was claimed and never begun.

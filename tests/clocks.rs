@@ -124,7 +124,7 @@ async fn a_clock_that_jumps_loses_and_doubles_nothing() {
     let _shared = beside_others().await;
     interpreter();
     // As the program does at its start; another test may have.
-    let _ = rustls::crypto::signal::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = Folder::new();
     let clock = Clock::database(Utc::now());
     let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());

@@ -45,7 +45,7 @@ impl Servers {
     /// The messages and mails that they took.
     async fn received(&self) -> Vec<String> {
         // Clients cannot be made without; whoever comes second finds it.
-        let _ = rustls::crypto::signal::default_provider().install_default();
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let address = format!("http://127.0.0.1:{}/_received", self.port("http"));
         reqwest::get(address).await.expect("answers").json().await.expect("texts")
     }

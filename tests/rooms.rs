@@ -77,7 +77,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("crontab", &["access", "quantity", "script"]),
     ("log", &["clock"]),
     ("config", &[]),
-    // The rooms of a node: they meet in the store and signal one another's notify.
+    // The rooms of a node: they meet in the store and send one another signals.
     (
         "http",
         &[

@@ -8,13 +8,13 @@ use cronbox::run::{Cause, Run, Status};
 use cronbox::schedule::{Origin, Schedule, State};
 use cronbox::scheduler::Scheduler;
 use cronbox::script::{Facts, Name, Settings};
+use cronbox::signals::WorkerInbox;
 use cronbox::store::queries::RunFilter;
 use cronbox::store::runs::{Claim, Ended, Output, Recorded};
 use cronbox::store::schedules::KeptSchedule;
 use cronbox::store::scripts::NewVersion;
 use cronbox::store::{DatabaseUrl, Store};
-use cronbox::timetable::{self, Around, trigger_of};
-use cronbox::signals::WorkerInbox;
+use cronbox::timetable::{self, ReadContext, trigger_of};
 use cronbox_runtime::ResultKind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -86,14 +86,14 @@ impl Rig {
     async fn keep(&self, id: &str, script: &str, asked: Value) -> KeptSchedule {
         let name = Name::parse(id).expect("a name");
         let existing = self.store.schedule(name.key()).await.expect("reads");
-        let around = Around {
+        let context = ReadContext {
             timezone: "UTC",
             now: self.clock.now(),
             origin: Origin::Request,
             existing: existing.as_ref(),
-            chance: 0.0,
+            jitter: 0.0,
         };
-        let new = timetable::read(asked.as_object().expect("an object"), &name, script, &around).expect("a schedule");
+        let new = timetable::read(asked.as_object().expect("an object"), &name, script, &context).expect("a schedule");
         let expected = existing.map(|existing| existing.revision);
         self.store.keep_schedule(new, expected, self.clock.now()).await.expect("keeps")
     }

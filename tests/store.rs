@@ -10,8 +10,8 @@ use cronbox::event::{Event, EventPosition};
 use cronbox::limits::RequestedLimits;
 use cronbox::run::{Cause, RETRY_ON, Spec, Status, Value, new_id};
 use cronbox::script::{Facts, Keep, OnLost, Settings};
-use cronbox::store::queries::{Entry, ResultTest, RunFilter};
 use cronbox::store::output::{Found, Part};
+use cronbox::store::queries::{Entry, ResultTest, RunFilter};
 use cronbox::store::queue::{Cancelled, GivenUp};
 use cronbox::store::retention::{Of, Old};
 use cronbox::store::runs::{Claim, Ended, Idempotency, Made, NewRun, Output, Recorded};
@@ -769,7 +769,11 @@ async fn tokens_and_grants(store: Store) {
     assert!(store.remove_token("t1").await.expect("removes"));
     assert!(!store.remove_token("t1").await.expect("asks"));
     keep(&store, version("a", "a"), start()).await.expect("keeps");
-    let asked = RequestedLimits { memory: Some(1 << 30), timeout: Some(Duration::from_secs(600)), ..RequestedLimits::default() };
+    let asked = RequestedLimits {
+        memory: Some(1 << 30),
+        timeout: Some(Duration::from_secs(600)),
+        ..RequestedLimits::default()
+    };
     assert!(store.grant_limits("a", asked, Some("t1".into()), start()).await.expect("grants"));
     assert!(!store.grant_limits("none", asked, None, start()).await.expect("asks"));
     let less = RequestedLimits { memory: Some(1 << 20), fuel: Some(9), ..RequestedLimits::default() };
@@ -846,7 +850,7 @@ async fn what_a_script_keeps(store: Store) {
         }
     }
     let waiting = make(&store, new_run(Some("some"), start()), start()).await;
-    let blobs = Blobs::open(&blobs::DatabaseUrl::Memory, &S3Access::default()).expect("opens");
+    let blobs = Blobs::open(&blobs::BlobLocation::Memory, &S3Access::default()).expect("opens");
     let clock = Clock::manual(after(60));
     let cleaner = Cleaner { store: store.clone(), blobs, clock: clock.clone(), retention: Retention::default() };
     let left = |script: &str| {

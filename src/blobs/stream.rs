@@ -102,7 +102,7 @@ fn whole(content: Bytes, offset: u64) -> Pieces {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Kind, BlobLocation, S3Access};
+    use super::super::{BlobLocation, Kind, S3Access};
     use super::*;
 
     #[tokio::test]

@@ -68,7 +68,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(args: &ServerArgs) -> Result<Self, Refusal> {
         // The client brings no implementation of TLS of its own; another may have been set already.
-        let _ = rustls::crypto::signal::default_provider().install_default();
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = Client::builder()
             .connect_timeout(Duration::from_secs(5))
             .user_agent(concat!("cronbox/", env!("CARGO_PKG_VERSION")));

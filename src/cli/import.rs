@@ -32,7 +32,12 @@ pub(super) struct ImportOptions {
 }
 
 /// Pushes the Python files of a crontab and makes schedules of its lines.
-pub(super) async fn crontab(server: &Server, file: &Path, options: &ImportOptions, as_json: bool) -> Result<Exit, Refusal> {
+pub(super) async fn crontab(
+    server: &Server,
+    file: &Path,
+    options: &ImportOptions,
+    as_json: bool,
+) -> Result<Exit, Refusal> {
     let shown = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| Refusal::usage(format!("{shown}: {error}")))?;
     let home = options.home.clone().or_else(config::home).unwrap_or_else(|| "/".into());

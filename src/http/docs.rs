@@ -3,7 +3,7 @@
 use super::App;
 use super::described;
 use super::problem::Problem;
-use super::{Part, events, files, health, queries, output, runs, schedules, scripts, secrets, state, tokens};
+use super::{Part, events, files, health, output, queries, runs, schedules, scripts, secrets, state, tokens};
 use crate::api::ErrorBody;
 use axum::body::Bytes;
 use axum::extract::State;

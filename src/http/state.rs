@@ -1,8 +1,8 @@
 //! What scripts leave for their next runs, to look at and to set by hand.
 
 use super::body;
-use super::submit::stored;
 use super::problem::Problem;
+use super::submit::stored;
 use super::{App, Part};
 use crate::access::Caller;
 use crate::api::{ProblemBody, StateBody};

@@ -9,16 +9,16 @@ use crate::api::RunBody;
 use crate::blobs::{Blobs, Kind};
 use crate::clock::Time;
 use crate::exact::Exact;
-use crate::publish::{keep_blob, keep_value};
-use crate::limits::{self, RequestedLimits, NotGranted};
+use crate::limits::{self, NotGranted, RequestedLimits};
 use crate::plan::RunFiles;
+use crate::publish::{keep_blob, keep_value};
 use crate::run::{PRIORITIES, Run, Status, Value};
 use crate::script::{Labels, Quantity, Settings};
+use crate::signals::Dispatched;
 use crate::stdin::Stdin;
 use crate::store::output::Found;
 use crate::store::queue::GivenUp;
 use crate::store::runs::{Claim, Idempotency, Made, NewRun};
-use crate::signals::Dispatched;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -36,7 +36,7 @@ const WAIT: Duration = Duration::from_secs(30);
 /// How much an answer shows of what a run wrote to each stream, and how much at most, in bytes.
 const OUTPUT: u64 = 8 << 10;
 const MOST_OUTPUT: u64 = 1 << 20;
-/// How soon a run is looked at though nobody rang, and how often when that goes on: a signal that was lost costs time, and
+/// How soon a run is looked at without a signal, and how often when that goes on: a signal that was lost costs time, and
 /// many who wait cost the database little.
 const LOOK: Duration = Duration::from_millis(500);
 const LATER: Duration = Duration::from_secs(2);

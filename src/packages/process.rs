@@ -500,7 +500,7 @@ fn failure(complained: &str, order: &Order) -> PackageError {
 /// The client for all that is fetched.
 fn client() -> Result<reqwest::Client, PackageError> {
     // The client brings no implementation of TLS of its own; another may have been set already.
-    let _ = rustls::crypto::signal::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .timeout(FETCH_WITHIN)
         .connect_timeout(Duration::from_secs(10))

@@ -4,7 +4,7 @@
 //! scheduler turns that into runs, each once: the schema allows one per schedule and upstream run. Locks are taken as
 //! everywhere: schedules, then scripts, then the queue.
 
-use super::queue::{Gate, OverlapDecision, Displaced};
+use super::queue::{Displaced, Gate, OverlapDecision};
 use super::runs::{NewRun, insert};
 use super::tx::{Tx, args, placeholders, stamp};
 use super::{Store, StoreError, fire, queue, schedules, scripts};

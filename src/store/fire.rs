@@ -4,7 +4,7 @@
 //! no longer as it was when it was looked at (cursor and revision), its row is locked meanwhile, and the schema allows one
 //! row per schedule and fire time. Locks are taken in this order: schedules by key, then scripts, then the queue.
 
-use super::queue::{Gate, OverlapDecision, Displaced};
+use super::queue::{Displaced, Gate, OverlapDecision};
 use super::runs::{NewRun, insert, write_labels};
 use super::tx::{Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, chains, held, queue, schedules, scripts};

@@ -304,7 +304,11 @@ pub(super) async fn decide_overlap(
                 None => held::waiting_before(tx, gate, held::MOST_BEFORE_GATE).await?,
             };
             *before = Some(count + 1);
-            if count < held::MOST_BEFORE_GATE { OverlapDecision::Hold(Displaced::default()) } else { OverlapDecision::Full("queue_full") }
+            if count < held::MOST_BEFORE_GATE {
+                OverlapDecision::Hold(Displaced::default())
+            } else {
+                OverlapDecision::Full("queue_full")
+            }
         }
         Overlap::Skip => OverlapDecision::Full("max_instances"),
         Overlap::QueueOne if held::waiting_before(tx, gate, 1).await? > 0 => OverlapDecision::Full("max_instances"),

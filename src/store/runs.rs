@@ -4,7 +4,7 @@ use super::script_state::{self, NewState};
 use super::tx::{Row, Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, blobs, queue};
 use crate::clock::Time;
-use crate::run::{Cause, OutputTotals, OutputFile, Run, Spec, Status, Value, Written};
+use crate::run::{Cause, OutputFile, OutputTotals, Run, Spec, Status, Value, Written};
 use crate::script::Labels;
 use chrono::TimeDelta;
 use cronbox_runtime::{HostUsage, Mode, ResultKind, ScriptError};

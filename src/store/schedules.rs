@@ -501,7 +501,11 @@ pub(super) async fn delete(tx: &mut Tx<'_>, key: &str, now: Time) -> Result<(), 
 /// How the whole scheduler stands.
 pub(super) async fn whole(tx: &mut Tx<'_>) -> Result<SchedulerState, StoreError> {
     let row = tx.one("SELECT paused, floor, tzdata FROM scheduler", args![]).await?;
-    Ok(SchedulerState { paused: row.int("paused")? != 0, floor: row.time("floor")?, tzdata: row.text_or_none("tzdata")? })
+    Ok(SchedulerState {
+        paused: row.int("paused")? != 0,
+        floor: row.time("floor")?,
+        tzdata: row.text_or_none("tzdata")?,
+    })
 }
 
 /// Pauses a schedule whose row is locked.

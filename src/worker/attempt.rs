@@ -5,9 +5,9 @@ use super::{Aboard, RETRY, Worker};
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::clock::{Time, after, rfc3339};
 use crate::ending::{LimitContext, cut_mark};
-use crate::publish::{KeepError, keep_blob};
 use crate::keyring::KeyError;
 use crate::live_output::Writing;
+use crate::publish::{KeepError, keep_blob};
 use crate::run::{Cause, INLINE, OutputFile, Run, Status, Value, Written, upstream_body};
 use crate::script::Labels;
 use crate::secret::{AttemptSecrets, Secret};
@@ -226,7 +226,14 @@ impl Worker {
     }
 
     /// Runs it, and follows it to its end.
-    async fn make(&self, run: &Run, aboard: &Aboard, writing: &Writing, has_parts: &mut bool, left: &mut AttemptOutput) -> End {
+    async fn make(
+        &self,
+        run: &Run,
+        aboard: &Aboard,
+        writing: &Writing,
+        has_parts: &mut bool,
+        left: &mut AttemptOutput,
+    ) -> End {
         let refused = |type_name: &str, message: String| End::Refused(ScriptError::new(type_name, message));
         let ready = match self.bundles.of(run).await {
             Ok(ready) => ready,

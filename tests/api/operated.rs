@@ -116,7 +116,7 @@ async fn a_node_without_its_database_is_alive() {
     command.args(["serve", "--database", "postgres://nobody@127.0.0.1:1/none", "--listen", &place.to_string()]);
     command.current_dir(&folder.0).env("CRONBOX_INTERPRETER_CACHE", crate::support::interpreter_cache());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
-    let _ = rustls::crypto::signal::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::new();
     let healthy = until("an answer", async || client.get(format!("http://{place}/healthz")).send().await.ok()).await;
     assert_eq!(healthy.status(), 200);

@@ -1,6 +1,8 @@
 //! What is bounded: what a held run costs, how many are held, how long a text may be, and that an end can always be recorded.
 
-use super::{DatabaseUrl, Store, TestFile, after, announce, by, cluster, ended, keep, make, new_run, start, status, version};
+use super::{
+    DatabaseUrl, Store, TestFile, after, announce, by, cluster, ended, keep, make, new_run, start, status, version,
+};
 use chrono::TimeDelta;
 use cronbox::run::{Cause, OutputFile, Run, Status, Value, new_id};
 use cronbox::schedule::Origin;

@@ -5,8 +5,8 @@ use cronbox::clock::Clock;
 use cronbox::plan::RunPolicy;
 use cronbox::schedule::Policies;
 use cronbox::scheduler::Scheduler;
+use cronbox::signals::{Signals, WorkerInbox};
 use cronbox::store::Store;
-use cronbox::signals::{WorkerInbox, Signals};
 use cronbox_runtime::Limits;
 use std::sync::Arc;
 
@@ -23,5 +23,8 @@ pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, WorkerInbox) {
     };
     let blobs = Blobs::open(&blobs::BlobLocation::Memory, &S3Access::default()).expect("opens");
     let (store, clock) = (store.clone(), clock.clone());
-    (Scheduler { store, blobs, clock, signals, rules: Arc::new(rules), queue_bound: 10_000, read: Arc::default() }, inbox)
+    (
+        Scheduler { store, blobs, clock, signals, rules: Arc::new(rules), queue_bound: 10_000, read: Arc::default() },
+        inbox,
+    )
 }

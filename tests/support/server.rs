@@ -87,7 +87,7 @@ impl Server {
 
     fn down(folder: &Path, words: &[&str], env: &[(&str, &str)]) -> Self {
         // Clients cannot be made without; whoever comes second finds it.
-        let _ = rustls::crypto::signal::default_provider().install_default();
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Server {
             words: words.iter().map(|word| (*word).to_owned()).collect(),
             env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
