@@ -6,9 +6,8 @@
 //! refused, because each needs the attempt's token.
 
 use crate::clock::Clock;
-use crate::run::Status;
+use crate::run::{GivenUp, Status};
 use crate::signals::Signals;
-use crate::store::queue::GivenUp;
 use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;

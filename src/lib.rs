@@ -18,6 +18,7 @@
 //! - [`schedule`]: schedules, and what is decided about their fire times
 //! - [`stdin`]: what a run finds on its standard input
 //! - [`run`]: runs, their statuses, and what is fixed about them
+//! - [`publication`]: a version to be published, and the schedules that it brings
 //! - [`event`]: what happened, in an order that readers may rely on
 //! - [`access`]: scopes, tokens, and who may do what
 //! - [`secret`]: secrets, what they may be used for, and by which scripts
@@ -71,6 +72,8 @@ pub mod trigger;
 pub mod zone;
 
 pub mod limits;
+
+pub mod publication;
 
 pub mod access;
 pub mod event;

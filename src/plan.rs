@@ -2,10 +2,9 @@
 
 use crate::clock::Time;
 use crate::limits::{NotGranted, RequestedLimits};
-use crate::run::{Cause, RETRY_ON, Spec, Value, new_id};
+use crate::run::{Cause, NewRun, RETRY_ON, Spec, Value, new_id};
 use crate::schedule::{Policies, Schedule};
 use crate::script::{Script, Settings, Version};
-use crate::store::runs::NewRun;
 use cronbox_runtime::{Ceiling, HostPattern, Limits, Policy};
 use std::time::Duration;
 

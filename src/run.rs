@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
+mod end;
+mod new;
+mod queued;
+
+pub use end::{Ended, Output, Recorded};
+pub use new::{Idempotency, Made, NewRun};
+pub use queued::{Cancelled, Claim, Displaced, Gate, GivenUp};
+
 /// How often an attempt may be lost with its node or process before its run is given up.
 pub const MAX_LOST: u32 = 3;
 /// Results, arguments and output up to this size stand in the run's row, in bytes; larger ones are blobs.

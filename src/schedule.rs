@@ -14,6 +14,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod keep;
+
+pub use keep::{KeptSchedule, NewSchedule, Paused, ScheduleFilter, SchedulerState};
+
 /// Rows written for one schedule after an outage, unless told otherwise; older fire times share one.
 pub const CATCHUP_LIMIT: u32 = 1_000;
 

@@ -10,8 +10,10 @@ use std::fmt;
 use std::time::Duration;
 
 mod name;
+mod state;
 
 pub use name::{BadName, MAX_NAME, Name, key_of};
+pub use state::{MAX_STATE, NewState, ScriptState, check_state};
 
 /// Most labels of a script or a run.
 pub const MAX_LABELS: usize = 32;

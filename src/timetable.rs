@@ -2,9 +2,8 @@
 
 use crate::access::Reach;
 use crate::clock::Time;
-use crate::schedule::{Link, Origin, POLICIES, SETTINGS, Schedule, Settings, State, due};
+use crate::schedule::{Link, NewSchedule, Origin, POLICIES, SETTINGS, Schedule, Settings, State, due};
 use crate::script::Name;
-use crate::store::schedules::NewSchedule;
 use crate::suggest::nearest;
 use crate::trigger::{Budget, Defaults, Trigger, TriggerError};
 use crate::zone;

@@ -81,6 +81,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "publication",
             "access",
             "api",
             "blobs",
@@ -181,6 +182,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "publish",
         &[
+            "publication",
             "access",
             "blobs",
             "checker",
@@ -198,8 +200,8 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "trigger",
         ],
     ),
-    ("timetable", &["access", "clock", "limits", "suggest", "schedule", "script", "store", "trigger", "zone"]),
-    ("plan", &["clock", "limits", "run", "schedule", "script", "store"]),
+    ("timetable", &["access", "clock", "limits", "suggest", "schedule", "script", "trigger", "zone"]),
+    ("plan", &["clock", "limits", "run", "schedule", "script"]),
     ("checker", &["script", "source_files"]),
     ("computations", &["guard"]),
     ("packages", &["access", "config", "guard", "requirement"]),
@@ -212,6 +214,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "store",
         &[
+            "publication",
             "access",
             "clock",
             "event",
@@ -226,6 +229,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         ],
     ),
     ("blobs", &["access", "fullness"]),
+    ("publication", &["requirement", "schedule", "script"]),
     ("access", &["clock", "script"]),
     ("secret", &["access", "clock", "script"]),
     ("keyring", &["access", "secret"]),
@@ -237,7 +241,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("stdin", &[]),
     ("event", &["clock", "run"]),
     ("limits", &["suggest", "quantity", "script"]),
-    ("script", &["clock", "quantity", "requirement", "zone"]),
+    ("script", &["clock", "exact", "quantity", "requirement", "zone"]),
     ("requirement", &["guard"]),
     ("trigger", &["clock", "suggest", "zone"]),
     ("zone", &["clock", "suggest"]),
@@ -331,9 +335,9 @@ const WORDS: &[(&str, &[&str])] = &[
     ("toml::", &["src/metadata", "src/config", "src/packages"]),
     ("pep508_rs::", &["src/requirement", "src/packages"]),
     ("sqlx::", &["src/store"]),
-    ("object_store::", &["src/blobs", "src/linker"]),
+    ("object_store::", &["src/blobs", "src/links"]),
     ("StatusCode", &["src/http", "src/serve", "src/cli"]),
-    ("zip::", &["src/sources", "src/packages"]),
+    ("zip::", &["src/source_files", "src/packages"]),
     ("jiff::", &["src/zone"]),
     ("cron::Schedule", &["src/trigger"]),
     ("Utc::now", &["src/clock"]),

@@ -4,15 +4,13 @@ use crate::support::postgres::cluster;
 use crate::support::scheduler::scheduler;
 use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
 use cronbox::clock::{Clock, Time};
-use cronbox::run::{Cause, Run, Status};
-use cronbox::schedule::{Origin, Schedule, State};
+use cronbox::publication::NewVersion;
+use cronbox::run::{Cause, Claim, Ended, Output, Recorded, Run, Status};
+use cronbox::schedule::{KeptSchedule, Origin, Schedule, State};
 use cronbox::scheduler::Scheduler;
 use cronbox::script::{Facts, Name, Settings};
 use cronbox::signals::WorkerInbox;
 use cronbox::store::queries::RunFilter;
-use cronbox::store::runs::{Claim, Ended, Output, Recorded};
-use cronbox::store::schedules::KeptSchedule;
-use cronbox::store::scripts::NewVersion;
 use cronbox::store::{DatabaseUrl, Store};
 use cronbox::timetable::{self, ReadContext, trigger_of};
 use cronbox_runtime::ResultKind;
@@ -476,7 +474,7 @@ async fn backfilled_runs_wait_for_one_another() {
         .rules
         .run_of_schedule(&schedule, &script, &script.version, &Default::default(), "UTC", args, Cause::Backfill, noon())
         .expect("a run");
-    let gate = cronbox::store::queue::Gate { name: "backfill".into(), most: Some(2) };
+    let gate = cronbox::run::Gate { name: "backfill".into(), most: Some(2) };
     let runs = (1..=5).map(|hour| {
         let mut new = like.clone();
         new.id = cronbox::run::new_id(noon() + TimeDelta::microseconds(hour));

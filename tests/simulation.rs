@@ -10,10 +10,9 @@ use crate::support::dice::Dice;
 use chrono::TimeDelta;
 use cronbox::clock::{Clock, Time};
 use cronbox::event::EventPosition;
-use cronbox::run::{Run, Status};
+use cronbox::run::{Cancelled, Claim, GivenUp, Idempotency, Made, Recorded, Run, Status};
 use cronbox::script::{OnLost, Settings};
-use cronbox::store::queue::{Cancelled, GivenUp, MAX_CLAIM};
-use cronbox::store::runs::{Claim, Idempotency, Made, Recorded};
+use cronbox::store::queue::MAX_CLAIM;
 use cronbox::store::{DatabaseUrl, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
@@ -159,7 +158,7 @@ impl Simulation {
         let now = self.now();
         let status = self.dice.pick(&[Status::Succeeded, Status::Failed, Status::TimedOut]);
         let mut end = ended(status, "1");
-        end.lock = cronbox::store::runs::Ended::lock_of(&run);
+        end.lock = cronbox::run::Ended::lock_of(&run);
         end.next = (status == Status::Failed && run.attempt < 3).then(|| now + TimeDelta::milliseconds(5));
         let patience = self.patience();
         // What was cut off stays aboard, and is recorded again, late if the first record was made after all.
@@ -264,7 +263,7 @@ impl Simulation {
             for node in &mut self.nodes {
                 for (id, (token, run)) in std::mem::take(&mut node.aboard) {
                     let mut end = ended(Status::Succeeded, "1");
-                    end.lock = cronbox::store::runs::Ended::lock_of(&run);
+                    end.lock = cronbox::run::Ended::lock_of(&run);
                     self.store.record(&id, &token, end, now).await.expect("records");
                 }
             }

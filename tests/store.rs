@@ -8,14 +8,15 @@ use cronbox::cleaner::{Cleaner, Retention};
 use cronbox::clock::{Clock, Time, from_micros};
 use cronbox::event::{Event, EventPosition};
 use cronbox::limits::RequestedLimits;
-use cronbox::run::{Cause, RETRY_ON, Spec, Status, Value, new_id};
+use cronbox::publication::{Deleted, Kept, NewVersion, ScriptFilter};
+use cronbox::run::{
+    Cancelled, Cause, Claim, Ended, GivenUp, Idempotency, Made, NewRun, Output, RETRY_ON, Recorded, Spec, Status,
+    Value, new_id,
+};
 use cronbox::script::{Facts, Keep, OnLost, Settings};
 use cronbox::store::output::{Found, Part};
 use cronbox::store::queries::{Entry, ResultTest, RunFilter};
-use cronbox::store::queue::{Cancelled, GivenUp};
 use cronbox::store::retention::{Of, Old};
-use cronbox::store::runs::{Claim, Ended, Idempotency, Made, NewRun, Output, Recorded};
-use cronbox::store::scripts::{Deleted, Kept, NewVersion, ScriptFilter};
 use cronbox::store::{DatabaseUrl, Store, StoreError};
 use cronbox_runtime::{Limits, ResultKind, ScriptError, Stream};
 use serde_json::json;

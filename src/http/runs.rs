@@ -12,11 +12,9 @@ use crate::blobs::Kind;
 use crate::clock::Clock;
 use crate::metadata;
 use crate::plan::RunFiles;
-use crate::run::{Cause, INLINE, Run, Spec, Status, new_id};
+use crate::run::{Cancelled, Cause, INLINE, NewRun, Run, Spec, Status, new_id};
 use crate::script::{Name, SETTINGS, Script, Settings, Version};
 use crate::source_files::{Sources, is_archive};
-use crate::store::queue::Cancelled;
-use crate::store::runs::NewRun;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -51,7 +49,7 @@ impl App {
     }
 
     async fn no_such_script(&self, caller: &Caller, name: &Name) -> Problem {
-        let filter = crate::store::scripts::ScriptFilter { label: None, after: None, limit: 1000 };
+        let filter = crate::publication::ScriptFilter { label: None, after: None, limit: 1000 };
         let known = self.store.scripts(filter).await.unwrap_or_default();
         let seen = known.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
         let near = crate::suggest::nearest(name.as_str(), seen.map(|script| script.name.as_str()));

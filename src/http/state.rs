@@ -8,8 +8,7 @@ use crate::access::Caller;
 use crate::api::{ProblemBody, StateBody};
 use crate::clock::rfc3339;
 use crate::exact::Exact;
-use crate::script::Script;
-use crate::store::script_state::MOST;
+use crate::script::{MAX_STATE, Script};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -66,15 +65,15 @@ pub(super) async fn put_state(
     request: Request,
 ) -> Result<Json<StateBody>, Problem> {
     let script = app.script_for(&caller, &name).await?;
-    let content = body::read(request.into_body(), MOST * 2).await?;
+    let content = body::read(request.into_body(), MAX_STATE * 2).await?;
     let bad = |why: String| Problem::bad("bad_json", why);
     let state = Exact::from_slice(&content).map_err(|error| bad(format!("the body is not JSON: {error}")))?;
     if !state.is_object() {
         return Err(bad("a state is a JSON object".into()));
     }
     let state = state.compact(cronbox_runtime::MAX_JSON_DEPTH).map_err(|flaw| bad(format!("the state: {flaw}")))?;
-    if state.get().len() > MOST {
-        return Err(Problem::too_large(format!("a state has at most {MOST} bytes as JSON")));
+    if state.get().len() > MAX_STATE {
+        return Err(Problem::too_large(format!("a state has at most {MAX_STATE} bytes as JSON")));
     }
     set(&app, &script, state.get().to_owned()).await?;
     app.state_of(&script).await.map(Json)

@@ -4,12 +4,12 @@
 //! scheduler turns that into runs, each once: the schema allows one per schedule and upstream run. Locks are taken as
 //! everywhere: schedules, then scripts, then the queue.
 
-use super::queue::{Displaced, Gate, OverlapDecision};
-use super::runs::{NewRun, insert};
+use super::queue::OverlapDecision;
+use super::runs::insert;
 use super::tx::{Tx, args, placeholders, stamp};
 use super::{Store, StoreError, fire, queue, schedules, scripts};
 use crate::clock::Time;
-use crate::run::Status;
+use crate::run::{Displaced, Gate, NewRun, Status};
 use crate::schedule::{Link, Overlap, State};
 use crate::script::Settings;
 use std::collections::{BTreeMap, BTreeSet};

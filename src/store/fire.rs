@@ -4,12 +4,12 @@
 //! no longer as it was when it was looked at (cursor and revision), its row is locked meanwhile, and the schema allows one
 //! row per schedule and fire time. Locks are taken in this order: schedules by key, then scripts, then the queue.
 
-use super::queue::{Displaced, Gate, OverlapDecision};
-use super::runs::{NewRun, insert, write_labels};
+use super::queue::OverlapDecision;
+use super::runs::{insert, write_labels};
 use super::tx::{Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, chains, held, queue, schedules, scripts};
 use crate::clock::Time;
-use crate::run::{Status, new_id};
+use crate::run::{Displaced, Gate, NewRun, Status, new_id};
 use crate::schedule::{Decision, Overlap, Row, Verdict};
 use chrono::TimeDelta;
 use std::collections::HashMap;

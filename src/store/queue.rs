@@ -3,11 +3,11 @@
 //! Locks are always taken in this order: the script's row, then the queue's. What one transaction ends makes room for the
 //! next run of the same lane in the same transaction.
 
-use super::runs::{Claim, NewRun, RUN, run_of};
+use super::runs::{RUN, run_of};
 use super::tx::{Row, Tx, args, list, placeholders, stamp};
 use super::{Store, StoreError, chains, held, scripts};
 use crate::clock::Time;
-use crate::run::{MAX_LOST, Run, Status};
+use crate::run::{Cancelled, Claim, Displaced, GivenUp, MAX_LOST, NewRun, Run, Status};
 use crate::schedule::Overlap;
 use crate::script::OnLost;
 use std::collections::BTreeMap;
@@ -70,15 +70,6 @@ impl Lane {
     fn script(&self) -> Option<&str> {
         (!self.0.contains(':')).then_some(&*self.0)
     }
-}
-
-/// What a run stands before beside its script's limit: others of its schedule or backfill.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gate {
-    /// Whose: a schedule's key, or a backfill's id.
-    pub name: String,
-    /// How many may pass at once; none: it passes, and is only counted.
-    pub most: Option<u32>,
 }
 
 /// A place in the queue.
@@ -263,15 +254,6 @@ pub(super) async fn wait_again(tx: &mut Tx<'_>, id: &str, until: Time) -> Result
     tx.run(sql, args![id, stamp(until)]).await.map(|_| ())
 }
 
-/// Runs that make room for others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Displaced {
-    /// Ended before they began.
-    pub cancelled: Vec<String>,
-    /// To be stopped.
-    pub stopping: Vec<String>,
-}
-
 /// What a policy says to one more run of a schedule.
 pub(super) enum OverlapDecision {
     /// It may start as far as the schedule goes; these made room for it.
@@ -416,19 +398,6 @@ async fn end_unstarted(tx: &mut Tx<'_>, id: &str, status: Status, reason: &str, 
     chains::note_end(tx, id, status).await.map(|_| ())
 }
 
-/// What became of a wish to cancel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cancelled {
-    /// It had not begun, and will not.
-    Done,
-    /// It is under way on this node, which was told through the database.
-    Asked(String),
-    /// It had ended so already.
-    Final(Status),
-    /// There is no such run.
-    Unknown,
-}
-
 async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Cancelled, StoreError> {
     let unlocked = tx.first("SELECT lane, concurrency, gate, gate_most FROM queue WHERE run = $1", args![id]).await?;
     if let Some(row) = unlocked {
@@ -518,22 +487,6 @@ pub struct Due {
     pub readied: usize,
     /// When the next one's time comes.
     pub next: Option<Time>,
-}
-
-/// Why a node gives up a run it has begun.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GivenUp {
-    /// It is going down and had no time left.
-    HandedBack,
-    /// It died.
-    Lost,
-    /// What the run needs cannot be had now: nothing of it was started.
-    Postponed {
-        /// When to try again.
-        until: Time,
-        /// A sentence.
-        reason: String,
-    },
 }
 
 /// Takes a run from a node that does not end it. How it stands then; none when it is no longer held so.

@@ -5,43 +5,7 @@
 use super::tx::{Tx, args, stamp};
 use super::{Store, StoreError, scripts};
 use crate::clock::Time;
-use crate::exact::Exact;
-
-/// The largest state as JSON, in bytes. The interpreter's side says the same (`python-wasm/harness/guest/context.py`).
-pub const MOST: usize = 64 << 10;
-
-/// A state as it was written, when it can be one: a JSON object, bounded in size and depth. The error is a sentence.
-pub fn check(text: &str) -> Result<String, String> {
-    let is_object = |state: &Exact| state.is_object();
-    let state = Exact::parse(text).ok().filter(is_object).ok_or("a state is a JSON object")?;
-    let state = state.compact(cronbox_runtime::MAX_JSON_DEPTH).map_err(|flaw| format!("the state: {flaw}"))?;
-    if state.get().len() > MOST {
-        return Err(format!("a state is a JSON object of at most {MOST} bytes"));
-    }
-    Ok(state.get().to_owned())
-}
-
-/// A script's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
-    /// A JSON object.
-    pub value: String,
-    /// Counted up with every change; a state that was never written has 0.
-    pub revision: i64,
-    /// The run that wrote it; none: a request.
-    pub run: Option<String>,
-    /// When it was written.
-    pub updated_at: Time,
-}
-
-/// What a run leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewState {
-    /// A JSON object.
-    pub value: String,
-    /// The revision that the run has read.
-    pub read: i64,
-}
+use crate::script::{NewState, ScriptState};
 
 /// Whether nobody wrote the state of a run's script since the run read it. Its row is locked.
 pub(super) async fn is_unchanged(tx: &mut Tx<'_>, run: &str, read: i64) -> Result<bool, StoreError> {
@@ -70,7 +34,7 @@ pub(super) async fn write(tx: &mut Tx<'_>, run: &str, new: &NewState, now: Time)
 
 impl Store {
     /// A script's state, if it has one.
-    pub async fn state(&self, script: &str) -> Result<Option<State>, StoreError> {
+    pub async fn state(&self, script: &str) -> Result<Option<ScriptState>, StoreError> {
         let script = script.to_owned();
         self.read(move |tx| {
             let script = script.clone();
@@ -78,7 +42,7 @@ impl Store {
                 let sql = "SELECT value, revision, run, updated_at FROM states WHERE script = $1";
                 let row = tx.first(sql, args![script]).await?;
                 row.map(|row| {
-                    Ok(State {
+                    Ok(ScriptState {
                         value: row.text("value")?,
                         revision: row.int("revision")?,
                         run: row.text_or_none("run")?,

@@ -1,10 +1,9 @@
 //! Ends that the database does not take as they are: a record that says so, and lets go what waited.
 
-use super::runs::Recorded;
 use super::tx::{Tx, args, json, stamp};
 use super::{Store, StoreError, chains, held, queue};
 use crate::clock::Time;
-use crate::run::Status;
+use crate::run::{Recorded, Status};
 use cronbox_runtime::ScriptError;
 
 /// Most characters of the reason that are kept.

@@ -8,16 +8,15 @@ use crate::ending::{LimitContext, cut_mark};
 use crate::keyring::KeyError;
 use crate::live_output::Writing;
 use crate::publish::{KeepError, keep_blob};
-use crate::run::{Cause, INLINE, OutputFile, Run, Status, Value, Written, upstream_body};
-use crate::script::Labels;
+use crate::run::{
+    Cause, Ended, GivenUp, INLINE, Output, OutputFile, Recorded, Run, Status, Value, Written, upstream_body,
+};
+use crate::script::{Labels, NewState, check_state};
 use crate::secret::{AttemptSecrets, Secret};
 use crate::stdin;
 use crate::store::StoreError;
 use crate::store::access::GrantedHosts;
 use crate::store::output::Part;
-use crate::store::queue::GivenUp;
-use crate::store::runs::{Ended, Output, Recorded};
-use crate::store::script_state::{self, NewState};
 use bytes::Bytes;
 use cronbox_runtime::{
     BundleError, Event, Job, JobError, NetworkGrant, OnLost, Outcome, Policy, Report, ResultKind, ScriptError, Stream,
@@ -409,7 +408,7 @@ impl Worker {
                 Ok(state.map_or_else(|| "{}".into(), |state| state.value))
             }
             ("set_state", _) => {
-                let state = script_state::check(&request)?;
+                let state = check_state(&request)?;
                 if stateful.is_some() {
                     left.state = Some(state);
                     return Ok("null".into());

@@ -388,7 +388,7 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
     use cronbox::timetable::{self, ReadContext};
     let start = time("2026-11-26T12:00:00Z");
     let store = Store::open(&DatabaseUrl::Memory).await.unwrap();
-    let version = cronbox::store::scripts::NewVersion {
+    let version = cronbox::publication::NewVersion {
         name: "a".into(),
         key: "a".into(),
         sha256: "a".into(),

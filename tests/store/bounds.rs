@@ -4,17 +4,16 @@ use super::{
     DatabaseUrl, Store, TestFile, after, announce, by, cluster, ended, keep, make, new_run, start, status, version,
 };
 use chrono::TimeDelta;
-use cronbox::run::{Cause, OutputFile, Run, Status, Value, new_id};
-use cronbox::schedule::Origin;
+use cronbox::run::{
+    Cause, Claim, Ended, Gate, Idempotency, Made, NewRun, OutputFile, Recorded, Run, Status, Value, new_id,
+};
+use cronbox::schedule::{NewSchedule, Origin, ScheduleFilter};
 use cronbox::script::{MAX_LABEL, Settings};
 use cronbox::store::StoreError;
 use cronbox::store::access::GrantedHosts;
 use cronbox::store::fire::Backfilled;
 use cronbox::store::queries::RunFilter;
-use cronbox::store::queue::Gate;
 use cronbox::store::retention::{Of, Old};
-use cronbox::store::runs::{Claim, Ended, Idempotency, Made, NewRun, Recorded};
-use cronbox::store::schedules::{NewSchedule, ScheduleFilter};
 use serde_json::json;
 
 on_every_engine![
