@@ -23,7 +23,6 @@
 //! - [`access`]: scopes, tokens, and who may do what
 //! - [`secret`]: secrets, what they may be used for, and by which scripts
 //! - [`keyring`]: the keys that seal the values of secrets
-//! - [`ending`]: how a run that ended is told
 //! - [`source_encoding`]: the text of a Python source, whatever its encoding
 //! - [`metadata`]: what a script says about itself (PEP 723)
 //! - [`store`]: every question that is asked of the database
@@ -35,7 +34,6 @@
 //! - [`publish`]: keeps a script's new content, wherever it came from
 //! - [`links`]: reads scripts from files and objects that lie elsewhere
 //! - [`signals`]: signals between the parts of a node
-//! - [`timetable`]: from what somebody asks for to a schedule that can be kept
 //! - [`plan`]: from a script and what is asked of it to a run that can be made
 //! - [`live_output`]: what runs of this node have written so far
 //! - [`metrics`]: what is counted
@@ -84,7 +82,6 @@ pub mod stdin;
 
 pub mod schedule;
 
-pub mod ending;
 pub mod metadata;
 
 pub mod blobs;
@@ -101,7 +98,6 @@ pub mod publish;
 pub mod links;
 
 pub mod plan;
-pub mod timetable;
 
 pub mod live_output;
 pub mod metrics;

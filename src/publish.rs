@@ -11,12 +11,12 @@ use crate::packages::{self, PackageError, Resolver, Step};
 use crate::publication::{Kept, NewVersion};
 use crate::requirement::{BadRequirement, Packages, REQUIREMENTS, Request};
 use crate::run::{INLINE, Value};
+use crate::schedule::request::{self, BadSchedule, ReadContext};
 use crate::schedule::{Link, NewSchedule, Origin, Schedule};
 use crate::script::{Name, Script, Settings, Version, Warning};
 use crate::source_files::{SourceError, Sources};
 use crate::store::blobs::Announced;
 use crate::store::{Store, StoreError};
-use crate::timetable::{self, BadSchedule, ReadContext};
 use crate::trigger::Budget;
 use bytes::Bytes;
 use serde_json::{Map, Value as Json};
@@ -347,7 +347,7 @@ impl Keeper {
             let read = |(asked, id, existing): (Map<String, Json>, Name, Option<Schedule>)| {
                 let (existing, origin) = (existing.as_ref(), Origin::Metadata);
                 let context = ReadContext { timezone: &timezone, now, origin, existing, jitter: 0.5 };
-                timetable::read_within(&asked, &id, &key, &context, &budget)
+                request::read_within(&asked, &id, &key, &context, &budget)
             };
             wanted.into_iter().map(read).collect::<Result<Vec<_>, _>>()
         };
@@ -393,7 +393,7 @@ pub async fn check_upstreams(
     existing: Option<&Schedule>,
 ) -> Result<(), UpstreamError> {
     let is_same = |existing: &&Schedule| {
-        let links = timetable::trigger_of(existing).and_then(|trigger| Link::of(&trigger));
+        let links = request::trigger_of(existing).and_then(|trigger| Link::of(&trigger));
         existing.script == new.script && links.is_ok_and(|links| links == new.links)
     };
     if let Some(existing) = existing.filter(is_same) {

@@ -10,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 mod end;
+pub mod explain;
 mod new;
 mod queued;
 

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod keep;
+pub mod request;
 
 pub use keep::{KeptSchedule, NewSchedule, Paused, ScheduleFilter, SchedulerState};
 

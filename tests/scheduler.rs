@@ -6,13 +6,13 @@ use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
 use cronbox::clock::{Clock, Time};
 use cronbox::publication::NewVersion;
 use cronbox::run::{Cause, Claim, Ended, Output, Recorded, Run, Status};
+use cronbox::schedule::request::{self, ReadContext, trigger_of};
 use cronbox::schedule::{KeptSchedule, Origin, Schedule, State};
 use cronbox::scheduler::Scheduler;
 use cronbox::script::{Facts, Name, Settings};
 use cronbox::signals::WorkerInbox;
 use cronbox::store::queries::RunFilter;
 use cronbox::store::{DatabaseUrl, Store};
-use cronbox::timetable::{self, ReadContext, trigger_of};
 use cronbox_runtime::ResultKind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -91,7 +91,7 @@ impl Rig {
             existing: existing.as_ref(),
             jitter: 0.0,
         };
-        let new = timetable::read(asked.as_object().expect("an object"), &name, script, &context).expect("a schedule");
+        let new = request::read(asked.as_object().expect("an object"), &name, script, &context).expect("a schedule");
         let expected = existing.map(|existing| existing.revision);
         self.store.keep_schedule(new, expected, self.clock.now()).await.expect("keeps")
     }
@@ -367,14 +367,14 @@ async fn pausing_leaves_no_rows_and_skips_what_waits() {
     // The same again changes nothing, whether it is paused or not.
     assert_eq!(rig.add("x", trigger).await.state, State::Paused);
     let schedule = rig.schedule("x").await;
-    let next = timetable::first(&trigger_of(&schedule).expect("reads"), after(35), 0.0).expect("computes");
+    let next = request::first(&trigger_of(&schedule).expect("reads"), after(35), 0.0).expect("computes");
     assert!(rig.store.resume_schedule("x", schedule.revision, after(35), next, after(35)).await.expect("resumes"));
     assert!(!rig.store.resume_schedule("x", schedule.revision, after(35), next, after(35)).await.expect("asks"));
     rig.at(after(40)).await;
     assert_eq!(rig.rows("x").await[1..], expect(&[(40, "queued", "")]));
     // From a time in the past: under its policies, and no fire time twice.
     let schedule = rig.schedule("x").await;
-    let next = timetable::first(&trigger_of(&schedule).expect("reads"), after(-1), 0.0).expect("computes");
+    let next = request::first(&trigger_of(&schedule).expect("reads"), after(-1), 0.0).expect("computes");
     assert!(rig.store.resume_schedule("x", schedule.revision, after(-1), next, after(45)).await.expect("resumes"));
     rig.at(after(45)).await;
     assert_eq!(

@@ -7,7 +7,7 @@ use super::table::{Cell, Table, column};
 use super::view::{BAD, WARN, view};
 use crate::api::ScheduleBody;
 use crate::exact::Exact;
-use crate::timetable::as_asked;
+use crate::schedule::request::as_asked;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

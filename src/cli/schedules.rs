@@ -12,7 +12,7 @@ use crate::api::{BackfillBody, FireBody, PreviewBody, RunBody, ScheduleBody};
 use crate::clock::Clock;
 use crate::exact::Exact;
 use crate::quantity;
-use crate::timetable;
+use crate::schedule::request;
 use crate::trigger::MAX_PREVIEW;
 use crate::zone;
 use clap::{Args, Subcommand};
@@ -533,9 +533,9 @@ fn preview(
         None => now,
         Some(text) => Times::here().instant(text).map_err(|why| Refusal::usage(format!("--from: {why}")))?,
     };
-    let usage = |error: timetable::BadSchedule| Refusal::usage(error.to_string());
-    let trigger = timetable::read_trigger(&typed(trigger), timezone.unwrap_or("UTC"), from).map_err(usage)?;
-    let wrong = |error| usage(timetable::BadSchedule::trigger(&error));
+    let usage = |error: request::BadSchedule| Refusal::usage(error.to_string());
+    let trigger = request::read_trigger(&typed(trigger), timezone.unwrap_or("UTC"), from).map_err(usage)?;
+    let wrong = |error| usage(request::BadSchedule::trigger(&error));
     trigger.validate(from.min(now)).map_err(wrong)?;
     let found: Vec<FireBody> = trigger.preview(from, count).map_err(wrong)?.iter().map(FireBody::from).collect();
     if as_json {

@@ -6,10 +6,10 @@ use crate::blobs::BlobError;
 use crate::checker;
 use crate::limits::BadLimit;
 use crate::publish::{OUT_OF_REACH, UpstreamError};
+use crate::schedule::request::BadSchedule;
 use crate::script::{BadName, Script};
 use crate::source_files::SourceError;
 use crate::store::StoreError;
-use crate::timetable::BadSchedule;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 

@@ -15,11 +15,11 @@ use crate::exact::Exact;
 use crate::limits::{NotGranted, RequestedLimits};
 use crate::publish::{self, keep_value};
 use crate::run::{Cause, Gate, NewRun, PRIORITIES, new_id};
+use crate::schedule::request::{self, ReadContext, jitter, trigger_of};
 use crate::schedule::{KeptSchedule, NewSchedule, Origin, STATES, Schedule, ScheduleFilter, State as Standing};
 use crate::script::{Name, Script, key_of};
 use crate::store::StoreError;
 use crate::store::fire::Backfilled;
-use crate::timetable::{self, ReadContext, jitter, trigger_of};
 use crate::trigger::{Budget, MAX_PREVIEW, Trigger, TriggerError};
 use crate::zone;
 use axum::extract::{Request, State};
@@ -151,7 +151,7 @@ impl App {
             move || {
                 let existing = existing.as_ref();
                 let context = ReadContext { timezone: &timezone, now, origin, existing, jitter: jitter() };
-                timetable::read(&asked, &id, &key, &context)
+                request::read(&asked, &id, &key, &context)
             }
         };
         let mut new = computed(caller, read).await??;
@@ -282,7 +282,7 @@ impl App {
 /// The fields of a request that is an object; the arguments apart from the others, as they were written.
 async fn object(request: Request) -> Result<(Map<String, Any>, Said), Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let names: Vec<&str> = timetable::names().collect();
+    let names: Vec<&str> = request::names().collect();
     let mut fields = Fields::read(&content, &names)?;
     let said = match fields.has("args").then(|| fields.exact("args")) {
         None => Said::Nothing,
@@ -555,7 +555,7 @@ pub(super) async fn patch_schedule(
             Some(script) => script,
             None => app.script_for(&caller, &existing.script_name).await?,
         };
-        let mut whole = timetable::as_asked(&existing.settings, &existing.trigger);
+        let mut whole = request::as_asked(&existing.settings, &existing.trigger);
         whole.extend(asked.clone());
         // Another zone alone means the same trigger there.
         if let (Some(zone), None) = (asked.get("timezone").filter(|zone| !zone.is_null()), asked.get("trigger"))
@@ -663,7 +663,7 @@ pub(super) async fn resume_schedule(
         }
         let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
         let cursor = from.map_or(now, just_before);
-        let next = computed(&caller, move || timetable::first(&trigger, cursor, jitter())).await??;
+        let next = computed(&caller, move || request::first(&trigger, cursor, jitter())).await??;
         if app.store.resume_schedule(&schedule.key, schedule.revision, cursor, next, now).await? {
             app.signals.schedules.notify_one();
             return app.shown(&schedule.key).await.map(Json);
@@ -793,7 +793,7 @@ pub(super) async fn backfill_schedule(
     let schedule = app.schedule_for(&caller, &id).await?;
     let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
     // Its start is no bound here: somebody asks for what was before it was made.
-    let bounded = |error| Problem::from(timetable::BadSchedule::trigger(&error));
+    let bounded = |error| Problem::from(request::BadSchedule::trigger(&error));
     let (trigger, found) = computed(&caller, move || {
         let found = trigger.fires_between(just_before(from), until, MOST_BACKFILLED);
         (trigger, found)
@@ -897,7 +897,7 @@ pub(super) async fn preview_schedule(
     let from = query.time("from", now)?.unwrap_or(now);
     let count = query.limit_named("count", 10, MAX_PREVIEW)?;
     let shown = computed(&caller, move || preview(&trigger, from, count, &Budget::whole())).await?;
-    shown.map_err(|error| timetable::BadSchedule::trigger(&error).into())
+    shown.map_err(|error| request::BadSchedule::trigger(&error).into())
 }
 
 /// The next fire times of a trigger that is sent along
@@ -930,10 +930,10 @@ pub(super) async fn preview_trigger(
     }
     let timezone = timezone.unwrap_or_else(|| app.rules.runs.timezone.clone());
     let look = move || {
-        let (trigger, budget) = (timetable::read_trigger(&asked, &timezone, now)?, Budget::whole());
+        let (trigger, budget) = (request::read_trigger(&asked, &timezone, now)?, Budget::whole());
         let shown =
             trigger.within(&budget).validate(from.min(now)).and_then(|()| preview(&trigger, from, count, &budget));
-        shown.map_err(|error| timetable::BadSchedule::trigger(&error))
+        shown.map_err(|error| request::BadSchedule::trigger(&error))
     };
     Ok(computed(&caller, look).await??)
 }

@@ -7,9 +7,9 @@ use super::memory::Memory;
 use super::{Scheduler, Unfired};
 use crate::clock::Time;
 use crate::guard;
+use crate::schedule::request::{self, jitter, trigger_of};
 use crate::schedule::{Decision, Schedule, State};
 use crate::store::StoreError;
-use crate::timetable::{self, jitter, trigger_of};
 use crate::trigger::{Budget, QUICK, Trigger};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ impl Scheduler {
         let next = move || {
             let trigger = read(&memory, &schedule)?;
             let budget = Budget::of(QUICK);
-            match timetable::first_within(&trigger, schedule.cursor, jitter(), &budget) {
+            match request::first_within(&trigger, schedule.cursor, jitter(), &budget) {
                 Ok(next) => Ok(Some(next)),
                 Err(_) if budget.spent() == QUICK => Ok(None),
                 Err(error) => Err(error.to_string()),

@@ -4,10 +4,10 @@ use super::sources::FilesError;
 use super::{Aboard, RETRY, Worker};
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::clock::{Time, after, rfc3339};
-use crate::ending::{LimitContext, cut_mark};
 use crate::keyring::KeyError;
 use crate::live_output::Writing;
 use crate::publish::{KeepError, keep_blob};
+use crate::run::explain::{LimitContext, cut_mark};
 use crate::run::{
     Cause, Ended, GivenUp, INLINE, Output, OutputFile, Recorded, Run, Status, Value, Written, upstream_body,
 };

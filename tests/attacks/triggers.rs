@@ -382,10 +382,10 @@ async fn schedules_that_cost_delay_no_other() {
 async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
     use crate::support::scheduler::scheduler;
     use cronbox::clock::Clock;
+    use cronbox::schedule::request::{self, ReadContext};
     use cronbox::schedule::{Origin, State};
     use cronbox::script::{Name, Settings};
     use cronbox::store::{DatabaseUrl, Store};
-    use cronbox::timetable::{self, ReadContext};
     let start = time("2026-11-26T12:00:00Z");
     let store = Store::open(&DatabaseUrl::Memory).await.unwrap();
     let version = cronbox::publication::NewVersion {
@@ -416,7 +416,7 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
         let context = ReadContext { timezone: "UTC", now: start, origin: Origin::Request, existing: None, jitter: 0.0 };
         let asked = json!({"trigger": "every 1s"});
         let name = Name::parse(id).unwrap();
-        let mut new = timetable::read(asked.as_object().unwrap(), &name, "a", &context).unwrap();
+        let mut new = request::read(asked.as_object().unwrap(), &name, "a", &context).unwrap();
         let trigger = read(&trigger).unwrap();
         let next = if id == "evil" { start + TimeDelta::seconds(1) } else { start + TimeDelta::seconds(60) };
         (new.trigger, new.next) = (trigger.to_json(), Some((next, next)));
