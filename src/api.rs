@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::exact::Exact;
 use crate::limits::NotGranted;
 use crate::requirement::Locked;
-use crate::run::{OutputFile, Run, Status, Written};
+use crate::run::{Attempt, OutputFile, Run, Status, Written};
 use crate::schedule::{self, Grace, Policies, Schedule};
 use crate::script::{Labels, Script, Settings, Version, Warning};
 use crate::secret::{Secret, SecretTerms};
@@ -595,6 +595,54 @@ pub struct LeftBody {
     pub count: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// An attempt to run a run.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AttemptBody {
+    /// Counted from 1.
+    pub number: i64,
+    /// The id of the node that made it.
+    pub node: Option<String>,
+    /// When it began.
+    pub started_at: String,
+    /// When its end was recorded; null: it is running.
+    pub finished_at: Option<String>,
+    /// How it ended: a final status, `lost` (its node went away) or `handed_back` (its node was shut down); null: it is running.
+    pub outcome: Option<String>,
+    /// The type and the message of its error.
+    pub error: Option<String>,
+    /// What it used; null: unknown.
+    pub usage: Option<AttemptUsageBody>,
+}
+
+/// What an attempt used.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AttemptUsageBody {
+    /// Units of fuel: about one per WebAssembly instruction.
+    pub fuel: u64,
+    /// Most bytes of memory and files together.
+    pub peak_memory_bytes: u64,
+    /// Wall-clock time in the sandbox.
+    pub wall_ms: f64,
+}
+
+impl From<&Attempt> for AttemptBody {
+    fn from(attempt: &Attempt) -> Self {
+        AttemptBody {
+            number: attempt.number,
+            node: attempt.node.clone(),
+            started_at: time(attempt.started_at),
+            finished_at: attempt.finished_at.map(time),
+            outcome: attempt.outcome.clone(),
+            error: attempt.error.clone(),
+            usage: attempt.usage.map(|usage| AttemptUsageBody {
+                fuel: usage.fuel,
+                peak_memory_bytes: usage.memory,
+                wall_ms: usage.wall.as_secs_f64() * 1e3,
+            }),
+        }
+    }
 }
 
 /// A file that a run left under `/output`.

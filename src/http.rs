@@ -3,6 +3,7 @@
 mod accept;
 mod access;
 mod answers;
+mod attempts;
 mod before;
 mod below;
 mod body;
@@ -118,6 +119,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/runs/{id}", Need::Scope(Scope::Read)),
     ("DELETE", "/v1/runs/{id}", Need::Scope(Scope::Write)),
     ("GET", "/v1/runs/{id}/output/{stream}", Need::Scope(Scope::Read)),
+    ("GET", "/v1/runs/{id}/attempts", Need::Scope(Scope::Read)),
     ("GET", "/v1/runs/{id}/files", Need::Scope(Scope::Read)),
     ("GET", "/v1/runs/{id}/files/{*path}", Need::Scope(Scope::Read)),
     ("GET", "/v1/runs/{id}/events", Need::Scope(Scope::Read)),
@@ -270,6 +272,7 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         .route("/v1/runs/counts", get(queries::count_runs))
         .route("/v1/runs/{id}", get(runs::get_run).delete(runs::delete_run))
         .route("/v1/runs/{id}/output/{stream}", get(output::get_output))
+        .route("/v1/runs/{id}/attempts", get(attempts::list_attempts))
         .route("/v1/runs/{id}/files", get(files::list_files))
         .route("/v1/runs/{id}/files/{*path}", get(files::get_file))
         .route("/v1/runs/{id}/events", get(output::follow_run))

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
+mod attempt;
 mod end;
 pub mod explain;
 mod new;
 mod queued;
 
+pub use attempt::{Attempt, AttemptUsage};
 pub use end::{Ended, Output, Recorded};
 pub use new::{Idempotency, Made, NewRun};
 pub use queued::{Cancelled, Claim, Displaced, Gate, GivenUp};

@@ -8,6 +8,7 @@
 //! for a lock and nobody is told that the database is locked. On PostgreSQL each change is a transaction of its own.
 
 pub mod access;
+mod attempts;
 pub mod blobs;
 pub mod chains;
 mod connections;

@@ -10,8 +10,8 @@ use cronbox::event::{Event, EventPosition};
 use cronbox::limits::RequestedLimits;
 use cronbox::publication::{Deleted, Kept, NewVersion, ScriptFilter};
 use cronbox::run::{
-    Cancelled, Cause, Claim, Ended, GivenUp, Idempotency, Made, NewRun, Output, RETRY_ON, Recorded, Spec, Status,
-    Value, new_id,
+    Attempt, AttemptUsage, Cancelled, Cause, Claim, Ended, GivenUp, Idempotency, Made, NewRun, Output, RETRY_ON,
+    Recorded, Spec, Status, Value, new_id,
 };
 use cronbox::script::{Facts, Keep, OnLost, Settings};
 use cronbox::store::output::{Found, Part};
@@ -70,6 +70,7 @@ on_every_engine![
     cancelling,
     a_lost_node_gives_its_runs_back,
     runs_are_tried_again,
+    every_attempt_is_listed,
     output_comes_in_parts,
     pages_and_filters,
     counts_and_series,
@@ -602,6 +603,50 @@ async fn runs_are_tried_again(store: Store) {
     store.ready_due(after(10)).await.expect("looks");
     let again = store.claim(by("n"), 1, after(10)).await.expect("claims");
     assert_eq!((again[0].attempt, again[0].lost), (2, 0));
+}
+
+async fn every_attempt_is_listed(store: Store) {
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
+    let id = make(&store, new_run(Some("a"), start()), start()).await;
+    assert_eq!(store.attempts(&id).await.expect("lists"), []);
+    let claim = by("n");
+    store.claim(claim.clone(), 1, start()).await.expect("claims");
+    let running = store.attempts(&id).await.expect("lists");
+    assert_eq!((running.len(), running[0].number, running[0].node.as_deref()), (1, 1, Some("n")));
+    assert_eq!((running[0].outcome.as_deref(), running[0].finished_at, running[0].usage), (None, None, None));
+    store.give_up(&id, &claim.token, GivenUp::Lost, after(1)).await.expect("gives up");
+    let claim = by("m");
+    store.claim(claim.clone(), 1, after(2)).await.expect("claims");
+    let error = ScriptError::new("ValueError", "No\0!".to_owned());
+    let failed = Ended {
+        next: Some(after(10)),
+        fuel: 7,
+        memory: 8,
+        wall: Duration::from_millis(9),
+        error: Some(error),
+        ..ended(Status::Failed, "")
+    };
+    store.record(&id, &claim.token, failed, after(3)).await.expect("records");
+    store.ready_due(after(10)).await.expect("looks");
+    let claim = by("n");
+    store.claim(claim.clone(), 1, after(10)).await.expect("claims");
+    store.record_minimal(&id, &claim.token, "no", after(11)).await.expect("records");
+    let attempts = store.attempts(&id).await.expect("lists");
+    let told =
+        |attempt: &Attempt| (attempt.number, attempt.node.clone(), attempt.outcome.clone(), attempt.error.clone());
+    let text = |word: &str| Some(word.to_owned());
+    assert_eq!(
+        attempts.iter().map(told).collect::<Vec<_>>(),
+        [
+            (1, text("n"), text("lost"), None),
+            (2, text("m"), text("failed"), text("ValueError: No !")),
+            (3, text("n"), text("crashed"), text("NotRecorded: the end of this run could not be recorded: no")),
+        ]
+    );
+    let times: Vec<_> = attempts.iter().map(|attempt| (attempt.started_at, attempt.finished_at)).collect();
+    assert_eq!(times, [(start(), Some(after(1))), (after(2), Some(after(3))), (after(10), Some(after(11)))]);
+    let used = AttemptUsage { fuel: 7, memory: 8, wall: Duration::from_millis(9) };
+    assert_eq!(attempts.iter().map(|attempt| attempt.usage).collect::<Vec<_>>(), [None, Some(used), None]);
 }
 
 async fn output_comes_in_parts(store: Store) {

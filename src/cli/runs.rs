@@ -2,11 +2,11 @@
 
 use super::Exit;
 use super::client::{Refusal, Server, ServerArgs, part, plain, say, talk};
-use super::show_run::show;
+use super::show_run::{show, show_attempt};
 use super::table::{Cell, Column, Table, column};
 use super::terminal::Sink;
 use super::times::Times;
-use crate::api::{FileBody, Page, RunBody};
+use crate::api::{AttemptBody, FileBody, Page, RunBody};
 use crate::quantity;
 use crate::script::Name;
 use bytes::Bytes;
@@ -181,6 +181,7 @@ impl RunsArgs {
             "/cancel" => named_by_id(&server, id).await?,
             _ => find(&server, id).await?.id,
         };
+        let method_is_show = method == Method::GET;
         let query = if wait { "?wait=300s" } else { "" };
         let (text, run): (_, RunBody) =
             server.ask(server.request(method, &format!("/v1/runs/{id}{verb}{query}"))).await?;
@@ -188,6 +189,11 @@ impl RunsArgs {
             say(&text)?;
         } else {
             show(&run, &text)?;
+            if method_is_show && (run.attempt > 1 || run.lost_attempts > 0) {
+                let list = server.request(Method::GET, &format!("/v1/runs/{id}/attempts"));
+                let (_, page): (_, Page<AttemptBody>) = server.ask(list).await?;
+                page.items.iter().try_for_each(show_attempt)?;
+            }
         }
         Ok(if wait { Exit::of_run(run.status()) } else { Exit::Succeeded })
     }

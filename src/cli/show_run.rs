@@ -5,7 +5,7 @@ use super::remote::exit_code;
 use super::runs::short_id;
 use super::times::Times;
 use super::view::view;
-use crate::api::{LimitsBody, RunBody};
+use crate::api::{AttemptBody, LimitsBody, RunBody};
 use crate::quantity;
 use std::time::Duration;
 
@@ -71,6 +71,22 @@ fn why(run: &RunBody) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// One line per attempt: which, when, how it ended, what it used.
+pub(super) fn show_attempt(attempt: &AttemptBody) -> Result<(), Refusal> {
+    let outcome = attempt.outcome.as_deref().unwrap_or("running");
+    let mut text = format!("{} · {}", Times::here().full(&attempt.started_at), view().status(outcome));
+    if let Some(usage) = &attempt.usage {
+        let wall = quantity::duration(Duration::from_secs_f64(usage.wall_ms / 1e3));
+        let (fuel, memory) = (quantity::fuel(usage.fuel), quantity::bytes(usage.peak_memory_bytes));
+        text.push_str(&format!(" · {wall} · {fuel} · {memory}"));
+    }
+    line(&format!("attempt {}", attempt.number), &text)?;
+    match &attempt.error {
+        Some(error) => line("", &plain(error, 200)),
+        None => Ok(()),
+    }
 }
 
 fn times(run: &RunBody) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 use super::App;
 use super::described;
 use super::problem::Problem;
-use super::{Part, events, files, health, output, queries, runs, schedules, scripts, secrets, state, tokens};
+use super::{Part, attempts, events, files, health, output, queries, runs, schedules, scripts, secrets, state, tokens};
 use crate::api::ErrorBody;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -31,7 +31,7 @@ use utoipa_swagger_ui::Config;
         schedules::resume_schedule, schedules::trigger_schedule, schedules::backfill_schedule, schedules::preview_schedule,
         schedules::preview_trigger, schedules::get_scheduler, schedules::pause_scheduler, schedules::resume_scheduler,
         events::list_events, state::get_state, state::put_state, state::delete_state,
-        files::list_files, files::get_file, secrets::list_secrets, secrets::get_secret, secrets::put_secret,
+        attempts::list_attempts, files::list_files, files::get_file, secrets::list_secrets, secrets::get_secret, secrets::put_secret,
         secrets::delete_secret, secrets::rotate_keys,
     ),
     components(schemas(ErrorBody)),

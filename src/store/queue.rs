@@ -3,6 +3,7 @@
 //! Locks are always taken in this order: the script's row, then the queue's. What one transaction ends makes room for the
 //! next run of the same lane in the same transaction.
 
+use super::attempts::{self, AttemptEnd};
 use super::runs::{RUN, run_of};
 use super::tx::{Row, Tx, args, list, placeholders, stamp};
 use super::{Store, StoreError, chains, held, scripts};
@@ -522,9 +523,7 @@ async fn give_up(
         (Status::Queued, Some(if *why == GivenUp::Lost { "lost" } else { "handed_back" }), None)
     };
     let word = if *why == GivenUp::Lost { "lost" } else { "handed_back" };
-    let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome)
-        SELECT id, attempt, $2, $3, started_at, $4, $5 FROM runs WHERE id = $1 ON CONFLICT DO NOTHING";
-    tx.run(sql, args![id, &*held.node, token, stamp(now), word]).await?;
+    attempts::write(tx, id, (&held.node, token), AttemptEnd::unrecorded(word), now).await?;
     tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
     let finished = status.is_final().then(|| stamp(now));
     let sql = "UPDATE runs SET status = $2, reason = $3, error = $4, lost = $5, finished_at = $6 WHERE id = $1";

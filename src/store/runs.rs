@@ -1,5 +1,6 @@
 //! Runs as rows: making them, reading them, and recording how they ended.
 
+use super::attempts::{self, AttemptEnd};
 use super::script_state;
 use super::tx::{Row, Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, blobs, queue};
@@ -269,13 +270,10 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
         None => queue::release(tx, id, token, ended.lock.as_deref()).await?,
     };
     let Some((held, has_chains)) = held else { return Ok(Recorded::Late) };
-    let sql = "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome, error)
-        SELECT id, attempt, $2, $3, started_at, $4, $5, $6 FROM runs WHERE id = $1 ON CONFLICT DO NOTHING";
+    attempts::write(tx, id, (&held.node, token), AttemptEnd::recorded(ended), now).await?;
     let error = ended.error.as_ref().map(json).transpose()?;
     let first_line =
         |error: &ScriptError| format!("{}: {}", error.type_name, error.message).to_lowercase().replace('\0', " ");
-    let values = args![id, &*held.node, token, stamp(now), ended.status.as_str(), ended.error.as_ref().map(first_line)];
-    tx.run(sql, values).await?;
     if ended.has_parts {
         tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
     }

@@ -1,5 +1,6 @@
 //! Ends that the database does not take as they are: a record that says so, and lets go what waited.
 
+use super::attempts::{self, AttemptEnd};
 use super::tx::{Tx, args, json, stamp};
 use super::{Store, StoreError, chains, held, queue};
 use crate::clock::Time;
@@ -43,11 +44,13 @@ async fn record(
     now: Time,
 ) -> Result<Recorded, StoreError> {
     let Some(held) = queue::held_by(tx, id, token).await? else { return Ok(Recorded::Late) };
+    let text = format!("{}: {}", error.type_name, error.message);
+    let end = AttemptEnd { outcome: Status::Crashed.as_str(), error: Some(text.clone()), usage: None };
+    attempts::write(tx, id, (&held.node, token), end, now).await?;
     queue::remove(tx, id).await?;
     tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
     let sql = "UPDATE runs SET status = 'crashed', reason = NULL, error = $2, error_text = $3, finished_at = $4 WHERE id = $1";
-    let text = format!("{}: {}", error.type_name, error.message).to_lowercase();
-    tx.run(sql, args![id, json(error)?, text, stamp(now)]).await?;
+    tx.run(sql, args![id, json(error)?, text.to_lowercase(), stamp(now)]).await?;
     held::make_room(tx, &held).await?;
     let makes_due = is_followed && chains::note_end(tx, id, Status::Crashed).await?;
     Ok(if makes_due { Recorded::MakesDue } else { Recorded::Done })

@@ -45,6 +45,34 @@ fn ctrl_c_of_a_terminal_cancels_a_local_run() {
     assert!(why.contains("cancelled in") && !why.contains("crashed"), "{why}");
 }
 
+/// A run that was tried again shows what each attempt did, in the terminal and as JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_are_shown() {
+    let (_folder, server) = Server::ephemeral();
+    let source = "# /// script\n# [tool.cronbox]\n# retries = { count = 1, delay = \"10ms\" }\n# ///\n\
+        def run(context):\n    if context.attempt == 1: raise ValueError('Not yet')\n    return context.attempt\n";
+    server.put("again", source).await;
+    let run = server.run("again", &json!({})).await;
+    let id = run["id"].as_str().expect("an id");
+    let run = server.run_when(id, |run| run["finished_at"].is_string()).await;
+    assert_eq!((run["status"].as_str(), run["attempt"].as_i64()), (Some("succeeded"), Some(2)), "{run}");
+    let (status, page) = server.get(&format!("/v1/runs/{id}/attempts")).await;
+    assert_eq!(status, 200, "{page}");
+    let items = page["items"].as_array().expect("items");
+    let told: Vec<_> =
+        items.iter().map(|item| (item["number"].as_i64(), item["outcome"].as_str(), item["error"].as_str())).collect();
+    assert_eq!(told, [(Some(1), Some("failed"), Some("ValueError: Not yet")), (Some(2), Some("succeeded"), None)]);
+    assert!(items.iter().all(|item| item["usage"]["fuel"].as_u64().is_some_and(|fuel| fuel > 1000)), "{page}");
+    assert_eq!(items[1]["finished_at"], run["finished_at"]);
+    let (code, shown, _) = server.cronbox(&["runs", "show", id, "--utc"]);
+    assert_eq!(code, Some(0));
+    let lines: Vec<&str> = shown.lines().filter(|line| line.starts_with("attempt ")).collect();
+    assert!(lines.iter().any(|line| line.starts_with("attempt 1") && line.contains("failed")), "{shown}");
+    assert!(lines.iter().any(|line| line.starts_with("attempt 2") && line.contains("succeeded")), "{shown}");
+    assert!(shown.contains("ValueError: Not yet"), "{shown}");
+    assert_eq!(server.get("/v1/runs/none/attempts").await.0, 404);
+}
+
 /// C2: a run on a server goes on after Ctrl-C, and says as what; once more cancels it.
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_leaves_a_remote_run_and_twice_cancels_it() {

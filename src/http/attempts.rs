@@ -1,0 +1,31 @@
+//! The attempts of a run.
+
+use super::problem::Problem;
+use super::{App, Part};
+use crate::access::Caller;
+use crate::api::{AttemptBody, Page, ProblemBody};
+use axum::extract::State;
+use axum::{Extension, Json};
+
+/// List the attempts of a run
+///
+/// The first one first, with the one that is running now. A run has several when it was retried, or when its node or its
+/// sandbox process went away.
+#[utoipa::path(
+    get, path = "/v1/runs/{id}/attempts", tag = "runs", operation_id = "list_attempts",
+    params(("id" = String, Path, description = "The run")),
+    responses(
+        (status = 200, description = "Attempts, by number", body = Page<AttemptBody>),
+        (status = "4XX", description = "The run is not found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The database is not available", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_attempts(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+) -> Result<Json<Page<AttemptBody>>, Problem> {
+    let run = app.run_for(&caller, &id).await?;
+    let attempts = app.store.attempts(&run.id).await?;
+    Ok(Json(Page { items: attempts.iter().map(AttemptBody::from).collect(), next_cursor: None }))
+}
