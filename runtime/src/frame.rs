@@ -13,7 +13,7 @@ pub(crate) use link::{Incoming, LinkError, Receiver, Sender, connect, connect_lo
 
 use crate::harden::Hardening;
 use crate::limits::Limits;
-use crate::outcome::{Mode, Outcome, Place, ResultKind, ScriptError, StreamUsage, Usage};
+use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, SourceLocation, StreamUsage, Usage};
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -258,7 +258,7 @@ pub(crate) struct Done {
     pub(crate) mode: Option<Mode>,
     pub(crate) result_kind: ResultKind,
     pub(crate) error: Option<ScriptError>,
-    pub(crate) stopped_at: Option<Place>,
+    pub(crate) stopped_at: Option<SourceLocation>,
     pub(crate) notes: Vec<String>,
     pub(crate) usage: Usage,
     pub(crate) stdout: StreamUsage,

@@ -26,7 +26,7 @@ mod prefault;
 mod process;
 mod sandbox;
 mod sealed;
-mod standing;
+mod stop_location;
 mod turns;
 
 pub use bundle::{Bundle, BundleError, BundleHash};
@@ -42,7 +42,7 @@ pub use limits::{
     MAX_SOURCE,
 };
 pub use meter::FUEL_PER_SECOND;
-pub use outcome::{HostUsage, Mode, Outcome, Place, Report, ResultKind, ScriptError, StreamUsage, Usage};
+pub use outcome::{HostUsage, Mode, Outcome, Report, ResultKind, ScriptError, SourceLocation, StreamUsage, Usage};
 pub use policy::{Ceiling, Destination, HostError, HostPattern, Policy};
 pub use pool::{EgressConfig, Event, Health, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};
 pub use process::{ProcessArgs, ProcessError, sandbox_process};

@@ -122,7 +122,7 @@ pub(crate) fn bounded_notes(mut notes: Vec<String>) -> Vec<String> {
 
 /// A line of the user's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file as the script sees it: `/app/price.py`.
     pub file: String,
     /// Counted from 1.
@@ -131,7 +131,7 @@ pub struct Place {
     pub function: String,
 }
 
-impl Place {
+impl SourceLocation {
     /// Whether it may be shown: short, and without control characters.
     pub(crate) fn is_plausible(&self) -> bool {
         [&self.file, &self.function].iter().all(|text| text.len() <= 300 && !text.contains(char::is_control))
@@ -204,7 +204,7 @@ pub struct Report {
     /// What went wrong; there for every outcome but `succeeded`, `cancelled` and the limits.
     pub error: Option<ScriptError>,
     /// Where the script stood when a limit or a crash stopped it, as far as that can be known.
-    pub stopped_at: Option<Place>,
+    pub stopped_at: Option<SourceLocation>,
     /// Sentences for the user.
     pub notes: Vec<String>,
     /// What it used.

@@ -20,7 +20,7 @@ use crate::outcome::{Outcome, ResultKind, ScriptError};
 use crate::output::Output;
 use crate::prefault::Prefault;
 use crate::sandbox::{Interpreter, Ready, Spent};
-use crate::standing::Onlooker;
+use crate::stop_location::StopLocator;
 use crate::turns::{Turns, taking_turns};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -107,7 +107,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
         let prefault = learn(&interpreter, args.ready).await?;
         drop(spent);
         // A kernel that shows a process no memory, not even its own, leaves the line of a stopped run untold.
-        let onlooker = Onlooker::open().ok();
+        let stop_locator = StopLocator::open().ok();
         harden::lock(&mut hardening, args.data, args.parent).map_err(|_| ProcessError::Orphaned)?;
         let hello = Hello {
             protocol: frame::PROTOCOL,
@@ -122,7 +122,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             ready: RefCell::default(),
             ready_wanted: args.ready,
             prefault,
-            onlooker,
+            stop_locator,
             refill: Notify::new(),
             bundles: RefCell::default(),
             aboard: RefCell::default(),
@@ -203,7 +203,7 @@ struct Process {
     ready: RefCell<VecDeque<Ready>>,
     ready_wanted: usize,
     prefault: Option<Prefault>,
-    onlooker: Option<Onlooker>,
+    stop_locator: Option<StopLocator>,
     refill: Notify,
     bundles: RefCell<HashMap<[u8; 32], Loaded>>,
     aboard: RefCell<HashMap<RunNumber, Rc<Aboard>>>,
@@ -367,8 +367,8 @@ impl Process {
         (bundle, packages): (Arc<Bundle>, Option<Loaded>),
         aboard: Rc<Aboard>,
     ) {
-        let standing = self.ready.borrow_mut().pop_front();
-        let sandbox = match standing {
+        let prepared = self.ready.borrow_mut().pop_front();
+        let sandbox = match prepared {
             Some(sandbox) => Ok(sandbox),
             None => self.interpreter.prepare().await,
         };
@@ -399,7 +399,7 @@ impl Process {
         };
         if matches!(done.outcome, Outcome::TimedOut | Outcome::OutOfFuel | Outcome::OutOfMemory | Outcome::Crashed) {
             let mark = spent.as_ref().and_then(Spent::mark);
-            done.stopped_at = mark.zip(self.onlooker.as_ref()).and_then(|(mark, onlooker)| onlooker.place(mark));
+            done.stopped_at = mark.zip(self.stop_locator.as_ref()).and_then(|(mark, locator)| locator.locate(mark));
         }
         self.send_rest(run, &aboard);
         if let Some(spent) = &spent {

@@ -2,7 +2,7 @@
 
 use crate::limits::RequestedLimits;
 use crate::quantity;
-use cronbox_runtime::{Limits, Outcome, Place, Report, ScriptError, StreamUsage};
+use cronbox_runtime::{Limits, Outcome, Report, ScriptError, SourceLocation, StreamUsage};
 
 /// Under what a run ran.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ impl LimitContext {
     pub fn stop_sentence(&self, report: &Report) -> Option<String> {
         let sentence = self.reason(report)?;
         Some(match &report.stopped_at {
-            Some(Place { file, line, function }) => {
+            Some(SourceLocation { file, line, function }) => {
                 format!("{sentence}; it stood at {file}, line {line}, in {function}")
             }
             None => sentence,

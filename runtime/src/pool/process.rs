@@ -7,7 +7,7 @@ use crate::bundle::{Bundle, BundleHash};
 use crate::egress::messages::Token;
 use crate::frame::{self, Call, Credit, Done, FilePart, Kind, NetworkPass, Out, RunNumber, Start, Stream};
 use crate::limits::{MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
-use crate::outcome::{Outcome, Place, Report, ScriptError, StreamUsage, Usage, bounded_notes};
+use crate::outcome::{Outcome, Report, ScriptError, SourceLocation, StreamUsage, Usage, bounded_notes};
 use crate::{engine, harden, output};
 use bytes::Bytes;
 use std::cmp::Ordering;
@@ -298,7 +298,7 @@ impl Aboard {
             result: None,
             result_kind: done.result_kind,
             error: done.error.map(ScriptError::bounded),
-            stopped_at: done.stopped_at.filter(Place::is_plausible),
+            stopped_at: done.stopped_at.filter(SourceLocation::is_plausible),
             notes: bounded_notes(done.notes),
             usage,
             stdout: plausible(done.stdout),

@@ -9,7 +9,7 @@
 //! The memory is the guest's and may hold anything at all. It is read through the kernel, within the bounds of that one
 //! memory; every walk has an end; and what comes of it is two short texts and a number, which prove nothing.
 
-use crate::outcome::Place;
+use crate::outcome::SourceLocation;
 use std::cell::Cell;
 use std::fs::File;
 use std::io;
@@ -37,37 +37,37 @@ const CHUNK: usize = 256 << 10;
 const USERS: &str = "/app/";
 
 /// Looks into the memories of this process's sandboxes.
-pub(crate) struct Onlooker {
+pub(crate) struct StopLocator {
     memory: OwnedFd,
     maps: OwnedFd,
 }
 
-impl Onlooker {
+impl StopLocator {
     /// Opens what cannot be opened any more when the process has locked itself.
     pub(crate) fn open() -> io::Result<Self> {
         let open = |path| Ok::<_, io::Error>(File::open(path)?.into());
-        Ok(Onlooker { memory: open("/proc/self/mem")?, maps: open("/proc/self/maps")? })
+        Ok(StopLocator { memory: open("/proc/self/mem")?, maps: open("/proc/self/maps")? })
     }
 
     /// Where the script stood whose sandbox has `mark`, an address of this process, in its memory.
-    pub(crate) fn place(&self, mark: usize) -> Option<Place> {
+    pub(crate) fn locate(&self, mark: usize) -> Option<SourceLocation> {
         let range = writable_around(&self.maps()?, mark)?;
-        let mut memory = Memory::new(&self.memory, range);
+        let mut memory = GuestMemory::new(&self.memory, range);
         // Looked for each time: what one run has in its memory must not decide where another's is looked at.
         let runtime = memory.find(COOKIE)?;
         memory.left = Cell::new((MOST_READ, MOST_READS));
-        let fields = Fields::of(&memory, runtime)?;
-        let interpreter = memory.word(runtime.checked_add(fields.interpreter)?)?;
-        let thread = memory.word(interpreter.checked_add(fields.thread)?)?;
-        let mut frame = memory.word(thread.checked_add(fields.frame)?)?;
+        let offsets = Offsets::read(&memory, runtime)?;
+        let interpreter = memory.word(runtime.checked_add(offsets.interpreter)?)?;
+        let thread = memory.word(interpreter.checked_add(offsets.thread)?)?;
+        let mut frame = memory.word(thread.checked_add(offsets.frame)?)?;
         for _ in 0..MOST_FRAMES {
             if frame == 0 {
                 return None;
             }
-            if let Some(place) = fields.place_of(&memory, frame) {
-                return Some(place);
+            if let Some(location) = offsets.location_of(&memory, frame) {
+                return Some(location);
             }
-            frame = memory.word(frame.checked_add(fields.previous)?)?;
+            frame = memory.word(frame.checked_add(offsets.previous)?)?;
         }
         None
     }
@@ -111,16 +111,16 @@ fn writable_around(maps: &str, address: usize) -> Option<Range<usize>> {
 }
 
 /// One guest's linear memory, addressed as the guest does.
-struct Memory<'a> {
+struct GuestMemory<'a> {
     file: &'a OwnedFd,
     range: Range<usize>,
     /// Bytes and reads that may still be made.
     left: Cell<(usize, usize)>,
 }
 
-impl<'a> Memory<'a> {
+impl<'a> GuestMemory<'a> {
     fn new(file: &'a OwnedFd, range: Range<usize>) -> Self {
-        Memory { file, range, left: Cell::new((MOST_SEARCHED, MOST_READS)) }
+        GuestMemory { file, range, left: Cell::new((MOST_SEARCHED, MOST_READS)) }
     }
 
     fn read(&self, at: u32, into: &mut [u8]) -> Option<()> {
@@ -169,7 +169,7 @@ impl<'a> Memory<'a> {
 }
 
 /// Where the fields are that lead to a line, each counted from the start of its structure.
-struct Fields {
+struct Offsets {
     interpreter: u32,
     thread: u32,
     frame: u32,
@@ -187,8 +187,8 @@ struct Fields {
     text_content: u32,
 }
 
-impl Fields {
-    fn of(memory: &Memory<'_>, runtime: u32) -> Option<Self> {
+impl Offsets {
+    fn read(memory: &GuestMemory<'_>, runtime: u32) -> Option<Self> {
         // The cookie, then numbers of eight bytes each.
         let bytes = memory.bytes(runtime, 81 * 8)?;
         let (words, _) = bytes.as_chunks::<8>();
@@ -197,7 +197,7 @@ impl Fields {
         if words.first()? != COOKIE || number(0)? >> 16 != VERSION {
             return None;
         }
-        Some(Fields {
+        Some(Offsets {
             interpreter: field(4)?,
             thread: field(8)?,
             frame: field(25)?,
@@ -217,7 +217,7 @@ impl Fields {
     }
 
     /// The place of a frame of the user's; none for any other.
-    fn place_of(&self, memory: &Memory<'_>, frame: u32) -> Option<Place> {
+    fn location_of(&self, memory: &GuestMemory<'_>, frame: u32) -> Option<SourceLocation> {
         let pointer = |structure: u32, field: u32| memory.word(structure.checked_add(field)?);
         // The two lowest bits of a reference on the stack are a tag.
         let code = pointer(frame, self.executable)? & !3;
@@ -233,11 +233,11 @@ impl Fields {
         let offset = pointer(frame, self.instruction)?.checked_sub(code.checked_add(self.instructions)?)?;
         // An instruction has two bytes.
         let line = line_of(first, &table, offset / 2)?;
-        Some(Place { file, line, function })
+        Some(SourceLocation { file, line, function })
     }
 
     /// A text in ASCII; none for any other.
-    fn text(&self, memory: &Memory<'_>, text: u32) -> Option<String> {
+    fn text(&self, memory: &GuestMemory<'_>, text: u32) -> Option<String> {
         let length = memory.word(text.checked_add(self.text_length)?)? as usize;
         if length > MOST_TEXT {
             return None;
@@ -356,7 +356,7 @@ mod tests {
         let bytes: Box<[u8; 64]> = Box::new(std::array::from_fn(|index| index as u8));
         let start = std::ptr::from_ref(&*bytes).addr();
         let file: OwnedFd = File::open("/proc/self/mem").expect("opens").into();
-        let memory = Memory::new(&file, start..start + 32);
+        let memory = GuestMemory::new(&file, start..start + 32);
         assert_eq!(memory.word(4), Some(0x0706_0504));
         assert_eq!(memory.word(28), Some(0x1f1e_1d1c));
         assert_eq!((memory.word(29), memory.word(u32::MAX)), (None, None));
@@ -368,9 +368,9 @@ mod tests {
         let bytes: Box<[u8; 64]> = Box::new([1; 64]);
         let start = std::ptr::from_ref(&*bytes).addr();
         let file: OwnedFd = File::open("/proc/self/mem").expect("opens").into();
-        let memory = Memory { left: Cell::new((16, 100)), ..Memory::new(&file, start..start + 64) };
+        let memory = GuestMemory { left: Cell::new((16, 100)), ..GuestMemory::new(&file, start..start + 64) };
         assert_eq!((0..9).filter_map(|_| memory.word(0)).count(), 4);
-        let memory = Memory { left: Cell::new((1_000, 3)), ..Memory::new(&file, start..start + 64) };
+        let memory = GuestMemory { left: Cell::new((1_000, 3)), ..GuestMemory::new(&file, start..start + 64) };
         assert_eq!((0..9).filter_map(|_| memory.word(0)).count(), 3);
     }
 }
