@@ -270,7 +270,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
             "prefault",
             "sandbox",
             "stop_location",
-            "turns",
+            "fair_share",
         ],
     ),
     ("sandbox", &["files", "frame", "guest", "outcome"]),
@@ -298,7 +298,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("prefault", &[]),
     ("sealed", &[]),
     ("stop_location", &["outcome"]),
-    ("turns", &[]),
+    ("fair_share", &[]),
 ];
 
 /// Words that belong to some rooms only.

@@ -6,6 +6,7 @@ mod clock;
 mod crypto;
 mod egress;
 mod engine;
+mod fair_share;
 mod files;
 mod frame;
 mod guard;
@@ -27,7 +28,6 @@ mod process;
 mod sandbox;
 mod sealed;
 mod stop_location;
-mod turns;
 
 pub use bundle::{Bundle, BundleError, BundleHash};
 pub use egress::{

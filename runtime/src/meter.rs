@@ -40,7 +40,7 @@ const QUESTION: u64 = 1_000_000;
 pub(crate) struct Meter {
     owed: AtomicU64,
     /// How often the run was given the thread.
-    turns: AtomicU64,
+    polls: AtomicU64,
 }
 
 impl Meter {
@@ -90,15 +90,15 @@ impl Meter {
     }
 
     /// How often the run was given the thread so far.
-    pub(crate) fn turns(&self) -> u64 {
-        self.turns.load(Relaxed)
+    pub(crate) fn polls(&self) -> u64 {
+        self.polls.load(Relaxed)
     }
 
-    /// Polls `run` to its end and notes each turn that it gets.
-    pub(crate) async fn count_turns<F: Future>(&self, run: F) -> F::Output {
+    /// Polls `run` to its end and notes each time that it is polled.
+    pub(crate) async fn count_polls<F: Future>(&self, run: F) -> F::Output {
         let mut run = pin!(run);
         std::future::poll_fn(|context| {
-            self.turns.fetch_add(1, Relaxed);
+            self.polls.fetch_add(1, Relaxed);
             run.as_mut().poll(context)
         })
         .await

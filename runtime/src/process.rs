@@ -1,10 +1,11 @@
 //! The sandbox process: holds the interpreter and nothing else, and runs what its node sends.
 //!
 //! Descriptor 0 is the socket to the node, descriptor 1 the compiled interpreter, descriptor 2 a pipe into the node's
-//! log. One thread does everything; runs take turns on it (see [`crate::turns`]).
+//! log. One thread does everything; runs take turns on it (see [`crate::fair_share`]).
 
 use crate::bundle::{Bundle, BundleHash};
 use crate::engine;
+use crate::fair_share::{FairShare, run_fairly};
 use crate::files::Packages;
 use crate::frame::{
     self, Credit, FilePart, Hello, Incoming, Kind, Load, Out, Reply, RunNumber, RunUsage, Start, Stream,
@@ -21,7 +22,6 @@ use crate::output::Output;
 use crate::prefault::Prefault;
 use crate::sandbox::{Interpreter, Ready, Spent};
 use crate::stop_location::StopLocator;
-use crate::turns::{Turns, taking_turns};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -126,7 +126,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             refill: Notify::new(),
             bundles: RefCell::default(),
             aboard: RefCell::default(),
-            turns: Arc::default(),
+            fair_share: Arc::default(),
             network: Network::default(),
             page: RefCell::default(),
             draining: Cell::new(false),
@@ -207,7 +207,7 @@ struct Process {
     refill: Notify,
     bundles: RefCell<HashMap<[u8; 32], Loaded>>,
     aboard: RefCell<HashMap<RunNumber, Rc<Aboard>>>,
-    turns: Arc<Turns>,
+    fair_share: Arc<FairShare>,
     network: Network,
     /// Where the node sees which run has the thread.
     page: RefCell<Option<Page>>,
@@ -384,7 +384,7 @@ impl Process {
                     network: RunNetwork::new(self.network.clone(), run, start.network.clone()),
                 };
                 let running = std::pin::pin!(sandbox.run(arrival, &aboard.cancel));
-                let mut running = taking_turns(&self.turns, running, |busy| {
+                let mut running = run_fairly(&self.fair_share, running, |busy| {
                     self.node.send(Kind::Usage, run, &frame::to_json(&RunUsage { busy }));
                 });
                 loop {

@@ -98,7 +98,7 @@ impl Ready {
             Err(error) => Ended::Trapped(error),
             Ok(()) => {
                 let meter = self.store.data().meter.clone();
-                let call = meter.count_turns(self.instance.call_run(&mut self.store, &request));
+                let call = meter.count_polls(self.instance.call_run(&mut self.store, &request));
                 tokio::select! {
                     biased;
                     () = cancel.notified() => Ended::Cancelled,

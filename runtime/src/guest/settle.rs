@@ -10,8 +10,8 @@ const SLICE: u64 = 4_000_000;
 /// Where a run is in its slice.
 #[derive(Debug, Default)]
 pub(crate) struct Slice {
-    /// The turn it was begun in.
-    turn: u64,
+    /// The poll it began in.
+    poll: u64,
     /// Fuel that is left when it is used up.
     ends: u64,
     /// Fuel after which the store yields as it is set now.
@@ -27,8 +27,8 @@ pub(crate) fn settle(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> w
         return Ok(());
     }
     let guest = store.data();
-    let (owed, turn) = (guest.meter.take(), guest.meter.turns());
-    if owed == 0 && turn == guest.slice.turn {
+    let (owed, poll) = (guest.meter.take(), guest.meter.polls());
+    if owed == 0 && poll == guest.slice.poll {
         return Ok(());
     }
     let left = store.get_fuel()?.saturating_sub(owed);
@@ -37,8 +37,8 @@ pub(crate) fn settle(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> w
         return Err(Trap::OutOfFuel.into());
     }
     let slice = &mut store.data_mut().slice;
-    if turn != slice.turn {
-        (slice.turn, slice.ends) = (turn, left.saturating_sub(SLICE));
+    if poll != slice.poll {
+        (slice.poll, slice.ends) = (poll, left.saturating_sub(SLICE));
     }
     // What is left of the slice. When nothing is, the next instruction that looks at the fuel yields, which comes here
     // again and begins the next slice.
@@ -56,7 +56,7 @@ pub(crate) fn fill(mut store: impl AsContextMut<Data = Guest>, fuel: u64) -> was
     let mut store = store.as_context_mut();
     let guest = store.data_mut();
     guest.meter.take();
-    guest.slice = Slice { turn: guest.meter.turns(), ends: fuel.saturating_sub(SLICE), interval: SLICE };
+    guest.slice = Slice { poll: guest.meter.polls(), ends: fuel.saturating_sub(SLICE), interval: SLICE };
     store.set_fuel(fuel)?;
     store.fuel_async_yield_interval(Some(SLICE))
 }

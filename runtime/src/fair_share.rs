@@ -26,7 +26,7 @@ const QUIET_AFTER: Duration = BUSY_AFTER;
 
 /// The runs of one process that want the CPU.
 #[derive(Default)]
-pub(crate) struct Turns {
+pub(crate) struct FairShare {
     /// Runs that are not waiting for anything.
     wanting: AtomicUsize,
     /// Those of them that are not busy.
@@ -35,7 +35,7 @@ pub(crate) struct Turns {
     aside: Mutex<Vec<Waker>>,
 }
 
-impl Turns {
+impl FairShare {
     fn enter(&self) {
         self.eager.fetch_add(1, Relaxed);
     }
@@ -76,49 +76,49 @@ impl Account {
 }
 
 /// What a run wakes when it can go on; tells a yield (woken while it is polled) from a wait (woken later).
-struct Alarm {
-    state: Mutex<State>,
-    turns: Arc<Turns>,
+struct RunWaker {
+    state: Mutex<WakerState>,
+    share: Arc<FairShare>,
     woken: AtomicBool,
     /// Counted among the eager.
     eager: AtomicBool,
     busy: AtomicBool,
 }
 
-struct State {
+struct WakerState {
     task: Waker,
     account: Account,
     /// It waits for something, and since when.
     waits: Option<Instant>,
 }
 
-impl Alarm {
+impl RunWaker {
     fn become_eager(&self) {
         if !self.eager.swap(true, Relaxed) {
-            self.turns.enter();
+            self.share.enter();
         }
     }
 
     fn no_longer_eager(&self) {
         if self.eager.swap(false, Relaxed) {
-            self.turns.leave();
+            self.share.leave();
         }
     }
 
     /// The wait is over, if it was one.
-    fn wants(&self, state: &mut State) {
+    fn wants(&self, state: &mut WakerState) {
         if let Some(since) = state.waits.take() {
-            state.account.waited(since.elapsed(), self.turns.wanting.fetch_add(1, Relaxed));
+            state.account.waited(since.elapsed(), self.share.wanting.fetch_add(1, Relaxed));
             self.busy.store(state.account.is_busy(), Relaxed);
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WakerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Wake for Alarm {
+impl Wake for RunWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -136,9 +136,9 @@ impl Wake for Alarm {
 }
 
 /// A run that takes turns with the others of its process.
-pub(crate) struct Taking<F, B> {
+pub(crate) struct FairRun<F, B> {
     run: F,
-    alarm: Arc<Alarm>,
+    waker_state: Arc<RunWaker>,
     waker: Waker,
     aside_since: Option<Instant>,
     /// What was told last.
@@ -148,22 +148,30 @@ pub(crate) struct Taking<F, B> {
     on_busy: B,
 }
 
-/// Lets `run` take its turns among `turns`. `on_busy` is told when it becomes busy and when it waits again.
-pub(crate) fn taking_turns<F: Future, B: FnMut(bool)>(turns: &Arc<Turns>, run: F, on_busy: B) -> Taking<F, B> {
-    let state = State { task: Waker::noop().clone(), account: Account::default(), waits: None };
-    let alarm = Arc::new(Alarm {
+/// Lets `run` take its turns according to `share`. `on_busy` is told when it becomes busy and when it waits again.
+pub(crate) fn run_fairly<F: Future, B: FnMut(bool)>(share: &Arc<FairShare>, run: F, on_busy: B) -> FairRun<F, B> {
+    let state = WakerState { task: Waker::noop().clone(), account: Account::default(), waits: None };
+    let waker_state = Arc::new(RunWaker {
         state: Mutex::new(state),
-        turns: turns.clone(),
+        share: share.clone(),
         woken: AtomicBool::new(false),
         eager: AtomicBool::new(false),
         busy: AtomicBool::new(false),
     });
-    turns.wanting.fetch_add(1, Relaxed);
-    alarm.become_eager();
-    Taking { run, waker: Waker::from(alarm.clone()), alarm, aside_since: None, told: false, quiet: None, on_busy }
+    share.wanting.fetch_add(1, Relaxed);
+    waker_state.become_eager();
+    FairRun {
+        run,
+        waker: Waker::from(waker_state.clone()),
+        waker_state,
+        aside_since: None,
+        told: false,
+        quiet: None,
+        on_busy,
+    }
 }
 
-impl<F, B: FnMut(bool)> Taking<F, B> {
+impl<F, B: FnMut(bool)> FairRun<F, B> {
     fn tell(&mut self, busy: bool) {
         if self.told != busy {
             self.told = busy;
@@ -174,7 +182,7 @@ impl<F, B: FnMut(bool)> Taking<F, B> {
     /// Tells that a busy run waits, once it has done so for long enough to mean it.
     fn tell_if_quiet(&mut self, context: &mut Context<'_>) {
         while self.told {
-            let waits = self.alarm.state().waits;
+            let waits = self.waker_state.state().waits;
             let Some(since) = waits else { return };
             if since.elapsed() >= QUIET_AFTER {
                 return self.tell(false);
@@ -190,17 +198,17 @@ impl<F, B: FnMut(bool)> Taking<F, B> {
     }
 }
 
-impl<F: Future + Unpin, B: FnMut(bool) + Unpin> Future for Taking<F, B> {
+impl<F: Future + Unpin, B: FnMut(bool) + Unpin> Future for FairRun<F, B> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let now = Instant::now();
-        this.alarm.state().task.clone_from(context.waker());
-        if this.alarm.busy.load(Relaxed) && this.alarm.turns.must_step_aside() {
+        this.waker_state.state().task.clone_from(context.waker());
+        if this.waker_state.busy.load(Relaxed) && this.waker_state.share.must_step_aside() {
             let since = *this.aside_since.get_or_insert(now);
             if now.duration_since(since) < PATIENCE {
-                let mut aside = this.alarm.turns.aside.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut aside = this.waker_state.share.aside.lock().unwrap_or_else(PoisonError::into_inner);
                 aside.push(context.waker().clone());
                 drop(aside);
                 this.tell_if_quiet(context);
@@ -208,23 +216,23 @@ impl<F: Future + Unpin, B: FnMut(bool) + Unpin> Future for Taking<F, B> {
             }
         }
         this.aside_since = None;
-        this.alarm.woken.store(false, Relaxed);
+        this.waker_state.woken.store(false, Relaxed);
         let polled = Pin::new(&mut this.run).poll(&mut Context::from_waker(&this.waker));
         if polled.is_ready() {
             return polled;
         }
-        let woken = this.alarm.woken.load(Relaxed);
-        let mut state = this.alarm.state();
+        let woken = this.waker_state.woken.load(Relaxed);
+        let mut state = this.waker_state.state();
         state.account.computed(now.elapsed());
         let busy = state.account.is_busy();
-        this.alarm.busy.store(busy, Relaxed);
+        this.waker_state.busy.store(busy, Relaxed);
         if !woken && state.waits.is_none() {
             state.waits = Some(Instant::now());
-            this.alarm.turns.wanting.fetch_sub(1, Relaxed);
+            this.waker_state.share.wanting.fetch_sub(1, Relaxed);
         }
         drop(state);
         if busy || !woken {
-            this.alarm.no_longer_eager();
+            this.waker_state.no_longer_eager();
         }
         if woken {
             this.tell(busy);
@@ -235,12 +243,12 @@ impl<F: Future + Unpin, B: FnMut(bool) + Unpin> Future for Taking<F, B> {
     }
 }
 
-impl<F, B> Drop for Taking<F, B> {
+impl<F, B> Drop for FairRun<F, B> {
     fn drop(&mut self) {
-        if self.alarm.state().waits.is_none() {
-            self.alarm.turns.wanting.fetch_sub(1, Relaxed);
+        if self.waker_state.state().waits.is_none() {
+            self.waker_state.share.wanting.fetch_sub(1, Relaxed);
         }
-        self.alarm.no_longer_eager();
+        self.waker_state.no_longer_eager();
     }
 }
 
@@ -267,17 +275,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_small_run_goes_before_a_busy_one() {
-        let turns = Arc::new(Turns::default());
+        let share = Arc::new(FairShare::default());
         let order = RefCell::new(Vec::new());
         let became_busy = RefCell::new(false);
         let started = tokio::sync::Notify::new();
-        let busy = taking_turns(&turns, computing(60, || order.borrow_mut().push('b')), |busy| {
+        let busy = run_fairly(&share, computing(60, || order.borrow_mut().push('b')), |busy| {
             *became_busy.borrow_mut() = busy;
             started.notify_one();
         });
         let small = async {
             started.notified().await;
-            taking_turns(&turns, computing(5, || order.borrow_mut().push('s')), |_| {}).await;
+            run_fairly(&share, computing(5, || order.borrow_mut().push('s')), |_| {}).await;
         };
         tokio::join!(busy, small);
         assert!(*became_busy.borrow());
@@ -285,12 +293,12 @@ mod tests {
         let first = order.iter().position(|who| *who == 's').expect("the small run ran");
         assert_eq!(order[first..first + 5], ['s'; 5]);
         assert_eq!(order.len(), 65);
-        assert_eq!(turns.eager.load(Relaxed), 0);
+        assert_eq!(share.eager.load(Relaxed), 0);
     }
 
     #[tokio::test]
     async fn waiting_makes_a_run_not_busy_again() {
-        let turns = Arc::new(Turns::default());
+        let share = Arc::new(FairShare::default());
         let told = RefCell::new(Vec::new());
         let gate = tokio::sync::Notify::new();
         let run = Box::pin(async {
@@ -303,20 +311,20 @@ mod tests {
             }
             gate.notify_one();
         };
-        tokio::join!(taking_turns(&turns, run, |busy| told.borrow_mut().push(busy)), opener);
+        tokio::join!(run_fairly(&share, run, |busy| told.borrow_mut().push(busy)), opener);
         assert_eq!(*told.borrow(), [true, false]);
     }
 
     #[test]
     fn a_run_that_is_dropped_leaves_no_trace() {
-        let turns = Arc::new(Turns::default());
-        drop(taking_turns(&turns, std::future::ready(()), |_| {}));
-        assert_eq!((turns.eager.load(Relaxed), turns.wanting.load(Relaxed)), (0, 0));
+        let share = Arc::new(FairShare::default());
+        drop(run_fairly(&share, std::future::ready(()), |_| {}));
+        assert_eq!((share.eager.load(Relaxed), share.wanting.load(Relaxed)), (0, 0));
     }
 
     #[tokio::test]
     async fn a_wait_for_nothing_is_no_wait() {
-        let turns = Arc::new(Turns::default());
+        let share = Arc::new(FairShare::default());
         let told = RefCell::new(Vec::new());
         let run = Box::pin(async {
             for _ in 0..40 {
@@ -325,9 +333,9 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        taking_turns(&turns, run, |busy| told.borrow_mut().push(busy)).await;
+        run_fairly(&share, run, |busy| told.borrow_mut().push(busy)).await;
         assert_eq!(*told.borrow(), [true]);
-        assert_eq!((turns.eager.load(Relaxed), turns.wanting.load(Relaxed)), (0, 0));
+        assert_eq!((share.eager.load(Relaxed), share.wanting.load(Relaxed)), (0, 0));
     }
 
     /// The share of the CPU that a run can take without being busy: it computes and waits for so long in turn.
