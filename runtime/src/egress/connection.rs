@@ -506,8 +506,8 @@ impl Carried<'_> {
     fn noted(&self, step: Step) -> Bytes {
         for event in step.events {
             match &event {
-                Event::Placed { .. } | Event::Opaque(_) => {}
-                Event::NotPlaced { .. } => self.granted.note(&format!("{}: {event}", self.destination)),
+                Event::Injected { .. } | Event::Opaque(_) => {}
+                Event::NotInjected { .. } => self.granted.note(&format!("{}: {event}", self.destination)),
             }
         }
         step.bytes

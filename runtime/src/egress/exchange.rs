@@ -42,10 +42,10 @@ mod blind;
 mod detours;
 mod forms;
 mod http;
+mod inject;
 mod matcher;
 mod needles;
-mod place;
-mod restore;
+mod redact_response;
 mod scrub;
 mod spellings;
 mod target;
@@ -55,10 +55,10 @@ pub use scrub::{Scrubber, Scrubbing};
 use crate::policy::{Destination, HostPattern};
 use bytes::Bytes;
 use forms::Form;
+use inject::Injector;
 use matcher::Matcher;
 use needles::Needles;
-use place::Place;
-use restore::Restore;
+use redact_response::ResponseRedactor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -398,13 +398,13 @@ pub enum Why {
 pub enum Event {
     /// A placeholder was replaced.
     #[error("the secret {name} was placed")]
-    Placed {
+    Injected {
         /// The secret's name.
         name: String,
     },
     /// A placeholder went out as it is.
     #[error("the secret {name} was not placed: {why}")]
-    NotPlaced {
+    NotInjected {
         /// The secret's name.
         name: String,
         /// Why.
@@ -456,8 +456,8 @@ impl fmt::Debug for Step {
 /// when nothing comes for that long, the caller calls [`Exchange::outgoing_quiet`] or [`Exchange::incoming_quiet`].
 /// Without that, a protocol whose message ends with such bytes would wait for ever.
 pub struct Exchange {
-    place: Place,
-    restore: Restore,
+    injector: Injector,
+    redactor: ResponseRedactor,
 }
 
 impl fmt::Debug for Exchange {
@@ -471,70 +471,70 @@ impl Exchange {
     /// anything else.
     pub fn new(secrets: Arc<Secrets>, destination: Destination, mode: Mode) -> Result<Self, SecretError> {
         let sought = secrets.sought_from(&destination, mode)?;
-        let restore = Restore::new(Arc::clone(&secrets), sought, mode);
-        Ok(Exchange { restore, place: Place::new(secrets, destination, mode) })
+        let redactor = ResponseRedactor::new(Arc::clone(&secrets), sought, mode);
+        Ok(Exchange { redactor, injector: Injector::new(secrets, destination, mode) })
     }
 
     /// What the connection is by now.
     pub fn mode(&self) -> Mode {
-        self.place.mode()
+        self.injector.mode()
     }
 
     /// Bytes that the script wrote.
     pub fn outgoing(&mut self, bytes: &[u8]) -> Step {
         let mut out = Vec::with_capacity(bytes.len());
-        self.place.push(bytes, &mut out);
-        Step { bytes: out.into(), events: self.place.events(), refused: None }
+        self.injector.push(bytes, &mut out);
+        Step { bytes: out.into(), events: self.injector.events(), refused: None }
     }
 
     /// The script writes nothing more.
     pub fn outgoing_end(&mut self) -> Step {
         let mut out = Vec::new();
-        self.place.end(&mut out);
-        Step { bytes: out.into(), events: self.place.events(), refused: None }
+        self.injector.end(&mut out);
+        Step { bytes: out.into(), events: self.injector.events(), refused: None }
     }
 
     /// The script wrote nothing for a while.
     pub fn outgoing_quiet(&mut self) -> Step {
         let mut out = Vec::new();
-        self.place.quiet(&mut out);
-        Step { bytes: out.into(), events: self.place.events(), refused: None }
+        self.injector.quiet(&mut out);
+        Step { bytes: out.into(), events: self.injector.events(), refused: None }
     }
 
     /// How long to wait for more before [`Exchange::outgoing_quiet`]; `None` when nothing is kept that it would send.
     pub fn outgoing_patience(&self) -> Option<Duration> {
-        self.place.patience()
+        self.injector.patience()
     }
 
     /// Bytes that the server sent.
     pub fn incoming(&mut self, bytes: &[u8]) -> Step {
         let mut out = Vec::with_capacity(bytes.len());
-        self.restore.push(bytes, &mut self.place, &mut out);
-        Step { bytes: out.into(), events: self.place.events(), refused: self.restore.refused() }
+        self.redactor.push(bytes, &mut self.injector, &mut out);
+        Step { bytes: out.into(), events: self.injector.events(), refused: self.redactor.refused() }
     }
 
     /// The server sends nothing more.
     pub fn incoming_end(&mut self) -> Step {
         let mut out = Vec::new();
-        self.restore.end(&mut out);
+        self.redactor.end(&mut out);
         Step { bytes: out.into(), events: Vec::new(), refused: None }
     }
 
     /// The server sent nothing for a while.
     pub fn incoming_quiet(&mut self) -> Step {
         let mut out = Vec::new();
-        self.restore.quiet(&mut out);
+        self.redactor.quiet(&mut out);
         Step { bytes: out.into(), events: Vec::new(), refused: None }
     }
 
     /// Bytes that are kept, in both directions.
     pub fn kept(&self) -> usize {
-        self.place.kept() + self.restore.kept()
+        self.injector.kept() + self.redactor.kept()
     }
 
     /// How long to wait for more before [`Exchange::incoming_quiet`]; `None` when nothing is kept that it would send.
     pub fn incoming_patience(&self) -> Option<Duration> {
-        self.restore.patience()
+        self.redactor.patience()
     }
 }
 

@@ -103,12 +103,12 @@ fn sends(make: impl Fn() -> Exchange, input: &str, expected: &str, events: &[Eve
     }
 }
 
-fn placed() -> Event {
-    Event::Placed { name: "API_KEY".into() }
+fn injected() -> Event {
+    Event::Injected { name: "API_KEY".into() }
 }
 
-fn not_placed(why: Why) -> Event {
-    Event::NotPlaced { name: "API_KEY".into(), why }
+fn not_injected(why: Why) -> Event {
+    Event::NotInjected { name: "API_KEY".into(), why }
 }
 
 fn request(fields: &str, body: &str) -> String {
@@ -125,7 +125,7 @@ fn headers_get_the_value_and_keep_alive_goes_on() {
          3\r\nG\r\n\r\n00A\r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\n\
          GET /d HTTP/1.1\r\nHost: api.example.com\r\nX-Key:{KEY}\r\n\r\n"
     );
-    sends(make, &input, &input.replace(KEY, VALUE), &[placed(), placed()]);
+    sends(make, &input, &input.replace(KEY, VALUE), &[injected(), injected()]);
     let nothing = request("X-A: \t \r\nX-B:\r\nX-C: caf\u{e9}\r\nContent-Length: 0\r\n", "");
     sends(make, &nothing, &nothing, &[]);
 }
@@ -137,14 +137,14 @@ fn basic_credentials_are_encoded_again() {
     let expected = STANDARD.encode(format!("user:{VALUE}"));
     for (scheme, name) in [("Basic", "Authorization"), ("basic", "AUTHORIZATION")] {
         let input = request(&format!("{name}: {scheme} {credentials}\r\n"), "");
-        sends(make, &input, &input.replace(&credentials, &expected), &[placed()]);
+        sends(make, &input, &input.replace(&credentials, &expected), &[injected()]);
     }
     let input = request(&format!("Proxy-Authorization: Basic {credentials}\r\nX-Other: Basic {credentials}\r\n"), "");
     sends(make, &input, &input, &[]);
     let foreign = STANDARD.encode(format!("user:{OTHER}"));
     let input = request(&format!("Authorization: Basic {foreign}\r\n"), "");
     let why = Why::Host(Destination::parse("api.example.com", 443).unwrap());
-    sends(make, &input, &input, &[Event::NotPlaced { name: "OTHER".into(), why }]);
+    sends(make, &input, &input, &[Event::NotInjected { name: "OTHER".into(), why }]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn grants_are_narrow() {
         |secret| secret.hosts = vec!["api.example.com:443".parse().unwrap()],
     ];
     for change in placing {
-        sends(|| exchange(change), &input, &input.replace(KEY, VALUE), &[placed()]);
+        sends(|| exchange(change), &input, &input.replace(KEY, VALUE), &[injected()]);
     }
     let destination = Destination::parse("api.example.com", 443).unwrap();
     let refusing: [(Change, Why); 6] = [
@@ -171,36 +171,36 @@ fn grants_are_narrow() {
         (|secret| secret.value = Zeroizing::new(b"line\nbreak".to_vec()), Why::Control),
     ];
     for (change, why) in refusing {
-        sends(|| exchange(change), &input, &input, &[not_placed(why)]);
+        sends(|| exchange(change), &input, &input, &[not_injected(why)]);
     }
     for control in [b"a\rbcd", b"a\nbcd", b"a\0bcd", b"a\x7fbcd", b"abcd\n"] {
         let make = || exchange(|secret| secret.value = Zeroizing::new(control.to_vec()));
-        sends(make, &input, &input, &[not_placed(Why::Control)]);
+        sends(make, &input, &input, &[not_injected(Why::Control)]);
         let basic = request(&format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("u:{KEY}"))), "");
-        sends(make, &basic, &basic, &[not_placed(Why::Control)]);
+        sends(make, &basic, &basic, &[not_injected(Why::Control)]);
     }
     let narrow: Change = |secret| secret.methods = Some(vec!["POST".into()]);
     for name in ["x-http-method-override", "X_HTTP_Method_Override", "X-Forwarded-Uri"] {
         let input = request(&format!("{name}: DELETE\r\n{field}"), "");
-        sends(|| exchange(narrow), &input, &input, &[not_placed(Why::Override(name.into()))]);
+        sends(|| exchange(narrow), &input, &input, &[not_injected(Why::Override(name.into()))]);
     }
     let narrow: Change = |secret| secret.path_prefix = Some("/v1".into());
     let input = request(&field, "").replace("/v1/x", "/v1/%2e%2e/admin");
-    sends(|| exchange(narrow), &input, &input, &[not_placed(Why::PathUnclear)]);
+    sends(|| exchange(narrow), &input, &input, &[not_injected(Why::PathUnclear)]);
     // A body that is a request to a server which reads no body with GET, or none at all there.
     let smuggled = "GET /admin HTTP/1.1\r\nHost: api.example.com\r\nX: ";
     let with = |body: &str| request(&format!("Content-Length: {}\r\n", body.len()), body);
     let (first, plain, second) = (with(smuggled), with("{\"a\": 1}"), request(&field, ""));
     let expect = request(&format!("Expect: 100-continue\r\nContent-Length: {}\r\n", smuggled.len()), smuggled);
-    let placed_second = second.replace(KEY, VALUE);
-    sends(|| exchange(narrow), &(plain.clone() + &second), &(plain.clone() + &placed_second), &[placed()]);
+    let injected_second = second.replace(KEY, VALUE);
+    sends(|| exchange(narrow), &(plain.clone() + &second), &(plain.clone() + &injected_second), &[injected()]);
     for doubtful in [first.clone(), plain.replacen("POST", "GET", 1), expect] {
         let input = doubtful.clone() + &second;
-        sends(|| exchange(narrow), &input, &input, &[not_placed(Why::Doubtful)]);
-        sends(|| exchange(|_| {}), &input, &(doubtful + &placed_second), &[placed()]);
+        sends(|| exchange(narrow), &input, &input, &[not_injected(Why::Doubtful)]);
+        sends(|| exchange(|_| {}), &input, &(doubtful + &injected_second), &[injected()]);
     }
     assert_eq!(
-        not_placed(Why::Method("POST".into())).to_string(),
+        not_injected(Why::Method("POST".into())).to_string(),
         "the secret API_KEY was not placed: it is not granted for POST"
     );
 }
@@ -225,22 +225,22 @@ fn a_grant_for_methods_is_not_widened_by_parameters() {
         ("/v1", "", "_method=DELETE"),
     ] {
         let input = send(target, fields, body);
-        sends(|| exchange(narrow), &input, &input, &[not_placed(Why::Parameter)]);
-        sends(|| exchange(|_| {}), &input, &input.replace(KEY, VALUE), &[placed()]);
+        sends(|| exchange(narrow), &input, &input, &[not_injected(Why::Parameter)]);
+        sends(|| exchange(|_| {}), &input, &input.replace(KEY, VALUE), &[injected()]);
     }
     for (fields, body) in
         [(form, "method=x&payment_method=card"), (json, "{}"), ("Content-Type: text/plain\r\n", "_method")]
     {
         let input = send("/v1?method=a", fields, body);
-        sends(|| exchange(narrow), &input, &input.replace(KEY, VALUE), &[placed()]);
+        sends(|| exchange(narrow), &input, &input.replace(KEY, VALUE), &[injected()]);
     }
     // What cannot be looked at before the head goes out.
     let chunks = format!("{form}Transfer-Encoding: chunked\r\nX-Key: {KEY}\r\n");
     let input = request(&chunks, "e\r\n_method=DELETE\r\n0\r\n\r\n");
     let why = Why::UnreadBody(Box::new(Why::ChunkedBody));
-    sends(|| exchange(narrow), &input, &input, &[not_placed(why)]);
+    sends(|| exchange(narrow), &input, &input, &[not_injected(why)]);
     let input = input.replace("application/x-www-form-urlencoded", "application/octet-stream");
-    sends(|| exchange(narrow), &input, &input.replace(KEY, VALUE), &[placed()]);
+    sends(|| exchange(narrow), &input, &input.replace(KEY, VALUE), &[injected()]);
 }
 
 #[test]
@@ -295,27 +295,27 @@ fn only_where_a_secret_may_stand() {
         (request(&format!("Expect: {KEY}\r\n"), ""), Why::Header("Expect")),
         (request(&format!("Transfer-Encoding: chunked\r\n\r\n0\r\nX-A: {KEY}\r\n"), ""), Why::Elsewhere),
     ] {
-        sends(make, &input, &input, &[not_placed(why)]);
+        sends(make, &input, &input, &[not_injected(why)]);
     }
     // A method of 47 letters is none.
     let input = format!("{KEY} / HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
     let opaque = Malformed::NotHttp;
-    sends(make, &input, &input, &[Event::Opaque(opaque), not_placed(Why::Opaque(opaque))]);
+    sends(make, &input, &input, &[Event::Opaque(opaque), not_injected(Why::Opaque(opaque))]);
 }
 
 #[test]
 fn the_query_only_if_granted() {
     let input = format!("GET /a?key={KEY}&x={KEY} HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
-    sends(|| exchange(|_| {}), &input, &input, &[not_placed(Why::Part(Part::Query))]);
+    sends(|| exchange(|_| {}), &input, &input, &[not_injected(Why::Part(Part::Query))]);
     let make = || exchange(|secret| secret.places = Places { headers: false, query: true, body: false });
-    sends(make, &input, &input.replace(KEY, "s3cr%26t%2Fv%2Bl%22ue"), &[placed()]);
+    sends(make, &input, &input.replace(KEY, "s3cr%26t%2Fv%2Bl%22ue"), &[injected()]);
     let make = || {
         exchange(|secret| {
             secret.places.query = true;
             secret.value = Zeroizing::new(b"x HTTP/1.1\r\nHost: evil".to_vec());
         })
     };
-    sends(make, &input, &input.replace(KEY, "x%20HTTP%2F1.1%0D%0AHost%3A%20evil"), &[placed()]);
+    sends(make, &input, &input.replace(KEY, "x%20HTTP%2F1.1%0D%0AHost%3A%20evil"), &[injected()]);
 }
 
 #[test]
@@ -331,10 +331,10 @@ fn bodies_only_if_granted_and_counted() {
     ] {
         let fields = format!("Content-Type: {kind}\r\n");
         let (before, after) = (format!("a={KEY}&b={KEY}"), format!("a={value}&b={value}"));
-        sends(make, &(with(&fields, &before) + next), &(with(&fields, &after) + next), &[placed()]);
+        sends(make, &(with(&fields, &before) + next), &(with(&fields, &after) + next), &[injected()]);
     }
     let input = with("", KEY);
-    sends(|| exchange(|_| {}), &input, &input, &[not_placed(Why::Part(Part::Body))]);
+    sends(|| exchange(|_| {}), &input, &input, &[not_injected(Why::Part(Part::Body))]);
     for (input, why) in [
         (request("Transfer-Encoding: chunked\r\n", &format!("2f\r\n{KEY}\r\n0\r\n\r\n")), Why::ChunkedBody),
         (
@@ -347,11 +347,11 @@ fn bodies_only_if_granted_and_counted() {
         (with("Content-Encoding: gzip\r\n", KEY), Why::EncodedBody),
         (with("Expect: 100-continue\r\n", KEY), Why::Expect),
     ] {
-        sends(make, &(input.clone() + next), &(input + next), &[not_placed(why)]);
+        sends(make, &(input.clone() + next), &(input + next), &[not_injected(why)]);
     }
     let large = with("", &format!("{KEY}{}", "x".repeat(1 << 20)));
     let (bytes, events) = run(&mut make(), Way::Out, &[large.as_bytes()]);
-    assert!(bytes == large.as_bytes() && events == [not_placed(Why::LargeBody)]);
+    assert!(bytes == large.as_bytes() && events == [not_injected(Why::LargeBody)]);
     // Many placeholders of a long value.
     let make = || {
         exchange(|secret| {
@@ -361,10 +361,10 @@ fn bodies_only_if_granted_and_counted() {
     };
     let many = with("", &KEY.repeat(1000));
     let (bytes, events) = run(&mut make(), Way::Out, &[many.as_bytes()]);
-    assert!(bytes == many.as_bytes() && events == [not_placed(Why::TooLarge)]);
+    assert!(bytes == many.as_bytes() && events == [not_injected(Why::TooLarge)]);
     let many = request(&format!("X: {}\r\n", KEY.repeat(1000)), "");
     let (bytes, events) = run(&mut make(), Way::Out, &[many.as_bytes()]);
-    assert!(bytes == many.as_bytes() && events == [not_placed(Why::TooLarge)]);
+    assert!(bytes == many.as_bytes() && events == [not_injected(Why::TooLarge)]);
     let latin = || {
         exchange(|secret| {
             secret.places.body = true;
@@ -372,7 +372,7 @@ fn bodies_only_if_granted_and_counted() {
         })
     };
     let input = with("Content-Type: application/json\r\n", KEY);
-    sends(latin, &input, &input, &[not_placed(Why::NotText)]);
+    sends(latin, &input, &input, &[not_injected(Why::NotText)]);
     // The end within a body that is being collected.
     let mut exchange = make();
     let step = exchange.outgoing(with("", "abcdef").strip_suffix("f").unwrap().as_bytes());
@@ -444,7 +444,7 @@ fn what_is_not_strictly_http_gets_no_secret() {
         // Nothing that follows gets it back, and nothing before it is lost.
         let all = format!("{good}{input}{good}");
         let expected = format!("{}{input}{good}", good.replace(KEY, VALUE));
-        let events = [placed(), Event::Opaque(*malformed), not_placed(Why::Opaque(*malformed))];
+        let events = [injected(), Event::Opaque(*malformed), not_injected(Why::Opaque(*malformed))];
         let each = if input.len() < 1000 { cuts(all.as_bytes()) } else { vec![vec![all.as_bytes()]] };
         for pieces in each {
             let mut exchange = make();
@@ -473,7 +473,7 @@ fn what_is_not_strictly_http_gets_no_secret() {
         ("0\r\nx: y\nz\r\n\r\n", Malformed::Chunk),
     ] {
         let input = request("Transfer-Encoding: chunked\r\n", body) + &good;
-        sends(make, &input, &input, &[Event::Opaque(malformed), not_placed(Why::Opaque(malformed))]);
+        sends(make, &input, &input, &[Event::Opaque(malformed), not_injected(Why::Opaque(malformed))]);
     }
     let long = get(&format!("{host}{auth}X: {}\r\n", "x".repeat(http::MAX_HEAD)));
     let (bytes, events) = run(&mut make(), Way::Out, &[long.as_bytes()]);
@@ -524,7 +524,7 @@ fn upgrades() {
     let opaque = Malformed::Switched;
     assert_eq!(
         (text(&step.bytes), step.events),
-        (get.clone(), vec![Event::Opaque(opaque), not_placed(Why::Opaque(opaque))])
+        (get.clone(), vec![Event::Opaque(opaque), not_injected(Why::Opaque(opaque))])
     );
     // Declined.
     let mut exchange = begin();
@@ -547,9 +547,9 @@ fn upgrades() {
 fn nothing_is_placed_on_a_connection_that_is_not_proven() {
     let input = format!("GET / HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: {KEY}\r\n\r\n");
     let why = Why::Opaque(Malformed::Unproven);
-    sends(|| exchange_as(Mode::Opaque, |_| {}), &input, &input, &[not_placed(why.clone())]);
+    sends(|| exchange_as(Mode::Opaque, |_| {}), &input, &input, &[not_injected(why.clone())]);
     assert_eq!(
-        not_placed(why).to_string(),
+        not_injected(why).to_string(),
         "the secret API_KEY was not placed: the connection is without TLS, or its server did not prove its name"
     );
 }
@@ -821,7 +821,7 @@ fn damaged_requests_never_carry_a_value_without_a_placement() {
         }
         assert_eq!((&cut, &told), (&whole, &events), "{}", text(&input));
         assert!(text(&input).starts_with(&restored), "{}", text(&input));
-        assert!(!has(&whole, VALUE) || events.contains(&placed()));
+        assert!(!has(&whole, VALUE) || events.contains(&injected()));
         cut.extend_from_slice(&ended.outgoing_end().bytes);
         assert_eq!(text(&cut).replace(VALUE, KEY), text(&input));
     }

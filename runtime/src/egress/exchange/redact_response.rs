@@ -3,8 +3,8 @@
 use super::blind::Blind;
 use super::forms::{Form, basic, encode_basic};
 use super::http::{Chunked, Field, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
+use super::inject::Injector;
 use super::needles::Found;
-use super::place::Place;
 use super::{BODY_PATIENCE, Malformed, Mode, RAW_PATIENCE, Secrets, Sought, Unreadable};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 /// Headers that stay as they are, even if a value stands in them by chance.
 const KEPT: [&str; 6] = ["content-length", "transfer-encoding", "content-encoding", "connection", "upgrade", "trailer"];
 
-enum State {
+enum ResponseState {
     Head(HeadBuffer),
     Length(u64),
     Chunked(Chunked),
@@ -24,10 +24,10 @@ enum State {
     Refused,
 }
 
-pub(super) struct Restore {
+pub(super) struct ResponseRedactor {
     secrets: Arc<Secrets>,
     sought: Arc<Sought>,
-    state: State,
+    state: ResponseState,
     /// The body at hand, or the stream.
     mask: Blind,
     /// Why nothing more is passed on, until it was told.
@@ -39,23 +39,23 @@ fn stars(found: Found<'_>, out: &mut Vec<u8>) {
     found.mask(out);
 }
 
-impl Restore {
+impl ResponseRedactor {
     pub(super) fn new(secrets: Arc<Secrets>, sought: Arc<Sought>, mode: Mode) -> Self {
-        let state = if mode == Mode::Http { State::Head(HeadBuffer::default()) } else { State::Raw };
-        Restore { secrets, sought, state, mask: Blind::default(), refused: None }
+        let state = if mode == Mode::Http { ResponseState::Head(HeadBuffer::default()) } else { ResponseState::Raw };
+        ResponseRedactor { secrets, sought, state, mask: Blind::default(), refused: None }
     }
 
-    pub(super) fn push(&mut self, mut input: &[u8], place: &mut Place, out: &mut Vec<u8>) {
+    pub(super) fn push(&mut self, mut input: &[u8], injector: &mut Injector, out: &mut Vec<u8>) {
         while !input.is_empty() {
             match &mut self.state {
-                State::Head(buffer) if place.mode() == Mode::Opaque && place.asked.is_empty() => {
+                ResponseState::Head(buffer) if injector.mode() == Mode::Opaque && injector.asked.is_empty() => {
                     let bytes = buffer.give_up();
                     self.raw(&bytes, out);
                 }
-                State::Head(buffer) => match buffer.take(&mut input, Side::Response) {
+                ResponseState::Head(buffer) => match buffer.take(&mut input, Side::Response) {
                     Ok(None) => {}
                     Ok(Some(head)) => {
-                        if self.response(&head, place, out).is_err() {
+                        if self.response(&head, injector, out).is_err() {
                             self.raw(&head, out);
                         }
                     }
@@ -64,7 +64,7 @@ impl Restore {
                         self.raw(&bytes, out);
                     }
                 },
-                State::Length(left) => {
+                ResponseState::Length(left) => {
                     let now = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                     *left -= now as u64;
                     let ends = *left == 0;
@@ -73,10 +73,10 @@ impl Restore {
                     if ends {
                         // Released, not forgotten: what follows may turn out to be no response.
                         self.mask.release(&self.sought.values, out, stars);
-                        self.state = State::Head(HeadBuffer::default());
+                        self.state = ResponseState::Head(HeadBuffer::default());
                     }
                 }
-                State::Chunked(chunked) => match chunked.take(&mut input) {
+                ResponseState::Chunked(chunked) => match chunked.take(&mut input) {
                     Ok(None) => {}
                     Ok(Some(Piece::Data(data))) => self.chunk(data, false, out),
                     Ok(Some(Piece::End(trailers))) => {
@@ -84,7 +84,7 @@ impl Restore {
                         out.extend_from_slice(b"0\r\n");
                         // They were read once already; what cannot be read is not passed on.
                         self.fields(&trailers, 0, &fields(&trailers, 0).unwrap_or_default(), out);
-                        self.state = State::Head(HeadBuffer::default());
+                        self.state = ResponseState::Head(HeadBuffer::default());
                     }
                     Err(_) => {
                         let bytes = chunked.give_up();
@@ -92,10 +92,10 @@ impl Restore {
                         self.raw(&bytes, out);
                     }
                 },
-                State::UntilClose | State::Raw => {
+                ResponseState::UntilClose | ResponseState::Raw => {
                     self.mask.push(&self.sought.values, std::mem::take(&mut input), out, stars);
                 }
-                State::Refused => return,
+                ResponseState::Refused => return,
             }
         }
     }
@@ -117,11 +117,11 @@ impl Restore {
 
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         match &mut self.state {
-            State::Head(buffer) => {
+            ResponseState::Head(buffer) => {
                 let bytes = buffer.give_up();
                 self.raw(&bytes, out);
             }
-            State::Chunked(chunked) => {
+            ResponseState::Chunked(chunked) => {
                 let bytes = chunked.give_up();
                 self.chunk(b"", true, out);
                 self.raw(&bytes, out);
@@ -133,15 +133,15 @@ impl Restore {
 
     pub(super) fn patience(&self) -> Option<Duration> {
         // The end of a body is known, and lets go of what is held: only a body that is a stream of messages waits.
-        let patience = if matches!(self.state, State::Raw) { RAW_PATIENCE } else { BODY_PATIENCE };
+        let patience = if matches!(self.state, ResponseState::Raw) { RAW_PATIENCE } else { BODY_PATIENCE };
         self.mask.is_holding().then_some(patience)
     }
 
     fn raw(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        if matches!(self.state, State::Refused) {
+        if matches!(self.state, ResponseState::Refused) {
             return;
         }
-        self.state = State::Raw;
+        self.state = ResponseState::Raw;
         self.mask.push(&self.sought.values, bytes, out, stars);
     }
 
@@ -157,7 +157,7 @@ impl Restore {
     }
 
     fn frame(&self, bytes: &[u8], out: &mut Vec<u8>) {
-        let chunked = matches!(self.state, State::Chunked(_)) && !bytes.is_empty();
+        let chunked = matches!(self.state, ResponseState::Chunked(_)) && !bytes.is_empty();
         if chunked {
             out.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
         }
@@ -167,36 +167,36 @@ impl Restore {
         }
     }
 
-    fn response(&mut self, bytes: &[u8], place: &mut Place, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    fn response(&mut self, bytes: &[u8], injector: &mut Injector, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let head = Head::parse(bytes)?;
         let (old, status) = status(head.text(&head.first_line))?;
         let interim = (100..200).contains(&status) && status != 101;
-        let asked = place.asked.front().copied().unwrap_or_default();
-        let next = || State::Head(HeadBuffer::default());
-        if place.has_placed()
+        let asked = injector.asked.front().copied().unwrap_or_default();
+        let next = || ResponseState::Head(HeadBuffer::default());
+        if injector.has_injected()
             && let Some(unreadable) = unreadable(&head)
             && !(interim || asked.head || matches!(status, 204 | 304) || head.framing() == Ok(Framing::Length(0)))
         {
-            (self.state, self.refused) = (State::Refused, Some(unreadable));
+            (self.state, self.refused) = (ResponseState::Refused, Some(unreadable));
             return Ok(());
         }
         let state = match head.framing() {
             _ if interim || asked.head || status == 204 || status == 304 => next(),
-            _ if status == 101 => State::Raw,
-            Ok(Framing::None) => State::UntilClose,
+            _ if status == 101 => ResponseState::Raw,
+            Ok(Framing::None) => ResponseState::UntilClose,
             Ok(Framing::Length(0)) => next(),
-            Ok(Framing::Length(length)) => State::Length(length),
-            Ok(Framing::Chunked) if !old => State::Chunked(Chunked::new(Side::Response)),
+            Ok(Framing::Length(length)) => ResponseState::Length(length),
+            Ok(Framing::Chunked) if !old => ResponseState::Chunked(Chunked::new(Side::Response)),
             Ok(Framing::Chunked) => return Err(Malformed::Coding),
             Err(malformed) => return Err(malformed),
         };
         if status == 101 {
-            place.switched();
+            injector.switched();
         }
         if !interim {
-            place.asked.pop_front();
+            injector.asked.pop_front();
             if asked.upgrade && status != 101 {
-                place.not_upgraded();
+                injector.not_upgraded();
             }
         }
         self.state = state;

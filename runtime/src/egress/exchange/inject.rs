@@ -25,8 +25,8 @@ const MAX_ASKED: usize = 1_000;
 const NEVER: [&str; 11] = [
     "Host",
     "Content-Length",
-    "Content-Encoding",
-    "Transfer-Encoding",
+    "Content-BodyEncoding",
+    "Transfer-BodyEncoding",
     "Connection",
     "Keep-Alive",
     "TE",
@@ -46,7 +46,7 @@ pub(super) struct Asked {
     pub(super) upgrade: bool,
 }
 
-enum State {
+enum RequestState {
     Head(HeadBuffer),
     Length(u64),
     Chunked(Chunked),
@@ -67,24 +67,24 @@ struct Collect {
     grants: Vec<Option<Why>>,
     body: Vec<u8>,
     left: usize,
-    encoding: Encoding,
+    encoding: BodyEncoding,
     /// Whether the body may have parameters that change the method.
     suspect: bool,
 }
 
 /// How a value is written into a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Encoding {
+enum BodyEncoding {
     #[default]
     Raw,
     Json,
     Form,
 }
 
-pub(super) struct Place {
+pub(super) struct Injector {
     secrets: Arc<Secrets>,
     destination: Destination,
-    state: State,
+    state: RequestState,
     /// To be taken up with the next call, since only that can send what is kept.
     opaque_next: Option<Malformed>,
     /// Set while the request at hand has `Upgrade`.
@@ -98,7 +98,7 @@ pub(super) struct Place {
     /// A secret is granted for this host: what comes back is asked for as it can be searched.
     in_force: bool,
     /// One was placed.
-    placed: bool,
+    injected: bool,
     pub(super) asked: VecDeque<Asked>,
     /// What this request's body may not have, by the number of the secret; `None` is a body it may be placed in.
     body: Vec<Option<Why>>,
@@ -107,14 +107,14 @@ pub(super) struct Place {
     events: Vec<Event>,
 }
 
-impl Place {
+impl Injector {
     pub(super) fn new(secrets: Arc<Secrets>, destination: Destination, mode: Mode) -> Self {
         let state = match mode {
-            Mode::Http => State::Head(HeadBuffer::default()),
-            Mode::Opaque => State::Opaque(Malformed::Unproven),
+            Mode::Http => RequestState::Head(HeadBuffer::default()),
+            Mode::Opaque => RequestState::Opaque(Malformed::Unproven),
         };
         let in_force = secrets.secrets.iter().any(|secret| is_for(secret, &destination));
-        Place {
+        Injector {
             secrets,
             destination,
             state,
@@ -123,7 +123,7 @@ impl Place {
             doubtful: false,
             beginning: Beginning::default(),
             in_force,
-            placed: false,
+            injected: false,
             asked: VecDeque::new(),
             body: Vec::new(),
             watch: Stream::default(),
@@ -135,20 +135,20 @@ impl Place {
     pub(super) fn mode(&self) -> Mode {
         match self.state {
             _ if self.opaque_next.is_some() => Mode::Opaque,
-            State::Opaque(_) => Mode::Opaque,
+            RequestState::Opaque(_) => Mode::Opaque,
             _ => Mode::Http,
         }
     }
 
     /// Whether a secret went out on this connection.
-    pub(super) fn has_placed(&self) -> bool {
-        self.placed
+    pub(super) fn has_injected(&self) -> bool {
+        self.injected
     }
 
     /// Bytes that are kept.
     pub(super) fn kept(&self) -> usize {
         match &self.state {
-            State::Collect(collect) => collect.head.len() + collect.body.len(),
+            RequestState::Collect(collect) => collect.head.len() + collect.body.len(),
             _ => 0,
         }
     }
@@ -160,8 +160,8 @@ impl Place {
     pub(super) fn patience(&self) -> Option<Duration> {
         match &self.state {
             // A script may send a line in parts, and takes its time.
-            State::Head(head) if !head.is_empty() && !head.is_http() => Some(PATIENCE),
-            State::Head(_) | State::Collect(_) if self.opaque_next.is_some() => Some(PATIENCE),
+            RequestState::Head(head) if !head.is_empty() && !head.is_http() => Some(PATIENCE),
+            RequestState::Head(_) | RequestState::Collect(_) if self.opaque_next.is_some() => Some(PATIENCE),
             _ => None,
         }
     }
@@ -169,8 +169,8 @@ impl Place {
     /// The answer to a request with `Upgrade` is there, and it is no.
     pub(super) fn not_upgraded(&mut self) {
         self.upgrade = false;
-        if matches!(self.state, State::Answer) {
-            self.state = State::Head(HeadBuffer::default());
+        if matches!(self.state, RequestState::Answer) {
+            self.state = RequestState::Head(HeadBuffer::default());
         }
     }
 
@@ -185,7 +185,7 @@ impl Place {
         self.settle(out);
         while !input.is_empty() {
             match &mut self.state {
-                State::Head(buffer) => match buffer.take(&mut input, Side::Request) {
+                RequestState::Head(buffer) => match buffer.take(&mut input, Side::Request) {
                     Ok(None) => {}
                     Ok(Some(head)) => {
                         if let Err(malformed) = self.request(&head, out) {
@@ -197,7 +197,7 @@ impl Place {
                         self.opaque(malformed, &bytes, out);
                     }
                 },
-                State::Length(left) => {
+                RequestState::Length(left) => {
                     let now = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                     *left -= now as u64;
                     let ends = *left == 0;
@@ -210,7 +210,7 @@ impl Place {
                         self.next_request();
                     }
                 }
-                State::Chunked(chunked) => {
+                RequestState::Chunked(chunked) => {
                     // The bytes are sent as they are; the reading only finds where the body ends.
                     let before = input;
                     let taken = chunked.take(&mut input);
@@ -229,7 +229,7 @@ impl Place {
                         Err(malformed) => self.opaque(malformed, b"", out),
                     }
                 }
-                State::Collect(collect) => {
+                RequestState::Collect(collect) => {
                     let now = collect.left.min(input.len());
                     collect.body.extend_from_slice(input.split_off(..now).unwrap_or_default());
                     collect.left -= now;
@@ -238,8 +238,8 @@ impl Place {
                         self.next_request();
                     }
                 }
-                State::Answer => self.opaque(Malformed::BeforeAnswer, b"", out),
-                State::Opaque(_) => {
+                RequestState::Answer => self.opaque(Malformed::BeforeAnswer, b"", out),
+                RequestState::Opaque(_) => {
                     let rest = std::mem::take(&mut input);
                     self.watch(rest, false);
                     out.extend_from_slice(rest);
@@ -251,7 +251,7 @@ impl Place {
     pub(super) fn quiet(&mut self, out: &mut Vec<u8>) {
         self.settle(out);
         match &mut self.state {
-            State::Head(buffer) if !buffer.is_empty() && !buffer.is_http() => {
+            RequestState::Head(buffer) if !buffer.is_empty() && !buffer.is_http() => {
                 let bytes = buffer.give_up();
                 self.opaque(Malformed::NotHttp, &bytes, out);
             }
@@ -262,8 +262,8 @@ impl Place {
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         self.settle(out);
         match &mut self.state {
-            State::Head(buffer) if buffer.is_empty() => {}
-            State::Head(_) | State::Collect(_) => {
+            RequestState::Head(buffer) if buffer.is_empty() => {}
+            RequestState::Head(_) | RequestState::Collect(_) => {
                 let bytes = self.give_up();
                 self.opaque(Malformed::Ended, &bytes, out);
             }
@@ -274,8 +274,8 @@ impl Place {
     /// What is kept.
     fn give_up(&mut self) -> Vec<u8> {
         match &mut self.state {
-            State::Head(buffer) => buffer.give_up(),
-            State::Collect(collect) => {
+            RequestState::Head(buffer) => buffer.give_up(),
+            RequestState::Collect(collect) => {
                 let mut bytes = std::mem::take(&mut collect.head);
                 bytes.append(&mut collect.body);
                 bytes
@@ -293,7 +293,7 @@ impl Place {
 
     fn opaque(&mut self, malformed: Malformed, bytes: &[u8], out: &mut Vec<u8>) {
         self.events.push(Event::Opaque(malformed));
-        self.state = State::Opaque(malformed);
+        self.state = RequestState::Opaque(malformed);
         self.told.clear();
         self.watch = Stream::default();
         self.watch(bytes, false);
@@ -301,7 +301,7 @@ impl Place {
     }
 
     fn next_request(&mut self) {
-        self.state = if self.upgrade { State::Answer } else { State::Head(HeadBuffer::default()) };
+        self.state = if self.upgrade { RequestState::Answer } else { RequestState::Head(HeadBuffer::default()) };
     }
 
     fn tell(&mut self, mark: Mark) {
@@ -310,10 +310,10 @@ impl Place {
         }
         let name = self.secrets.secrets[mark.0].name.clone();
         self.told.push(mark.clone());
-        self.placed |= mark.1.is_none();
+        self.injected |= mark.1.is_none();
         self.events.push(match mark.1 {
-            None => Event::Placed { name },
-            Some(why) => Event::NotPlaced { name, why },
+            None => Event::Injected { name },
+            Some(why) => Event::NotInjected { name, why },
         });
     }
 
@@ -327,7 +327,7 @@ impl Place {
         self.watch.push(&self.secrets.placeholders, bytes, last, &mut sink, |found, _| add(&mut seen, found.pattern));
         for number in seen {
             let why = match self.state {
-                State::Opaque(malformed) => Some(Why::Opaque(malformed)),
+                RequestState::Opaque(malformed) => Some(Why::Opaque(malformed)),
                 _ => self.body.get(number).cloned().flatten(),
             };
             if let Some(why) = why {
@@ -404,26 +404,26 @@ impl Place {
         if let Framing::Length(left @ 1..=MAX_BODY) = framing
             && (suspect || self.body.iter().any(Option::is_none))
         {
-            self.state = State::Collect(Collect {
+            self.state = RequestState::Collect(Collect {
                 head: bytes.to_vec(),
                 method_end,
                 path: path_at,
                 grants,
                 body: Vec::new(),
                 left: left as usize,
-                encoding: Encoding::of(content_type),
+                encoding: BodyEncoding::from_content_type(content_type),
                 suspect,
             });
             return Ok(());
         }
-        let placed = place_in_head(&secrets, &head, method_end, &path_at, &grants, self.in_force);
-        placed.marks.into_iter().for_each(|mark| self.tell(mark));
+        let injected = inject_in_head(&secrets, &head, method_end, &path_at, &grants, self.in_force);
+        injected.marks.into_iter().for_each(|mark| self.tell(mark));
         match framing {
             Framing::None | Framing::Length(0) => self.next_request(),
-            Framing::Length(left) => self.state = State::Length(left),
-            Framing::Chunked => self.state = State::Chunked(Chunked::new(Side::Request)),
+            Framing::Length(left) => self.state = RequestState::Length(left),
+            Framing::Chunked => self.state = RequestState::Chunked(Chunked::new(Side::Request)),
         }
-        out.extend_from_slice(&placed.bytes);
+        out.extend_from_slice(&injected.bytes);
         Ok(())
     }
 
@@ -456,7 +456,7 @@ impl Place {
 
     /// A request whose body is complete: it may be placed in, as far as nothing in it speaks against that.
     fn collected(&mut self, out: &mut Vec<u8>) {
-        let State::Collect(collect) = &mut self.state else { return };
+        let RequestState::Collect(collect) = &mut self.state else { return };
         let Collect { head, method_end, path, mut grants, mut body, encoding, suspect, .. } = std::mem::take(collect);
         let secrets = Arc::clone(&self.secrets);
         if suspect && detours::in_body(&body) {
@@ -469,7 +469,7 @@ impl Place {
         self.doubtful |= self.beginning.may_be_request();
         // It was read once already.
         let Ok(read) = Head::parse(&head) else { return };
-        let mut placed = place_in_head(&secrets, &read, method_end, &path, &grants, self.in_force);
+        let mut injected = inject_in_head(&secrets, &read, method_end, &path, &grants, self.in_force);
         let mut filling = Filling { secrets: &secrets, most: MAX_GROWN_BODY, too_large: false, marks: Vec::new() };
         let mut filled = Vec::with_capacity(body.len());
         filling.fill(&body, &mut filled, |secret, number| match &self.body[number] {
@@ -480,10 +480,10 @@ impl Place {
             filled = std::mem::take(&mut body);
         }
         let marks = filling.finish();
-        placed.bytes.splice(placed.length.clone(), filled.len().to_string().into_bytes());
-        out.append(&mut placed.bytes);
+        injected.bytes.splice(injected.length.clone(), filled.len().to_string().into_bytes());
+        out.append(&mut injected.bytes);
         out.append(&mut filled);
-        placed.marks.into_iter().chain(marks).for_each(|mark| self.tell(mark));
+        injected.marks.into_iter().chain(marks).for_each(|mark| self.tell(mark));
     }
 }
 
@@ -574,21 +574,21 @@ impl Filling<'_> {
 }
 
 /// A head with values in it.
-struct Placed {
+struct InjectedHead {
     bytes: Vec<u8>,
     /// Where the value of `Content-Length` is.
     length: Range<usize>,
     marks: Vec<Mark>,
 }
 
-fn place_in_head(
+fn inject_in_head(
     secrets: &Secrets,
     head: &Head<'_>,
     method_end: usize,
     path: &Range<usize>,
     grants: &[Option<Why>],
     in_force: bool,
-) -> Placed {
+) -> InjectedHead {
     let mut filling = Filling { secrets, most: MAX_GROWN_HEAD, too_large: false, marks: Vec::new() };
     let mut out = Vec::with_capacity(head.bytes.len());
     let mut length = 0..0;
@@ -647,25 +647,25 @@ fn place_in_head(
         let original = head.fields.iter().find(|field| head.text(&field.name).eq_ignore_ascii_case(b"content-length"));
         length = original.map(|field| field.value.clone()).unwrap_or_default();
     }
-    Placed { bytes: out, length, marks: filling.finish() }
+    InjectedHead { bytes: out, length, marks: filling.finish() }
 }
 
-impl Encoding {
-    fn of(content_type: &[u8]) -> Self {
+impl BodyEncoding {
+    fn from_content_type(content_type: &[u8]) -> Self {
         let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
         match essence.trim_ascii().to_ascii_lowercase().as_slice() {
-            b"application/json" => Encoding::Json,
-            other if other.ends_with(b"+json") => Encoding::Json,
-            b"application/x-www-form-urlencoded" => Encoding::Form,
-            _ => Encoding::Raw,
+            b"application/json" => BodyEncoding::Json,
+            other if other.ends_with(b"+json") => BodyEncoding::Json,
+            b"application/x-www-form-urlencoded" => BodyEncoding::Form,
+            _ => BodyEncoding::Raw,
         }
     }
 
     fn encode(self, value: &Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, Why> {
         match self {
-            Encoding::Raw => Ok(value.clone()),
-            Encoding::Form => Ok(Zeroizing::new(percent(value))),
-            Encoding::Json => {
+            BodyEncoding::Raw => Ok(value.clone()),
+            BodyEncoding::Form => Ok(Zeroizing::new(percent(value))),
+            BodyEncoding::Json => {
                 let text = std::str::from_utf8(value).map_err(|_| Why::NotText)?;
                 Ok(Zeroizing::new(json(text)))
             }
