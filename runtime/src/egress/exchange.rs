@@ -44,9 +44,9 @@ mod forms;
 mod http;
 mod inject;
 mod matcher;
-mod needles;
 mod redact_response;
 mod scrub;
+mod search;
 mod spellings;
 mod target;
 
@@ -57,8 +57,8 @@ use bytes::Bytes;
 use forms::Form;
 use inject::Injector;
 use matcher::Matcher;
-use needles::Needles;
 use redact_response::ResponseRedactor;
+use search::Search;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -217,7 +217,7 @@ impl Secret {
 pub struct Secrets {
     secrets: Vec<Secret>,
     /// By the number of the secret.
-    placeholders: Needles,
+    placeholders: Search,
     /// By the numbers of the secrets that are looked for.
     sought: Mutex<BTreeMap<Vec<usize>, Arc<Sought>>>,
 }
@@ -251,7 +251,7 @@ impl Secrets {
         }
         let placeholders =
             secrets.iter().map(|secret| Zeroizing::new(secret.placeholder.as_bytes().to_vec())).collect();
-        let secrets = Secrets { placeholders: Needles::new(placeholders)?, secrets, sought: Mutex::default() };
+        let secrets = Secrets { placeholders: Search::new(placeholders)?, secrets, sought: Mutex::default() };
         // Whatever is looked for later is less than this.
         secrets.sought((0..secrets.secrets.len()).collect())?;
         Ok(secrets)

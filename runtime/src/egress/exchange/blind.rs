@@ -2,7 +2,7 @@
 //! follows from lengths, lines and times, never from what resembles a value.
 
 use super::matcher::Matcher;
-use super::needles::Found;
+use super::search::Match;
 
 /// The place in a stream.
 #[derive(Default)]
@@ -19,7 +19,7 @@ impl Blind {
         values: &Matcher,
         bytes: &[u8],
         out: &mut Vec<u8>,
-        replace: impl FnMut(Found<'_>, &mut Vec<u8>),
+        replace: impl FnMut(Match<'_>, &mut Vec<u8>),
     ) {
         if values.is_empty() {
             return out.extend_from_slice(bytes);
@@ -38,7 +38,7 @@ impl Blind {
         &mut self,
         values: &Matcher,
         out: &mut Vec<u8>,
-        replace: impl FnMut(Found<'_>, &mut Vec<u8>),
+        replace: impl FnMut(Match<'_>, &mut Vec<u8>),
     ) {
         if self.is_holding() {
             let (end, last) = self.send(values, self.held.len(), out, replace);
@@ -48,7 +48,7 @@ impl Blind {
     }
 
     /// Sends all that is held: the stream is over.
-    pub(super) fn end(&mut self, values: &Matcher, out: &mut Vec<u8>, replace: impl FnMut(Found<'_>, &mut Vec<u8>)) {
+    pub(super) fn end(&mut self, values: &Matcher, out: &mut Vec<u8>, replace: impl FnMut(Match<'_>, &mut Vec<u8>)) {
         let (end, _) = self.send(values, self.held.len(), out, replace);
         self.forget(end);
     }
@@ -69,7 +69,7 @@ impl Blind {
         values: &Matcher,
         mut end: usize,
         out: &mut Vec<u8>,
-        mut replace: impl FnMut(Found<'_>, &mut Vec<u8>),
+        mut replace: impl FnMut(Match<'_>, &mut Vec<u8>),
     ) -> (usize, usize) {
         let (text, sent) = (&self.held, self.sent);
         let mut at = 0;
@@ -81,7 +81,7 @@ impl Blind {
             out.extend_from_slice(&text[at.max(sent).min(range.start)..range.start]);
             let unsent = range.start.max(sent).min(range.end);
             if unsent < range.end {
-                replace(Found { pattern: hit.pattern, rest: &text[unsent..range.end] }, out);
+                replace(Match { pattern: hit.pattern, rest: &text[unsent..range.end] }, out);
             }
             at = range.end;
             end = end.max(at);
@@ -107,7 +107,7 @@ mod tests {
         Matcher::new(&patterns).unwrap()
     }
 
-    fn stars(found: Found<'_>, out: &mut Vec<u8>) {
+    fn stars(found: Match<'_>, out: &mut Vec<u8>) {
         found.mask(out);
     }
 

@@ -3,7 +3,7 @@
 use super::detours::{self, Beginning};
 use super::forms::{basic, encode_basic, json, percent};
 use super::http::{Chunked, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
-use super::needles::{Found, Stream};
+use super::search::{Match, SearchStream};
 use super::target::{is_authority, is_clear_path, is_under, path_of};
 use super::{Event, Malformed, Mode, PATIENCE, Part, Secret, Secrets, Why};
 use crate::policy::Destination;
@@ -102,7 +102,7 @@ pub(super) struct Injector {
     pub(super) asked: VecDeque<Asked>,
     /// What this request's body may not have, by the number of the secret; `None` is a body it may be placed in.
     body: Vec<Option<Why>>,
-    watch: Stream,
+    watch: SearchStream,
     told: Vec<Mark>,
     events: Vec<Event>,
 }
@@ -126,7 +126,7 @@ impl Injector {
             injected: false,
             asked: VecDeque::new(),
             body: Vec::new(),
-            watch: Stream::default(),
+            watch: SearchStream::default(),
             told: Vec::new(),
             events: Vec::new(),
         }
@@ -295,7 +295,7 @@ impl Injector {
         self.events.push(Event::Opaque(malformed));
         self.state = RequestState::Opaque(malformed);
         self.told.clear();
-        self.watch = Stream::default();
+        self.watch = SearchStream::default();
         self.watch(bytes, false);
         out.extend_from_slice(bytes);
     }
@@ -395,7 +395,7 @@ impl Injector {
             grant.clone().or((!secret.places.body).then_some(Why::Part(Part::Body))).or(unfit.clone())
         };
         self.body = secrets.secrets.iter().zip(&grants).map(in_body).collect();
-        self.watch = Stream::default();
+        self.watch = SearchStream::default();
         self.beginning = Beginning::default();
         self.upgrade = head.values("upgrade").next().is_some();
         let read_by_all = matches!(method, "POST" | "PUT" | "PATCH") && head.values("expect").next().is_none();
@@ -546,7 +546,7 @@ impl Filling<'_> {
         out: &mut Vec<u8>,
         decide: impl Fn(&Secret, usize) -> Result<Zeroizing<Vec<u8>>, Why>,
     ) {
-        self.secrets.placeholders.replace(text, out, |found: Found<'_>, out| {
+        self.secrets.placeholders.replace(text, out, |found: Match<'_>, out| {
             let why = match decide(&self.secrets.secrets[found.pattern], found.pattern) {
                 Ok(value) if out.len() + value.len() > self.most => {
                     self.too_large = true;

@@ -2,7 +2,7 @@
 
 use super::SecretError;
 use super::blind::Blind;
-use super::needles::Found;
+use super::search::Match;
 use super::spellings::{Reading, Way};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use std::ops::Range;
@@ -133,7 +133,7 @@ impl Matcher {
     }
 
     /// A text that is there as a whole: each value goes to `replace`, all else to the output.
-    pub(super) fn replace(&self, text: &[u8], out: &mut Vec<u8>, mut replace: impl FnMut(Found<'_>, &mut Vec<u8>)) {
+    pub(super) fn replace(&self, text: &[u8], out: &mut Vec<u8>, mut replace: impl FnMut(Match<'_>, &mut Vec<u8>)) {
         let mut stream = Blind::default();
         for part in text.chunks(TOGETHER) {
             stream.push(self, part, out, &mut replace);

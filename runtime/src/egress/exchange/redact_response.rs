@@ -4,7 +4,7 @@ use super::blind::Blind;
 use super::forms::{Form, basic, encode_basic};
 use super::http::{Chunked, Field, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
 use super::inject::Injector;
-use super::needles::Found;
+use super::search::Match;
 use super::{BODY_PATIENCE, Malformed, Mode, RAW_PATIENCE, Secrets, Sought, Unreadable};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(super) struct ResponseRedactor {
 }
 
 /// As many `*` as bytes of the value are not sent yet.
-fn stars(found: Found<'_>, out: &mut Vec<u8>) {
+fn stars(found: Match<'_>, out: &mut Vec<u8>) {
     found.mask(out);
 }
 
@@ -229,7 +229,7 @@ impl ResponseRedactor {
     fn value(&self, value: &[u8], out: &mut Vec<u8>) {
         let secrets = &self.secrets.secrets;
         let Sought { values, forms } = &*self.sought;
-        let placeholder = |found: Found<'_>, out: &mut Vec<u8>| match forms[found.pattern] {
+        let placeholder = |found: Match<'_>, out: &mut Vec<u8>| match forms[found.pattern] {
             (number, Form::Text) => out.extend_from_slice(secrets[number].placeholder.as_bytes()),
             (_, Form::Piece) => stars(found, out),
         };

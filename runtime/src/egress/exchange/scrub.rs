@@ -4,7 +4,7 @@ use super::SecretError;
 use super::blind::Blind;
 use super::forms::forms;
 use super::matcher::Matcher;
-use super::needles::Found;
+use super::search::Match;
 use std::fmt;
 use std::sync::Arc;
 
@@ -162,7 +162,7 @@ fn string_length(text: &str) -> usize {
 }
 
 impl Shared {
-    fn replace(&self, found: &Found<'_>, out: &mut Vec<u8>) {
+    fn replace(&self, found: &Match<'_>, out: &mut Vec<u8>) {
         let replacement = self.replacements[found.pattern].as_bytes();
         if found.rest.len() < replacement.len() {
             found.mask(out);

@@ -6,8 +6,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use zeroize::Zeroizing;
 
 /// The byte strings. The leftmost match counts, and of those the longest.
-pub(super) struct Needles {
-    search: AhoCorasick,
+pub(super) struct Search {
+    automaton: AhoCorasick,
     patterns: Vec<Zeroizing<Vec<u8>>>,
     /// For each pattern and each of its beginnings, the longest shorter beginning that it ends with (Knuth, Morris,
     /// Pratt).
@@ -15,31 +15,31 @@ pub(super) struct Needles {
 }
 
 /// A match, as far as it was not sent before all of it was there.
-pub(super) struct Found<'a> {
+pub(super) struct Match<'a> {
     pub(super) pattern: usize,
     /// What is left of the match to be sent in some form.
     pub(super) rest: &'a [u8],
 }
 
-impl Found<'_> {
+impl Match<'_> {
     /// Sends as many `*` as are left of the match.
     pub(super) fn mask(&self, out: &mut Vec<u8>) {
         out.resize(out.len() + self.rest.len(), b'*');
     }
 }
 
-impl Needles {
+impl Search {
     /// None may be empty or longer than `u16::MAX`.
     pub(super) fn new(patterns: Vec<Zeroizing<Vec<u8>>>) -> Result<Self, SecretError> {
         // The kind is named because the default may choose a table of every state and byte, which for long values takes
         // hundreds of megabytes.
-        let search = AhoCorasick::builder()
+        let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(patterns.iter().map(|pattern| pattern.as_slice()))
             .map_err(|_| SecretError::TooMuch)?;
         let borders = patterns.iter().map(|pattern| Zeroizing::new(borders(pattern))).collect();
-        Ok(Needles { search, patterns, borders })
+        Ok(Search { automaton, patterns, borders })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -47,12 +47,12 @@ impl Needles {
     }
 
     fn find(&self, text: &[u8], from: usize) -> Option<(usize, std::ops::Range<usize>)> {
-        let found = self.search.find(Input::new(text).range(from..))?;
+        let found = self.automaton.find(Input::new(text).range(from..))?;
         Some((found.pattern().as_usize(), found.range()))
     }
 
     pub(super) fn is_in(&self, text: &[u8]) -> bool {
-        self.search.is_match(text)
+        self.automaton.is_match(text)
     }
 
     /// Where the longest end of `text[from..]` begins that may yet become a match.
@@ -72,8 +72,8 @@ impl Needles {
     }
 
     /// A text that is there as a whole: each match goes to `replace`, all else to the output.
-    pub(super) fn replace(&self, text: &[u8], out: &mut Vec<u8>, replace: impl FnMut(Found<'_>, &mut Vec<u8>)) {
-        Stream::default().push(self, text, true, out, replace);
+    pub(super) fn replace(&self, text: &[u8], out: &mut Vec<u8>, replace: impl FnMut(Match<'_>, &mut Vec<u8>)) {
+        SearchStream::default().push(self, text, true, out, replace);
     }
 }
 
@@ -92,19 +92,19 @@ fn borders(pattern: &[u8]) -> Vec<u16> {
 
 /// The place in a stream: what may be the beginning of a match is held back, which is less than the longest pattern.
 #[derive(Default)]
-pub(super) struct Stream {
+pub(super) struct SearchStream {
     held: Vec<u8>,
 }
 
-impl Stream {
+impl SearchStream {
     /// Takes the next bytes of the stream; `last` when nothing can follow that would complete a match.
     pub(super) fn push(
         &mut self,
-        needles: &Needles,
+        search: &Search,
         bytes: &[u8],
         last: bool,
         out: &mut Vec<u8>,
-        mut replace: impl FnMut(Found<'_>, &mut Vec<u8>),
+        mut replace: impl FnMut(Match<'_>, &mut Vec<u8>),
     ) {
         let joined;
         let text = if self.held.is_empty() {
@@ -114,14 +114,14 @@ impl Stream {
             joined = std::mem::take(&mut self.held);
             &joined
         };
-        let open_end = |from| if last { text.len() } else { needles.open_end(text, from) };
+        let open_end = |from| if last { text.len() } else { search.open_end(text, from) };
         let mut at = 0;
         let mut hold = open_end(0);
         // A match that begins before `hold` is certain: no longer one can begin at its place.
-        while let Some((pattern, range)) = needles.find(text, at).filter(|(_, range)| range.start < hold) {
+        while let Some((pattern, range)) = search.find(text, at).filter(|(_, range)| range.start < hold) {
             out.extend_from_slice(&text[at..range.start]);
             at = range.end;
-            replace(Found { pattern, rest: &text[range] }, out);
+            replace(Match { pattern, rest: &text[range] }, out);
             if at > hold {
                 hold = open_end(at);
             }
@@ -136,11 +136,11 @@ mod tests {
     use super::super::tests::Random;
     use super::*;
 
-    fn needles(patterns: &[&str]) -> Needles {
-        Needles::new(patterns.iter().map(|text| Zeroizing::new(text.as_bytes().to_vec())).collect()).unwrap()
+    fn search(patterns: &[&str]) -> Search {
+        Search::new(patterns.iter().map(|text| Zeroizing::new(text.as_bytes().to_vec())).collect()).unwrap()
     }
 
-    fn mark(found: Found<'_>, out: &mut Vec<u8>) {
+    fn mark(found: Match<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(format!("<{}>", found.pattern).as_bytes());
     }
 
@@ -155,17 +155,17 @@ mod tests {
             };
             let patterns: Vec<_> = (0..1 + round % 4).map(|_| Zeroizing::new(word(7))).collect();
             let text = word(40);
-            let needles = Needles::new(patterns).unwrap();
+            let search = Search::new(patterns).unwrap();
             let mut whole = Vec::new();
-            needles.replace(&text, &mut whole, mark);
-            let (mut cut, mut stream, mut rest) = (Vec::new(), Stream::default(), text.as_slice());
+            search.replace(&text, &mut whole, mark);
+            let (mut cut, mut stream, mut rest) = (Vec::new(), SearchStream::default(), text.as_slice());
             while !rest.is_empty() {
                 let (now, later) = rest.split_at(random.below(rest.len() + 1));
-                stream.push(&needles, now, false, &mut cut, mark);
+                stream.push(&search, now, false, &mut cut, mark);
                 assert!(stream.held.len() < 7);
                 rest = later;
             }
-            stream.push(&needles, b"", true, &mut cut, mark);
+            stream.push(&search, b"", true, &mut cut, mark);
             assert_eq!(cut, whole, "{text:?}");
             assert!(stream.held.is_empty());
         }
@@ -173,26 +173,26 @@ mod tests {
 
     #[test]
     fn nothing_is_held_without_a_reason() {
-        let needles = needles(&["secret", "secrets and more"]);
-        let mut stream = Stream::default();
+        let search = search(&["secret", "secrets and more"]);
+        let mut stream = SearchStream::default();
         let mut out = Vec::new();
-        stream.push(&needles, b"no sec", false, &mut out, mark);
+        stream.push(&search, b"no sec", false, &mut out, mark);
         assert_eq!((out.as_slice(), stream.held.is_empty()), (b"no ".as_slice(), false));
-        stream.push(&needles, b"ond secret", false, &mut out, mark);
+        stream.push(&search, b"ond secret", false, &mut out, mark);
         assert_eq!(out, b"no second ");
-        stream.push(&needles, b"s and more or", false, &mut out, mark);
+        stream.push(&search, b"s and more or", false, &mut out, mark);
         assert_eq!((out.as_slice(), stream.held.is_empty()), (b"no second <1> or".as_slice(), true));
-        stream.push(&needles, b"secrets a", false, &mut out, mark);
-        stream.push(&needles, b"nd", false, &mut out, mark);
+        stream.push(&search, b"secrets a", false, &mut out, mark);
+        stream.push(&search, b"nd", false, &mut out, mark);
         assert_eq!(out, b"no second <1> or");
-        stream.push(&needles, b"?", false, &mut out, mark);
+        stream.push(&search, b"?", false, &mut out, mark);
         assert_eq!((out.as_slice(), stream.held.is_empty()), (b"no second <1> or<0>s and?".as_slice(), true));
     }
 
     #[test]
-    fn no_needles_hold_nothing() {
-        let (mut stream, mut out) = (Stream::default(), Vec::new());
-        stream.push(&needles(&[]), b"abc", false, &mut out, mark);
+    fn no_patterns_hold_nothing() {
+        let (mut stream, mut out) = (SearchStream::default(), Vec::new());
+        stream.push(&search(&[]), b"abc", false, &mut out, mark);
         assert_eq!(out, b"abc");
     }
 }
