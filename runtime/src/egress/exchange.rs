@@ -40,7 +40,7 @@
 
 mod blind;
 mod detours;
-mod forms;
+mod encodings;
 mod http;
 mod inject;
 mod matcher;
@@ -54,7 +54,7 @@ pub use scrub::{Scrubber, Scrubbing};
 
 use crate::policy::{Destination, HostPattern};
 use bytes::Bytes;
-use forms::Form;
+use encodings::ValueEncoding;
 use inject::Injector;
 use matcher::Matcher;
 use redact_response::ResponseRedactor;
@@ -226,7 +226,7 @@ pub struct Secrets {
 struct Sought {
     values: Matcher,
     /// What the patterns of `values` are.
-    forms: Vec<(usize, Form)>,
+    encodings: Vec<(usize, ValueEncoding)>,
 }
 
 impl fmt::Debug for Secrets {
@@ -263,14 +263,14 @@ impl Secrets {
         if let Some(known) = sought.get(&numbers) {
             return Ok(Arc::clone(known));
         }
-        let (mut patterns, mut forms) = (Vec::new(), Vec::new());
+        let (mut patterns, mut encodings) = (Vec::new(), Vec::new());
         for number in &numbers {
-            for (form, pattern) in forms::forms(&self.secrets[*number].value) {
+            for (encoding, pattern) in encodings::encodings(&self.secrets[*number].value) {
                 patterns.push(pattern);
-                forms.push((*number, form));
+                encodings.push((*number, encoding));
             }
         }
-        let made = Arc::new(Sought { values: Matcher::new(&patterns)?, forms });
+        let made = Arc::new(Sought { values: Matcher::new(&patterns)?, encodings });
         sought.insert(numbers, Arc::clone(&made));
         Ok(made)
     }

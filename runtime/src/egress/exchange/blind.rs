@@ -164,8 +164,8 @@ mod tests {
                     let letters = value.len() - 1;
                     let part = &value.as_bytes()[..1 + random.below(letters)];
                     let part = match random.below(4) {
-                        0 => super::super::forms::percent(part),
-                        1 => super::super::forms::json(&String::from_utf8_lossy(part)),
+                        0 => super::super::encodings::percent(part),
+                        1 => super::super::encodings::json(&String::from_utf8_lossy(part)),
                         2 => b"padding and a line\n".to_vec(),
                         _ => part.to_vec(),
                     };

@@ -1,7 +1,7 @@
 //! From the script to the server: requests are read, and values placed in them.
 
 use super::detours::{self, Beginning};
-use super::forms::{basic, encode_basic, json, percent};
+use super::encodings::{basic, encode_basic, json, percent};
 use super::http::{Chunked, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
 use super::search::{Match, SearchStream};
 use super::target::{is_authority, is_clear_path, is_under, path_of};

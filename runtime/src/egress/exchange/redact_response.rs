@@ -1,7 +1,7 @@
 //! From the server to the script: values become placeholders, or `*` where no length may change.
 
 use super::blind::Blind;
-use super::forms::{Form, basic, encode_basic};
+use super::encodings::{ValueEncoding, basic, encode_basic};
 use super::http::{Chunked, Field, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
 use super::inject::Injector;
 use super::search::Match;
@@ -228,10 +228,10 @@ impl ResponseRedactor {
 
     fn value(&self, value: &[u8], out: &mut Vec<u8>) {
         let secrets = &self.secrets.secrets;
-        let Sought { values, forms } = &*self.sought;
-        let placeholder = |found: Match<'_>, out: &mut Vec<u8>| match forms[found.pattern] {
-            (number, Form::Text) => out.extend_from_slice(secrets[number].placeholder.as_bytes()),
-            (_, Form::Piece) => stars(found, out),
+        let Sought { values, encodings } = &*self.sought;
+        let placeholder = |found: Match<'_>, out: &mut Vec<u8>| match encodings[found.pattern] {
+            (number, ValueEncoding::Text) => out.extend_from_slice(secrets[number].placeholder.as_bytes()),
+            (_, ValueEncoding::Fragment) => stars(found, out),
         };
         if let Some((start, plain)) = basic(value)
             && values.is_in(&plain)

@@ -2,7 +2,7 @@
 
 use super::SecretError;
 use super::blind::Blind;
-use super::forms::forms;
+use super::encodings::encodings;
 use super::matcher::Matcher;
 use super::search::Match;
 use std::fmt;
@@ -56,8 +56,8 @@ impl Scrubber {
             super::check_length(value)?;
             bytes += value.len();
             let replacement: Arc<str> = replacement.into();
-            for (_, form) in forms(value) {
-                patterns.push(form);
+            for (_, encoding) in encodings(value) {
+                patterns.push(encoding);
                 replacements.push(Arc::clone(&replacement));
             }
         }

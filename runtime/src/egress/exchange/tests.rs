@@ -745,7 +745,7 @@ fn a_guess_has_no_answer() {
     let upgrade = "GET / HTTP/1.1\r\nHost: api.example.com\r\nUpgrade: x\r\n\r\n";
     let spelled = |part: &str, how: usize| match how {
         0 => part.to_owned(),
-        1 => text(&forms::percent(part.as_bytes())),
+        1 => text(&encodings::percent(part.as_bytes())),
         2 => part.replace('/', "\\/").replace('&', "\\u0026"),
         3 => part.replace('&', "&amp;").replace('"', "&quot;"),
         4 => STANDARD.encode(part),

@@ -1,7 +1,7 @@
-//! The forms in which a value may come back, and the encodings that put it into its place.
+//! The encodings in which a value may come back, and the encodings that put it into its place.
 //!
-//! This is the one place that makes forms, for the network as for what a run leaves. What only writes some characters in
-//! another way (escapes, entities, percent-encoding) is no form of its own: [`super::spellings`] reads it.
+//! This is the one place that makes encodings, for the network as for what a run leaves. What only writes some characters in
+//! another way (escapes, entities, percent-encoding) is no encoding of its own: [`super::spellings`] reads it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -15,26 +15,26 @@ const MIN_BASE64: usize = 6;
 
 /// One way to write a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum ValueEncoding {
     /// The value itself, which can be replaced as a whole.
     Text,
     /// A piece of a longer encoded run: base64, hex.
-    Piece,
+    Fragment,
 }
 
-/// All forms of a value that are looked for, without those that are the same as an earlier one.
-pub(super) fn forms(value: &[u8]) -> Vec<(Form, Zeroizing<Vec<u8>>)> {
-    let mut forms: Vec<(Form, Zeroizing<Vec<u8>>)> = Vec::new();
-    let mut add = |form, bytes: Vec<u8>| {
+/// All encodings of a value that are looked for, without those that are the same as an earlier one.
+pub(super) fn encodings(value: &[u8]) -> Vec<(ValueEncoding, Zeroizing<Vec<u8>>)> {
+    let mut encodings: Vec<(ValueEncoding, Zeroizing<Vec<u8>>)> = Vec::new();
+    let mut add = |encoding, bytes: Vec<u8>| {
         let bytes = Zeroizing::new(bytes);
-        if !forms.iter().any(|(_, known)| *known == bytes) {
-            forms.push((form, bytes));
+        if !encodings.iter().any(|(_, known)| *known == bytes) {
+            encodings.push((encoding, bytes));
         }
     };
     if value.len() < MIN_SOUGHT {
-        return forms;
+        return encodings;
     }
-    add(Form::Text, value.to_vec());
+    add(ValueEncoding::Text, value.to_vec());
     for shift in 0..3 {
         let mut shifted = Zeroizing::new(vec![0; shift]);
         shifted.extend_from_slice(value);
@@ -42,7 +42,7 @@ pub(super) fn forms(value: &[u8]) -> Vec<(Form, Zeroizing<Vec<u8>>)> {
         let range = [0, 2, 3][shift]..shifted.len() * 8 / 6;
         if range.len() >= MIN_BASE64 {
             for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
-                add(Form::Piece, engine.encode(&*shifted).as_bytes()[range.clone()].to_vec());
+                add(ValueEncoding::Fragment, engine.encode(&*shifted).as_bytes()[range.clone()].to_vec());
             }
         }
     }
@@ -51,9 +51,9 @@ pub(super) fn forms(value: &[u8]) -> Vec<(Form, Zeroizing<Vec<u8>>)> {
         // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
     }
-    add(Form::Piece, hex.to_ascii_uppercase().into_bytes());
-    add(Form::Piece, hex.into_bytes());
-    forms
+    add(ValueEncoding::Fragment, hex.to_ascii_uppercase().into_bytes());
+    add(ValueEncoding::Fragment, hex.into_bytes());
+    encodings
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters.
@@ -117,12 +117,14 @@ mod tests {
     #[test]
     fn base64_is_found_at_every_alignment() {
         let value = b"p\xfb\xff ss/w?rd";
-        let forms = forms(value);
+        let encodings = encodings(value);
         for shift in 0..7 {
             for tail in 0..4 {
                 let text = [vec![b'x'; shift].as_slice(), value, vec![b'y'; tail].as_slice()].concat();
                 for encoded in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
-                    let found = forms.iter().any(|(_, form)| memchr::memmem::find(encoded.as_bytes(), form).is_some());
+                    let found = encodings
+                        .iter()
+                        .any(|(_, encoding)| memchr::memmem::find(encoded.as_bytes(), encoding).is_some());
                     assert!(found, "{shift} {tail} {encoded}");
                 }
             }
@@ -130,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn encodings() {
+    fn values_are_written_in_each_encoding() {
         assert_eq!(percent(b"a b/c&\xff~"), b"a%20b%2Fc%26%FF~");
         assert_eq!(json("a\"\\\n\u{1}é😀\u{7f}"), b"a\\\"\\\\\\n\\u0001\\u00e9\\ud83d\\ude00\\u007f");
-        assert!(forms(b"abc").is_empty());
+        assert!(encodings(b"abc").is_empty());
         assert_eq!(basic(b"basic  YTpi").unwrap().1.as_slice(), b"a:b");
         assert_eq!(basic(b"Basic YTpiYw==").unwrap().1.as_slice(), b"a:bc");
         assert!(basic(b"Bearer YTpi").is_none() && basic(b"Basic a b").is_none() && basic(b"Bas").is_none());
