@@ -3,7 +3,7 @@
 use crate::access::hex;
 use crate::clock::Time;
 use crate::script::{Labels, MAX_NAME, bad_labels, has_label, is_variable, shortened};
-use cronbox_runtime::{HostError, HostPattern, Places, Scrubber, SecretError};
+use cronbox_runtime::{HostError, HostPattern, Places, Redactor, SecretError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -241,9 +241,9 @@ impl AttemptSecrets {
     }
 
     /// What takes the values out of everything the attempt leaves.
-    pub fn scrubber(&self) -> Result<Option<Scrubber>, SecretError> {
+    pub fn scrubber(&self) -> Result<Option<Redactor>, SecretError> {
         let values = self.values.iter().map(|(name, value)| (value.as_slice(), format!("[secret {name}]")));
-        (!self.values.is_empty()).then(|| Scrubber::new(values)).transpose()
+        (!self.values.is_empty()).then(|| Redactor::new(values)).transpose()
     }
 }
 

@@ -11,8 +11,8 @@ mod child;
 mod egress;
 mod job;
 mod process;
+mod redact;
 mod run;
-mod scrub;
 mod silence;
 mod starts;
 mod watch;
@@ -33,8 +33,8 @@ use child::{Children, Death};
 use egress::Egress;
 use job::check_args;
 use process::{Entry, Process, choose};
+use redact::RedactedEvents;
 use run::Calls;
-use scrub::Scrubbed;
 use silence::{MAX_MOVED, Silence, report_of_culprit};
 use starts::{Starts, guarded, keep_up, supervise};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -247,7 +247,7 @@ impl Pool {
         let (sender, events) = mpsc::unbounded_channel();
         state.last_run += 1;
         let number = state.last_run;
-        let scrubbed = job.scrubber.clone().map(Scrubbed::new);
+        let redacted = job.redactor.clone().map(RedactedEvents::new);
         let now = Instant::now();
         let entry = Entry { number, job: Arc::new(job), events: sender, lost: 0, moved: 0, since: now };
         if state.closing {
@@ -258,7 +258,7 @@ impl Pool {
         }
         drop(state);
         let (pool, heard) = (self.clone(), VecDeque::new());
-        Ok(Run { pool, number, events, scrubbed, heard, over: false, calls: Calls::new(now), waiting: None })
+        Ok(Run { pool, number, events, redacted, heard, over: false, calls: Calls::new(now), waiting: None })
     }
 
     /// Ends the processes: at once, or when the runs aboard are done.

@@ -365,7 +365,7 @@ impl RunArgs {
             env,
             result_kind,
             network: network.map(Arc::new),
-            scrubber,
+            redactor: scrubber,
             limits: terms.limits,
             on_lost: OnLost::Report,
         };

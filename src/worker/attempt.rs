@@ -295,7 +295,7 @@ impl Worker {
             context: self.context(run),
             result_kind: spec.result,
             network: network.map(Arc::new),
-            scrubber,
+            redactor: scrubber,
             limits: spec.limits,
             // A process that dies takes nothing with it, but a run that may start only once.
             on_lost: match spec.on_lost {

@@ -16,7 +16,7 @@
 //!
 //! **To the script**: values become placeholders again in the heads of responses. In bodies, and in what cannot be
 //! read as responses, they become as many `*`, which leaves every length as it is. Values are looked for in the forms
-//! of [`Scrubber`], those of secrets that are granted for the connected host, over verified TLS. Elsewhere nothing is
+//! of [`Redactor`], those of secrets that are granted for the connected host, over verified TLS. Elsewhere nothing is
 //! looked for: what is replaced tells whoever sent it that a guess was right.
 //!
 //! **A guess has no answer**: a host may send back what a script asks it to, and the script sees what comes when. So the
@@ -44,13 +44,13 @@ mod encodings;
 mod http;
 mod inject;
 mod matcher;
+mod redact_output;
 mod redact_response;
-mod scrub;
 mod search;
 mod spellings;
 mod target;
 
-pub use scrub::{Scrubber, Scrubbing};
+pub use redact_output::{RedactingStream, Redactor};
 
 use crate::policy::{Destination, HostPattern};
 use bytes::Bytes;

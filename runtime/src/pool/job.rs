@@ -1,7 +1,7 @@
 //! What is asked of the pool, and the checks at both ends of it: arguments in, results out.
 
 use crate::bundle::Bundle;
-use crate::egress::{NetworkGrant, Scrubber};
+use crate::egress::{NetworkGrant, Redactor};
 use crate::limits::{LimitError, Limits, MAX_ARGS, MAX_JSON_DEPTH};
 use crate::outcome::ResultKind;
 use serde_json::value::RawValue;
@@ -51,7 +51,7 @@ pub struct Job {
     /// What it may do on the network; none: nothing.
     pub network: Option<Arc<NetworkGrant>>,
     /// What takes the values of secrets out of everything it leaves.
-    pub scrubber: Option<Scrubber>,
+    pub redactor: Option<Redactor>,
     /// What happens when its process dies.
     pub on_lost: OnLost,
 }
@@ -81,7 +81,7 @@ impl Job {
             result_kind: ResultKind::Json,
             limits: Limits::default(),
             network: None,
-            scrubber: None,
+            redactor: None,
             on_lost: OnLost::Retry,
         }
     }

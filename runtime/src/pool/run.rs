@@ -1,7 +1,7 @@
 //! A run under way, as its caller sees it.
 
 use super::Pool;
-use super::scrub::Scrubbed;
+use super::redact::RedactedEvents;
 use crate::frame::{Reply, RunNumber, Stream};
 use crate::outcome::Report;
 use bytes::Bytes;
@@ -73,7 +73,7 @@ pub struct Run {
     pub(super) number: RunNumber,
     pub(super) events: mpsc::UnboundedReceiver<Event>,
     /// What takes values of secrets out, when the run has any.
-    pub(super) scrubbed: Option<Scrubbed>,
+    pub(super) redacted: Option<RedactedEvents>,
     /// What was heard and not told yet.
     pub(super) heard: VecDeque<Event>,
     pub(super) over: bool,
@@ -107,8 +107,8 @@ impl Run {
             }
             let now = Instant::now();
             let wait = if matches!(event, Event::Call { .. }) { self.calls.take(now) } else { Duration::ZERO };
-            let told = match &mut self.scrubbed {
-                Some(scrubbed) => scrubbed.take(event),
+            let told = match &mut self.redacted {
+                Some(redacted) => redacted.take(event),
                 None => vec![event],
             };
             for event in told {

@@ -1,25 +1,25 @@
 //! Values of secrets, taken out of everything a run leaves before its caller sees it.
 
 use super::run::Event;
-use crate::egress::{Scrubber, Scrubbing};
+use crate::egress::{RedactingStream, Redactor};
 use crate::frame::Stream;
 use crate::outcome::Report;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 
 /// What is on its way from one run.
-pub(super) struct Scrubbed {
-    scrubber: Scrubber,
-    stdout: Scrubbing,
-    stderr: Scrubbing,
+pub(super) struct RedactedEvents {
+    redactor: Redactor,
+    stdout: RedactingStream,
+    stderr: RedactingStream,
     /// The paths of its files so far.
     paths: BTreeSet<String>,
 }
 
-impl Scrubbed {
-    pub(super) fn new(scrubber: Scrubber) -> Self {
-        let (stdout, stderr) = (scrubber.stream(), scrubber.stream());
-        Scrubbed { scrubber, stdout, stderr, paths: BTreeSet::new() }
+impl RedactedEvents {
+    pub(super) fn new(redactor: Redactor) -> Self {
+        let (stdout, stderr) = (redactor.stream(), redactor.stream());
+        RedactedEvents { redactor, stdout, stderr, paths: BTreeSet::new() }
     }
 
     /// What the caller sees of an event: nothing of output that is kept until more is known, and at the end what was
@@ -34,15 +34,15 @@ impl Scrubbed {
                 output(stream, bytes).into_iter().collect()
             }
             Event::Restarted => {
-                *self = Scrubbed::new(self.scrubber.clone());
+                *self = RedactedEvents::new(self.redactor.clone());
                 vec![Event::Restarted]
             }
             Event::File { path, content } => {
-                let content = self.scrubber.mask(&content).into();
+                let content = self.redactor.mask(&content).into();
                 vec![Event::File { path: self.path(&path), content }]
             }
             Event::Call { number, verb, request } => {
-                vec![Event::Call { number, verb, request: self.scrubber.scrub_json(&request) }]
+                vec![Event::Call { number, verb, request: self.redactor.redact_json(&request) }]
             }
             Event::Done(report) => {
                 let stdout = output(Stream::Stdout, self.stdout.finish(report.stdout.dropped > 0));
@@ -55,31 +55,31 @@ impl Scrubbed {
 
     /// A file's path, which stays unlike the others'.
     fn path(&mut self, path: &str) -> String {
-        let scrubbed = self.scrubber.scrub(path);
-        let numbered = (2..).map(|number| format!("{scrubbed}.{number}"));
+        let redacted = self.redactor.redact(path);
+        let numbered = (2..).map(|number| format!("{redacted}.{number}"));
         // There is a number for every file.
-        let free = std::iter::once(scrubbed.clone()).chain(numbered).find(|path| !self.paths.contains(path));
-        let path = free.unwrap_or(scrubbed);
+        let free = std::iter::once(redacted.clone()).chain(numbered).find(|path| !self.paths.contains(path));
+        let path = free.unwrap_or(redacted);
         self.paths.insert(path.clone());
         path
     }
 
     fn report(&self, mut report: Report) -> Report {
-        let scrub = |text: &mut String| *text = self.scrubber.scrub(text);
+        let redact = |text: &mut String| *text = self.redactor.redact(text);
         if let Some(result) = &report.result {
             // JSON with other strings in it is JSON.
-            report.result = RawValue::from_string(self.scrubber.scrub_json(result.get())).ok();
+            report.result = RawValue::from_string(self.redactor.redact_json(result.get())).ok();
         }
         if let Some(error) = &mut report.error {
             for text in [&mut error.type_name, &mut error.message, &mut error.traceback] {
-                *text = self.scrubber.scrub_cut(text);
+                *text = self.redactor.redact_cut(text);
             }
         }
         if let Some(place) = &mut report.stopped_at {
-            [&mut place.file, &mut place.function].into_iter().for_each(scrub);
+            [&mut place.file, &mut place.function].into_iter().for_each(redact);
         }
-        report.notes.iter_mut().for_each(scrub);
-        report.network.iter_mut().for_each(|used| scrub(&mut used.host));
+        report.notes.iter_mut().for_each(redact);
+        report.network.iter_mut().for_each(|used| redact(&mut used.host));
         report
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// writes it backwards. Values of less than four bytes are not looked for, base64 is not found across the lines that
 /// some encoders make, and a base64 run keeps up to four bits of a value at either end.
 #[derive(Clone)]
-pub struct Scrubber {
+pub struct Redactor {
     shared: Arc<Shared>,
 }
 
@@ -28,26 +28,26 @@ struct Shared {
     replacements: Vec<Arc<str>>,
 }
 
-/// One stream on its way through a [`Scrubber`].
-pub struct Scrubbing {
+/// One stream on its way through a [`Redactor`].
+pub struct RedactingStream {
     shared: Arc<Shared>,
     stream: Blind,
 }
 
 // Neither shows what it looks for, or what passed.
-impl fmt::Debug for Scrubber {
+impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scrubber").finish_non_exhaustive()
+        f.debug_struct("Redactor").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Scrubbing {
+impl fmt::Debug for RedactingStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scrubbing").finish_non_exhaustive()
+        f.debug_struct("RedactingStream").finish_non_exhaustive()
     }
 }
 
-impl Scrubber {
+impl Redactor {
     /// From values and what is written in their place; where that would be longer, it is as many `*`, so that nothing
     /// grows.
     pub fn new<'a>(values: impl IntoIterator<Item = (&'a [u8], String)>) -> Result<Self, SecretError> {
@@ -64,16 +64,16 @@ impl Scrubber {
         if bytes > super::MAX_VALUES {
             return Err(SecretError::TooMuch);
         }
-        Ok(Scrubber { shared: Arc::new(Shared { values: Matcher::new(&patterns)?, replacements }) })
+        Ok(Redactor { shared: Arc::new(Shared { values: Matcher::new(&patterns)?, replacements }) })
     }
 
     /// For a stream of its own.
-    pub fn stream(&self) -> Scrubbing {
-        Scrubbing { shared: Arc::clone(&self.shared), stream: Blind::default() }
+    pub fn stream(&self) -> RedactingStream {
+        RedactingStream { shared: Arc::clone(&self.shared), stream: Blind::default() }
     }
 
     /// For a text that is there as a whole.
-    pub fn scrub(&self, text: &str) -> String {
+    pub fn redact(&self, text: &str) -> String {
         let mut out = Vec::with_capacity(text.len());
         self.shared.values.replace(text.as_bytes(), &mut out, |found, out| self.shared.replace(&found, out));
         // What is cut out of UTF-8 and put into it is UTF-8: bytes that are none come in nowhere.
@@ -82,8 +82,8 @@ impl Scrubber {
 
     /// The same for a text that may have been cut, and says so in parentheses: what stands before that may be the beginning
     /// of a value, and is taken out, whatever it is.
-    pub fn scrub_cut(&self, text: &str) -> String {
-        let mut out = self.scrub(text);
+    pub fn redact_cut(&self, text: &str) -> String {
+        let mut out = self.redact(text);
         let cuts: Vec<usize> = cuts(&out).collect();
         for at in cuts {
             let kept = out[..at].trim_end().len();
@@ -98,7 +98,7 @@ impl Scrubber {
 
     /// The same for JSON: what is in its strings is looked at without escapes too, and a number that holds a value
     /// becomes a string. All else stays as it is written.
-    pub fn scrub_json(&self, json: &str) -> String {
+    pub fn redact_json(&self, json: &str) -> String {
         let plain = !self.shared.values.is_in(json.as_bytes());
         if plain && !json.contains('\\') && cuts(json).next().is_none() {
             return json.to_owned();
@@ -123,11 +123,11 @@ impl Scrubber {
                     continue;
                 }
             };
-            let scrubbed = self.scrub_cut(&read);
-            if scrubbed == read {
+            let redacted = self.redact_cut(&read);
+            if redacted == read {
                 out.push_str(token);
             } else {
-                out.push_str(&serde_json::Value::from(scrubbed).to_string());
+                out.push_str(&serde_json::Value::from(redacted).to_string());
             }
         }
         out
@@ -172,7 +172,7 @@ impl Shared {
     }
 }
 
-impl Scrubbing {
+impl RedactingStream {
     /// The next bytes. What may be part of a value is kept until the rest is known, and so is everything else in that
     /// place: by what comes and what waits, nobody who writes guesses and watches learns which of them are right.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
@@ -206,7 +206,7 @@ mod tests {
     fn every_form_at_every_cut() {
         let value = "pä\"ss/w 0rd+";
         let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let scrubber = Scrubber::new([(value.as_bytes(), "[secret KEY]".to_owned())]).unwrap();
+        let redactor = Redactor::new([(value.as_bytes(), "[secret KEY]".to_owned())]).unwrap();
         for (text, expected) in [
             (format!("a {value} b"), "a [secret KEY] b"),
             (serde_json::json!([value]).to_string(), "[\"[secret KEY]\"]"),
@@ -222,20 +222,20 @@ mod tests {
             (value[..value.len() - 1].to_owned(), &value[..value.len() - 1]),
         ] {
             for cut in 0..=text.len() {
-                let mut stream = scrubber.stream();
+                let mut stream = redactor.stream();
                 let mut out = stream.push(&text.as_bytes()[..cut]);
                 out.extend(stream.push(&text.as_bytes()[cut..]));
                 out.extend(stream.finish(false));
                 assert_eq!(String::from_utf8_lossy(&out), expected, "{text} at {cut}");
             }
-            let mut stream = scrubber.stream();
+            let mut stream = redactor.stream();
             let mut out: Vec<u8> = text.bytes().flat_map(|byte| stream.push(&[byte])).collect();
             out.extend(stream.finish(false));
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }
         for shift in 0..3 {
             let text = STANDARD.encode(format!("{}{value} and more", "x".repeat(shift)));
-            let out = scrubber.scrub(&text);
+            let out = redactor.redact(&text);
             assert!(out.contains("[secret KEY]"), "{out}");
         }
     }
@@ -244,7 +244,7 @@ mod tests {
     fn json_stays_json() {
         let values =
             [(b"12345678".as_slice(), "[secret PIN]".to_owned()), ("käse\nbrot".as_bytes(), "[secret K]".into())];
-        let scrubber = Scrubber::new(values).unwrap();
+        let redactor = Redactor::new(values).unwrap();
         for (json, expected) in [
             (r#"{"a": 1.50, "b": [1e400, true, null, "x"]}"#, r#"{"a": 1.50, "b": [1e400, true, null, "x"]}"#),
             (r#"[12345678,-0.12345678 , 1]"#, r#"["********","-0.********" , 1]"#),
@@ -253,24 +253,24 @@ mod tests {
             ("12345678", r#""********""#),
             (r#""""#, r#""""#),
         ] {
-            let scrubbed = scrubber.scrub_json(json);
-            assert_eq!(scrubbed, expected);
-            assert!(serde_json::from_str::<Box<serde_json::value::RawValue>>(&scrubbed).is_ok());
+            let redacted = redactor.redact_json(json);
+            assert_eq!(redacted, expected);
+            assert!(serde_json::from_str::<Box<serde_json::value::RawValue>>(&redacted).is_ok());
         }
     }
 
     #[test]
     fn what_waits_tells_nothing() {
-        let scrubber = Scrubber::new([(b"a-long-token-in-one-line".as_slice(), "[secret KEY]".to_owned())]).unwrap();
+        let redactor = Redactor::new([(b"a-long-token-in-one-line".as_slice(), "[secret KEY]".to_owned())]).unwrap();
         for (guess, sent) in
             [("is it a-long-t", ""), ("is it a-wrong-t", ""), ("a-long\nis it a-", "a-long\n"), ("b\n", "b\n")]
         {
-            let mut stream = scrubber.stream();
+            let mut stream = redactor.stream();
             assert_eq!(String::from_utf8_lossy(&stream.push(guess.as_bytes())), sent, "{guess}");
             assert_eq!(String::from_utf8_lossy(&stream.finish(false)), guess[sent.len()..]);
         }
         // Over several lines there is nothing that is certain, but what is far enough behind.
-        let lines = Scrubber::new([(b"first\nsecond".as_slice(), "[secret K]".to_owned())]).unwrap();
+        let lines = Redactor::new([(b"first\nsecond".as_slice(), "[secret K]".to_owned())]).unwrap();
         let sent = ["first\nsec", "first\nsed", "#####\n###"]
             .map(|guess| lines.stream().push(format!("{}{guess}", "x".repeat(200)).as_bytes()).len());
         assert_eq!(sent, [200 + 9 - 64; 3]);
@@ -278,47 +278,47 @@ mod tests {
 
     #[test]
     fn the_beginning_that_a_cut_leaves_is_taken_out() {
-        let scrubber = Scrubber::new([(b"a-long-token".as_slice(), "[secret KEY]".to_owned())]).unwrap();
-        let mut stream = scrubber.stream();
+        let redactor = Redactor::new([(b"a-long-token".as_slice(), "[secret KEY]".to_owned())]).unwrap();
+        let mut stream = redactor.stream();
         let mut out = stream.push(b"it is a-long-token, a-long-tok");
         out.extend(stream.finish(true));
         assert_eq!(String::from_utf8_lossy(&out), "it is [secret KEY], **********");
         // Whatever stands there: in a state, which the next run reads, it would tell the right guess from the others.
         for guess in ["a-long-t", "a-wrong-", "xxxxxxxx"] {
             let cut = format!("bad: {guess}… (300 more characters)");
-            assert_eq!(scrubber.scrub_cut(&cut), "bad: ********… (300 more characters)");
-            let mut stream = scrubber.stream();
+            assert_eq!(redactor.redact_cut(&cut), "bad: ********… (300 more characters)");
+            let mut stream = redactor.stream();
             stream.push(format!("it is {guess}").as_bytes());
             assert_eq!(stream.finish(true), b"it is ********");
         }
         let cut = "bad: a-long-t… (300 more characters) and a-lo\n… (the traceback was cut here)\n";
         let masked = "bad: ********… (300 more characters) and ****\n… (the traceback was cut here)\n";
-        assert_eq!(scrubber.scrub_cut(cut), masked);
+        assert_eq!(redactor.redact_cut(cut), masked);
         for whole in ["it ends a-long-t", "Preis… (inkl. 20 % USt.)", "a… (more characters)"] {
-            assert_eq!(scrubber.scrub_cut(whole), whole);
+            assert_eq!(redactor.redact_cut(whole), whole);
         }
         let json = serde_json::json!(["x a-long-t… (3 more characters)"]).to_string();
-        assert_eq!(scrubber.scrub_json(&json), r#"["x ********… (3 more characters)"]"#);
+        assert_eq!(redactor.redact_json(&json), r#"["x ********… (3 more characters)"]"#);
     }
 
     #[test]
     fn files_keep_their_length() {
-        let scrubber = Scrubber::new([(b"12345678".as_slice(), "[secret PIN]".to_owned())]).unwrap();
-        assert_eq!(scrubber.mask(b"\xff12345678\0MTIzNDU2Nzg="), b"\xff********\0**********g=");
+        let redactor = Redactor::new([(b"12345678".as_slice(), "[secret PIN]".to_owned())]).unwrap();
+        assert_eq!(redactor.mask(b"\xff12345678\0MTIzNDU2Nzg="), b"\xff********\0**********g=");
     }
 
     #[test]
     fn short_values_are_left_alone_and_long_ones_refused() {
-        let scrubber = Scrubber::new([(b"abc".as_slice(), "x".to_owned())]).unwrap();
-        assert_eq!(scrubber.scrub("abcabc"), "abcabc");
-        assert!(Scrubber::new([(vec![b'a'; 4097].as_slice(), "x".to_owned())]).is_err());
-        assert!(Scrubber::new([(b"".as_slice(), "x".to_owned())]).is_err());
+        let redactor = Redactor::new([(b"abc".as_slice(), "x".to_owned())]).unwrap();
+        assert_eq!(redactor.redact("abcabc"), "abcabc");
+        assert!(Redactor::new([(vec![b'a'; 4097].as_slice(), "x".to_owned())]).is_err());
+        assert!(Redactor::new([(b"".as_slice(), "x".to_owned())]).is_err());
     }
 
     #[test]
     fn a_value_within_another() {
         let values = [(b"abcd".as_slice(), "[1]".to_owned()), (b"abcdefgh".as_slice(), "[2]".to_owned())];
-        let scrubber = Scrubber::new(values).unwrap();
-        assert_eq!(scrubber.scrub("abcdefgh abcdefg"), "[2] [1]efg");
+        let redactor = Redactor::new(values).unwrap();
+        assert_eq!(redactor.redact("abcdefgh abcdefg"), "[2] [1]efg");
     }
 }
