@@ -68,7 +68,7 @@ pub(crate) struct Guest {
     pub(crate) limiter: Limiter,
     pub(crate) meter: Arc<Meter>,
     slice: Slice,
-    door: Option<Door>,
+    node_calls: Option<NodeCalls>,
     network: Option<RunNetwork>,
     /// Fuel for the script itself, from the moment it is loaded.
     script_fuel: u64,
@@ -78,7 +78,7 @@ pub(crate) struct Guest {
 
 /// A guest's way to ask the node.
 #[derive(Clone)]
-pub(crate) struct Door {
+pub(crate) struct NodeCalls {
     run: RunNumber,
     node: Sender,
     pending: Arc<Mutex<Pending>>,
@@ -90,9 +90,9 @@ struct Pending {
     waiting: HashMap<u64, oneshot::Sender<Result<String, String>>>,
 }
 
-impl Door {
+impl NodeCalls {
     pub(crate) fn new(run: RunNumber, node: Sender) -> Self {
-        Door { run, node, pending: Arc::default() }
+        NodeCalls { run, node, pending: Arc::default() }
     }
 
     /// The node's answer has come; one that nobody waits for is dropped.
@@ -117,13 +117,13 @@ impl Door {
 }
 
 /// What a run brings into a sandbox that stood ready.
-pub(crate) struct Arrival<'a> {
+pub(crate) struct RunInput<'a> {
     pub(crate) bundle: &'a Arc<Bundle>,
     pub(crate) packages: Option<&'a Packages>,
     pub(crate) start: &'a frame::Start,
     pub(crate) stdout: crate::output::Output,
     pub(crate) stderr: crate::output::Output,
-    pub(crate) door: Door,
+    pub(crate) node_calls: NodeCalls,
     pub(crate) network: RunNetwork,
 }
 
@@ -139,7 +139,7 @@ impl Guest {
             limiter: Limiter { budget: Arc::new(Budget::new(memory)), tables_fixed: false },
             meter: Arc::default(),
             slice: Slice::default(),
-            door: None,
+            node_calls: None,
             network: None,
             script_fuel: 0,
             mark: None,
@@ -147,16 +147,16 @@ impl Guest {
     }
 
     /// Gives the guest its run. Nothing of the guest has been executed for anybody else.
-    pub(crate) fn arrive(&mut self, arrival: Arrival<'_>, origin: Instant) {
-        let limits = arrival.start.limits;
+    pub(crate) fn begin(&mut self, input: RunInput<'_>, origin: Instant) {
+        let limits = input.start.limits;
         self.limiter.tables_fixed = true;
         self.limiter.budget.set_limit(limits.memory);
         let mut wasi = WasiCtx::builder();
-        for (name, value) in &arrival.start.env {
+        for (name, value) in &input.start.env {
             wasi.env(name, value);
         }
-        wasi.stdout(arrival.stdout.paid_in(&self.meter))
-            .stderr(arrival.stderr.paid_in(&self.meter))
+        wasi.stdout(input.stdout.paid_in(&self.meter))
+            .stderr(input.stderr.paid_in(&self.meter))
             .initial_cwd("/app")
             .max_random_size(MAX_RANDOM)
             .wall_clock(PresentTime)
@@ -167,9 +167,9 @@ impl Guest {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let account = (self.limiter.budget.clone(), self.meter.clone());
-        self.files = Some(Files::new(arrival.bundle, arrival.packages, limits.files, account, now));
-        self.door = Some(arrival.door);
-        self.network = Some(arrival.network);
+        self.files = Some(Files::new(input.bundle, input.packages, limits.files, account, now));
+        self.node_calls = Some(input.node_calls);
+        self.network = Some(input.network);
         self.script_fuel = limits.fuel;
     }
 
@@ -285,8 +285,8 @@ impl host::Host for Guest {
         if verb.len() > 64 || request.len() > MAX_REQUEST {
             return Ok(Err(format!("a request may have {MAX_REQUEST} bytes")));
         }
-        let Some(door) = &self.door else { wasmtime::bail!("a guest without a run called the node") };
-        match door.ask(verb, request).await {
+        let Some(node_calls) = &self.node_calls else { wasmtime::bail!("a guest without a run called the node") };
+        match node_calls.ask(verb, request).await {
             Ok(answer) => {
                 self.meter.bytes(answer.as_ref().map_or_else(String::len, String::len));
                 Ok(answer)

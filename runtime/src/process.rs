@@ -11,7 +11,7 @@ use crate::frame::{
     self, Credit, FilePart, Hello, Incoming, Kind, Load, Out, Reply, RunNumber, RunUsage, Start, Stream,
 };
 use crate::guard::{Panicked, guarded};
-use crate::guest::{Arrival, Door};
+use crate::guest::{NodeCalls, RunInput};
 use crate::harden::{self, Hardening};
 use crate::heap;
 use crate::holder::Page;
@@ -164,16 +164,16 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Spen
         network: None,
     };
     let bytes = Arc::new(Notify::new());
-    let arrival = Arrival {
+    let input = RunInput {
         bundle: &Arc::new(bundle),
         packages: None,
         start: &start,
         stdout: Output::new(Stream::Stdout, 1 << 10, bytes.clone()),
         stderr: Output::new(Stream::Stderr, 1 << 10, bytes),
-        door: Door::new(0, node.clone()),
+        node_calls: NodeCalls::new(0, node.clone()),
         network: RunNetwork::new(Network::default(), 0, None),
     };
-    let (done, _, spent) = interpreter.prepare().await?.run(arrival, &Notify::new()).await;
+    let (done, _, spent) = interpreter.prepare().await?.run(input, &Notify::new()).await;
     if done.outcome == Outcome::Succeeded {
         return Ok(spent);
     }
@@ -235,7 +235,7 @@ struct Aboard {
     stdout: Output,
     stderr: Output,
     bytes: Arc<Notify>,
-    door: Door,
+    node_calls: NodeCalls,
 }
 
 impl Process {
@@ -287,7 +287,7 @@ impl Process {
                     stdout: Output::new(Stream::Stdout, start.limits.stdout, bytes.clone()),
                     stderr: Output::new(Stream::Stderr, start.limits.stderr, bytes.clone()),
                     bytes,
-                    door: Door::new(run, self.node.clone()),
+                    node_calls: NodeCalls::new(run, self.node.clone()),
                 });
                 if self.aboard.borrow_mut().insert(run, aboard.clone()).is_some() {
                     return Err(wrong("a run that is aboard already"));
@@ -308,7 +308,7 @@ impl Process {
             Kind::Reply => {
                 let reply: Reply = frame::from_json(kind, &payload).map_err(malformed)?;
                 if let Some(aboard) = aboard {
-                    aboard.door.answer(reply);
+                    aboard.node_calls.answer(reply);
                 }
             }
             Kind::Network => {
@@ -374,16 +374,16 @@ impl Process {
         };
         let (mut done, result, spent) = match sandbox {
             Ok(sandbox) => {
-                let arrival = Arrival {
+                let input = RunInput {
                     bundle: &bundle,
                     packages: packages.as_ref().map(Loaded::packages),
                     start: &start,
                     stdout: aboard.stdout.clone(),
                     stderr: aboard.stderr.clone(),
-                    door: aboard.door.clone(),
+                    node_calls: aboard.node_calls.clone(),
                     network: RunNetwork::new(self.network.clone(), run, start.network.clone()),
                 };
-                let running = std::pin::pin!(sandbox.run(arrival, &aboard.cancel));
+                let running = std::pin::pin!(sandbox.run(input, &aboard.cancel));
                 let mut running = run_fairly(&self.fair_share, running, |busy| {
                     self.node.send(Kind::Usage, run, &frame::to_json(&RunUsage { busy }));
                 });

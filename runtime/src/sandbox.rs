@@ -2,7 +2,7 @@
 
 use crate::files::File;
 use crate::frame::Done;
-use crate::guest::{self, Arrival, Guest};
+use crate::guest::{self, Guest, RunInput};
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage, bounded_notes};
 use std::sync::Arc;
 use std::time::Instant;
@@ -84,16 +84,16 @@ const MAX_COMPONENT_HANDLES: usize = 1_000;
 
 impl Ready {
     /// Runs the script to its end, whatever end that is, and takes the sandbox with it.
-    pub(crate) async fn run(mut self, arrival: Arrival<'_>, cancel: &Notify) -> (Done, String, Spent) {
-        let start = arrival.start;
+    pub(crate) async fn run(mut self, input: RunInput<'_>, cancel: &Notify) -> (Done, String, Spent) {
+        let start = input.start;
         let limits = start.limits;
-        let compiled = start.code.as_deref().and_then(|code| arrival.bundle.file(code));
-        let source = compiled.or_else(|| arrival.bundle.file(&start.path)).unwrap_or_default().to_vec();
-        let (stdout, stderr) = (arrival.stdout.clone(), arrival.stderr.clone());
+        let compiled = start.code.as_deref().and_then(|code| input.bundle.file(code));
+        let source = compiled.or_else(|| input.bundle.file(&start.path)).unwrap_or_default().to_vec();
+        let (stdout, stderr) = (input.stdout.clone(), input.stderr.clone());
         let request = request_of(start, source);
         let began = Instant::now();
         let deadline = tokio::time::Instant::from_std(began) + limits.wall;
-        self.store.data_mut().arrive(arrival, began);
+        self.store.data_mut().begin(input, began);
         let ended = match self.set_limits(limits.fuel, limits.result) {
             Err(error) => Ended::Trapped(error),
             Ok(()) => {
