@@ -30,7 +30,7 @@ use crate::limits::MAX_ARGS;
 use crate::machine;
 use crate::outcome::{Outcome, Report};
 use child::{Children, Death};
-use egress::Egress;
+use egress::EgressProcess;
 use job::check_args;
 use process::{Entry, Process, choose};
 use redact::RedactedEvents;
@@ -148,7 +148,7 @@ struct State {
     hardening: Option<Hardening>,
     interpreter_memory: u64,
     closing: bool,
-    egress: Option<Egress>,
+    egress: Option<EgressProcess>,
     last_egress: u64,
     egress_starts: Starts,
     settling: HashMap<RunNumber, Settling>,

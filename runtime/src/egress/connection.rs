@@ -3,7 +3,7 @@
 use super::address::{self, Prohibited};
 use super::exchange::{Event, Exchange, Mode, Step};
 use super::messages::{Failed, Failure, Open, StartTls, WINDOW, window};
-use super::process::{Granted, Hub, Slot};
+use super::process::{ConnectionSlot, Egress, RunGrant};
 use super::secure;
 use crate::frame::{self, Kind, MAX_PAYLOAD};
 use crate::policy::Destination;
@@ -150,9 +150,9 @@ impl Reply {
 }
 
 /// A connection from the request to its end.
-pub(super) async fn connection(hub: Rc<Hub>, granted: Rc<Granted>, open: Open, reply: Reply) {
+pub(super) async fn connection(egress: Rc<Egress>, granted: Rc<RunGrant>, open: Open, reply: Reply) {
     let made = tokio::select! {
-        made = connect(&hub, &granted, &open) => made,
+        made = connect(&egress, &granted, &open) => made,
         // It was given up before it was there.
         () = reply.inbox.closed() => return,
         () = granted.ended.cancelled() => return,
@@ -178,7 +178,7 @@ pub(super) async fn connection(hub: Rc<Hub>, granted: Rc<Granted>, open: Open, r
         counted,
         room: i64::from(WINDOW),
     };
-    let failed = carried.plain(&hub, stream).await.err();
+    let failed = carried.plain(&egress, stream).await.err();
     granted.count(counted, |host| host.ms += u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     if let Some(failed) = failed {
         reply.failed(&failed);
@@ -186,19 +186,23 @@ pub(super) async fn connection(hub: Rc<Hub>, granted: Rc<Granted>, open: Open, r
 }
 
 /// Decides, looks up, checks every address, and connects to one of exactly those.
-async fn connect(hub: &Rc<Hub>, granted: &Rc<Granted>, open: &Open) -> Result<(TcpStream, Destination, Slot), Failed> {
+async fn connect(
+    egress: &Rc<Egress>,
+    granted: &Rc<RunGrant>,
+    open: &Open,
+) -> Result<(TcpStream, Destination, ConnectionSlot), Failed> {
     let denied = |text: String| Failed::new(Failure::Denied, text);
     let grant = &granted.grant;
     let destination = Destination::parse(&open.name, open.port).map_err(|error| denied(error.to_string()))?;
     grant.policy.decide(&destination).map_err(|refusal| denied(refusal.to_string()))?;
     let caps = grant.caps;
-    let slot = granted.take_slot(hub).map_err(|text| Failed::new(Failure::Unreachable, text))?;
+    let slot = granted.take_slot(egress).map_err(|text| Failed::new(Failure::Unreachable, text))?;
     let timed_out = || {
         let seconds = caps.connect.as_secs();
         Failed::new(Failure::TimedOut, format!("{destination} was not reached within {seconds} seconds"))
     };
     let reached = async {
-        let addresses = hub.names.look_up(&destination).await?;
+        let addresses = egress.names.look_up(&destination).await?;
         address::check_all(&addresses, &destination, &grant.networks).map_err(|error| {
             let host = destination.host();
             match error {
@@ -243,8 +247,8 @@ fn could_not_connect(error: &io::Error, destination: &Destination) -> Failed {
 
 /// What bytes of a connection are carried with.
 struct Carried<'c> {
-    granted: &'c Granted,
-    slot: &'c Slot,
+    granted: &'c RunGrant,
+    slot: &'c ConnectionSlot,
     reply: &'c Reply,
     destination: &'c Destination,
     /// Where its bytes are counted.
@@ -270,13 +274,13 @@ enum Todo {
 }
 
 impl Carried<'_> {
-    async fn plain(&mut self, hub: &Hub, stream: TcpStream) -> Result<(), Failed> {
+    async fn plain(&mut self, egress: &Egress, stream: TcpStream) -> Result<(), Failed> {
         let (reader, writer) = tokio::io::split(stream);
         let exchange = self.exchange(Mode::Opaque);
         let (turn, reader, writer) = self.carry(reader, writer, exchange).await?;
         let Turn::Tls(wanted) = turn else { return Ok(()) };
         let stream = reader.unsplit(writer);
-        self.secured(hub, stream, wanted).await
+        self.secured(egress, stream, wanted).await
     }
 
     fn exchange(&self, mode: Mode) -> Option<Exchange> {
@@ -285,7 +289,7 @@ impl Carried<'_> {
         Exchange::new(secrets, self.destination.clone(), mode).ok()
     }
 
-    async fn secured(&mut self, hub: &Hub, stream: TcpStream, wanted: StartTls) -> Result<(), Failed> {
+    async fn secured(&mut self, egress: &Egress, stream: TcpStream, wanted: StartTls) -> Result<(), Failed> {
         let name = self.destination.host().to_string();
         let same =
             Destination::parse(&wanted.name, self.destination.port()).is_ok_and(|named| named == *self.destination);
@@ -304,7 +308,7 @@ impl Carried<'_> {
         }
         let server = ServerName::try_from(name.trim_matches(['[', ']']).to_owned())
             .map_err(|_| Failed::new(Failure::Tls, format!("{name} is no name that a certificate can have")))?;
-        let config = Arc::new(hub.secure.config(wanted.verify, &wanted.protocols));
+        let config = Arc::new(egress.secure.config(wanted.verify, &wanted.protocols));
         let handshake = tokio_rustls::TlsConnector::from(config).connect(server, stream);
         let caps = self.granted.grant.caps;
         let timed_out = || {

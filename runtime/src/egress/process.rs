@@ -86,7 +86,7 @@ pub fn egress_process(parent: u32) -> Result<(), EgressError> {
         let hello =
             Hello { protocol: frame::PROTOCOL, build: crate::BUILD.to_owned(), hardening, interpreter_memory: 0 };
         node.send(Kind::Hello, 0, &frame::to_json(&hello));
-        let hub = Rc::new(Hub {
+        let egress = Rc::new(Egress {
             node: node.clone(),
             names,
             secure,
@@ -98,19 +98,19 @@ pub fn egress_process(parent: u32) -> Result<(), EgressError> {
             kept: Cell::default(),
         });
         let flushing = tokio::task::spawn_local(async move { node.flush().await });
-        let served = hub.serve(&mut receiver).await;
+        let served = egress.serve(&mut receiver).await;
         flushing.abort();
         served
     })
 }
 
 /// Everything of the process.
-pub(super) struct Hub {
+pub(super) struct Egress {
     node: frame::Sender,
     pub(super) names: Names,
     pub(super) secure: Secure,
     /// By sandbox process and run.
-    grants: RefCell<HashMap<(u64, RunNumber), Rc<Granted>>>,
+    grants: RefCell<HashMap<(u64, RunNumber), Rc<RunGrant>>>,
     /// A grant has come.
     granted: Notify,
     /// What ends the links to sandbox processes.
@@ -123,7 +123,7 @@ pub(super) struct Hub {
 }
 
 /// A grant in force, and what it was used for.
-pub(super) struct Granted {
+pub(super) struct RunGrant {
     token: Token,
     pub(super) grant: NetworkGrant,
     pub(super) secrets: Option<Arc<Secrets>>,
@@ -142,20 +142,20 @@ pub(super) struct Granted {
 }
 
 /// One of the connections that a run, and all runs together, may have at once.
-pub(super) struct Slot {
-    hub: Rc<Hub>,
-    granted: Rc<Granted>,
+pub(super) struct ConnectionSlot {
+    egress: Rc<Egress>,
+    granted: Rc<RunGrant>,
     /// Bytes that are kept for it beyond a window.
     kept: Cell<usize>,
 }
 
-impl Slot {
+impl ConnectionSlot {
     /// Counts the bytes that are kept for it now; the error is a sentence.
     pub(super) fn keep(&self, bytes: usize) -> Result<(), String> {
         let now = bytes.saturating_sub(WINDOW as usize);
         let before = self.kept.replace(now);
         let mut kept = Ok(());
-        for (all, most) in [(&self.granted.kept, MAX_KEPT_OF_RUN), (&self.hub.kept, MAX_KEPT)] {
+        for (all, most) in [(&self.granted.kept, MAX_KEPT_OF_RUN), (&self.egress.kept, MAX_KEPT)] {
             all.set(all.get() - before + now);
             if now > before && all.get() > most {
                 kept = Err(format!("more than {most} bytes wait to be sent: too many large requests at once"));
@@ -165,17 +165,17 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         // Less than before is never too much.
         let _ = self.keep(0);
-        self.hub.open.set(self.hub.open.get() - 1);
+        self.egress.open.set(self.egress.open.get() - 1);
         self.granted.open.set(self.granted.open.get() - 1);
         self.granted.idle.notify_one();
     }
 }
 
-impl Granted {
+impl RunGrant {
     fn new(grant: Grant) -> Self {
         let mut notes = Vec::new();
         // A set of secrets that cannot be used places none: placeholders go out as they are.
@@ -187,7 +187,7 @@ impl Granted {
                 None
             }
         };
-        Granted {
+        RunGrant {
             token: grant.token,
             grant: NetworkGrant { secrets: Vec::new(), ..grant.grant },
             secrets,
@@ -204,9 +204,9 @@ impl Granted {
     }
 
     /// Room for one more connection; the error is a sentence.
-    pub(super) fn take_slot(self: &Rc<Self>, hub: &Rc<Hub>) -> Result<Slot, String> {
+    pub(super) fn take_slot(self: &Rc<Self>, egress: &Rc<Egress>) -> Result<ConnectionSlot, String> {
         let caps = &self.grant.caps;
-        if hub.open.get() >= MAX_OPEN {
+        if egress.open.get() >= MAX_OPEN {
             return Err("this server has as many connections open as it can have".into());
         }
         if self.open.get() >= caps.at_once {
@@ -215,10 +215,10 @@ impl Granted {
         if self.made.get() >= caps.in_all {
             return Err(format!("the script has made {} connections, as many as a run may make", caps.in_all));
         }
-        hub.open.set(hub.open.get() + 1);
+        egress.open.set(egress.open.get() + 1);
         self.open.set(self.open.get() + 1);
         self.made.set(self.made.get() + 1);
-        Ok(Slot { hub: hub.clone(), granted: self.clone(), kept: Cell::default() })
+        Ok(ConnectionSlot { egress: egress.clone(), granted: self.clone(), kept: Cell::default() })
     }
 
     /// Counts bytes that came from outside; the error is a sentence.
@@ -275,7 +275,7 @@ impl Granted {
     }
 }
 
-impl Hub {
+impl Egress {
     /// Takes frames from the node until it closes the link.
     async fn serve(self: &Rc<Self>, receiver: &mut Receiver) -> Result<(), EgressError> {
         loop {
@@ -303,7 +303,7 @@ impl Hub {
             Kind::Grant => {
                 let grant: Grant = frame::from_json(kind, &payload).map_err(malformed)?;
                 let link = grant.link;
-                self.grants.borrow_mut().insert((link, run), Rc::new(Granted::new(grant)));
+                self.grants.borrow_mut().insert((link, run), Rc::new(RunGrant::new(grant)));
                 self.granted.notify_waiters();
             }
             Kind::Revoke => {
@@ -346,32 +346,36 @@ impl Hub {
         if let Some((_, before)) = self.links.borrow_mut().insert(link, (number, ended.clone())) {
             before.cancel();
         }
-        let side = Rc::new(Side { hub: self.clone(), link, sender, channels: RefCell::default() });
+        let sandbox_link = Rc::new(SandboxLink { egress: self.clone(), link, sender, channels: RefCell::default() });
         tokio::task::spawn_local(async move {
-            let flushing = side.sender.clone();
+            let flushing = sandbox_link.sender.clone();
             let flushing = tokio::task::spawn_local(async move { flushing.flush().await });
             let broken = tokio::select! {
-                broken = side.clone().serve(receiver) => broken,
+                broken = sandbox_link.clone().serve(receiver) => broken,
                 () = ended.cancelled() => None,
             };
             flushing.abort();
-            for (_, inbox) in side.channels.borrow_mut().drain() {
+            for (_, inbox) in sandbox_link.channels.borrow_mut().drain() {
                 inbox.close();
             }
-            let mut links = side.hub.links.borrow_mut();
-            if links.get(&side.link).is_some_and(|(known, _)| *known == number) {
-                links.remove(&side.link);
+            let mut links = sandbox_link.egress.links.borrow_mut();
+            if links.get(&sandbox_link.link).is_some_and(|(known, _)| *known == number) {
+                links.remove(&sandbox_link.link);
             }
             drop(links);
             if let Some(why) = broken {
-                side.hub.node.send(Kind::Offence, 0, &frame::to_json(&Offence { link: side.link, why }));
+                sandbox_link.egress.node.send(
+                    Kind::Offence,
+                    0,
+                    &frame::to_json(&Offence { link: sandbox_link.link, why }),
+                );
             }
         });
         Ok(())
     }
 
     /// The grant that a channel names. One that is not there yet is waited for a short time.
-    async fn grant_of(&self, link: u64, run: RunNumber, token: &Token) -> Option<Rc<Granted>> {
+    async fn grant_of(&self, link: u64, run: RunNumber, token: &Token) -> Option<Rc<RunGrant>> {
         let find = || self.grants.borrow().get(&(link, run)).filter(|granted| granted.token == *token).cloned();
         let waiting = async {
             loop {
@@ -387,14 +391,14 @@ impl Hub {
 }
 
 /// This end of the link to one sandbox process.
-struct Side {
-    hub: Rc<Hub>,
+struct SandboxLink {
+    egress: Rc<Egress>,
     link: u64,
     sender: frame::Sender,
     channels: RefCell<HashMap<u64, Rc<Inbox>>>,
 }
 
-impl Side {
+impl SandboxLink {
     /// Takes frames until the sandbox process closes the link; the text is what it did wrong.
     async fn serve(self: Rc<Self>, mut receiver: Receiver) -> Option<String> {
         loop {
@@ -465,20 +469,24 @@ impl Side {
                 return Err("a channel that is open already".into());
             }
         }
-        let side = self.clone();
+        let sandbox_link = self.clone();
         tokio::task::spawn_local(async move {
-            let _entry = Entry { side: side.clone(), channel };
-            let reply = Reply { link: side.sender.clone(), channel, inbox };
+            let _entry = ChannelEntry { sandbox_link: sandbox_link.clone(), channel };
+            let reply = Reply { link: sandbox_link.sender.clone(), channel, inbox };
             let granted = tokio::select! {
-                granted = side.hub.grant_of(side.link, open.run, &open.token) => granted,
+                granted = sandbox_link.egress.grant_of(sandbox_link.link, open.run, &open.token) => granted,
                 // It was given up meanwhile.
                 () = reply.inbox.closed() => return,
             };
             match granted {
-                Some(granted) => connection(side.hub.clone(), granted, open, reply).await,
+                Some(granted) => connection(sandbox_link.egress.clone(), granted, open, reply).await,
                 None => {
                     let text = "the run's access to the network has ended, or was lost with the process that gave it";
-                    side.sender.send(Kind::Failed, channel, &frame::to_json(&Failed::new(Failure::Reset, text)));
+                    sandbox_link.sender.send(
+                        Kind::Failed,
+                        channel,
+                        &frame::to_json(&Failed::new(Failure::Reset, text)),
+                    );
                 }
             }
         });
@@ -487,14 +495,14 @@ impl Side {
 }
 
 /// A channel in the table of its link, as long as its task lives.
-struct Entry {
-    side: Rc<Side>,
+struct ChannelEntry {
+    sandbox_link: Rc<SandboxLink>,
     channel: u64,
 }
 
-impl Drop for Entry {
+impl Drop for ChannelEntry {
     fn drop(&mut self) {
-        self.side.channels.borrow_mut().remove(&self.channel);
+        self.sandbox_link.channels.borrow_mut().remove(&self.channel);
     }
 }
 
@@ -515,7 +523,7 @@ mod tests {
     /// An egress process in this one, its node's end of the link, and a server that sends back what it gets.
     struct Drill {
         node: Sender,
-        from_hub: Receiver,
+        from_egress: Receiver,
         port: u16,
     }
 
@@ -531,9 +539,9 @@ mod tests {
             tokio::task::LocalSet::new()
                 .run_until(async {
                     let (ours, theirs) = frame::pair().expect("a pair");
-                    let (node, from_hub) = frame::connect(ours, false).expect("connects");
+                    let (node, from_egress) = frame::connect(ours, false).expect("connects");
                     let (to_node, mut receiver) = frame::connect(theirs, true).expect("connects");
-                    let hub = Rc::new(Hub {
+                    let egress = Rc::new(Egress {
                         node: to_node.clone(),
                         names: Names::new(&[([127, 0, 0, 1], 9).into()]).expect("names"),
                         secure: Secure::new("").expect("roots"),
@@ -547,7 +555,7 @@ mod tests {
                     for sender in [node.clone(), to_node.clone()] {
                         tokio::task::spawn_local(async move { sender.flush().await });
                     }
-                    tokio::task::spawn_local(async move { hub.serve(&mut receiver).await });
+                    tokio::task::spawn_local(async move { egress.serve(&mut receiver).await });
                     let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
                     let port = server.local_addr().expect("bound").port();
                     tokio::task::spawn_local(async move {
@@ -560,7 +568,7 @@ mod tests {
                             });
                         }
                     });
-                    test(Drill { node, from_hub, port }).await;
+                    test(Drill { node, from_egress, port }).await;
                 })
                 .await;
         }
@@ -583,7 +591,7 @@ mod tests {
         }
 
         async fn said(&mut self) -> Incoming {
-            self.from_hub.next().await.expect("receives").expect("a frame")
+            self.from_egress.next().await.expect("receives").expect("a frame")
         }
 
         fn open(&self, run: RunNumber, token: Token) -> Vec<u8> {
@@ -711,11 +719,11 @@ mod tests {
     #[test]
     fn what_is_kept_for_a_run_is_bounded() {
         let grant = Grant { link: 1, token: TOKEN, grant: NetworkGrant::default() };
-        let granted = Rc::new(Granted::new(grant));
+        let granted = Rc::new(RunGrant::new(grant));
         let (_, theirs) = frame::pair().expect("a pair");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
         let _inside = runtime.enter();
-        let hub = Rc::new(Hub {
+        let egress = Rc::new(Egress {
             node: frame::connect(theirs, false).expect("connects").0,
             names: Names::new(&[([127, 0, 0, 1], 9).into()]).expect("names"),
             secure: Secure::new("").expect("roots"),
@@ -726,13 +734,13 @@ mod tests {
             open: Cell::default(),
             kept: Cell::default(),
         });
-        let (one, other) = (granted.take_slot(&hub).expect("a slot"), granted.take_slot(&hub).expect("a slot"));
+        let (one, other) = (granted.take_slot(&egress).expect("a slot"), granted.take_slot(&egress).expect("a slot"));
         let window = WINDOW as usize;
-        assert_eq!((one.keep(window), hub.kept.get()), (Ok(()), 0));
-        assert_eq!((one.keep(window + MAX_KEPT_OF_RUN), hub.kept.get()), (Ok(()), MAX_KEPT_OF_RUN));
+        assert_eq!((one.keep(window), egress.kept.get()), (Ok(()), 0));
+        assert_eq!((one.keep(window + MAX_KEPT_OF_RUN), egress.kept.get()), (Ok(()), MAX_KEPT_OF_RUN));
         assert!(other.keep(window + 1).is_err());
         assert_eq!(one.keep(window + 1), Ok(()));
         drop((one, other));
-        assert_eq!((hub.kept.get(), granted.kept.get(), hub.open.get()), (0, 0, 0));
+        assert_eq!((egress.kept.get(), granted.kept.get(), egress.open.get()), (0, 0, 0));
     }
 }

@@ -34,7 +34,7 @@ pub struct EgressConfig {
 }
 
 /// The egress process that is up.
-pub(super) struct Egress {
+pub(super) struct EgressProcess {
     /// Which one it is: what is said about another is not about this one.
     pub(super) number: u64,
     pub(super) link: frame::Sender,
@@ -47,7 +47,7 @@ pub(super) struct Egress {
     attached: HashSet<u64>,
 }
 
-impl Egress {
+impl EgressProcess {
     /// Starts one. What it says, and its end, go to `take` and `gone`.
     pub(super) fn start(
         config: &EgressConfig,
@@ -62,7 +62,16 @@ impl Egress {
         link.send(Kind::Setup, 0, &frame::to_json(&setup));
         live(child, kill.clone());
         let now = Instant::now();
-        Ok(Egress { number, link, pid, kill, heard: now, pinged: now, hardening: None, attached: HashSet::new() })
+        Ok(EgressProcess {
+            number,
+            link,
+            pid,
+            kill,
+            heard: now,
+            pinged: now,
+            hardening: None,
+            attached: HashSet::new(),
+        })
     }
 
     /// Tells it what a run aboard a sandbox process may do, and gives the process a link to it when it has none.
@@ -163,9 +172,9 @@ impl Pool {
         state.egress = Some(egress);
     }
 
-    fn start_egress(&self, number: u64) -> io::Result<Egress> {
+    fn start_egress(&self, number: u64) -> io::Result<EgressProcess> {
         let weak = Arc::downgrade(&self.inner);
-        Egress::start(&self.inner.config.egress, &self.inner.children, number, |child, kill| {
+        EgressProcess::start(&self.inner.config.egress, &self.inner.children, number, |child, kill| {
             tokio::spawn(async move {
                 let taking = weak.clone();
                 let take = move |incoming| match taking.upgrade() {

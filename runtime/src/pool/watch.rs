@@ -1,7 +1,7 @@
 //! The watchdog: ends runs and processes that do not end by themselves, asks processes whether they are there, and lets
 //! surplus ones go.
 
-use super::egress::{Egress, SPENT_WITHIN};
+use super::egress::{EgressProcess, SPENT_WITHIN};
 use super::process::Process;
 use super::{Inner, Pool, Settling};
 use crate::frame::{Kind, RunNumber};
@@ -88,7 +88,7 @@ impl Pool {
     }
 }
 
-impl Egress {
+impl EgressProcess {
     /// Asks whether it is there, and ends it when it is not.
     fn watch(&mut self, now: Instant) {
         let up = self.hardening.is_some();
