@@ -80,7 +80,7 @@ pub(crate) enum Kind {
     /// `<` What it was used for.
     Spent = 20,
     /// `<` A sandbox process broke the rules of its link.
-    Offence = 21,
+    Violation = 21,
 
     // Between sandbox process (`>`) and egress process (`<`), about a channel.
     /// `>` A connection is wanted.
@@ -130,7 +130,7 @@ impl Kind {
             Kind::Grant,
             Kind::Revoke,
             Kind::Spent,
-            Kind::Offence,
+            Kind::Violation,
             Kind::Open,
             Kind::Opened,
             Kind::StartTls,

@@ -105,7 +105,7 @@ pub(crate) struct Spent {
 
 /// Egress process to node: a sandbox process broke the rules of its link.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Offence {
+pub(crate) struct Violation {
     pub(crate) link: u64,
     pub(crate) why: String,
 }

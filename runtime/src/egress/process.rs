@@ -8,8 +8,8 @@
 use super::connection::{Inbox, Reply, connection};
 use super::exchange::Secrets;
 use super::messages::{
-    Failed, Failure, Grant, MAX_CHANNELS, MAX_HOSTS, MAX_NOTES, NetworkGrant, Offence, Open, Revoke, Setup, Spent,
-    StartTls, Token, WINDOW, read_window,
+    Failed, Failure, Grant, MAX_CHANNELS, MAX_HOSTS, MAX_NOTES, NetworkGrant, Open, Revoke, Setup, Spent, StartTls,
+    Token, Violation, WINDOW, read_window,
 };
 use super::names::Names;
 use super::secure::Secure;
@@ -297,7 +297,7 @@ impl Egress {
                 let attached = descriptor.ok_or_else(|| "a link without its socket".to_owned());
                 let attached = attached.and_then(|socket| self.attach(run, socket).map_err(|error| error.to_string()));
                 if let Err(why) = attached {
-                    self.node.send(Kind::Offence, 0, &frame::to_json(&Offence { link: run, why }));
+                    self.node.send(Kind::Violation, 0, &frame::to_json(&Violation { link: run, why }));
                 }
             }
             Kind::Grant => {
@@ -365,9 +365,9 @@ impl Egress {
             drop(links);
             if let Some(why) = broken {
                 sandbox_link.egress.node.send(
-                    Kind::Offence,
+                    Kind::Violation,
                     0,
-                    &frame::to_json(&Offence { link: sandbox_link.link, why }),
+                    &frame::to_json(&Violation { link: sandbox_link.link, why }),
                 );
             }
         });
@@ -668,7 +668,7 @@ mod tests {
                 })
             };
             let raw = move |bytes: Vec<u8>| -> Offend { Box::new(move |_, impostor| impostor.sender.send_raw(&bytes)) };
-            let offences = [
+            let violations = [
                 ("a grant of its own", frame_of(Kind::Grant, Vec::new())),
                 ("a link of its own", frame_of(Kind::Attach, Vec::new())),
                 ("the other direction", frame_of(Kind::Opened, Vec::new())),
@@ -696,7 +696,7 @@ mod tests {
                 ("no frame", raw(vec![0xff; 64])),
                 ("values in parts without end", raw(Vec::new())),
             ];
-            for (number, (what, offend)) in (10..).zip(offences) {
+            for (number, (what, offend)) in (10..).zip(violations) {
                 let mut impostor = drill.attach(number);
                 offend(&drill, &impostor);
                 if what == "values in parts without end" {
@@ -706,9 +706,9 @@ mod tests {
                     }
                 }
                 let said = drill.said().await;
-                assert_eq!(said.kind, Kind::Offence, "{what}");
-                let offence: Offence = frame::from_json(Kind::Offence, &said.payload).expect("reads");
-                assert_eq!(offence.link, number, "{what}: {}", offence.why);
+                assert_eq!(said.kind, Kind::Violation, "{what}");
+                let violation: Violation = frame::from_json(Kind::Violation, &said.payload).expect("reads");
+                assert_eq!(violation.link, number, "{what}: {}", violation.why);
                 while let Ok(Some(_)) = impostor.receiver.next().await {}
             }
             assert!(honest.speaks(&drill, 1, 70, TOKEN).await);

@@ -133,7 +133,7 @@ impl Child {
         let link = self.link.clone();
         let flushing = tokio::spawn(async move { link.flush().await });
         let mut orderly = false;
-        let offence = loop {
+        let violation = loop {
             tokio::select! {
                 incoming = self.receiver.next() => match incoming {
                     Ok(Some(incoming)) => {
@@ -158,7 +158,7 @@ impl Child {
             Some(log) => log.await.unwrap_or_default(),
             None => String::new(),
         };
-        Death::new(offence, status, &said)
+        Death::new(violation, status, &said)
     }
 
     /// Takes the status of a process that has closed its link, or ends it first.
@@ -180,9 +180,9 @@ impl Death {
         Death { killed: false, why: "what it sent made the node panic".into() }
     }
 
-    fn new(offence: Option<String>, status: io::Result<ExitStatus>, said: &str) -> Self {
-        if let Some(offence) = offence {
-            return Death { killed: false, why: format!("it broke the protocol ({offence})") };
+    fn new(violation: Option<String>, status: io::Result<ExitStatus>, said: &str) -> Self {
+        if let Some(violation) = violation {
+            return Death { killed: false, why: format!("it broke the protocol ({violation})") };
         }
         let (killed, mut why) = match status {
             Err(error) => (false, error.to_string()),

@@ -5,7 +5,7 @@ use super::job::Job;
 use super::starts::guarded;
 use super::{Pool, State};
 use crate::egress::NetworkGrant;
-use crate::egress::messages::{Grant, MAX_HOSTS, MAX_NOTES, Offence, Revoke, Setup, Spent, Token};
+use crate::egress::messages::{Grant, MAX_HOSTS, MAX_NOTES, Revoke, Setup, Spent, Token, Violation};
 use crate::frame::{self, Hello, Incoming, Kind, NetworkPass, RunNumber};
 use crate::harden::Hardening;
 use crate::outcome::Outcome;
@@ -224,11 +224,11 @@ impl Pool {
                     self.inner.changed.notify_waiters();
                 }
             }
-            Kind::Offence => {
-                let offence: Offence = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
-                egress.detached(offence.link);
-                if let Some(process) = state.processes.get_mut(&offence.link) {
-                    tracing::warn!(process.pid, "a sandbox process broke the rules of its link: {}", offence.why);
+            Kind::Violation => {
+                let violation: Violation = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                egress.detached(violation.link);
+                if let Some(process) = state.processes.get_mut(&violation.link) {
+                    tracing::warn!(process.pid, "a sandbox process broke the rules of its link: {}", violation.why);
                     // Whoever is alone aboard has done it.
                     let mut aboard = process.aboard.keys();
                     if let (Some(run), None) = (aboard.next(), aboard.next()) {
