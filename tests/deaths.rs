@@ -31,7 +31,7 @@ async fn fifty_runs_survive_the_death_of_a_process() {
         job.args = format!("{{\"n\": {n}}}");
         runs.push((n, support::start(&pool, job)));
     }
-    until("all are aboard", || pool.load().aboard == 50).await;
+    until("all are aboard", || pool.load().active == 50).await;
     let victim = pool.process_ids()[0];
     kill(victim);
     let mut again = 0;
@@ -55,7 +55,7 @@ async fn a_run_is_given_up_after_three_processes() {
     job.args = "{\"n\": 1}".into();
     let run = support::start(&pool, job);
     for _ in 0..3 {
-        until("it is aboard", || pool.load().aboard == 1).await;
+        until("it is aboard", || pool.load().active == 1).await;
         let pids = pool.process_ids();
         kill(pids[0]);
         until("the process is gone", || pool.process_ids() != pids).await;
@@ -73,7 +73,7 @@ async fn a_run_that_must_not_start_twice_is_reported() {
     job.args = "{\"n\": 1}".into();
     job.on_lost = OnLost::Report;
     let run = support::start(&pool, job);
-    until("it is aboard", || pool.load().aboard == 1).await;
+    until("it is aboard", || pool.load().active == 1).await;
     kill(pool.process_ids()[0]);
     assert_eq!(run.finish().await.0.outcome, Outcome::Crashed);
 }
@@ -85,7 +85,7 @@ async fn a_process_that_does_not_answer_is_ended() {
     let mut job = support::job(SLEEPER);
     job.args = "{\"n\": 5}".into();
     let run = support::start(&pool, job);
-    until("it is aboard", || pool.load().aboard == 1).await;
+    until("it is aboard", || pool.load().active == 1).await;
     let pid = pool.process_ids()[0];
     let stop = std::process::Command::new("kill").args(["-STOP", &pid.to_string()]).status().expect("kill");
     assert!(stop.success());

@@ -82,7 +82,7 @@ async fn a_slow_reader_costs_the_script_time_and_the_node_no_memory() {
     // Nobody reads until the script's time is over.
     let (report, stdout, _) = {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while pool.load().aboard > 0 {
+        while pool.load().active > 0 {
             assert!(Instant::now() < deadline, "the run did not end");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -5,7 +5,7 @@
 //! [`MORE`]. Small structures are JSON, the script's own bytes travel as they are.
 //!
 //! The node believes a sandbox process no more than a script: whatever does not parse, is not expected, or is about a
-//! run that is not aboard ends that process.
+//! run that is not active ends that process.
 
 mod link;
 
@@ -41,7 +41,7 @@ pub(crate) enum Kind {
     Hello = 1,
     /// `>` [`Load`], with the descriptor of a bundle.
     Load = 2,
-    /// `>` [`Start`]: take this run aboard.
+    /// `>` [`Start`]: take this run.
     Start = 3,
     /// `>` Stop the run.
     Cancel = 4,
@@ -55,13 +55,13 @@ pub(crate) enum Kind {
     Call = 8,
     /// `>` [`Reply`]: the answer to a call.
     Reply = 9,
-    /// `<` [`Done`]: the run is over and no longer aboard.
+    /// `<` [`Done`]: the run is over and no longer active.
     Done = 10,
     /// `>` Are you there? Eight bytes to send back.
     Ping = 11,
     /// `<` The same eight bytes.
     Pong = 12,
-    /// `>` Take no more; end when nothing is aboard.
+    /// `>` Take no more; end when no run is active.
     Drain = 13,
     /// `<` [`FilePart`]: a part of a file that the run leaves, before its end.
     File = 14,

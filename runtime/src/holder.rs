@@ -1,7 +1,7 @@
 //! Which run has the thread of a sandbox process: on a page that the process writes at each turn and its node reads.
 //!
 //! When a process no longer answers, the node knows so whose doing it is. A process that was taken over can write there
-//! what it likes; that concerns the runs that are aboard it, which are in its hands anyway.
+//! what it likes; that concerns the runs that are active in it, which are in its hands anyway.
 
 use crate::frame::RunNumber;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};

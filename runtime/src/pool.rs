@@ -3,8 +3,8 @@
 //! A run is admitted while the memory limits of all admitted runs stay within the budget, and goes to the process with
 //! the fewest runs among those that have no busy one. When busy runs occupy so many processes that newcomers queue in
 //! fewer than usual, the pool grows (up to [`PoolConfig::max_processes`]); when they occupy all, the run starts at once in
-//! the least loaded process, where it takes its turns before the busy ones. A process that dies takes no run with it: those aboard, except the culprit when there is one, start
-//! again; a run that was aboard two processes that died runs alone the third time. Processes that cannot be started are
+//! the least loaded process, where it takes its turns before the busy ones. A process that dies takes no run with it: those active, except the culprit when there is one, start
+//! again; a run that was active in two processes that died runs alone the third time. Processes that cannot be started are
 //! tried again for ever (see [`starts`]); until one is up, runs wait, at most as long as they may take themselves.
 
 mod child;
@@ -48,7 +48,7 @@ use watch::watch;
 
 /// As many processes in a row that did not even start, when the pool begins, mean that there will be none.
 const MAX_FAILED_STARTS: u32 = 3;
-/// A run that was aboard so many processes that died is given up.
+/// A run that was active in so many processes that died is given up.
 const MAX_LOST: u32 = 3;
 
 /// How the pool is set up.
@@ -110,7 +110,7 @@ pub struct Load {
     /// Waiting for memory or for a process.
     pub queued: usize,
     /// In a process.
-    pub aboard: usize,
+    pub active: usize,
     /// Those of them that compute and do not wait.
     pub busy: usize,
 }
@@ -234,7 +234,7 @@ impl Pool {
         let state = self.lock();
         Load {
             queued: state.queue.len(),
-            aboard: state.processes.values().map(|process| process.aboard.len()).sum(),
+            active: state.processes.values().map(|process| process.active.len()).sum(),
             busy: state.processes.values().map(Process::busy).sum(),
         }
     }
@@ -261,7 +261,7 @@ impl Pool {
         Ok(Run { pool, number, events, redacted, heard, over: false, calls: Calls::new(now), waiting: None })
     }
 
-    /// Ends the processes: at once, or when the runs aboard are done.
+    /// Ends the processes: at once, or when the active runs are done.
     pub async fn close(&self, drain: bool) {
         {
             let mut state = self.lock();
@@ -329,7 +329,7 @@ impl Pool {
                     reserved: false,
                     may_favour: false,
                     lowered: false,
-                    aboard: HashMap::new(),
+                    active: HashMap::new(),
                     started: 0,
                     bundles: VecDeque::new(),
                     since: now,
@@ -434,40 +434,40 @@ impl Pool {
             Kind::Pong => {}
             Kind::Out => {
                 let out = Out::decode(&payload).map_err(|error| error.to_string())?;
-                let aboard = process.aboard.get_mut(&run).ok_or("output of a run that is not aboard")?;
+                let active = process.active.get_mut(&run).ok_or("output of a run that is not active")?;
                 let bytes = payload.slice(Out::HEAD..);
-                aboard.output(&process.link, out, bytes)?;
+                active.output(&process.link, out, bytes)?;
             }
             Kind::Usage => {
                 let usage: RunUsage = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
-                process.aboard.get_mut(&run).ok_or("usage of a run that is not aboard")?.busy = usage.busy;
+                process.active.get_mut(&run).ok_or("usage of a run that is not active")?.busy = usage.busy;
                 process.favour();
                 // A process that is free again may take somebody; one that is busy now may mean that all are.
                 self.dispatch(state);
             }
             Kind::Call => {
                 let call: Call = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
-                process.aboard.get_mut(&run).ok_or("a call of a run that is not aboard")?.call(call)?;
+                process.active.get_mut(&run).ok_or("a call of a run that is not active")?.call(call)?;
             }
             Kind::File => {
                 let part = frame::FilePart::decode(&payload).map_err(|error| error.to_string())?;
-                process.aboard.get_mut(&run).ok_or("a file of a run that is not aboard")?.file(&part)?;
+                process.active.get_mut(&run).ok_or("a file of a run that is not active")?.file(&part)?;
             }
             Kind::Done => {
                 let (done, result) = frame::Done::decode(&payload).map_err(|error| error.to_string())?;
-                let aboard = process.aboard.remove(&run).ok_or("the end of a run that is not aboard")?;
-                let report = aboard.report(done, result)?;
+                let active = process.active.remove(&run).ok_or("the end of a run that is not active")?;
+                let report = active.report(done, result)?;
                 process.reserved = false;
                 process.idle_since = now;
                 process.favour();
-                state.admitted = state.admitted.saturating_sub(aboard.entry.job.limits.memory);
-                match (&state.egress, &aboard.entry.job.network) {
+                state.admitted = state.admitted.saturating_sub(active.entry.job.limits.memory);
+                match (&state.egress, &active.entry.job.network) {
                     (Some(egress), Some(grant)) if !grant.policy.allow.is_empty() => {
                         egress.revoke(number, run);
-                        let settling = Settling { process: number, entry: aboard.entry, report, since: now };
+                        let settling = Settling { process: number, entry: active.entry, report, since: now };
                         state.settling.insert(run, settling);
                     }
-                    _ => aboard.entry.end(report),
+                    _ => active.entry.end(report),
                 }
                 self.recycle(state, number);
                 self.dispatch(state);
@@ -491,22 +491,22 @@ impl Pool {
         let mut state = self.lock();
         let state = &mut *state;
         let Some(process) = state.processes.remove(&number) else { return };
-        let alone = process.aboard.len() == 1;
+        let alone = process.active.len() == 1;
         if let Some(egress) = &mut state.egress {
             egress.detached(number);
-            for (run, _) in process.aboard.iter().filter(|(_, aboard)| aboard.entry.job.network.is_some()) {
+            for (run, _) in process.active.iter().filter(|(_, active)| active.entry.job.network.is_some()) {
                 egress.revoke(number, *run);
             }
         }
-        for (run, aboard) in process.aboard {
-            let mut entry = aboard.entry;
+        for (run, active) in process.active {
+            let mut entry = active.entry;
             state.admitted = state.admitted.saturating_sub(entry.job.limits.memory);
             let moves = process.culprit.is_some() && entry.moved < MAX_MOVED;
             let fate = match process.culprit {
                 Some((culprit, outcome)) if culprit == run => Some(report_of_culprit(outcome)),
-                _ if aboard.cancelled.is_some() => Some(Report::ended(Outcome::Cancelled)),
+                _ if active.cancelled.is_some() => Some(Report::ended(Outcome::Cancelled)),
                 // The kernel's or an operator's SIGKILL is nothing a script can bring about; every other death of a
-                // process with one run aboard is that run's doing.
+                // process with one active run is that run's doing.
                 None if alone && !death.killed => Some(Report::crashed(format!("the sandbox process died: {death}"))),
                 _ if entry.job.on_lost == OnLost::Report || state.closing || !moves && entry.lost + 1 >= MAX_LOST => {
                     Some(Report::crashed(format!("the sandbox process died: {death}")))
@@ -515,7 +515,7 @@ impl Pool {
             };
             match fate {
                 Some(mut report) => {
-                    report.usage.wall = aboard.began.elapsed();
+                    report.usage.wall = active.began.elapsed();
                     report.lost_attempts = entry.lost;
                     entry.end(report);
                 }
@@ -545,9 +545,9 @@ impl Pool {
             return;
         }
         for process in state.processes.values_mut() {
-            if let Some(aboard) = process.aboard.get_mut(&run) {
-                if aboard.cancelled.is_none() {
-                    aboard.cancelled = Some(Instant::now());
+            if let Some(active) = process.active.get_mut(&run) {
+                if active.cancelled.is_none() {
+                    active.cancelled = Some(Instant::now());
                     process.link.send(Kind::Cancel, run, b"");
                 }
                 return;
@@ -559,8 +559,8 @@ impl Pool {
     fn consumed(&self, run: RunNumber, stream: Stream, bytes: u64) {
         let mut state = self.lock();
         for process in state.processes.values_mut() {
-            if let Some(aboard) = process.aboard.get_mut(&run) {
-                let count = &mut aboard.streams[stream as usize - 1];
+            if let Some(active) = process.active.get_mut(&run) {
+                let count = &mut active.streams[stream as usize - 1];
                 count.unread = count.unread.saturating_sub(bytes);
                 count.give_credit(&process.link, run, stream);
                 return;
@@ -571,8 +571,8 @@ impl Pool {
     fn reply(&self, run: RunNumber, reply: &Reply) {
         let mut state = self.lock();
         for process in state.processes.values_mut() {
-            if let Some(aboard) = process.aboard.get_mut(&run) {
-                aboard.calls = aboard.calls.saturating_sub(1);
+            if let Some(active) = process.active.get_mut(&run) {
+                active.calls = active.calls.saturating_sub(1);
                 process.link.send(Kind::Reply, run, &frame::to_json(reply));
                 return;
             }

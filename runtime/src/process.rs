@@ -125,7 +125,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             stop_locator,
             refill: Notify::new(),
             bundles: RefCell::default(),
-            aboard: RefCell::default(),
+            runs: RefCell::default(),
             fair_share: Arc::default(),
             network: Network::default(),
             page: RefCell::default(),
@@ -206,7 +206,7 @@ struct Process {
     stop_locator: Option<StopLocator>,
     refill: Notify,
     bundles: RefCell<HashMap<[u8; 32], Loaded>>,
-    aboard: RefCell<HashMap<RunNumber, Rc<Aboard>>>,
+    runs: RefCell<HashMap<RunNumber, Rc<RunHandles>>>,
     fair_share: Arc<FairShare>,
     network: Network,
     /// Where the node sees which run has the thread.
@@ -230,7 +230,7 @@ impl Loaded {
 }
 
 /// A run, as the frames about it reach it.
-struct Aboard {
+struct RunHandles {
     cancel: Notify,
     stdout: Output,
     stderr: Output,
@@ -242,7 +242,7 @@ impl Process {
     /// Takes frames until the node closes the link, or until everything is drained.
     async fn serve(self: &Rc<Self>, receiver: &mut frame::Receiver) -> Result<(), ProcessError> {
         loop {
-            if self.draining.get() && self.aboard.borrow().is_empty() {
+            if self.draining.get() && self.runs.borrow().is_empty() {
                 return Ok(());
             }
             let incoming = tokio::select! {
@@ -262,7 +262,7 @@ impl Process {
         let wrong = |what: &str| ProcessError::Protocol(what.to_owned());
         let malformed = |error: frame::Malformed| ProcessError::Protocol(error.to_string());
         // Frames about a run that has just ended are no mistake of the node's: it did not know yet.
-        let aboard = self.aboard.borrow().get(&run).cloned();
+        let handles = self.runs.borrow().get(&run).cloned();
         match kind {
             Kind::Load => {
                 let load: Load = frame::from_json(kind, &payload).map_err(malformed)?;
@@ -282,33 +282,33 @@ impl Process {
                 let bundle = loaded(&start.bundle)?.bundle;
                 let packages = start.packages.as_ref().map(loaded).transpose()?;
                 let bytes = Arc::new(Notify::new());
-                let aboard = Rc::new(Aboard {
+                let handles = Rc::new(RunHandles {
                     cancel: Notify::new(),
                     stdout: Output::new(Stream::Stdout, start.limits.stdout, bytes.clone()),
                     stderr: Output::new(Stream::Stderr, start.limits.stderr, bytes.clone()),
                     bytes,
                     node_calls: NodeCalls::new(run, self.node.clone()),
                 });
-                if self.aboard.borrow_mut().insert(run, aboard.clone()).is_some() {
-                    return Err(wrong("a run that is aboard already"));
+                if self.runs.borrow_mut().insert(run, handles.clone()).is_some() {
+                    return Err(wrong("a run that is active already"));
                 }
-                tokio::task::spawn_local(self.clone().run(run, start, (bundle, packages), aboard));
+                tokio::task::spawn_local(self.clone().run(run, start, (bundle, packages), handles));
             }
             Kind::Cancel => {
-                if let Some(aboard) = aboard {
-                    aboard.cancel.notify_one();
+                if let Some(handles) = handles {
+                    handles.cancel.notify_one();
                 }
             }
             Kind::Credit => {
                 let credit = Credit::decode(&payload).map_err(malformed)?;
-                if let Some(aboard) = aboard {
-                    aboard.stream(credit.stream).add_credit(credit.bytes);
+                if let Some(handles) = handles {
+                    handles.stream(credit.stream).add_credit(credit.bytes);
                 }
             }
             Kind::Reply => {
                 let reply: Reply = frame::from_json(kind, &payload).map_err(malformed)?;
-                if let Some(aboard) = aboard {
-                    aboard.node_calls.answer(reply);
+                if let Some(handles) = handles {
+                    handles.node_calls.answer(reply);
                 }
             }
             Kind::Network => {
@@ -332,9 +332,9 @@ impl Process {
         run: RunNumber,
         start: Start,
         files: (Arc<Bundle>, Option<Loaded>),
-        aboard: Rc<Aboard>,
+        handles: Rc<RunHandles>,
     ) {
-        let mut lived = guarded(self.clone().live(run, start, files, aboard.clone()));
+        let mut lived = guarded(self.clone().live(run, start, files, handles.clone()));
         let lived = std::future::poll_fn(|context| {
             self.has_thread(run);
             let polled = Pin::new(&mut lived).poll(context);
@@ -342,12 +342,12 @@ impl Process {
             polled
         });
         if let Err(Panicked(words)) = lived.await
-            && self.aboard.borrow_mut().remove(&run).is_some()
+            && self.runs.borrow_mut().remove(&run).is_some()
         {
-            self.send_rest(run, &aboard);
+            self.send_rest(run, &handles);
             let message = format!("a fault of Cronbox's sandbox process ended the run: {words}");
             let mut done = crashed(message);
-            (done.stdout, done.stderr) = (aboard.stdout.totals(), aboard.stderr.totals());
+            (done.stdout, done.stderr) = (handles.stdout.totals(), handles.stderr.totals());
             self.send_end(run, &done, "");
         }
         self.refill.notify_one();
@@ -365,7 +365,7 @@ impl Process {
         run: RunNumber,
         start: Start,
         (bundle, packages): (Arc<Bundle>, Option<Loaded>),
-        aboard: Rc<Aboard>,
+        handles: Rc<RunHandles>,
     ) {
         let prepared = self.ready.borrow_mut().pop_front();
         let sandbox = match prepared {
@@ -378,12 +378,12 @@ impl Process {
                     bundle: &bundle,
                     packages: packages.as_ref().map(Loaded::packages),
                     start: &start,
-                    stdout: aboard.stdout.clone(),
-                    stderr: aboard.stderr.clone(),
-                    node_calls: aboard.node_calls.clone(),
+                    stdout: handles.stdout.clone(),
+                    stderr: handles.stderr.clone(),
+                    node_calls: handles.node_calls.clone(),
                     network: RunNetwork::new(self.network.clone(), run, start.network.clone()),
                 };
-                let running = std::pin::pin!(sandbox.run(input, &aboard.cancel));
+                let running = std::pin::pin!(sandbox.run(input, &handles.cancel));
                 let mut running = run_fairly(&self.fair_share, running, |busy| {
                     self.node.send(Kind::Usage, run, &frame::to_json(&RunUsage { busy }));
                 });
@@ -391,7 +391,7 @@ impl Process {
                     tokio::select! {
                         biased;
                         ended = &mut running => break (ended.0, ended.1, Some(ended.2)),
-                        () = aboard.bytes.notified() => self.send_output(run, &aboard),
+                        () = handles.bytes.notified() => self.send_output(run, &handles),
                     }
                 }
             }
@@ -401,12 +401,12 @@ impl Process {
             let mark = spent.as_ref().and_then(Spent::mark);
             done.stopped_at = mark.zip(self.stop_locator.as_ref()).and_then(|(mark, locator)| locator.locate(mark));
         }
-        self.send_rest(run, &aboard);
+        self.send_rest(run, &handles);
         if let Some(spent) = &spent {
             spent.leave_network();
             self.send_files(run, spent).await;
         }
-        self.aboard.borrow_mut().remove(&run);
+        self.runs.borrow_mut().remove(&run);
         self.send_end(run, &done, &result);
         // The kernel may have put the node's thread, which the end has just woken, on this core, in the belief that this
         // process is about to sleep. There it would wait while the sandbox is taken down.
@@ -422,10 +422,10 @@ impl Process {
 
     /// Sends all the output there is. What credit does not cover is at most the two buffers; the node allows for that at
     /// the end.
-    fn send_rest(&self, run: RunNumber, aboard: &Aboard) {
-        aboard.stdout.add_credit(u64::MAX);
-        aboard.stderr.add_credit(u64::MAX);
-        self.send_output(run, aboard);
+    fn send_rest(&self, run: RunNumber, handles: &RunHandles) {
+        handles.stdout.add_credit(u64::MAX);
+        handles.stderr.add_credit(u64::MAX);
+        self.send_output(run, handles);
     }
 
     fn send_end(&self, run: RunNumber, done: &frame::Done, result: &str) {
@@ -433,8 +433,8 @@ impl Process {
         self.node.send(Kind::Done, run, &done.encode(result).unwrap_or_default());
     }
 
-    fn send_output(&self, run: RunNumber, aboard: &Aboard) {
-        for output in [&aboard.stdout, &aboard.stderr] {
+    fn send_output(&self, run: RunNumber, handles: &RunHandles) {
+        for output in [&handles.stdout, &handles.stderr] {
             loop {
                 let bytes = output.take(frame::MAX_PAYLOAD - Out::HEAD);
                 if bytes.is_empty() {
@@ -480,7 +480,7 @@ impl Process {
                     tokio::task::yield_now().await;
                 }
                 // What is only read costs a run little, and mapping it ahead costs more in all: for idle times.
-                while self.aboard.borrow().is_empty() && prefault.map_one() {
+                while self.runs.borrow().is_empty() && prefault.map_one() {
                     tokio::task::yield_now().await;
                 }
             }
@@ -489,7 +489,7 @@ impl Process {
     }
 }
 
-impl Aboard {
+impl RunHandles {
     fn stream(&self, stream: Stream) -> &Output {
         match stream {
             Stream::Stdout => &self.stdout,

@@ -142,7 +142,7 @@ pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Respo
         app.metrics.space([("data", found.data), ("disk", found.disk), ("free", found.free)]);
     }
     let load = app.checker.load();
-    app.metrics.node(app.live.count(), [("queued", load.queued), ("aboard", load.aboard), ("busy", load.busy)]);
+    app.metrics.node(app.live.count(), [("queued", load.queued), ("aboard", load.active), ("busy", load.busy)]);
     app.metrics.process(&Process::look());
     let (kind, text) = if accept::prefers(&headers, "application/openmetrics-text", "text/plain") {
         ("application/openmetrics-text; version=1.0.0; charset=utf-8", app.metrics.text())

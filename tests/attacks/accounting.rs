@@ -77,7 +77,7 @@ async fn busy(pool: &Pool, runs: usize) {
 /// Waits until a run is aboard and has done its work among twenty others: one that mostly waits is never seen to be busy.
 async fn under_way(pool: &Pool) {
     let deadline = Instant::now() + Duration::from_secs(20);
-    while pool.load().aboard == 0 {
+    while pool.load().active == 0 {
         assert!(Instant::now() < deadline, "it does not begin: {:?}", pool.load());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -22,7 +22,7 @@ pub(crate) const MAX_NOTES: usize = 10;
 /// Most hosts that are told apart in what a run used.
 pub(crate) const MAX_HOSTS: usize = 100;
 
-/// What only the node and a sandbox process that has a run aboard know of it.
+/// What only the node and a sandbox process that runs it know of it.
 pub(crate) type Token = [u8; 16];
 
 /// What a run may use of the network.
@@ -79,7 +79,7 @@ pub(crate) struct Setup {
     pub(crate) authorities: String,
 }
 
-/// Node to egress process: what a run aboard a sandbox process may do.
+/// Node to egress process: what a run in a sandbox process may do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Grant {
     /// The sandbox process.

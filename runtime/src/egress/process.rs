@@ -461,7 +461,7 @@ impl SandboxLink {
         let inbox: Rc<Inbox> = Rc::default();
         {
             let mut channels = self.channels.borrow_mut();
-            // Runs have fewer, each; this many of all runs aboard is no script's doing.
+            // Runs have fewer, each; this many of all active runs is no script's doing.
             if channels.len() >= MAX_CHANNELS * 64 {
                 return Err("more channels than channels are".into());
             }

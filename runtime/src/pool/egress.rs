@@ -74,7 +74,7 @@ impl EgressProcess {
         })
     }
 
-    /// Tells it what a run aboard a sandbox process may do, and gives the process a link to it when it has none.
+    /// Tells it what a run in a sandbox process may do, and gives the process a link to it when it has none.
     pub(super) fn grant(
         &mut self,
         process: u64,
@@ -161,8 +161,8 @@ impl Pool {
             Err(error) => return self.no_egress(state, error.to_string()),
         };
         for (number, process) in &state.processes {
-            for (run, aboard) in &process.aboard {
-                if let (Some(token), Some(grant)) = (aboard.token, &aboard.entry.job.network)
+            for (run, active) in &process.active {
+                if let (Some(token), Some(grant)) = (active.token, &active.entry.job.network)
                     && let Err(error) = egress.grant(*number, &process.link, *run, token, grant)
                 {
                     tracing::warn!(%error, "a run cannot be given a way to the new egress process");
@@ -229,9 +229,9 @@ impl Pool {
                 egress.detached(violation.link);
                 if let Some(process) = state.processes.get_mut(&violation.link) {
                     tracing::warn!(process.pid, "a sandbox process broke the rules of its link: {}", violation.why);
-                    // Whoever is alone aboard has done it.
-                    let mut aboard = process.aboard.keys();
-                    if let (Some(run), None) = (aboard.next(), aboard.next()) {
+                    // Whoever is the only active run has done it.
+                    let mut active = process.active.keys();
+                    if let (Some(run), None) = (active.next(), active.next()) {
                         process.culprit.get_or_insert((*run, Outcome::Crashed));
                     }
                     process.kill.notify_one();
@@ -243,7 +243,7 @@ impl Pool {
     }
 
     /// The egress process has ended: what runs had open is broken. The next run that needs one starts another, or the
-    /// watchdog does for the runs aboard.
+    /// watchdog does for the active runs.
     fn egress_gone(&self, number: u64, death: &Death) {
         let mut state = self.lock();
         let state = &mut *state;

@@ -1,4 +1,4 @@
-//! One sandbox process as the pool sees it, and the runs aboard.
+//! One sandbox process as the pool sees it, and the active runs.
 
 use super::job::{Job, check_result};
 use super::run::Event;
@@ -40,7 +40,7 @@ pub(super) struct Process {
     /// Its CPU priority can be changed, and was lowered.
     pub(super) may_favour: bool,
     pub(super) lowered: bool,
-    pub(super) aboard: HashMap<RunNumber, Aboard>,
+    pub(super) active: HashMap<RunNumber, ActiveRun>,
     pub(super) started: u64,
     pub(super) bundles: VecDeque<(BundleHash, usize)>,
     pub(super) since: Instant,
@@ -52,7 +52,7 @@ pub(super) struct Process {
     pub(super) silence: Silence,
 }
 
-pub(super) struct Aboard {
+pub(super) struct ActiveRun {
     pub(super) entry: Entry,
     pub(super) busy: bool,
     pub(super) began: Instant,
@@ -106,39 +106,39 @@ pub(super) struct Choice {
 pub(super) fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usize, usual: usize) -> Option<Choice> {
     let open = || {
         processes.iter().filter(|(_, process)| {
-            process.up && !process.draining && !process.reserved && process.aboard.len() < engine::SLOTS as usize / 2
+            process.up && !process.draining && !process.reserved && process.active.len() < engine::SLOTS as usize / 2
         })
     };
     if alone {
-        let empty = open().find(|(_, process)| process.aboard.is_empty());
+        let empty = open().find(|(_, process)| process.active.is_empty());
         return empty.map(|(number, _)| Choice { process: *number, crowded: false });
     }
     let free = || open().filter(|(_, process)| !process.has_busy());
-    if let Some((number, process)) = free().min_by_key(|(_, process)| process.aboard.len()) {
-        let crowded = !process.aboard.is_empty() && free().count() < usual;
+    if let Some((number, process)) = free().min_by_key(|(_, process)| process.active.len()) {
+        let crowded = !process.active.is_empty() && free().count() < usual;
         return Some(Choice { process: *number, crowded });
     }
     // As many processes as there are cores, those with the fewest busy runs, take all newcomers: these go before the busy
     // ones inside their process, and the other processes, which have busy runs only, go after it (see `favour`).
     let mut busy: Vec<_> = open().collect();
     busy.sort_by_key(|(number, process)| (process.busy(), **number));
-    let least = busy.into_iter().take(cores).min_by_key(|(_, process)| process.aboard.len() - process.busy());
+    let least = busy.into_iter().take(cores).min_by_key(|(_, process)| process.active.len() - process.busy());
     least.map(|(number, _)| Choice { process: *number, crowded: true })
 }
 
 impl Process {
     pub(super) fn busy(&self) -> usize {
-        self.aboard.values().filter(|aboard| aboard.busy).count()
+        self.active.values().filter(|active| active.busy).count()
     }
 
     pub(super) fn has_busy(&self) -> bool {
-        self.aboard.values().any(|aboard| aboard.busy)
+        self.active.values().any(|active| active.busy)
     }
 
     /// Gives a process that has busy runs only what CPU the others leave, for as long as that is so. Only a node with the
     /// right to raise a priority again (root, usually) does it; elsewhere the kernel shares out the CPU evenly.
     pub(super) fn favour(&mut self) {
-        let lower = self.has_busy() && self.aboard.values().all(|aboard| aboard.busy);
+        let lower = self.has_busy() && self.active.values().all(|active| active.busy);
         if self.may_favour && lower != self.lowered {
             self.lowered = lower;
             harden::set_priority(self.pid, lower);
@@ -177,9 +177,9 @@ impl Process {
         self.started += 1;
         let streams = std::array::from_fn(|_| StreamCount { credit: frame::OUT_CREDIT, ..Default::default() });
         let files = FilesReceived::default();
-        let aboard =
-            Aboard { entry, busy: false, began: Instant::now(), cancelled: None, streams, files, token, calls: 0 };
-        self.aboard.insert(aboard.entry.number, aboard);
+        let active =
+            ActiveRun { entry, busy: false, began: Instant::now(), cancelled: None, streams, files, token, calls: 0 };
+        self.active.insert(active.entry.number, active);
     }
 
     /// Makes sure the process has the bundle; the least recently used ones make room, but not `beside`, which was loaded
@@ -209,7 +209,7 @@ impl Process {
     }
 }
 
-impl Aboard {
+impl ActiveRun {
     /// Takes a call. A script waits for the answer to each: a process that sends more of them, or larger ones, was taken
     /// over.
     pub(super) fn call(&mut self, call: Call) -> Result<(), String> {
@@ -369,7 +369,7 @@ mod tests {
         let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
         let job = Arc::new(Job::of(bundle, "a.py", "{}".into()));
         let now = Instant::now();
-        let mut aboard = Aboard {
+        let mut active = ActiveRun {
             entry: Entry { number: 1, job, events, lost: 0, moved: 0, since: now },
             busy: false,
             began: now,
@@ -381,11 +381,11 @@ mod tests {
         };
         let call = |size: usize| Call { number: 1, verb: "state".into(), request: "x".repeat(size) };
         for _ in 0..MAX_CALLS {
-            assert_eq!(aboard.call(call(2)), Ok(()));
+            assert_eq!(active.call(call(2)), Ok(()));
         }
-        assert!(aboard.call(call(2)).is_err());
-        aboard.calls = 0;
-        assert!(aboard.call(call(MAX_REQUEST + 1)).is_err());
+        assert!(active.call(call(2)).is_err());
+        active.calls = 0;
+        assert!(active.call(call(MAX_REQUEST + 1)).is_err());
         let told = std::iter::from_fn(|| heard.try_recv().ok()).count();
         assert_eq!(told, MAX_CALLS as usize);
     }

@@ -43,8 +43,8 @@ impl Process {
         let time = cpu_time(self.pid)?;
         let noted = *self.silence.noted.get_or_insert(time);
         let run = self.silence.page.as_ref()?.holder()?;
-        let aboard = self.aboard.get(&run).filter(|_| time.saturating_sub(noted) >= HELD)?;
-        Some((run, fate(now.duration_since(aboard.began), aboard.entry.job.limits.wall, aboard.cancelled.is_some())))
+        let active = self.active.get(&run).filter(|_| time.saturating_sub(noted) >= HELD)?;
+        Some((run, fate(now.duration_since(active.began), active.entry.job.limits.wall, active.cancelled.is_some())))
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) fn report_of_culprit(outcome: Outcome) -> Report {
 #[cfg(test)]
 mod tests {
     use super::super::job::Job;
-    use super::super::process::{Aboard, Entry, FilesReceived};
+    use super::super::process::{ActiveRun, Entry, FilesReceived};
     use super::*;
     use crate::bundle::Bundle;
     use std::collections::{HashMap, VecDeque};
@@ -88,14 +88,15 @@ mod tests {
         assert!(report_of_culprit(Outcome::TimedOut).error.is_none());
     }
 
-    /// A process whose number is this test's own, with run 7 aboard.
+    /// A process whose number is this test's own, with active run 7.
     fn process(link: frame::Sender, heard: Instant) -> Process {
         let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
         let job = Arc::new(Job::of(bundle, "a.py", "{}".into()));
         let entry = Entry { number: 7, job, events: mpsc::unbounded_channel().0, lost: 0, moved: 0, since: heard };
         let streams = Default::default();
         let files = FilesReceived::default();
-        let aboard = Aboard { entry, busy: true, began: heard, cancelled: None, streams, files, token: None, calls: 0 };
+        let active =
+            ActiveRun { entry, busy: true, began: heard, cancelled: None, streams, files, token: None, calls: 0 };
         Process {
             silence: Silence::of(&link),
             link,
@@ -106,7 +107,7 @@ mod tests {
             reserved: false,
             may_favour: false,
             lowered: false,
-            aboard: HashMap::from([(7, aboard)]),
+            active: HashMap::from([(7, active)]),
             started: 1,
             bundles: VecDeque::new(),
             since: heard,

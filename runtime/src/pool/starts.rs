@@ -186,8 +186,8 @@ impl Pool {
     /// Puts right what code that panicked may have left half done.
     pub(super) fn recover(&self) {
         let mut state = lock(&self.inner.state);
-        let aboard = state.processes.values().flat_map(|process| process.aboard.values());
-        state.admitted = aboard.map(|aboard| aboard.entry.job.limits.memory).sum();
+        let active = state.processes.values().flat_map(|process| process.active.values());
+        state.admitted = active.map(|active| active.entry.job.limits.memory).sum();
         state.note_up(Instant::now());
         drop(state);
         self.inner.wanted.notify_one();

@@ -47,7 +47,7 @@ impl Pool {
         if let Some(egress) = &mut state.egress {
             egress.watch(now);
         }
-        let needs_egress = |process: &Process| process.aboard.values().any(|aboard| aboard.token.is_some());
+        let needs_egress = |process: &Process| process.active.values().any(|active| active.token.is_some());
         if state.egress.is_none() && state.processes.values().any(needs_egress) {
             self.ensure_egress(&mut state);
         }
@@ -79,7 +79,7 @@ impl Pool {
                 process.pinged = now;
                 process.link.send(Kind::Ping, 0, &[0; 8]);
             }
-            let idle = process.up && process.aboard.is_empty() && now.duration_since(process.idle_since) > LINGER;
+            let idle = process.up && process.active.is_empty() && now.duration_since(process.idle_since) > LINGER;
             if surplus > 0 && idle && !process.draining {
                 surplus -= 1;
                 process.drain();
@@ -106,11 +106,11 @@ impl EgressProcess {
 impl Process {
     /// The run that should have ended long ago, if there is one, and how it ended.
     fn overdue(&self, now: Instant) -> Option<(RunNumber, Outcome)> {
-        self.aboard.iter().find_map(|(run, aboard)| {
-            if aboard.cancelled.is_some_and(|cancelled| now.duration_since(cancelled) > OVERDUE) {
+        self.active.iter().find_map(|(run, active)| {
+            if active.cancelled.is_some_and(|cancelled| now.duration_since(cancelled) > OVERDUE) {
                 return Some((*run, Outcome::Cancelled));
             }
-            let late = now.duration_since(aboard.began) > aboard.entry.job.limits.wall + OVERDUE;
+            let late = now.duration_since(active.began) > active.entry.job.limits.wall + OVERDUE;
             late.then_some((*run, Outcome::TimedOut))
         })
     }
