@@ -36,7 +36,7 @@ mod price {
 /// What a script asks for, checked.
 #[derive(Debug)]
 pub(crate) struct Work {
-    kind: Kind,
+    algorithm: Algorithm,
     /// What it costs, in fuel.
     pub(crate) price: u64,
     /// Bytes of memory that it needs beside what it was given.
@@ -44,7 +44,7 @@ pub(crate) struct Work {
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Algorithm {
     Symmetric(symmetric::Symmetric),
     Derive(derive::Derive),
     Integers(integers::Integers),
@@ -77,34 +77,34 @@ impl Work {
             return Err(format!("one call takes at most {MOST_BYTES} bytes"));
         }
         let given = Given { parts, numbers };
-        let work = |kind, price| Work { kind, price, memory: 0 };
+        let work = |algorithm, price| Work { algorithm, price, memory: 0 };
         if let Some(symmetric) = symmetric::Symmetric::named(what) {
             let (symmetric, price) = symmetric.read(what, given)?;
-            return Ok(work(Kind::Symmetric(symmetric), price));
+            return Ok(work(Algorithm::Symmetric(symmetric), price));
         }
         if what != "hmac" && given.parts.iter().any(|part| part.len() > MOST_MESSAGE) {
             return Err(format!("{what} takes at most {MOST_MESSAGE} bytes"));
         }
         if let Some((integers, price)) = integers::Integers::read(what, &given)? {
-            return Ok(work(Kind::Integers(integers), price));
+            return Ok(work(Algorithm::Integers(integers), price));
         }
         if let Some((curve, price)) = curves::Curve::read(what, &given)? {
-            return Ok(work(Kind::Curve(curve), price));
+            return Ok(work(Algorithm::Curve(curve), price));
         }
         match derive::Derive::read(what, given)? {
-            Some((derive, price, memory)) => Ok(Work { kind: Kind::Derive(derive), price, memory }),
+            Some((derive, price, memory)) => Ok(Work { algorithm: Algorithm::Derive(derive), price, memory }),
             None => Err(format!("this version of Cronbox knows no {what:?}")),
         }
     }
 
     /// Does it. The error is a sentence for the script.
     pub(crate) async fn run(self) -> Result<Vec<u8>, String> {
-        match self.kind {
-            Kind::Symmetric(work) => Ok(work.run().await),
-            Kind::Derive(work) => Ok(work.run().await),
-            Kind::Integers(work) => work.run().await,
+        match self.algorithm {
+            Algorithm::Symmetric(work) => Ok(work.run().await),
+            Algorithm::Derive(work) => Ok(work.run().await),
+            Algorithm::Integers(work) => work.run().await,
             // The crates check what they are given; if one did not, it is the script's arguments that are wrong.
-            Kind::Curve(work) => caught(|| work.run()).unwrap_or_else(|_| Err("the key cannot be used".into())),
+            Algorithm::Curve(work) => caught(|| work.run()).unwrap_or_else(|_| Err("the key cannot be used".into())),
         }
     }
 }

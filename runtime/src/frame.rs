@@ -36,7 +36,7 @@ pub(crate) type RunNumber = u64;
 /// What a frame is about. `>` goes to the sandbox process, `<` comes from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum FrameKind {
     /// `<` [`Hello`]: ready to take runs, and under which locks.
     Hello = 1,
     /// `>` [`Load`], with the descriptor of a bundle.
@@ -107,40 +107,40 @@ pub(crate) enum Kind {
     Holder = 31,
 }
 
-impl Kind {
+impl FrameKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Kind; 31] = [
-            Kind::Hello,
-            Kind::Load,
-            Kind::Start,
-            Kind::Cancel,
-            Kind::Out,
-            Kind::Credit,
-            Kind::Usage,
-            Kind::Call,
-            Kind::Reply,
-            Kind::Done,
-            Kind::Ping,
-            Kind::Pong,
-            Kind::Drain,
-            Kind::File,
-            Kind::Network,
-            Kind::Setup,
-            Kind::Attach,
-            Kind::Grant,
-            Kind::Revoke,
-            Kind::Spent,
-            Kind::Violation,
-            Kind::Open,
-            Kind::Opened,
-            Kind::StartTls,
-            Kind::Secured,
-            Kind::Data,
-            Kind::Window,
-            Kind::Shut,
-            Kind::Failed,
-            Kind::Close,
-            Kind::Holder,
+        const ALL: [FrameKind; 31] = [
+            FrameKind::Hello,
+            FrameKind::Load,
+            FrameKind::Start,
+            FrameKind::Cancel,
+            FrameKind::Out,
+            FrameKind::Credit,
+            FrameKind::Usage,
+            FrameKind::Call,
+            FrameKind::Reply,
+            FrameKind::Done,
+            FrameKind::Ping,
+            FrameKind::Pong,
+            FrameKind::Drain,
+            FrameKind::File,
+            FrameKind::Network,
+            FrameKind::Setup,
+            FrameKind::Attach,
+            FrameKind::Grant,
+            FrameKind::Revoke,
+            FrameKind::Spent,
+            FrameKind::Violation,
+            FrameKind::Open,
+            FrameKind::Opened,
+            FrameKind::StartTls,
+            FrameKind::Secured,
+            FrameKind::Data,
+            FrameKind::Window,
+            FrameKind::Shut,
+            FrameKind::Failed,
+            FrameKind::Close,
+            FrameKind::Holder,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -268,7 +268,7 @@ pub(crate) struct Done {
 /// A payload that is not what its kind says.
 #[derive(Debug, thiserror::Error)]
 #[error("a malformed {0:?} frame")]
-pub(crate) struct Malformed(pub(crate) Kind);
+pub(crate) struct MalformedFrame(pub(crate) FrameKind);
 
 impl Out<'_> {
     /// Bytes before the script's own in the payload.
@@ -282,13 +282,13 @@ impl Out<'_> {
         payload
     }
 
-    pub(crate) fn decode(payload: &[u8]) -> Result<Out<'_>, Malformed> {
+    pub(crate) fn decode(payload: &[u8]) -> Result<Out<'_>, MalformedFrame> {
         let parts = || {
             let (stream, rest) = payload.split_first()?;
             let (offset, bytes) = rest.split_first_chunk()?;
             Some(Out { stream: Stream::from_byte(*stream)?, offset: u64::from_le_bytes(*offset), bytes })
         };
-        parts().ok_or(Malformed(Kind::Out))
+        parts().ok_or(MalformedFrame(FrameKind::Out))
     }
 }
 
@@ -305,14 +305,14 @@ impl<'b> FilePart<'b> {
         payload
     }
 
-    pub(crate) fn decode(payload: &'b [u8]) -> Result<Self, Malformed> {
+    pub(crate) fn decode(payload: &'b [u8]) -> Result<Self, MalformedFrame> {
         let parts = || {
             let (size, rest) = payload.split_first_chunk()?;
             let (length, rest) = rest.split_first_chunk()?;
             let (path, bytes) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
             Some(FilePart { path: std::str::from_utf8(path).ok()?, size: u64::from_le_bytes(*size), bytes })
         };
-        parts().ok_or(Malformed(Kind::File))
+        parts().ok_or(MalformedFrame(FrameKind::File))
     }
 }
 
@@ -323,13 +323,13 @@ impl Credit {
         payload
     }
 
-    pub(crate) fn decode(payload: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn decode(payload: &[u8]) -> Result<Self, MalformedFrame> {
         let parts = || {
             let (stream, rest) = payload.split_first()?;
             let bytes = u64::from_le_bytes(rest.try_into().ok()?);
             Some(Credit { stream: Stream::from_byte(*stream)?, bytes })
         };
-        parts().ok_or(Malformed(Kind::Credit))
+        parts().ok_or(MalformedFrame(FrameKind::Credit))
     }
 }
 
@@ -344,13 +344,13 @@ impl Done {
     }
 
     /// The end of a run and the text of its result.
-    pub(crate) fn decode(payload: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+    pub(crate) fn decode(payload: &[u8]) -> Result<(Self, &[u8]), MalformedFrame> {
         let parts = || {
             let (length, rest) = payload.split_first_chunk()?;
             let (head, result) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
             Some((serde_json::from_slice(head).ok()?, result))
         };
-        parts().ok_or(Malformed(Kind::Done))
+        parts().ok_or(MalformedFrame(FrameKind::Done))
     }
 }
 
@@ -361,8 +361,8 @@ pub(crate) fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 /// The structure that a payload of this kind holds.
-pub(crate) fn from_json<T: DeserializeOwned>(kind: Kind, payload: &[u8]) -> Result<T, Malformed> {
-    serde_json::from_slice(payload).map_err(|_| Malformed(kind))
+pub(crate) fn from_json<T: DeserializeOwned>(kind: FrameKind, payload: &[u8]) -> Result<T, MalformedFrame> {
+    serde_json::from_slice(payload).map_err(|_| MalformedFrame(kind))
 }
 
 #[cfg(test)]
@@ -400,11 +400,11 @@ mod tests {
     #[test]
     fn kinds_are_their_bytes() {
         for byte in 0..=u8::MAX {
-            if let Some(kind) = Kind::from_byte(byte) {
+            if let Some(kind) = FrameKind::from_byte(byte) {
                 assert_eq!(kind as u8, byte);
             }
         }
-        assert_eq!(Kind::from_byte(0), None);
-        assert_eq!(Kind::from_byte(32), None);
+        assert_eq!(FrameKind::from_byte(0), None);
+        assert_eq!(FrameKind::from_byte(32), None);
     }
 }

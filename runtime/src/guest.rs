@@ -12,7 +12,7 @@ use crate::clock::{CoarseClock, PresentTime};
 use crate::crypto::Work;
 use crate::egress::messages::{self, Failed, StartTls};
 use crate::files::{File, Files, FilesView, HasFiles, Packages};
-use crate::frame::{self, Call, Kind, RunNumber, Sender};
+use crate::frame::{self, Call, FrameKind, RunNumber, Sender};
 use crate::meter::{self, Meter};
 pub use crate::network::Channel;
 use crate::network::RunNetwork;
@@ -111,7 +111,7 @@ impl NodeCalls {
         let number = pending.last;
         pending.waiting.insert(number, sender);
         drop(pending);
-        self.node.send(Kind::Call, self.run, &frame::to_json(&Call { number, verb, request }));
+        self.node.send(FrameKind::Call, self.run, &frame::to_json(&Call { number, verb, request }));
         receiver
     }
 }

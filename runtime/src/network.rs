@@ -7,7 +7,7 @@ use crate::budget::Held;
 use crate::egress::messages::{
     Failed, Failure, MAX_CHANNELS, Open, Session, StartTls, Token, WINDOW, read_window, window,
 };
-use crate::frame::{self, Incoming, Kind, NetworkPass, RunNumber};
+use crate::frame::{self, FrameKind, Incoming, NetworkPass, RunNumber};
 use crate::policy::{Destination, Host, Policy};
 use bytes::BytesMut;
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ const MAX_PIECE: usize = 256 << 10;
 
 /// The link to the egress process, when there is one. Clones are the same.
 #[derive(Clone, Default)]
-pub(crate) struct Network {
+pub(crate) struct EgressLink {
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -37,7 +37,7 @@ struct Inner {
     channels: HashMap<u64, Arc<Shared>>,
 }
 
-impl Network {
+impl EgressLink {
     /// Takes the socket of a new link; channels of the one before it are broken.
     pub(crate) fn attach(&self, socket: OwnedFd) -> std::io::Result<()> {
         let (sender, mut receiver) = frame::connect_locked(socket)?;
@@ -96,7 +96,7 @@ impl Inner {
 
 /// A run's way to the network.
 pub(crate) struct RunNetwork {
-    network: Network,
+    network: EgressLink,
     run: RunNumber,
     pass: Option<NetworkPass>,
     /// Something has happened on one of its channels.
@@ -105,7 +105,7 @@ pub(crate) struct RunNetwork {
 }
 
 impl RunNetwork {
-    pub(crate) fn new(network: Network, run: RunNumber, pass: Option<NetworkPass>) -> Self {
+    pub(crate) fn new(network: EgressLink, run: RunNumber, pass: Option<NetworkPass>) -> Self {
         RunNetwork { network, run, pass, changed: Arc::default(), open: Arc::default() }
     }
 
@@ -146,9 +146,9 @@ impl RunNetwork {
         }
         inner.last += 1;
         let number = inner.last;
-        let shared = Arc::new(Shared { state: Mutex::new(State::new()), changed: self.changed.clone() });
+        let shared = Arc::new(Shared { state: Mutex::new(ChannelState::new()), changed: self.changed.clone() });
         inner.channels.insert(number, shared.clone());
-        link.send(Kind::Open, number, &frame::to_json(&Open { run: self.run, token, name, port }));
+        link.send(FrameKind::Open, number, &frame::to_json(&Open { run: self.run, token, name, port }));
         Ok(Channel { network: self.network.clone(), link, number, shared, open: self.open.clone(), _held: held })
     }
 
@@ -161,7 +161,7 @@ impl RunNetwork {
         for number in numbers {
             if let (Some(channel), Some(link)) = (inner.channels.remove(&number), &inner.link) {
                 channel.fail(Failed::new(Failure::Reset, "the run has ended"));
-                link.send(Kind::Close, number, b"");
+                link.send(FrameKind::Close, number, b"");
             }
         }
     }
@@ -174,7 +174,7 @@ impl RunNetwork {
 
 /// A connection of a run's.
 pub struct Channel {
-    network: Network,
+    network: EgressLink,
     link: frame::Sender,
     number: u64,
     shared: Arc<Shared>,
@@ -183,11 +183,11 @@ pub struct Channel {
 }
 
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<ChannelState>,
     changed: Arc<Notify>,
 }
 
-struct State {
+struct ChannelState {
     established: bool,
     tls: bool,
     session: Option<Session>,
@@ -202,9 +202,9 @@ struct State {
     shut: bool,
 }
 
-impl State {
+impl ChannelState {
     fn new() -> Self {
-        State {
+        ChannelState {
             established: false,
             tls: false,
             session: None,
@@ -246,7 +246,7 @@ impl Channel {
         }
         (state.established, state.tls) = (false, true);
         drop(state);
-        self.link.send(Kind::StartTls, self.number, &frame::to_json(&wanted));
+        self.link.send(FrameKind::StartTls, self.number, &frame::to_json(&wanted));
         Ok(())
     }
 
@@ -271,7 +271,7 @@ impl Channel {
         state.unreported += bytes.len() as u32;
         if state.unreported >= WINDOW / 4 {
             let taken = std::mem::take(&mut state.unreported);
-            self.link.send(Kind::Window, self.number, &window(taken));
+            self.link.send(FrameKind::Window, self.number, &window(taken));
         }
         Ok(Some(bytes))
     }
@@ -291,7 +291,7 @@ impl Channel {
         let taken = bytes.len().min(state.room).min(MAX_PIECE);
         if taken > 0 {
             state.room -= taken;
-            self.link.send(Kind::Data, self.number, &bytes[..taken]);
+            self.link.send(FrameKind::Data, self.number, &bytes[..taken]);
         }
         // Bounded by MAX_PIECE.
         Ok(taken as u32)
@@ -305,7 +305,7 @@ impl Channel {
         }
         if !state.shut {
             state.shut = true;
-            self.link.send(Kind::Shut, self.number, b"");
+            self.link.send(FrameKind::Shut, self.number, b"");
         }
         Ok(())
     }
@@ -322,7 +322,7 @@ impl Channel {
         (!state.incoming.is_empty() || state.ended, state.room > 0 || state.shut)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ChannelState> {
         lock(&self.shared.state)
     }
 }
@@ -330,7 +330,7 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         // What was written goes out first: it is on the link before this.
-        self.link.send(Kind::Close, self.number, b"");
+        self.link.send(FrameKind::Close, self.number, b"");
         self.network.lock().channels.remove(&self.number);
         *lock(&self.open) -= 1;
     }
@@ -340,35 +340,35 @@ impl Shared {
     fn take(&self, incoming: Incoming) {
         let mut state = lock(&self.state);
         let said = match incoming.kind {
-            Kind::Opened => {
+            FrameKind::Opened => {
                 state.established = true;
                 Ok(())
             }
-            Kind::Secured => frame::from_json(incoming.kind, &incoming.payload).map(|session| {
+            FrameKind::Secured => frame::from_json(incoming.kind, &incoming.payload).map(|session| {
                 state.session = Some(session);
                 state.established = true;
             }),
-            Kind::Data if state.tls && state.session.is_none() => {
+            FrameKind::Data if state.tls && state.session.is_none() => {
                 // It was sent before TLS began, and must not be read as if it had come through it.
                 let text = "the other side sent something before TLS was started, which has not been read";
                 state.failed.get_or_insert(Failed::new(Failure::Tls, text));
                 Ok(())
             }
-            Kind::Data => {
+            FrameKind::Data => {
                 state.incoming.extend_from_slice(&incoming.payload);
                 Ok(())
             }
-            Kind::Window => read_window(&incoming.payload).map(|bytes| {
+            FrameKind::Window => read_window(&incoming.payload).map(|bytes| {
                 state.room = (state.room + bytes as usize).min(WINDOW as usize);
             }),
-            Kind::Shut => {
+            FrameKind::Shut => {
                 state.ended = true;
                 Ok(())
             }
-            Kind::Failed => frame::from_json(incoming.kind, &incoming.payload).map(|failed| {
+            FrameKind::Failed => frame::from_json(incoming.kind, &incoming.payload).map(|failed| {
                 state.failed = Some(failed);
             }),
-            other => Err(frame::Malformed(other)),
+            other => Err(frame::MalformedFrame(other)),
         };
         if let Err(error) = said {
             state.failed.get_or_insert(Failed::new(Failure::Reset, error.to_string()));

@@ -22,7 +22,7 @@ pub(crate) const PERMIT: usize = 64 << 10;
 #[derive(Clone)]
 pub(crate) struct Output {
     which: Stream,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<OutputState>>,
     /// The guest waits here for room.
     room: Arc<Notify>,
     /// The sender waits here for bytes, one for both streams of the run.
@@ -31,7 +31,7 @@ pub(crate) struct Output {
     meter: Arc<Meter>,
 }
 
-struct State {
+struct OutputState {
     limit: u64,
     written: u64,
     dropped: u64,
@@ -43,7 +43,7 @@ struct State {
 impl Output {
     /// A stream that keeps `limit` bytes and wakes `bytes` when there is something to send.
     pub(crate) fn new(which: Stream, limit: u64, bytes: Arc<Notify>) -> Self {
-        let state = State { limit, written: 0, dropped: 0, buffer: BytesMut::new(), credit: OUT_CREDIT, sent: 0 };
+        let state = OutputState { limit, written: 0, dropped: 0, buffer: BytesMut::new(), credit: OUT_CREDIT, sent: 0 };
         Output { which, state: Arc::new(Mutex::new(state)), room: Arc::default(), bytes, meter: Arc::default() }
     }
 
@@ -95,7 +95,7 @@ impl Output {
         self.lock().sent
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, OutputState> {
         // No code panics while it holds this lock; a poisoned one would still hold consistent counters.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

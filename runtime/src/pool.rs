@@ -23,7 +23,7 @@ pub use run::{Event, Run};
 pub use starts::Health;
 
 use crate::egress::messages::Spent;
-use crate::frame::{self, Call, Hello, Incoming, Kind, Out, Reply, RunNumber, RunUsage, Stream};
+use crate::frame::{self, Call, FrameKind, Hello, Incoming, Out, Reply, RunNumber, RunUsage, Stream};
 use crate::harden::{self, Hardening};
 use crate::interpreter::CompiledInterpreter;
 use crate::limits::MAX_ARGS;
@@ -126,7 +126,7 @@ struct Inner {
     /// Asked once: the answer comes from files of the control group, too slow for every run.
     cores: usize,
     children: Children,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     /// Something changed that somebody may wait for: the first hello, a failed start, an empty pool.
     changed: Notify,
     /// Something is missing: whoever keeps processes up looks at once.
@@ -136,7 +136,7 @@ struct Inner {
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     processes: BTreeMap<u64, Process>,
     queue: VecDeque<Entry>,
     admitted: u64,
@@ -293,7 +293,7 @@ impl Pool {
         }
     }
 
-    fn check(&self, job: &Job, state: &State) -> Result<(), JobError> {
+    fn check(&self, job: &Job, state: &PoolState) -> Result<(), JobError> {
         job.limits.check(state.interpreter_memory)?;
         if job.limits.memory > self.inner.config.memory_budget {
             return Err(JobError::OverBudget { asked: job.limits.memory, budget: self.inner.config.memory_budget });
@@ -308,12 +308,12 @@ impl Pool {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         lock(&self.inner.state)
     }
 
     /// Starts one more process.
-    fn spawn(&self, state: &mut State) {
+    fn spawn(&self, state: &mut PoolState) {
         state.last_process += 1;
         let number = state.last_process;
         let config = &self.inner.config;
@@ -364,7 +364,7 @@ impl Pool {
     }
 
     /// Starts what can be started.
-    fn dispatch(&self, state: &mut State) {
+    fn dispatch(&self, state: &mut PoolState) {
         // Runs before this one wait for an egress process; those that need none go past them.
         let mut at = 0;
         while let Some(entry) = state.queue.get(at) {
@@ -398,7 +398,7 @@ impl Pool {
     }
 
     /// One more process, if there may be one and none is on its way already.
-    fn grow(&self, state: &mut State) {
+    fn grow(&self, state: &mut PoolState) {
         let coming = state.processes.values().any(|process| !process.up);
         let may = state.starts.may(Instant::now());
         if may && !coming && !state.closing && state.processes.len() < self.inner.config.max_processes {
@@ -415,7 +415,7 @@ impl Pool {
         process.heard = now;
         let Incoming { kind, run, payload, .. } = incoming;
         match kind {
-            Kind::Hello => {
+            FrameKind::Hello => {
                 let hello: Hello = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
                 if process.up || hello.protocol != frame::PROTOCOL || hello.build != crate::BUILD {
                     return Err("it is not of this build".into());
@@ -431,29 +431,29 @@ impl Pool {
                 self.replenish(state);
                 self.dispatch(state);
             }
-            Kind::Pong => {}
-            Kind::Out => {
+            FrameKind::Pong => {}
+            FrameKind::Out => {
                 let out = Out::decode(&payload).map_err(|error| error.to_string())?;
                 let active = process.active.get_mut(&run).ok_or("output of a run that is not active")?;
                 let bytes = payload.slice(Out::HEAD..);
                 active.output(&process.link, out, bytes)?;
             }
-            Kind::Usage => {
+            FrameKind::Usage => {
                 let usage: RunUsage = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
                 process.active.get_mut(&run).ok_or("usage of a run that is not active")?.busy = usage.busy;
                 process.favour();
                 // A process that is free again may take somebody; one that is busy now may mean that all are.
                 self.dispatch(state);
             }
-            Kind::Call => {
+            FrameKind::Call => {
                 let call: Call = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
                 process.active.get_mut(&run).ok_or("a call of a run that is not active")?.call(call)?;
             }
-            Kind::File => {
+            FrameKind::File => {
                 let part = frame::FilePart::decode(&payload).map_err(|error| error.to_string())?;
                 process.active.get_mut(&run).ok_or("a file of a run that is not active")?.file(&part)?;
             }
-            Kind::Done => {
+            FrameKind::Done => {
                 let (done, result) = frame::Done::decode(&payload).map_err(|error| error.to_string())?;
                 let active = process.active.remove(&run).ok_or("the end of a run that is not active")?;
                 let report = active.report(done, result)?;
@@ -478,7 +478,7 @@ impl Pool {
     }
 
     /// Replaces a process that has run enough.
-    fn recycle(&self, state: &mut State, number: u64) {
+    fn recycle(&self, state: &mut PoolState, number: u64) {
         let Some(process) = state.processes.get_mut(&number) else { return };
         if process.started >= self.inner.config.recycle_after && !process.draining && !state.closing {
             process.drain();
@@ -548,7 +548,7 @@ impl Pool {
             if let Some(active) = process.active.get_mut(&run) {
                 if active.cancelled.is_none() {
                     active.cancelled = Some(Instant::now());
-                    process.link.send(Kind::Cancel, run, b"");
+                    process.link.send(FrameKind::Cancel, run, b"");
                 }
                 return;
             }
@@ -573,7 +573,7 @@ impl Pool {
         for process in state.processes.values_mut() {
             if let Some(active) = process.active.get_mut(&run) {
                 active.calls = active.calls.saturating_sub(1);
-                process.link.send(Kind::Reply, run, &frame::to_json(reply));
+                process.link.send(FrameKind::Reply, run, &frame::to_json(reply));
                 return;
             }
         }

@@ -8,7 +8,7 @@ use crate::engine;
 use crate::fair_share::{FairShare, run_fairly};
 use crate::files::Packages;
 use crate::frame::{
-    self, Credit, FilePart, Hello, Incoming, Kind, Load, Out, Reply, RunNumber, RunUsage, Start, Stream,
+    self, Credit, FilePart, FrameKind, Hello, Incoming, Load, Out, Reply, RunNumber, RunUsage, Start, Stream,
 };
 use crate::guard::{Panicked, guarded};
 use crate::guest::{NodeCalls, RunInput};
@@ -16,7 +16,7 @@ use crate::harden::{self, Hardening};
 use crate::heap;
 use crate::holder::Page;
 use crate::limits::{CEILING, Limits};
-use crate::network::{Network, RunNetwork};
+use crate::network::{EgressLink, RunNetwork};
 use crate::outcome::{Outcome, ResultKind, ScriptError};
 use crate::output::Output;
 use crate::prefault::Prefault;
@@ -115,7 +115,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             hardening,
             interpreter_memory: interpreter.memory(),
         };
-        sender.send(Kind::Hello, 0, &frame::to_json(&hello));
+        sender.send(FrameKind::Hello, 0, &frame::to_json(&hello));
         let process = Rc::new(Process {
             interpreter,
             node: sender.clone(),
@@ -127,7 +127,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             bundles: RefCell::default(),
             runs: RefCell::default(),
             fair_share: Arc::default(),
-            network: Network::default(),
+            egress: EgressLink::default(),
             page: RefCell::default(),
             draining: Cell::new(false),
             empty: Notify::new(),
@@ -171,7 +171,7 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Spen
         stdout: Output::new(Stream::Stdout, 1 << 10, bytes.clone()),
         stderr: Output::new(Stream::Stderr, 1 << 10, bytes),
         node_calls: NodeCalls::new(0, node.clone()),
-        network: RunNetwork::new(Network::default(), 0, None),
+        network: RunNetwork::new(EgressLink::default(), 0, None),
     };
     let (done, _, spent) = interpreter.prepare().await?.run(input, &Notify::new()).await;
     if done.outcome == Outcome::Succeeded {
@@ -208,7 +208,7 @@ struct Process {
     bundles: RefCell<HashMap<[u8; 32], Loaded>>,
     runs: RefCell<HashMap<RunNumber, Rc<RunHandles>>>,
     fair_share: Arc<FairShare>,
-    network: Network,
+    egress: EgressLink,
     /// Where the node sees which run has the thread.
     page: RefCell<Option<Page>>,
     draining: Cell<bool>,
@@ -260,11 +260,11 @@ impl Process {
     fn take(self: &Rc<Self>, incoming: Incoming) -> Result<(), ProcessError> {
         let Incoming { kind, run, payload, descriptor } = incoming;
         let wrong = |what: &str| ProcessError::Protocol(what.to_owned());
-        let malformed = |error: frame::Malformed| ProcessError::Protocol(error.to_string());
+        let malformed = |error: frame::MalformedFrame| ProcessError::Protocol(error.to_string());
         // Frames about a run that has just ended are no mistake of the node's: it did not know yet.
         let handles = self.runs.borrow().get(&run).cloned();
         match kind {
-            Kind::Load => {
+            FrameKind::Load => {
                 let load: Load = frame::from_json(kind, &payload).map_err(malformed)?;
                 let descriptor = descriptor.ok_or_else(|| wrong("a bundle without its descriptor"))?;
                 let bundle = Bundle::from_descriptor(descriptor, BundleHash::from_bytes(load.hash))
@@ -275,7 +275,7 @@ impl Process {
                 }
                 bundles.insert(load.hash, Loaded { bundle: Arc::new(bundle), packages: Rc::default() });
             }
-            Kind::Start => {
+            FrameKind::Start => {
                 let start: Start = frame::from_json(kind, &payload).map_err(malformed)?;
                 let loaded =
                     |hash| self.bundles.borrow().get(hash).cloned().ok_or_else(|| wrong("a run without its files"));
@@ -294,33 +294,33 @@ impl Process {
                 }
                 tokio::task::spawn_local(self.clone().run(run, start, (bundle, packages), handles));
             }
-            Kind::Cancel => {
+            FrameKind::Cancel => {
                 if let Some(handles) = handles {
                     handles.cancel.notify_one();
                 }
             }
-            Kind::Credit => {
+            FrameKind::Credit => {
                 let credit = Credit::decode(&payload).map_err(malformed)?;
                 if let Some(handles) = handles {
                     handles.stream(credit.stream).add_credit(credit.bytes);
                 }
             }
-            Kind::Reply => {
+            FrameKind::Reply => {
                 let reply: Reply = frame::from_json(kind, &payload).map_err(malformed)?;
                 if let Some(handles) = handles {
                     handles.node_calls.answer(reply);
                 }
             }
-            Kind::Network => {
+            FrameKind::Network => {
                 let socket = descriptor.ok_or_else(|| wrong("a link without its socket"))?;
-                self.network.attach(socket)?;
+                self.egress.attach(socket)?;
             }
-            Kind::Holder => {
+            FrameKind::Holder => {
                 let memory = descriptor.ok_or_else(|| wrong("a page without its memory"))?;
                 self.page.replace(Some(Page::of(&memory)?));
             }
-            Kind::Ping => self.node.send(Kind::Pong, 0, &payload),
-            Kind::Drain => self.draining.set(true),
+            FrameKind::Ping => self.node.send(FrameKind::Pong, 0, &payload),
+            FrameKind::Drain => self.draining.set(true),
             _ => return Err(wrong("a frame of the wrong direction")),
         }
         Ok(())
@@ -381,11 +381,11 @@ impl Process {
                     stdout: handles.stdout.clone(),
                     stderr: handles.stderr.clone(),
                     node_calls: handles.node_calls.clone(),
-                    network: RunNetwork::new(self.network.clone(), run, start.network.clone()),
+                    network: RunNetwork::new(self.egress.clone(), run, start.network.clone()),
                 };
                 let running = std::pin::pin!(sandbox.run(input, &handles.cancel));
                 let mut running = run_fairly(&self.fair_share, running, |busy| {
-                    self.node.send(Kind::Usage, run, &frame::to_json(&RunUsage { busy }));
+                    self.node.send(FrameKind::Usage, run, &frame::to_json(&RunUsage { busy }));
                 });
                 loop {
                     tokio::select! {
@@ -430,7 +430,7 @@ impl Process {
 
     fn send_end(&self, run: RunNumber, done: &frame::Done, result: &str) {
         // It has string keys and finite numbers only, so that it always is JSON; what is not ends as malformed.
-        self.node.send(Kind::Done, run, &done.encode(result).unwrap_or_default());
+        self.node.send(FrameKind::Done, run, &done.encode(result).unwrap_or_default());
     }
 
     fn send_output(&self, run: RunNumber, handles: &RunHandles) {
@@ -442,7 +442,7 @@ impl Process {
                 }
                 let offset = output.sent() - bytes.len() as u64;
                 let out = Out { stream: output.which(), offset, bytes: &bytes };
-                self.node.send(Kind::Out, run, &out.encode());
+                self.node.send(FrameKind::Out, run, &out.encode());
             }
         }
     }
@@ -455,7 +455,7 @@ impl Process {
             loop {
                 let bytes = file.read(sent, FilePart::MOST);
                 sent += bytes.len() as u64;
-                self.node.send(Kind::File, run, &FilePart { path: &path, size, bytes: &bytes }.encode());
+                self.node.send(FrameKind::File, run, &FilePart { path: &path, size, bytes: &bytes }.encode());
                 self.node.drained().await;
                 if sent >= size {
                     break;

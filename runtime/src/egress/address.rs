@@ -169,7 +169,7 @@ impl Networks {
 /// What kind of address it is; the words complete "it resolves to 10.0.0.7, …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the sentence of each says what it is")]
-pub enum Kind {
+pub enum AddressKind {
     #[error("an address of a cloud's metadata service")]
     Metadata,
     #[error("an address that means \"this machine\" or none at all")]
@@ -208,16 +208,16 @@ pub enum Kind {
 
 struct Line {
     range: Range,
-    kind: Kind,
+    kind: AddressKind,
     /// An exception must lie within this line; one that merely contains it does not count.
     strict: bool,
 }
 
-const fn line(range: Range, kind: Kind) -> Line {
+const fn line(range: Range, kind: AddressKind) -> Line {
     Line { range, kind, strict: false }
 }
 
-const fn strict(range: Range, kind: Kind) -> Line {
+const fn strict(range: Range, kind: AddressKind) -> Line {
     Line { range, kind, strict: true }
 }
 
@@ -225,53 +225,53 @@ const fn strict(range: Range, kind: Kind) -> Line {
 const LINES: &[Line] = &[
     // Metadata services, by their vendors' manuals: AWS, Azure, Google and most others; Alibaba; Oracle; Azure's
     // platform address, which is globally reachable by its number; AWS and Google over IPv6.
-    strict(Range::v4(169, 254, 169, 254, 32), Kind::Metadata),
-    strict(Range::v4(100, 100, 100, 200, 32), Kind::Metadata),
-    strict(Range::v4(192, 0, 0, 192, 32), Kind::Metadata),
-    strict(Range::v4(168, 63, 129, 16, 32), Kind::Metadata),
-    strict(Range::v6(0xfd00_0ec2 << 96 | 0x0254, 128), Kind::Metadata),
-    strict(Range::v6(0xfd20_00ce << 96 | 0x0254, 128), Kind::Metadata),
+    strict(Range::v4(169, 254, 169, 254, 32), AddressKind::Metadata),
+    strict(Range::v4(100, 100, 100, 200, 32), AddressKind::Metadata),
+    strict(Range::v4(192, 0, 0, 192, 32), AddressKind::Metadata),
+    strict(Range::v4(168, 63, 129, 16, 32), AddressKind::Metadata),
+    strict(Range::v6(0xfd00_0ec2 << 96 | 0x0254, 128), AddressKind::Metadata),
+    strict(Range::v6(0xfd20_00ce << 96 | 0x0254, 128), AddressKind::Metadata),
     // IANA IPv4 Special-Purpose Address Registry.
-    strict(Range::v4(0, 0, 0, 0, 8), Kind::Unspecified), // RFC 791, 3.2; Linux connects 0.0.0.0 to itself
-    line(Range::v4(10, 0, 0, 0, 8), Kind::Private),      // RFC 1918
-    line(Range::v4(100, 64, 0, 0, 10), Kind::Shared),    // RFC 6598
-    line(Range::v4(127, 0, 0, 0, 8), Kind::Loopback),    // RFC 1122, 3.2.1.3
-    line(Range::v4(169, 254, 0, 0, 16), Kind::LinkLocal), // RFC 3927
-    line(Range::v4(172, 16, 0, 0, 12), Kind::Private),   // RFC 1918
-    line(Range::v4(192, 0, 0, 0, 24), Kind::Protocol),   // RFC 6890, 2.1, with the anycast addresses in it
-    line(Range::v4(192, 0, 2, 0, 24), Kind::Documentation), // RFC 5737
-    line(Range::v4(192, 88, 99, 0, 24), Kind::Relay),    // RFC 7526, was RFC 3068
-    line(Range::v4(192, 168, 0, 0, 16), Kind::Private),  // RFC 1918
-    line(Range::v4(198, 18, 0, 0, 15), Kind::Benchmarking), // RFC 2544
-    line(Range::v4(198, 51, 100, 0, 24), Kind::Documentation), // RFC 5737
-    line(Range::v4(203, 0, 113, 0, 24), Kind::Documentation), // RFC 5737
-    line(Range::v4(224, 0, 0, 0, 4), Kind::Multicast),   // RFC 5771
-    line(Range::v4(255, 255, 255, 255, 32), Kind::Broadcast), // RFC 919
-    line(Range::v4(240, 0, 0, 0, 4), Kind::Reserved),    // RFC 1112, 4
+    strict(Range::v4(0, 0, 0, 0, 8), AddressKind::Unspecified), // RFC 791, 3.2; Linux connects 0.0.0.0 to itself
+    line(Range::v4(10, 0, 0, 0, 8), AddressKind::Private),      // RFC 1918
+    line(Range::v4(100, 64, 0, 0, 10), AddressKind::Shared),    // RFC 6598
+    line(Range::v4(127, 0, 0, 0, 8), AddressKind::Loopback),    // RFC 1122, 3.2.1.3
+    line(Range::v4(169, 254, 0, 0, 16), AddressKind::LinkLocal), // RFC 3927
+    line(Range::v4(172, 16, 0, 0, 12), AddressKind::Private),   // RFC 1918
+    line(Range::v4(192, 0, 0, 0, 24), AddressKind::Protocol),   // RFC 6890, 2.1, with the anycast addresses in it
+    line(Range::v4(192, 0, 2, 0, 24), AddressKind::Documentation), // RFC 5737
+    line(Range::v4(192, 88, 99, 0, 24), AddressKind::Relay),    // RFC 7526, was RFC 3068
+    line(Range::v4(192, 168, 0, 0, 16), AddressKind::Private),  // RFC 1918
+    line(Range::v4(198, 18, 0, 0, 15), AddressKind::Benchmarking), // RFC 2544
+    line(Range::v4(198, 51, 100, 0, 24), AddressKind::Documentation), // RFC 5737
+    line(Range::v4(203, 0, 113, 0, 24), AddressKind::Documentation), // RFC 5737
+    line(Range::v4(224, 0, 0, 0, 4), AddressKind::Multicast),   // RFC 5771
+    line(Range::v4(255, 255, 255, 255, 32), AddressKind::Broadcast), // RFC 919
+    line(Range::v4(240, 0, 0, 0, 4), AddressKind::Reserved),    // RFC 1112, 4
     // IANA IPv6 Special-Purpose Address Registry. An IPv4 address inside is not looked at: whether the network takes
     // it out, and sends to it from where, is not known here.
-    strict(Range::v6(0, 128), Kind::Unspecified),             // RFC 4291
-    line(Range::v6(1, 128), Kind::Loopback),                  // RFC 4291
-    strict(Range::v6(0xffff << 32, 96), Kind::Embedded),      // ::ffff:0:0/96, RFC 4291
-    strict(Range::v6(0, 96), Kind::Embedded),                 // v4-compatible, RFC 4291, 2.5.5.1
-    strict(Range::v6(0x0064_ff9b << 96, 96), Kind::Embedded), // NAT64, RFC 6052
-    strict(Range::v6(0x0064_ff9b_0001 << 80, 48), Kind::Embedded), // local NAT64, RFC 8215
-    strict(Range::v6(0x2002 << 112, 16), Kind::Embedded),     // 6to4, RFC 3056
-    strict(Range::v6(0x2001_0000 << 96, 32), Kind::Teredo),   // RFC 4380: IPv4 addresses inside as well
-    line(Range::v6(0x2001_0002 << 96, 48), Kind::Benchmarking), // RFC 5180
-    line(Range::v6(0x2001_0000 << 96, 23), Kind::Protocol),   // RFC 2928: ORCHID (RFC 4843, 7343), anycast, AMT, drones
-    line(Range::v6(0x2001_0db8 << 96, 32), Kind::Documentation), // RFC 3849
-    line(Range::v6(0x3fff << 112, 20), Kind::Documentation),  // RFC 9637
-    line(Range::v6(0x0100 << 112, 64), Kind::Discard),        // RFC 6666
-    line(Range::v6(0x5f00 << 112, 16), Kind::SegmentRouting), // RFC 9602
-    line(Range::v6(0xfc00 << 112, 7), Kind::Private),         // RFC 4193
-    line(Range::v6(0xfe80 << 112, 10), Kind::LinkLocal),      // RFC 4291
-    line(Range::v6(0xfec0 << 112, 10), Kind::Private),        // site-local, RFC 3879
-    line(Range::v6(0xff00 << 112, 8), Kind::Multicast),       // RFC 4291
+    strict(Range::v6(0, 128), AddressKind::Unspecified), // RFC 4291
+    line(Range::v6(1, 128), AddressKind::Loopback),      // RFC 4291
+    strict(Range::v6(0xffff << 32, 96), AddressKind::Embedded), // ::ffff:0:0/96, RFC 4291
+    strict(Range::v6(0, 96), AddressKind::Embedded),     // v4-compatible, RFC 4291, 2.5.5.1
+    strict(Range::v6(0x0064_ff9b << 96, 96), AddressKind::Embedded), // NAT64, RFC 6052
+    strict(Range::v6(0x0064_ff9b_0001 << 80, 48), AddressKind::Embedded), // local NAT64, RFC 8215
+    strict(Range::v6(0x2002 << 112, 16), AddressKind::Embedded), // 6to4, RFC 3056
+    strict(Range::v6(0x2001_0000 << 96, 32), AddressKind::Teredo), // RFC 4380: IPv4 addresses inside as well
+    line(Range::v6(0x2001_0002 << 96, 48), AddressKind::Benchmarking), // RFC 5180
+    line(Range::v6(0x2001_0000 << 96, 23), AddressKind::Protocol), // RFC 2928: ORCHID (RFC 4843, 7343), anycast, AMT, drones
+    line(Range::v6(0x2001_0db8 << 96, 32), AddressKind::Documentation), // RFC 3849
+    line(Range::v6(0x3fff << 112, 20), AddressKind::Documentation), // RFC 9637
+    line(Range::v6(0x0100 << 112, 64), AddressKind::Discard),      // RFC 6666
+    line(Range::v6(0x5f00 << 112, 16), AddressKind::SegmentRouting), // RFC 9602
+    line(Range::v6(0xfc00 << 112, 7), AddressKind::Private),       // RFC 4193
+    line(Range::v6(0xfe80 << 112, 10), AddressKind::LinkLocal),    // RFC 4291
+    line(Range::v6(0xfec0 << 112, 10), AddressKind::Private),      // site-local, RFC 3879
+    line(Range::v6(0xff00 << 112, 8), AddressKind::Multicast),     // RFC 4291
     // Global unicast is 2000::/3 (RFC 4291, 2.4, and IANA's IPv6 Address Space registry); the rest was given to nobody.
-    line(Range::v6(0, 3), Kind::Reserved),
-    line(Range::v6(1 << 126, 2), Kind::Reserved),
-    line(Range::v6(1 << 127, 1), Kind::Reserved),
+    line(Range::v6(0, 3), AddressKind::Reserved),
+    line(Range::v6(1 << 126, 2), AddressKind::Reserved),
+    line(Range::v6(1 << 127, 1), AddressKind::Reserved),
 ];
 
 /// A name that may not be connected to because of its addresses.
@@ -285,7 +285,7 @@ pub enum Prohibited {
         /// One of its addresses.
         address: IpAddr,
         /// What that is.
-        kind: Kind,
+        kind: AddressKind,
     },
     /// The script named such an address itself.
     #[error("{address} is not allowed: it is {kind}")]
@@ -293,7 +293,7 @@ pub enum Prohibited {
         /// The address.
         address: IpAddr,
         /// What that is.
-        kind: Kind,
+        kind: AddressKind,
     },
     /// The lookup found nothing.
     #[error("{host} has no address")]
@@ -333,7 +333,7 @@ mod tests {
         Destination::parse(name, 443).unwrap()
     }
 
-    fn kind(address: &str) -> Option<Kind> {
+    fn kind(address: &str) -> Option<AddressKind> {
         match check(address.parse().unwrap(), &to("x.example"), &Networks::default()) {
             Ok(()) => None,
             Err(Prohibited::Resolves { kind, .. }) => Some(kind),
@@ -344,50 +344,50 @@ mod tests {
     #[test]
     fn every_special_range_from_its_first_to_its_last_address() {
         for (first, last, expected) in [
-            ("0.0.0.0", "0.255.255.255", Kind::Unspecified),
-            ("10.0.0.0", "10.255.255.255", Kind::Private),
-            ("100.64.0.0", "100.127.255.255", Kind::Shared),
-            ("127.0.0.0", "127.255.255.255", Kind::Loopback),
-            ("169.254.0.0", "169.254.255.255", Kind::LinkLocal),
-            ("169.254.169.254", "169.254.169.254", Kind::Metadata),
-            ("100.100.100.200", "100.100.100.200", Kind::Metadata),
-            ("168.63.129.16", "168.63.129.16", Kind::Metadata),
-            ("172.16.0.0", "172.31.255.255", Kind::Private),
-            ("192.0.0.0", "192.0.0.255", Kind::Protocol),
-            ("192.0.2.0", "192.0.2.255", Kind::Documentation),
-            ("192.88.99.0", "192.88.99.255", Kind::Relay),
-            ("192.168.0.0", "192.168.255.255", Kind::Private),
-            ("198.18.0.0", "198.19.255.255", Kind::Benchmarking),
-            ("198.51.100.0", "198.51.100.255", Kind::Documentation),
-            ("203.0.113.0", "203.0.113.255", Kind::Documentation),
-            ("224.0.0.0", "239.255.255.255", Kind::Multicast),
-            ("240.0.0.0", "255.255.255.254", Kind::Reserved),
-            ("255.255.255.255", "255.255.255.255", Kind::Broadcast),
-            ("::", "::", Kind::Unspecified),
-            ("::1", "::1", Kind::Loopback),
-            ("::0.0.0.2", "::255.255.255.255", Kind::Embedded),
-            ("::ffff:0.0.0.0", "::ffff:255.255.255.255", Kind::Embedded),
-            ("64:ff9b::", "64:ff9b::255.255.255.255", Kind::Embedded),
-            ("64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", Kind::Embedded),
-            ("100::", "100::ffff:ffff:ffff:ffff", Kind::Discard),
-            ("2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff", Kind::Teredo),
-            ("2001:2::", "2001:2:0:ffff:ffff:ffff:ffff:ffff", Kind::Benchmarking),
-            ("2001:10::", "2001:2f:ffff:ffff:ffff:ffff:ffff:ffff", Kind::Protocol),
-            ("2001:1ff::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", Kind::Protocol),
-            ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", Kind::Documentation),
-            ("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Kind::Embedded),
-            ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", Kind::Documentation),
-            ("5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Kind::SegmentRouting),
-            ("fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Kind::Private),
-            ("fd00:ec2::254", "fd00:ec2::254", Kind::Metadata),
-            ("fd20:ce::254", "fd20:ce::254", Kind::Metadata),
-            ("fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Kind::LinkLocal),
-            ("fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Kind::Private),
-            ("ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Kind::Multicast),
-            ("1:2:3::", "ff:ffff::", Kind::Reserved),
-            ("4000::", "5eff::", Kind::Reserved),
-            ("8000::", "fbff::", Kind::Reserved),
-            ("fe00::", "fe7f::", Kind::Reserved),
+            ("0.0.0.0", "0.255.255.255", AddressKind::Unspecified),
+            ("10.0.0.0", "10.255.255.255", AddressKind::Private),
+            ("100.64.0.0", "100.127.255.255", AddressKind::Shared),
+            ("127.0.0.0", "127.255.255.255", AddressKind::Loopback),
+            ("169.254.0.0", "169.254.255.255", AddressKind::LinkLocal),
+            ("169.254.169.254", "169.254.169.254", AddressKind::Metadata),
+            ("100.100.100.200", "100.100.100.200", AddressKind::Metadata),
+            ("168.63.129.16", "168.63.129.16", AddressKind::Metadata),
+            ("172.16.0.0", "172.31.255.255", AddressKind::Private),
+            ("192.0.0.0", "192.0.0.255", AddressKind::Protocol),
+            ("192.0.2.0", "192.0.2.255", AddressKind::Documentation),
+            ("192.88.99.0", "192.88.99.255", AddressKind::Relay),
+            ("192.168.0.0", "192.168.255.255", AddressKind::Private),
+            ("198.18.0.0", "198.19.255.255", AddressKind::Benchmarking),
+            ("198.51.100.0", "198.51.100.255", AddressKind::Documentation),
+            ("203.0.113.0", "203.0.113.255", AddressKind::Documentation),
+            ("224.0.0.0", "239.255.255.255", AddressKind::Multicast),
+            ("240.0.0.0", "255.255.255.254", AddressKind::Reserved),
+            ("255.255.255.255", "255.255.255.255", AddressKind::Broadcast),
+            ("::", "::", AddressKind::Unspecified),
+            ("::1", "::1", AddressKind::Loopback),
+            ("::0.0.0.2", "::255.255.255.255", AddressKind::Embedded),
+            ("::ffff:0.0.0.0", "::ffff:255.255.255.255", AddressKind::Embedded),
+            ("64:ff9b::", "64:ff9b::255.255.255.255", AddressKind::Embedded),
+            ("64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", AddressKind::Embedded),
+            ("100::", "100::ffff:ffff:ffff:ffff", AddressKind::Discard),
+            ("2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::Teredo),
+            ("2001:2::", "2001:2:0:ffff:ffff:ffff:ffff:ffff", AddressKind::Benchmarking),
+            ("2001:10::", "2001:2f:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::Protocol),
+            ("2001:1ff::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::Protocol),
+            ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::Documentation),
+            ("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::Embedded),
+            ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::Documentation),
+            ("5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::SegmentRouting),
+            ("fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::Private),
+            ("fd00:ec2::254", "fd00:ec2::254", AddressKind::Metadata),
+            ("fd20:ce::254", "fd20:ce::254", AddressKind::Metadata),
+            ("fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::LinkLocal),
+            ("fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::Private),
+            ("ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", AddressKind::Multicast),
+            ("1:2:3::", "ff:ffff::", AddressKind::Reserved),
+            ("4000::", "5eff::", AddressKind::Reserved),
+            ("8000::", "fbff::", AddressKind::Reserved),
+            ("fe00::", "fe7f::", AddressKind::Reserved),
         ] {
             assert_eq!(kind(first), Some(expected), "{first}");
             assert_eq!(kind(last), Some(expected), "{last}");

@@ -5,7 +5,7 @@ use super::exchange::{Event, Exchange, Mode, Step};
 use super::messages::{Failed, Failure, Open, StartTls, WINDOW, window};
 use super::process::{ConnectionSlot, Egress, RunGrant};
 use super::secure;
-use crate::frame::{self, Kind, MAX_PAYLOAD};
+use crate::frame::{self, FrameKind, MAX_PAYLOAD};
 use crate::policy::Destination;
 use bytes::{Buf, Bytes, BytesMut};
 use rustls::pki_types::ServerName;
@@ -125,13 +125,13 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    fn send(&self, kind: Kind, payload: &[u8]) {
+    fn send(&self, kind: FrameKind, payload: &[u8]) {
         self.link.send(kind, self.channel, payload);
     }
 
     fn opened(&self) {
         self.inbox.said.borrow_mut().open = true;
-        self.send(Kind::Opened, b"");
+        self.send(FrameKind::Opened, b"");
     }
 
     /// Lets the script write so many bytes more.
@@ -140,12 +140,12 @@ impl Reply {
             let mut said = self.inbox.said.borrow_mut();
             said.unreported = said.unreported.saturating_sub(bytes as usize);
             drop(said);
-            self.send(Kind::Window, &window(bytes));
+            self.send(FrameKind::Window, &window(bytes));
         }
     }
 
     fn failed(&self, failed: &Failed) {
-        self.send(Kind::Failed, &frame::to_json(failed));
+        self.send(FrameKind::Failed, &frame::to_json(failed));
     }
 }
 
@@ -321,7 +321,7 @@ impl Carried<'_> {
             () = self.granted.ended.cancelled() => return Ok(()),
         };
         let stream = shaken.map_err(|error| secure::failure(&error, &name))?;
-        self.reply.send(Kind::Secured, &frame::to_json(&secure::session(stream.get_ref().1)));
+        self.reply.send(FrameKind::Secured, &frame::to_json(&secure::session(stream.get_ref().1)));
         // A server that has not proven its name gets no secret.
         let exchange = self.exchange(if wanted.verify { Mode::Http } else { Mode::Opaque });
         let (reader, writer) = tokio::io::split(stream);
@@ -388,7 +388,7 @@ impl Carried<'_> {
                     if size == 0 {
                         ended = true;
                         if unwritable.is_none() {
-                            self.reply.send(Kind::Shut, b"");
+                            self.reply.send(FrameKind::Shut, b"");
                         }
                     }
                 }
@@ -529,7 +529,7 @@ impl Carried<'_> {
 
     fn pass_on(&mut self, bytes: &[u8]) {
         for part in bytes.chunks(MAX_PAYLOAD) {
-            self.reply.send(Kind::Data, part);
+            self.reply.send(FrameKind::Data, part);
         }
         self.room -= i64::try_from(bytes.len()).unwrap_or(i64::MAX);
     }

@@ -6,7 +6,7 @@
 
 use super::address::Networks;
 use super::exchange::Secret;
-use crate::frame::{Kind, Malformed, RunNumber};
+use crate::frame::{FrameKind, MalformedFrame, RunNumber};
 use crate::outcome::HostUsage;
 use crate::policy::{HostPattern, Policy};
 use serde::{Deserialize, Serialize};
@@ -168,6 +168,6 @@ pub(crate) fn window(bytes: u32) -> [u8; 4] {
     bytes.to_le_bytes()
 }
 
-pub(crate) fn read_window(payload: &[u8]) -> Result<u32, Malformed> {
-    payload.try_into().map(u32::from_le_bytes).map_err(|_| Malformed(Kind::Window))
+pub(crate) fn read_window(payload: &[u8]) -> Result<u32, MalformedFrame> {
+    payload.try_into().map(u32::from_le_bytes).map_err(|_| MalformedFrame(FrameKind::Window))
 }

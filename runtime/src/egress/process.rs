@@ -13,7 +13,7 @@ use super::messages::{
 };
 use super::names::Names;
 use super::secure::Secure;
-use crate::frame::{self, Hello, Incoming, Kind, LinkError, Receiver, RunNumber};
+use crate::frame::{self, FrameKind, Hello, Incoming, LinkError, Receiver, RunNumber};
 use crate::harden::{self, Hardening};
 use crate::outcome::HostUsage;
 use crate::policy::Destination;
@@ -76,7 +76,7 @@ pub fn egress_process(parent: u32) -> Result<(), EgressError> {
         let (node, mut receiver) = frame::connect(socket, true)?;
         let protocol = |why: String| EgressError::Protocol(why);
         let first = receiver.next().await.map_err(|error| protocol(error.to_string()))?.ok_or(EgressError::Orphaned)?;
-        if first.kind != Kind::Setup {
+        if first.kind != FrameKind::Setup {
             return Err(protocol("no setup".into()));
         }
         let setup: Setup = frame::from_json(first.kind, &first.payload).map_err(|error| protocol(error.to_string()))?;
@@ -85,7 +85,7 @@ pub fn egress_process(parent: u32) -> Result<(), EgressError> {
         harden::lock_egress(&mut hardening, DATA, parent).map_err(|_| EgressError::Orphaned)?;
         let hello =
             Hello { protocol: frame::PROTOCOL, build: crate::BUILD.to_owned(), hardening, interpreter_memory: 0 };
-        node.send(Kind::Hello, 0, &frame::to_json(&hello));
+        node.send(FrameKind::Hello, 0, &frame::to_json(&hello));
         let egress = Rc::new(Egress {
             node: node.clone(),
             names,
@@ -289,28 +289,28 @@ impl Egress {
 
     fn take(self: &Rc<Self>, incoming: Incoming) -> Result<(), EgressError> {
         let Incoming { kind, run, payload, descriptor } = incoming;
-        let malformed = |error: frame::Malformed| EgressError::Protocol(error.to_string());
+        let malformed = |error: frame::MalformedFrame| EgressError::Protocol(error.to_string());
         match kind {
-            Kind::Attach => {
+            FrameKind::Attach => {
                 // A socket that could not be received (too many are open) costs one sandbox process its way here, and
                 // no other.
                 let attached = descriptor.ok_or_else(|| "a link without its socket".to_owned());
                 let attached = attached.and_then(|socket| self.attach(run, socket).map_err(|error| error.to_string()));
                 if let Err(why) = attached {
-                    self.node.send(Kind::Violation, 0, &frame::to_json(&Violation { link: run, why }));
+                    self.node.send(FrameKind::Violation, 0, &frame::to_json(&Violation { link: run, why }));
                 }
             }
-            Kind::Grant => {
+            FrameKind::Grant => {
                 let grant: Grant = frame::from_json(kind, &payload).map_err(malformed)?;
                 let link = grant.link;
                 self.grants.borrow_mut().insert((link, run), Rc::new(RunGrant::new(grant)));
                 self.granted.notify_waiters();
             }
-            Kind::Revoke => {
+            FrameKind::Revoke => {
                 let Revoke { link } = frame::from_json(kind, &payload).map_err(malformed)?;
                 tokio::task::spawn_local(self.clone().revoke(link, run));
             }
-            Kind::Ping => self.node.send(Kind::Pong, 0, &payload),
+            FrameKind::Ping => self.node.send(FrameKind::Pong, 0, &payload),
             _ => return Err(EgressError::Protocol("a frame of the wrong direction".into())),
         }
         Ok(())
@@ -334,7 +334,7 @@ impl Egress {
             spent.hosts = granted.hosts.take();
             spent.notes = granted.notes.take();
         }
-        self.node.send(Kind::Spent, run, &frame::to_json(&spent));
+        self.node.send(FrameKind::Spent, run, &frame::to_json(&spent));
     }
 
     /// A link to a sandbox process; one with the same number is replaced.
@@ -365,7 +365,7 @@ impl Egress {
             drop(links);
             if let Some(why) = broken {
                 sandbox_link.egress.node.send(
-                    Kind::Violation,
+                    FrameKind::Violation,
                     0,
                     &frame::to_json(&Violation { link: sandbox_link.link, why }),
                 );
@@ -418,35 +418,39 @@ impl SandboxLink {
 
     fn take(self: &Rc<Self>, incoming: Incoming) -> Result<(), String> {
         let Incoming { kind, run: channel, payload, .. } = incoming;
-        let malformed = |error: frame::Malformed| error.to_string();
+        let malformed = |error: frame::MalformedFrame| error.to_string();
         if self.sender.queued() > MAX_QUEUED {
             return Err("it asks for more than it reads".into());
         }
-        if matches!(kind, Kind::Open | Kind::StartTls) && payload.len() > MAX_REQUEST {
+        if matches!(kind, FrameKind::Open | FrameKind::StartTls) && payload.len() > MAX_REQUEST {
             return Err("a request larger than requests are".into());
         }
-        if kind == Kind::Open {
+        if kind == FrameKind::Open {
             return self.open(channel, frame::from_json(kind, &payload).map_err(malformed)?);
         }
         let channels = self.channels.borrow();
         let inbox = channels.get(&channel);
         match kind {
             // A channel that has just ended on this side is no mistake of the other's.
-            Kind::Data | Kind::Window | Kind::StartTls | Kind::Shut | Kind::Close if inbox.is_none() => Ok(()),
-            Kind::Data => inbox.map_or(Ok(()), |inbox| inbox.data(&payload)),
-            Kind::Window => {
+            FrameKind::Data | FrameKind::Window | FrameKind::StartTls | FrameKind::Shut | FrameKind::Close
+                if inbox.is_none() =>
+            {
+                Ok(())
+            }
+            FrameKind::Data => inbox.map_or(Ok(()), |inbox| inbox.data(&payload)),
+            FrameKind::Window => {
                 let bytes = read_window(&payload).map_err(malformed)?;
                 inbox.map_or(Ok(()), |inbox| inbox.window(bytes))
             }
-            Kind::StartTls => {
+            FrameKind::StartTls => {
                 let wanted: StartTls = frame::from_json(kind, &payload).map_err(malformed)?;
                 inbox.map_or(Ok(()), |inbox| inbox.start_tls(wanted))
             }
-            Kind::Shut => {
+            FrameKind::Shut => {
                 inbox.inspect(|inbox| inbox.shut());
                 Ok(())
             }
-            Kind::Close => {
+            FrameKind::Close => {
                 inbox.inspect(|inbox| inbox.close());
                 Ok(())
             }
@@ -483,7 +487,7 @@ impl SandboxLink {
                 None => {
                     let text = "the run's access to the network has ended, or was lost with the process that gave it";
                     sandbox_link.sender.send(
-                        Kind::Failed,
+                        FrameKind::Failed,
                         channel,
                         &frame::to_json(&Failed::new(Failure::Reset, text)),
                     );
@@ -575,7 +579,7 @@ mod tests {
 
         fn attach(&self, link: u64) -> Impostor {
             let (ours, theirs) = frame::pair_for_locked().expect("a pair");
-            self.node.send_with(Kind::Attach, link, b"", Some(theirs));
+            self.node.send_with(FrameKind::Attach, link, b"", Some(theirs));
             let (sender, receiver) = frame::connect_locked(ours).expect("connects");
             let flushing = sender.clone();
             tokio::task::spawn_local(async move { flushing.flush().await });
@@ -587,7 +591,7 @@ mod tests {
                 Policy { allow: vec![format!("127.0.0.1:{}", self.port).parse().expect("reads")], ..Policy::default() };
             let networks = Networks::parse(["127.0.0.1=127.0.0.0/8"]).expect("reads");
             let grant = NetworkGrant { policy, networks, ..NetworkGrant::default() };
-            self.node.send(Kind::Grant, run, &frame::to_json(&Grant { link, token: TOKEN, grant }));
+            self.node.send(FrameKind::Grant, run, &frame::to_json(&Grant { link, token: TOKEN, grant }));
         }
 
         async fn said(&mut self) -> Incoming {
@@ -600,27 +604,27 @@ mod tests {
     }
 
     impl Impostor {
-        async fn next(&mut self) -> (Kind, u64) {
+        async fn next(&mut self) -> (FrameKind, u64) {
             let incoming = self.receiver.next().await.expect("receives").expect("a frame");
             (incoming.kind, incoming.run)
         }
 
         /// Whether a connection can be made and used.
         async fn speaks(&mut self, drill: &Drill, channel: u64, run: RunNumber, token: Token) -> bool {
-            self.sender.send(Kind::Open, channel, &drill.open(run, token));
+            self.sender.send(FrameKind::Open, channel, &drill.open(run, token));
             loop {
                 match self.next().await {
                     // Of the channel before this one.
-                    (Kind::Window, _) => {}
-                    (Kind::Opened, at) if at == channel => break,
+                    (FrameKind::Window, _) => {}
+                    (FrameKind::Opened, at) if at == channel => break,
                     _ => return false,
                 }
             }
-            self.sender.send(Kind::Data, channel, b"hello");
+            self.sender.send(FrameKind::Data, channel, b"hello");
             loop {
                 match self.next().await {
-                    (Kind::Window, _) => {}
-                    said => return said == (Kind::Data, channel),
+                    (FrameKind::Window, _) => {}
+                    said => return said == (FrameKind::Data, channel),
                 }
             }
         }
@@ -636,13 +640,13 @@ mod tests {
             assert!(!one.speaks(&drill, 3, 71, TOKEN).await, "another run");
             assert!(!other.speaks(&drill, 1, 70, TOKEN).await, "another sandbox process");
             let elsewhere = Open { run: 70, token: TOKEN, name: "127.0.0.1".into(), port: drill.port ^ 1 };
-            one.sender.send(Kind::Open, 4, &frame::to_json(&elsewhere));
-            assert_eq!(one.next().await, (Kind::Failed, 4), "another port");
-            one.sender.send(Kind::Close, 1, b"");
-            drill.node.send(Kind::Revoke, 70, &frame::to_json(&Revoke { link: 1 }));
+            one.sender.send(FrameKind::Open, 4, &frame::to_json(&elsewhere));
+            assert_eq!(one.next().await, (FrameKind::Failed, 4), "another port");
+            one.sender.send(FrameKind::Close, 1, b"");
+            drill.node.send(FrameKind::Revoke, 70, &frame::to_json(&Revoke { link: 1 }));
             let spent = drill.said().await;
-            assert_eq!((spent.kind, spent.run), (Kind::Spent, 70));
-            let spent: Spent = frame::from_json(Kind::Spent, &spent.payload).expect("reads");
+            assert_eq!((spent.kind, spent.run), (FrameKind::Spent, 70));
+            let spent: Spent = frame::from_json(FrameKind::Spent, &spent.payload).expect("reads");
             assert_eq!((spent.hosts[0].connections, spent.hosts[0].sent_bytes), (1, 5));
             assert!(spent.notes[0].contains("is not allowed"), "{:?}", spent.notes);
             assert!(!one.speaks(&drill, 5, 70, TOKEN).await, "after its run");
@@ -656,12 +660,12 @@ mod tests {
             let mut honest = drill.attach(1);
             drill.grant(1, 70);
             type Offend = Box<dyn Fn(&Drill, &Impostor)>;
-            let frame_of = |kind: Kind, payload: Vec<u8>| -> Offend {
+            let frame_of = |kind: FrameKind, payload: Vec<u8>| -> Offend {
                 Box::new(move |_, impostor| impostor.sender.send(kind, 1, &payload))
             };
-            let after_open = |kind: Kind, payload: Vec<u8>, times: usize| -> Offend {
+            let after_open = |kind: FrameKind, payload: Vec<u8>, times: usize| -> Offend {
                 Box::new(move |drill, impostor| {
-                    impostor.sender.send(Kind::Open, 1, &drill.open(70, TOKEN));
+                    impostor.sender.send(FrameKind::Open, 1, &drill.open(70, TOKEN));
                     for _ in 0..times {
                         impostor.sender.send(kind, 1, &payload);
                     }
@@ -669,30 +673,33 @@ mod tests {
             };
             let raw = move |bytes: Vec<u8>| -> Offend { Box::new(move |_, impostor| impostor.sender.send_raw(&bytes)) };
             let violations = [
-                ("a grant of its own", frame_of(Kind::Grant, Vec::new())),
-                ("a link of its own", frame_of(Kind::Attach, Vec::new())),
-                ("the other direction", frame_of(Kind::Opened, Vec::new())),
-                ("a greeting", frame_of(Kind::Hello, b"{}".to_vec())),
-                ("no request", frame_of(Kind::Open, b"{".to_vec())),
-                ("a large request", frame_of(Kind::Open, vec![b' '; 20 << 10])),
+                ("a grant of its own", frame_of(FrameKind::Grant, Vec::new())),
+                ("a link of its own", frame_of(FrameKind::Attach, Vec::new())),
+                ("the other direction", frame_of(FrameKind::Opened, Vec::new())),
+                ("a greeting", frame_of(FrameKind::Hello, b"{}".to_vec())),
+                ("no request", frame_of(FrameKind::Open, b"{".to_vec())),
+                ("a large request", frame_of(FrameKind::Open, vec![b' '; 20 << 10])),
                 (
                     "a channel twice",
                     Box::new(|drill, impostor| {
-                        impostor.sender.send(Kind::Open, 1, &drill.open(70, TOKEN));
-                        impostor.sender.send(Kind::Open, 1, &drill.open(70, TOKEN));
+                        impostor.sender.send(FrameKind::Open, 1, &drill.open(70, TOKEN));
+                        impostor.sender.send(FrameKind::Open, 1, &drill.open(70, TOKEN));
                     }),
                 ),
-                ("bytes before there is a connection", after_open(Kind::Data, vec![0], 1)),
+                ("bytes before there is a connection", after_open(FrameKind::Data, vec![0], 1)),
                 (
                     "a name without an end",
                     Box::new(|_, impostor| {
                         let open = Open { run: 70, token: TOKEN, name: "a".repeat(2_000), port: 1 };
-                        impostor.sender.send(Kind::Open, 1, &frame::to_json(&open));
+                        impostor.sender.send(FrameKind::Open, 1, &frame::to_json(&open));
                     }),
                 ),
-                ("windows without end", after_open(Kind::Window, window(WINDOW).to_vec(), 8)),
-                ("half a window", after_open(Kind::Window, vec![1], 1)),
-                ("TLS twice", after_open(Kind::StartTls, br#"{"name":"x","verify":true,"protocols":[]}"#.to_vec(), 2)),
+                ("windows without end", after_open(FrameKind::Window, window(WINDOW).to_vec(), 8)),
+                ("half a window", after_open(FrameKind::Window, vec![1], 1)),
+                (
+                    "TLS twice",
+                    after_open(FrameKind::StartTls, br#"{"name":"x","verify":true,"protocols":[]}"#.to_vec(), 2),
+                ),
                 ("no frame", raw(vec![0xff; 64])),
                 ("values in parts without end", raw(Vec::new())),
             ];
@@ -701,13 +708,13 @@ mod tests {
                 offend(&drill, &impostor);
                 if what == "values in parts without end" {
                     for run in 0..100u64 {
-                        let head = [1, 0, 0, 0, Kind::Open as u8, 1, 0, 0];
+                        let head = [1, 0, 0, 0, FrameKind::Open as u8, 1, 0, 0];
                         impostor.sender.send_raw(&[&head[..], &run.to_le_bytes(), b"x"].concat());
                     }
                 }
                 let said = drill.said().await;
-                assert_eq!(said.kind, Kind::Violation, "{what}");
-                let violation: Violation = frame::from_json(Kind::Violation, &said.payload).expect("reads");
+                assert_eq!(said.kind, FrameKind::Violation, "{what}");
+                let violation: Violation = frame::from_json(FrameKind::Violation, &said.payload).expect("reads");
                 assert_eq!(violation.link, number, "{what}: {}", violation.why);
                 while let Ok(Some(_)) = impostor.receiver.next().await {}
             }

@@ -1,6 +1,6 @@
 //! One end of the socket pair: frames in, frames out, descriptors with `load`.
 
-use super::{HEADER, Kind, MAX_PAYLOAD, MAX_VALUE, MORE, RunNumber};
+use super::{FrameKind, HEADER, MAX_PAYLOAD, MAX_VALUE, MORE, RunNumber};
 use bytes::{Buf, Bytes, BytesMut};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -38,7 +38,7 @@ pub(crate) enum LinkError {
 /// One whole value from the other side.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    pub(crate) kind: Kind,
+    pub(crate) kind: FrameKind,
     pub(crate) run: RunNumber,
     pub(crate) payload: Bytes,
     pub(crate) descriptor: Option<OwnedFd>,
@@ -103,17 +103,23 @@ struct Chunk {
 
 impl Sender {
     /// Sends a value, in parts where it is large. Never waits: what the socket does not take is queued.
-    pub(crate) fn send(&self, kind: Kind, run: RunNumber, payload: &[u8]) {
+    pub(crate) fn send(&self, kind: FrameKind, run: RunNumber, payload: &[u8]) {
         self.send_with(kind, run, payload, None);
     }
 
     /// Sends a value with a descriptor beside its first byte.
-    pub(crate) fn send_with(&self, kind: Kind, run: RunNumber, payload: &[u8], descriptor: Option<OwnedFd>) {
+    pub(crate) fn send_with(&self, kind: FrameKind, run: RunNumber, payload: &[u8], descriptor: Option<OwnedFd>) {
         self.send_shared(kind, run, payload, descriptor.map(Arc::new));
     }
 
     /// The same with a descriptor that others have, too.
-    pub(crate) fn send_shared(&self, kind: Kind, run: RunNumber, payload: &[u8], mut descriptor: Option<Arc<OwnedFd>>) {
+    pub(crate) fn send_shared(
+        &self,
+        kind: FrameKind,
+        run: RunNumber,
+        payload: &[u8],
+        mut descriptor: Option<Arc<OwnedFd>>,
+    ) {
         let mut rest = payload;
         loop {
             let (part, after) = rest.split_at(rest.len().min(MAX_PAYLOAD));
@@ -257,7 +263,7 @@ impl Receiver {
             if flags & !MORE != 0 {
                 return Err(LinkError::Violation("a flag that does not exist"));
             }
-            let Some(kind) = Kind::from_byte(kind) else {
+            let Some(kind) = FrameKind::from_byte(kind) else {
                 return Err(LinkError::Violation("a kind of frame that does not exist"));
             };
             if self.buffer.len() < HEADER + length {
@@ -281,7 +287,7 @@ impl Receiver {
                     whole.into()
                 }
             };
-            let has_one = matches!(kind, Kind::Load | Kind::Network | Kind::Attach | Kind::Holder);
+            let has_one = matches!(kind, FrameKind::Load | FrameKind::Network | FrameKind::Attach | FrameKind::Holder);
             let descriptor = if has_one { self.descriptors.pop_front() } else { None };
             return Ok(Some(Incoming { kind, run, payload, descriptor }));
         }
@@ -330,21 +336,21 @@ mod tests {
             let sender = sender.clone();
             async move { sender.flush().await }
         });
-        sender.send(Kind::Start, 1, &large);
-        sender.send(Kind::Cancel, 1, b"");
+        sender.send(FrameKind::Start, 1, &large);
+        sender.send(FrameKind::Cancel, 1, b"");
         let first = receiver.next().await.expect("receives").expect("a frame");
-        assert_eq!((first.kind, first.run, first.payload == large), (Kind::Start, 1, true));
+        assert_eq!((first.kind, first.run, first.payload == large), (FrameKind::Start, 1, true));
         let second = receiver.next().await.expect("receives").expect("a frame");
-        assert_eq!(second.kind, Kind::Cancel);
+        assert_eq!(second.kind, FrameKind::Cancel);
         flush.abort();
     }
 
     #[tokio::test]
     async fn a_descriptor_arrives_with_its_frame() {
         let ((sender, _keep), (_, mut receiver)) = link();
-        sender.send(Kind::Ping, 0, b"12345678");
+        sender.send(FrameKind::Ping, 0, b"12345678");
         let memory = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).expect("makes");
-        sender.send_with(Kind::Load, 0, b"{}", Some(memory));
+        sender.send_with(FrameKind::Load, 0, b"{}", Some(memory));
         sender.drained().await;
         assert!(receiver.next().await.expect("receives").expect("a frame").descriptor.is_none());
         assert!(receiver.next().await.expect("receives").expect("a frame").descriptor.is_some());
@@ -354,7 +360,7 @@ mod tests {
     async fn a_descriptor_from_the_wrong_side_is_a_violation() {
         let ((_keep, mut receiver), (sender, _)) = link();
         let memory = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).expect("makes");
-        sender.send_with(Kind::Load, 0, b"{}", Some(memory));
+        sender.send_with(FrameKind::Load, 0, b"{}", Some(memory));
         sender.drained().await;
         assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))));
     }
@@ -395,7 +401,7 @@ mod tests {
     #[tokio::test]
     async fn a_link_that_ends_between_frames_just_ends() {
         let ((sender, other), (_, mut receiver)) = link();
-        sender.send(Kind::Ping, 0, b"12345678");
+        sender.send(FrameKind::Ping, 0, b"12345678");
         sender.drained().await;
         drop((sender, other));
         assert!(receiver.next().await.expect("receives").is_some());

@@ -3,10 +3,10 @@
 use super::child::{Children, Death};
 use super::job::Job;
 use super::starts::guarded;
-use super::{Pool, State};
+use super::{Pool, PoolState};
 use crate::egress::NetworkGrant;
 use crate::egress::messages::{Grant, MAX_HOSTS, MAX_NOTES, Revoke, Setup, Spent, Token, Violation};
-use crate::frame::{self, Hello, Incoming, Kind, NetworkPass, RunNumber};
+use crate::frame::{self, FrameKind, Hello, Incoming, NetworkPass, RunNumber};
 use crate::harden::Hardening;
 use crate::outcome::Outcome;
 use std::collections::HashSet;
@@ -59,7 +59,7 @@ impl EgressProcess {
         let (link, pid) = (child.link.clone(), child.pid);
         let kill = Arc::new(Notify::new());
         let setup = Setup { dns: config.dns.clone(), authorities: config.authorities.clone() };
-        link.send(Kind::Setup, 0, &frame::to_json(&setup));
+        link.send(FrameKind::Setup, 0, &frame::to_json(&setup));
         live(child, kill.clone());
         let now = Instant::now();
         Ok(EgressProcess {
@@ -86,11 +86,11 @@ impl EgressProcess {
         if !self.attached.contains(&process) {
             let (ours, theirs) = frame::pair_for_locked()?;
             self.attached.insert(process);
-            self.link.send_with(Kind::Attach, process, b"", Some(ours));
-            sandbox.send_with(Kind::Network, 0, b"", Some(theirs));
+            self.link.send_with(FrameKind::Attach, process, b"", Some(ours));
+            sandbox.send_with(FrameKind::Network, 0, b"", Some(theirs));
         }
         let granted = Grant { link: process, token, grant: grant.clone() };
-        self.link.send(Kind::Grant, run, &frame::to_json(&granted));
+        self.link.send(FrameKind::Grant, run, &frame::to_json(&granted));
         Ok(())
     }
 
@@ -101,7 +101,7 @@ impl EgressProcess {
 
     /// Asks what a run used, which ends its grant.
     pub(super) fn revoke(&self, process: u64, run: RunNumber) {
-        self.link.send(Kind::Revoke, run, &frame::to_json(&Revoke { link: process }));
+        self.link.send(FrameKind::Revoke, run, &frame::to_json(&Revoke { link: process }));
     }
 }
 
@@ -112,7 +112,7 @@ impl Pool {
     /// With what a run goes to the egress process, which is started when there is none and told what the run may do there.
     pub(super) fn pass(
         &self,
-        state: &mut State,
+        state: &mut PoolState,
         process: u64,
         run: RunNumber,
         job: &Job,
@@ -144,14 +144,14 @@ impl Pool {
         }
     }
 
-    fn no_egress(&self, state: &mut State, why: String) {
+    fn no_egress(&self, state: &mut PoolState, why: String) {
         tracing::warn!("no egress process can be had: {why}");
         state.egress_starts.failed(Instant::now(), why);
         self.inner.wanted.notify_one();
     }
 
     /// Starts an egress process when there is none, and tells it of all runs that may use the network.
-    pub(super) fn ensure_egress(&self, state: &mut State) {
+    pub(super) fn ensure_egress(&self, state: &mut PoolState) {
         if state.egress.is_some() || !state.egress_starts.may(Instant::now()) || state.closing {
             return;
         }
@@ -200,7 +200,7 @@ impl Pool {
         egress.heard = Instant::now();
         let Incoming { kind, run, payload, .. } = incoming;
         match kind {
-            Kind::Hello => {
+            FrameKind::Hello => {
                 let hello: Hello = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
                 if egress.hardening.is_some() || hello.protocol != frame::PROTOCOL || hello.build != crate::BUILD {
                     return Err("it is not of this build".into());
@@ -213,8 +213,8 @@ impl Pool {
                 state.egress_starts.worked();
                 self.dispatch(state);
             }
-            Kind::Pong => {}
-            Kind::Spent => {
+            FrameKind::Pong => {}
+            FrameKind::Spent => {
                 let spent: Spent = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
                 // A run that started again elsewhere is not the one that this is about.
                 if state.settling.get(&run).is_some_and(|settling| settling.process == spent.link)
@@ -224,7 +224,7 @@ impl Pool {
                     self.inner.changed.notify_waiters();
                 }
             }
-            Kind::Violation => {
+            FrameKind::Violation => {
                 let violation: Violation = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
                 egress.detached(violation.link);
                 if let Some(process) = state.processes.get_mut(&violation.link) {

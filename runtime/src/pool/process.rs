@@ -5,7 +5,7 @@ use super::run::Event;
 use super::silence::Silence;
 use crate::bundle::{Bundle, BundleHash};
 use crate::egress::messages::Token;
-use crate::frame::{self, Call, Credit, Done, FilePart, Kind, NetworkPass, Out, RunNumber, Start, Stream};
+use crate::frame::{self, Call, Credit, Done, FilePart, FrameKind, NetworkPass, Out, RunNumber, Start, Stream};
 use crate::limits::{MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
 use crate::outcome::{Outcome, Report, ScriptError, SourceLocation, StreamUsage, Usage, bounded_notes};
 use crate::{engine, harden, output};
@@ -147,7 +147,7 @@ impl Process {
 
     pub(super) fn drain(&mut self) {
         self.draining = true;
-        self.link.send(Kind::Drain, 0, b"");
+        self.link.send(FrameKind::Drain, 0, b"");
     }
 
     pub(super) fn start(&mut self, entry: Entry, network: Option<NetworkPass>) {
@@ -173,7 +173,7 @@ impl Process {
             limits: job.limits,
             network,
         };
-        self.link.send(Kind::Start, entry.number, &frame::to_json(&start));
+        self.link.send(FrameKind::Start, entry.number, &frame::to_json(&start));
         self.started += 1;
         let streams = std::array::from_fn(|_| StreamCount { credit: frame::OUT_CREDIT, ..Default::default() });
         let files = FilesReceived::default();
@@ -205,7 +205,7 @@ impl Process {
             forget.extend(self.bundles.remove(at).map(|(hash, _)| *hash.as_bytes()));
         }
         let load = frame::to_json(&frame::Load { hash: *hash.as_bytes(), forget });
-        self.link.send_shared(Kind::Load, 0, &load, bundle.descriptor().cloned());
+        self.link.send_shared(FrameKind::Load, 0, &load, bundle.descriptor().cloned());
     }
 }
 
@@ -338,7 +338,7 @@ impl StreamCount {
         let more = frame::OUT_CREDIT.saturating_sub(self.credit);
         if self.unread < UNREAD && more >= frame::OUT_CREDIT / 2 {
             self.credit += more;
-            link.send(Kind::Credit, run, &Credit { stream, bytes: more }.encode());
+            link.send(FrameKind::Credit, run, &Credit { stream, bytes: more }.encode());
         }
     }
 }

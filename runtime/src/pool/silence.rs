@@ -1,7 +1,7 @@
 //! What a sandbox process does while it does not answer, and for which run.
 
 use super::process::Process;
-use crate::frame::{self, Kind, RunNumber};
+use crate::frame::{self, FrameKind, RunNumber};
 use crate::holder::{Page, cpu_time};
 use crate::outcome::{Outcome, Report};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ impl Silence {
     /// Gives a new process its page. One that cannot have one goes without: nothing is known then.
     pub(super) fn of(link: &frame::Sender) -> Self {
         let page = Page::new().map(|(page, memory)| {
-            link.send_with(Kind::Holder, 0, b"", Some(memory));
+            link.send_with(FrameKind::Holder, 0, b"", Some(memory));
             page
         });
         Silence { page: page.ok(), noted: None }

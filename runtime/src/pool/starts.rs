@@ -1,7 +1,7 @@
 //! Starting processes, and starting them again: a start that fails is tried again for ever, less and less often. What was
 //! short (memory, descriptors, processes) comes back, and nothing but time is needed then.
 
-use super::{Inner, Pool, State, lock};
+use super::{Inner, Pool, PoolState, lock};
 use crate::outcome::Report;
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -142,7 +142,7 @@ impl Pool {
     }
 
     /// Starts processes until there are as many as usual; after a failure one at a time, until one is up.
-    pub(super) fn replenish(&self, state: &mut State) {
+    pub(super) fn replenish(&self, state: &mut PoolState) {
         loop {
             let there = state.processes.values().filter(|process| !process.draining).count();
             let coming = state.processes.values().any(|process| !process.up);
@@ -154,7 +154,7 @@ impl Pool {
         }
     }
 
-    pub(super) fn failed_start(&self, state: &mut State, why: String) {
+    pub(super) fn failed_start(&self, state: &mut PoolState, why: String) {
         tracing::warn!("no sandbox process can be started: {why}");
         state.starts.failed(Instant::now(), why);
         self.inner.wanted.notify_one();
@@ -162,7 +162,7 @@ impl Pool {
     }
 
     /// Runs that found no process within the time that they may take are given up: what they wait for may never come.
-    fn give_up_waiting(&self, state: &mut State, now: Instant) {
+    fn give_up_waiting(&self, state: &mut PoolState, now: Instant) {
         let (down, failing) = (state.down_since, state.starts.failing().map(|(_, why)| why.to_owned()));
         let unconnected = state.egress_starts.failing().map(|(since, why)| (since, why.to_owned()));
         state.queue.retain(|entry| {
@@ -195,7 +195,7 @@ impl Pool {
     }
 }
 
-impl State {
+impl PoolState {
     /// Processes that are up.
     pub(super) fn up(&self) -> usize {
         self.processes.values().filter(|process| process.up).count()

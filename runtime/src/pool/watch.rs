@@ -4,7 +4,7 @@
 use super::egress::{EgressProcess, SPENT_WITHIN};
 use super::process::Process;
 use super::{Inner, Pool, Settling};
-use crate::frame::{Kind, RunNumber};
+use crate::frame::{FrameKind, RunNumber};
 use crate::outcome::Outcome;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
@@ -77,7 +77,7 @@ impl Pool {
             }
             if process.up && now.duration_since(process.pinged) >= PING_EVERY {
                 process.pinged = now;
-                process.link.send(Kind::Ping, 0, &[0; 8]);
+                process.link.send(FrameKind::Ping, 0, &[0; 8]);
             }
             let idle = process.up && process.active.is_empty() && now.duration_since(process.idle_since) > LINGER;
             if surplus > 0 && idle && !process.draining {
@@ -98,7 +98,7 @@ impl EgressProcess {
         }
         if up && now.duration_since(self.pinged) >= PING_EVERY {
             self.pinged = now;
-            self.link.send(Kind::Ping, 0, &[0; 8]);
+            self.link.send(FrameKind::Ping, 0, &[0; 8]);
         }
     }
 }
