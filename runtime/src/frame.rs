@@ -78,7 +78,7 @@ pub(crate) enum FrameKind {
     /// `>` No more of it.
     Revoke = 19,
     /// `<` What it was used for.
-    Spent = 20,
+    NetworkUsage = 20,
     /// `<` A sandbox process broke the rules of its link.
     Violation = 21,
 
@@ -129,7 +129,7 @@ impl FrameKind {
             FrameKind::Attach,
             FrameKind::Grant,
             FrameKind::Revoke,
-            FrameKind::Spent,
+            FrameKind::NetworkUsage,
             FrameKind::Violation,
             FrameKind::Open,
             FrameKind::Opened,

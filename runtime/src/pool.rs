@@ -22,7 +22,7 @@ pub use job::{Job, JobError, OnLost};
 pub use run::{Event, Run};
 pub use starts::Health;
 
-use crate::egress::messages::Spent;
+use crate::egress::messages::NetworkUsage;
 use crate::frame::{self, Call, FrameKind, Hello, Incoming, Out, Reply, RunNumber, RunUsage, Stream};
 use crate::harden::{self, Hardening};
 use crate::interpreter::CompiledInterpreter;
@@ -581,12 +581,12 @@ impl Pool {
 }
 
 impl Settling {
-    fn end(self, spent: Option<Spent>) {
+    fn end(self, usage: Option<NetworkUsage>) {
         let mut report = self.report;
-        match spent {
-            Some(spent) => {
-                report.network = spent.hosts;
-                report.notes.extend(spent.notes);
+        match usage {
+            Some(usage) => {
+                report.network = usage.hosts;
+                report.notes.extend(usage.notes);
             }
             None => report.notes.push("what it used of the network is not known".into()),
         }

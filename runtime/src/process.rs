@@ -20,7 +20,7 @@ use crate::network::{EgressLink, RunNetwork};
 use crate::outcome::{Outcome, ResultKind, ScriptError};
 use crate::output::Output;
 use crate::prefault::Prefault;
-use crate::sandbox::{Interpreter, Ready, Spent};
+use crate::sandbox::{FinishedSandbox, Interpreter, ReadySandbox};
 use crate::stop_location::StopLocator;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -103,9 +103,9 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
         let interpreter = Interpreter::new(engine, &component, CEILING.memory).await?;
         let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
         let (sender, mut receiver) = frame::connect(socket, true)?;
-        let spent = warm_up(&interpreter, &sender).await?;
+        let finished = warm_up(&interpreter, &sender).await?;
         let prefault = learn(&interpreter, args.ready).await?;
-        drop(spent);
+        drop(finished);
         // A kernel that shows a process no memory, not even its own, leaves the line of a stopped run untold.
         let stop_locator = StopLocator::open().ok();
         harden::lock(&mut hardening, args.data, args.parent).map_err(|_| ProcessError::Orphaned)?;
@@ -143,7 +143,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
 }
 
 /// Runs one small script before the locks close, so that everything that is set up at first use is set up.
-async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Spent, ProcessError> {
+async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<FinishedSandbox, ProcessError> {
     let source = b"import sys\ndef run():\n    print('warm')\n    return {'warm': [1, 2.5, None]}\n";
     let bundle =
         Bundle::of_files(&[("warm.py", source)]).map_err(|error| ProcessError::Interpreter(error.to_string()))?;
@@ -173,9 +173,9 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Spen
         node_calls: NodeCalls::new(0, node.clone()),
         network: RunNetwork::new(EgressLink::default(), 0, None),
     };
-    let (done, _, spent) = interpreter.prepare().await?.run(input, &Notify::new()).await;
+    let (done, _, finished) = interpreter.prepare().await?.run(input, &Notify::new()).await;
     if done.outcome == Outcome::Succeeded {
-        return Ok(spent);
+        return Ok(finished);
     }
     let said = done.error.map_or_else(|| done.outcome.as_str().to_owned(), |error| error.message + &error.traceback);
     Err(ProcessError::Interpreter(said))
@@ -200,7 +200,7 @@ async fn learn(interpreter: &Interpreter, ready: usize) -> Result<Option<Prefaul
 struct Process {
     interpreter: Interpreter,
     node: frame::Sender,
-    ready: RefCell<VecDeque<Ready>>,
+    ready: RefCell<VecDeque<ReadySandbox>>,
     ready_wanted: usize,
     prefault: Option<Prefault>,
     stop_locator: Option<StopLocator>,
@@ -372,7 +372,7 @@ impl Process {
             Some(sandbox) => Ok(sandbox),
             None => self.interpreter.prepare().await,
         };
-        let (mut done, result, spent) = match sandbox {
+        let (mut done, result, finished) = match sandbox {
             Ok(sandbox) => {
                 let input = RunInput {
                     bundle: &bundle,
@@ -398,13 +398,13 @@ impl Process {
             Err(error) => (crashed(format!("no sandbox could be made: {error}")), String::new(), None),
         };
         if matches!(done.outcome, Outcome::TimedOut | Outcome::OutOfFuel | Outcome::OutOfMemory | Outcome::Crashed) {
-            let mark = spent.as_ref().and_then(Spent::mark);
+            let mark = finished.as_ref().and_then(FinishedSandbox::mark);
             done.stopped_at = mark.zip(self.stop_locator.as_ref()).and_then(|(mark, locator)| locator.locate(mark));
         }
         self.send_rest(run, &handles);
-        if let Some(spent) = &spent {
-            spent.leave_network();
-            self.send_files(run, spent).await;
+        if let Some(finished) = &finished {
+            finished.leave_network();
+            self.send_files(run, finished).await;
         }
         self.runs.borrow_mut().remove(&run);
         self.send_end(run, &done, &result);
@@ -414,7 +414,7 @@ impl Process {
         self.empty.notify_one();
         // Let a run that came meanwhile begin before the memory of this one is given back.
         tokio::task::yield_now().await;
-        drop(spent);
+        drop(finished);
         if done.usage.wall > SMALL_RUN {
             heap::trim();
         }
@@ -448,8 +448,8 @@ impl Process {
     }
 
     /// What the run leaves under `/output`, part by part: no more of it waits in this process than one part.
-    async fn send_files(&self, run: RunNumber, spent: &Spent) {
-        for (path, file) in spent.kept() {
+    async fn send_files(&self, run: RunNumber, finished: &FinishedSandbox) {
+        for (path, file) in finished.kept() {
             let size = file.size();
             let mut sent = 0;
             loop {

@@ -23,17 +23,17 @@ pub(crate) struct Interpreter {
 }
 
 /// A sandbox that stands ready: instantiated, and none of its code has run.
-pub(crate) struct Ready {
+pub(crate) struct ReadySandbox {
     store: Store<Guest>,
     instance: guest::Sandbox,
 }
 
 /// A sandbox that has had its run. Dropping it gives its memory back.
-pub(crate) struct Spent {
+pub(crate) struct FinishedSandbox {
     store: Store<Guest>,
 }
 
-impl Spent {
+impl FinishedSandbox {
     /// An address in the guest's memory, which is still as the run left it; none when the script had not begun.
     pub(crate) fn mark(&self) -> Option<usize> {
         self.store.data().mark
@@ -67,7 +67,7 @@ impl Interpreter {
     }
 
     /// Makes a sandbox for nobody yet.
-    pub(crate) async fn prepare(&self) -> wasmtime::Result<Ready> {
+    pub(crate) async fn prepare(&self) -> wasmtime::Result<ReadySandbox> {
         let mut store = Store::new(&self.engine, Guest::waiting(self.max_memory));
         store.limiter(|guest| &mut guest.limiter);
         store.call_hook(guest::settle);
@@ -75,16 +75,16 @@ impl Interpreter {
         // Instantiation runs a few instructions of the component's own; they are nobody's fuel.
         store.set_fuel(u64::MAX)?;
         let instance = self.pre.instantiate_async(&mut store).await?;
-        Ok(Ready { store, instance })
+        Ok(ReadySandbox { store, instance })
     }
 }
 
 /// Handles of resources a component instance may hold; the guest's side of the table in `guest`.
 const MAX_COMPONENT_HANDLES: usize = 1_000;
 
-impl Ready {
+impl ReadySandbox {
     /// Runs the script to its end, whatever end that is, and takes the sandbox with it.
-    pub(crate) async fn run(mut self, input: RunInput<'_>, cancel: &Notify) -> (Done, String, Spent) {
+    pub(crate) async fn run(mut self, input: RunInput<'_>, cancel: &Notify) -> (Done, String, FinishedSandbox) {
         let start = input.start;
         let limits = start.limits;
         let compiled = start.code.as_deref().and_then(|code| input.bundle.file(code));
@@ -123,7 +123,7 @@ impl Ready {
         done.usage = usage;
         done.stdout = stdout.totals();
         done.stderr = stderr.totals();
-        (done, result, Spent { store: self.store })
+        (done, result, FinishedSandbox { store: self.store })
     }
 
     fn set_limits(&mut self, fuel: u64, result: u32) -> wasmtime::Result<()> {

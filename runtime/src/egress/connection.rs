@@ -1,7 +1,7 @@
-//! One connection of a script: asked for, checked, made, and carried until one side has had enough.
+//! One connection of a script: asked for, checked, made, and carrier until one side has had enough.
 
 use super::address::{self, Prohibited};
-use super::exchange::{Event, Exchange, Mode, Step};
+use super::exchange::{ConnectionMode, Exchange, SecretEvent, Step};
 use super::messages::{Failed, Failure, Open, StartTls, WINDOW, window};
 use super::process::{ConnectionSlot, Egress, RunGrant};
 use super::secure;
@@ -118,13 +118,13 @@ impl Inbox {
 
 /// The way back to the sandbox process.
 #[derive(Clone)]
-pub(super) struct Reply {
+pub(super) struct ChannelReply {
     pub(super) link: frame::Sender,
     pub(super) channel: u64,
     pub(super) inbox: Rc<Inbox>,
 }
 
-impl Reply {
+impl ChannelReply {
     fn send(&self, kind: FrameKind, payload: &[u8]) {
         self.link.send(kind, self.channel, payload);
     }
@@ -150,7 +150,7 @@ impl Reply {
 }
 
 /// A connection from the request to its end.
-pub(super) async fn connection(egress: Rc<Egress>, granted: Rc<RunGrant>, open: Open, reply: Reply) {
+pub(super) async fn connection(egress: Rc<Egress>, granted: Rc<RunGrant>, open: Open, reply: ChannelReply) {
     let made = tokio::select! {
         made = connect(&egress, &granted, &open) => made,
         // It was given up before it was there.
@@ -170,7 +170,7 @@ pub(super) async fn connection(egress: Rc<Egress>, granted: Rc<RunGrant>, open: 
     let counted = granted.counted(&destination);
     granted.count(counted, |host| host.connections += 1);
     let began = Instant::now();
-    let mut carried = Carried {
+    let mut carrier = Carrier {
         granted: &granted,
         slot: &slot,
         reply: &reply,
@@ -178,7 +178,7 @@ pub(super) async fn connection(egress: Rc<Egress>, granted: Rc<RunGrant>, open: 
         counted,
         room: i64::from(WINDOW),
     };
-    let failed = carried.plain(&egress, stream).await.err();
+    let failed = carrier.plain(&egress, stream).await.err();
     granted.count(counted, |host| host.ms += u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     if let Some(failed) = failed {
         reply.failed(&failed);
@@ -245,11 +245,11 @@ fn could_not_connect(error: &io::Error, destination: &Destination) -> Failed {
     }
 }
 
-/// What bytes of a connection are carried with.
-struct Carried<'c> {
+/// What bytes of a connection are carrier with.
+struct Carrier<'c> {
     granted: &'c RunGrant,
     slot: &'c ConnectionSlot,
-    reply: &'c Reply,
+    reply: &'c ChannelReply,
     destination: &'c Destination,
     /// Where its bytes are counted.
     counted: usize,
@@ -258,7 +258,7 @@ struct Carried<'c> {
 }
 
 /// How carrying bytes came to an end that is none of the connection's.
-enum Turn {
+enum CarryEnd {
     /// The script or the server is done.
     Over,
     /// It goes on in TLS.
@@ -273,17 +273,17 @@ enum Todo {
     Shutdown,
 }
 
-impl Carried<'_> {
+impl Carrier<'_> {
     async fn plain(&mut self, egress: &Egress, stream: TcpStream) -> Result<(), Failed> {
         let (reader, writer) = tokio::io::split(stream);
-        let exchange = self.exchange(Mode::Opaque);
+        let exchange = self.exchange(ConnectionMode::Opaque);
         let (turn, reader, writer) = self.carry(reader, writer, exchange).await?;
-        let Turn::Tls(wanted) = turn else { return Ok(()) };
+        let CarryEnd::Tls(wanted) = turn else { return Ok(()) };
         let stream = reader.unsplit(writer);
         self.secured(egress, stream, wanted).await
     }
 
-    fn exchange(&self, mode: Mode) -> Option<Exchange> {
+    fn exchange(&self, mode: ConnectionMode) -> Option<Exchange> {
         let secrets = self.granted.secrets.clone()?;
         // Less of what was made ready with the grant cannot fail.
         Exchange::new(secrets, self.destination.clone(), mode).ok()
@@ -323,11 +323,11 @@ impl Carried<'_> {
         let stream = shaken.map_err(|error| secure::failure(&error, &name))?;
         self.reply.send(FrameKind::Secured, &frame::to_json(&secure::session(stream.get_ref().1)));
         // A server that has not proven its name gets no secret.
-        let exchange = self.exchange(if wanted.verify { Mode::Http } else { Mode::Opaque });
+        let exchange = self.exchange(if wanted.verify { ConnectionMode::Http } else { ConnectionMode::Opaque });
         let (reader, writer) = tokio::io::split(stream);
         match self.carry(reader, writer, exchange).await?.0 {
-            Turn::Over => Ok(()),
-            Turn::Tls(_) => Err(Failed::new(Failure::Tls, "TLS inside TLS is not possible")),
+            CarryEnd::Over => Ok(()),
+            CarryEnd::Tls(_) => Err(Failed::new(Failure::Tls, "TLS inside TLS is not possible")),
         }
     }
 
@@ -338,11 +338,11 @@ impl Carried<'_> {
         mut reader: ReadHalf<S>,
         mut writer: WriteHalf<S>,
         exchange: Option<Exchange>,
-    ) -> Result<(Turn, ReadHalf<S>, WriteHalf<S>), Failed> {
+    ) -> Result<(CarryEnd, ReadHalf<S>, WriteHalf<S>), Failed> {
         let mut buffer = vec![0; CHUNK];
         // Whoever waited for the connection or the handshake may have heard of something without looking at it.
         self.reply.inbox.changed.notify_one();
-        let mut exchange = exchange.map(Held::new);
+        let mut exchange = exchange.map(HeldExchange::new);
         let mut out = Outgoing::default();
         let mut todo = Todo::Nothing;
         // Whether the server has said its last; whether the script has, and whether the server was told.
@@ -356,13 +356,13 @@ impl Carried<'_> {
             self.slot.keep(kept).map_err(|text| Failed::new(Failure::Reset, text))?;
             if out.bytes.is_empty() && todo == Todo::Nothing {
                 if let Some(wanted) = tls {
-                    return Ok((Turn::Tls(wanted), reader, writer));
+                    return Ok((CarryEnd::Tls(wanted), reader, writer));
                 }
                 if ended && let Some(failed) = unwritable {
                     return Err(failed);
                 }
                 if closing.is_some() || ended && shut {
-                    return Ok((Turn::Over, reader, writer));
+                    return Ok((CarryEnd::Over, reader, writer));
                 }
             }
             // A sandbox process that does not read is not read for.
@@ -393,14 +393,14 @@ impl Carried<'_> {
                     }
                 }
                 done = advance(&mut writer, &out.bytes, todo), if !out.bytes.is_empty() || todo != Todo::Nothing => match done {
-                    Ok(Done::Wrote(size)) => {
+                    Ok(WriteProgress::Wrote(size)) => {
                         self.reply.taken(out.written(size));
                         if out.bytes.is_empty() {
                             todo = if shut && !down { Todo::Shutdown } else { Todo::Flush };
                         }
                         first_by = Some(Instant::now() + self.granted.grant.caps.first_byte);
                     }
-                    Ok(Done::Finished) => {
+                    Ok(WriteProgress::Finished) => {
                         down |= todo == Todo::Shutdown;
                         todo = if shut && !down { Todo::Shutdown } else { Todo::Nothing };
                     }
@@ -440,7 +440,7 @@ impl Carried<'_> {
                     }
                 }
                 () = self.reply.link.drained(), if clogged => {}
-                () = at(closing) => return Ok((Turn::Over, reader, writer)),
+                () = at(closing) => return Ok((CarryEnd::Over, reader, writer)),
                 () = at(first_by.filter(|_| !answered && out.bytes.is_empty())) => {
                     let seconds = self.granted.grant.caps.first_byte.as_secs();
                     let text = format!("{} sent nothing within {seconds} seconds", self.destination);
@@ -471,7 +471,7 @@ impl Carried<'_> {
                         writer.shutdown().await
                     };
                     let _ = tokio::time::timeout(FLUSH_WITHIN, all).await;
-                    return Ok((Turn::Over, reader, writer));
+                    return Ok((CarryEnd::Over, reader, writer));
                 }
             }
         }
@@ -482,7 +482,7 @@ impl Carried<'_> {
         &self,
         data: &[u8],
         out: &mut Outgoing,
-        exchange: Option<&mut Held>,
+        exchange: Option<&mut HeldExchange>,
         unwritable: bool,
     ) -> Result<(), Failed> {
         self.granted.send(data.len() as u64).map_err(|text| Failed::new(Failure::Reset, text))?;
@@ -510,8 +510,8 @@ impl Carried<'_> {
     fn noted(&self, step: Step) -> Bytes {
         for event in step.events {
             match &event {
-                Event::Injected { .. } | Event::Opaque(_) => {}
-                Event::NotInjected { .. } => self.granted.note(&format!("{}: {event}", self.destination)),
+                SecretEvent::Injected { .. } | SecretEvent::Opaque(_) => {}
+                SecretEvent::NotInjected { .. } => self.granted.note(&format!("{}: {event}", self.destination)),
             }
         }
         step.bytes
@@ -553,15 +553,15 @@ async fn at(time: Option<Instant>) {
 }
 
 /// What came of the writing half's turn.
-enum Done {
+enum WriteProgress {
     Wrote(usize),
     Finished,
 }
 
 /// Writes, or, when nothing is to be written, flushes or shuts down. Nothing is lost when it is dropped and begun again.
-async fn advance<S: AsyncWrite>(writer: &mut WriteHalf<S>, bytes: &[u8], todo: Todo) -> io::Result<Done> {
+async fn advance<S: AsyncWrite>(writer: &mut WriteHalf<S>, bytes: &[u8], todo: Todo) -> io::Result<WriteProgress> {
     if !bytes.is_empty() {
-        return writer.write(bytes).await.map(Done::Wrote);
+        return writer.write(bytes).await.map(WriteProgress::Wrote);
     }
     std::future::poll_fn(|context| match todo {
         Todo::Nothing => Poll::Pending,
@@ -569,11 +569,11 @@ async fn advance<S: AsyncWrite>(writer: &mut WriteHalf<S>, bytes: &[u8], todo: T
         Todo::Shutdown => Pin::new(&mut *writer).poll_shutdown(context),
     })
     .await
-    .map(|()| Done::Finished)
+    .map(|()| WriteProgress::Finished)
 }
 
 /// An exchange, and until when it may keep what it keeps, in each direction.
-struct Held {
+struct HeldExchange {
     exchange: Exchange,
     outgoing_by: Option<Instant>,
     incoming_by: Option<Instant>,
@@ -584,9 +584,9 @@ struct Held {
 /// What keeps coming is not kept for longer than this many times the patience for one piece.
 const MOST_PATIENCE: u32 = 4;
 
-impl Held {
+impl HeldExchange {
     fn new(exchange: Exchange) -> Self {
-        Held { exchange, outgoing_by: None, incoming_by: None, incoming_since: None }
+        HeldExchange { exchange, outgoing_by: None, incoming_by: None, incoming_since: None }
     }
 
     fn outgoing(&mut self, bytes: &[u8]) -> Step {

@@ -1,7 +1,7 @@
 //! Secrets on their way: a script holds a placeholder, and outside of its sandbox the value takes its place.
 //!
 //! An [`Exchange`] stands between the script's bytes and one connection, in both directions, and does no input or
-//! output itself: bytes go in, in whatever pieces they come, and bytes and [`Event`]s come out.
+//! output itself: bytes go in, in whatever pieces they come, and bytes and [`SecretEvent`]s come out.
 //!
 //! **To the server**, over verified TLS:
 //! - As long as the bytes are HTTP/1.1 requests by a strict reading (one `Host`, which is the connected host; one way
@@ -39,15 +39,15 @@
 //! written.
 
 mod blind;
-mod detours;
 mod encodings;
+mod escapes;
 mod http;
 mod inject;
 mod matcher;
+mod overrides;
 mod redact_output;
 mod redact_response;
 mod search;
-mod spellings;
 mod target;
 
 pub use redact_output::{RedactingStream, Redactor};
@@ -153,7 +153,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Why a set of secrets cannot be used.
+/// SkipReason a set of secrets cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Empty, long, or with control characters.
@@ -219,11 +219,11 @@ pub struct Secrets {
     /// By the number of the secret.
     placeholders: Search,
     /// By the numbers of the secrets that are looked for.
-    sought: Mutex<BTreeMap<Vec<usize>, Arc<Sought>>>,
+    searched: Mutex<BTreeMap<Vec<usize>, Arc<SearchedValues>>>,
 }
 
 /// Values that may come back.
-struct Sought {
+struct SearchedValues {
     values: Matcher,
     /// What the patterns of `values` are.
     encodings: Vec<(usize, ValueEncoding)>,
@@ -251,16 +251,16 @@ impl Secrets {
         }
         let placeholders =
             secrets.iter().map(|secret| Zeroizing::new(secret.placeholder.as_bytes().to_vec())).collect();
-        let secrets = Secrets { placeholders: Search::new(placeholders)?, secrets, sought: Mutex::default() };
+        let secrets = Secrets { placeholders: Search::new(placeholders)?, secrets, searched: Mutex::default() };
         // Whatever is looked for later is less than this.
-        secrets.sought((0..secrets.secrets.len()).collect())?;
+        secrets.searched((0..secrets.secrets.len()).collect())?;
         Ok(secrets)
     }
 
-    fn sought(&self, numbers: Vec<usize>) -> Result<Arc<Sought>, SecretError> {
+    fn searched(&self, numbers: Vec<usize>) -> Result<Arc<SearchedValues>, SecretError> {
         // No code panics while it holds this lock.
-        let mut sought = self.sought.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = sought.get(&numbers) {
+        let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = searched.get(&numbers) {
             return Ok(Arc::clone(known));
         }
         let (mut patterns, mut encodings) = (Vec::new(), Vec::new());
@@ -270,24 +270,29 @@ impl Secrets {
                 encodings.push((*number, encoding));
             }
         }
-        let made = Arc::new(Sought { values: Matcher::new(&patterns)?, encodings });
-        sought.insert(numbers, Arc::clone(&made));
+        let made = Arc::new(SearchedValues { values: Matcher::new(&patterns)?, encodings });
+        searched.insert(numbers, Arc::clone(&made));
         Ok(made)
     }
 
     /// What is looked for in what comes over a connection: the values that its other end may know, if it has proven to
     /// be who it is. Another one would learn from what is replaced, or waits to be, which of its guesses are right.
-    fn sought_from(&self, destination: &Destination, mode: Mode) -> Result<Arc<Sought>, SecretError> {
+    fn searched_for(
+        &self,
+        destination: &Destination,
+        mode: ConnectionMode,
+    ) -> Result<Arc<SearchedValues>, SecretError> {
         let known = |secret: &Secret| secret.hosts.iter().any(|host| host.matches(destination));
-        let numbers = self.secrets.iter().enumerate().filter(|(_, secret)| mode == Mode::Http && known(secret));
-        self.sought(numbers.map(|(number, _)| number).collect())
+        let numbers =
+            self.secrets.iter().enumerate().filter(|(_, secret)| mode == ConnectionMode::Http && known(secret));
+        self.searched(numbers.map(|(number, _)| number).collect())
     }
 }
 
-/// Why bytes from the script are not HTTP/1.1 requests by the strict reading, over a connection that secrets may use.
+/// SkipReason bytes from the script are not HTTP/1.1 requests by the strict reading, over a connection that secrets may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the sentence of each says what it is")]
-pub enum Malformed {
+pub enum OpaqueReason {
     #[error("the connection is without TLS, or its server did not prove its name")]
     Unproven,
     #[error("the connection does not speak HTTP/1.1")]
@@ -326,12 +331,12 @@ pub enum Malformed {
     Ended,
 }
 
-/// Why a placeholder went out as it is.
+/// SkipReason a placeholder went out as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum SkipReason {
     /// The connection is opaque.
     #[error("{0}")]
-    Opaque(Malformed),
+    Opaque(OpaqueReason),
     /// Another host's secret.
     #[error("it is not granted for {0}")]
     Host(Destination),
@@ -346,7 +351,7 @@ pub enum Why {
     Parameter,
     /// A body in which such a parameter could stand.
     #[error("it is granted for some methods only, and the body, which can change them, cannot be looked at: {0}")]
-    UnreadBody(Box<Why>),
+    UnreadBody(Box<SkipReason>),
     /// Another path.
     #[error("it is granted for {0} and what is below it only")]
     Path(String),
@@ -395,7 +400,7 @@ pub enum Why {
 
 /// What an exchange has to tell, once per request and secret; on a stream that is not read as requests, once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Event {
+pub enum SecretEvent {
     /// A placeholder was replaced.
     #[error("the secret {name} was placed")]
     Injected {
@@ -407,17 +412,17 @@ pub enum Event {
     NotInjected {
         /// The secret's name.
         name: String,
-        /// Why.
-        why: Why,
+        /// SkipReason.
+        why: SkipReason,
     },
     /// No secret is placed on this connection any more.
     #[error("no secret is placed on this connection from here on: {0}")]
-    Opaque(Malformed),
+    Opaque(OpaqueReason),
 }
 
 /// What a connection is, as far as secrets go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum ConnectionMode {
     /// Requests are read.
     Http,
     /// Bytes pass as they are.
@@ -430,7 +435,7 @@ pub enum Mode {
     "it sent an answer in {0}, which was not asked for; what is compressed cannot be searched for the secret that was \
      placed on this connection, and is not passed on"
 )]
-pub struct Unreadable(String);
+pub struct Unsearchable(String);
 
 /// What one call gave.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -438,9 +443,9 @@ pub struct Step {
     /// To be sent on, in this direction.
     pub bytes: Bytes,
     /// To be told.
-    pub events: Vec<Event>,
-    /// Why nothing more is passed on: the connection is to be broken off.
-    pub refused: Option<Unreadable>,
+    pub events: Vec<SecretEvent>,
+    /// SkipReason nothing more is passed on: the connection is to be broken off.
+    pub refused: Option<Unsearchable>,
 }
 
 impl fmt::Debug for Step {
@@ -467,16 +472,16 @@ impl fmt::Debug for Exchange {
 }
 
 impl Exchange {
-    /// `mode` is [`Mode::Http`] over TLS whose certificate was verified for the destination, and [`Mode::Opaque`] over
+    /// `mode` is [`ConnectionMode::Http`] over TLS whose certificate was verified for the destination, and [`ConnectionMode::Opaque`] over
     /// anything else.
-    pub fn new(secrets: Arc<Secrets>, destination: Destination, mode: Mode) -> Result<Self, SecretError> {
-        let sought = secrets.sought_from(&destination, mode)?;
-        let redactor = ResponseRedactor::new(Arc::clone(&secrets), sought, mode);
+    pub fn new(secrets: Arc<Secrets>, destination: Destination, mode: ConnectionMode) -> Result<Self, SecretError> {
+        let searched = secrets.searched_for(&destination, mode)?;
+        let redactor = ResponseRedactor::new(Arc::clone(&secrets), searched, mode);
         Ok(Exchange { redactor, injector: Injector::new(secrets, destination, mode) })
     }
 
     /// What the connection is by now.
-    pub fn mode(&self) -> Mode {
+    pub fn mode(&self) -> ConnectionMode {
         self.injector.mode()
     }
 

@@ -96,7 +96,7 @@ pub(crate) struct Revoke {
 
 /// Egress process to node: what a revoked grant was used for.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Spent {
+pub(crate) struct NetworkUsage {
     pub(crate) link: u64,
     pub(crate) hosts: Vec<HostUsage>,
     /// Sentences about what was denied, and what became of secrets.

@@ -5,11 +5,11 @@
 //! file, start no process and listen to nobody. It has no database, and no key but the values of secrets that runs under
 //! way were granted.
 
-use super::connection::{Inbox, Reply, connection};
+use super::connection::{ChannelReply, Inbox, connection};
 use super::exchange::Secrets;
 use super::messages::{
-    Failed, Failure, Grant, MAX_CHANNELS, MAX_HOSTS, MAX_NOTES, NetworkGrant, Open, Revoke, Setup, Spent, StartTls,
-    Token, Violation, WINDOW, read_window,
+    Failed, Failure, Grant, MAX_CHANNELS, MAX_HOSTS, MAX_NOTES, NetworkGrant, NetworkUsage, Open, Revoke, Setup,
+    StartTls, Token, Violation, WINDOW, read_window,
 };
 use super::names::Names;
 use super::secure::Secure;
@@ -319,7 +319,7 @@ impl Egress {
     /// Ends a grant, and says what it was used for.
     async fn revoke(self: Rc<Self>, link: u64, run: RunNumber) {
         let granted = self.grants.borrow_mut().remove(&(link, run));
-        let mut spent = Spent { link, ..Spent::default() };
+        let mut usage = NetworkUsage { link, ..NetworkUsage::default() };
         if let Some(granted) = granted {
             let settled = async || {
                 while granted.open.get() > 0 {
@@ -331,10 +331,10 @@ impl Egress {
             let _ = tokio::time::timeout(CLOSED_WITHIN, settled()).await;
             granted.ended.cancel();
             let _ = tokio::time::timeout(SETTLE_WITHIN, settled()).await;
-            spent.hosts = granted.hosts.take();
-            spent.notes = granted.notes.take();
+            usage.hosts = granted.hosts.take();
+            usage.notes = granted.notes.take();
         }
-        self.node.send(FrameKind::Spent, run, &frame::to_json(&spent));
+        self.node.send(FrameKind::NetworkUsage, run, &frame::to_json(&usage));
     }
 
     /// A link to a sandbox process; one with the same number is replaced.
@@ -476,7 +476,7 @@ impl SandboxLink {
         let sandbox_link = self.clone();
         tokio::task::spawn_local(async move {
             let _entry = ChannelEntry { sandbox_link: sandbox_link.clone(), channel };
-            let reply = Reply { link: sandbox_link.sender.clone(), channel, inbox };
+            let reply = ChannelReply { link: sandbox_link.sender.clone(), channel, inbox };
             let granted = tokio::select! {
                 granted = sandbox_link.egress.grant_of(sandbox_link.link, open.run, &open.token) => granted,
                 // It was given up meanwhile.
@@ -644,11 +644,11 @@ mod tests {
             assert_eq!(one.next().await, (FrameKind::Failed, 4), "another port");
             one.sender.send(FrameKind::Close, 1, b"");
             drill.node.send(FrameKind::Revoke, 70, &frame::to_json(&Revoke { link: 1 }));
-            let spent = drill.said().await;
-            assert_eq!((spent.kind, spent.run), (FrameKind::Spent, 70));
-            let spent: Spent = frame::from_json(FrameKind::Spent, &spent.payload).expect("reads");
-            assert_eq!((spent.hosts[0].connections, spent.hosts[0].sent_bytes), (1, 5));
-            assert!(spent.notes[0].contains("is not allowed"), "{:?}", spent.notes);
+            let usage = drill.said().await;
+            assert_eq!((usage.kind, usage.run), (FrameKind::NetworkUsage, 70));
+            let usage: NetworkUsage = frame::from_json(FrameKind::NetworkUsage, &usage.payload).expect("reads");
+            assert_eq!((usage.hosts[0].connections, usage.hosts[0].sent_bytes), (1, 5));
+            assert!(usage.notes[0].contains("is not allowed"), "{:?}", usage.notes);
             assert!(!one.speaks(&drill, 5, 70, TOKEN).await, "after its run");
         })
         .await;

@@ -5,7 +5,7 @@ use super::job::Job;
 use super::starts::guarded;
 use super::{Pool, PoolState};
 use crate::egress::NetworkGrant;
-use crate::egress::messages::{Grant, MAX_HOSTS, MAX_NOTES, Revoke, Setup, Spent, Token, Violation};
+use crate::egress::messages::{Grant, MAX_HOSTS, MAX_NOTES, NetworkUsage, Revoke, Setup, Token, Violation};
 use crate::frame::{self, FrameKind, Hello, Incoming, NetworkPass, RunNumber};
 use crate::harden::Hardening;
 use crate::outcome::Outcome;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// A run's end waits this long for what it used of the network.
-pub(super) const SPENT_WITHIN: Duration = Duration::from_secs(6);
+pub(super) const NETWORK_USAGE_WITHIN: Duration = Duration::from_secs(6);
 
 /// How the egress process is set up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -214,13 +214,13 @@ impl Pool {
                 self.dispatch(state);
             }
             FrameKind::Pong => {}
-            FrameKind::Spent => {
-                let spent: Spent = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+            FrameKind::NetworkUsage => {
+                let usage: NetworkUsage = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
                 // A run that started again elsewhere is not the one that this is about.
-                if state.settling.get(&run).is_some_and(|settling| settling.process == spent.link)
+                if state.settling.get(&run).is_some_and(|settling| settling.process == usage.link)
                     && let Some(settling) = state.settling.remove(&run)
                 {
-                    settling.end(Some(bounded(spent)));
+                    settling.end(Some(bounded(usage)));
                     self.inner.changed.notify_waiters();
                 }
             }
@@ -280,8 +280,8 @@ fn new_token() -> io::Result<Token> {
 }
 
 /// What a run used, within the bounds that a report has.
-fn bounded(mut spent: Spent) -> Spent {
-    spent.hosts.truncate(MAX_HOSTS);
-    spent.notes.truncate(MAX_NOTES);
-    spent
+fn bounded(mut usage: NetworkUsage) -> NetworkUsage {
+    usage.hosts.truncate(MAX_HOSTS);
+    usage.notes.truncate(MAX_NOTES);
+    usage
 }

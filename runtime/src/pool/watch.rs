@@ -1,7 +1,7 @@
 //! The watchdog: ends runs and processes that do not end by themselves, asks processes whether they are there, and lets
 //! surplus ones go.
 
-use super::egress::{EgressProcess, SPENT_WITHIN};
+use super::egress::{EgressProcess, NETWORK_USAGE_WITHIN};
 use super::process::Process;
 use super::{Inner, Pool, Settling};
 use crate::frame::{FrameKind, RunNumber};
@@ -51,7 +51,7 @@ impl Pool {
         if state.egress.is_none() && state.processes.values().any(needs_egress) {
             self.ensure_egress(&mut state);
         }
-        let late = |settling: &Settling| now.duration_since(settling.since) > SPENT_WITHIN;
+        let late = |settling: &Settling| now.duration_since(settling.since) > NETWORK_USAGE_WITHIN;
         let late: Vec<RunNumber> =
             state.settling.iter().filter(|(_, settling)| late(settling)).map(|(run, _)| *run).collect();
         for run in late {

@@ -6,13 +6,13 @@ use super::search::Match;
 
 /// The place in a stream.
 #[derive(Default)]
-pub(super) struct Blind {
+pub(super) struct BlindStream {
     held: Vec<u8>,
     /// So many bytes of `held` were sent all the same: they stay for the values that begin in them.
     sent: usize,
 }
 
-impl Blind {
+impl BlindStream {
     /// Takes the next bytes of the stream, and sends what cannot be part of a value that is not complete.
     pub(super) fn push(
         &mut self,
@@ -133,7 +133,7 @@ mod tests {
 
     /// What comes out of each move, and of the end.
     fn play(values: &Matcher, moves: &[Move], mut text: &[u8]) -> Vec<Vec<u8>> {
-        let mut stream = Blind::default();
+        let mut stream = BlindStream::default();
         let mut outs = Vec::new();
         for one in moves {
             let mut out = Vec::new();
@@ -158,7 +158,7 @@ mod tests {
         for value in ["zq7hunter_TopSecret42", "pass/word+with&signs=1", "two\nlines of it", "café ünd 😀"] {
             let values = values(&[value, "other-secret-value"]);
             for _ in 0..400 {
-                // Beginnings of the value, in several spellings, and noise of the same length with the same lines.
+                // Beginnings of the value, in several escapes, and noise of the same length with the same lines.
                 let (mut guess, mut noise) = (Vec::new(), Vec::new());
                 for _ in 0..1 + random.below(30) {
                     let letters = value.len() - 1;
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_released_beginning_still_counts() {
         let values = values(&["secret", "secrets and more"]);
-        let (mut stream, mut out) = (Blind::default(), Vec::new());
+        let (mut stream, mut out) = (BlindStream::default(), Vec::new());
         stream.push(&values, b"a sec", &mut out, stars);
         assert!(out.is_empty() && stream.is_holding());
         stream.release(&values, &mut out, stars);
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn lines_pass_at_once_and_long_ones_in_part() {
         let values = values(&["secret-value"]);
-        let (mut stream, mut out) = (Blind::default(), Vec::new());
+        let (mut stream, mut out) = (BlindStream::default(), Vec::new());
         stream.push(&values, b"data: one\n\ndata: t", &mut out, stars);
         assert_eq!(out, b"data: one\n\n");
         out.clear();
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn without_values_nothing_is_held() {
-        let (mut stream, mut out) = (Blind::default(), Vec::new());
+        let (mut stream, mut out) = (BlindStream::default(), Vec::new());
         stream.push(&values(&[]), b"abc", &mut out, stars);
         assert_eq!((out.as_slice(), stream.is_holding()), (b"abc".as_slice(), false));
     }

@@ -1,7 +1,7 @@
 //! The encodings in which a value may come back, and the encodings that put it into its place.
 //!
 //! This is the one place that makes encodings, for the network as for what a run leaves. What only writes some characters in
-//! another way (escapes, entities, percent-encoding) is no encoding of its own: [`super::spellings`] reads it.
+//! another way (escapes, entities, percent-encoding) is no encoding of its own: [`super::escapes`] reads it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 /// Shorter values are not looked for: they stand everywhere by chance.
-pub(super) const MIN_SOUGHT: usize = 4;
+pub(super) const MIN_SEARCHED: usize = 4;
 /// Shorter runs of base64 are not looked for.
 const MIN_BASE64: usize = 6;
 
@@ -31,7 +31,7 @@ pub(super) fn encodings(value: &[u8]) -> Vec<(ValueEncoding, Zeroizing<Vec<u8>>)
             encodings.push((encoding, bytes));
         }
     };
-    if value.len() < MIN_SOUGHT {
+    if value.len() < MIN_SEARCHED {
         return encodings;
     }
     add(ValueEncoding::Text, value.to_vec());

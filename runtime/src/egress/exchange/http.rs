@@ -1,6 +1,6 @@
 //! HTTP/1.1's grammar, read strictly: what two readers might read differently is refused. Both directions use it.
 
-use super::Malformed;
+use super::OpaqueReason;
 use std::ops::Range;
 
 /// Most bytes of a head, and of a trailer section.
@@ -14,7 +14,7 @@ const MAX_CHUNK_LINE: usize = 4 << 10;
 
 /// What a head belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum MessageSide {
     Request,
     Response,
 }
@@ -29,21 +29,21 @@ pub(super) struct HeadBuffer {
 
 impl HeadBuffer {
     /// Takes bytes up to the end of the head. `Some` is a whole head; on an error the bytes taken are in the buffer.
-    pub(super) fn take(&mut self, input: &mut &[u8], side: Side) -> Result<Option<Vec<u8>>, Malformed> {
+    pub(super) fn take(&mut self, input: &mut &[u8], side: MessageSide) -> Result<Option<Vec<u8>>, OpaqueReason> {
         while let Some((byte, rest)) = input.split_first() {
             if self.bytes.len() == MAX_HEAD {
-                return Err(Malformed::HeadTooLarge);
+                return Err(OpaqueReason::HeadTooLarge);
             }
             let after_cr = self.bytes.last() == Some(&b'\r');
             *input = rest;
             self.bytes.push(*byte);
             if *byte == 0 || after_cr != (*byte == b'\n') {
-                return Err(if self.first_line { Malformed::Line } else { Malformed::NotHttp });
+                return Err(if self.first_line { OpaqueReason::Line } else { OpaqueReason::NotHttp });
             }
             if !self.first_line {
                 self.first_line = match side {
-                    Side::Request => check_request_line(&self.bytes)?,
-                    Side::Response => check_status_line(&self.bytes)?,
+                    MessageSide::Request => check_request_line(&self.bytes)?,
+                    MessageSide::Response => check_status_line(&self.bytes)?,
                 };
             } else if self.bytes.ends_with(b"\r\n\r\n") {
                 self.first_line = false;
@@ -71,34 +71,34 @@ impl HeadBuffer {
 
 /// Whether these bytes are a whole request line; an error when they cannot become one. Called for each byte, so it
 /// looks at no more than it must.
-fn check_request_line(bytes: &[u8]) -> Result<bool, Malformed> {
+fn check_request_line(bytes: &[u8]) -> Result<bool, OpaqueReason> {
     const END: &[u8] = b" HTTP/1.1\r\n";
     let last = bytes.last().copied().unwrap_or_default();
     if !bytes.contains(&b' ') {
-        return if is_token_byte(last) && bytes.len() <= MAX_METHOD { Ok(false) } else { Err(Malformed::NotHttp) };
+        return if is_token_byte(last) && bytes.len() <= MAX_METHOD { Ok(false) } else { Err(OpaqueReason::NotHttp) };
     }
     match last {
         b'\n' => {
-            let line = bytes.strip_suffix(END).ok_or(Malformed::NotHttp)?;
+            let line = bytes.strip_suffix(END).ok_or(OpaqueReason::NotHttp)?;
             let mut parts = line.split(|byte| *byte == b' ');
             let whole = parts.all(|part| !part.is_empty()) && line.contains(&b' ');
             if whole && line.iter().filter(|byte| **byte == b' ').count() == 1 {
                 Ok(true)
             } else {
-                Err(Malformed::NotHttp)
+                Err(OpaqueReason::NotHttp)
             }
         }
         b'\r' if END.starts_with(&bytes[bytes.len().saturating_sub(END.len() - 1)..]) => Ok(false),
-        b' ' if bytes.len() == 1 => Err(Malformed::NotHttp),
+        b' ' if bytes.len() == 1 => Err(OpaqueReason::NotHttp),
         b' ' | b'!'..=b'~' => Ok(false),
-        _ => Err(Malformed::NotHttp),
+        _ => Err(OpaqueReason::NotHttp),
     }
 }
 
-fn check_status_line(bytes: &[u8]) -> Result<bool, Malformed> {
+fn check_status_line(bytes: &[u8]) -> Result<bool, OpaqueReason> {
     const START: &[u8] = b"HTTP/1.";
     let start = &bytes[..bytes.len().min(START.len())];
-    if START.starts_with(start) { Ok(bytes.ends_with(b"\r\n")) } else { Err(Malformed::NotHttp) }
+    if START.starts_with(start) { Ok(bytes.ends_with(b"\r\n")) } else { Err(OpaqueReason::NotHttp) }
 }
 
 pub(super) fn is_token_byte(byte: u8) -> bool {
@@ -127,8 +127,8 @@ pub(super) struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// `bytes` end with the empty line.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let end = memchr::memmem::find(bytes, b"\r\n").ok_or(Malformed::Line)?;
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, OpaqueReason> {
+        let end = memchr::memmem::find(bytes, b"\r\n").ok_or(OpaqueReason::Line)?;
         Ok(Head { bytes, first_line: 0..end, fields: fields(bytes, end + 2)? })
     }
 
@@ -144,21 +144,21 @@ impl<'a> Head<'a> {
     }
 
     /// What the fields say about the body: one `Content-Length`, one `Transfer-Encoding`, or neither.
-    pub(super) fn framing(&self) -> Result<Framing, Malformed> {
+    pub(super) fn framing(&self) -> Result<Framing, OpaqueReason> {
         let (mut lengths, mut codings) = (self.values("content-length"), self.values("transfer-encoding"));
         match (lengths.next(), codings.next()) {
             (None, None) => Ok(Framing::None),
-            (Some(_), Some(_)) => Err(Malformed::LengthAndCoding),
-            (Some(_), None) if lengths.next().is_some() => Err(Malformed::Lengths),
+            (Some(_), Some(_)) => Err(OpaqueReason::LengthAndCoding),
+            (Some(_), None) if lengths.next().is_some() => Err(OpaqueReason::Lengths),
             (Some(digits), None) => {
                 let plain = (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
                 let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-                number.filter(|_| plain).map(Framing::Length).ok_or(Malformed::Length)
+                number.filter(|_| plain).map(Framing::Length).ok_or(OpaqueReason::Length)
             }
             (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none() => {
                 Ok(Framing::Chunked)
             }
-            (None, Some(_)) => Err(Malformed::Coding),
+            (None, Some(_)) => Err(OpaqueReason::Coding),
         }
     }
 }
@@ -172,21 +172,21 @@ pub(super) enum Framing {
 }
 
 /// The fields from `at` to the empty line.
-pub(super) fn fields(bytes: &[u8], mut at: usize) -> Result<Vec<Field>, Malformed> {
+pub(super) fn fields(bytes: &[u8], mut at: usize) -> Result<Vec<Field>, OpaqueReason> {
     let mut fields = Vec::new();
     loop {
-        let length = memchr::memmem::find(&bytes[at..], b"\r\n").ok_or(Malformed::Line)?;
+        let length = memchr::memmem::find(&bytes[at..], b"\r\n").ok_or(OpaqueReason::Line)?;
         let line = &bytes[at..at + length];
         if line.is_empty() {
             return Ok(fields);
         }
         if fields.len() == MAX_FIELDS {
-            return Err(Malformed::TooManyFields);
+            return Err(OpaqueReason::TooManyFields);
         }
         // A line that goes on from the one before, and blanks before the colon, end here as well.
         let colon = line.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(length);
         if colon == 0 || line.get(colon) != Some(&b':') || !line[colon..].iter().all(|byte| is_value_byte(*byte)) {
-            return Err(Malformed::Line);
+            return Err(OpaqueReason::Line);
         }
         let is_blank = |byte: &&u8| matches!(**byte, b' ' | b'\t');
         let end = at + length - line[colon + 1..].iter().rev().take_while(is_blank).count();
@@ -198,7 +198,7 @@ pub(super) fn fields(bytes: &[u8], mut at: usize) -> Result<Vec<Field>, Malforme
 
 /// The framing of a chunked body.
 pub(super) struct Chunked {
-    side: Side,
+    side: MessageSide,
     state: ChunkState,
     line: Vec<u8>,
 }
@@ -220,12 +220,12 @@ pub(super) enum Piece<'a> {
 }
 
 impl Chunked {
-    pub(super) fn new(side: Side) -> Self {
+    pub(super) fn new(side: MessageSide) -> Self {
         Chunked { side, state: ChunkState::Size, line: Vec::new() }
     }
 
     /// The next piece; `None` when the input is used up.
-    pub(super) fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, Malformed> {
+    pub(super) fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, OpaqueReason> {
         loop {
             if let ChunkState::Data(left) = self.state {
                 if input.is_empty() {
@@ -266,7 +266,7 @@ impl Chunked {
     }
 
     /// Takes bytes up to the next end of a line.
-    fn take_line(&mut self, input: &mut &[u8]) -> Result<bool, Malformed> {
+    fn take_line(&mut self, input: &mut &[u8]) -> Result<bool, OpaqueReason> {
         let most = match self.state {
             ChunkState::AfterData => 2,
             ChunkState::Trailers => MAX_HEAD,
@@ -281,7 +281,7 @@ impl Chunked {
                 byte => !after_cr && is_value_byte(*byte) && !matches!(self.state, ChunkState::AfterData),
             };
             if !in_place || self.line.len() > most {
-                return Err(Malformed::Chunk);
+                return Err(OpaqueReason::Chunk);
             }
             if *byte == b'\n' {
                 return Ok(true);
@@ -291,16 +291,16 @@ impl Chunked {
     }
 
     /// Extensions mean nothing to anybody and were used to make two readers differ: none may stand in a request.
-    fn size(&self) -> Result<u64, Malformed> {
+    fn size(&self) -> Result<u64, OpaqueReason> {
         let line = self.line.strip_suffix(b"\r\n").unwrap_or_default();
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let rest = &line[digits..];
-        let extension = self.side == Side::Response && rest.trim_ascii_start().starts_with(b";");
+        let extension = self.side == MessageSide::Response && rest.trim_ascii_start().starts_with(b";");
         if !(1..=15).contains(&digits) || !(rest.is_empty() || extension) {
-            return Err(Malformed::Chunk);
+            return Err(OpaqueReason::Chunk);
         }
-        let digits = std::str::from_utf8(&line[..digits]).map_err(|_| Malformed::Chunk)?;
-        u64::from_str_radix(digits, 16).map_err(|_| Malformed::Chunk)
+        let digits = std::str::from_utf8(&line[..digits]).map_err(|_| OpaqueReason::Chunk)?;
+        u64::from_str_radix(digits, 16).map_err(|_| OpaqueReason::Chunk)
     }
 
     /// Bytes that were taken and belong to no piece yet.

@@ -1,11 +1,11 @@
 //! From the script to the server: requests are read, and values placed in them.
 
-use super::detours::{self, Beginning};
 use super::encodings::{basic, encode_basic, json, percent};
-use super::http::{Chunked, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
+use super::http::{Chunked, Framing, Head, HeadBuffer, MessageSide, Piece, fields, is_value_byte};
+use super::overrides::{self, Beginning};
 use super::search::{Match, SearchStream};
 use super::target::{is_authority, is_clear_path, is_under, path_of};
-use super::{Event, Malformed, Mode, PATIENCE, Part, Secret, Secrets, Why};
+use super::{ConnectionMode, OpaqueReason, PATIENCE, Part, Secret, SecretEvent, Secrets, SkipReason};
 use crate::policy::Destination;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -36,7 +36,7 @@ const NEVER: [&str; 11] = [
     "Proxy-Authorization",
 ];
 /// What became of a secret, by its number: placed, or why not.
-type Mark = (usize, Option<Why>);
+type Mark = (usize, Option<SkipReason>);
 
 /// A request whose answer is not there yet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +53,7 @@ enum RequestState {
     Collect(Collect),
     /// After a request with `Upgrade`, until its answer: the next bytes may be HTTP or something else.
     Answer,
-    Opaque(Malformed),
+    Opaque(OpaqueReason),
 }
 
 /// A request whose body is kept until it is complete. Nothing was placed in it yet.
@@ -63,8 +63,8 @@ struct Collect {
     /// Where in `head` the method ends, and the path is.
     method_end: usize,
     path: Range<usize>,
-    /// Why a secret may not be placed in it, by its number.
-    grants: Vec<Option<Why>>,
+    /// SkipReason a secret may not be placed in it, by its number.
+    grants: Vec<Option<SkipReason>>,
     body: Vec<u8>,
     left: usize,
     encoding: BodyEncoding,
@@ -86,7 +86,7 @@ pub(super) struct Injector {
     destination: Destination,
     state: RequestState,
     /// To be taken up with the next call, since only that can send what is kept.
-    opaque_next: Option<Malformed>,
+    opaque_next: Option<OpaqueReason>,
     /// Set while the request at hand has `Upgrade`.
     upgrade: bool,
     /// A request had a body that some servers leave unread (with `GET`, or after `Expect`), or that begins like a request,
@@ -101,17 +101,17 @@ pub(super) struct Injector {
     injected: bool,
     pub(super) asked: VecDeque<Asked>,
     /// What this request's body may not have, by the number of the secret; `None` is a body it may be placed in.
-    body: Vec<Option<Why>>,
+    body: Vec<Option<SkipReason>>,
     watch: SearchStream,
     told: Vec<Mark>,
-    events: Vec<Event>,
+    events: Vec<SecretEvent>,
 }
 
 impl Injector {
-    pub(super) fn new(secrets: Arc<Secrets>, destination: Destination, mode: Mode) -> Self {
+    pub(super) fn new(secrets: Arc<Secrets>, destination: Destination, mode: ConnectionMode) -> Self {
         let state = match mode {
-            Mode::Http => RequestState::Head(HeadBuffer::default()),
-            Mode::Opaque => RequestState::Opaque(Malformed::Unproven),
+            ConnectionMode::Http => RequestState::Head(HeadBuffer::default()),
+            ConnectionMode::Opaque => RequestState::Opaque(OpaqueReason::Unproven),
         };
         let in_force = secrets.secrets.iter().any(|secret| is_for(secret, &destination));
         Injector {
@@ -132,11 +132,11 @@ impl Injector {
         }
     }
 
-    pub(super) fn mode(&self) -> Mode {
+    pub(super) fn mode(&self) -> ConnectionMode {
         match self.state {
-            _ if self.opaque_next.is_some() => Mode::Opaque,
-            RequestState::Opaque(_) => Mode::Opaque,
-            _ => Mode::Http,
+            _ if self.opaque_next.is_some() => ConnectionMode::Opaque,
+            RequestState::Opaque(_) => ConnectionMode::Opaque,
+            _ => ConnectionMode::Http,
         }
     }
 
@@ -153,7 +153,7 @@ impl Injector {
         }
     }
 
-    pub(super) fn events(&mut self) -> Vec<Event> {
+    pub(super) fn events(&mut self) -> Vec<SecretEvent> {
         std::mem::take(&mut self.events)
     }
 
@@ -176,8 +176,8 @@ impl Injector {
 
     /// The server switched protocols.
     pub(super) fn switched(&mut self) {
-        if self.mode() == Mode::Http {
-            self.opaque_next = Some(Malformed::Switched);
+        if self.mode() == ConnectionMode::Http {
+            self.opaque_next = Some(OpaqueReason::Switched);
         }
     }
 
@@ -185,7 +185,7 @@ impl Injector {
         self.settle(out);
         while !input.is_empty() {
             match &mut self.state {
-                RequestState::Head(buffer) => match buffer.take(&mut input, Side::Request) {
+                RequestState::Head(buffer) => match buffer.take(&mut input, MessageSide::Request) {
                     Ok(None) => {}
                     Ok(Some(head)) => {
                         if let Err(malformed) = self.request(&head, out) {
@@ -238,7 +238,7 @@ impl Injector {
                         self.next_request();
                     }
                 }
-                RequestState::Answer => self.opaque(Malformed::BeforeAnswer, b"", out),
+                RequestState::Answer => self.opaque(OpaqueReason::BeforeAnswer, b"", out),
                 RequestState::Opaque(_) => {
                     let rest = std::mem::take(&mut input);
                     self.watch(rest, false);
@@ -253,7 +253,7 @@ impl Injector {
         match &mut self.state {
             RequestState::Head(buffer) if !buffer.is_empty() && !buffer.is_http() => {
                 let bytes = buffer.give_up();
-                self.opaque(Malformed::NotHttp, &bytes, out);
+                self.opaque(OpaqueReason::NotHttp, &bytes, out);
             }
             _ => {}
         }
@@ -265,7 +265,7 @@ impl Injector {
             RequestState::Head(buffer) if buffer.is_empty() => {}
             RequestState::Head(_) | RequestState::Collect(_) => {
                 let bytes = self.give_up();
-                self.opaque(Malformed::Ended, &bytes, out);
+                self.opaque(OpaqueReason::Ended, &bytes, out);
             }
             _ => {}
         }
@@ -291,8 +291,8 @@ impl Injector {
         }
     }
 
-    fn opaque(&mut self, malformed: Malformed, bytes: &[u8], out: &mut Vec<u8>) {
-        self.events.push(Event::Opaque(malformed));
+    fn opaque(&mut self, malformed: OpaqueReason, bytes: &[u8], out: &mut Vec<u8>) {
+        self.events.push(SecretEvent::Opaque(malformed));
         self.state = RequestState::Opaque(malformed);
         self.told.clear();
         self.watch = SearchStream::default();
@@ -312,8 +312,8 @@ impl Injector {
         self.told.push(mark.clone());
         self.injected |= mark.1.is_none();
         self.events.push(match mark.1 {
-            None => Event::Injected { name },
-            Some(why) => Event::NotInjected { name, why },
+            None => SecretEvent::Injected { name },
+            Some(why) => SecretEvent::NotInjected { name, why },
         });
     }
 
@@ -327,7 +327,7 @@ impl Injector {
         self.watch.push(&self.secrets.placeholders, bytes, last, &mut sink, |found, _| add(&mut seen, found.pattern));
         for number in seen {
             let why = match self.state {
-                RequestState::Opaque(malformed) => Some(Why::Opaque(malformed)),
+                RequestState::Opaque(malformed) => Some(SkipReason::Opaque(malformed)),
                 _ => self.body.get(number).cloned().flatten(),
             };
             if let Some(why) = why {
@@ -336,44 +336,44 @@ impl Injector {
         }
     }
 
-    fn trailers(&mut self, trailers: &[u8]) -> Result<(), Malformed> {
+    fn trailers(&mut self, trailers: &[u8]) -> Result<(), OpaqueReason> {
         for field in fields(trailers, 0)? {
             let name = &trailers[field.name];
             // The usual credentials count too: a server that merges trailers into headers must find none.
             if never(name).is_some()
                 || is_one_of(name, &["Authorization", "Cookie", "Content-Type", "Content-Range"]).is_some()
             {
-                return Err(Malformed::Trailer);
+                return Err(OpaqueReason::Trailer);
             }
         }
         let mut marks = Vec::new();
         self.secrets.placeholders.replace(trailers, &mut Vec::new(), |found, _| add(&mut marks, found.pattern));
-        marks.into_iter().for_each(|number| self.tell((number, Some(Why::Elsewhere))));
+        marks.into_iter().for_each(|number| self.tell((number, Some(SkipReason::Elsewhere))));
         Ok(())
     }
 
     /// A whole head: reads it strictly, places values in it, and sends it or keeps it until its body is there.
-    fn request(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+    fn request(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), OpaqueReason> {
         self.told.clear();
         let head = Head::parse(bytes)?;
         let line = head.text(&head.first_line);
         // The line was checked byte by byte: a method, one blank, a target, one blank, the version.
-        let method_end = line.iter().position(|byte| *byte == b' ').ok_or(Malformed::NotHttp)?;
+        let method_end = line.iter().position(|byte| *byte == b' ').ok_or(OpaqueReason::NotHttp)?;
         let target = method_end + 1..line.len().saturating_sub(b" HTTP/1.1".len());
-        let method = std::str::from_utf8(&line[..method_end]).map_err(|_| Malformed::NotHttp)?;
+        let method = std::str::from_utf8(&line[..method_end]).map_err(|_| OpaqueReason::NotHttp)?;
         if method == "CONNECT" {
-            return Err(Malformed::Target);
+            return Err(OpaqueReason::Target);
         }
         let path_at = path_of(bytes, target.clone(), &self.destination)?;
         let mut hosts = head.values("host");
         match (hosts.next(), hosts.next()) {
             (Some(host), None) if is_authority(host, &self.destination) => {}
-            (Some(_), None) => return Err(Malformed::ForeignHost),
-            _ => return Err(Malformed::Hosts),
+            (Some(_), None) => return Err(OpaqueReason::ForeignHost),
+            _ => return Err(OpaqueReason::Hosts),
         }
         let framing = head.framing()?;
         if self.asked.len() == MAX_ASKED {
-            return Err(Malformed::Unanswered);
+            return Err(OpaqueReason::Unanswered);
         }
 
         let secrets = Arc::clone(&self.secrets);
@@ -383,16 +383,16 @@ impl Injector {
         }
         let query = &line[path_at.end..target.end];
         let granted = |secret: &Secret| self.granted(secret, method, path, query, &head);
-        let mut grants: Vec<Option<Why>> = secrets.secrets.iter().map(|secret| granted(secret).err()).collect();
+        let mut grants: Vec<Option<SkipReason>> = secrets.secrets.iter().map(|secret| granted(secret).err()).collect();
         let unfit = unfit(&head, framing);
         let has_body = !matches!(framing, Framing::None | Framing::Length(0));
         let content_type = head.values("content-type").next().unwrap_or_default();
         let suspect = has_body
             && method == "POST"
-            && detours::has_parameters(content_type)
+            && overrides::has_parameters(content_type)
             && suspect_body(&secrets, &mut grants, unfit.as_ref());
-        let in_body = |(secret, grant): (&Secret, &Option<Why>)| {
-            grant.clone().or((!secret.places.body).then_some(Why::Part(Part::Body))).or(unfit.clone())
+        let in_body = |(secret, grant): (&Secret, &Option<SkipReason>)| {
+            grant.clone().or((!secret.places.body).then_some(SkipReason::Part(Part::Body))).or(unfit.clone())
         };
         self.body = secrets.secrets.iter().zip(&grants).map(in_body).collect();
         self.watch = SearchStream::default();
@@ -421,35 +421,42 @@ impl Injector {
         match framing {
             Framing::None | Framing::Length(0) => self.next_request(),
             Framing::Length(left) => self.state = RequestState::Length(left),
-            Framing::Chunked => self.state = RequestState::Chunked(Chunked::new(Side::Request)),
+            Framing::Chunked => self.state = RequestState::Chunked(Chunked::new(MessageSide::Request)),
         }
         out.extend_from_slice(&injected.bytes);
         Ok(())
     }
 
     /// Whether a secret may go to this host with this method and path, in whatever part of the request.
-    fn granted(&self, secret: &Secret, method: &str, path: &[u8], query: &[u8], head: &Head<'_>) -> Result<(), Why> {
+    fn granted(
+        &self,
+        secret: &Secret,
+        method: &str,
+        path: &[u8],
+        query: &[u8],
+        head: &Head<'_>,
+    ) -> Result<(), SkipReason> {
         if !is_for(secret, &self.destination) {
-            return Err(Why::Host(self.destination.clone()));
+            return Err(SkipReason::Host(self.destination.clone()));
         }
         if secret.methods.as_ref().is_some_and(|methods| !methods.iter().any(|granted| granted == method)) {
-            return Err(Why::Method(method.to_owned()));
+            return Err(SkipReason::Method(method.to_owned()));
         }
         if secret.methods.is_some() || secret.path_prefix.is_some() {
             let mut names = head.fields.iter().map(|field| head.text(&field.name));
-            if let Some(name) = names.find(|name| detours::is_detour(name)) {
-                return Err(Why::Override(String::from_utf8_lossy(name).chars().take(100).collect()));
+            if let Some(name) = names.find(|name| overrides::is_override_header(name)) {
+                return Err(SkipReason::Override(String::from_utf8_lossy(name).chars().take(100).collect()));
             }
-            if secret.methods.is_some() && detours::in_query(query) {
-                return Err(Why::Parameter);
+            if secret.methods.is_some() && overrides::in_query(query) {
+                return Err(SkipReason::Parameter);
             }
             if self.doubtful {
-                return Err(Why::Doubtful);
+                return Err(SkipReason::Doubtful);
             }
         }
         match &secret.path_prefix {
-            Some(_) if !is_clear_path(path) => Err(Why::PathUnclear),
-            Some(prefix) if !is_under(path, prefix.as_bytes()) => Err(Why::Path(prefix.clone())),
+            Some(_) if !is_clear_path(path) => Err(SkipReason::PathUnclear),
+            Some(prefix) if !is_under(path, prefix.as_bytes()) => Err(SkipReason::Path(prefix.clone())),
             _ => Ok(()),
         }
     }
@@ -459,10 +466,10 @@ impl Injector {
         let RequestState::Collect(collect) = &mut self.state else { return };
         let Collect { head, method_end, path, mut grants, mut body, encoding, suspect, .. } = std::mem::take(collect);
         let secrets = Arc::clone(&self.secrets);
-        if suspect && detours::in_body(&body) {
+        if suspect && overrides::in_body(&body) {
             for (number, _) in secrets.secrets.iter().enumerate().filter(|(_, secret)| secret.methods.is_some()) {
-                grants[number].get_or_insert(Why::Parameter);
-                self.body[number].get_or_insert(Why::Parameter);
+                grants[number].get_or_insert(SkipReason::Parameter);
+                self.body[number].get_or_insert(SkipReason::Parameter);
             }
         }
         self.beginning.push(&body);
@@ -493,26 +500,26 @@ fn is_for(secret: &Secret, destination: &Destination) -> bool {
 
 /// Whether a body in which there may be another method is to be looked at before anything is placed: a secret is granted
 /// for some methods. Where the body cannot be looked at, none of those is placed.
-fn suspect_body(secrets: &Secrets, grants: &mut [Option<Why>], unfit: Option<&Why>) -> bool {
-    let by_method = |(secret, grant): &(&Secret, &mut Option<Why>)| secret.methods.is_some() && grant.is_none();
+fn suspect_body(secrets: &Secrets, grants: &mut [Option<SkipReason>], unfit: Option<&SkipReason>) -> bool {
+    let by_method = |(secret, grant): &(&Secret, &mut Option<SkipReason>)| secret.methods.is_some() && grant.is_none();
     let mut suspect = false;
     for (_, grant) in secrets.secrets.iter().zip(grants).filter(by_method) {
-        *grant = unfit.map(|why| Why::UnreadBody(Box::new(why.clone())));
+        *grant = unfit.map(|why| SkipReason::UnreadBody(Box::new(why.clone())));
         suspect |= grant.is_none();
     }
     suspect
 }
 
-/// Why a request's body cannot be looked at as a whole, if it cannot.
-fn unfit(head: &Head<'_>, framing: Framing) -> Option<Why> {
+/// SkipReason a request's body cannot be looked at as a whole, if it cannot.
+fn unfit(head: &Head<'_>, framing: Framing) -> Option<SkipReason> {
     if framing == Framing::Chunked {
-        Some(Why::ChunkedBody)
+        Some(SkipReason::ChunkedBody)
     } else if head.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
-        Some(Why::EncodedBody)
+        Some(SkipReason::EncodedBody)
     } else if matches!(framing, Framing::Length(length) if length > MAX_BODY) {
-        Some(Why::LargeBody)
+        Some(SkipReason::LargeBody)
     } else {
-        head.values("expect").next().map(|_| Why::Expect)
+        head.values("expect").next().map(|_| SkipReason::Expect)
     }
 }
 
@@ -544,7 +551,7 @@ impl Filling<'_> {
         &mut self,
         text: &[u8],
         out: &mut Vec<u8>,
-        decide: impl Fn(&Secret, usize) -> Result<Zeroizing<Vec<u8>>, Why>,
+        decide: impl Fn(&Secret, usize) -> Result<Zeroizing<Vec<u8>>, SkipReason>,
     ) {
         self.secrets.placeholders.replace(text, out, |found: Match<'_>, out| {
             let why = match decide(&self.secrets.secrets[found.pattern], found.pattern) {
@@ -568,7 +575,7 @@ impl Filling<'_> {
     /// What to tell: nothing was placed when all of it was too large.
     fn finish(self) -> Vec<Mark> {
         let Filling { too_large, marks, .. } = self;
-        let told = |(number, why): Mark| (number, why.or(too_large.then_some(Why::TooLarge)));
+        let told = |(number, why): Mark| (number, why.or(too_large.then_some(SkipReason::TooLarge)));
         marks.into_iter().map(told).collect()
     }
 }
@@ -586,7 +593,7 @@ fn inject_in_head(
     head: &Head<'_>,
     method_end: usize,
     path: &Range<usize>,
-    grants: &[Option<Why>],
+    grants: &[Option<SkipReason>],
     in_force: bool,
 ) -> InjectedHead {
     let mut filling = Filling { secrets, most: MAX_GROWN_HEAD, too_large: false, marks: Vec::new() };
@@ -594,13 +601,13 @@ fn inject_in_head(
     let mut length = 0..0;
     let granted = |number: usize, granted: bool, part| match &grants[number] {
         Some(why) => Err(why.clone()),
-        None if !granted => Err(Why::Part(part)),
+        None if !granted => Err(SkipReason::Part(part)),
         None => Ok(()),
     };
     let header = |secret: &Secret, number: usize| {
         granted(number, secret.places.headers, Part::Headers)?;
         if !secret.value.iter().all(|byte| is_value_byte(*byte)) {
-            return Err(Why::Control);
+            return Err(SkipReason::Control);
         }
         Ok(secret.value.clone())
     };
@@ -609,8 +616,8 @@ fn inject_in_head(
         Ok(Zeroizing::new(percent(&secret.value)))
     };
 
-    filling.fill(&head.bytes[..method_end], &mut out, |_, _| Err(Why::Elsewhere));
-    filling.fill(&head.bytes[method_end..path.end], &mut out, |_, _| Err(Why::InPath));
+    filling.fill(&head.bytes[..method_end], &mut out, |_, _| Err(SkipReason::Elsewhere));
+    filling.fill(&head.bytes[method_end..path.end], &mut out, |_, _| Err(SkipReason::InPath));
     filling.fill(&head.bytes[path.end..head.first_line.end], &mut out, query);
     let mut at = head.first_line.end;
     for field in &head.fields {
@@ -619,13 +626,13 @@ fn inject_in_head(
             at = field.value.end;
             continue;
         }
-        filling.fill(&head.bytes[at..field.value.start], &mut out, |_, _| Err(Why::Elsewhere));
+        filling.fill(&head.bytes[at..field.value.start], &mut out, |_, _| Err(SkipReason::Elsewhere));
         let (name, value) = (head.text(&field.name), head.text(&field.value));
         let start = out.len();
         let credentials = name.eq_ignore_ascii_case(b"authorization").then(|| basic(value)).flatten();
         if is("accept-encoding") {
             out.extend_from_slice(b"identity");
-        } else if let Some(why) = never(name).map(Why::Header) {
+        } else if let Some(why) = never(name).map(SkipReason::Header) {
             filling.fill(value, &mut out, |_, _| Err(why.clone()));
         } else if let Some((start, plain)) = credentials.filter(|(_, plain)| secrets.placeholders.is_in(plain)) {
             let mut with_values = Zeroizing::new(Vec::new());
@@ -661,12 +668,12 @@ impl BodyEncoding {
         }
     }
 
-    fn encode(self, value: &Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, Why> {
+    fn encode(self, value: &Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, SkipReason> {
         match self {
             BodyEncoding::Raw => Ok(value.clone()),
             BodyEncoding::Form => Ok(Zeroizing::new(percent(value))),
             BodyEncoding::Json => {
-                let text = std::str::from_utf8(value).map_err(|_| Why::NotText)?;
+                let text = std::str::from_utf8(value).map_err(|_| SkipReason::NotText)?;
                 Ok(Zeroizing::new(json(text)))
             }
         }

@@ -1,9 +1,9 @@
 //! Finding values in text, in whatever usual way they are written there.
 
 use super::SecretError;
-use super::blind::Blind;
+use super::blind::BlindStream;
+use super::escapes::{Escaping, Unescaped};
 use super::search::Match;
-use super::spellings::{Reading, Way};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use std::ops::Range;
 use zeroize::Zeroizing;
@@ -13,7 +13,7 @@ const TOGETHER: usize = 256 << 10;
 /// What is held is a multiple of this, so that it tells little of how long the values are.
 const STEP: usize = 64;
 
-/// The values. Each is found as it is and under every [`Way`] of writing, some of them twice over; a text is read once for
+/// The values. Each is found as it is and under every [`Escaping`] of writing, some of them twice over; a text is read once for
 /// each, so the time is linear in the text.
 pub(super) struct Matcher {
     search: AhoCorasick,
@@ -94,20 +94,20 @@ impl Matcher {
         find(text, &|range| range);
         // A way of writing, and what may have been written before it: JSON in JSON, HTML in JSON and the other way round,
         // a URL in a URL.
-        let chains: [(Way, &[Way]); 3] = [
-            (Way::Backslash, &[Way::Backslash, Way::Entities]),
-            (Way::Entities, &[Way::Backslash]),
-            (Way::Percent, &[Way::Percent]),
+        let chains: [(Escaping, &[Escaping]); 3] = [
+            (Escaping::Backslash, &[Escaping::Backslash, Escaping::Entities]),
+            (Escaping::Entities, &[Escaping::Backslash]),
+            (Escaping::Percent, &[Escaping::Percent]),
         ];
         for (way, before) in chains {
-            let Some(once) = Reading::of(way, text) else { continue };
+            let Some(once) = Unescaped::new(way, text) else { continue };
             find(&once.text, &|range| once.written(range));
-            for twice in before.iter().filter_map(|way| Reading::of(*way, &once.text)) {
+            for twice in before.iter().filter_map(|way| Unescaped::new(*way, &once.text)) {
                 find(&twice.text, &|range| once.written(twice.written(range)));
             }
         }
         if self.has_space
-            && let Some(form) = Reading::of(Way::Form, text)
+            && let Some(form) = Unescaped::new(Escaping::Form, text)
         {
             find(&form.text, &|range| form.written(range));
         }
@@ -134,7 +134,7 @@ impl Matcher {
 
     /// A text that is there as a whole: each value goes to `replace`, all else to the output.
     pub(super) fn replace(&self, text: &[u8], out: &mut Vec<u8>, mut replace: impl FnMut(Match<'_>, &mut Vec<u8>)) {
-        let mut stream = Blind::default();
+        let mut stream = BlindStream::default();
         for part in text.chunks(TOGETHER) {
             stream.push(self, part, out, &mut replace);
         }

@@ -1,7 +1,7 @@
 //! Taking values out of what a run leaves: its output, its result, its errors.
 
 use super::SecretError;
-use super::blind::Blind;
+use super::blind::BlindStream;
 use super::encodings::encodings;
 use super::matcher::Matcher;
 use super::search::Match;
@@ -31,7 +31,7 @@ struct Shared {
 /// One stream on its way through a [`Redactor`].
 pub struct RedactingStream {
     shared: Arc<Shared>,
-    stream: Blind,
+    stream: BlindStream,
 }
 
 // Neither shows what it looks for, or what passed.
@@ -69,7 +69,7 @@ impl Redactor {
 
     /// For a stream of its own.
     pub fn stream(&self) -> RedactingStream {
-        RedactingStream { shared: Arc::clone(&self.shared), stream: Blind::default() }
+        RedactingStream { shared: Arc::clone(&self.shared), stream: BlindStream::default() }
     }
 
     /// For a text that is there as a whole.

@@ -1,11 +1,11 @@
 //! From the server to the script: values become placeholders, or `*` where no length may change.
 
-use super::blind::Blind;
+use super::blind::BlindStream;
 use super::encodings::{ValueEncoding, basic, encode_basic};
-use super::http::{Chunked, Field, Framing, Head, HeadBuffer, Piece, Side, fields, is_value_byte};
+use super::http::{Chunked, Field, Framing, Head, HeadBuffer, MessageSide, Piece, fields, is_value_byte};
 use super::inject::Injector;
 use super::search::Match;
-use super::{BODY_PATIENCE, Malformed, Mode, RAW_PATIENCE, Secrets, Sought, Unreadable};
+use super::{BODY_PATIENCE, ConnectionMode, OpaqueReason, RAW_PATIENCE, SearchedValues, Secrets, Unsearchable};
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -26,12 +26,12 @@ enum ResponseState {
 
 pub(super) struct ResponseRedactor {
     secrets: Arc<Secrets>,
-    sought: Arc<Sought>,
+    searched: Arc<SearchedValues>,
     state: ResponseState,
     /// The body at hand, or the stream.
-    mask: Blind,
-    /// Why nothing more is passed on, until it was told.
-    refused: Option<Unreadable>,
+    mask: BlindStream,
+    /// SkipReason nothing more is passed on, until it was told.
+    refused: Option<Unsearchable>,
 }
 
 /// As many `*` as bytes of the value are not sent yet.
@@ -40,19 +40,22 @@ fn stars(found: Match<'_>, out: &mut Vec<u8>) {
 }
 
 impl ResponseRedactor {
-    pub(super) fn new(secrets: Arc<Secrets>, sought: Arc<Sought>, mode: Mode) -> Self {
-        let state = if mode == Mode::Http { ResponseState::Head(HeadBuffer::default()) } else { ResponseState::Raw };
-        ResponseRedactor { secrets, sought, state, mask: Blind::default(), refused: None }
+    pub(super) fn new(secrets: Arc<Secrets>, searched: Arc<SearchedValues>, mode: ConnectionMode) -> Self {
+        let state =
+            if mode == ConnectionMode::Http { ResponseState::Head(HeadBuffer::default()) } else { ResponseState::Raw };
+        ResponseRedactor { secrets, searched, state, mask: BlindStream::default(), refused: None }
     }
 
     pub(super) fn push(&mut self, mut input: &[u8], injector: &mut Injector, out: &mut Vec<u8>) {
         while !input.is_empty() {
             match &mut self.state {
-                ResponseState::Head(buffer) if injector.mode() == Mode::Opaque && injector.asked.is_empty() => {
+                ResponseState::Head(buffer)
+                    if injector.mode() == ConnectionMode::Opaque && injector.asked.is_empty() =>
+                {
                     let bytes = buffer.give_up();
                     self.raw(&bytes, out);
                 }
-                ResponseState::Head(buffer) => match buffer.take(&mut input, Side::Response) {
+                ResponseState::Head(buffer) => match buffer.take(&mut input, MessageSide::Response) {
                     Ok(None) => {}
                     Ok(Some(head)) => {
                         if self.response(&head, injector, out).is_err() {
@@ -69,10 +72,10 @@ impl ResponseRedactor {
                     *left -= now as u64;
                     let ends = *left == 0;
                     let data = input.split_off(..now).unwrap_or_default();
-                    self.mask.push(&self.sought.values, data, out, stars);
+                    self.mask.push(&self.searched.values, data, out, stars);
                     if ends {
                         // Released, not forgotten: what follows may turn out to be no response.
-                        self.mask.release(&self.sought.values, out, stars);
+                        self.mask.release(&self.searched.values, out, stars);
                         self.state = ResponseState::Head(HeadBuffer::default());
                     }
                 }
@@ -93,7 +96,7 @@ impl ResponseRedactor {
                     }
                 },
                 ResponseState::UntilClose | ResponseState::Raw => {
-                    self.mask.push(&self.sought.values, std::mem::take(&mut input), out, stars);
+                    self.mask.push(&self.searched.values, std::mem::take(&mut input), out, stars);
                 }
                 ResponseState::Refused => return,
             }
@@ -102,11 +105,11 @@ impl ResponseRedactor {
 
     pub(super) fn quiet(&mut self, out: &mut Vec<u8>) {
         let mut bytes = Vec::new();
-        self.mask.release(&self.sought.values, &mut bytes, stars);
+        self.mask.release(&self.searched.values, &mut bytes, stars);
         self.frame(&bytes, out);
     }
 
-    pub(super) fn refused(&mut self) -> Option<Unreadable> {
+    pub(super) fn refused(&mut self) -> Option<Unsearchable> {
         self.refused.take()
     }
 
@@ -128,7 +131,7 @@ impl ResponseRedactor {
             }
             _ => {}
         }
-        self.mask.end(&self.sought.values, out, stars);
+        self.mask.end(&self.searched.values, out, stars);
     }
 
     pub(super) fn patience(&self) -> Option<Duration> {
@@ -142,16 +145,16 @@ impl ResponseRedactor {
             return;
         }
         self.state = ResponseState::Raw;
-        self.mask.push(&self.sought.values, bytes, out, stars);
+        self.mask.push(&self.searched.values, bytes, out, stars);
     }
 
     /// Data of a chunked body. It is put into chunks of its own: what is held back belongs to a later one. Where they are
     /// cut follows from lengths and lines alone.
     fn chunk(&mut self, data: &[u8], last: bool, out: &mut Vec<u8>) {
         let mut bytes = Vec::with_capacity(data.len());
-        self.mask.push(&self.sought.values, data, &mut bytes, stars);
+        self.mask.push(&self.searched.values, data, &mut bytes, stars);
         if last {
-            self.mask.release(&self.sought.values, &mut bytes, stars);
+            self.mask.release(&self.searched.values, &mut bytes, stars);
         }
         self.frame(&bytes, out);
     }
@@ -167,17 +170,17 @@ impl ResponseRedactor {
         }
     }
 
-    fn response(&mut self, bytes: &[u8], injector: &mut Injector, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    fn response(&mut self, bytes: &[u8], injector: &mut Injector, out: &mut Vec<u8>) -> Result<(), OpaqueReason> {
         let head = Head::parse(bytes)?;
         let (old, status) = status(head.text(&head.first_line))?;
         let interim = (100..200).contains(&status) && status != 101;
         let asked = injector.asked.front().copied().unwrap_or_default();
         let next = || ResponseState::Head(HeadBuffer::default());
         if injector.has_injected()
-            && let Some(unreadable) = unreadable(&head)
+            && let Some(unsearchable) = unsearchable(&head)
             && !(interim || asked.head || matches!(status, 204 | 304) || head.framing() == Ok(Framing::Length(0)))
         {
-            (self.state, self.refused) = (ResponseState::Refused, Some(unreadable));
+            (self.state, self.refused) = (ResponseState::Refused, Some(unsearchable));
             return Ok(());
         }
         let state = match head.framing() {
@@ -186,8 +189,8 @@ impl ResponseRedactor {
             Ok(Framing::None) => ResponseState::UntilClose,
             Ok(Framing::Length(0)) => next(),
             Ok(Framing::Length(length)) => ResponseState::Length(length),
-            Ok(Framing::Chunked) if !old => ResponseState::Chunked(Chunked::new(Side::Response)),
-            Ok(Framing::Chunked) => return Err(Malformed::Coding),
+            Ok(Framing::Chunked) if !old => ResponseState::Chunked(Chunked::new(MessageSide::Response)),
+            Ok(Framing::Chunked) => return Err(OpaqueReason::Coding),
             Err(malformed) => return Err(malformed),
         };
         if status == 101 {
@@ -200,7 +203,7 @@ impl ResponseRedactor {
             }
         }
         self.state = state;
-        self.mask = Blind::default();
+        self.mask = BlindStream::default();
         // "HTTP/1.1 200" frames the response; the words after it are only words.
         out.extend_from_slice(&bytes[..12]);
         self.value(&bytes[12..head.first_line.end], out);
@@ -217,7 +220,7 @@ impl ResponseRedactor {
             if kept {
                 out.extend_from_slice(&bytes[field.name.start..field.value.end]);
             } else {
-                self.sought.values.replace(name, out, stars);
+                self.searched.values.replace(name, out, stars);
                 out.extend_from_slice(&bytes[field.name.end..field.value.start]);
                 self.value(value, out);
             }
@@ -228,7 +231,7 @@ impl ResponseRedactor {
 
     fn value(&self, value: &[u8], out: &mut Vec<u8>) {
         let secrets = &self.secrets.secrets;
-        let Sought { values, encodings } = &*self.sought;
+        let SearchedValues { values, encodings } = &*self.searched;
         let placeholder = |found: Match<'_>, out: &mut Vec<u8>| match encodings[found.pattern] {
             (number, ValueEncoding::Text) => out.extend_from_slice(secrets[number].placeholder.as_bytes()),
             (_, ValueEncoding::Fragment) => stars(found, out),
@@ -247,7 +250,7 @@ impl ResponseRedactor {
 }
 
 /// What keeps a response from being searched, if something does.
-fn unreadable(head: &Head<'_>) -> Option<Unreadable> {
+fn unsearchable(head: &Head<'_>) -> Option<Unsearchable> {
     let coded = |name: &str| {
         let mut codings = head.values(name).flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
         codings
@@ -255,18 +258,18 @@ fn unreadable(head: &Head<'_>) -> Option<Unreadable> {
     };
     let extended = || head.values("sec-websocket-extensions").map(<[u8]>::trim_ascii).find(|value| !value.is_empty());
     let coding = coded("content-encoding").or_else(|| coded("transfer-encoding")).or_else(extended)?;
-    Some(Unreadable(String::from_utf8_lossy(coding).chars().filter(|c| !c.is_control()).take(60).collect()))
+    Some(Unsearchable(String::from_utf8_lossy(coding).chars().filter(|c| !c.is_control()).take(60).collect()))
 }
 
 /// Whether the version is 1.0, and the status.
-fn status(line: &[u8]) -> Result<(bool, u16), Malformed> {
+fn status(line: &[u8]) -> Result<(bool, u16), OpaqueReason> {
     let old = line.starts_with(b"HTTP/1.0 ");
     if !old && !line.starts_with(b"HTTP/1.1 ") {
-        return Err(Malformed::NotHttp);
+        return Err(OpaqueReason::NotHttp);
     }
-    let (digits, words) = line[9..].split_at_checked(3).ok_or(Malformed::NotHttp)?;
+    let (digits, words) = line[9..].split_at_checked(3).ok_or(OpaqueReason::NotHttp)?;
     let plain = digits.iter().all(u8::is_ascii_digit) && (words.is_empty() || words.starts_with(b" "));
     let status = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
     let status = status.filter(|status| *status >= 100 && plain && words.iter().all(|byte| is_value_byte(*byte)));
-    Ok((old, status.ok_or(Malformed::NotHttp)?))
+    Ok((old, status.ok_or(OpaqueReason::NotHttp)?))
 }

@@ -1,6 +1,6 @@
 //! What a request is for: its host, and its path as far as every server reads it alike.
 
-use super::Malformed;
+use super::OpaqueReason;
 use crate::policy::Destination;
 use std::ops::Range;
 
@@ -9,17 +9,17 @@ pub(super) fn path_of(
     bytes: &[u8],
     target: Range<usize>,
     destination: &Destination,
-) -> Result<Range<usize>, Malformed> {
+) -> Result<Range<usize>, OpaqueReason> {
     let text = &bytes[target.clone()];
     let mut start = target.start;
     if text.contains(&b'#') {
-        return Err(Malformed::Target);
+        return Err(OpaqueReason::Target);
     }
     if !text.starts_with(b"/") {
-        let (scheme, rest) = text.split_at_checked(8).ok_or(Malformed::Target)?;
+        let (scheme, rest) = text.split_at_checked(8).ok_or(OpaqueReason::Target)?;
         let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
         if !scheme.eq_ignore_ascii_case(b"https://") || !is_authority(&rest[..end], destination) {
-            return Err(Malformed::Target);
+            return Err(OpaqueReason::Target);
         }
         start += 8 + end;
     }

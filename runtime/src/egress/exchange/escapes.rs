@@ -1,14 +1,14 @@
 //! The usual ways to write a text inside another: escapes of JSON and of programming languages, entities of HTML,
-//! percent-encoding. A [`Reading`] takes one of them off, and knows where each byte came from.
+//! percent-encoding. A [`Unescaped`] takes one of them off, and knows where each byte came from.
 //!
-//! Every position of a text is read on its own, so mixed spellings (one writer escapes `&`, another `/`, a third
+//! Every position of a text is read on its own, so mixed escapes (one writer escapes `&`, another `/`, a third
 //! whatever is not ASCII, in capitals or not) are one reading.
 
 use std::ops::Range;
 
 /// One way to write characters that have a meaning where they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Escaping {
     /// `\/`, `\u0026`, `\ud83d\ude00`, `\u{e9}`, `\x26`, `\"`.
     Backslash,
     /// `&amp;`, `&#38;`, `&#x26;`.
@@ -20,7 +20,7 @@ pub(super) enum Way {
 }
 
 /// A text with one way of writing taken off.
-pub(super) struct Reading {
+pub(super) struct Unescaped {
     pub(super) text: Vec<u8>,
     /// What was written in another way, in order.
     tokens: Vec<Token>,
@@ -35,19 +35,19 @@ struct Token {
 /// What a token stands for: at most four bytes.
 type Character = ([u8; 4], usize);
 
-impl Reading {
+impl Unescaped {
     /// `None` when nothing in `text` is written this way.
-    pub(super) fn of(way: Way, text: &[u8]) -> Option<Self> {
+    pub(super) fn new(way: Escaping, text: &[u8]) -> Option<Self> {
         let next = |from: usize| {
             let rest = text.get(from..)?;
             match way {
-                Way::Backslash => memchr::memchr(b'\\', rest),
-                Way::Entities => memchr::memchr(b'&', rest),
-                Way::Percent => memchr::memchr(b'%', rest),
-                Way::Form => memchr::memchr2(b'%', b'+', rest),
+                Escaping::Backslash => memchr::memchr(b'\\', rest),
+                Escaping::Entities => memchr::memchr(b'&', rest),
+                Escaping::Percent => memchr::memchr(b'%', rest),
+                Escaping::Form => memchr::memchr2(b'%', b'+', rest),
             }
         };
-        let mut reading = Reading { text: Vec::new(), tokens: Vec::new() };
+        let mut reading = Unescaped { text: Vec::new(), tokens: Vec::new() };
         let (mut copied, mut looked) = (0, 0);
         while let Some(found) = next(looked) {
             let at = looked + found;
@@ -91,19 +91,19 @@ impl Reading {
 }
 
 /// The token that `text` begins with, and how many bytes it has.
-fn token(way: Way, text: &[u8]) -> Option<(Character, usize)> {
+fn token(way: Escaping, text: &[u8]) -> Option<(Character, usize)> {
     match (way, text) {
-        (Way::Backslash, [b'\\', rest @ ..]) => backslash(rest).map(|(character, used)| (character, used + 1)),
-        (Way::Entities, [b'&', rest @ ..]) => entity(rest).map(|(character, used)| (character, used + 1)),
-        (Way::Percent | Way::Form, [b'%', b'u' | b'U', rest @ ..]) => {
+        (Escaping::Backslash, [b'\\', rest @ ..]) => backslash(rest).map(|(character, used)| (character, used + 1)),
+        (Escaping::Entities, [b'&', rest @ ..]) => entity(rest).map(|(character, used)| (character, used + 1)),
+        (Escaping::Percent | Escaping::Form, [b'%', b'u' | b'U', rest @ ..]) => {
             let (character, used) = unit(rest, |rest| match rest {
                 [b'%', b'u' | b'U', digits @ ..] => hex(digits, 4).map(|unit| (unit, 6)),
                 _ => None,
             })?;
             Some((character, used + 2))
         }
-        (Way::Percent | Way::Form, [b'%', rest @ ..]) => Some((byte(hex(rest, 2)?), 3)),
-        (Way::Form, [b'+', ..]) => Some((byte(u32::from(b' ')), 1)),
+        (Escaping::Percent | Escaping::Form, [b'%', rest @ ..]) => Some((byte(hex(rest, 2)?), 3)),
+        (Escaping::Form, [b'+', ..]) => Some((byte(u32::from(b' ')), 1)),
         _ => None,
     }
 }
@@ -231,27 +231,31 @@ fn character(code: u32) -> Option<Character> {
 mod tests {
     use super::*;
 
-    fn read(way: Way, text: &str) -> Option<String> {
-        Reading::of(way, text.as_bytes()).map(|reading| String::from_utf8_lossy(&reading.text).into_owned())
+    fn read(way: Escaping, text: &str) -> Option<String> {
+        Unescaped::new(way, text.as_bytes()).map(|reading| String::from_utf8_lossy(&reading.text).into_owned())
     }
 
     #[test]
     fn tokens_of_every_way() {
         for (way, text, expected) in [
-            (Way::Backslash, r#"a\/b\u0026\u003C\"\\\x3d\u{e9}\u00e9\ud83d\ude00\U0001F600"#, "a/b&<\"\\=éé😀😀"),
-            (Way::Backslash, r"\q \u12 \u{} \ud83d \uzzzz \n", "\\q \\u12 \\u{} \\ud83d \\uzzzz \n"),
-            (Way::Entities, "&amp;&#38;&#x26;&#X3C;&quot;&apos;&#39;&#x27;&sol;&#0000233;", "&&&<\"''\'/é"),
-            (Way::Entities, "& &; &nothing; &#; &#x; &#99999999999; &lt;", "& &; &nothing; &#; &#x; &#99999999999; <"),
-            (Way::Percent, "%2f%2F%C3%a9+%u0026%%zz%4", "//é+&%%zz%4"),
-            (Way::Form, "a+b%2B", "a b+"),
+            (Escaping::Backslash, r#"a\/b\u0026\u003C\"\\\x3d\u{e9}\u00e9\ud83d\ude00\U0001F600"#, "a/b&<\"\\=éé😀😀"),
+            (Escaping::Backslash, r"\q \u12 \u{} \ud83d \uzzzz \n", "\\q \\u12 \\u{} \\ud83d \\uzzzz \n"),
+            (Escaping::Entities, "&amp;&#38;&#x26;&#X3C;&quot;&apos;&#39;&#x27;&sol;&#0000233;", "&&&<\"''\'/é"),
+            (
+                Escaping::Entities,
+                "& &; &nothing; &#; &#x; &#99999999999; &lt;",
+                "& &; &nothing; &#; &#x; &#99999999999; <",
+            ),
+            (Escaping::Percent, "%2f%2F%C3%a9+%u0026%%zz%4", "//é+&%%zz%4"),
+            (Escaping::Form, "a+b%2B", "a b+"),
         ] {
             assert_eq!(read(way, text).as_deref(), Some(expected), "{text}");
         }
         for (way, text) in [
-            (Way::Backslash, "plain & % +"),
-            (Way::Entities, r"\u0026 %26 &x"),
-            (Way::Percent, "a+b %"),
-            (Way::Form, "% plain"),
+            (Escaping::Backslash, "plain & % +"),
+            (Escaping::Entities, r"\u0026 %26 &x"),
+            (Escaping::Percent, "a+b %"),
+            (Escaping::Form, "% plain"),
         ] {
             assert_eq!(read(way, text), None, "{text}");
         }
@@ -260,7 +264,7 @@ mod tests {
     #[test]
     fn every_byte_knows_where_it_was_written() {
         let text = br"ab\u00e9c\/d";
-        let reading = Reading::of(Way::Backslash, text).expect("escapes");
+        let reading = Unescaped::new(Escaping::Backslash, text).expect("escapes");
         assert_eq!(reading.text, "abéc/d".as_bytes());
         let places: Vec<_> = (0..reading.text.len()).map(|at| reading.written(at..at + 1)).collect();
         assert_eq!(places, [0..1, 1..2, 2..8, 2..8, 8..9, 9..11, 11..12]);

@@ -1,8 +1,8 @@
 //! By what else than its first line a request can tell a server which method and path are meant, and by what a server can
 //! take its body for another request. A secret that is granted for some methods or paths goes nowhere near them.
 
+use super::escapes::{Escaping, Unescaped};
 use super::http::is_token_byte;
-use super::spellings::{Reading, Way};
 
 /// Parts of names of headers by which servers, proxies and frameworks are told another method or path, as they are left
 /// when case and everything but letters and digits is taken off. Gateways hand headers on with `_` for `-`, or the other
@@ -37,7 +37,7 @@ const LONGEST_LINE: usize = 8 << 10;
 const LONGEST_METHOD: usize = 32;
 
 /// Whether a header of this name may change the method or the path.
-pub(super) fn is_detour(name: &[u8]) -> bool {
+pub(super) fn is_override_header(name: &[u8]) -> bool {
     let plain = plain(name);
     IN_NAMES.iter().any(|part| plain.contains(part))
 }
@@ -46,7 +46,7 @@ pub(super) fn is_detour(name: &[u8]) -> bool {
 pub(super) fn in_query(query: &[u8]) -> bool {
     let names = query.split(|byte| matches!(byte, b'?' | b'&' | b';'));
     names.map(|part| part.split(|byte| *byte == b'=').next().unwrap_or_default()).any(|name| {
-        let decoded = Reading::of(Way::Form, name);
+        let decoded = Unescaped::new(Escaping::Form, name);
         decoded.as_ref().is_some_and(|decoded| is_method_name(&decoded.text)) || is_method_name(name)
     })
 }
@@ -68,8 +68,8 @@ pub(super) fn in_body(body: &[u8]) -> bool {
         let mut words = text.split(|byte| byte.is_ascii_whitespace() || b"\"'&;=:,{}[]()".contains(byte));
         words.any(is_method_name)
     };
-    let read = |way| Reading::of(way, body).is_some_and(|read| has(&read.text));
-    has(body) || read(Way::Form) || read(Way::Backslash)
+    let read = |way| Unescaped::new(way, body).is_some_and(|read| has(&read.text));
+    has(body) || read(Escaping::Form) || read(Escaping::Backslash)
 }
 
 /// `_method`, `X-HTTP-Method-Override` and their like; `method` alone means other things, too.
@@ -150,10 +150,10 @@ mod tests {
             "Script_Name",
             "Path-Info",
         ] {
-            assert!(is_detour(name.as_bytes()), "{name}");
+            assert!(is_override_header(name.as_bytes()), "{name}");
         }
         for name in ["Authorization", "X-Api-Key", "api_key", "X-Forwarded-For", "X-Request-Id", "Origin", "Accept"] {
-            assert!(!is_detour(name.as_bytes()), "{name}");
+            assert!(!is_override_header(name.as_bytes()), "{name}");
         }
     }
 
