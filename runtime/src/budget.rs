@@ -98,19 +98,19 @@ impl Budget {
 
 /// Memory of the host's that a run holds; given back when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldMemory {
     budget: Arc<Budget>,
     bytes: u64,
 }
 
-impl Held {
+impl HeldMemory {
     /// Takes it, if the run has so much left.
     pub(crate) fn take(budget: &Arc<Budget>, bytes: u64) -> Option<Self> {
-        budget.take_for_files(bytes).then(|| Held { budget: budget.clone(), bytes })
+        budget.take_for_files(bytes).then(|| HeldMemory { budget: budget.clone(), bytes })
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldMemory {
     fn drop(&mut self) {
         self.budget.give_back(self.bytes);
     }

@@ -53,12 +53,12 @@ enum Algorithm {
 
 /// What a call is given.
 #[derive(Debug)]
-struct Given {
+struct Arguments {
     parts: Vec<Vec<u8>>,
     numbers: Vec<u64>,
 }
 
-impl Given {
+impl Arguments {
     /// So many parts and so many numbers, or a sentence.
     fn exactly<const P: usize, const N: usize>(self, what: &str) -> Result<([Vec<u8>; P], [u64; N]), String> {
         let (has_parts, has_numbers) = (self.parts.len(), self.numbers.len());
@@ -76,7 +76,7 @@ impl Work {
         if bytes > MOST_BYTES || parts.len() > MOST_PARTS || numbers.len() > MOST_PARTS {
             return Err(format!("one call takes at most {MOST_BYTES} bytes"));
         }
-        let given = Given { parts, numbers };
+        let given = Arguments { parts, numbers };
         let work = |algorithm, price| Work { algorithm, price, memory: 0 };
         if let Some(symmetric) = symmetric::Symmetric::named(what) {
             let (symmetric, price) = symmetric.read(what, given)?;

@@ -14,7 +14,7 @@ pub(crate) use device::Device;
 pub(crate) use file::File;
 pub(crate) use wasi::{FilesView, HasFiles};
 
-use crate::budget::{Budget, Held};
+use crate::budget::{Budget, HeldMemory};
 use crate::bundle::Bundle;
 use crate::limits::{MAX_DEPTH, MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_PATH};
 use crate::meter::Meter;
@@ -198,8 +198,8 @@ impl Quota {
     }
 
     /// Takes memory for something that the guest has a handle of, until that is dropped.
-    pub(crate) fn handle(&self) -> Result<Held> {
-        Held::take(&self.budget, HANDLE_COST).ok_or(FileError::InsufficientMemory)
+    pub(crate) fn handle(&self) -> Result<HeldMemory> {
+        HeldMemory::take(&self.budget, HANDLE_COST).ok_or(FileError::InsufficientMemory)
     }
 
     /// Counts one more open descriptor.
@@ -313,26 +313,26 @@ impl Files {
     }
 
     /// Opens a file, making it first when `create` says so.
-    pub(crate) fn open(&self, base: &Arc<Directory>, path: &str, how: How, now: Nanos) -> Result<Node> {
+    pub(crate) fn open(&self, base: &Arc<Directory>, path: &str, options: OpenOptions, now: Nanos) -> Result<Node> {
         let (directory, last) = self.walk(base, path)?;
         let Some(Last { name, must_be_directory }) = last else {
-            return Self::opened(Node::Directory(directory), how, true, now);
+            return Self::opened(Node::Directory(directory), options, true, now);
         };
         let known = directory.lock().get(name).cloned();
         if let Some(node) = known {
-            if how.create && how.exclusive {
+            if options.create && options.exclusive {
                 return Err(FileError::Exist);
             }
-            return Self::opened(node, how, must_be_directory, now);
+            return Self::opened(node, options, must_be_directory, now);
         }
-        if !how.create {
+        if !options.create {
             return Err(FileError::NoEntry);
         }
         if must_be_directory {
             // As Linux has it: the name could only be a directory's, and those are not made by opening.
             return Err(FileError::IsDirectory);
         }
-        if how.directory {
+        if options.directory {
             return Err(FileError::Invalid);
         }
         directory.check_writable()?;
@@ -344,21 +344,21 @@ impl Files {
         Ok(node)
     }
 
-    fn opened(node: Node, how: How, must_be_directory: bool, now: Nanos) -> Result<Node> {
+    fn opened(node: Node, options: OpenOptions, must_be_directory: bool, now: Nanos) -> Result<Node> {
         match &node {
             Node::File(file) => {
-                if must_be_directory || how.directory {
+                if must_be_directory || options.directory {
                     return Err(FileError::NotDirectory);
                 }
-                if how.write || how.truncate {
+                if options.write || options.truncate {
                     file.check_writable()?;
                 }
-                if how.truncate {
+                if options.truncate {
                     file.set_size(0, now)?;
                 }
             }
             Node::Directory(_) => {
-                if how.write || how.truncate {
+                if options.write || options.truncate {
                     return Err(FileError::IsDirectory);
                 }
             }
@@ -532,9 +532,9 @@ struct Last<'p> {
     must_be_directory: bool,
 }
 
-/// How a path is opened.
+/// OpenOptions a path is opened.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct How {
+pub(crate) struct OpenOptions {
     pub(crate) create: bool,
     pub(crate) exclusive: bool,
     pub(crate) directory: bool,
@@ -701,12 +701,12 @@ mod tests {
         Files::new(&Arc::new(bundle), None, limit, (Arc::new(Budget::new(1 << 30)), Arc::default()), 7)
     }
 
-    fn create() -> How {
-        How { create: true, write: true, ..How::default() }
+    fn create() -> OpenOptions {
+        OpenOptions { create: true, write: true, ..OpenOptions::default() }
     }
 
-    fn open_file(files: &Files, path: &str, how: How) -> Result<Arc<File>> {
-        match files.open(&files.root(), path, how, 8)? {
+    fn open_file(files: &Files, path: &str, options: OpenOptions) -> Result<Arc<File>> {
+        match files.open(&files.root(), path, options, 8)? {
             Node::File(file) => Ok(file),
             Node::Directory(_) => Err(FileError::IsDirectory),
         }
@@ -722,12 +722,12 @@ mod tests {
     #[test]
     fn the_bundle_is_there_and_read_only() {
         let files = tree(KIB);
-        let file = open_file(&files, "app/data/a.json", How::default()).expect("opens");
+        let file = open_file(&files, "app/data/a.json", OpenOptions::default()).expect("opens");
         assert_eq!(file.read(0, 100), b"{}");
         assert_eq!(file.read(1 << 40, 100), b"");
-        let write = How { write: true, ..How::default() };
+        let write = OpenOptions { write: true, ..OpenOptions::default() };
         assert_eq!(error(open_file(&files, "app/main.py", write)), FileError::ReadOnly);
-        let truncate = How { truncate: true, ..How::default() };
+        let truncate = OpenOptions { truncate: true, ..OpenOptions::default() };
         assert_eq!(error(open_file(&files, "app/main.py", truncate)), FileError::ReadOnly);
         assert_eq!(error(open_file(&files, "app/new", create())), FileError::ReadOnly);
         assert_eq!(error(open_file(&files, "new", create())), FileError::ReadOnly);
@@ -741,23 +741,23 @@ mod tests {
     #[test]
     fn devices_hold_nothing_and_cannot_be_replaced() {
         let files = tree(KIB);
-        let how = How { create: true, truncate: true, write: true, ..How::default() };
-        let null = open_file(&files, "dev/null", how).expect("opens");
+        let options = OpenOptions { create: true, truncate: true, write: true, ..OpenOptions::default() };
+        let null = open_file(&files, "dev/null", options).expect("opens");
         null.write(1 << 40, &[1; 4096], 1).expect("takes everything");
         null.append(&[1; 4096], 1).expect("takes everything");
         null.set_size(1 << 50, 1).expect("changes nothing");
         assert_eq!((null.size(), null.read(0, 10)), (0, vec![]));
-        let zero = open_file(&files, "dev/zero", How::default()).expect("opens");
+        let zero = open_file(&files, "dev/zero", OpenOptions::default()).expect("opens");
         assert_eq!(zero.read(1 << 40, 3), [0, 0, 0]);
-        let full = open_file(&files, "dev/full", how).expect("opens");
+        let full = open_file(&files, "dev/full", options).expect("opens");
         assert_eq!(error(full.write(0, b"x", 1)), FileError::InsufficientSpace);
-        let random = open_file(&files, "dev/urandom", How::default()).expect("opens");
+        let random = open_file(&files, "dev/urandom", OpenOptions::default()).expect("opens");
         assert_ne!(random.read(0, 32), random.read(0, 32));
         assert_eq!(random.read(0, 100_000).len(), 100_000);
         let root = files.root();
         assert_eq!(error(files.remove_file(&root, "dev/null", 1)), FileError::ReadOnly);
         assert_eq!(error(files.rename((&root, "dev/null"), (&root, "tmp/x"), 1)), FileError::ReadOnly);
-        assert_eq!(error(open_file(&files, "dev/sda", how)), FileError::ReadOnly);
+        assert_eq!(error(open_file(&files, "dev/sda", options)), FileError::ReadOnly);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod settle;
 use self::paid::{MAX_RANDOM, PaidEnvironment, PaidPoll, PaidRandom};
 use self::settle::Slice;
 pub(crate) use self::settle::{fill, settle};
-use crate::budget::{Budget, Held, Limiter};
+use crate::budget::{Budget, HeldMemory, Limiter};
 use crate::bundle::Bundle;
 use crate::clock::{CoarseClock, PresentTime};
 use crate::crypto::Work;
@@ -312,7 +312,7 @@ impl host::HostChannel for Guest {
     fn open(&mut self, name: String, port: u16) -> wasmtime::Result<Result<Resource<Channel>, host::ChannelError>> {
         self.pay_for_name(&name);
         let Some(network) = &self.network else { wasmtime::bail!("a guest without a run asked for the network") };
-        let Some(held) = Held::take(&self.limiter.budget, CHANNEL_COST) else {
+        let Some(held) = HeldMemory::take(&self.limiter.budget, CHANNEL_COST) else {
             let text = "the memory limit leaves no room for one more connection";
             return Ok(Err(Failed::new(messages::Failure::Unreachable, text).into()));
         };
@@ -440,7 +440,7 @@ async fn encryption(
         return Err(Trap::OutOfFuel.into());
     }
     store.data().meter.work(work.price);
-    let Some(_held) = Held::take(&store.data().limiter.budget, work.memory + bytes as u64) else {
+    let Some(_held) = HeldMemory::take(&store.data().limiter.budget, work.memory + bytes as u64) else {
         return Ok((Err("the memory limit leaves no room for this".into()),));
     };
     let result = work.run().await;

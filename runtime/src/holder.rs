@@ -37,7 +37,7 @@ impl Page {
     }
 
     /// The page that a node made.
-    pub(crate) fn of(descriptor: &OwnedFd) -> io::Result<Self> {
+    pub(crate) fn from_descriptor(descriptor: &OwnedFd) -> io::Result<Self> {
         Page::map(descriptor)
     }
 
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn both_sides_see_one_number() {
         let (node, descriptor) = Page::new().expect("makes");
-        let process = Page::of(&descriptor).expect("maps");
+        let process = Page::from_descriptor(&descriptor).expect("maps");
         assert_eq!(node.holder(), None);
         process.note(7);
         assert_eq!(node.holder(), Some(7));

@@ -86,7 +86,7 @@ struct Identity {
 }
 
 impl Identity {
-    fn of(metadata: &fs::Metadata) -> Self {
+    fn from_metadata(metadata: &fs::Metadata) -> Self {
         Identity {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -181,7 +181,7 @@ impl CompiledInterpreter {
         check_owner(path, &metadata)?;
         let record = fs::read(record_path(path)).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
         let Some(mut record) = record else { return Err(InterpreterError::Damaged(path.into())) };
-        let identity = Identity::of(&metadata);
+        let identity = Identity::from_metadata(&metadata);
         if always_digest || record.checked.as_ref() != Some(&identity) {
             if digest(&mut file).map_err(unreadable)? != record.sha256 {
                 return Err(InterpreterError::Damaged(path.into()));

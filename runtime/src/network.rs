@@ -3,7 +3,7 @@
 //! Nothing here decides anything. A channel is a number, bytes that have come, and how many may be sent; the egress
 //! process opens it if the run's grant covers it.
 
-use crate::budget::Held;
+use crate::budget::HeldMemory;
 use crate::egress::messages::{
     Failed, Failure, MAX_CHANNELS, Open, Session, StartTls, Token, WINDOW, read_window, window,
 };
@@ -118,7 +118,7 @@ impl RunNetwork {
     }
 
     /// Asks for a connection. `held` is the memory it may use.
-    pub(crate) fn open(&self, name: &str, port: u16, held: Held) -> Result<Channel, Failed> {
+    pub(crate) fn open(&self, name: &str, port: u16, held: HeldMemory) -> Result<Channel, Failed> {
         let denied = |text: String| Failed::new(Failure::Denied, text);
         self.allowed(name, port).map_err(denied)?;
         // As it was read here: what the egress process is told has one form, and a bounded one.
@@ -179,7 +179,7 @@ pub struct Channel {
     number: u64,
     shared: Arc<Shared>,
     open: Arc<Mutex<usize>>,
-    _held: Held,
+    _held: HeldMemory,
 }
 
 struct Shared {

@@ -32,9 +32,9 @@ use crate::outcome::{Outcome, Report};
 use child::{Children, Death};
 use egress::EgressProcess;
 use job::check_args;
-use process::{Entry, Process, choose};
+use process::{Process, RunEntry, choose};
 use redact::RedactedEvents;
-use run::Calls;
+use run::CallRate;
 use silence::{MAX_MOVED, Silence, report_of_culprit};
 use starts::{Starts, guarded, keep_up, supervise};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -138,7 +138,7 @@ struct Inner {
 #[derive(Default)]
 struct PoolState {
     processes: BTreeMap<u64, Process>,
-    queue: VecDeque<Entry>,
+    queue: VecDeque<RunEntry>,
     admitted: u64,
     last_process: u64,
     last_run: RunNumber,
@@ -157,7 +157,7 @@ struct PoolState {
 /// A run that has ended, and of which it is not known yet what it used of the network.
 struct Settling {
     process: u64,
-    entry: Entry,
+    entry: RunEntry,
     report: Report,
     since: Instant,
 }
@@ -249,7 +249,7 @@ impl Pool {
         let number = state.last_run;
         let redacted = job.redactor.clone().map(RedactedEvents::new);
         let now = Instant::now();
-        let entry = Entry { number, job: Arc::new(job), events: sender, lost: 0, moved: 0, since: now };
+        let entry = RunEntry { number, job: Arc::new(job), events: sender, lost: 0, moved: 0, since: now };
         if state.closing {
             entry.end(Report::ended(Outcome::Cancelled));
         } else {
@@ -258,7 +258,7 @@ impl Pool {
         }
         drop(state);
         let (pool, heard) = (self.clone(), VecDeque::new());
-        Ok(Run { pool, number, events, redacted, heard, over: false, calls: Calls::new(now), waiting: None })
+        Ok(Run { pool, number, events, redacted, heard, over: false, calls: CallRate::new(now), waiting: None })
     }
 
     /// Ends the processes: at once, or when the active runs are done.
@@ -337,7 +337,7 @@ impl Pool {
                     pinged: now,
                     idle_since: now,
                     culprit: None,
-                    silence: Silence::of(&child.link),
+                    silence: Silence::watch(&child.link),
                 };
                 let kill = process.kill.clone();
                 state.processes.insert(number, process);

@@ -116,7 +116,7 @@ pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             interpreter_memory: interpreter.memory(),
         };
         sender.send(FrameKind::Hello, 0, &frame::to_json(&hello));
-        let process = Rc::new(Process {
+        let process = Rc::new(SandboxProcess {
             interpreter,
             node: sender.clone(),
             ready: RefCell::default(),
@@ -197,7 +197,7 @@ async fn learn(interpreter: &Interpreter, ready: usize) -> Result<Option<Prefaul
     Ok(Prefault::learn(&file).unwrap_or_default())
 }
 
-struct Process {
+struct SandboxProcess {
     interpreter: Interpreter,
     node: frame::Sender,
     ready: RefCell<VecDeque<ReadySandbox>>,
@@ -238,7 +238,7 @@ struct RunHandles {
     node_calls: NodeCalls,
 }
 
-impl Process {
+impl SandboxProcess {
     /// Takes frames until the node closes the link, or until everything is drained.
     async fn serve(self: &Rc<Self>, receiver: &mut frame::Receiver) -> Result<(), ProcessError> {
         loop {
@@ -317,7 +317,7 @@ impl Process {
             }
             FrameKind::Holder => {
                 let memory = descriptor.ok_or_else(|| wrong("a page without its memory"))?;
-                self.page.replace(Some(Page::of(&memory)?));
+                self.page.replace(Some(Page::from_descriptor(&memory)?));
             }
             FrameKind::Ping => self.node.send(FrameKind::Pong, 0, &payload),
             FrameKind::Drain => self.draining.set(true),

@@ -1,10 +1,10 @@
 //! Signatures over elliptic curves: ECDSA (its numbers are the guest's to encode) and Ed25519.
 
-use super::Given;
+use super::Arguments;
 use ed25519_dalek::{Signature as EdSignature, Signer, SigningKey as EdSigningKey, VerifyingKey as EdVerifyingKey};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
+enum CurveName {
     P256,
     P384,
     P521,
@@ -25,17 +25,17 @@ enum Act {
 /// What is done, and with what.
 #[derive(Debug)]
 pub(super) struct Curve {
-    name: Name,
+    name: CurveName,
     act: Act,
     parts: Vec<Vec<u8>>,
 }
 
-const NAMES: [(&str, Name, u64); 5] = [
-    ("p256", Name::P256, 4_000_000),
-    ("p384", Name::P384, 10_000_000),
-    ("p521", Name::P521, 12_000_000),
-    ("k256", Name::K256, 4_000_000),
-    ("ed25519", Name::Ed25519, 1_500_000),
+const NAMES: [(&str, CurveName, u64); 5] = [
+    ("p256", CurveName::P256, 4_000_000),
+    ("p384", CurveName::P384, 10_000_000),
+    ("p521", CurveName::P521, 12_000_000),
+    ("k256", CurveName::K256, 4_000_000),
+    ("ed25519", CurveName::Ed25519, 1_500_000),
 ];
 /// What is done, and how many parts it takes.
 const ACTS: [(&str, Act, usize); 4] =
@@ -43,7 +43,7 @@ const ACTS: [(&str, Act, usize); 4] =
 
 impl Curve {
     /// Reads what is to be done, and its price. None: it is nothing of this kind.
-    pub(super) fn read(what: &str, given: &Given) -> Result<Option<(Self, u64)>, String> {
+    pub(super) fn read(what: &str, given: &Arguments) -> Result<Option<(Self, u64)>, String> {
         let Some((name, act)) = what.split_once('-') else { return Ok(None) };
         let name = NAMES.iter().find(|(known, ..)| *known == name);
         let act = ACTS.iter().find(|(known, ..)| *known == act);
@@ -60,11 +60,11 @@ impl Curve {
     pub(super) fn run(self) -> Result<Vec<u8>, String> {
         let parts: Vec<&[u8]> = self.parts.iter().map(Vec::as_slice).collect();
         match self.name {
-            Name::P256 => p256(self.act, &parts),
-            Name::P384 => p384(self.act, &parts),
-            Name::P521 => p521(self.act, &parts),
-            Name::K256 => k256(self.act, &parts),
-            Name::Ed25519 => ed25519(self.act, &parts),
+            CurveName::P256 => p256(self.act, &parts),
+            CurveName::P384 => p384(self.act, &parts),
+            CurveName::P521 => p521(self.act, &parts),
+            CurveName::K256 => k256(self.act, &parts),
+            CurveName::Ed25519 => ed25519(self.act, &parts),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The loops are here and not the crates' because they have to stop now and then for other runs; what they repeat is the
 //! crates'. A test compares them with the crate `scrypt` and with the RFCs' values.
 
-use super::{Given, STEP, step};
+use super::{Arguments, STEP, step};
 use hmac::{EagerHash, HmacReset, KeyInit, Mac};
 
 /// Most bytes of a key that is made.
@@ -44,7 +44,7 @@ pub(super) enum Derive {
 
 impl Derive {
     /// Reads what is to be done, with its price and the memory it needs. None: it is nothing of this kind.
-    pub(super) fn read(what: &str, given: Given) -> Result<Option<(Self, u64, u64)>, String> {
+    pub(super) fn read(what: &str, given: Arguments) -> Result<Option<(Self, u64, u64)>, String> {
         let hash = |name: &[u8]| {
             let found = HASHES.iter().find(|(known, ..)| known.as_bytes() == name);
             found.copied().ok_or_else(|| format!("unsupported hash type {}", String::from_utf8_lossy(name)))

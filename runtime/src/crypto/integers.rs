@@ -1,6 +1,6 @@
 //! The arithmetic of RSA: powers to a public exponent, and to a private one.
 
-use super::{Given, step};
+use super::{Arguments, step};
 use crate::guard::caught;
 use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
 use crypto_bigint::{BoxedUint, Odd};
@@ -29,7 +29,7 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
 
 impl Integers {
     /// Reads what is to be done, and its price. None: it is nothing of this kind.
-    pub(super) fn read(what: &str, given: &Given) -> Result<Option<(Self, u64)>, String> {
+    pub(super) fn read(what: &str, given: &Arguments) -> Result<Option<(Self, u64)>, String> {
         let (most, many) = match what {
             "power" => (LARGEST, 3),
             "rsa-private" => (LARGEST_PRIVATE, 6),

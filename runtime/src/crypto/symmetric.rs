@@ -1,6 +1,6 @@
 //! Ciphers with one key, and the sums that authenticate what they encrypted.
 
-use super::{Given, STEP, price, step};
+use super::{Arguments, STEP, price, step};
 use aes::cipher::array::Array;
 use aes::cipher::{
     Block, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, KeyInit,
@@ -171,7 +171,7 @@ impl Symmetric {
 
 impl Operation {
     /// Checks what it is given; returns what is to be done, and its price.
-    pub(super) fn read(self, what: &str, given: Given) -> Result<(Symmetric, u64), String> {
+    pub(super) fn read(self, what: &str, given: Arguments) -> Result<(Symmetric, u64), String> {
         let (keys, vectors, whole, byte): (&[usize], &[usize], bool, u64) = match self {
             Operation::EcbEncrypt | Operation::EcbDecrypt => (&[16, 24, 32], &[0], true, price::AES_BYTE),
             Operation::CbcEncrypt | Operation::CbcDecrypt => (&[16, 24, 32], &[16], true, price::AES_BYTE),

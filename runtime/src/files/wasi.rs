@@ -3,8 +3,8 @@
 //! The traits come from wasmtime-wasi's bindings; their descriptor type stands for files of the host, so this room uses
 //! only the numbers of those handles and keeps its own descriptors in the table.
 
-use super::{Device, Directory, File, FileError, Files, How, Nanos, Node, Quota};
-use crate::budget::Held;
+use super::{Device, Directory, File, FileError, Files, Nanos, Node, OpenOptions, Quota};
+use crate::budget::HeldMemory;
 use crate::meter::Meter;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,14 +37,14 @@ pub(crate) struct FilesView<'a> {
 }
 
 /// One open file or directory.
-struct Open {
+struct OpenNode {
     node: Node,
     flags: types::DescriptorFlags,
     quota: Arc<Quota>,
-    _held: Held,
+    _held: HeldMemory,
 }
 
-impl Drop for Open {
+impl Drop for OpenNode {
     fn drop(&mut self) {
         self.quota.close();
     }
@@ -55,7 +55,7 @@ struct Listing {
     directory: Arc<Directory>,
     /// The name that was read last.
     last: Option<String>,
-    _held: Held,
+    _held: HeldMemory,
 }
 
 impl FilesView<'_> {
@@ -63,7 +63,7 @@ impl FilesView<'_> {
         let quota = self.files.quota().clone();
         let held = quota.handle()?;
         quota.open()?;
-        let handle = self.table.push(Open { node, flags, quota, _held: held })?;
+        let handle = self.table.push(OpenNode { node, flags, quota, _held: held })?;
         Ok(Resource::new_own(handle.rep()))
     }
 
@@ -71,8 +71,8 @@ impl FilesView<'_> {
         self.files.quota().meter()
     }
 
-    fn get(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<&Open> {
-        Ok(self.table.get(&Resource::<Open>::new_borrow(descriptor.rep()))?)
+    fn get(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<&OpenNode> {
+        Ok(self.table.get(&Resource::<OpenNode>::new_borrow(descriptor.rep()))?)
     }
 
     fn file(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<Arc<File>> {
@@ -268,14 +268,14 @@ impl types::HostDescriptor for FilesView<'_> {
         flags: types::DescriptorFlags,
     ) -> FsResult<Resource<types::Descriptor>> {
         let base = self.directory(&descriptor)?;
-        let how = How {
+        let options = OpenOptions {
             create: how.contains(types::OpenFlags::CREATE),
             exclusive: how.contains(types::OpenFlags::EXCLUSIVE),
             directory: how.contains(types::OpenFlags::DIRECTORY),
             truncate: how.contains(types::OpenFlags::TRUNCATE),
             write: flags.contains(types::DescriptorFlags::WRITE),
         };
-        let node = self.files.open(&base, &path, how, now())?;
+        let node = self.files.open(&base, &path, options, now())?;
         self.push(node, flags)
     }
 
@@ -351,7 +351,7 @@ impl types::HostDescriptor for FilesView<'_> {
     }
 
     fn drop(&mut self, descriptor: Resource<types::Descriptor>) -> wasmtime::Result<()> {
-        self.table.delete(Resource::<Open>::new_own(descriptor.rep()))?;
+        self.table.delete(Resource::<OpenNode>::new_own(descriptor.rep()))?;
         Ok(())
     }
 }
@@ -379,7 +379,7 @@ struct Reader {
     file: Arc<File>,
     offset: u64,
     meter: Arc<Meter>,
-    _held: Held,
+    _held: HeldMemory,
 }
 
 impl InputStream for Reader {
@@ -404,7 +404,7 @@ struct Writer {
     file: Arc<File>,
     offset: Option<u64>,
     meter: Arc<Meter>,
-    _held: Held,
+    _held: HeldMemory,
 }
 
 impl Writer {

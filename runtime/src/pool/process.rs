@@ -22,7 +22,7 @@ const BUNDLE_BYTES: usize = 256 << 20;
 const BUNDLES: usize = 512;
 /// Bytes of output that wait for a run's reader before the script has to wait.
 const UNREAD: u64 = 1 << 20;
-/// Calls of a run that wait for their answers, and how large they are; a sandbox lets no larger ones through.
+/// CallRate of a run that wait for their answers, and how large they are; a sandbox lets no larger ones through.
 const MAX_CALLS: u32 = 4;
 const MAX_VERB: usize = 64;
 const MAX_REQUEST: usize = 256 << 10;
@@ -53,7 +53,7 @@ pub(super) struct Process {
 }
 
 pub(super) struct ActiveRun {
-    pub(super) entry: Entry,
+    pub(super) entry: RunEntry,
     pub(super) busy: bool,
     pub(super) began: Instant,
     pub(super) cancelled: Option<Instant>,
@@ -61,7 +61,7 @@ pub(super) struct ActiveRun {
     pub(super) files: FilesReceived,
     /// What it shows when it asks for a connection, when it may.
     pub(super) token: Option<Token>,
-    /// Calls that were not answered yet.
+    /// CallRate that were not answered yet.
     pub(super) calls: u32,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct StreamCount {
     pub(super) credit: u64,
 }
 
-pub(super) struct Entry {
+pub(super) struct RunEntry {
     pub(super) number: RunNumber,
     pub(super) job: Arc<Job>,
     pub(super) events: mpsc::UnboundedSender<Event>,
@@ -150,7 +150,7 @@ impl Process {
         self.link.send(FrameKind::Drain, 0, b"");
     }
 
-    pub(super) fn start(&mut self, entry: Entry, network: Option<NetworkPass>) {
+    pub(super) fn start(&mut self, entry: RunEntry, network: Option<NetworkPass>) {
         let token = network.as_ref().and_then(|pass| pass.token);
         if let Some(packages) = &entry.job.packages {
             self.load(packages, None);
@@ -343,7 +343,7 @@ impl StreamCount {
     }
 }
 
-impl Entry {
+impl RunEntry {
     /// Whether it may do anything on the network.
     pub(super) fn may_connect(&self) -> bool {
         self.job.network.as_ref().is_some_and(|grant| !grant.policy.allow.is_empty())
@@ -370,7 +370,7 @@ mod tests {
         let job = Arc::new(Job::of(bundle, "a.py", "{}".into()));
         let now = Instant::now();
         let mut active = ActiveRun {
-            entry: Entry { number: 1, job, events, lost: 0, moved: 0, since: now },
+            entry: RunEntry { number: 1, job, events, lost: 0, moved: 0, since: now },
             busy: false,
             began: now,
             cancelled: None,

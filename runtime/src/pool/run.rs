@@ -41,21 +41,21 @@ pub enum Event {
     Done(Box<Report>),
 }
 
-/// Calls of a run that are answered at once, and how many a second after those: each costs the node a look into its
+/// CallRate of a run that are answered at once, and how many a second after those: each costs the node a look into its
 /// database. A script that asks for more waits.
 const CALLS_AT_ONCE: f64 = 100.0;
 const CALLS_A_SECOND: f64 = 50.0;
 
 /// How many calls a run may still make now.
 #[derive(Debug)]
-pub(super) struct Calls {
+pub(super) struct CallRate {
     left: f64,
     at: Instant,
 }
 
-impl Calls {
+impl CallRate {
     pub(super) fn new(now: Instant) -> Self {
-        Calls { left: CALLS_AT_ONCE, at: now }
+        CallRate { left: CALLS_AT_ONCE, at: now }
     }
 
     /// Takes one; how long it has to wait.
@@ -77,7 +77,7 @@ pub struct Run {
     /// What was heard and not told yet.
     pub(super) heard: VecDeque<Event>,
     pub(super) over: bool,
-    pub(super) calls: Calls,
+    pub(super) calls: CallRate,
     /// A call that waits until then.
     pub(super) waiting: Option<(Instant, Event)>,
 }
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn calls_beyond_the_first_hundred_wait_for_their_turns() {
         let start = Instant::now();
-        let mut calls = Calls::new(start);
+        let mut calls = CallRate::new(start);
         assert!((0..100).all(|_| calls.take(start).is_zero()));
         assert_eq!(calls.take(start), Duration::from_millis(20));
         // One that waits for each answer, for ten seconds.

@@ -24,7 +24,7 @@ pub(super) struct Silence {
 
 impl Silence {
     /// Gives a new process its page. One that cannot have one goes without: nothing is known then.
-    pub(super) fn of(link: &frame::Sender) -> Self {
+    pub(super) fn watch(link: &frame::Sender) -> Self {
         let page = Page::new().map(|(page, memory)| {
             link.send_with(FrameKind::Holder, 0, b"", Some(memory));
             page
@@ -70,7 +70,7 @@ pub(super) fn report_of_culprit(outcome: Outcome) -> Report {
 #[cfg(test)]
 mod tests {
     use super::super::job::Job;
-    use super::super::process::{ActiveRun, Entry, FilesReceived};
+    use super::super::process::{ActiveRun, FilesReceived, RunEntry};
     use super::*;
     use crate::bundle::Bundle;
     use std::collections::{HashMap, VecDeque};
@@ -92,13 +92,13 @@ mod tests {
     fn process(link: frame::Sender, heard: Instant) -> Process {
         let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
         let job = Arc::new(Job::of(bundle, "a.py", "{}".into()));
-        let entry = Entry { number: 7, job, events: mpsc::unbounded_channel().0, lost: 0, moved: 0, since: heard };
+        let entry = RunEntry { number: 7, job, events: mpsc::unbounded_channel().0, lost: 0, moved: 0, since: heard };
         let streams = Default::default();
         let files = FilesReceived::default();
         let active =
             ActiveRun { entry, busy: true, began: heard, cancelled: None, streams, files, token: None, calls: 0 };
         Process {
-            silence: Silence::of(&link),
+            silence: Silence::watch(&link),
             link,
             kill: Arc::default(),
             pid: std::process::id(),
