@@ -3,7 +3,7 @@
 use crate::access::hex;
 use crate::clock::Time;
 use crate::script::{Labels, MAX_NAME, bad_labels, has_label, is_variable, shortened};
-use cronbox_runtime::{HostError, HostPattern, Places, Redactor, SecretError};
+use cronbox_runtime::{HostError, HostPattern, Redactor, RequestParts, SecretError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -27,7 +27,7 @@ pub struct SecretTerms {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// Where in a request it may be placed.
-    pub places: Places,
+    pub places: RequestParts,
     /// The methods of requests that it may be placed in, in capitals; nothing: any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub methods: Option<Vec<String>>,
@@ -161,7 +161,9 @@ impl SecretTerms {
                 ),
             );
         }
-        if self.in_clear && (self.methods.is_some() || self.path_prefix.is_some() || self.places != Places::default()) {
+        if self.in_clear
+            && (self.methods.is_some() || self.path_prefix.is_some() || self.places != RequestParts::default())
+        {
             return bad(
                 "in_clear",
                 "a script that is given the value itself puts it where it likes: parts of requests, methods and a path cannot be named beside in_clear",
@@ -223,7 +225,7 @@ impl AttemptSecrets {
                 value: value.clone(),
                 // Hosts are checked before they are kept: none that cannot be read is in there.
                 hosts: terms.patterns().unwrap_or_default(),
-                places: terms.places,
+                parts: terms.places,
                 methods: terms.methods.clone(),
                 path_prefix: terms.path_prefix.clone(),
             });

@@ -13,6 +13,6 @@ mod process;
 mod secure;
 
 pub use address::{Network, NetworkError, Networks};
-pub use exchange::{MAX_VALUE as MAX_SECRET, Places, RedactingStream, Redactor, Secret, SecretError, Secrets};
+pub use exchange::{MAX_VALUE as MAX_SECRET, RedactingStream, Redactor, RequestParts, Secret, SecretError, Secrets};
 pub use messages::{Caps, NetworkGrant};
 pub use process::{EgressError, egress_process};

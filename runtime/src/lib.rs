@@ -31,8 +31,8 @@ mod stop_location;
 
 pub use bundle::{Bundle, BundleError, BundleHash};
 pub use egress::{
-    Caps, EgressError, MAX_SECRET, Network, NetworkError, NetworkGrant, Networks, Places, RedactingStream, Redactor,
-    Secret, SecretError, Secrets, egress_process,
+    Caps, EgressError, MAX_SECRET, Network, NetworkError, NetworkGrant, Networks, RedactingStream, Redactor,
+    RequestParts, Secret, SecretError, Secrets, egress_process,
 };
 pub use frame::Stream;
 pub use harden::{Hardening, Measure, Probe, ProbeResult, confine_files, probes, run_probe};

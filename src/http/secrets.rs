@@ -16,7 +16,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use cronbox_runtime::Places;
+use cronbox_runtime::RequestParts;
 use zeroize::Zeroizing;
 
 const MOST: usize = 256 << 10;
@@ -163,7 +163,7 @@ fn no_such_secret(name: &str) -> Problem {
 
 /// What a request says about a secret beside its value.
 fn terms_of(fields: &mut Fields) -> Result<SecretTerms, Problem> {
-    let mut places = Places::default();
+    let mut places = RequestParts::default();
     for word in fields.take::<Vec<String>>("in")?.unwrap_or_default() {
         match word.as_str() {
             "headers" => {}

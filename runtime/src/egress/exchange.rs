@@ -81,7 +81,7 @@ const RAW_PATIENCE: Duration = Duration::from_millis(20);
 /// Where in a request a secret may be placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Places {
+pub struct RequestParts {
     /// In the values of headers.
     pub headers: bool,
     /// In the query of the URL, which servers like to log.
@@ -90,22 +90,22 @@ pub struct Places {
     pub body: bool,
 }
 
-impl Default for Places {
+impl Default for RequestParts {
     fn default() -> Self {
-        Places { headers: true, query: false, body: false }
+        RequestParts { headers: true, query: false, body: false }
     }
 }
 
-/// One of [`Places`].
+/// One of [`RequestParts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Part {
-    /// [`Places::headers`]
+pub enum RequestPart {
+    /// [`RequestParts::headers`]
     #[error("headers")]
     Headers,
-    /// [`Places::query`]
+    /// [`RequestParts::query`]
     #[error("the query")]
     Query,
-    /// [`Places::body`]
+    /// [`RequestParts::body`]
     #[error("bodies")]
     Body,
 }
@@ -123,7 +123,7 @@ pub struct Secret {
     /// The hosts that may get it.
     pub hosts: Vec<HostPattern>,
     /// The parts of a request it may stand in.
-    pub places: Places,
+    pub parts: RequestParts,
     /// The methods, in capitals; `None` is any.
     pub methods: Option<Vec<String>>,
     /// The path, or what is below it (`/v1` is not `/v1x`); `None` is any.
@@ -365,7 +365,7 @@ pub enum SkipReason {
     Doubtful,
     /// Another part of the request.
     #[error("it is not granted for {0}")]
-    Part(Part),
+    Part(RequestPart),
     /// Host, framing, connection.
     #[error("a secret is never placed in the header {0}")]
     Header(&'static str),

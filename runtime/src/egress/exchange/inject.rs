@@ -5,7 +5,7 @@ use super::http::{Chunked, Framing, Head, HeadBuffer, MessageSide, Piece, fields
 use super::overrides::{self, Beginning};
 use super::search::{Match, SearchStream};
 use super::target::{is_authority, is_clear_path, is_under, path_of};
-use super::{ConnectionMode, OpaqueReason, PATIENCE, Part, Secret, SecretEvent, Secrets, SkipReason};
+use super::{ConnectionMode, OpaqueReason, PATIENCE, RequestPart, Secret, SecretEvent, Secrets, SkipReason};
 use crate::policy::Destination;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -352,7 +352,7 @@ impl Injector {
         Ok(())
     }
 
-    /// A whole head: reads it strictly, places values in it, and sends it or keeps it until its body is there.
+    /// A whole head: reads it strictly, injects values into it, and sends it or keeps it until its body is there.
     fn request(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), OpaqueReason> {
         self.told.clear();
         let head = Head::parse(bytes)?;
@@ -392,7 +392,7 @@ impl Injector {
             && overrides::has_parameters(content_type)
             && suspect_body(&secrets, &mut grants, unfit.as_ref());
         let in_body = |(secret, grant): (&Secret, &Option<SkipReason>)| {
-            grant.clone().or((!secret.places.body).then_some(SkipReason::Part(Part::Body))).or(unfit.clone())
+            grant.clone().or((!secret.parts.body).then_some(SkipReason::Part(RequestPart::Body))).or(unfit.clone())
         };
         self.body = secrets.secrets.iter().zip(&grants).map(in_body).collect();
         self.watch = SearchStream::default();
@@ -538,7 +538,7 @@ fn never(name: &[u8]) -> Option<&'static str> {
     is_one_of(name, &NEVER).or(proxy.then_some("Proxy-*"))
 }
 
-/// Places values in one text after the other, and notes what was done.
+/// Injects values into one text after the other, and notes what was done.
 struct Filling<'a> {
     secrets: &'a Secrets,
     most: usize,
@@ -605,14 +605,14 @@ fn inject_in_head(
         None => Ok(()),
     };
     let header = |secret: &Secret, number: usize| {
-        granted(number, secret.places.headers, Part::Headers)?;
+        granted(number, secret.parts.headers, RequestPart::Headers)?;
         if !secret.value.iter().all(|byte| is_value_byte(*byte)) {
             return Err(SkipReason::Control);
         }
         Ok(secret.value.clone())
     };
     let query = |secret: &Secret, number: usize| {
-        granted(number, secret.places.query, Part::Query)?;
+        granted(number, secret.parts.query, RequestPart::Query)?;
         Ok(Zeroizing::new(percent(&secret.value)))
     };
 

@@ -27,7 +27,7 @@ fn secret() -> Secret {
         placeholder: KEY.into(),
         value: Zeroizing::new(VALUE.into()),
         hosts: vec!["*.example.com".parse().unwrap()],
-        places: Places::default(),
+        parts: RequestParts::default(),
         methods: None,
         path_prefix: None,
     }
@@ -42,14 +42,14 @@ thread_local! {
 fn exchange_as(mode: ConnectionMode, change: impl FnOnce(&mut Secret)) -> Exchange {
     let mut first = secret();
     change(&mut first);
-    let Secret { value, hosts, places, methods, path_prefix, .. } = &first;
-    let key = format!("{:?}", (value.as_slice(), hosts, places, methods, path_prefix));
+    let Secret { value, hosts, parts, methods, path_prefix, .. } = &first;
+    let key = format!("{:?}", (value.as_slice(), hosts, parts, methods, path_prefix));
     let second = Secret {
         name: "OTHER".into(),
         placeholder: OTHER.into(),
         value: Zeroizing::new(OTHER_VALUE.into()),
         hosts: vec!["other.example".parse().unwrap()],
-        places: Places { headers: true, query: true, body: true },
+        parts: RequestParts { headers: true, query: true, body: true },
         ..secret()
     };
     let make = || Arc::new(Secrets::new(vec![first, second]).unwrap());
@@ -167,7 +167,7 @@ fn grants_are_narrow() {
         (|secret| secret.path_prefix = Some("/v1/y".into()), SkipReason::Path("/v1/y".into())),
         (|secret| secret.hosts = vec!["api.example.com:8443".parse().unwrap()], SkipReason::Host(destination.clone())),
         (|secret| secret.hosts = vec!["example.com".parse().unwrap()], SkipReason::Host(destination)),
-        (|secret| secret.places.headers = false, SkipReason::Part(Part::Headers)),
+        (|secret| secret.parts.headers = false, SkipReason::Part(RequestPart::Headers)),
         (|secret| secret.value = Zeroizing::new(b"line\nbreak".to_vec()), SkipReason::Control),
     ];
     for (change, why) in refusing {
@@ -209,7 +209,7 @@ fn grants_are_narrow() {
 fn a_grant_for_methods_is_not_widened_by_parameters() {
     let narrow = |secret: &mut Secret| {
         secret.methods = Some(vec!["POST".into()]);
-        secret.places.body = true;
+        secret.parts.body = true;
     };
     let send = |target: &str, fields: &str, body: &str| {
         let fields = format!("{fields}Content-Length: {}\r\nX-Key: {KEY}\r\n", body.len());
@@ -284,7 +284,7 @@ fn a_connection_that_may_carry_a_secret_asks_for_what_can_be_searched() {
 
 #[test]
 fn only_where_a_secret_may_stand() {
-    let all = |secret: &mut Secret| secret.places = Places { headers: true, query: true, body: true };
+    let all = |secret: &mut Secret| secret.parts = RequestParts { headers: true, query: true, body: true };
     let make = || exchange(all);
     for (input, why) in [
         (format!("GET /{KEY} HTTP/1.1\r\nHost: api.example.com\r\n\r\n"), SkipReason::InPath),
@@ -306,12 +306,12 @@ fn only_where_a_secret_may_stand() {
 #[test]
 fn the_query_only_if_granted() {
     let input = format!("GET /a?key={KEY}&x={KEY} HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
-    sends(|| exchange(|_| {}), &input, &input, &[not_injected(SkipReason::Part(Part::Query))]);
-    let make = || exchange(|secret| secret.places = Places { headers: false, query: true, body: false });
+    sends(|| exchange(|_| {}), &input, &input, &[not_injected(SkipReason::Part(RequestPart::Query))]);
+    let make = || exchange(|secret| secret.parts = RequestParts { headers: false, query: true, body: false });
     sends(make, &input, &input.replace(KEY, "s3cr%26t%2Fv%2Bl%22ue"), &[injected()]);
     let make = || {
         exchange(|secret| {
-            secret.places.query = true;
+            secret.parts.query = true;
             secret.value = Zeroizing::new(b"x HTTP/1.1\r\nHost: evil".to_vec());
         })
     };
@@ -321,7 +321,7 @@ fn the_query_only_if_granted() {
 #[test]
 fn bodies_only_if_granted_and_counted() {
     let with = |fields: &str, body: &str| request(&format!("{fields}Content-Length: {}\r\n", body.len()), body);
-    let make = || exchange(|secret| secret.places.body = true);
+    let make = || exchange(|secret| secret.parts.body = true);
     let next = "GET / HTTP/1.1\r\nHost: api.example.com\r\n\r\n";
     for (kind, value) in [
         ("text/plain", VALUE),
@@ -334,7 +334,7 @@ fn bodies_only_if_granted_and_counted() {
         sends(make, &(with(&fields, &before) + next), &(with(&fields, &after) + next), &[injected()]);
     }
     let input = with("", KEY);
-    sends(|| exchange(|_| {}), &input, &input, &[not_injected(SkipReason::Part(Part::Body))]);
+    sends(|| exchange(|_| {}), &input, &input, &[not_injected(SkipReason::Part(RequestPart::Body))]);
     for (input, why) in [
         (request("Transfer-Encoding: chunked\r\n", &format!("2f\r\n{KEY}\r\n0\r\n\r\n")), SkipReason::ChunkedBody),
         (
@@ -355,7 +355,7 @@ fn bodies_only_if_granted_and_counted() {
     // Many placeholders of a long value.
     let make = || {
         exchange(|secret| {
-            secret.places.body = true;
+            secret.parts.body = true;
             secret.value = Zeroizing::new(vec![b'v'; MAX_VALUE]);
         })
     };
@@ -367,7 +367,7 @@ fn bodies_only_if_granted_and_counted() {
     assert!(bytes == many.as_bytes() && events == [not_injected(SkipReason::TooLarge)]);
     let latin = || {
         exchange(|secret| {
-            secret.places.body = true;
+            secret.parts.body = true;
             secret.value = Zeroizing::new(b"caf\xe9".to_vec());
         })
     };
@@ -382,7 +382,7 @@ fn bodies_only_if_granted_and_counted() {
 
 #[test]
 fn what_is_not_strictly_http_gets_no_secret() {
-    let make = || exchange(|secret| secret.places = Places { headers: true, query: true, body: true });
+    let make = || exchange(|secret| secret.parts = RequestParts { headers: true, query: true, body: true });
     let auth = format!("Authorization: Bearer {KEY}\r\n");
     let get = |fields: &str| format!("GET / HTTP/1.1\r\n{fields}\r\n");
     let host = "Host: api.example.com\r\n";
