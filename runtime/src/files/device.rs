@@ -1,11 +1,11 @@
 //! What stands under `/dev`: the few devices that programs expect everywhere.
 
-use super::{FileError, Result};
+use super::shared::{FileError, Result};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// A device without a place for content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Device {
+pub(super) enum Device {
     /// Ends at once when it is read; takes every write.
     Null,
     /// Zeros without end; takes every write.
@@ -18,7 +18,7 @@ pub(crate) enum Device {
 
 impl Device {
     /// All of them, by their names under `/dev`.
-    pub(crate) const ALL: [(&str, Device); 5] = [
+    pub(super) const ALL: [(&str, Device); 5] = [
         ("full", Device::Full),
         ("null", Device::Null),
         ("random", Device::Random),

@@ -4,7 +4,9 @@
 //! it brings or takes, and a chunk or two. Bytes that were never written take no memory of the host's; they cost the run
 //! as much as others.
 
-use super::{Charge, Device, FileError, NODE_COST, Nanos, Result, Times, lock};
+use super::device::Device;
+use super::quota::{Charge, NODE_COST};
+use super::shared::{FileError, Nanos, Result, Times, lock};
 use crate::bundle::Bundle;
 use crate::meter::Meter;
 use std::ops::Range;
@@ -47,7 +49,7 @@ impl File {
     }
 
     /// The device that this is.
-    pub(crate) fn as_device(&self) -> Option<Device> {
+    pub(super) fn as_device(&self) -> Option<Device> {
         match &*self.content() {
             Content::Device(device) => Some(*device),
             Content::Sealed(..) | Content::Owned(_) => None,
@@ -84,7 +86,7 @@ impl File {
     }
 
     /// Writes all the bytes at `offset`; the gap before it, if any, is zeros and costs as much as other bytes.
-    pub(crate) fn write(&self, offset: u64, bytes: &[u8], now: Nanos) -> Result<()> {
+    pub(super) fn write(&self, offset: u64, bytes: &[u8], now: Nanos) -> Result<()> {
         if let Some(device) = self.as_device() {
             return device.write();
         }
@@ -103,12 +105,12 @@ impl File {
     }
 
     /// Writes at the end of the file.
-    pub(crate) fn append(&self, bytes: &[u8], now: Nanos) -> Result<()> {
+    pub(super) fn append(&self, bytes: &[u8], now: Nanos) -> Result<()> {
         self.write(self.size(), bytes, now)
     }
 
     /// Cuts or extends the file.
-    pub(crate) fn set_size(&self, size: u64, now: Nanos) -> Result<()> {
+    pub(super) fn set_size(&self, size: u64, now: Nanos) -> Result<()> {
         if self.as_device().is_some() {
             return Ok(());
         }

@@ -3,25 +3,21 @@
 //! The traits come from wasmtime-wasi's bindings; their descriptor type stands for files of the host, so this room uses
 //! only the numbers of those handles and keeps its own descriptors in the table.
 
-use super::{Device, Directory, File, FileError, Files, Nanos, Node, OpenOptions, Quota};
+use super::directory::{Directory, Node};
+use super::file::File;
+use super::quota::Quota;
+use super::shared::{Nanos, OpenOptions};
+use super::streams::{MAX_READ, Reader, StreamFailure, WRITE_PERMIT, Writer, now, pay_for_read};
+use super::tree::Files;
 use crate::budget::HeldMemory;
 use crate::meter::Meter;
-use async_trait::async_trait;
-use bytes::Bytes;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use wasmtime_wasi::p2::bindings::sync::filesystem::{preopens, types};
-use wasmtime_wasi::p2::{
-    DynInputStream, DynOutputStream, FsError, FsResult, InputStream, OutputStream, Pollable, StreamError, StreamResult,
-};
-
-/// Most bytes that one read brings, however many the guest asked for.
-const MAX_READ: usize = 256 << 10;
-/// Most bytes that one write takes.
-const WRITE_PERMIT: usize = 256 << 10;
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 /// Selects [`FilesView`] as what the bindings are implemented for.
 pub(crate) struct HasFiles;
@@ -374,114 +370,6 @@ impl types::HostDirectoryEntryStream for FilesView<'_> {
     }
 }
 
-/// A file read from some place on.
-struct Reader {
-    file: Arc<File>,
-    offset: u64,
-    meter: Arc<Meter>,
-    _held: HeldMemory,
-}
-
-impl InputStream for Reader {
-    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
-        let bytes = self.file.read(self.offset, size.min(MAX_READ));
-        pay_for_read(&self.meter, &self.file, bytes.len());
-        if bytes.is_empty() && size > 0 {
-            return Err(StreamError::Closed);
-        }
-        self.offset = self.offset.saturating_add(bytes.len() as u64);
-        Ok(bytes.into())
-    }
-}
-
-#[async_trait]
-impl Pollable for Reader {
-    async fn ready(&mut self) {}
-}
-
-/// A file written from some place on, or at its end.
-struct Writer {
-    file: Arc<File>,
-    offset: Option<u64>,
-    meter: Arc<Meter>,
-    _held: HeldMemory,
-}
-
-impl Writer {
-    fn new(file: Arc<File>, offset: Option<u64>, quota: &Quota) -> FsResult<Self> {
-        Ok(Writer { file, offset, meter: quota.meter().clone(), _held: quota.handle()? })
-    }
-}
-
-impl OutputStream for Writer {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.meter.bytes(bytes.len());
-        if bytes.len() > WRITE_PERMIT {
-            return Err(StreamError::trap("a write of more bytes than were permitted"));
-        }
-        let written = match self.offset {
-            Some(offset) => self.file.write(offset, &bytes, now()),
-            None => self.file.append(&bytes, now()),
-        };
-        written.map_err(|error| StreamError::LastOperationFailed(StreamFailure(error).into()))?;
-        self.offset = self.offset.map(|offset| offset.saturating_add(bytes.len() as u64));
-        Ok(())
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(WRITE_PERMIT)
-    }
-}
-
-#[async_trait]
-impl Pollable for Writer {
-    async fn ready(&mut self) {}
-}
-
-/// A file error that travels inside a stream's error, for `filesystem-error-code` to find.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?}")]
-struct StreamFailure(FileError);
-
-impl From<FileError> for ErrorCode {
-    fn from(error: FileError) -> Self {
-        match error {
-            FileError::NoEntry => ErrorCode::NoEntry,
-            FileError::Exist => ErrorCode::Exist,
-            FileError::NotDirectory => ErrorCode::NotDirectory,
-            FileError::IsDirectory => ErrorCode::IsDirectory,
-            FileError::NotEmpty => ErrorCode::NotEmpty,
-            FileError::ReadOnly => ErrorCode::ReadOnly,
-            FileError::NotPermitted => ErrorCode::NotPermitted,
-            FileError::NameTooLong => ErrorCode::NameTooLong,
-            FileError::InsufficientSpace => ErrorCode::InsufficientSpace,
-            // wasi:filesystem has no code for "too many open files"; this one's errno text is the closest.
-            FileError::TooManyOpen | FileError::InsufficientMemory => ErrorCode::InsufficientMemory,
-            FileError::FileTooLarge => ErrorCode::FileTooLarge,
-            FileError::CrossDevice => ErrorCode::CrossDevice,
-            FileError::Invalid => ErrorCode::Invalid,
-        }
-    }
-}
-
-impl From<FileError> for FsError {
-    fn from(error: FileError) -> Self {
-        ErrorCode::from(error).into()
-    }
-}
-
-/// What it costs to have read so many bytes of a file.
-fn pay_for_read(meter: &Meter, file: &File, bytes: usize) {
-    meter.bytes(bytes);
-    if file.as_device() == Some(Device::Random) {
-        meter.random(bytes as u64);
-    }
-}
-
 fn type_of(node: &Node) -> types::DescriptorType {
     match node {
         Node::File(file) if file.as_device().is_some() => types::DescriptorType::CharacterDevice,
@@ -492,12 +380,6 @@ fn type_of(node: &Node) -> types::DescriptorType {
 
 fn trap(error: FsError) -> wasmtime::Error {
     wasmtime::format_err!("a descriptor that the guest does not have: {error:?}")
-}
-
-fn now() -> Nanos {
-    // A clock before 1970 is the host's fault; the guest then sees 1970.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn datetime(nanos: Nanos) -> Datetime {
