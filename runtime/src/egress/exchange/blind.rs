@@ -4,6 +4,9 @@
 use super::matcher::Matcher;
 use super::search::Match;
 
+/// Bytes of a large text that are looked at together.
+const TOGETHER: usize = 256 << 10;
+
 /// The place in a stream.
 #[derive(Default)]
 pub(super) struct BlindStream {
@@ -93,6 +96,17 @@ impl BlindStream {
     fn forget(&mut self, end: usize) {
         self.held.drain(..end);
         self.sent = self.sent.saturating_sub(end);
+    }
+}
+
+impl Matcher {
+    /// A text that is there as a whole: each value goes to `replace`, all else to the output.
+    pub(super) fn replace(&self, text: &[u8], out: &mut Vec<u8>, mut replace: impl FnMut(Match<'_>, &mut Vec<u8>)) {
+        let mut stream = BlindStream::default();
+        for part in text.chunks(TOGETHER) {
+            stream.push(self, part, out, &mut replace);
+        }
+        stream.end(self, out, &mut replace);
     }
 }
 

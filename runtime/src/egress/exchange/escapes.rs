@@ -1,5 +1,5 @@
 //! The usual ways to write a text inside another: escapes of JSON and of programming languages, entities of HTML,
-//! percent-encoding. A [`Unescaped`] takes one of them off, and knows where each byte came from.
+//! percent-encoding. An [`Unescaped`] takes one of them off, and knows where each byte came from.
 //!
 //! Every position of a text is read on its own, so mixed escapes (one writer escapes `&`, another `/`, a third
 //! whatever is not ASCII, in capitals or not) are one reading.

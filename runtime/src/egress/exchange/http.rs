@@ -1,6 +1,6 @@
 //! HTTP/1.1's grammar, read strictly: what two readers might read differently is refused. Both directions use it.
 
-use super::OpaqueReason;
+use super::reasons::OpaqueReason;
 use std::ops::Range;
 
 /// Most bytes of a head, and of a trailer section.

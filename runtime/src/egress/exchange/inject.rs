@@ -1,42 +1,20 @@
 //! From the script to the server: requests are read, and values placed in them.
 
-use super::encodings::{basic, encode_basic, json, percent};
-use super::http::{Chunked, Framing, Head, HeadBuffer, MessageSide, Piece, fields, is_value_byte};
-use super::overrides::{self, Beginning};
-use super::search::{Match, SearchStream};
-use super::target::{is_authority, is_clear_path, is_under, path_of};
-use super::{ConnectionMode, OpaqueReason, PATIENCE, RequestPart, Secret, SecretEvent, Secrets, SkipReason};
+use super::body_encoding::BodyEncoding;
+use super::http::{Chunked, HeadBuffer, MessageSide, Piece, fields};
+use super::inject_head::{Mark, add, is_one_of, never};
+use super::overrides::Beginning;
+use super::reasons::{ConnectionMode, OpaqueReason, SecretEvent, SkipReason};
+use super::search::SearchStream;
+use super::secrets::{Secret, Secrets};
 use crate::policy::Destination;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
-/// Largest body that is collected to place something in it.
-const MAX_BODY: u64 = 1 << 20;
-/// Most bytes of a head with values in it, and of a body.
-const MAX_GROWN_HEAD: usize = 128 << 10;
-const MAX_GROWN_BODY: usize = 2 << 20;
-/// Most requests that may wait for their answers.
-const MAX_ASKED: usize = 1_000;
-
-/// Headers that say how a message is framed, to whom it goes or what becomes of the connection.
-const NEVER: [&str; 11] = [
-    "Host",
-    "Content-Length",
-    "Content-BodyEncoding",
-    "Transfer-BodyEncoding",
-    "Connection",
-    "Keep-Alive",
-    "TE",
-    "Trailer",
-    "Upgrade",
-    "Expect",
-    "Proxy-Authorization",
-];
-/// What became of a secret, by its number: placed, or why not.
-type Mark = (usize, Option<SkipReason>);
+/// How long the beginning of a request's first line is kept: a script may send it in parts, and takes its time.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request whose answer is not there yet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +24,7 @@ pub(super) struct Asked {
     pub(super) upgrade: bool,
 }
 
-enum RequestState {
+pub(super) enum RequestState {
     Head(HeadBuffer),
     Length(u64),
     Chunked(Chunked),
@@ -58,52 +36,43 @@ enum RequestState {
 
 /// A request whose body is kept until it is complete. Nothing was placed in it yet.
 #[derive(Default)]
-struct Collect {
-    head: Vec<u8>,
+pub(super) struct Collect {
+    pub(super) head: Vec<u8>,
     /// Where in `head` the method ends, and the path is.
-    method_end: usize,
-    path: Range<usize>,
-    /// SkipReason a secret may not be placed in it, by its number.
-    grants: Vec<Option<SkipReason>>,
-    body: Vec<u8>,
-    left: usize,
-    encoding: BodyEncoding,
+    pub(super) method_end: usize,
+    pub(super) path: Range<usize>,
+    /// Why a secret may not be placed in it, by its number.
+    pub(super) grants: Vec<Option<SkipReason>>,
+    pub(super) body: Vec<u8>,
+    pub(super) left: usize,
+    pub(super) encoding: BodyEncoding,
     /// Whether the body may have parameters that change the method.
-    suspect: bool,
-}
-
-/// How a value is written into a body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum BodyEncoding {
-    #[default]
-    Raw,
-    Json,
-    Form,
+    pub(super) suspect: bool,
 }
 
 pub(super) struct Injector {
-    secrets: Arc<Secrets>,
-    destination: Destination,
-    state: RequestState,
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) destination: Destination,
+    pub(super) state: RequestState,
     /// To be taken up with the next call, since only that can send what is kept.
     opaque_next: Option<OpaqueReason>,
     /// Set while the request at hand has `Upgrade`.
-    upgrade: bool,
+    pub(super) upgrade: bool,
     /// A request had a body that some servers leave unread (with `GET`, or after `Expect`), or that begins like a request,
     /// which a server that leaves it unread would take for one: the next request's secret would go with a method and path
     /// that were never checked.
-    doubtful: bool,
+    pub(super) doubtful: bool,
     /// Of the body at hand.
-    beginning: Beginning,
+    pub(super) beginning: Beginning,
     /// A secret is granted for this host: what comes back is asked for as it can be searched.
-    in_force: bool,
+    pub(super) in_force: bool,
     /// One was placed.
     injected: bool,
     pub(super) asked: VecDeque<Asked>,
     /// What this request's body may not have, by the number of the secret; `None` is a body it may be placed in.
-    body: Vec<Option<SkipReason>>,
-    watch: SearchStream,
-    told: Vec<Mark>,
+    pub(super) body: Vec<Option<SkipReason>>,
+    pub(super) watch: SearchStream,
+    pub(super) told: Vec<Mark>,
     events: Vec<SecretEvent>,
 }
 
@@ -300,11 +269,11 @@ impl Injector {
         out.extend_from_slice(bytes);
     }
 
-    fn next_request(&mut self) {
+    pub(super) fn next_request(&mut self) {
         self.state = if self.upgrade { RequestState::Answer } else { RequestState::Head(HeadBuffer::default()) };
     }
 
-    fn tell(&mut self, mark: Mark) {
+    pub(super) fn tell(&mut self, mark: Mark) {
         if self.told.contains(&mark) {
             return;
         }
@@ -351,331 +320,8 @@ impl Injector {
         marks.into_iter().for_each(|number| self.tell((number, Some(SkipReason::Elsewhere))));
         Ok(())
     }
-
-    /// A whole head: reads it strictly, injects values into it, and sends it or keeps it until its body is there.
-    fn request(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), OpaqueReason> {
-        self.told.clear();
-        let head = Head::parse(bytes)?;
-        let line = head.text(&head.first_line);
-        // The line was checked byte by byte: a method, one blank, a target, one blank, the version.
-        let method_end = line.iter().position(|byte| *byte == b' ').ok_or(OpaqueReason::NotHttp)?;
-        let target = method_end + 1..line.len().saturating_sub(b" HTTP/1.1".len());
-        let method = std::str::from_utf8(&line[..method_end]).map_err(|_| OpaqueReason::NotHttp)?;
-        if method == "CONNECT" {
-            return Err(OpaqueReason::Target);
-        }
-        let path_at = path_of(bytes, target.clone(), &self.destination)?;
-        let mut hosts = head.values("host");
-        match (hosts.next(), hosts.next()) {
-            (Some(host), None) if is_authority(host, &self.destination) => {}
-            (Some(_), None) => return Err(OpaqueReason::ForeignHost),
-            _ => return Err(OpaqueReason::Hosts),
-        }
-        let framing = head.framing()?;
-        if self.asked.len() == MAX_ASKED {
-            return Err(OpaqueReason::Unanswered);
-        }
-
-        let secrets = Arc::clone(&self.secrets);
-        let mut path = head.text(&path_at);
-        if path.is_empty() {
-            path = b"/";
-        }
-        let query = &line[path_at.end..target.end];
-        let granted = |secret: &Secret| self.granted(secret, method, path, query, &head);
-        let mut grants: Vec<Option<SkipReason>> = secrets.secrets.iter().map(|secret| granted(secret).err()).collect();
-        let unfit = unfit(&head, framing);
-        let has_body = !matches!(framing, Framing::None | Framing::Length(0));
-        let content_type = head.values("content-type").next().unwrap_or_default();
-        let suspect = has_body
-            && method == "POST"
-            && overrides::has_parameters(content_type)
-            && suspect_body(&secrets, &mut grants, unfit.as_ref());
-        let in_body = |(secret, grant): (&Secret, &Option<SkipReason>)| {
-            grant.clone().or((!secret.parts.body).then_some(SkipReason::Part(RequestPart::Body))).or(unfit.clone())
-        };
-        self.body = secrets.secrets.iter().zip(&grants).map(in_body).collect();
-        self.watch = SearchStream::default();
-        self.beginning = Beginning::default();
-        self.upgrade = head.values("upgrade").next().is_some();
-        let read_by_all = matches!(method, "POST" | "PUT" | "PATCH") && head.values("expect").next().is_none();
-        self.doubtful |= has_body && !read_by_all;
-        self.asked.push_back(Asked { head: method == "HEAD", upgrade: self.upgrade });
-        if let Framing::Length(left @ 1..=MAX_BODY) = framing
-            && (suspect || self.body.iter().any(Option::is_none))
-        {
-            self.state = RequestState::Collect(Collect {
-                head: bytes.to_vec(),
-                method_end,
-                path: path_at,
-                grants,
-                body: Vec::new(),
-                left: left as usize,
-                encoding: BodyEncoding::from_content_type(content_type),
-                suspect,
-            });
-            return Ok(());
-        }
-        let injected = inject_in_head(&secrets, &head, method_end, &path_at, &grants, self.in_force);
-        injected.marks.into_iter().for_each(|mark| self.tell(mark));
-        match framing {
-            Framing::None | Framing::Length(0) => self.next_request(),
-            Framing::Length(left) => self.state = RequestState::Length(left),
-            Framing::Chunked => self.state = RequestState::Chunked(Chunked::new(MessageSide::Request)),
-        }
-        out.extend_from_slice(&injected.bytes);
-        Ok(())
-    }
-
-    /// Whether a secret may go to this host with this method and path, in whatever part of the request.
-    fn granted(
-        &self,
-        secret: &Secret,
-        method: &str,
-        path: &[u8],
-        query: &[u8],
-        head: &Head<'_>,
-    ) -> Result<(), SkipReason> {
-        if !is_for(secret, &self.destination) {
-            return Err(SkipReason::Host(self.destination.clone()));
-        }
-        if secret.methods.as_ref().is_some_and(|methods| !methods.iter().any(|granted| granted == method)) {
-            return Err(SkipReason::Method(method.to_owned()));
-        }
-        if secret.methods.is_some() || secret.path_prefix.is_some() {
-            let mut names = head.fields.iter().map(|field| head.text(&field.name));
-            if let Some(name) = names.find(|name| overrides::is_override_header(name)) {
-                return Err(SkipReason::Override(String::from_utf8_lossy(name).chars().take(100).collect()));
-            }
-            if secret.methods.is_some() && overrides::in_query(query) {
-                return Err(SkipReason::Parameter);
-            }
-            if self.doubtful {
-                return Err(SkipReason::Doubtful);
-            }
-        }
-        match &secret.path_prefix {
-            Some(_) if !is_clear_path(path) => Err(SkipReason::PathUnclear),
-            Some(prefix) if !is_under(path, prefix.as_bytes()) => Err(SkipReason::Path(prefix.clone())),
-            _ => Ok(()),
-        }
-    }
-
-    /// A request whose body is complete: it may be placed in, as far as nothing in it speaks against that.
-    fn collected(&mut self, out: &mut Vec<u8>) {
-        let RequestState::Collect(collect) = &mut self.state else { return };
-        let Collect { head, method_end, path, mut grants, mut body, encoding, suspect, .. } = std::mem::take(collect);
-        let secrets = Arc::clone(&self.secrets);
-        if suspect && overrides::in_body(&body) {
-            for (number, _) in secrets.secrets.iter().enumerate().filter(|(_, secret)| secret.methods.is_some()) {
-                grants[number].get_or_insert(SkipReason::Parameter);
-                self.body[number].get_or_insert(SkipReason::Parameter);
-            }
-        }
-        self.beginning.push(&body);
-        self.doubtful |= self.beginning.may_be_request();
-        // It was read once already.
-        let Ok(read) = Head::parse(&head) else { return };
-        let mut injected = inject_in_head(&secrets, &read, method_end, &path, &grants, self.in_force);
-        let mut filling = Filling { secrets: &secrets, most: MAX_GROWN_BODY, too_large: false, marks: Vec::new() };
-        let mut filled = Vec::with_capacity(body.len());
-        filling.fill(&body, &mut filled, |secret, number| match &self.body[number] {
-            Some(why) => Err(why.clone()),
-            None => encoding.encode(&secret.value),
-        });
-        if filling.too_large {
-            filled = std::mem::take(&mut body);
-        }
-        let marks = filling.finish();
-        injected.bytes.splice(injected.length.clone(), filled.len().to_string().into_bytes());
-        out.append(&mut injected.bytes);
-        out.append(&mut filled);
-        injected.marks.into_iter().chain(marks).for_each(|mark| self.tell(mark));
-    }
 }
 
-fn is_for(secret: &Secret, destination: &Destination) -> bool {
+pub(super) fn is_for(secret: &Secret, destination: &Destination) -> bool {
     secret.hosts.iter().any(|host| host.matches(destination))
-}
-
-/// Whether a body in which there may be another method is to be looked at before anything is placed: a secret is granted
-/// for some methods. Where the body cannot be looked at, none of those is placed.
-fn suspect_body(secrets: &Secrets, grants: &mut [Option<SkipReason>], unfit: Option<&SkipReason>) -> bool {
-    let by_method = |(secret, grant): &(&Secret, &mut Option<SkipReason>)| secret.methods.is_some() && grant.is_none();
-    let mut suspect = false;
-    for (_, grant) in secrets.secrets.iter().zip(grants).filter(by_method) {
-        *grant = unfit.map(|why| SkipReason::UnreadBody(Box::new(why.clone())));
-        suspect |= grant.is_none();
-    }
-    suspect
-}
-
-/// SkipReason a request's body cannot be looked at as a whole, if it cannot.
-fn unfit(head: &Head<'_>, framing: Framing) -> Option<SkipReason> {
-    if framing == Framing::Chunked {
-        Some(SkipReason::ChunkedBody)
-    } else if head.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
-        Some(SkipReason::EncodedBody)
-    } else if matches!(framing, Framing::Length(length) if length > MAX_BODY) {
-        Some(SkipReason::LargeBody)
-    } else {
-        head.values("expect").next().map(|_| SkipReason::Expect)
-    }
-}
-
-fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
-    if !list.contains(&item) {
-        list.push(item);
-    }
-}
-
-fn is_one_of(name: &[u8], list: &[&'static str]) -> Option<&'static str> {
-    list.iter().copied().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-}
-
-fn never(name: &[u8]) -> Option<&'static str> {
-    let proxy = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"proxy-"));
-    is_one_of(name, &NEVER).or(proxy.then_some("Proxy-*"))
-}
-
-/// Injects values into one text after the other, and notes what was done.
-struct Filling<'a> {
-    secrets: &'a Secrets,
-    most: usize,
-    too_large: bool,
-    marks: Vec<Mark>,
-}
-
-impl Filling<'_> {
-    fn fill(
-        &mut self,
-        text: &[u8],
-        out: &mut Vec<u8>,
-        decide: impl Fn(&Secret, usize) -> Result<Zeroizing<Vec<u8>>, SkipReason>,
-    ) {
-        self.secrets.placeholders.replace(text, out, |found: Match<'_>, out| {
-            let why = match decide(&self.secrets.secrets[found.pattern], found.pattern) {
-                Ok(value) if out.len() + value.len() > self.most => {
-                    self.too_large = true;
-                    None
-                }
-                Ok(value) => {
-                    out.extend_from_slice(&value);
-                    None
-                }
-                Err(why) => {
-                    out.extend_from_slice(found.rest);
-                    Some(why)
-                }
-            };
-            add(&mut self.marks, (found.pattern, why));
-        });
-    }
-
-    /// What to tell: nothing was placed when all of it was too large.
-    fn finish(self) -> Vec<Mark> {
-        let Filling { too_large, marks, .. } = self;
-        let told = |(number, why): Mark| (number, why.or(too_large.then_some(SkipReason::TooLarge)));
-        marks.into_iter().map(told).collect()
-    }
-}
-
-/// A head with values in it.
-struct InjectedHead {
-    bytes: Vec<u8>,
-    /// Where the value of `Content-Length` is.
-    length: Range<usize>,
-    marks: Vec<Mark>,
-}
-
-fn inject_in_head(
-    secrets: &Secrets,
-    head: &Head<'_>,
-    method_end: usize,
-    path: &Range<usize>,
-    grants: &[Option<SkipReason>],
-    in_force: bool,
-) -> InjectedHead {
-    let mut filling = Filling { secrets, most: MAX_GROWN_HEAD, too_large: false, marks: Vec::new() };
-    let mut out = Vec::with_capacity(head.bytes.len());
-    let mut length = 0..0;
-    let granted = |number: usize, granted: bool, part| match &grants[number] {
-        Some(why) => Err(why.clone()),
-        None if !granted => Err(SkipReason::Part(part)),
-        None => Ok(()),
-    };
-    let header = |secret: &Secret, number: usize| {
-        granted(number, secret.parts.headers, RequestPart::Headers)?;
-        if !secret.value.iter().all(|byte| is_value_byte(*byte)) {
-            return Err(SkipReason::Control);
-        }
-        Ok(secret.value.clone())
-    };
-    let query = |secret: &Secret, number: usize| {
-        granted(number, secret.parts.query, RequestPart::Query)?;
-        Ok(Zeroizing::new(percent(&secret.value)))
-    };
-
-    filling.fill(&head.bytes[..method_end], &mut out, |_, _| Err(SkipReason::Elsewhere));
-    filling.fill(&head.bytes[method_end..path.end], &mut out, |_, _| Err(SkipReason::InPath));
-    filling.fill(&head.bytes[path.end..head.first_line.end], &mut out, query);
-    let mut at = head.first_line.end;
-    for field in &head.fields {
-        let is = |name: &str| in_force && head.text(&field.name).eq_ignore_ascii_case(name.as_bytes());
-        if is("sec-websocket-extensions") {
-            at = field.value.end;
-            continue;
-        }
-        filling.fill(&head.bytes[at..field.value.start], &mut out, |_, _| Err(SkipReason::Elsewhere));
-        let (name, value) = (head.text(&field.name), head.text(&field.value));
-        let start = out.len();
-        let credentials = name.eq_ignore_ascii_case(b"authorization").then(|| basic(value)).flatten();
-        if is("accept-encoding") {
-            out.extend_from_slice(b"identity");
-        } else if let Some(why) = never(name).map(SkipReason::Header) {
-            filling.fill(value, &mut out, |_, _| Err(why.clone()));
-        } else if let Some((start, plain)) = credentials.filter(|(_, plain)| secrets.placeholders.is_in(plain)) {
-            let mut with_values = Zeroizing::new(Vec::new());
-            filling.fill(&plain, &mut with_values, header);
-            out.extend_from_slice(&value[..start]);
-            out.extend_from_slice(encode_basic(&with_values).as_bytes());
-        } else {
-            filling.fill(value, &mut out, header);
-        }
-        if name.eq_ignore_ascii_case(b"content-length") {
-            length = start..out.len();
-        }
-        at = field.value.end;
-    }
-    out.extend_from_slice(&head.bytes[at..]);
-    if filling.too_large || out.len() > MAX_GROWN_HEAD {
-        filling.too_large = true;
-        out = head.bytes.to_vec();
-        let original = head.fields.iter().find(|field| head.text(&field.name).eq_ignore_ascii_case(b"content-length"));
-        length = original.map(|field| field.value.clone()).unwrap_or_default();
-    }
-    InjectedHead { bytes: out, length, marks: filling.finish() }
-}
-
-impl BodyEncoding {
-    fn from_content_type(content_type: &[u8]) -> Self {
-        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
-        match essence.trim_ascii().to_ascii_lowercase().as_slice() {
-            b"application/json" => BodyEncoding::Json,
-            other if other.ends_with(b"+json") => BodyEncoding::Json,
-            b"application/x-www-form-urlencoded" => BodyEncoding::Form,
-            _ => BodyEncoding::Raw,
-        }
-    }
-
-    fn encode(self, value: &Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, SkipReason> {
-        match self {
-            BodyEncoding::Raw => Ok(value.clone()),
-            BodyEncoding::Form => Ok(Zeroizing::new(percent(value))),
-            BodyEncoding::Json => {
-                let text = std::str::from_utf8(value).map_err(|_| SkipReason::NotText)?;
-                Ok(Zeroizing::new(json(text)))
-            }
-        }
-    }
 }

@@ -1,19 +1,15 @@
 //! Finding values in text, in whatever usual way they are written there.
 
-use super::SecretError;
-use super::blind::BlindStream;
 use super::escapes::{Escaping, Unescaped};
-use super::search::Match;
+use super::reasons::SecretError;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use std::ops::Range;
 use zeroize::Zeroizing;
 
-/// Bytes of a large text that are looked at together.
-const TOGETHER: usize = 256 << 10;
 /// What is held is a multiple of this, so that it tells little of how long the values are.
 const STEP: usize = 64;
 
-/// The values. Each is found as it is and under every [`Escaping`] of writing, some of them twice over; a text is read once for
+/// The values. Each is found as it is and under every [`Escaping`], some of them twice over; a text is read once for
 /// each, so the time is linear in the text.
 pub(super) struct Matcher {
     search: AhoCorasick,
@@ -130,15 +126,6 @@ impl Matcher {
     pub(super) fn cut_end(&self, text: &[u8]) -> usize {
         let word = text.iter().rposition(u8::is_ascii_whitespace).filter(|_| self.in_words).map_or(0, |at| at + 1);
         word.max(self.line(text)).max(text.len().saturating_sub(self.hold))
-    }
-
-    /// A text that is there as a whole: each value goes to `replace`, all else to the output.
-    pub(super) fn replace(&self, text: &[u8], out: &mut Vec<u8>, mut replace: impl FnMut(Match<'_>, &mut Vec<u8>)) {
-        let mut stream = BlindStream::default();
-        for part in text.chunks(TOGETHER) {
-            stream.push(self, part, out, &mut replace);
-        }
-        stream.end(self, out, &mut replace);
     }
 }
 

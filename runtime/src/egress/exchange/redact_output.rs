@@ -1,10 +1,11 @@
 //! Taking values out of what a run leaves: its output, its result, its errors.
 
-use super::SecretError;
 use super::blind::BlindStream;
 use super::encodings::encodings;
 use super::matcher::Matcher;
+use super::reasons::SecretError;
 use super::search::Match;
+use super::secrets::{MAX_VALUES, check_length};
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,7 +54,7 @@ impl Redactor {
     pub fn new<'a>(values: impl IntoIterator<Item = (&'a [u8], String)>) -> Result<Self, SecretError> {
         let (mut patterns, mut replacements, mut bytes) = (Vec::new(), Vec::new(), 0);
         for (value, replacement) in values {
-            super::check_length(value)?;
+            check_length(value)?;
             bytes += value.len();
             let replacement: Arc<str> = replacement.into();
             for (_, encoding) in encodings(value) {
@@ -61,7 +62,7 @@ impl Redactor {
                 replacements.push(Arc::clone(&replacement));
             }
         }
-        if bytes > super::MAX_VALUES {
+        if bytes > MAX_VALUES {
             return Err(SecretError::TooMuch);
         }
         Ok(Redactor { shared: Arc::new(Shared { values: Matcher::new(&patterns)?, replacements }) })

@@ -4,12 +4,17 @@ use super::blind::BlindStream;
 use super::encodings::{ValueEncoding, basic, encode_basic};
 use super::http::{Chunked, Field, Framing, Head, HeadBuffer, MessageSide, Piece, fields, is_value_byte};
 use super::inject::Injector;
+use super::reasons::{ConnectionMode, OpaqueReason, Unsearchable};
 use super::search::Match;
-use super::{BODY_PATIENCE, ConnectionMode, OpaqueReason, RAW_PATIENCE, SearchedValues, Secrets, Unsearchable};
+use super::secrets::{SearchedValues, Secrets};
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+/// How long the end of what came is kept where it belongs to the body of a response, which mostly goes on; and where it is
+/// any protocol's, whose other end may be waiting for just these bytes.
+pub(super) const BODY_PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const RAW_PATIENCE: Duration = Duration::from_millis(20);
 /// Headers that stay as they are, even if a value stands in them by chance.
 const KEPT: [&str; 6] = ["content-length", "transfer-encoding", "content-encoding", "connection", "upgrade", "trailer"];
 
@@ -30,7 +35,7 @@ pub(super) struct ResponseRedactor {
     state: ResponseState,
     /// The body at hand, or the stream.
     mask: BlindStream,
-    /// SkipReason nothing more is passed on, until it was told.
+    /// Why nothing more is passed on, until it was told.
     refused: Option<Unsearchable>,
 }
 

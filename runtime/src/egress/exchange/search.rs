@@ -1,7 +1,7 @@
 //! Finding any of a set of byte strings in a stream, however the stream is cut. For placeholders, which are not secret:
 //! what is held back tells of them. Values are found by [`super::matcher`].
 
-use super::SecretError;
+use super::reasons::SecretError;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use zeroize::Zeroizing;
 

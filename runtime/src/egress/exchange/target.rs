@@ -1,6 +1,6 @@
 //! What a request is for: its host, and its path as far as every server reads it alike.
 
-use super::OpaqueReason;
+use super::reasons::OpaqueReason;
 use crate::policy::Destination;
 use std::ops::Range;
 

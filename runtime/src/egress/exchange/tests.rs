@@ -1,8 +1,12 @@
+use super::inject::PATIENCE;
+use super::reasons::{OpaqueReason, RequestPart, SkipReason};
+use super::redact_response::{BODY_PATIENCE, RAW_PATIENCE};
 use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use zeroize::Zeroizing;
 
 /// A small generator (xorshift) for tests that must run the same way every time.
 pub(super) struct Random(pub(super) u64);
