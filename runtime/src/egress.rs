@@ -5,11 +5,17 @@
 //! in on the way out and taking them back on the way in. [`messages`] is what it is told and tells.
 
 pub(crate) mod address;
+mod buffers;
+mod carry;
+mod connect;
 mod connection;
 pub(crate) mod exchange;
+mod grants;
+mod inbox;
 pub(crate) mod messages;
 mod names;
 mod process;
+mod sandbox_link;
 mod secure;
 
 pub use address::{Network, NetworkError, Networks};

@@ -5,46 +5,25 @@
 //! file, start no process and listen to nobody. It has no database, and no key but the values of secrets that runs under
 //! way were granted.
 
-use super::connection::{ChannelReply, Inbox, connection};
-use super::exchange::Secrets;
-use super::messages::{
-    Failed, Failure, Grant, MAX_CHANNELS, MAX_HOSTS, MAX_NOTES, NetworkGrant, NetworkUsage, Open, Revoke, Setup,
-    StartTls, Token, Violation, WINDOW, read_window,
-};
+use super::grants::{Egress, RunGrant};
+use super::messages::{Grant, NetworkUsage, Revoke, Setup, Violation};
 use super::names::Names;
+use super::sandbox_link::SandboxLink;
 use super::secure::Secure;
 use crate::frame::{self, FrameKind, Hello, Incoming, LinkError, Receiver, RunNumber};
 use crate::harden::{self, Hardening};
-use crate::outcome::HostUsage;
-use crate::policy::Destination;
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// How long a channel waits for the grant that it names: the node tells of a grant and of the run that has it on two
-/// links, and either may be read first.
-const GRANT_WITHIN: Duration = Duration::from_secs(2);
 /// How long a revoked grant's connections may still send what their script wrote.
 const SETTLE_WITHIN: Duration = Duration::from_millis(2_500);
+
 /// How long they are waited for before they are told that the run has ended.
 const CLOSED_WITHIN: Duration = Duration::from_millis(1_500);
-/// Connections of all runs at once: what they may keep waiting stays far below this process's memory.
-const MAX_OPEN: u32 = 2_048;
-/// Bytes that may be kept for the connections of one run, and of all runs, beyond a window each: requests whose bodies are
-/// collected for secrets.
-const MAX_KEPT_OF_RUN: usize = 32 << 20;
-const MAX_KEPT: usize = 512 << 20;
-/// Longest name of a host that is looked at.
-const LONGEST_NAME: usize = 1_000;
-/// Bytes that may wait for a sandbox process to read before its link is given up.
-const MAX_QUEUED: usize = 32 << 20;
-/// Most bytes of a request for a connection, or for TLS.
-const MAX_REQUEST: usize = 16 << 10;
+
 /// Private memory of this process, in bytes.
 const DATA: u64 = 2 << 30;
 
@@ -86,193 +65,12 @@ pub fn egress_process(parent: u32) -> Result<(), EgressError> {
         let hello =
             Hello { protocol: frame::PROTOCOL, build: crate::BUILD.to_owned(), hardening, interpreter_memory: 0 };
         node.send(FrameKind::Hello, 0, &frame::to_json(&hello));
-        let egress = Rc::new(Egress {
-            node: node.clone(),
-            names,
-            secure,
-            grants: RefCell::default(),
-            granted: Notify::new(),
-            links: RefCell::default(),
-            last_link: Cell::default(),
-            open: Cell::default(),
-            kept: Cell::default(),
-        });
+        let egress = Rc::new(Egress::new(node.clone(), names, secure));
         let flushing = tokio::task::spawn_local(async move { node.flush().await });
         let served = egress.serve(&mut receiver).await;
         flushing.abort();
         served
     })
-}
-
-/// Everything of the process.
-pub(super) struct Egress {
-    node: frame::Sender,
-    pub(super) names: Names,
-    pub(super) secure: Secure,
-    /// By sandbox process and run.
-    grants: RefCell<HashMap<(u64, RunNumber), Rc<RunGrant>>>,
-    /// A grant has come.
-    granted: Notify,
-    /// What ends the links to sandbox processes.
-    links: RefCell<HashMap<u64, (u64, CancellationToken)>>,
-    last_link: Cell<u64>,
-    /// Connections of all runs.
-    open: Cell<u32>,
-    /// Bytes that are kept for them.
-    kept: Cell<usize>,
-}
-
-/// A grant in force, and what it was used for.
-pub(super) struct RunGrant {
-    token: Token,
-    pub(super) grant: NetworkGrant,
-    pub(super) secrets: Option<Arc<Secrets>>,
-    /// No more of it: what is under way sends what was said, and ends.
-    pub(super) ended: CancellationToken,
-    open: Cell<u32>,
-    /// Bytes that are kept for its connections.
-    kept: Cell<usize>,
-    /// The last connection has ended.
-    idle: Notify,
-    made: Cell<u32>,
-    received: Cell<u64>,
-    sent: Cell<u64>,
-    hosts: RefCell<Vec<HostUsage>>,
-    notes: RefCell<Vec<String>>,
-}
-
-/// One of the connections that a run, and all runs together, may have at once.
-pub(super) struct ConnectionSlot {
-    egress: Rc<Egress>,
-    granted: Rc<RunGrant>,
-    /// Bytes that are kept for it beyond a window.
-    kept: Cell<usize>,
-}
-
-impl ConnectionSlot {
-    /// Counts the bytes that are kept for it now; the error is a sentence.
-    pub(super) fn keep(&self, bytes: usize) -> Result<(), String> {
-        let now = bytes.saturating_sub(WINDOW as usize);
-        let before = self.kept.replace(now);
-        let mut kept = Ok(());
-        for (all, most) in [(&self.granted.kept, MAX_KEPT_OF_RUN), (&self.egress.kept, MAX_KEPT)] {
-            all.set(all.get() - before + now);
-            if now > before && all.get() > most {
-                kept = Err(format!("more than {most} bytes wait to be sent: too many large requests at once"));
-            }
-        }
-        kept
-    }
-}
-
-impl Drop for ConnectionSlot {
-    fn drop(&mut self) {
-        // Less than before is never too much.
-        let _ = self.keep(0);
-        self.egress.open.set(self.egress.open.get() - 1);
-        self.granted.open.set(self.granted.open.get() - 1);
-        self.granted.idle.notify_one();
-    }
-}
-
-impl RunGrant {
-    fn new(grant: Grant) -> Self {
-        let mut notes = Vec::new();
-        // A set of secrets that cannot be used places none: placeholders go out as they are.
-        let secrets = match Secrets::new(grant.grant.secrets.clone()) {
-            _ if grant.grant.secrets.is_empty() => None,
-            Ok(secrets) => Some(Arc::new(secrets)),
-            Err(error) => {
-                notes.push(format!("no secret is put in: {error}"));
-                None
-            }
-        };
-        RunGrant {
-            token: grant.token,
-            grant: NetworkGrant { secrets: Vec::new(), ..grant.grant },
-            secrets,
-            ended: CancellationToken::new(),
-            open: Cell::default(),
-            kept: Cell::default(),
-            idle: Notify::new(),
-            made: Cell::default(),
-            received: Cell::default(),
-            sent: Cell::default(),
-            hosts: RefCell::default(),
-            notes: RefCell::new(notes),
-        }
-    }
-
-    /// Room for one more connection; the error is a sentence.
-    pub(super) fn take_slot(self: &Rc<Self>, egress: &Rc<Egress>) -> Result<ConnectionSlot, String> {
-        let caps = &self.grant.caps;
-        if egress.open.get() >= MAX_OPEN {
-            return Err("this server has as many connections open as it can have".into());
-        }
-        if self.open.get() >= caps.at_once {
-            return Err(format!("the script has {} connections open, as many as it may have at once", caps.at_once));
-        }
-        if self.made.get() >= caps.in_all {
-            return Err(format!("the script has made {} connections, as many as a run may make", caps.in_all));
-        }
-        egress.open.set(egress.open.get() + 1);
-        self.open.set(self.open.get() + 1);
-        self.made.set(self.made.get() + 1);
-        Ok(ConnectionSlot { egress: egress.clone(), granted: self.clone(), kept: Cell::default() })
-    }
-
-    /// Counts bytes that came from outside; the error is a sentence.
-    pub(super) fn receive(&self, bytes: u64) -> Result<(), String> {
-        self.spend(&self.received, bytes, self.grant.caps.received, ("received", "receive"))
-    }
-
-    /// Counts bytes that go outside; the error is a sentence.
-    pub(super) fn send(&self, bytes: u64) -> Result<(), String> {
-        self.spend(&self.sent, bytes, self.grant.caps.sent, ("sent", "send"))
-    }
-
-    fn spend(&self, so_far: &Cell<u64>, bytes: u64, most: u64, (done, to_do): (&str, &str)) -> Result<(), String> {
-        so_far.set(so_far.get().saturating_add(bytes));
-        if so_far.get() > most {
-            let text = format!("the script has {done} more than {most} bytes, which is all that a run may {to_do}");
-            self.note(&text);
-            return Err(text);
-        }
-        Ok(())
-    }
-
-    /// Where what is done with a destination is counted.
-    pub(super) fn counted(&self, destination: &Destination) -> usize {
-        let mut hosts = self.hosts.borrow_mut();
-        let host = destination.to_string();
-        let at = match hosts.iter().position(|known| known.host == host) {
-            Some(at) => at,
-            None if hosts.len() < MAX_HOSTS => {
-                hosts.push(HostUsage { host, ..HostUsage::default() });
-                hosts.len() - 1
-            }
-            // One line for all the others.
-            None => hosts.len() - 1,
-        };
-        if at == MAX_HOSTS - 1 {
-            hosts[at].host = "others".into();
-        }
-        at
-    }
-
-    pub(super) fn count(&self, at: usize, change: impl FnOnce(&mut HostUsage)) {
-        if let Some(host) = self.hosts.borrow_mut().get_mut(at) {
-            change(host);
-        }
-    }
-
-    /// Keeps a sentence for the run's report.
-    pub(super) fn note(&self, text: &str) {
-        let mut notes = self.notes.borrow_mut();
-        if notes.len() < MAX_NOTES && !notes.iter().any(|known| known == text) {
-            notes.push(text.to_owned());
-        }
-    }
 }
 
 impl Egress {
@@ -373,148 +171,13 @@ impl Egress {
         });
         Ok(())
     }
-
-    /// The grant that a channel names. One that is not there yet is waited for a short time.
-    async fn grant_of(&self, link: u64, run: RunNumber, token: &Token) -> Option<Rc<RunGrant>> {
-        let find = || self.grants.borrow().get(&(link, run)).filter(|granted| granted.token == *token).cloned();
-        let waiting = async {
-            loop {
-                let granted = self.granted.notified();
-                if let Some(found) = find() {
-                    return found;
-                }
-                granted.await;
-            }
-        };
-        tokio::time::timeout(GRANT_WITHIN, waiting).await.ok()
-    }
-}
-
-/// This end of the link to one sandbox process.
-struct SandboxLink {
-    egress: Rc<Egress>,
-    link: u64,
-    sender: frame::Sender,
-    channels: RefCell<HashMap<u64, Rc<Inbox>>>,
-}
-
-impl SandboxLink {
-    /// Takes frames until the sandbox process closes the link; the text is what it did wrong.
-    async fn serve(self: Rc<Self>, mut receiver: Receiver) -> Option<String> {
-        loop {
-            match receiver.next().await {
-                Ok(Some(incoming)) => {
-                    if let Err(why) = self.take(incoming) {
-                        return Some(why);
-                    }
-                    // However much one process says, the others have their turns.
-                    tokio::task::coop::consume_budget().await;
-                }
-                Ok(None) | Err(LinkError::Socket(_) | LinkError::Cut) => return None,
-                Err(error) => return Some(error.to_string()),
-            }
-        }
-    }
-
-    fn take(self: &Rc<Self>, incoming: Incoming) -> Result<(), String> {
-        let Incoming { kind, run: channel, payload, .. } = incoming;
-        let malformed = |error: frame::MalformedFrame| error.to_string();
-        if self.sender.queued() > MAX_QUEUED {
-            return Err("it asks for more than it reads".into());
-        }
-        if matches!(kind, FrameKind::Open | FrameKind::StartTls) && payload.len() > MAX_REQUEST {
-            return Err("a request larger than requests are".into());
-        }
-        if kind == FrameKind::Open {
-            return self.open(channel, frame::from_json(kind, &payload).map_err(malformed)?);
-        }
-        let channels = self.channels.borrow();
-        let inbox = channels.get(&channel);
-        match kind {
-            // A channel that has just ended on this side is no mistake of the other's.
-            FrameKind::Data | FrameKind::Window | FrameKind::StartTls | FrameKind::Shut | FrameKind::Close
-                if inbox.is_none() =>
-            {
-                Ok(())
-            }
-            FrameKind::Data => inbox.map_or(Ok(()), |inbox| inbox.data(&payload)),
-            FrameKind::Window => {
-                let bytes = read_window(&payload).map_err(malformed)?;
-                inbox.map_or(Ok(()), |inbox| inbox.window(bytes))
-            }
-            FrameKind::StartTls => {
-                let wanted: StartTls = frame::from_json(kind, &payload).map_err(malformed)?;
-                inbox.map_or(Ok(()), |inbox| inbox.start_tls(wanted))
-            }
-            FrameKind::Shut => {
-                inbox.inspect(|inbox| inbox.shut());
-                Ok(())
-            }
-            FrameKind::Close => {
-                inbox.inspect(|inbox| inbox.close());
-                Ok(())
-            }
-            _ => Err("a frame of the wrong direction".into()),
-        }
-    }
-
-    fn open(self: &Rc<Self>, channel: u64, open: Open) -> Result<(), String> {
-        if open.name.len() > LONGEST_NAME {
-            return Err("a name that is longer than names are".into());
-        }
-        let inbox: Rc<Inbox> = Rc::default();
-        {
-            let mut channels = self.channels.borrow_mut();
-            // Runs have fewer, each; this many of all active runs is no script's doing.
-            if channels.len() >= MAX_CHANNELS * 64 {
-                return Err("more channels than channels are".into());
-            }
-            if channels.insert(channel, inbox.clone()).is_some() {
-                return Err("a channel that is open already".into());
-            }
-        }
-        let sandbox_link = self.clone();
-        tokio::task::spawn_local(async move {
-            let _entry = ChannelEntry { sandbox_link: sandbox_link.clone(), channel };
-            let reply = ChannelReply { link: sandbox_link.sender.clone(), channel, inbox };
-            let granted = tokio::select! {
-                granted = sandbox_link.egress.grant_of(sandbox_link.link, open.run, &open.token) => granted,
-                // It was given up meanwhile.
-                () = reply.inbox.closed() => return,
-            };
-            match granted {
-                Some(granted) => connection(sandbox_link.egress.clone(), granted, open, reply).await,
-                None => {
-                    let text = "the run's access to the network has ended, or was lost with the process that gave it";
-                    sandbox_link.sender.send(
-                        FrameKind::Failed,
-                        channel,
-                        &frame::to_json(&Failed::new(Failure::Reset, text)),
-                    );
-                }
-            }
-        });
-        Ok(())
-    }
-}
-
-/// A channel in the table of its link, as long as its task lives.
-struct ChannelEntry {
-    sandbox_link: Rc<SandboxLink>,
-    channel: u64,
-}
-
-impl Drop for ChannelEntry {
-    fn drop(&mut self) {
-        self.sandbox_link.channels.borrow_mut().remove(&self.channel);
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::egress::address::Networks;
-    use crate::egress::messages::window;
+    use crate::egress::messages::{NetworkGrant, Open, Token, WINDOW, window};
     use crate::frame::Sender;
     use crate::policy::Policy;
     use std::future::Future;
@@ -545,17 +208,11 @@ mod tests {
                     let (ours, theirs) = frame::pair().expect("a pair");
                     let (node, from_egress) = frame::connect(ours, false).expect("connects");
                     let (to_node, mut receiver) = frame::connect(theirs, true).expect("connects");
-                    let egress = Rc::new(Egress {
-                        node: to_node.clone(),
-                        names: Names::new(&[([127, 0, 0, 1], 9).into()]).expect("names"),
-                        secure: Secure::new("").expect("roots"),
-                        grants: RefCell::default(),
-                        granted: Notify::new(),
-                        links: RefCell::default(),
-                        last_link: Cell::default(),
-                        open: Cell::default(),
-                        kept: Cell::default(),
-                    });
+                    let egress = Rc::new(Egress::new(
+                        to_node.clone(),
+                        Names::new(&[([127, 0, 0, 1], 9).into()]).expect("names"),
+                        Secure::new("").expect("roots"),
+                    ));
                     for sender in [node.clone(), to_node.clone()] {
                         tokio::task::spawn_local(async move { sender.flush().await });
                     }
@@ -721,33 +378,5 @@ mod tests {
             assert!(honest.speaks(&drill, 1, 70, TOKEN).await);
         })
         .await;
-    }
-
-    #[test]
-    fn what_is_kept_for_a_run_is_bounded() {
-        let grant = Grant { link: 1, token: TOKEN, grant: NetworkGrant::default() };
-        let granted = Rc::new(RunGrant::new(grant));
-        let (_, theirs) = frame::pair().expect("a pair");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
-        let _inside = runtime.enter();
-        let egress = Rc::new(Egress {
-            node: frame::connect(theirs, false).expect("connects").0,
-            names: Names::new(&[([127, 0, 0, 1], 9).into()]).expect("names"),
-            secure: Secure::new("").expect("roots"),
-            grants: RefCell::default(),
-            granted: Notify::new(),
-            links: RefCell::default(),
-            last_link: Cell::default(),
-            open: Cell::default(),
-            kept: Cell::default(),
-        });
-        let (one, other) = (granted.take_slot(&egress).expect("a slot"), granted.take_slot(&egress).expect("a slot"));
-        let window = WINDOW as usize;
-        assert_eq!((one.keep(window), egress.kept.get()), (Ok(()), 0));
-        assert_eq!((one.keep(window + MAX_KEPT_OF_RUN), egress.kept.get()), (Ok(()), MAX_KEPT_OF_RUN));
-        assert!(other.keep(window + 1).is_err());
-        assert_eq!(one.keep(window + 1), Ok(()));
-        drop((one, other));
-        assert_eq!((egress.kept.get(), granted.kept.get(), egress.open.get()), (0, 0, 0));
     }
 }

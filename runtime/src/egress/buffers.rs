@@ -1,0 +1,93 @@
+//! What waits on its way through a connection: bytes for the server, and what an exchange keeps until more is known.
+
+use super::exchange::{Exchange, Step};
+use bytes::{Buf, BytesMut};
+use tokio::time::Instant;
+
+/// An exchange, and until when it may keep what it keeps, in each direction.
+pub(super) struct HeldExchange {
+    pub(super) exchange: Exchange,
+    pub(super) outgoing_by: Option<Instant>,
+    pub(super) incoming_by: Option<Instant>,
+    /// Since when something is kept of what came.
+    incoming_since: Option<Instant>,
+}
+
+/// What keeps coming is not kept for longer than this many times the patience for one piece.
+const MOST_PATIENCE: u32 = 4;
+
+impl HeldExchange {
+    pub(super) fn new(exchange: Exchange) -> Self {
+        HeldExchange { exchange, outgoing_by: None, incoming_by: None, incoming_since: None }
+    }
+
+    pub(super) fn outgoing(&mut self, bytes: &[u8]) -> Step {
+        let step = self.exchange.outgoing(bytes);
+        self.outgoing_by = self.exchange.outgoing_patience().map(|patience| Instant::now() + patience);
+        step
+    }
+
+    pub(super) fn outgoing_quiet(&mut self) -> Step {
+        let step = self.exchange.outgoing_quiet();
+        self.outgoing_by = None;
+        step
+    }
+
+    pub(super) fn outgoing_end(&mut self) -> Step {
+        self.outgoing_by = None;
+        self.exchange.outgoing_end()
+    }
+
+    pub(super) fn incoming(&mut self, bytes: &[u8]) -> Step {
+        let step = self.exchange.incoming(bytes);
+        let now = Instant::now();
+        let patience = self.exchange.incoming_patience();
+        // What was kept until now went out with what came, unless all of it is still kept.
+        let since = if step.bytes.is_empty() { self.incoming_since.unwrap_or(now) } else { now };
+        self.incoming_since = patience.map(|_| since);
+        self.incoming_by = patience.map(|patience| (now + patience).min(since + patience * MOST_PATIENCE));
+        step
+    }
+
+    pub(super) fn incoming_quiet(&mut self) -> Step {
+        let step = self.exchange.incoming_quiet();
+        (self.incoming_by, self.incoming_since) = (None, None);
+        step
+    }
+
+    pub(super) fn incoming_end(&mut self) -> Step {
+        self.incoming_by = None;
+        self.exchange.incoming_end()
+    }
+}
+
+/// Bytes on their way to the server.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    pub(super) bytes: BytesMut,
+    /// Bytes of the script that are in here, and were not reported as taken yet.
+    credit: usize,
+}
+
+impl Outgoing {
+    pub(super) fn push(&mut self, bytes: &[u8], of_script: usize) {
+        self.credit += of_script;
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// So many were written; how many of the script's are to be reported as taken.
+    pub(super) fn written(&mut self, size: usize) -> u32 {
+        self.bytes.advance(size);
+        // All of them at the end, and before that no more than were written: a secret makes what is sent longer.
+        let taken = if self.bytes.is_empty() { self.credit } else { self.credit.min(size) };
+        self.credit -= taken;
+        // The window is far below u32::MAX.
+        taken as u32
+    }
+
+    /// Forgets what waits; how many bytes of the script's are to be reported as taken.
+    pub(super) fn give_up(&mut self) -> u32 {
+        self.bytes.clear();
+        std::mem::take(&mut self.credit) as u32
+    }
+}

@@ -1,0 +1,74 @@
+//! Making a connection: it is decided on, its name looked up, every address checked, and one of them connected to.
+
+use super::address::{self, Prohibited};
+use super::grants::{ConnectionSlot, Egress, RunGrant};
+use super::messages::{Failed, Failure, Open};
+use crate::policy::Destination;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// The time one of several addresses has before the next is tried.
+const EACH_ADDRESS: Duration = Duration::from_secs(4);
+
+/// Decides, looks up, checks every address, and connects to one of exactly those.
+pub(super) async fn connect(
+    egress: &Rc<Egress>,
+    granted: &Rc<RunGrant>,
+    open: &Open,
+) -> Result<(TcpStream, Destination, ConnectionSlot), Failed> {
+    let denied = |text: String| Failed::new(Failure::Denied, text);
+    let grant = &granted.grant;
+    let destination = Destination::parse(&open.name, open.port).map_err(|error| denied(error.to_string()))?;
+    grant.policy.decide(&destination).map_err(|refusal| denied(refusal.to_string()))?;
+    let caps = grant.caps;
+    let slot = granted.take_slot(egress).map_err(|text| Failed::new(Failure::Unreachable, text))?;
+    let timed_out = || {
+        let seconds = caps.connect.as_secs();
+        Failed::new(Failure::TimedOut, format!("{destination} was not reached within {seconds} seconds"))
+    };
+    let reached = async {
+        let addresses = egress.names.look_up(&destination).await?;
+        address::check_all(&addresses, &destination, &grant.networks).map_err(|error| {
+            let host = destination.host();
+            match error {
+                Prohibited::NoAddress { .. } => Failed::new(Failure::NoName, error.to_string()),
+                _ => denied(format!(
+                    "{error}; whoever runs cronbox can allow it with --allow-network {host}=ADDRESS/LENGTH"
+                )),
+            }
+        })?;
+        let stream = reach(&addresses, &destination).await?;
+        // Small pieces go out at once: what a script writes is what it means to send.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    };
+    let stream = tokio::time::timeout(caps.connect, reached).await.map_err(|_| timed_out())??;
+    Ok((stream, destination, slot))
+}
+
+/// Connects to the first address that answers.
+async fn reach(addresses: &[IpAddr], destination: &Destination) -> Result<TcpStream, Failed> {
+    let mut last = Failed::new(Failure::Unreachable, format!("{destination} cannot be reached"));
+    for address in addresses {
+        let tried = TcpStream::connect(SocketAddr::new(*address, destination.port()));
+        match tokio::time::timeout(EACH_ADDRESS, tried).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = could_not_connect(&error, destination),
+            Err(_) => last = Failed::new(Failure::TimedOut, format!("{destination} does not answer")),
+        }
+    }
+    Err(last)
+}
+
+fn could_not_connect(error: &io::Error, destination: &Destination) -> Failed {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            Failed::new(Failure::Refused, format!("{destination} refused the connection: nobody listens there"))
+        }
+        io::ErrorKind::TimedOut => Failed::new(Failure::TimedOut, format!("{destination} does not answer")),
+        _ => Failed::new(Failure::Unreachable, format!("{destination} cannot be reached: {error}")),
+    }
+}
