@@ -1,7 +1,7 @@
 //! One sandbox process as the pool sees it, and the active runs.
 
+use super::event::Event;
 use super::job::{Job, check_result};
-use super::run::Event;
 use super::silence::Silence;
 use crate::bundle::{Bundle, BundleHash};
 use crate::egress::messages::Token;

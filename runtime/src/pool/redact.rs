@@ -1,6 +1,6 @@
 //! Values of secrets, taken out of everything a run leaves before its caller sees it.
 
-use super::run::Event;
+use super::event::Event;
 use crate::egress::{RedactingStream, Redactor};
 use crate::frame::Stream;
 use crate::outcome::Report;

@@ -1,49 +1,18 @@
 //! A run under way, as its caller sees it.
 
 use super::Pool;
+use super::event::Event;
 use super::redact::RedactedEvents;
 use crate::frame::{Reply, RunNumber, Stream};
 use crate::outcome::Report;
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// What happens to a run, in order; [`Event::Done`] is the last.
-#[derive(Debug)]
-pub enum Event {
-    /// The script wrote.
-    Output {
-        /// Where to.
-        stream: Stream,
-        /// What.
-        bytes: Bytes,
-    },
-    /// It leaves a file under `/output`. Files come at its end, in the order of their paths.
-    File {
-        /// Below `/output`.
-        path: String,
-        /// What is in it.
-        content: Bytes,
-    },
-    /// Its process died: it starts again, and what it wrote so far is void.
-    Restarted,
-    /// The script asks for something; answer with [`Run::reply`].
-    Call {
-        /// Names the question in the answer.
-        number: u64,
-        /// What is asked for.
-        verb: String,
-        /// The question, as JSON.
-        request: String,
-    },
-    /// It is over.
-    Done(Box<Report>),
-}
-
 /// CallRate of a run that are answered at once, and how many a second after those: each costs the node a look into its
 /// database. A script that asks for more waits.
 const CALLS_AT_ONCE: f64 = 100.0;
+
 const CALLS_A_SECOND: f64 = 50.0;
 
 /// How many calls a run may still make now.

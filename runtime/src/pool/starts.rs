@@ -1,21 +1,12 @@
 //! Starting processes, and starting them again: a start that fails is tried again for ever, less and less often. What was
 //! short (memory, descriptors, processes) comes back, and nothing but time is needed then.
 
-use super::{Inner, Pool, PoolState, lock};
-use crate::outcome::Report;
-use std::future::Future;
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet};
 
 /// The time after a start that failed, and the longest, to which it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often the pool looks whether something is missing though nothing was told.
-const LOOK: Duration = Duration::from_secs(1);
-/// The time before a task of the pool that panicked goes on.
-const AFTER_PANIC: Duration = Duration::from_millis(100);
 
 /// How starts of one kind of process go.
 #[derive(Debug, Default)]
@@ -54,7 +45,7 @@ impl Starts {
         self.not_before.is_none_or(|time| now >= time)
     }
 
-    fn wait(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
         self.not_before.map(|time| time.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
 }
@@ -70,141 +61,6 @@ pub struct Health {
     pub failing: Option<String>,
     /// Why there is no egress process, when one was needed and could not be started.
     pub no_connections: Option<String>,
-}
-
-/// Keeps the pool's processes up until it is gone.
-pub(super) async fn keep_up(pool: Weak<Inner>, wanted: Arc<Notify>) {
-    loop {
-        let Some(inner) = pool.upgrade() else { return };
-        let wait = Pool { inner }.keep_up(Instant::now());
-        tokio::select! {
-            () = wanted.notified() => {}
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
-}
-
-/// Runs a task of the pool's. One that panics is told of, the pool is put right, and the task begins again.
-pub(super) fn supervise<F>(what: &'static str, pool: Weak<Inner>, task: impl Fn() -> F + Send + 'static) -> AbortHandle
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let supervising = async move {
-        loop {
-            if guarded(task()).await.is_some() {
-                return;
-            }
-            tracing::error!("the pool's {what} panicked; it goes on");
-            match pool.upgrade() {
-                Some(inner) => Pool { inner }.recover(),
-                None => return,
-            }
-            tokio::time::sleep(AFTER_PANIC).await;
-        }
-    };
-    tokio::spawn(supervising).abort_handle()
-}
-
-/// Runs a future as a task of its own, which ends with this; none when it panicked.
-pub(super) async fn guarded<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(task);
-    tasks.join_next().await.and_then(Result::ok)
-}
-
-impl Pool {
-    /// How the pool is.
-    pub fn health(&self) -> Health {
-        let state = self.lock();
-        Health {
-            up: state.up(),
-            usual: self.usual(),
-            failing: state.starts.failing().map(|(_, why)| why.to_owned()),
-            no_connections: state.egress_starts.failing().map(|(_, why)| why.to_owned()),
-        }
-    }
-
-    pub(super) fn usual(&self) -> usize {
-        self.inner.config.processes.max(1)
-    }
-
-    /// Starts what is missing, ends what has waited too long; when to look again.
-    fn keep_up(&self, now: Instant) -> Duration {
-        let mut state = self.lock();
-        self.replenish(&mut state);
-        if state.egress_starts.failing().is_some() {
-            self.ensure_egress(&mut state);
-        }
-        self.give_up_waiting(&mut state, now);
-        self.dispatch(&mut state);
-        let waits = [state.starts.wait(now), state.egress_starts.wait(now), Some(LOOK)];
-        waits.into_iter().flatten().min().unwrap_or(LOOK)
-    }
-
-    /// Starts processes until there are as many as usual; after a failure one at a time, until one is up.
-    pub(super) fn replenish(&self, state: &mut PoolState) {
-        loop {
-            let there = state.processes.values().filter(|process| !process.draining).count();
-            let coming = state.processes.values().any(|process| !process.up);
-            let one_by_one = state.starts.failures() > 0;
-            if state.closing || there >= self.usual() || !state.starts.may(Instant::now()) || one_by_one && coming {
-                return;
-            }
-            self.spawn(state);
-        }
-    }
-
-    pub(super) fn failed_start(&self, state: &mut PoolState, why: String) {
-        tracing::warn!("no sandbox process can be started: {why}");
-        state.starts.failed(Instant::now(), why);
-        self.inner.wanted.notify_one();
-        self.inner.changed.notify_waiters();
-    }
-
-    /// Runs that found no process within the time that they may take are given up: what they wait for may never come.
-    fn give_up_waiting(&self, state: &mut PoolState, now: Instant) {
-        let (down, failing) = (state.down_since, state.starts.failing().map(|(_, why)| why.to_owned()));
-        let unconnected = state.egress_starts.failing().map(|(since, why)| (since, why.to_owned()));
-        state.queue.retain(|entry| {
-            let late = |since: Instant| now.saturating_duration_since(since.max(entry.since)) >= entry.job.limits.wall;
-            let why = match (down, &unconnected) {
-                (Some(since), _) if late(since) => {
-                    let why = failing.as_deref().unwrap_or("none is up yet");
-                    format!("no sandbox process can be started: {why}")
-                }
-                (_, Some((since, why))) if entry.may_connect() && late(*since) => {
-                    format!("no process for connections can be started: {why}")
-                }
-                _ => return true,
-            };
-            let seconds = now.saturating_duration_since(entry.since).as_secs();
-            entry.end(Report::unplaced(&format!("{why} (the run has waited for {seconds} seconds)")));
-            false
-        });
-    }
-
-    /// Puts right what code that panicked may have left half done.
-    pub(super) fn recover(&self) {
-        let mut state = lock(&self.inner.state);
-        let active = state.processes.values().flat_map(|process| process.active.values());
-        state.admitted = active.map(|active| active.entry.job.limits.memory).sum();
-        state.note_up(Instant::now());
-        drop(state);
-        self.inner.wanted.notify_one();
-        self.inner.changed.notify_waiters();
-    }
-}
-
-impl PoolState {
-    /// Processes that are up.
-    pub(super) fn up(&self) -> usize {
-        self.processes.values().filter(|process| process.up).count()
-    }
-
-    /// Notes since when none is.
-    pub(super) fn note_up(&mut self, now: Instant) {
-        self.down_since = if self.up() > 0 { None } else { Some(self.down_since.unwrap_or(now)) };
-    }
 }
 
 #[cfg(test)]
@@ -231,11 +87,5 @@ mod tests {
         assert_eq!(starts.failing(), Some((first, "no memory")));
         starts.worked();
         assert!(starts.may(first) && starts.failing().is_none() && starts.failures() == 0);
-    }
-
-    #[tokio::test]
-    async fn a_task_that_panics_is_told_from_one_that_ends() {
-        assert_eq!(guarded(async { 7 }).await, Some(7));
-        assert_eq!(guarded(async { panic!("on purpose") }).await, None::<()>);
     }
 }

@@ -3,7 +3,8 @@
 
 use super::egress::{EgressProcess, NETWORK_USAGE_WITHIN};
 use super::process::Process;
-use super::{Inner, Pool, Settling};
+use super::settling::Settling;
+use super::{Inner, Pool};
 use crate::frame::{FrameKind, RunNumber};
 use crate::outcome::Outcome;
 use std::sync::Weak;

@@ -1,0 +1,80 @@
+//! What a sandbox process says.
+
+use super::Pool;
+use super::settling::Settling;
+use crate::frame::{self, Call, FrameKind, Hello, Incoming, Out, RunUsage};
+use crate::harden;
+use std::time::Instant;
+
+impl Pool {
+    /// Takes a frame from a process; an error is a reason to end it.
+    pub(super) fn take(&self, number: u64, incoming: Incoming) -> Result<(), String> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let process = state.processes.get_mut(&number).ok_or("it is not in the pool any more")?;
+        let now = Instant::now();
+        process.heard = now;
+        let Incoming { kind, run, payload, .. } = incoming;
+        match kind {
+            FrameKind::Hello => {
+                let hello: Hello = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                if process.up || hello.protocol != frame::PROTOCOL || hello.build != crate::BUILD {
+                    return Err("it is not of this build".into());
+                }
+                process.up = true;
+                process.idle_since = now;
+                process.may_favour = harden::can_change_priority(process.pid);
+                state.starts.worked();
+                state.note_up(now);
+                state.interpreter_memory = hello.interpreter_memory;
+                state.hardening = Some(hello.hardening);
+                self.inner.changed.notify_waiters();
+                self.replenish(state);
+                self.dispatch(state);
+            }
+            FrameKind::Pong => {}
+            FrameKind::Out => {
+                let out = Out::decode(&payload).map_err(|error| error.to_string())?;
+                let active = process.active.get_mut(&run).ok_or("output of a run that is not active")?;
+                let bytes = payload.slice(Out::HEAD..);
+                active.output(&process.link, out, bytes)?;
+            }
+            FrameKind::Usage => {
+                let usage: RunUsage = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                process.active.get_mut(&run).ok_or("usage of a run that is not active")?.busy = usage.busy;
+                process.favour();
+                // A process that is free again may take somebody; one that is busy now may mean that all are.
+                self.dispatch(state);
+            }
+            FrameKind::Call => {
+                let call: Call = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                process.active.get_mut(&run).ok_or("a call of a run that is not active")?.call(call)?;
+            }
+            FrameKind::File => {
+                let part = frame::FilePart::decode(&payload).map_err(|error| error.to_string())?;
+                process.active.get_mut(&run).ok_or("a file of a run that is not active")?.file(&part)?;
+            }
+            FrameKind::Done => {
+                let (done, result) = frame::Done::decode(&payload).map_err(|error| error.to_string())?;
+                let active = process.active.remove(&run).ok_or("the end of a run that is not active")?;
+                let report = active.report(done, result)?;
+                process.reserved = false;
+                process.idle_since = now;
+                process.favour();
+                state.admitted = state.admitted.saturating_sub(active.entry.job.limits.memory);
+                match (&state.egress, &active.entry.job.network) {
+                    (Some(egress), Some(grant)) if !grant.policy.allow.is_empty() => {
+                        egress.revoke(number, run);
+                        let settling = Settling { process: number, entry: active.entry, report, since: now };
+                        state.settling.insert(run, settling);
+                    }
+                    _ => active.entry.end(report),
+                }
+                self.recycle(state, number);
+                self.dispatch(state);
+            }
+            _ => return Err("a frame of the wrong direction".into()),
+        }
+        Ok(())
+    }
+}

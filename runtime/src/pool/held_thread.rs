@@ -1,0 +1,137 @@
+//! A sandbox process that does not answer: which run holds its thread, and how that run ends.
+
+use super::process::Process;
+use crate::frame::RunNumber;
+use crate::holder::cpu_time;
+use crate::outcome::{Outcome, Report};
+use std::time::{Duration, Instant};
+
+/// A process that has not answered for so long is looked at.
+const NOTED_AFTER: Duration = Duration::from_secs(1);
+
+/// One that computes for so long meanwhile was not stopped or starved: the run that has its thread does not give it back.
+const HELD: Duration = Duration::from_millis(200);
+
+/// How often a run starts again for other runs' sake without losing an attempt. Not for ever: what a process says about
+/// its runs is not known to be true.
+pub(super) const MAX_MOVED: u32 = 10;
+
+impl Process {
+    /// The run that holds the thread of a process that does not answer, and how it ends for that.
+    pub(super) fn holder(&mut self, now: Instant) -> Option<(RunNumber, Outcome)> {
+        if now.duration_since(self.heard) < NOTED_AFTER {
+            self.silence.noted = None;
+            return None;
+        }
+        let time = cpu_time(self.pid)?;
+        let noted = *self.silence.noted.get_or_insert(time);
+        let run = self.silence.page.as_ref()?.holder()?;
+        let active = self.active.get(&run).filter(|_| time.saturating_sub(noted) >= HELD)?;
+        Some((run, fate(now.duration_since(active.began), active.entry.job.limits.wall, active.cancelled.is_some())))
+    }
+}
+
+/// How a run ends that does not give its thread back.
+fn fate(ran: Duration, limit: Duration, cancelled: bool) -> Outcome {
+    match (cancelled, ran > limit) {
+        (true, _) => Outcome::Cancelled,
+        (false, true) => Outcome::TimedOut,
+        (false, false) => Outcome::Crashed,
+    }
+}
+
+/// The report of a run for whose sake its process was ended.
+pub(super) fn report_of_culprit(outcome: Outcome) -> Report {
+    match outcome {
+        Outcome::Crashed => Report::crashed(
+            "the run held its sandbox process, which did not answer any more, or made it break the rules of its link",
+        ),
+        _ => Report::ended(outcome),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::job::Job;
+    use super::super::process::{ActiveRun, FilesReceived, RunEntry};
+    use super::super::silence::Silence;
+    use super::*;
+    use crate::bundle::Bundle;
+    use crate::frame;
+    use std::collections::{HashMap, VecDeque};
+    use std::sync::Arc;
+    use tokio::sync::mpsc;
+
+    #[test]
+    fn a_holder_ends_as_what_it_is() {
+        let second = Duration::from_secs(1);
+        assert_eq!(fate(second * 5, second * 3, false), Outcome::TimedOut);
+        assert_eq!(fate(second * 5, second * 60, false), Outcome::Crashed);
+        assert_eq!(fate(second * 5, second * 3, true), Outcome::Cancelled);
+        let report = report_of_culprit(Outcome::Crashed);
+        assert!(report.error.is_some_and(|error| error.message.contains("held its sandbox process")));
+        assert!(report_of_culprit(Outcome::TimedOut).error.is_none());
+    }
+
+    /// A process whose number is this test's own, with active run 7.
+    fn process(link: frame::Sender, heard: Instant) -> Process {
+        let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
+        let job = Arc::new(Job::of(bundle, "a.py", "{}".into()));
+        let entry = RunEntry { number: 7, job, events: mpsc::unbounded_channel().0, lost: 0, moved: 0, since: heard };
+        let streams = Default::default();
+        let files = FilesReceived::default();
+        let active =
+            ActiveRun { entry, busy: true, began: heard, cancelled: None, streams, files, token: None, calls: 0 };
+        Process {
+            silence: Silence::watch(&link),
+            link,
+            kill: Arc::default(),
+            pid: std::process::id(),
+            up: true,
+            draining: false,
+            reserved: false,
+            may_favour: false,
+            lowered: false,
+            active: HashMap::from([(7, active)]),
+            started: 1,
+            bundles: VecDeque::new(),
+            since: heard,
+            heard,
+            pinged: heard,
+            idle_since: heard,
+            culprit: None,
+        }
+    }
+
+    fn compute() {
+        let before = cpu_time(std::process::id()).expect("this process");
+        while cpu_time(std::process::id()).expect("this process") < before + HELD {}
+    }
+
+    #[tokio::test]
+    async fn who_holds_the_thread_is_who_computes_on_it() {
+        let (link, _other) = frame::pair().expect("a pair");
+        let (link, _receiver) = frame::connect(link, false).expect("connects");
+        let now = Instant::now();
+        let mut process = process(link, now);
+        let late = now + NOTED_AFTER * 2;
+        process.silence.page.as_ref().expect("a page").note(7);
+        // It answers, or its silence is only just noted.
+        assert_eq!(process.holder(now), None);
+        compute();
+        assert_eq!(process.holder(late), None);
+        compute();
+        assert_eq!(process.holder(late), Some((7, Outcome::Crashed)));
+        assert_eq!(process.holder(now + Duration::from_secs(100)), Some((7, Outcome::TimedOut)));
+        // The page names a run that is not there, or none.
+        process.silence.page.as_ref().expect("a page").note(8);
+        assert_eq!(process.holder(late), None);
+        process.silence.page.as_ref().expect("a page").note(0);
+        assert_eq!(process.holder(late), None);
+        // It has answered meanwhile.
+        process.silence.page.as_ref().expect("a page").note(7);
+        process.heard = late;
+        assert_eq!(process.holder(late), None);
+        assert_eq!(process.holder(late + NOTED_AFTER * 2), None);
+    }
+}
