@@ -1,0 +1,258 @@
+//! The functions of `cronbox:guest/host`: waiting, questions to the node, connections, encryption.
+
+use super::cronbox::guest::host;
+use super::settle::fill;
+use super::{Channel, Guest};
+use crate::budget::HeldMemory;
+use crate::crypto::Work;
+use crate::egress::messages::{self, Failed, StartTls};
+use crate::meter;
+use std::time::Duration;
+use wasmtime::component::{Resource, WasmList};
+use wasmtime::{StoreContextMut, Trap};
+
+/// Most things that are waited for at once, far more than both directions of all the channels there can be.
+const MAX_INTERESTS: usize = 1_024;
+
+/// Most protocols of one TLS handshake, and the longest name of a server.
+const MAX_PROTOCOLS: usize = 32;
+
+const MAX_SERVER_NAME: usize = 255;
+
+/// What it costs to decide on a name, in things that are looked up.
+const NAME_THINGS: usize = 20;
+
+/// What a connection costs of a run's memory, in bytes: what may wait in this process, on either way.
+const CHANNEL_COST: u64 = 2 * messages::WINDOW as u64;
+
+/// Most bytes of one request to the node.
+const MAX_REQUEST: usize = 256 << 10;
+
+impl Guest {
+    /// A name is parsed and held against each pattern of a grant.
+    fn pay_for_name(&self, name: &str) {
+        self.meter.things(NAME_THINGS);
+        self.meter.bytes(name.len());
+    }
+
+    /// The positions of what is ready.
+    fn ready(&self, interests: &[host::Interest]) -> wasmtime::Result<Vec<u32>> {
+        let mut ready = Vec::new();
+        for (at, interest) in (0..).zip(interests) {
+            let (readable, writable) = self.table.get(&interest.channel)?.ready();
+            if readable && interest.readable || writable && interest.writable {
+                ready.push(at);
+            }
+        }
+        Ok(ready)
+    }
+}
+
+impl host::Host for Guest {
+    async fn wait(&mut self, interests: Vec<host::Interest>, timeout: Option<u64>) -> wasmtime::Result<Vec<u32>> {
+        // A time further ahead than this clock reaches is for ever; the run's own wall clock ends it.
+        let until = timeout.and_then(|nanos| tokio::time::Instant::now().checked_add(Duration::from_nanos(nanos)));
+        self.meter.wait(interests.len());
+        let interests = &interests[..interests.len().min(MAX_INTERESTS)];
+        let mut over = false;
+        loop {
+            let ready = self.ready(interests)?;
+            if !ready.is_empty() || over {
+                return Ok(ready);
+            }
+            let changed = async {
+                match &self.network {
+                    Some(network) if !interests.is_empty() => network.changed().await,
+                    _ => std::future::pending().await,
+                }
+            };
+            match until {
+                Some(_) if timeout == Some(0) => {
+                    tokio::task::yield_now().await;
+                    over = true;
+                }
+                Some(until) => tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep_until(until) => over = true,
+                },
+                None => changed.await,
+            }
+            // All of them are looked at again.
+            self.meter.things(interests.len());
+        }
+    }
+
+    fn allowed(&mut self, name: String, port: u16) -> wasmtime::Result<Result<(), String>> {
+        self.pay_for_name(&name);
+        let Some(network) = &self.network else { wasmtime::bail!("a guest without a run asked for the network") };
+        Ok(network.allowed(&name, port))
+    }
+
+    async fn call(&mut self, verb: String, request: String) -> wasmtime::Result<Result<String, String>> {
+        self.meter.bytes(verb.len() + request.len());
+        self.meter.question();
+        if verb.len() > 64 || request.len() > MAX_REQUEST {
+            return Ok(Err(format!("a request may have {MAX_REQUEST} bytes")));
+        }
+        let Some(node_calls) = &self.node_calls else { wasmtime::bail!("a guest without a run called the node") };
+        match node_calls.ask(verb, request).await {
+            Ok(answer) => {
+                self.meter.bytes(answer.as_ref().map_or_else(String::len, String::len));
+                Ok(answer)
+            }
+            Err(_) => Ok(Err("the node does not answer".into())),
+        }
+    }
+
+    async fn crypto(&mut self, _: String, _: Vec<Vec<u8>>, _: Vec<u64>) -> wasmtime::Result<Result<Vec<u8>, String>> {
+        wasmtime::bail!("linked to `encryption` below, which can see the store's fuel")
+    }
+
+    fn loaded(&mut self, _mark: Vec<u8>) -> wasmtime::Result<()> {
+        wasmtime::bail!("linked to `loaded` below, which can set the store's fuel")
+    }
+
+    fn cpu_time(&mut self) -> wasmtime::Result<u64> {
+        wasmtime::bail!("linked to `cpu_time` below, which can see the store's fuel")
+    }
+}
+
+impl host::HostChannel for Guest {
+    fn open(&mut self, name: String, port: u16) -> wasmtime::Result<Result<Resource<Channel>, host::ChannelError>> {
+        self.pay_for_name(&name);
+        let Some(network) = &self.network else { wasmtime::bail!("a guest without a run asked for the network") };
+        let Some(held) = HeldMemory::take(&self.limiter.budget, CHANNEL_COST) else {
+            let text = "the memory limit leaves no room for one more connection";
+            return Ok(Err(Failed::new(messages::Failure::Unreachable, text).into()));
+        };
+        match network.open(&name, port, held) {
+            Ok(channel) => Ok(Ok(self.table.push(channel)?)),
+            Err(failed) => Ok(Err(failed.into())),
+        }
+    }
+
+    fn established(&mut self, channel: Resource<Channel>) -> wasmtime::Result<Result<bool, host::ChannelError>> {
+        Ok(self.table.get(&channel)?.established().map_err(Into::into))
+    }
+
+    fn start_tls(
+        &mut self,
+        channel: Resource<Channel>,
+        name: String,
+        verify: bool,
+        protocols: Vec<String>,
+    ) -> wasmtime::Result<Result<(), host::ChannelError>> {
+        self.pay_for_name(&name);
+        self.meter.things(protocols.len());
+        self.meter.bytes(protocols.iter().map(String::len).sum());
+        // RFC 7301: a protocol's name has 1 to 255 bytes, and the list of all of them 65,535.
+        let fits = protocols.len() <= MAX_PROTOCOLS && protocols.iter().all(|name| (1..=255).contains(&name.len()));
+        if !fits || name.len() > MAX_SERVER_NAME {
+            let text = "a list of protocols, or a name, that TLS cannot have";
+            return Ok(Err(Failed::new(messages::Failure::Tls, text).into()));
+        }
+        Ok(self.table.get(&channel)?.start_tls(StartTls { name, verify, protocols }).map_err(Into::into))
+    }
+
+    fn session(&mut self, channel: Resource<Channel>) -> wasmtime::Result<Option<host::TlsSession>> {
+        Ok(self.table.get(&channel)?.session().map(|session| host::TlsSession {
+            version: session.version,
+            cipher: session.cipher,
+            protocol: session.protocol,
+            certificate: session.certificate,
+        }))
+    }
+
+    fn read(
+        &mut self,
+        channel: Resource<Channel>,
+        max: u32,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, host::ChannelError>> {
+        let read = self.table.get(&channel)?.read(max as usize);
+        if let Ok(Some(bytes)) = &read {
+            self.meter.bytes(bytes.len());
+        }
+        Ok(read.map_err(Into::into))
+    }
+
+    fn write(
+        &mut self,
+        channel: Resource<Channel>,
+        bytes: Vec<u8>,
+    ) -> wasmtime::Result<Result<u32, host::ChannelError>> {
+        self.meter.bytes(bytes.len());
+        Ok(self.table.get(&channel)?.write(&bytes).map_err(Into::into))
+    }
+
+    fn shutdown(&mut self, channel: Resource<Channel>) -> wasmtime::Result<Result<(), host::ChannelError>> {
+        Ok(self.table.get(&channel)?.shutdown().map_err(Into::into))
+    }
+
+    fn drop(&mut self, channel: Resource<Channel>) -> wasmtime::Result<()> {
+        self.table.delete(channel)?;
+        Ok(())
+    }
+}
+
+impl From<Failed> for host::ChannelError {
+    fn from(failed: Failed) -> Self {
+        let kind = match failed.failure {
+            messages::Failure::Denied => return host::ChannelError::Denied(failed.text),
+            messages::Failure::NoName => host::Failure::NoName,
+            messages::Failure::Refused => host::Failure::Refused,
+            messages::Failure::Unreachable => host::Failure::Unreachable,
+            messages::Failure::TimedOut => host::Failure::TimedOut,
+            messages::Failure::Reset => host::Failure::Reset,
+            messages::Failure::Tls => host::Failure::Tls,
+            messages::Failure::Certificate => host::Failure::Certificate,
+        };
+        host::ChannelError::Failed((kind, failed.text))
+    }
+}
+
+/// The script is compiled: what is counted as its fuel starts now, so that a script that was compiled beforehand costs
+/// the same. Only the first call counts, or a script could refill its own tank.
+pub(super) fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u8>,)) -> wasmtime::Result<()> {
+    if store.data().mark.is_none() {
+        let mark = mark.as_le_slice(&store).as_ptr().addr();
+        store.data_mut().mark = Some(mark);
+        let fuel = store.data().script_fuel;
+        fill(&mut store, fuel)?;
+    } else {
+        store.data_mut().host();
+    }
+    Ok(())
+}
+
+/// The fuel that the script has used, as time.
+pub(super) fn cpu_time(mut store: StoreContextMut<'_, Guest>, (): ()) -> wasmtime::Result<(u64,)> {
+    let left = store.get_fuel()?;
+    let used = store.data_mut().host().script_fuel.saturating_sub(left);
+    Ok((meter::nanoseconds_of(used),))
+}
+
+/// Encryption for the script. Its price is known before it is done; a run that cannot pay it has no fuel left.
+pub(super) async fn encryption(
+    mut store: StoreContextMut<'_, Guest>,
+    (what, parts, numbers): (String, Vec<Vec<u8>>, Vec<u64>),
+) -> wasmtime::Result<(Result<Vec<u8>, String>,)> {
+    let bytes = parts.iter().map(Vec::len).sum::<usize>();
+    let meter = &store.data_mut().host().meter;
+    meter.bytes(what.len() + bytes);
+    meter.things(parts.len() + numbers.len());
+    let work = match Work::read(&what, parts, numbers) {
+        Ok(work) => work,
+        Err(why) => return Ok((Err(why),)),
+    };
+    if work.price >= store.get_fuel()? {
+        store.set_fuel(0)?;
+        return Err(Trap::OutOfFuel.into());
+    }
+    store.data().meter.work(work.price);
+    let Some(_held) = HeldMemory::take(&store.data().limiter.budget, work.memory + bytes as u64) else {
+        return Ok((Err("the memory limit leaves no room for this".into()),));
+    };
+    let result = work.run().await;
+    store.data().meter.bytes(result.as_ref().map_or_else(String::len, Vec::len));
+    Ok((result,))
+}

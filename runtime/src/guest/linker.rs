@@ -1,0 +1,112 @@
+//! What a guest is linked to, by name; there is nothing else.
+
+use super::Guest;
+use super::cronbox::guest::host;
+use super::host_functions::{cpu_time, encryption, loaded};
+use super::paid::{PaidEnvironment, PaidPoll, PaidRandom};
+use crate::files::HasFiles;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable, ResourceType};
+use wasmtime::{Engine, StoreContextMut};
+use wasmtime_wasi::cli::WasiCli;
+use wasmtime_wasi::clocks::WasiClocks;
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode as SocketError, IpAddressFamily};
+use wasmtime_wasi::p2::bindings::sync::filesystem as file_bindings;
+use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
+use wasmtime_wasi::random::WasiRandom;
+
+/// Links everything the component imports; what is not named here does not exist or only ever refuses.
+pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::<Guest>::new(engine);
+    let l = &mut linker;
+    io::error::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, Guest::table)?;
+    io::poll::add_to_linker::<Guest, PaidPoll>(l, Guest::paid_poll)?;
+    io::streams::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, Guest::table)?;
+    clocks::wall_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
+    random::random::add_to_linker::<Guest, PaidRandom>(l, Guest::paid_random)?;
+    random::insecure::add_to_linker::<Guest, PaidRandom>(l, Guest::paid_random)?;
+    random::insecure_seed::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
+    cli::exit::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::environment::add_to_linker::<Guest, PaidEnvironment>(l, Guest::paid_environment)?;
+    cli::stdin::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::stdout::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::stderr::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::terminal_input::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::terminal_output::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::terminal_stdin::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::terminal_stdout::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    cli::terminal_stderr::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    file_bindings::preopens::add_to_linker::<Guest, HasFiles>(l, Guest::files)?;
+    file_bindings::types::add_to_linker::<Guest, HasFiles>(l, Guest::files)?;
+    host::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::host)?;
+    l.allow_shadowing(true);
+    l.instance("cronbox:guest/host@0.1.0")?.func_wrap("loaded", loaded)?;
+    l.instance("cronbox:guest/host@0.1.0")?.func_wrap("cpu-time", cpu_time)?;
+    l.instance("cronbox:guest/host@0.1.0")?
+        .func_wrap_async("crypto", |store, given| Box::new(encryption(store, given)))?;
+    l.allow_shadowing(false);
+    refuse_sockets(l, component)?;
+    Ok(linker)
+}
+
+/// The network handle that WASI hands out before a name is looked up. It stands for nothing.
+enum NoNetwork {}
+
+/// A socket. There are none.
+enum NoSocket {}
+
+/// CPython's `socket` module is compiled into the guest and imports `wasi:sockets`. The functions that could begin
+/// anything answer access-denied; the others need a socket to be called on, so they are never reached.
+fn refuse_sockets(linker: &mut Linker<Guest>, component: &Component) -> wasmtime::Result<()> {
+    let engine = linker.engine().clone();
+    for (import, item) in component.component_type().imports(&engine) {
+        let Some(interface) = import.strip_prefix("wasi:sockets/").and_then(|rest| rest.split('@').next()) else {
+            continue;
+        };
+        let ComponentItem::ComponentInstance(ty) = item.ty else { continue };
+        let mut instance = linker.instance(import)?;
+        for (name, item) in ty.exports(&engine) {
+            match (interface, name, item.ty) {
+                (_, "create-tcp-socket" | "create-udp-socket", _) => instance.func_wrap(name, no_socket)?,
+                (_, "resolve-addresses", _) => instance.func_wrap(name, no_address)?,
+                (_, "instance-network", _) => {
+                    instance.func_wrap(name, |mut store: StoreContextMut<'_, Guest>, (): ()| {
+                        store.data_mut().meter.call();
+                        Ok((Resource::<NoNetwork>::new_own(0),))
+                    })?;
+                }
+                ("network", "network", _) => {
+                    instance.resource(name, ResourceType::host::<NoNetwork>(), |_, _| Ok(()))?;
+                }
+                // Each type in the interface that it belongs to; the others only refer to it.
+                ("tcp", "tcp-socket", _)
+                | ("udp", "udp-socket" | "incoming-datagram-stream" | "outgoing-datagram-stream", _)
+                | ("ip-name-lookup", "resolve-address-stream", _) => {
+                    instance.resource(name, ResourceType::host::<NoSocket>(), |_, _| Ok(()))?;
+                }
+                (_, _, ComponentItem::ComponentFunc(_)) => {
+                    instance.func_new(name, |_, _, _, _| wasmtime::bail!("a socket that the guest does not have"))?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn no_address(
+    mut store: StoreContextMut<'_, Guest>,
+    (_, name): (Resource<NoNetwork>, String),
+) -> wasmtime::Result<(Result<Resource<NoSocket>, SocketError>,)> {
+    store.data_mut().host().meter.bytes(name.len());
+    Ok((Err(SocketError::AccessDenied),))
+}
+
+fn no_socket(
+    mut store: StoreContextMut<'_, Guest>,
+    _: (IpAddressFamily,),
+) -> wasmtime::Result<(Result<Resource<NoSocket>, SocketError>,)> {
+    store.data_mut().host();
+    Ok((Err(SocketError::AccessDenied),))
+}

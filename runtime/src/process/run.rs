@@ -1,0 +1,175 @@
+//! One run in a sandbox process, from its start to its end.
+
+use super::serve::{Loaded, RunHandles, SandboxProcess};
+use crate::bundle::Bundle;
+use crate::fair_share::run_fairly;
+use crate::frame::{self, FilePart, FrameKind, Out, RunNumber, RunUsage, Start};
+use crate::guard::{Panicked, guarded};
+use crate::guest::RunInput;
+use crate::heap;
+use crate::network::RunNetwork;
+use crate::outcome::{Outcome, ResultKind, ScriptError};
+use crate::sandbox::FinishedSandbox;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A run that took longer may have left holes in the heap worth giving back.
+const SMALL_RUN: Duration = Duration::from_millis(100);
+
+impl SandboxProcess {
+    /// One run from its start to its end, whatever becomes of it.
+    pub(super) async fn run(
+        self: Rc<Self>,
+        run: RunNumber,
+        start: Start,
+        files: (Arc<Bundle>, Option<Loaded>),
+        handles: Rc<RunHandles>,
+    ) {
+        let mut lived = guarded(self.clone().live(run, start, files, handles.clone()));
+        let lived = std::future::poll_fn(|context| {
+            self.has_thread(run);
+            let polled = Pin::new(&mut lived).poll(context);
+            self.has_thread(0);
+            polled
+        });
+        if let Err(Panicked(words)) = lived.await
+            && self.runs.borrow_mut().remove(&run).is_some()
+        {
+            self.send_rest(run, &handles);
+            let message = format!("a fault of Cronbox's sandbox process ended the run: {words}");
+            let mut done = crashed(message);
+            (done.stdout, done.stderr) = (handles.stdout.totals(), handles.stderr.totals());
+            self.send_end(run, &done, "");
+        }
+        self.refill.notify_one();
+    }
+
+    fn has_thread(&self, run: RunNumber) {
+        if let Some(page) = &*self.page.borrow() {
+            page.note(run);
+        }
+    }
+
+    /// One run from its start to its end; what it leaves is cleared away after its end was told.
+    async fn live(
+        self: Rc<Self>,
+        run: RunNumber,
+        start: Start,
+        (bundle, packages): (Arc<Bundle>, Option<Loaded>),
+        handles: Rc<RunHandles>,
+    ) {
+        let prepared = self.ready.borrow_mut().pop_front();
+        let sandbox = match prepared {
+            Some(sandbox) => Ok(sandbox),
+            None => self.interpreter.prepare().await,
+        };
+        let (mut done, result, finished) = match sandbox {
+            Ok(sandbox) => {
+                let input = RunInput {
+                    bundle: &bundle,
+                    packages: packages.as_ref().map(Loaded::packages),
+                    start: &start,
+                    stdout: handles.stdout.clone(),
+                    stderr: handles.stderr.clone(),
+                    node_calls: handles.node_calls.clone(),
+                    network: RunNetwork::new(self.egress.clone(), run, start.network.clone()),
+                };
+                let running = std::pin::pin!(sandbox.run(input, &handles.cancel));
+                let mut running = run_fairly(&self.fair_share, running, |busy| {
+                    self.node.send(FrameKind::Usage, run, &frame::to_json(&RunUsage { busy }));
+                });
+                loop {
+                    tokio::select! {
+                        biased;
+                        ended = &mut running => break (ended.0, ended.1, Some(ended.2)),
+                        () = handles.bytes.notified() => self.send_output(run, &handles),
+                    }
+                }
+            }
+            Err(error) => (crashed(format!("no sandbox could be made: {error}")), String::new(), None),
+        };
+        if matches!(done.outcome, Outcome::TimedOut | Outcome::OutOfFuel | Outcome::OutOfMemory | Outcome::Crashed) {
+            let mark = finished.as_ref().and_then(FinishedSandbox::mark);
+            done.stopped_at = mark.zip(self.stop_locator.as_ref()).and_then(|(mark, locator)| locator.locate(mark));
+        }
+        self.send_rest(run, &handles);
+        if let Some(finished) = &finished {
+            finished.leave_network();
+            self.send_files(run, finished).await;
+        }
+        self.runs.borrow_mut().remove(&run);
+        self.send_end(run, &done, &result);
+        // The kernel may have put the node's thread, which the end has just woken, on this core, in the belief that this
+        // process is about to sleep. There it would wait while the sandbox is taken down.
+        std::thread::yield_now();
+        self.empty.notify_one();
+        // Let a run that came meanwhile begin before the memory of this one is given back.
+        tokio::task::yield_now().await;
+        drop(finished);
+        if done.usage.wall > SMALL_RUN {
+            heap::trim();
+        }
+    }
+
+    /// Sends all the output there is. What credit does not cover is at most the two buffers; the node allows for that at
+    /// the end.
+    fn send_rest(&self, run: RunNumber, handles: &RunHandles) {
+        handles.stdout.add_credit(u64::MAX);
+        handles.stderr.add_credit(u64::MAX);
+        self.send_output(run, handles);
+    }
+
+    fn send_end(&self, run: RunNumber, done: &frame::Done, result: &str) {
+        // It has string keys and finite numbers only, so that it always is JSON; what is not ends as malformed.
+        self.node.send(FrameKind::Done, run, &done.encode(result).unwrap_or_default());
+    }
+
+    fn send_output(&self, run: RunNumber, handles: &RunHandles) {
+        for output in [&handles.stdout, &handles.stderr] {
+            loop {
+                let bytes = output.take(frame::MAX_PAYLOAD - Out::HEAD);
+                if bytes.is_empty() {
+                    break;
+                }
+                let offset = output.sent() - bytes.len() as u64;
+                let out = Out { stream: output.which(), offset, bytes: &bytes };
+                self.node.send(FrameKind::Out, run, &out.encode());
+            }
+        }
+    }
+
+    /// What the run leaves under `/output`, part by part: no more of it waits in this process than one part.
+    async fn send_files(&self, run: RunNumber, finished: &FinishedSandbox) {
+        for (path, file) in finished.kept() {
+            let size = file.size();
+            let mut sent = 0;
+            loop {
+                let bytes = file.read(sent, FilePart::MOST);
+                sent += bytes.len() as u64;
+                self.node.send(FrameKind::File, run, &FilePart { path: &path, size, bytes: &bytes }.encode());
+                self.node.drained().await;
+                if sent >= size {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The end of a run of which nothing else is known.
+fn crashed(message: String) -> frame::Done {
+    frame::Done {
+        outcome: Outcome::Crashed,
+        mode: None,
+        result_kind: ResultKind::None,
+        error: Some(ScriptError::new("Crashed", message)),
+        stopped_at: None,
+        notes: Vec::new(),
+        usage: Default::default(),
+        stdout: Default::default(),
+        stderr: Default::default(),
+    }
+}

@@ -1,0 +1,182 @@
+//! What a sandbox process holds, and the frames it takes from its node.
+
+use super::ProcessError;
+use crate::bundle::{Bundle, BundleHash};
+use crate::fair_share::FairShare;
+use crate::files::Packages;
+use crate::frame::{self, Credit, FrameKind, Incoming, Load, Reply, RunNumber, Start, Stream};
+use crate::guest::NodeCalls;
+use crate::holder::Page;
+use crate::network::EgressLink;
+use crate::output::Output;
+use crate::prefault::Prefault;
+use crate::sandbox::{Interpreter, ReadySandbox};
+use crate::stop_location::StopLocator;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+pub(super) struct SandboxProcess {
+    pub(super) interpreter: Interpreter,
+    pub(super) node: frame::Sender,
+    pub(super) ready: RefCell<VecDeque<ReadySandbox>>,
+    pub(super) ready_wanted: usize,
+    pub(super) prefault: Option<Prefault>,
+    pub(super) stop_locator: Option<StopLocator>,
+    pub(super) refill: Notify,
+    pub(super) bundles: RefCell<HashMap<[u8; 32], Loaded>>,
+    pub(super) runs: RefCell<HashMap<RunNumber, Rc<RunHandles>>>,
+    pub(super) fair_share: Arc<FairShare>,
+    pub(super) egress: EgressLink,
+    /// Where the node sees which run has the thread.
+    pub(super) page: RefCell<Option<Page>>,
+    pub(super) draining: Cell<bool>,
+    pub(super) empty: Notify,
+}
+
+/// Files that the node has handed over: a script's, or packages.
+#[derive(Clone)]
+pub(super) struct Loaded {
+    pub(super) bundle: Arc<Bundle>,
+    /// Made when the first run has them as packages.
+    pub(super) packages: Rc<OnceCell<Packages>>,
+}
+
+impl Loaded {
+    pub(super) fn packages(&self) -> &Packages {
+        self.packages.get_or_init(|| Packages::new(&self.bundle))
+    }
+}
+
+/// A run, as the frames about it reach it.
+pub(super) struct RunHandles {
+    pub(super) cancel: Notify,
+    pub(super) stdout: Output,
+    pub(super) stderr: Output,
+    pub(super) bytes: Arc<Notify>,
+    pub(super) node_calls: NodeCalls,
+}
+
+impl SandboxProcess {
+    /// Takes frames until the node closes the link, or until everything is drained.
+    pub(super) async fn serve(self: &Rc<Self>, receiver: &mut frame::Receiver) -> Result<(), ProcessError> {
+        loop {
+            if self.draining.get() && self.runs.borrow().is_empty() {
+                return Ok(());
+            }
+            let incoming = tokio::select! {
+                incoming = receiver.next() => incoming,
+                () = self.empty.notified() => continue,
+            };
+            match incoming {
+                Ok(Some(incoming)) => self.take(incoming)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(ProcessError::Protocol(error.to_string())),
+            }
+        }
+    }
+
+    fn take(self: &Rc<Self>, incoming: Incoming) -> Result<(), ProcessError> {
+        let Incoming { kind, run, payload, descriptor } = incoming;
+        let wrong = |what: &str| ProcessError::Protocol(what.to_owned());
+        let malformed = |error: frame::MalformedFrame| ProcessError::Protocol(error.to_string());
+        // Frames about a run that has just ended are no mistake of the node's: it did not know yet.
+        let handles = self.runs.borrow().get(&run).cloned();
+        match kind {
+            FrameKind::Load => {
+                let load: Load = frame::from_json(kind, &payload).map_err(malformed)?;
+                let descriptor = descriptor.ok_or_else(|| wrong("a bundle without its descriptor"))?;
+                let bundle = Bundle::from_descriptor(descriptor, BundleHash::from_bytes(load.hash))
+                    .map_err(|error| ProcessError::Protocol(error.to_string()))?;
+                let mut bundles = self.bundles.borrow_mut();
+                for hash in load.forget {
+                    bundles.remove(&hash);
+                }
+                bundles.insert(load.hash, Loaded { bundle: Arc::new(bundle), packages: Rc::default() });
+            }
+            FrameKind::Start => {
+                let start: Start = frame::from_json(kind, &payload).map_err(malformed)?;
+                let loaded =
+                    |hash| self.bundles.borrow().get(hash).cloned().ok_or_else(|| wrong("a run without its files"));
+                let bundle = loaded(&start.bundle)?.bundle;
+                let packages = start.packages.as_ref().map(loaded).transpose()?;
+                let bytes = Arc::new(Notify::new());
+                let handles = Rc::new(RunHandles {
+                    cancel: Notify::new(),
+                    stdout: Output::new(Stream::Stdout, start.limits.stdout, bytes.clone()),
+                    stderr: Output::new(Stream::Stderr, start.limits.stderr, bytes.clone()),
+                    bytes,
+                    node_calls: NodeCalls::new(run, self.node.clone()),
+                });
+                if self.runs.borrow_mut().insert(run, handles.clone()).is_some() {
+                    return Err(wrong("a run that is active already"));
+                }
+                tokio::task::spawn_local(self.clone().run(run, start, (bundle, packages), handles));
+            }
+            FrameKind::Cancel => {
+                if let Some(handles) = handles {
+                    handles.cancel.notify_one();
+                }
+            }
+            FrameKind::Credit => {
+                let credit = Credit::decode(&payload).map_err(malformed)?;
+                if let Some(handles) = handles {
+                    handles.stream(credit.stream).add_credit(credit.bytes);
+                }
+            }
+            FrameKind::Reply => {
+                let reply: Reply = frame::from_json(kind, &payload).map_err(malformed)?;
+                if let Some(handles) = handles {
+                    handles.node_calls.answer(reply);
+                }
+            }
+            FrameKind::Network => {
+                let socket = descriptor.ok_or_else(|| wrong("a link without its socket"))?;
+                self.egress.attach(socket)?;
+            }
+            FrameKind::Holder => {
+                let memory = descriptor.ok_or_else(|| wrong("a page without its memory"))?;
+                self.page.replace(Some(Page::from_descriptor(&memory)?));
+            }
+            FrameKind::Ping => self.node.send(FrameKind::Pong, 0, &payload),
+            FrameKind::Drain => self.draining.set(true),
+            _ => return Err(wrong("a frame of the wrong direction")),
+        }
+        Ok(())
+    }
+
+    /// Makes sandboxes while nothing else is to do, so that a run finds one standing ready.
+    pub(super) async fn keep_ready(self: Rc<Self>) {
+        loop {
+            while self.ready.borrow().len() < self.ready_wanted {
+                match self.interpreter.prepare().await {
+                    Ok(sandbox) => self.ready.borrow_mut().push_back(sandbox),
+                    // The pool is full: the next run that ends makes room and asks again.
+                    Err(_) => break,
+                }
+                tokio::task::yield_now().await;
+            }
+            if let Some(prefault) = &self.prefault {
+                while prefault.copy_one() {
+                    tokio::task::yield_now().await;
+                }
+                // What is only read costs a run little, and mapping it ahead costs more in all: for idle times.
+                while self.runs.borrow().is_empty() && prefault.map_one() {
+                    tokio::task::yield_now().await;
+                }
+            }
+            self.refill.notified().await;
+        }
+    }
+}
+
+impl RunHandles {
+    fn stream(&self, stream: Stream) -> &Output {
+        match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        }
+    }
+}
