@@ -27,7 +27,7 @@ const MAX_QUEUED: usize = 4 << 20;
 /// How long what a script wrote before it ended may take to go out.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
-/// What bytes of a connection are carrier with.
+/// Carries the bytes of one connection.
 pub(super) struct Carrier<'c> {
     pub(super) granted: &'c RunGrant,
     pub(super) slot: &'c ConnectionSlot,
@@ -55,6 +55,84 @@ enum Todo {
     Shutdown,
 }
 
+/// How far the bytes of a connection have come.
+struct Flow {
+    exchange: Option<HeldExchange>,
+    out: Outgoing,
+    todo: Todo,
+    /// The server has sent its last byte.
+    ended: bool,
+    /// The script has written its last byte.
+    shut: bool,
+    /// The server was told so, or cannot be told any more.
+    down: bool,
+    /// Why nothing more can be written: what the server sent before is read first.
+    unwritable: Option<Failed>,
+    /// The server has until then to send its first byte.
+    first_by: Option<Instant>,
+    answered: bool,
+    /// The connection is to go on in TLS.
+    tls: Option<StartTls>,
+    /// The script has closed the connection; what it wrote has until then to go out.
+    closing: Option<Instant>,
+}
+
+impl Flow {
+    fn new(exchange: Option<Exchange>) -> Self {
+        Flow {
+            exchange: exchange.map(HeldExchange::new),
+            out: Outgoing::default(),
+            todo: Todo::Nothing,
+            ended: false,
+            shut: false,
+            down: false,
+            unwritable: None,
+            first_by: None,
+            answered: false,
+            tls: None,
+            closing: None,
+        }
+    }
+
+    /// Bytes that wait here.
+    fn kept(&self) -> usize {
+        self.out.bytes.len() + self.exchange.as_ref().map_or(0, |held| held.exchange.kept())
+    }
+
+    fn has_to_write(&self) -> bool {
+        !self.out.bytes.is_empty() || self.todo != Todo::Nothing
+    }
+
+    /// The end of the carrying, once everything was written.
+    fn end(&mut self) -> Option<Result<CarryEnd, Failed>> {
+        if self.has_to_write() {
+            return None;
+        }
+        if let Some(wanted) = self.tls.take() {
+            return Some(Ok(CarryEnd::Tls(wanted)));
+        }
+        if self.ended
+            && let Some(failed) = self.unwritable.take()
+        {
+            return Some(Err(failed));
+        }
+        (self.closing.is_some() || self.ended && self.shut).then_some(Ok(CarryEnd::Over))
+    }
+
+    /// When the server has let too much time pass before its first byte.
+    fn silent_by(&self) -> Option<Instant> {
+        self.first_by.filter(|_| !self.answered && self.out.bytes.is_empty())
+    }
+
+    fn outgoing_by(&self) -> Option<Instant> {
+        self.exchange.as_ref().and_then(|held| held.outgoing_by)
+    }
+
+    fn incoming_by(&self) -> Option<Instant> {
+        self.exchange.as_ref().and_then(|held| held.incoming_by)
+    }
+}
+
 impl Carrier<'_> {
     /// Carries bytes both ways until one side has had enough. Nothing in here waits for one direction alone: a server that
     /// does not read must not keep the script from being heard, nor the other way round.
@@ -67,167 +145,166 @@ impl Carrier<'_> {
         let mut buffer = vec![0; CHUNK];
         // Whoever waited for the connection or the handshake may have heard of something without looking at it.
         self.reply.inbox.changed.notify_one();
-        let mut exchange = exchange.map(HeldExchange::new);
-        let mut out = Outgoing::default();
-        let mut todo = Todo::Nothing;
-        // Whether the server has said its last; whether the script has, and whether the server was told.
-        let (mut ended, mut shut, mut down) = (false, false, false);
-        // Why nothing more can be written: what the server said before is read first.
-        let mut unwritable = None;
-        let (mut first_by, mut answered) = (None, false);
-        let (mut tls, mut closing) = (None, None);
+        let mut flow = Flow::new(exchange);
         loop {
-            let kept = out.bytes.len() + exchange.as_ref().map_or(0, |held| held.exchange.kept());
-            self.slot.keep(kept).map_err(|text| Failed::new(Failure::Reset, text))?;
-            if out.bytes.is_empty() && todo == Todo::Nothing {
-                if let Some(wanted) = tls {
-                    return Ok((CarryEnd::Tls(wanted), reader, writer));
-                }
-                if ended && let Some(failed) = unwritable {
-                    return Err(failed);
-                }
-                if closing.is_some() || ended && shut {
-                    return Ok((CarryEnd::Over, reader, writer));
-                }
+            self.slot.keep(flow.kept()).map_err(|text| Failed::new(Failure::Reset, text))?;
+            if let Some(end) = flow.end() {
+                return Ok((end?, reader, writer));
             }
             // A sandbox process that does not read is not read for.
             let clogged = self.reply.link.queued() > MAX_QUEUED;
-            let may_read = !ended && self.room > 0 && tls.is_none() && closing.is_none() && !clogged;
+            let may_read = !flow.ended && self.room > 0 && flow.tls.is_none() && flow.closing.is_none() && !clogged;
             tokio::select! {
-                read = reader.read(&mut buffer), if may_read => {
-                    let size = match read {
-                        // TLS without a goodbye at its end, as many servers have it. Protocols that mind count bytes.
-                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-                        read => read.map_err(|error| unwritable.take().unwrap_or_else(|| self.broken(&error)))?,
-                    };
-                    answered |= size > 0;
-                    self.granted.receive(size as u64).map_err(|text| Failed::new(Failure::Reset, text))?;
-                    self.granted.count(self.counted, |host| host.received_bytes += size as u64);
-                    match &mut exchange {
-                        None => self.pass_on(&buffer[..size]),
-                        Some(held) => {
-                            let step = if size == 0 { held.incoming_end() } else { held.incoming(&buffer[..size]) };
-                            self.deliver(step)?;
-                        }
-                    }
-                    if size == 0 {
-                        ended = true;
-                        if unwritable.is_none() {
-                            self.reply.send(FrameKind::Shut, b"");
-                        }
-                    }
+                read = reader.read(&mut buffer), if may_read => self.take_read(&mut flow, read, &buffer)?,
+                done = advance(&mut writer, &flow.out.bytes, flow.todo), if flow.has_to_write() => {
+                    self.take_written(&mut flow, done);
                 }
-                done = advance(&mut writer, &out.bytes, todo), if !out.bytes.is_empty() || todo != Todo::Nothing => match done {
-                    Ok(WriteProgress::Wrote(size)) => {
-                        self.reply.taken(out.written(size));
-                        if out.bytes.is_empty() {
-                            todo = if shut && !down { Todo::Shutdown } else { Todo::Flush };
-                        }
-                        first_by = Some(Instant::now() + self.granted.grant.caps.first_byte);
-                    }
-                    Ok(WriteProgress::Finished) => {
-                        down |= todo == Todo::Shutdown;
-                        todo = if shut && !down { Todo::Shutdown } else { Todo::Nothing };
-                    }
-                    Err(error) => {
-                        unwritable.get_or_insert(self.broken(&error));
-                        self.reply.taken(out.give_up());
-                        (todo, down) = (Todo::Nothing, true);
-                    }
-                },
-                () = self.reply.inbox.changed.notified() => {
-                    let (data, window, wanted, now_shut, closed) = {
-                        let mut said = self.reply.inbox.said.borrow_mut();
-                        let said = &mut *said;
-                        let window = std::mem::take(&mut said.window);
-                        (said.data.split(), window, said.start_tls.take(), said.shut || said.closed, said.closed)
-                    };
-                    self.room = (self.room + i64::from(window)).min(i64::from(WINDOW));
-                    if !data.is_empty() {
-                        self.write(&data, &mut out, exchange.as_mut(), unwritable.is_some())?;
-                    }
-                    if wanted.is_some() || now_shut && !shut {
-                        // What was kept back for more to come goes out: no more will come this way.
-                        if let Some(held) = &mut exchange {
-                            let step = held.outgoing_end();
-                            out.push(&self.noted(step), 0);
-                        }
-                    }
-                    if wanted.is_some() {
-                        tls = wanted;
-                    }
-                    if now_shut && !shut {
-                        shut = true;
-                        todo = if down { Todo::Nothing } else { Todo::Shutdown };
-                    }
-                    if closed && closing.is_none() {
-                        closing = Some(Instant::now() + CLOSE_WITHIN);
-                    }
-                }
+                () = self.reply.inbox.changed.notified() => self.take_inbox(&mut flow)?,
                 () = self.reply.link.drained(), if clogged => {}
-                () = at(closing) => return Ok((CarryEnd::Over, reader, writer)),
-                () = at(first_by.filter(|_| !answered && out.bytes.is_empty())) => {
+                () = at(flow.closing) => return Ok((CarryEnd::Over, reader, writer)),
+                () = at(flow.silent_by()) => {
                     let seconds = self.granted.grant.caps.first_byte.as_secs();
                     let text = format!("{} sent nothing within {seconds} seconds", self.destination);
                     return Err(Failed::new(Failure::TimedOut, text));
                 }
-                () = at(exchange.as_ref().and_then(|held| held.outgoing_by)) => {
-                    if let Some(held) = &mut exchange {
+                () = at(flow.outgoing_by()) => {
+                    if let Some(held) = &mut flow.exchange {
                         let step = held.outgoing_quiet();
-                        out.push(&self.noted(step), 0);
+                        flow.out.push(&self.noted(step), 0);
                     }
                 }
-                () = at(exchange.as_ref().and_then(|held| held.incoming_by)) => {
-                    if let Some(held) = &mut exchange {
+                () = at(flow.incoming_by()) => {
+                    if let Some(held) = &mut flow.exchange {
                         let step = held.incoming_quiet();
                         self.deliver(step)?;
                     }
                 }
                 () = self.granted.ended.cancelled() => {
-                    // What the script wrote before it ended was said before, and goes out.
-                    let data = self.reply.inbox.said.borrow_mut().data.split();
-                    self.write(&data, &mut out, exchange.as_mut(), unwritable.is_some())?;
-                    if let Some(held) = exchange.as_mut().filter(|_| !shut) {
-                        let step = held.outgoing_end();
-                        out.push(&self.noted(step), 0);
-                    }
-                    let all = async {
-                        writer.write_all(&out.bytes).await?;
-                        writer.shutdown().await
-                    };
-                    let _ = tokio::time::timeout(FLUSH_WITHIN, all).await;
+                    self.write_last(&mut flow, &mut writer).await?;
                     return Ok((CarryEnd::Over, reader, writer));
                 }
             }
         }
     }
 
+    /// Takes what was read from the server.
+    fn take_read(&mut self, flow: &mut Flow, read: io::Result<usize>, buffer: &[u8]) -> Result<(), Failed> {
+        let size = match read {
+            Ok(size) => size,
+            // TLS without a goodbye at its end, as many servers have it. Protocols that mind count bytes.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Err(error) => return Err(flow.unwritable.take().unwrap_or_else(|| self.broken(&error))),
+        };
+        flow.answered |= size > 0;
+        self.granted.receive(size as u64).map_err(|text| Failed::new(Failure::Reset, text))?;
+        self.granted.count(self.counted, |host| host.received_bytes += size as u64);
+        match &mut flow.exchange {
+            None => self.pass_on(&buffer[..size]),
+            Some(held) => {
+                let step = if size == 0 { held.incoming_end() } else { held.incoming(&buffer[..size]) };
+                self.deliver(step)?;
+            }
+        }
+        if size == 0 {
+            flow.ended = true;
+            if flow.unwritable.is_none() {
+                self.reply.send(FrameKind::Shut, b"");
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what came of a turn of the writing half.
+    fn take_written(&self, flow: &mut Flow, done: io::Result<WriteProgress>) {
+        let next = |flow: &Flow, otherwise| if flow.shut && !flow.down { Todo::Shutdown } else { otherwise };
+        match done {
+            Ok(WriteProgress::Wrote(size)) => {
+                self.reply.taken(flow.out.written(size));
+                if flow.out.bytes.is_empty() {
+                    flow.todo = next(flow, Todo::Flush);
+                }
+                flow.first_by = Some(Instant::now() + self.granted.grant.caps.first_byte);
+            }
+            Ok(WriteProgress::Finished) => {
+                flow.down |= flow.todo == Todo::Shutdown;
+                flow.todo = next(flow, Todo::Nothing);
+            }
+            Err(error) => {
+                flow.unwritable.get_or_insert(self.broken(&error));
+                self.reply.taken(flow.out.give_up());
+                (flow.todo, flow.down) = (Todo::Nothing, true);
+            }
+        }
+    }
+
+    /// Takes what the sandbox process has said.
+    fn take_inbox(&mut self, flow: &mut Flow) -> Result<(), Failed> {
+        let (data, window, wanted, now_shut, closed) = {
+            let mut said = self.reply.inbox.said.borrow_mut();
+            let said = &mut *said;
+            let window = std::mem::take(&mut said.window);
+            (said.data.split(), window, said.start_tls.take(), said.shut || said.closed, said.closed)
+        };
+        self.room = (self.room + i64::from(window)).min(i64::from(WINDOW));
+        if !data.is_empty() {
+            self.write(&data, flow)?;
+        }
+        if wanted.is_some() || now_shut && !flow.shut {
+            // What was kept back for more to come goes out: no more will come this way.
+            if let Some(held) = &mut flow.exchange {
+                let step = held.outgoing_end();
+                flow.out.push(&self.noted(step), 0);
+            }
+        }
+        if wanted.is_some() {
+            flow.tls = wanted;
+        }
+        if now_shut && !flow.shut {
+            flow.shut = true;
+            flow.todo = if flow.down { Todo::Nothing } else { Todo::Shutdown };
+        }
+        if closed && flow.closing.is_none() {
+            flow.closing = Some(Instant::now() + CLOSE_WITHIN);
+        }
+        Ok(())
+    }
+
     /// Takes what the script wrote.
-    fn write(
-        &self,
-        data: &[u8],
-        out: &mut Outgoing,
-        exchange: Option<&mut HeldExchange>,
-        unwritable: bool,
-    ) -> Result<(), Failed> {
+    fn write(&self, data: &[u8], flow: &mut Flow) -> Result<(), Failed> {
         self.granted.send(data.len() as u64).map_err(|text| Failed::new(Failure::Reset, text))?;
         self.granted.count(self.counted, |host| host.sent_bytes += data.len() as u64);
-        if unwritable {
+        if flow.unwritable.is_some() {
             // Nobody takes it any more; the script hears why after what the server said before.
             self.reply.taken(data.len() as u32);
             return Ok(());
         }
-        match exchange {
-            None => out.push(data, data.len()),
+        match &mut flow.exchange {
+            None => flow.out.push(data, data.len()),
             Some(held) => {
                 let step = held.outgoing(data);
-                out.push(&self.noted(step), data.len());
+                flow.out.push(&self.noted(step), data.len());
             }
         }
-        if out.bytes.is_empty() {
+        if flow.out.bytes.is_empty() {
             // All of it is kept for now; the script may go on.
-            self.reply.taken(out.give_up());
+            self.reply.taken(flow.out.give_up());
         }
+        Ok(())
+    }
+
+    /// Sends what the script wrote before its run ended: it was said before, and goes out.
+    async fn write_last<S: AsyncWrite>(&self, flow: &mut Flow, writer: &mut WriteHalf<S>) -> Result<(), Failed> {
+        let data = self.reply.inbox.said.borrow_mut().data.split();
+        self.write(&data, flow)?;
+        if let Some(held) = flow.exchange.as_mut().filter(|_| !flow.shut) {
+            let step = held.outgoing_end();
+            flow.out.push(&self.noted(step), 0);
+        }
+        let all = async {
+            writer.write_all(&flow.out.bytes).await?;
+            writer.shutdown().await
+        };
+        let _ = tokio::time::timeout(FLUSH_WITHIN, all).await;
         Ok(())
     }
 
