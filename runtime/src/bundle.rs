@@ -41,7 +41,7 @@ pub struct BundleHash([u8; 32]);
 impl BundleHash {
     /// Sixty-four hexadecimal digits.
     pub fn to_hex(self) -> String {
-        crate::hex(&self.0)
+        hex::encode(self.0)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {

@@ -46,11 +46,6 @@ impl Hardening {
         self.measures.iter().filter(|measure| measure.missing.is_some())
     }
 
-    /// Whether all of them are.
-    pub fn is_complete(&self) -> bool {
-        self.missing().next().is_none()
-    }
-
     fn note<E: std::fmt::Display>(&mut self, name: &str, taken: Result<(), E>) {
         let missing = taken.err().map(|error| error.to_string());
         self.measures.push(Measure { name: name.into(), missing });

@@ -217,7 +217,7 @@ fn compile_to(guest: &[u8], path: &Path) -> Result<(), InterpreterError> {
     let code = engine.precompile_component(guest).map_err(failed)?;
     let directory = path.parent().unwrap_or(Path::new("."));
     let missing = |source| InterpreterError::Missing { path: directory.into(), source };
-    let record = Record { sha256: crate::hex(&Sha256::digest(&code)), checked: None };
+    let record = Record { sha256: hex::encode(Sha256::digest(&code)), checked: None };
     // The record goes first: a file without its record would be taken for damaged, a record without its file is nothing.
     write_beside(&record_path(path), &crate::frame::to_json(&record)).map_err(missing)?;
     write_beside(path, &code).map_err(missing)
@@ -263,7 +263,7 @@ fn digest(file: &mut File) -> io::Result<String> {
     loop {
         let size = file.read(&mut buffer)?;
         if size == 0 {
-            return Ok(crate::hex(&hasher.finalize()));
+            return Ok(hex::encode(hasher.finalize()));
         }
         hasher.update(&buffer[..size]);
     }
@@ -274,7 +274,7 @@ fn file_name() -> String {
     let mut hasher = Sha256::new();
     hasher.update(crate::BUILD);
     hasher.update(processor());
-    format!("python-{}.cwasm", &crate::hex(&hasher.finalize())[..16])
+    format!("python-{}.cwasm", &hex::encode(hasher.finalize())[..16])
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -311,7 +311,7 @@ mod tests {
 
     fn stand_in(directory: &Path) -> PathBuf {
         let path = directory.join(file_name());
-        let record = Record { sha256: crate::hex(&Sha256::digest(b"code")), checked: None };
+        let record = Record { sha256: hex::encode(Sha256::digest(b"code")), checked: None };
         write_beside(&record_path(&path), &crate::frame::to_json(&record)).expect("writes");
         write_beside(&path, b"code").expect("writes");
         path

@@ -198,6 +198,8 @@ mod tests {
     struct Impostor {
         sender: Sender,
         receiver: Receiver,
+        /// The socket itself, for bytes that are not frames.
+        socket: OwnedFd,
     }
 
     impl Drill {
@@ -237,10 +239,11 @@ mod tests {
         fn attach(&self, link: u64) -> Impostor {
             let (ours, theirs) = frame::pair_for_locked().expect("a pair");
             self.node.send_with(FrameKind::Attach, link, b"", Some(theirs));
+            let socket = ours.try_clone().expect("a copy");
             let (sender, receiver) = frame::connect_locked(ours).expect("connects");
             let flushing = sender.clone();
             tokio::task::spawn_local(async move { flushing.flush().await });
-            Impostor { sender, receiver }
+            Impostor { sender, receiver, socket }
         }
 
         fn grant(&self, link: u64, run: RunNumber) {
@@ -261,6 +264,10 @@ mod tests {
     }
 
     impl Impostor {
+        fn write_bytes(&self, bytes: &[u8]) {
+            assert_eq!(rustix::io::write(&self.socket, bytes).expect("writes"), bytes.len());
+        }
+
         async fn next(&mut self) -> (FrameKind, u64) {
             let incoming = self.receiver.next().await.expect("receives").expect("a frame");
             (incoming.kind, incoming.run)
@@ -328,7 +335,7 @@ mod tests {
                     }
                 })
             };
-            let raw = move |bytes: Vec<u8>| -> Offend { Box::new(move |_, impostor| impostor.sender.send_raw(&bytes)) };
+            let raw = move |bytes: Vec<u8>| -> Offend { Box::new(move |_, impostor| impostor.write_bytes(&bytes)) };
             let violations = [
                 ("a grant of its own", frame_of(FrameKind::Grant, Vec::new())),
                 ("a link of its own", frame_of(FrameKind::Attach, Vec::new())),
@@ -366,7 +373,7 @@ mod tests {
                 if what == "values in parts without end" {
                     for run in 0..100u64 {
                         let head = [1, 0, 0, 0, FrameKind::Open as u8, 1, 0, 0];
-                        impostor.sender.send_raw(&[&head[..], &run.to_le_bytes(), b"x"].concat());
+                        impostor.write_bytes(&[&head[..], &run.to_le_bytes(), b"x"].concat());
                     }
                 }
                 let said = drill.said().await;

@@ -175,12 +175,6 @@ impl Sender {
         }
     }
 
-    /// Sends bytes that may be no frame.
-    #[cfg(test)]
-    pub(crate) fn send_raw(&self, bytes: &[u8]) {
-        self.push(Chunk { bytes: Bytes::copy_from_slice(bytes), descriptor: None });
-    }
-
     fn push(&self, chunk: Chunk) {
         let mut queue = self.lock();
         queue.bytes += chunk.bytes.len();
@@ -328,6 +322,16 @@ mod tests {
         (connect(here, false).expect("connects"), connect(there, true).expect("connects"))
     }
 
+    /// A receiver, and the other end of its socket, for bytes that are not frames.
+    fn receiver() -> (OwnedFd, Receiver) {
+        let (here, there) = pair().expect("pair");
+        (here, connect(there, true).expect("connects").1)
+    }
+
+    fn write_bytes(socket: &OwnedFd, bytes: &[u8]) {
+        assert_eq!(rustix::io::write(socket, bytes).expect("writes"), bytes.len());
+    }
+
     #[tokio::test]
     async fn large_values_arrive_whole_and_in_order() {
         let ((sender, _keep), (_, mut receiver)) = link();
@@ -372,29 +376,26 @@ mod tests {
         let no_flag = [[0, 0, 0, 0, 5, 2, 0, 0].as_slice(), &[0; 8]].concat();
         let padding = [[0, 0, 0, 0, 5, 0, 1, 0].as_slice(), &[0; 8]].concat();
         for bytes in [too_long, no_kind, no_flag, padding] {
-            let ((sender, _keep), (_, mut receiver)) = link();
-            sender.send_raw(&bytes);
-            sender.drained().await;
+            let (socket, mut receiver) = receiver();
+            write_bytes(&socket, &bytes);
             assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))), "{bytes:?}");
         }
     }
 
     #[tokio::test]
     async fn values_in_parts_are_few_at_once() {
-        let ((sender, _keep), (_, mut receiver)) = link();
+        let (socket, mut receiver) = receiver();
         for run in 0..100u64 {
-            sender.send_raw(&[&[1, 0, 0, 0, 5, MORE, 0, 0][..], &run.to_le_bytes(), b"x"].concat());
+            write_bytes(&socket, &[&[1, 0, 0, 0, 5, MORE, 0, 0][..], &run.to_le_bytes(), b"x"].concat());
         }
-        sender.drained().await;
         assert!(matches!(receiver.next().await, Err(LinkError::Violation(_))));
     }
 
     #[tokio::test]
     async fn a_link_that_ends_within_a_frame_was_cut() {
-        let ((sender, other), (_, mut receiver)) = link();
-        sender.send_raw(&[3, 0, 0, 0]);
-        sender.drained().await;
-        drop((sender, other));
+        let (socket, mut receiver) = receiver();
+        write_bytes(&socket, &[3, 0, 0, 0]);
+        drop(socket);
         assert!(matches!(receiver.next().await, Err(LinkError::Cut)));
     }
 

@@ -46,13 +46,8 @@ pub(super) fn encodings(value: &[u8]) -> Vec<(ValueEncoding, Zeroizing<Vec<u8>>)
             }
         }
     }
-    let mut hex = String::new();
-    for byte in value {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    add(ValueEncoding::Fragment, hex.to_ascii_uppercase().into_bytes());
-    add(ValueEncoding::Fragment, hex.into_bytes());
+    add(ValueEncoding::Fragment, hex::encode_upper(value).into_bytes());
+    add(ValueEncoding::Fragment, hex::encode(value).into_bytes());
     encodings
 }
 
