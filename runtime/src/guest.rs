@@ -28,7 +28,7 @@ use wasmtime_wasi::clocks::WasiClocksCtxView;
 use wasmtime_wasi::random::WasiRandomCtx;
 
 wasmtime::component::bindgen!({
-    path: "../python-wasm/wit",
+    path: "wit",
     world: "sandbox",
     imports: {
         "cronbox:guest/host.wait": async | trappable,
