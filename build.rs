@@ -7,6 +7,8 @@ use std::{env, fs, io};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=CRONBOX_GUEST");
+    env::var_os("CRONBOX_GUEST").ok_or("CRONBOX_GUEST is not set; .cargo/config.toml sets it inside this folder")?;
     println!("cargo::rerun-if-changed=python-wasm/requirements.txt");
     let source = source().ok_or("the time zones are not there; `make guest` brings them (python-wasm/README.md)")?;
     println!("cargo::rerun-if-changed={}", source.display());

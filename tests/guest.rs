@@ -1,7 +1,7 @@
 //! The guest: its own unit tests, run where it runs, and its two forms compared.
 
 use crate::support::{self, expect};
-use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Outcome, Pool};
+use cronbox_runtime::{Bundle, CompiledInterpreter, GuestComponent, Job, Outcome, Pool};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,7 +55,8 @@ async fn codecs_agree_with_those_in_c() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_merged_guest_behaves_as_the_one_it_was_made_of() {
     let _shared = support::beside_others().await;
-    let plain = std::fs::read(guest_folder().join("out/component.wasm")).expect("the guest before the merge");
+    let plain =
+        GuestComponent::from_file(&guest_folder().join("out/component.wasm")).expect("the guest before the merge");
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plain").join("python.cwasm");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let plain = CompiledInterpreter::compile_guest(&plain, &path).expect("it compiles");

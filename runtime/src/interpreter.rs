@@ -7,6 +7,7 @@
 //! each (device, inode, size, mtime, ctime).
 
 use crate::engine;
+use crate::guest_component::GuestComponent;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,11 +19,6 @@ use std::path::{Path, PathBuf};
 /// Interpreters that a cache directory keeps: the newest, and those of other builds and processors made last. Each has
 /// some 50 MB.
 const KEPT: usize = 4;
-
-static GUEST: &[u8] = include_bytes!(env!("CRONBOX_GUEST_WASM"));
-
-/// The guest's build as its recipe recorded it: a JSON object with versions and digests.
-pub const GUEST_FACTS: &str = env!("CRONBOX_GUEST_FACTS");
 
 /// Why there is no compiled interpreter.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +50,9 @@ pub enum InterpreterError {
         /// Why.
         source: io::Error,
     },
+    /// Neither was a guest built in nor one given.
+    #[error("this program was built without a guest: set CRONBOX_GUEST when it is built")]
+    NoGuest,
     /// Wasmtime refused the guest.
     #[error("the interpreter cannot be compiled: {0}")]
     Compile(String),
@@ -98,13 +97,28 @@ impl Identity {
 }
 
 impl CompiledInterpreter {
-    /// The interpreter of this build from `cache`, which is a directory or the file itself. When the directory does not
-    /// hold it, it is compiled, which takes some ten seconds of every core; `on_compile` is called before that.
+    /// Opens the interpreter made of the built-in guest from `cache`, which is a directory or the file itself. When the
+    /// directory does not hold it, it is compiled, which takes some ten seconds of every core; `on_compile` is called
+    /// before that.
     pub fn open(cache: &Path, on_compile: impl FnOnce()) -> Result<Self, InterpreterError> {
+        match GuestComponent::built_in() {
+            Some(guest) => Self::open_guest(&guest, cache, on_compile),
+            None if cache.is_file() => Self::open_file(cache, false),
+            None => Err(InterpreterError::NoGuest),
+        }
+    }
+
+    /// The same for a guest of the caller's.
+    pub fn open_guest(
+        guest: &GuestComponent,
+        cache: &Path,
+        on_compile: impl FnOnce(),
+    ) -> Result<Self, InterpreterError> {
         if cache.is_file() {
             return Self::open_file(cache, false);
         }
-        if let Some(found) = Self::find(cache)? {
+        let path = cache.join(file_name(guest));
+        if let Some(found) = Self::find(&path)? {
             return Ok(found);
         }
         let missing = |source| InterpreterError::Missing { path: cache.into(), source };
@@ -113,26 +127,24 @@ impl CompiledInterpreter {
         // Two programs that start for the first time compile once: the second waits here and then finds the file.
         let lock = File::create(cache.join("lock")).map_err(missing)?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).map_err(|error| missing(error.into()))?;
-        if let Some(found) = Self::find(cache)? {
+        if let Some(found) = Self::find(&path)? {
             return Ok(found);
         }
         on_compile();
-        let path = cache.join(file_name());
-        compile_to(GUEST, &path)?;
+        compile_to(guest, &path)?;
         prune(cache);
         let mut made = Self::open_file(&path, false)?;
         made.compiled_now = true;
         Ok(made)
     }
 
-    /// Compiles to `path`, whatever is there.
+    /// Compiles the built-in guest to `path`, and replaces what is there.
     pub fn compile(path: &Path) -> Result<Self, InterpreterError> {
-        Self::compile_guest(GUEST, path)
+        Self::compile_guest(&GuestComponent::built_in().ok_or(InterpreterError::NoGuest)?, path)
     }
 
-    /// Compiles a guest other than the one inside this program, to compare the two. It becomes trusted machine code: only
-    /// for guests of the same recipe.
-    pub fn compile_guest(guest: &[u8], path: &Path) -> Result<Self, InterpreterError> {
+    /// The same for a guest of the caller's.
+    pub fn compile_guest(guest: &GuestComponent, path: &Path) -> Result<Self, InterpreterError> {
         compile_to(guest, path)?;
         Self::open_file(path, false)
     }
@@ -152,19 +164,19 @@ impl CompiledInterpreter {
         &self.file
     }
 
-    fn find(directory: &Path) -> Result<Option<Self>, InterpreterError> {
-        let path = directory.join(file_name());
-        match fs::symlink_metadata(&path) {
+    fn find(path: &Path) -> Result<Option<Self>, InterpreterError> {
+        let directory = path.parent().unwrap_or(Path::new("."));
+        match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             _ => {}
         }
         let metadata = fs::metadata(directory)
             .map_err(|source| InterpreterError::Unreadable { path: directory.into(), source })?;
         check_owner(directory, &metadata)?;
-        match Self::open_file(&path, false) {
+        match Self::open_file(path, false) {
             Ok(found) => Ok(Some(found)),
             // A file that was cut short by a full disk or damaged later is made anew.
-            Err(InterpreterError::Damaged(_)) if fs::remove_file(&path).is_ok() => Ok(None),
+            Err(InterpreterError::Damaged(_)) if fs::remove_file(path).is_ok() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -211,10 +223,10 @@ fn prune(cache: &Path) {
     }
 }
 
-fn compile_to(guest: &[u8], path: &Path) -> Result<(), InterpreterError> {
+fn compile_to(guest: &GuestComponent, path: &Path) -> Result<(), InterpreterError> {
     let failed = |error: wasmtime::Error| InterpreterError::Compile(format!("{error:#}"));
     let engine = engine::compiler().map_err(failed)?;
-    let code = engine.precompile_component(guest).map_err(failed)?;
+    let code = engine.precompile_component(guest.bytes()).map_err(failed)?;
     let directory = path.parent().unwrap_or(Path::new("."));
     let missing = |source| InterpreterError::Missing { path: directory.into(), source };
     let record = Record { sha256: hex::encode(Sha256::digest(&code)), checked: None };
@@ -269,10 +281,11 @@ fn digest(file: &mut File) -> io::Result<String> {
     }
 }
 
-/// The file's name: by build and by what this processor can do, since machine code is made for both.
-fn file_name() -> String {
+/// The file's name: by build, by guest and by what this processor can do, since machine code is made of and for these.
+fn file_name(guest: &GuestComponent) -> String {
     let mut hasher = Sha256::new();
     hasher.update(crate::BUILD);
+    hasher.update(guest.identity());
     hasher.update(processor());
     format!("python-{}.cwasm", &hex::encode(hasher.finalize())[..16])
 }
@@ -310,7 +323,7 @@ mod tests {
     }
 
     fn stand_in(directory: &Path) -> PathBuf {
-        let path = directory.join(file_name());
+        let path = directory.join(file_name(&GuestComponent::built_in().expect("a guest")));
         let record = Record { sha256: hex::encode(Sha256::digest(b"code")), checked: None };
         write_beside(&record_path(&path), &crate::frame::to_json(&record)).expect("writes");
         write_beside(&path, b"code").expect("writes");

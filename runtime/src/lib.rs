@@ -11,6 +11,7 @@ mod files;
 mod frame;
 mod guard;
 mod guest;
+mod guest_component;
 mod harden;
 mod heap;
 mod holder;
@@ -35,8 +36,9 @@ pub use egress::{
     RequestParts, Secret, SecretError, Secrets, egress_process,
 };
 pub use frame::Stream;
+pub use guest_component::{GUEST_FACTS, GuestComponent};
 pub use harden::{Hardening, Measure, Probe, ProbeResult, confine_files, probes, run_probe};
-pub use interpreter::{CompiledInterpreter, GUEST_FACTS, InterpreterError};
+pub use interpreter::{CompiledInterpreter, InterpreterError};
 pub use limits::{
     CEILING, LimitError, LimitName, Limits, MAX_ARGS, MAX_JSON_DEPTH, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES,
     MAX_SOURCE,

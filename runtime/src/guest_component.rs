@@ -1,0 +1,54 @@
+//! The guest: CPython as a WebAssembly component, a copy of which runs in every sandbox.
+
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::path::Path;
+use std::{fmt, fs, io};
+
+static BUILT_IN: &[u8] = include_bytes!(env!("CRONBOX_GUEST_WASM"));
+
+/// The facts of the guest that was built in, as its recipe recorded them: a JSON object with versions and digests. Empty
+/// when none was built in.
+pub const GUEST_FACTS: &str = env!("CRONBOX_GUEST_FACTS");
+
+/// A guest: a component of the world `sandbox` in `wit/sandbox.wit`.
+///
+/// What it compiles to is trusted machine code: give only guests that you or your build made.
+pub struct GuestComponent {
+    bytes: Cow<'static, [u8]>,
+    /// Names it among other guests.
+    identity: String,
+}
+
+impl GuestComponent {
+    /// Returns the guest that was built into this program. There is one when `CRONBOX_GUEST` was set for the build.
+    pub fn built_in() -> Option<Self> {
+        let bytes = Cow::Borrowed(BUILT_IN);
+        (!BUILT_IN.is_empty()).then(|| GuestComponent { bytes, identity: GUEST_FACTS.to_owned() })
+    }
+
+    /// Reads a guest from a file.
+    pub fn from_file(path: &Path) -> io::Result<Self> {
+        Ok(Self::from_bytes(fs::read(path)?))
+    }
+
+    /// Takes a guest as bytes.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        let identity = hex::encode(Sha256::digest(&bytes));
+        GuestComponent { bytes: Cow::Owned(bytes), identity }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
+    }
+}
+
+impl fmt::Debug for GuestComponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestComponent").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
