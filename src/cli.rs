@@ -32,7 +32,7 @@ mod view;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use cronbox_runtime::{CompiledInterpreter, PoolConfig, ProcessArgs, egress_process, run_probe, sandbox_process};
+use cronbox_runtime::{CompiledInterpreter, PoolConfig, SANDBOX_PROCESS};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -40,14 +40,8 @@ use std::process::ExitCode;
 
 pub use exit::Exit;
 
-/// The word after which this program becomes a sandbox process.
-const SANDBOX_PROCESS: &str = "sandbox-process";
-/// The word after which it becomes a probe of the locks of one.
-const SANDBOX_PROBE: &str = "sandbox-probe";
-/// The word after which it gets packages from their index.
+/// The word after which this program gets packages from their index.
 const PACKAGE_PROCESS: &str = "package-process";
-/// The word after which it becomes an egress process.
-const EGRESS_PROCESS: &str = "egress-process";
 
 /// Runs Python scripts in throw-away WebAssembly sandboxes.
 #[derive(Debug, Parser)]
@@ -113,15 +107,6 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
-    /// What the node starts; not for people
-    #[command(name = SANDBOX_PROCESS, hide = true)]
-    SandboxProcess { words: Vec<String> },
-    /// Try one forbidden system call in a locked process; not for people
-    #[command(name = SANDBOX_PROBE, hide = true)]
-    SandboxProbe { name: String, parent: u32 },
-    /// What makes connections for scripts; not for people
-    #[command(name = EGRESS_PROCESS, hide = true)]
-    EgressProcess { parent: u32 },
     /// What gets packages; not for people
     #[command(name = PACKAGE_PROCESS, hide = true)]
     PackageProcess,
@@ -169,16 +154,6 @@ impl Cli {
                 printed(&script).into()
             }
             Command::Man { dir } => manual(dir.as_deref()).into(),
-            Command::SandboxProcess { words } => become_sandbox_process(&words).into(),
-            // Its whole range of statuses is the probe's own.
-            Command::SandboxProbe { name, parent } => std::process::exit(run_probe(&name, parent)),
-            Command::EgressProcess { parent } => match egress_process(parent) {
-                Ok(()) => Exit::Succeeded.into(),
-                Err(error) => {
-                    complain(&error.to_string());
-                    Exit::Failed.into()
-                }
-            },
             Command::PackageProcess => match crate::packages::package_process() {
                 Ok(()) => Exit::Succeeded.into(),
                 Err(error) => {
@@ -226,20 +201,6 @@ fn manual(dir: Option<&Path>) -> Exit {
         Err(error) => {
             fail(&format!("the manual cannot be written: {error}"));
             Exit::Usage
-        }
-    }
-}
-
-fn become_sandbox_process(words: &[String]) -> Exit {
-    let Some(args) = ProcessArgs::from_words(words) else {
-        complain("this command is for the node to start its sandbox processes with");
-        return Exit::Usage;
-    };
-    match sandbox_process(&args) {
-        Ok(()) => Exit::Succeeded,
-        Err(error) => {
-            complain(&error.to_string());
-            Exit::Failed
         }
     }
 }

@@ -238,6 +238,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
         "pool",
         &[
             "bundle",
+            "children",
             "egress",
             "engine",
             "frame",
@@ -273,6 +274,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
             "fair_share",
         ],
     ),
+    ("children", &["egress", "harden", "process"]),
     ("sandbox", &["files", "frame", "guest", "outcome"]),
     ("guest", &["budget", "bundle", "clock", "crypto", "egress", "files", "frame", "meter", "network", "output"]),
     ("network", &["budget", "egress", "frame", "policy"]),
@@ -321,7 +323,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("landlock::", &["runtime/harden"]),
     ("hickory_resolver::", &["runtime/egress"]),
     ("rustls::", &["runtime/egress", "src/blobs", "src/packages", "src/cli"]),
-    ("std::env", &["src/config", "runtime/harden", "runtime/interpreter"]),
+    ("std::env", &["src/config", "runtime/children", "runtime/harden", "runtime/interpreter"]),
     ("clap::", &["src/cli", "src/main"]),
     (
         "unsafe ",

@@ -21,4 +21,4 @@ mod secure;
 pub use address::{Network, NetworkError, Networks};
 pub use exchange::{MAX_VALUE as MAX_SECRET, RedactingStream, Redactor, RequestParts, Secret, SecretError, Secrets};
 pub use messages::{Caps, NetworkGrant};
-pub use process::{EgressError, egress_process};
+pub(crate) use process::egress_process;

@@ -6,7 +6,8 @@
 mod filter;
 mod probe;
 
-pub use probe::{Probe, ProbeResult, probes, run_probe};
+pub(crate) use probe::run_probe;
+pub use probe::{Probe, ProbeResult, probes};
 
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};

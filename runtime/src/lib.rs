@@ -2,6 +2,7 @@
 
 mod budget;
 mod bundle;
+mod children;
 mod clock;
 mod crypto;
 mod egress;
@@ -31,13 +32,14 @@ mod sealed;
 mod stop_location;
 
 pub use bundle::{Bundle, BundleError, BundleHash};
+pub use children::{EGRESS_PROCESS, SANDBOX_PROBE, SANDBOX_PROCESS, dispatch_child};
 pub use egress::{
-    Caps, EgressError, MAX_SECRET, Network, NetworkError, NetworkGrant, Networks, RedactingStream, Redactor,
-    RequestParts, Secret, SecretError, Secrets, egress_process,
+    Caps, MAX_SECRET, Network, NetworkError, NetworkGrant, Networks, RedactingStream, Redactor, RequestParts, Secret,
+    SecretError, Secrets,
 };
 pub use frame::Stream;
 pub use guest_component::{GUEST_FACTS, GuestComponent};
-pub use harden::{Hardening, Measure, Probe, ProbeResult, confine_files, probes, run_probe};
+pub use harden::{Hardening, Measure, Probe, ProbeResult, confine_files, probes};
 pub use interpreter::{CompiledInterpreter, InterpreterError};
 pub use limits::{
     CEILING, LimitError, LimitName, Limits, MAX_ARGS, MAX_JSON_DEPTH, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES,
@@ -47,7 +49,6 @@ pub use meter::FUEL_PER_SECOND;
 pub use outcome::{HostUsage, Mode, Outcome, Report, ResultKind, ScriptError, SourceLocation, StreamUsage, Usage};
 pub use policy::{Ceiling, Destination, HostError, HostPattern, Policy};
 pub use pool::{EgressConfig, Event, Health, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run};
-pub use process::{ProcessArgs, ProcessError, sandbox_process};
 
 /// Names this build: both ends of a link must be the same, and so must the compiled interpreter.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("CRONBOX_BUILD_INPUTS"));

@@ -29,13 +29,13 @@ use wasmtime::component::Component;
 
 /// What the node tells a sandbox process on its command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessArgs {
+pub(crate) struct ProcessArgs {
     /// The node's process.
-    pub parent: u32,
+    pub(crate) parent: u32,
     /// Most bytes of private memory this process may have.
-    pub data: u64,
+    pub(crate) data: u64,
     /// Sandboxes that stand ready.
-    pub ready: usize,
+    pub(crate) ready: usize,
 }
 
 impl ProcessArgs {
@@ -45,7 +45,7 @@ impl ProcessArgs {
     }
 
     /// From words of a command line; none when they are not what [`Self::to_words`] makes.
-    pub fn from_words(words: &[String]) -> Option<Self> {
+    pub(crate) fn from_words(words: &[String]) -> Option<Self> {
         let [parent, data, ready] = words else { return None };
         Some(ProcessArgs { parent: parent.parse().ok()?, data: data.parse().ok()?, ready: ready.parse().ok()? })
     }
@@ -53,7 +53,7 @@ impl ProcessArgs {
 
 /// Why a sandbox process ended before it took any run. Goes to the node's log.
 #[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
+pub(crate) enum ProcessError {
     /// Wasmtime could not load or start the interpreter.
     #[error("the interpreter cannot be started: {0}")]
     Interpreter(String),
@@ -75,7 +75,7 @@ impl From<wasmtime::Error> for ProcessError {
 }
 
 /// The whole life of a sandbox process: returns when the node has closed the link or everything was drained.
-pub fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
+pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
     let mut hardening = Hardening::default();
     harden::step_back(&mut hardening);
     heap::configure();

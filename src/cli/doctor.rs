@@ -1,9 +1,9 @@
 //! `cronbox doctor`: what this installation is, and whether everything works.
 
-use super::{Exit, InterpreterArgs, SANDBOX_PROBE, complain, pool_config, this_program};
+use super::{Exit, InterpreterArgs, complain, pool_config, this_program};
 use clap::Args;
 use cronbox_runtime::{
-    BUILD, Bundle, CompiledInterpreter, GUEST_FACTS, Job, OnLost, Outcome, Pool, ProbeResult, probes,
+    BUILD, Bundle, CompiledInterpreter, GUEST_FACTS, Job, OnLost, Outcome, Pool, ProbeResult, SANDBOX_PROBE, probes,
 };
 use serde_json::{Value, json};
 use std::io::Write;

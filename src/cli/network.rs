@@ -1,8 +1,8 @@
 //! How connections are made for scripts, for every command that runs some.
 
-use super::{EGRESS_PROCESS, this_program};
+use super::this_program;
 use clap::Args;
-use cronbox_runtime::{EgressConfig, Networks};
+use cronbox_runtime::{EGRESS_PROCESS, EgressConfig, Networks};
 use std::net::{IpAddr, SocketAddr};
 
 /// The flags about connections that scripts may be granted.

@@ -29,7 +29,7 @@ const DATA: u64 = 2 << 30;
 
 /// Why an egress process ended before it took any grant. Goes to the node's log.
 #[derive(Debug, thiserror::Error)]
-pub enum EgressError {
+pub(crate) enum EgressError {
     /// Names or certificates cannot be had.
     #[error("{0}")]
     Setup(String),
@@ -45,7 +45,7 @@ pub enum EgressError {
 }
 
 /// The whole life of an egress process: returns when the node has closed the link. `parent` is the node's process.
-pub fn egress_process(parent: u32) -> Result<(), EgressError> {
+pub(crate) fn egress_process(parent: u32) -> Result<(), EgressError> {
     let mut hardening = Hardening::default();
     harden::step_back(&mut hardening);
     let runtime =

@@ -145,7 +145,7 @@ fn make_executable() -> libc::c_long {
 }
 
 /// In the probe's own process: locks it and tries the probe called `name`. Returns the status to exit with.
-pub fn run_probe(name: &str, parent: u32) -> i32 {
+pub(crate) fn run_probe(name: &str, parent: u32) -> i32 {
     let Some(probe) = probes().iter().find(|probe| probe.name == name) else { return NOT_LOCKED };
     let mut hardening = Hardening::default();
     super::step_back(&mut hardening);

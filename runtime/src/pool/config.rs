@@ -1,6 +1,7 @@
 //! How a pool is set up, and why there is none.
 
 use super::egress::EgressConfig;
+use crate::children::{EGRESS_PROCESS, SANDBOX_PROCESS};
 use crate::machine;
 use std::ffi::OsString;
 use std::io;
@@ -27,6 +28,15 @@ pub struct PoolConfig {
 }
 
 impl PoolConfig {
+    /// The same with this program for every process: its `main` calls [`crate::dispatch_child`].
+    pub fn for_this_program() -> Self {
+        // The file that is running now, even when another was installed in its place meanwhile.
+        let this = || OsString::from("/proc/self/exe");
+        let mut config = Self::for_machine(vec![this(), SANDBOX_PROCESS.into()]);
+        config.egress.command = vec![this(), EGRESS_PROCESS.into()];
+        config
+    }
+
     /// One process a core, four at most while runs are busy, and half of the memory for runs. `command` becomes a
     /// sandbox process.
     pub fn for_machine(command: Vec<OsString>) -> Self {
