@@ -139,7 +139,7 @@ impl Checker {
         let args = json!({"path": format!("/app/{}", sources.main), "name": name, "entry": entry, "modules": modules});
         // The code object of the largest source, in base64.
         let limits = Limits { wall: Duration::from_secs(30), result: (MAX_SOURCE * 12) as u32, ..Limits::default() };
-        let job = Job { limits, ..Job::of(bundle, "check.py", args.to_string()) };
+        let job = Job::new(bundle, "check.py").with_args(args.to_string()).with_limits(limits);
         let run = self.pool.run(job).map_err(|error| failed(error.to_string()))?;
         let report = self.followed(run).await?;
         let answer = match (report.outcome, &report.result) {

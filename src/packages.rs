@@ -341,7 +341,7 @@ fn compile_job(modules: &[(&str, &[u8])]) -> Result<Job, BundleError> {
     let paths: Vec<&str> = modules.iter().map(|(path, _)| *path).collect();
     let limits = Limits { wall: Duration::from_secs(60), result: (MAX_SOURCE * 12) as u32, ..Limits::default() };
     let args = json!({ "paths": paths }).to_string();
-    Ok(Job { limits, ..Job::of(Bundle::of_files(&files)?, "compile.py", args) })
+    Ok(Job::new(Bundle::of_files(&files)?, "compile.py").with_args(args).with_limits(limits))
 }
 
 /// Writes a file under another name first, so that a process that is killed leaves no half of it.

@@ -1,7 +1,7 @@
 //! The guest: its own unit tests, run where it runs, and its two forms compared.
 
 use crate::support::{self, expect};
-use cronbox_runtime::{Bundle, CompiledInterpreter, GuestComponent, Job, Outcome, Pool};
+use cronbox_runtime::{Bundle, CompiledInterpreter, GuestComponent, Outcome, Pool};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,7 +123,7 @@ async fn a_package_of_native_code_is_refused_with_what_works_instead() {
     let table = include_str!("../python-wasm/harness/guest/instead.json");
     let count = serde_json::from_str::<Vec<serde_json::Value>>(table).expect("JSON").len();
     assert!(count >= 25, "only {count} packages");
-    let job = Job { args: format!("{{\"table\": {table}}}"), ..support::job(INSTEAD) };
+    let job = support::job(INSTEAD).with_args(format!("{{\"table\": {table}}}"));
     let (report, _, _) = support::start(&pool, job).finish().await;
     assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
     assert_eq!(report.result.expect("a result").get(), count.to_string());

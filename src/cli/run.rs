@@ -351,24 +351,19 @@ impl RunArgs {
         let list: Vec<(&str, &[u8])> =
             files.files.iter().map(|(path, content)| (path.as_str(), content.as_slice())).collect();
         let bundle = Bundle::of_files(&list).map_err(|error| Refusal::usage(error.to_string()))?;
-        let job = Job {
-            bundle: Arc::new(bundle),
-            packages: None,
-            path: file,
-            code: None,
-            context: context(&name, &metadata, &terms.limits),
-            name,
-            entry: self.entry.clone().or_else(|| table.entry.clone()),
-            args,
-            text_args,
-            argv: self.argv.clone(),
-            env,
-            result_kind,
-            network: network.map(Arc::new),
-            redactor: scrubber,
-            limits: terms.limits,
-            on_lost: OnLost::Report,
-        };
+        let job = Job::new(bundle, file)
+            .with_context(context(&name, &metadata, &terms.limits))
+            .with_name(name)
+            .with_entry(self.entry.clone().or_else(|| table.entry.clone()))
+            .with_args(args)
+            .with_text_args(text_args)
+            .with_argv(self.argv.clone())
+            .with_env(env)
+            .with_result_kind(result_kind)
+            .with_network(network.map(Arc::new))
+            .with_redactor(scrubber)
+            .with_limits(terms.limits)
+            .with_on_lost(OnLost::Report);
         Ok((job, terms, request))
     }
 

@@ -30,7 +30,11 @@ pub async fn tried(pool: &Pool, files: &Arc<Bundle>, trials: &[Trial]) -> Result
         let args = serde_json::json!({ "names": trial.imports }).to_string();
         let env = vec![("HOME".into(), "/tmp".into()), ("TMPDIR".into(), "/tmp".into())];
         let bundle = Bundle::of_files(&[("trial.py", TRY)]).map_err(|error| failed(error.to_string()))?;
-        let job = Job { limits, env, packages: Some(files.clone()), ..Job::of(bundle, "trial.py", args) };
+        let job = Job::new(bundle, "trial.py")
+            .with_args(args)
+            .with_env(env)
+            .with_limits(limits)
+            .with_packages(Some(files.clone()));
         let (report, _, _) = pool.run(job).map_err(|error| failed(error.to_string()))?.finish().await;
         if report.outcome != Outcome::Succeeded {
             let why = report.error.map_or_else(|| report.outcome.as_str().to_owned(), |error| error.message);

@@ -281,28 +281,26 @@ impl Worker {
         env.extend(["USER", "LOGNAME"].map(|name| (name.to_owned(), "cronbox".to_owned())));
         env.extend(spec.env.iter().cloned());
         given.put_into(&mut env);
-        let job = Job {
-            bundle: ready.bundle,
-            packages: ready.packages,
-            path: spec.main.clone(),
-            code: ready.code,
-            name: run.name.clone(),
-            entry: spec.entry.clone(),
-            args,
-            text_args: spec.text_args.clone(),
-            argv: spec.argv.clone(),
-            env,
-            context: self.context(run),
-            result_kind: spec.result,
-            network: network.map(Arc::new),
-            redactor: scrubber,
-            limits: spec.limits,
-            // A process that dies takes nothing with it, but a run that may start only once.
-            on_lost: match spec.on_lost {
-                crate::script::OnLost::Retry => OnLost::Retry,
-                crate::script::OnLost::Abandon => OnLost::Report,
-            },
+        // A process that dies takes nothing with it, but a run that may start only once.
+        let on_lost = match spec.on_lost {
+            crate::script::OnLost::Retry => OnLost::Retry,
+            crate::script::OnLost::Abandon => OnLost::Report,
         };
+        let job = Job::new(ready.bundle, spec.main.clone())
+            .with_packages(ready.packages)
+            .with_code(ready.code)
+            .with_name(run.name.clone())
+            .with_entry(spec.entry.clone())
+            .with_args(args)
+            .with_text_args(spec.text_args.clone())
+            .with_argv(spec.argv.clone())
+            .with_env(env)
+            .with_context(self.context(run))
+            .with_result_kind(spec.result)
+            .with_network(network.map(Arc::new))
+            .with_redactor(scrubber)
+            .with_limits(spec.limits)
+            .with_on_lost(on_lost);
         let mut running = match self.tools.pool.run(job) {
             Ok(running) => running,
             Err(error @ JobError::OverBudget { .. }) => return refused("OverBudget", error.to_string()),

@@ -96,7 +96,7 @@ fn job(name: &str, source: &str) -> Job {
     let file = format!("{name}.py");
     let bundle = Bundle::of_files(&[(file.as_str(), source.as_bytes())]).unwrap();
     let limits = Limits { wall: Duration::from_secs(600), ..Limits::default() };
-    Job { limits, on_lost: OnLost::Report, ..Job::of(bundle, &file, "{}".into()) }
+    Job::new(bundle, file).with_limits(limits).with_on_lost(OnLost::Report)
 }
 
 async fn finish(pool: &Pool, job: &Job) -> Report {

@@ -67,8 +67,9 @@ pub fn job(source: &str) -> Job {
 pub fn job_named(file: &str, source: &[u8]) -> Job {
     let bundle = Bundle::of_files(&[(file, source)]).expect("a bundle");
     let env = vec![("HOME".into(), "/tmp".into()), ("TMPDIR".into(), "/tmp".into())];
-    let job = Job::of(bundle, file, "{}".into());
-    Job { env, context: context(&job.name, Limits::default().wall), ..job }
+    let job = Job::new(bundle, file).with_env(env);
+    let context = context(&job.name, Limits::default().wall);
+    job.with_context(context)
 }
 
 /// The context a test's script sees: a run that starts now.

@@ -76,7 +76,7 @@ mod tests {
     /// A process whose number is this test's own, with active run 7.
     fn process(link: frame::Sender, heard: Instant) -> Process {
         let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
-        let job = Arc::new(Job::of(bundle, "a.py", "{}".into()));
+        let job = Arc::new(Job::new(bundle, "a.py"));
         let entry = RunEntry { number: 7, job, events: mpsc::unbounded_channel().0, lost: 0, moved: 0, since: heard };
         let streams = Default::default();
         let files = FilesReceived::default();

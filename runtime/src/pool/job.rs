@@ -18,8 +18,22 @@ pub enum OnLost {
     Report,
 }
 
-/// One run to be made.
+/// One run to be made: begin with [`Job::new`] and add what the run needs.
+///
+/// ```
+/// use cronbox_runtime::{Bundle, Job};
+/// use cronbox_runtime::limits::Limits;
+/// use std::time::Duration;
+///
+/// let bundle = Bundle::of_files(&[("price.py", b"def run(symbol):\n    return symbol.lower()\n")])?;
+/// let job = Job::new(bundle, "price.py")
+///     .with_args(r#"{"symbol": "INIT"}"#)
+///     .with_limits(Limits { wall: Duration::from_secs(5), ..Limits::default() });
+/// assert_eq!(job.name, "price");
+/// # Ok::<(), cronbox_runtime::BundleError>(())
+/// ```
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Job {
     /// The script's files.
     pub bundle: Arc<Bundle>,
@@ -64,16 +78,17 @@ impl fmt::Debug for Job {
 }
 
 impl Job {
-    /// A program that needs nothing but its files and its arguments, under the usual limits.
-    pub fn of(bundle: Bundle, path: &str, args: String) -> Self {
+    /// A run of the file `path` of a bundle, without arguments, environment or network, under the default limits.
+    pub fn new(bundle: impl Into<Arc<Bundle>>, path: impl Into<String>) -> Self {
+        let path = path.into();
         Job {
-            bundle: Arc::new(bundle),
+            bundle: bundle.into(),
             packages: None,
-            path: path.to_owned(),
-            code: None,
             name: path.trim_end_matches(".py").to_owned(),
+            path,
+            code: None,
             entry: None,
-            args,
+            args: "{}".into(),
             text_args: Vec::new(),
             argv: Vec::new(),
             env: Vec::new(),
@@ -84,6 +99,90 @@ impl Job {
             redactor: None,
             on_lost: OnLost::Retry,
         }
+    }
+
+    /// Sets the arguments: a JSON object (by name) or array (by position). [`Pool::run`](super::Pool::run) checks them.
+    pub fn with_args(mut self, json: impl Into<String>) -> Self {
+        self.args = json.into();
+        self
+    }
+
+    /// Names the arguments that were given as text: they are converted as the function's annotations say.
+    pub fn with_text_args(mut self, names: Vec<String>) -> Self {
+        self.text_args = names;
+        self
+    }
+
+    /// Sets `sys.argv[1:]`, for scripts without a function to call.
+    pub fn with_argv(mut self, words: Vec<String>) -> Self {
+        self.argv = words;
+        self
+    }
+
+    /// Sets the environment, all of it.
+    pub fn with_env(mut self, env: Vec<(String, String)>) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// Sets the packages that the script can import.
+    pub fn with_packages(mut self, packages: Option<Arc<Bundle>>) -> Self {
+        self.packages = packages;
+        self
+    }
+
+    /// Sets the path of the code object; see [`Job::code`].
+    pub fn with_code(mut self, path: Option<String>) -> Self {
+        self.code = path;
+        self
+    }
+
+    /// Sets the script's name.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the function to call: `function` or `module:function`.
+    pub fn with_entry(mut self, entry: Option<String>) -> Self {
+        self.entry = entry;
+        self
+    }
+
+    /// Sets the JSON object behind `context`.
+    pub fn with_context(mut self, json: impl Into<String>) -> Self {
+        self.context = json.into();
+        self
+    }
+
+    /// Sets what becomes of the result.
+    pub fn with_result_kind(mut self, kind: ResultKind) -> Self {
+        self.result_kind = kind;
+        self
+    }
+
+    /// Sets what the run can use.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Grants access to the network.
+    pub fn with_network(mut self, grant: Option<Arc<NetworkGrant>>) -> Self {
+        self.network = grant;
+        self
+    }
+
+    /// Sets what takes the values of secrets out of everything that the run leaves.
+    pub fn with_redactor(mut self, redactor: Option<Redactor>) -> Self {
+        self.redactor = redactor;
+        self
+    }
+
+    /// Sets what happens when the run's process dies through no fault of the run.
+    pub fn with_on_lost(mut self, on_lost: OnLost) -> Self {
+        self.on_lost = on_lost;
+        self
     }
 }
 

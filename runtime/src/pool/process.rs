@@ -367,7 +367,7 @@ mod tests {
     fn a_run_has_few_calls_under_way() {
         let (events, mut heard) = mpsc::unbounded_channel();
         let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
-        let job = Arc::new(Job::of(bundle, "a.py", "{}".into()));
+        let job = Arc::new(Job::new(bundle, "a.py"));
         let now = Instant::now();
         let mut active = ActiveRun {
             entry: RunEntry { number: 1, job, events, lost: 0, moved: 0, since: now },
