@@ -4,7 +4,9 @@
 use crate::script::{Facts, Warning};
 use crate::source_files::{Sources, is_compiled};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use cronbox_runtime::{Bundle, BundleError, Job, Limits, Load, MAX_SOURCE, Mode, Outcome, Pool, Report, Run};
+use cronbox_runtime::{
+    Bundle, BundleError, Job, Limits, Load, MAX_SOURCE, Mode, Outcome, Pool, Report, Run, RunOutput,
+};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -105,10 +107,10 @@ impl Checker {
         let mut finished = std::pin::pin!(run.finish());
         loop {
             match tokio::time::timeout(PROCESS_WITHIN, &mut finished).await {
-                Ok((report, _, _)) if report.is_unplaced() => {
+                Ok(RunOutput { report, .. }) if report.is_unplaced() => {
                     return Err(no_sandbox(report.error.as_ref().map(|error| error.message.as_str())));
                 }
-                Ok((report, _, _)) => return Ok(report),
+                Ok(RunOutput { report, .. }) => return Ok(report),
                 Err(_) => {}
             }
             // Where there are processes, it is in one of them or waits for its turn.

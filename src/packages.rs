@@ -294,7 +294,7 @@ pub async fn compiled(pool: &Pool, files: &Bundle) -> Result<Bundle, PackageErro
     let mut code: BTreeMap<String, Bytes> = BTreeMap::new();
     let runs: Result<Vec<_>, _> = jobs.into_iter().map(|job| pool.run(job)).collect();
     for run in runs.map_err(|error| failed(error.to_string()))? {
-        let (report, _, _) = run.finish().await;
+        let report = run.finish().await.report;
         let (Outcome::Succeeded, Some(result)) = (report.outcome, &report.result) else {
             let why = report.error.map(|error| error.message).unwrap_or_default();
             return Err(failed(format!("{} {why}", report.outcome.as_str())));

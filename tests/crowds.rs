@@ -22,7 +22,7 @@ async fn once_all_at_once(pool: &Pool, job: &Job) -> Duration {
     let runs: Vec<_> = (0..200).map(|_| support::start(pool, job.clone())).collect();
     let mut times = tokio::task::JoinSet::new();
     for run in runs {
-        times.spawn(async move { (run.finish().await.0.outcome, began.elapsed()) });
+        times.spawn(async move { (run.finish().await.report.outcome, began.elapsed()) });
     }
     let mut took: Vec<Duration> = Vec::new();
     while let Some(ended) = times.join_next().await {
@@ -74,7 +74,7 @@ async fn small_runs_are_quick_beside_endless_loops() {
     for run in loops {
         let began = Instant::now();
         run.cancel();
-        let (report, _, _) = run.finish().await;
+        let report = run.finish().await.report;
         let seen = began.elapsed();
         // Cancelled, and not ended before by any limit.
         assert_eq!(report.outcome, Outcome::Cancelled);
@@ -98,7 +98,7 @@ async fn loops_end_by_their_own_limits() {
         runs.push((job.limits.fuel, support::start(&pool, job)));
     }
     for (fuel, run) in runs {
-        let (report, _, _) = run.finish().await;
+        let report = run.finish().await.report;
         assert_eq!((report.outcome, report.usage.fuel), (Outcome::OutOfFuel, fuel));
     }
 }

@@ -1,7 +1,7 @@
 //! Sandbox processes that die: the runs aboard do not notice more than they must.
 
 use crate::support;
-use cronbox_runtime::{OnLost, Outcome, Pool};
+use cronbox_runtime::{OnLost, Outcome, Pool, RunOutput};
 use std::time::{Duration, Instant};
 
 fn kill(pid: u32) {
@@ -36,7 +36,7 @@ async fn fifty_runs_survive_the_death_of_a_process() {
     kill(victim);
     let mut again = 0;
     for (n, run) in runs {
-        let (report, stdout, _) = run.finish().await;
+        let RunOutput { report, stdout, .. } = run.finish().await;
         assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
         assert_eq!(support::result(&report), n.to_string());
         assert_eq!(stdout, b"began\n", "output of the attempt that was lost is void");
@@ -60,7 +60,7 @@ async fn a_run_is_given_up_after_three_processes() {
         kill(pids[0]);
         until("the process is gone", || pool.process_ids() != pids).await;
     }
-    let (report, _, _) = run.finish().await;
+    let report = run.finish().await.report;
     assert_eq!((report.outcome, report.lost_attempts), (Outcome::Crashed, 2));
     assert!(report.error.expect("an error").message.contains("killed"));
 }
@@ -75,7 +75,7 @@ async fn a_run_that_must_not_start_twice_is_reported() {
     let run = support::start(&pool, job);
     until("it is aboard", || pool.load().active == 1).await;
     kill(pool.process_ids()[0]);
-    assert_eq!(run.finish().await.0.outcome, Outcome::Crashed);
+    assert_eq!(run.finish().await.report.outcome, Outcome::Crashed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +89,7 @@ async fn a_process_that_does_not_answer_is_ended() {
     let pid = pool.process_ids()[0];
     let stop = std::process::Command::new("kill").args(["-STOP", &pid.to_string()]).status().expect("kill");
     assert!(stop.success());
-    let (report, _, _) = run.finish().await;
+    let report = run.finish().await.report;
     assert_eq!((report.outcome, support::result(&report)), (Outcome::Succeeded, "5"));
     assert_eq!(report.lost_attempts, 1);
 }

@@ -1,7 +1,7 @@
 //! The guest: its own unit tests, run where it runs, and its two forms compared.
 
 use crate::support::{self, expect};
-use cronbox_runtime::{Bundle, CompiledInterpreter, GuestComponent, Outcome, Pool};
+use cronbox_runtime::{Bundle, CompiledInterpreter, GuestComponent, Outcome, Pool, RunOutput};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ async fn the_harness_passes_its_own_tests_in_the_sandbox() {
     let mut job = support::job("");
     job.bundle = Arc::new(unit_tests());
     job.path = "main.py".into();
-    let (report, _, stderr) = support::start(&pool, job).finish().await;
+    let RunOutput { report, stderr, .. } = support::start(&pool, job).finish().await;
     assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
     let counts: Vec<u64> = serde_json::from_str(support::result(&report)).unwrap();
     assert!(counts[0] >= 40 && counts[1..] == [0, 0, 0], "{counts:?}\n{}", String::from_utf8_lossy(&stderr));
@@ -75,14 +75,17 @@ async fn the_merged_guest_behaves_as_the_one_it_was_made_of() {
             support::start(&merged, script.job.clone()).finish()
         );
         let prints_random = script.path.ends_with("randomness_is_fresh.py");
-        let same = one.0.outcome == other.0.outcome
-            && one.0.mode == other.0.mode
-            && one.0.error.as_ref().map(|error| (&error.type_name, &error.traceback))
-                == other.0.error.as_ref().map(|error| (&error.type_name, &error.traceback))
-            && (prints_random || (one.1.len(), one.2.len()) == (other.1.len(), other.2.len()));
-        let ends = [script.differences(&one.0, &one.1, &one.2), script.differences(&other.0, &other.1, &other.2)];
+        let same = one.report.outcome == other.report.outcome
+            && one.report.mode == other.report.mode
+            && one.report.error.as_ref().map(|error| (&error.type_name, &error.traceback))
+                == other.report.error.as_ref().map(|error| (&error.type_name, &error.traceback))
+            && (prints_random || (one.stdout.len(), one.stderr.len()) == (other.stdout.len(), other.stderr.len()));
+        let ends = [
+            script.differences(&one.report, &one.stdout, &one.stderr),
+            script.differences(&other.report, &other.stdout, &other.stderr),
+        ];
         if !same || ends[0].is_empty() != ends[1].is_empty() {
-            wrong.push(format!("{}: {:?} and {:?}", script.path.display(), one.0, other.0));
+            wrong.push(format!("{}: {:?} and {:?}", script.path.display(), one.report, other.report));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -124,7 +127,7 @@ async fn a_package_of_native_code_is_refused_with_what_works_instead() {
     let count = serde_json::from_str::<Vec<serde_json::Value>>(table).expect("JSON").len();
     assert!(count >= 25, "only {count} packages");
     let job = support::job(INSTEAD).with_args(format!("{{\"table\": {table}}}"));
-    let (report, _, _) = support::start(&pool, job).finish().await;
+    let report = support::start(&pool, job).finish().await.report;
     assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
     assert_eq!(report.result.expect("a result").get(), count.to_string());
 }

@@ -2,7 +2,7 @@
 //! do not notice; and the processes are afterwards what they were before.
 
 use crate::support::{self, expect};
-use cronbox_runtime::{Outcome, Pool};
+use cronbox_runtime::{Outcome, Pool, RunOutput};
 use std::time::{Duration, Instant};
 
 const HONEST: &str = "import json, random\ndef run(n):\n    return {'n': n, 'sum': sum(range(n)), 'json': json.dumps([1, {'a': None}])}\n";
@@ -41,7 +41,7 @@ async fn every_attack_ends_as_it_must() {
     for script in &scripts {
         let attack = support::start(&pool, script.job.clone());
         let beside = honest(&pool);
-        let ((report, stdout, stderr), beside) = tokio::join!(attack.finish(), beside);
+        let (RunOutput { report, stdout, stderr }, beside) = tokio::join!(attack.finish(), beside);
         let mut differences = script.differences(&report, &stdout, &stderr);
         differences.extend(beside.err().map(|why| format!("beside it {why}")));
         differences.extend(honest(&pool).await.err().map(|why| format!("after it {why}")));

@@ -3,7 +3,7 @@
 use crate::support::server::{Folder, Server};
 use crate::support::world::world;
 use crate::support::{self, PROGRAM, beside_others, job, postgres, start};
-use cronbox_runtime::{Bundle, Event, Job, Limits, Outcome, Pool, Report};
+use cronbox_runtime::{Bundle, Event, Job, Limits, Outcome, Pool, Report, RunOutput};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn granted(source: &str, limits: Limits) -> Job {
 }
 
 async fn run(pool: &Pool, source: &str, limits: Limits) -> (Report, String) {
-    let (report, _, stderr) = start(pool, granted(source, limits)).finish().await;
+    let RunOutput { report, stderr, .. } = start(pool, granted(source, limits)).finish().await;
     (report, String::from_utf8_lossy(&stderr).into_owned())
 }
 

@@ -1,7 +1,7 @@
 //! One run after the other: determinism, freshness, output while it is written, the door.
 
 use crate::support;
-use cronbox_runtime::{Event, JobError, Limits, Outcome, Stream};
+use cronbox_runtime::{Event, JobError, Limits, Outcome, RunOutput, Stream};
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +67,7 @@ async fn output_arrives_while_the_script_writes() {
     }
     assert!(began.elapsed() < Duration::from_secs(10));
     run.cancel();
-    let (report, _, _) = run.finish().await;
+    let report = run.finish().await.report;
     assert_eq!(report.outcome, Outcome::Cancelled);
 }
 
@@ -80,7 +80,7 @@ async fn a_slow_reader_costs_the_script_time_and_the_node_no_memory() {
     job.limits.wall = Duration::from_secs(1);
     let run = support::start(&pool, job);
     // Nobody reads until the script's time is over.
-    let (report, stdout, _) = {
+    let RunOutput { report, stdout, .. } = {
         let deadline = Instant::now() + Duration::from_secs(20);
         while pool.load().active > 0 {
             assert!(Instant::now() < deadline, "the run did not end");

@@ -1,6 +1,7 @@
 //! The honest scripts: each ends as its first line says.
 
 use crate::support::{self, expect};
+use cronbox_runtime::RunOutput;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -14,7 +15,7 @@ async fn every_promise_to_scripts_is_kept() {
         let (pool, places) = (pool.clone(), places.clone());
         runs.spawn(async move {
             let _place = places.acquire().await;
-            let (report, stdout, stderr) = support::start(&pool, script.job.clone()).finish().await;
+            let RunOutput { report, stdout, stderr } = support::start(&pool, script.job.clone()).finish().await;
             (script.path.clone(), script.differences(&report, &stdout, &stderr))
         });
     }

@@ -30,7 +30,7 @@ pub use config::{PoolConfig, PoolError};
 pub use egress::EgressConfig;
 pub use event::Event;
 pub use job::{Job, JobError, OnLost};
-pub use run::Run;
+pub use run::{Run, RunOutput};
 pub use starts::Health;
 
 use crate::frame::{self, FrameKind, Reply, RunNumber, Stream};

@@ -75,7 +75,7 @@ fn self_test(interpreter: CompiledInterpreter) -> Result<Value, String> {
         let bundle = Bundle::of_files(&[("doctor.py", SOURCE)]).map_err(|error| error.to_string())?;
         let env = vec![("TMPDIR".into(), "/tmp".into())];
         let job = Job::new(bundle, "doctor.py").with_args("{\"n\": 1000}").with_env(env).with_on_lost(OnLost::Report);
-        let (report, _, _) = pool.run(job).map_err(|error| error.to_string())?.finish().await;
+        let report = pool.run(job).map_err(|error| error.to_string())?.finish().await.report;
         if report.outcome != Outcome::Succeeded {
             let said = report.error.map(|error| error.message).unwrap_or_default();
             return Err(format!("the self-test ended {}: {said}", report.outcome.as_str()));

@@ -35,7 +35,7 @@ pub async fn tried(pool: &Pool, files: &Arc<Bundle>, trials: &[Trial]) -> Result
             .with_env(env)
             .with_limits(limits)
             .with_packages(Some(files.clone()));
-        let (report, _, _) = pool.run(job).map_err(|error| failed(error.to_string()))?.finish().await;
+        let report = pool.run(job).map_err(|error| failed(error.to_string()))?.finish().await.report;
         if report.outcome != Outcome::Succeeded {
             let why = report.error.map_or_else(|| report.outcome.as_str().to_owned(), |error| error.message);
             return Err(PackageError::NotPure(format!(

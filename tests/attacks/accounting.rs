@@ -88,7 +88,7 @@ async fn under_way(pool: &Pool) {
 
 async fn cancelled(run: Run) -> Report {
     run.cancel();
-    run.finish().await.0
+    run.finish().await.report
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,12 +172,12 @@ async fn neighbours_that_may_not_start_twice_survive() {
         attacks.push((what, support::start(&pool, job)));
     }
     for (what, attack) in attacks {
-        let report = attack.finish().await.0;
+        let report = attack.finish().await.report;
         assert_eq!((report.outcome, report.lost_attempts), (Outcome::TimedOut, 0), "{what}: {:?}", report.error);
         assert!(report.usage.wall < Duration::from_millis(3_500), "{what}: ended after {:?}", report.usage.wall);
     }
     for neighbour in neighbours {
-        let report = neighbour.finish().await.0;
+        let report = neighbour.finish().await.report;
         assert_eq!((report.outcome, report.lost_attempts), (Outcome::Succeeded, 0), "{:?}", report.error);
     }
 }
@@ -192,7 +192,7 @@ async fn files_that_runs_leave_delay_no_neighbour() {
     let runs: Vec<_> = (0..8).map(|_| tokio::spawn(support::start(&pool, support::job(source)).finish())).collect();
     let (usual, slowest) = latency(&pool).await;
     for run in runs {
-        let report = run.await.expect("ends").0;
+        let report = run.await.expect("ends").report;
         assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
     }
     let figures = format!("{usual:?}, at most {slowest:?}; alone {alone:?}");
@@ -335,15 +335,15 @@ async fn a_run_that_holds_the_thread_ends_alone() {
         let mut job = support::job(TINY);
         job.name = "holder".into();
         job.limits.wall = limit;
-        let holder = support::start(&pool, job).finish().await.0;
+        let holder = support::start(&pool, job).finish().await.report;
         assert_eq!((holder.outcome, holder.lost_attempts), (ending, 0), "{:?}", holder.error);
         let words = holder.error.map(|error| error.message).unwrap_or_default();
         assert_eq!(words.contains("held its sandbox process"), ending == Outcome::Crashed, "{words}");
         for neighbour in neighbours {
-            let report = neighbour.finish().await.0;
+            let report = neighbour.finish().await.report;
             assert_eq!((report.outcome, report.lost_attempts), (Outcome::Succeeded, 0), "{:?}", report.error);
         }
         // It must not start twice, so it cannot be saved.
-        assert_eq!(fragile.finish().await.0.outcome, Outcome::Crashed);
+        assert_eq!(fragile.finish().await.report.outcome, Outcome::Crashed);
     }
 }

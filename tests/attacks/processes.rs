@@ -92,14 +92,14 @@ async fn starts_that_fail_are_tried_again_until_they_work() {
     let patient = support::start(&pool, support::job("def run(): return 2\n"));
     let mut hasty = support::job("def run(): return 3\n");
     hasty.limits.wall = Duration::from_millis(200);
-    let (report, _, _) = support::start(&pool, hasty).finish().await;
+    let report = support::start(&pool, hasty).finish().await.report;
     assert!(report.is_unplaced() && report.outcome == Outcome::Crashed, "{:?}", report.error);
     let said = report.error.expect("an error").message;
     assert!(said.contains("no sandbox process can be started") && said.contains("no room for it"), "{said}");
     assert_eq!(pool.load().queued, 1);
     // What was short is back.
     hurdle.lower();
-    let (report, _, _) = patient.finish().await;
+    let report = patient.finish().await.report;
     assert_eq!((report.outcome, support::result(&report)), (Outcome::Succeeded, "2"), "{:?}", report.error);
     until("both are up", || pool.health().up == 2).await;
     assert_eq!(pool.health().failing, None);
@@ -128,7 +128,7 @@ async fn a_run_that_may_connect_waits_for_the_egress_process_and_no_other_does()
     let patient = support::start(&pool, connecting());
     let mut hasty = connecting();
     hasty.limits.wall = Duration::from_millis(500);
-    let (report, _, _) = support::start(&pool, hasty).finish().await;
+    let report = support::start(&pool, hasty).finish().await.report;
     let said = report.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
     assert!(report.is_unplaced() && said.contains("no process for connections can be started"), "{said}");
     assert!(pool.health().no_connections.is_some_and(|why| why.contains("no room for it")));
@@ -141,7 +141,7 @@ async fn a_run_that_may_connect_waits_for_the_egress_process_and_no_other_does()
     until("it was tried four times", || hurdle.hits() >= 4).await;
     assert_eq!(pool.load().queued, 1);
     hurdle.lower();
-    let (report, _, _) = patient.finish().await;
+    let report = patient.finish().await.report;
     assert_eq!((report.outcome, support::result(&report)), (Outcome::Succeeded, "\"hello\""), "{:?}", report.error);
     assert_eq!(pool.health().no_connections, None);
 }

@@ -100,7 +100,7 @@ fn job(name: &str, source: &str) -> Job {
 }
 
 async fn finish(pool: &Pool, job: &Job) -> Report {
-    let (report, _, _) = pool.run(job.clone()).unwrap().finish().await;
+    let report = pool.run(job.clone()).unwrap().finish().await.report;
     assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
     report
 }

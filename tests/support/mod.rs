@@ -101,7 +101,7 @@ pub fn start(pool: &Pool, job: Job) -> Run {
 
 /// Runs a job to its end.
 pub async fn finish(pool: &Pool, job: Job) -> Report {
-    start(pool, job).finish().await.0
+    start(pool, job).finish().await.report
 }
 
 /// The result of a report as JSON text.

@@ -36,6 +36,17 @@ impl CallRate {
     }
 }
 
+/// The end of a run, and all that it wrote.
+#[derive(Debug)]
+pub struct RunOutput {
+    /// How it ended.
+    pub report: Report,
+    /// The bytes of standard output that were kept.
+    pub stdout: Vec<u8>,
+    /// The bytes of standard error that were kept.
+    pub stderr: Vec<u8>,
+}
+
 /// A run under way. Dropping it cancels it.
 pub struct Run {
     pub(super) pool: Pool,
@@ -89,8 +100,9 @@ impl Run {
         }
     }
 
-    /// Waits for the end and brings all it wrote.
-    pub async fn finish(mut self) -> (Report, Vec<u8>, Vec<u8>) {
+    /// Waits for the end, and returns the report with all that the run wrote. Files under `/output` are not kept, and
+    /// calls of the script are refused: a caller that wants either takes events with [`Run::next`].
+    pub async fn finish(mut self) -> RunOutput {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         while let Some(event) = self.next().await {
             match event {
@@ -104,10 +116,10 @@ impl Run {
                 // There is no standard input, which a script is told in its own words.
                 Event::Call { number, verb, .. } if verb == "stdin" => self.reply(number, Ok("null".into())),
                 Event::Call { number, verb, .. } => self.reply(number, Err(format!("nobody answers {verb} here"))),
-                Event::Done(report) => return (*report, stdout, stderr),
+                Event::Done(report) => return RunOutput { report: *report, stdout, stderr },
             }
         }
-        (Report::crashed("the pool ended"), stdout, stderr)
+        RunOutput { report: Report::crashed("the pool ended"), stdout, stderr }
     }
 
     /// Answers a call of the script's.
