@@ -1,7 +1,7 @@
 //! One run after the other: determinism, freshness, output while it is written, the door.
 
 use crate::support;
-use cronbox_runtime::{Event, JobError, Limits, Outcome, RunOutput, Stream};
+use cronbox_runtime::{Event, HostCall, JobError, Limits, Outcome, RunOutput, Stream};
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,13 +101,13 @@ async fn the_node_answers_what_a_script_asks() {
     let mut asked = Vec::new();
     loop {
         match run.next().await {
-            Some(Event::Call { number, verb, .. }) => {
-                asked.push(verb);
+            Some(Event::Call { number, call, .. }) => {
+                asked.push(call);
                 run.reply(number, Ok("{\"price\": 7}".into()));
             }
             Some(Event::Done(report)) => {
                 assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
-                assert_eq!(asked, ["previous_result"]);
+                assert_eq!(asked, [HostCall::PreviousResult]);
                 let value: serde_json::Value = serde_json::from_str(support::result(&report)).unwrap();
                 assert_eq!(value, serde_json::json!({"price": 7}));
                 return;

@@ -48,7 +48,9 @@ pub use limits::{
 pub use meter::FUEL_PER_SECOND;
 pub use outcome::{HostUsage, Mode, Outcome, Report, ResultKind, ScriptError, SourceLocation, StreamUsage, Usage};
 pub use policy::{Ceiling, Destination, HostError, HostPattern, Policy};
-pub use pool::{EgressConfig, Event, Health, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run, RunOutput};
+pub use pool::{
+    EgressConfig, Event, Health, HostCall, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run, RunOutput,
+};
 
 /// Names this build: both ends of a link must be the same, and so must the compiled interpreter.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("CRONBOX_BUILD_INPUTS"));

@@ -28,7 +28,7 @@ mod watch;
 
 pub use config::{PoolConfig, PoolError};
 pub use egress::EgressConfig;
-pub use event::Event;
+pub use event::{Event, HostCall};
 pub use job::{Job, JobError, OnLost};
 pub use run::{Run, RunOutput};
 pub use starts::Health;

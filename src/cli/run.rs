@@ -24,8 +24,8 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use clap::Args;
 use cronbox_runtime::{
-    Bundle, CEILING, Event, HostError, HostPattern, Job, JobError, LimitName, Limits, MAX_SOURCE, NetworkGrant, OnLost,
-    Policy, Pool, Report, ResultKind, Run, Stream, StreamUsage,
+    Bundle, CEILING, Event, HostCall, HostError, HostPattern, Job, JobError, LimitName, Limits, MAX_SOURCE,
+    NetworkGrant, OnLost, Policy, Pool, Report, ResultKind, Run, Stream, StreamUsage,
 };
 use futures_util::future::OptionFuture;
 use reqwest::Method;
@@ -695,11 +695,11 @@ async fn follow(
                 // There is one attempt here; a lost one is reported.
                 Event::Restarted => {}
                 // A script has one thread: it waits for this answer before it asks for anything else.
-                Event::Call { number, verb, request } if verb == "stdin" => {
+                Event::Call { number, call: HostCall::Stdin, request } => {
                     let part = input.clone().answer(request);
                     reading = Some(Box::pin(async move { (number, part.await) }));
                 }
-                Event::Call { number, verb, .. } => run.reply(number, answer(&verb)),
+                Event::Call { number, call, .. } => run.reply(number, answer(&call)),
                 Event::Done(report) => return Some(*report),
             },
             Some((number, part)) = OptionFuture::from(reading.as_mut()) => {
@@ -715,12 +715,12 @@ async fn follow(
 }
 
 /// What a script without a server gets: no result before it, an empty state that is not kept.
-fn answer(verb: &str) -> Result<String, String> {
-    match verb {
-        "previous_result" | "upstream" => Ok("null".into()),
-        "state" => Ok("{}".into()),
-        "set_state" => Ok(json!("context.state was changed, and is not kept: that needs a server").to_string()),
-        _ => Err(format!("{verb} needs a server; this script was run by itself")),
+fn answer(call: &HostCall) -> Result<String, String> {
+    match call {
+        HostCall::PreviousResult | HostCall::Upstream => Ok("null".into()),
+        HostCall::State => Ok("{}".into()),
+        HostCall::SetState => Ok(json!("context.state was changed, and is not kept: that needs a server").to_string()),
+        HostCall::Stdin | HostCall::Other(_) => Err(format!("{call} needs a server; this script was run by itself")),
     }
 }
 

@@ -19,8 +19,8 @@ use crate::store::access::GrantedHosts;
 use crate::store::output::Part;
 use bytes::Bytes;
 use cronbox_runtime::{
-    BundleError, Event, Job, JobError, NetworkGrant, OnLost, Outcome, Policy, Report, ResultKind, ScriptError, Stream,
-    StreamUsage,
+    BundleError, Event, HostCall, Job, JobError, NetworkGrant, OnLost, Outcome, Policy, Report, ResultKind,
+    ScriptError, Stream, StreamUsage,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -322,8 +322,8 @@ impl Worker {
                         }
                     }
                     Some(Event::File { path, content }) => left.take(path, content),
-                    Some(Event::Call { number, verb, request }) => {
-                        running.reply(number, self.answer(run, &verb, request, left).await);
+                    Some(Event::Call { number, call, request }) => {
+                        running.reply(number, self.answer(run, &call, request, left).await);
                     }
                     Some(Event::Done(report)) if report.is_unplaced() => {
                         return End::Postponed(report.error.map(|error| error.message).unwrap_or_default());
@@ -379,11 +379,11 @@ impl Worker {
     }
 
     /// What the script asks of the node.
-    async fn answer(&self, run: &Run, verb: &str, request: String, left: &mut AttemptOutput) -> Result<String, String> {
+    async fn answer(&self, run: &Run, call: &HostCall, request: String, left: &mut AttemptOutput) -> Result<String, String> {
         let away = |error: StoreError| error.to_string();
         let stateful = run.script.as_ref().filter(|_| run.cause != Cause::Backfill);
-        match (verb, &run.script) {
-            ("previous_result", Some(script)) => {
+        match (call, &run.script) {
+            (HostCall::PreviousResult, Some(script)) => {
                 match self.tools.store.previous_result(script, run.schedule.as_deref(), &run.id).await.map_err(away)? {
                     None => Ok("null".into()),
                     Some(Value::Inline(text)) => Ok(text),
@@ -393,19 +393,19 @@ impl Worker {
                     }
                 }
             }
-            ("previous_result", None) => Ok("null".into()),
-            ("upstream", _) => {
+            (HostCall::PreviousResult, None) => Ok("null".into()),
+            (HostCall::Upstream, _) => {
                 let Some(id) = &run.upstream else { return Ok("null".into()) };
                 let upstream = self.tools.store.run(id).await.map_err(away)?;
                 Ok(upstream.as_ref().map_or(serde_json::Value::Null, upstream_body).to_string())
             }
-            ("state", _) => {
+            (HostCall::State, _) => {
                 let Some(script) = stateful else { return Ok("{}".into()) };
                 let state = self.tools.store.state(script).await.map_err(away)?;
                 left.read = state.as_ref().map_or(0, |state| state.revision);
                 Ok(state.map_or_else(|| "{}".into(), |state| state.value))
             }
-            ("set_state", _) => {
+            (HostCall::SetState, _) => {
                 let state = check_state(&request)?;
                 if stateful.is_some() {
                     left.state = Some(state);
@@ -415,8 +415,10 @@ impl Worker {
                 Ok(json!(format!("context.state was changed, and is not kept: {what} reads none and writes none"))
                     .to_string())
             }
-            ("stdin", _) => run.spec.stdin.as_ref().map_or_else(|| Ok(stdin::nothing()), |stdin| stdin.part(&request)),
-            _ => Err(format!("this server knows no {verb}")),
+            (HostCall::Stdin, _) => {
+                run.spec.stdin.as_ref().map_or_else(|| Ok(stdin::nothing()), |stdin| stdin.part(&request))
+            }
+            (HostCall::Other(word), _) => Err(format!("this server knows no {word}")),
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::frame::Stream;
 use crate::outcome::Report;
 use bytes::Bytes;
+use std::fmt;
 
 /// What happens to a run, in order; [`Event::Done`] is the last.
 #[derive(Debug)]
@@ -28,10 +29,56 @@ pub enum Event {
         /// Names the question in the answer.
         number: u64,
         /// What is asked for.
-        verb: String,
+        call: HostCall,
         /// The question, as JSON.
         request: String,
     },
     /// It is over.
     Done(Box<Report>),
+}
+
+/// What a script asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostCall {
+    /// The result of the run before this one, as `context.previous_result`.
+    PreviousResult,
+    /// The run that this one follows, as `context.upstream`.
+    Upstream,
+    /// The state that the script kept, as `context.state`.
+    State,
+    /// The state to keep, which is in the request.
+    SetState,
+    /// A part of standard input, which the request names.
+    Stdin,
+    /// A word that this version does not know, from a script that called the host by itself. Answer it with an error.
+    Other(String),
+}
+
+impl HostCall {
+    const KNOWN: [(&str, HostCall); 5] = [
+        ("previous_result", HostCall::PreviousResult),
+        ("upstream", HostCall::Upstream),
+        ("state", HostCall::State),
+        ("set_state", HostCall::SetState),
+        ("stdin", HostCall::Stdin),
+    ];
+
+    pub(super) fn from_word(word: String) -> Self {
+        let known = Self::KNOWN.into_iter().find(|(known, _)| *known == word);
+        known.map_or(HostCall::Other(word), |(_, call)| call)
+    }
+
+    /// Returns the word for it in the guest's interface.
+    pub fn as_str(&self) -> &str {
+        match self {
+            HostCall::Other(word) => word,
+            call => Self::KNOWN.iter().find(|(_, known)| known == call).map_or("", |(word, _)| word),
+        }
+    }
+}
+
+impl fmt::Display for HostCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }

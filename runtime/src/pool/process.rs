@@ -1,6 +1,6 @@
 //! One sandbox process as the pool sees it, and the active runs.
 
-use super::event::Event;
+use super::event::{Event, HostCall};
 use super::job::{Job, check_result};
 use super::silence::Silence;
 use crate::bundle::{Bundle, BundleHash};
@@ -218,7 +218,7 @@ impl ActiveRun {
         if self.calls > MAX_CALLS || verb.len() > MAX_VERB || request.len() > MAX_REQUEST {
             return Err("more calls than a run can have under way, or larger ones".into());
         }
-        self.entry.tell(Event::Call { number, verb, request });
+        self.entry.tell(Event::Call { number, call: HostCall::from_word(verb), request });
         Ok(())
     }
 

@@ -41,8 +41,8 @@ impl RedactedEvents {
                 let content = self.redactor.mask(&content).into();
                 vec![Event::File { path: self.path(&path), content }]
             }
-            Event::Call { number, verb, request } => {
-                vec![Event::Call { number, verb, request: self.redactor.redact_json(&request) }]
+            Event::Call { number, call, request } => {
+                vec![Event::Call { number, call, request: self.redactor.redact_json(&request) }]
             }
             Event::Done(report) => {
                 let stdout = output(Stream::Stdout, self.stdout.finish(report.stdout.dropped > 0));

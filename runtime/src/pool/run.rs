@@ -1,7 +1,7 @@
 //! A run under way, as its caller sees it.
 
 use super::Pool;
-use super::event::Event;
+use super::event::{Event, HostCall};
 use super::redact::RedactedEvents;
 use crate::frame::{Reply, RunNumber, Stream};
 use crate::outcome::Report;
@@ -114,8 +114,10 @@ impl Run {
                 }
                 Event::File { .. } => {}
                 // There is no standard input, which a script is told in its own words.
-                Event::Call { number, verb, .. } if verb == "stdin" => self.reply(number, Ok("null".into())),
-                Event::Call { number, verb, .. } => self.reply(number, Err(format!("nobody answers {verb} here"))),
+                Event::Call { number, call: HostCall::Stdin, .. } => self.reply(number, Ok("null".into())),
+                Event::Call { number, call, .. } => {
+                    self.reply(number, Err(format!("{call} is not available here")));
+                }
                 Event::Done(report) => return RunOutput { report: *report, stdout, stderr },
             }
         }
