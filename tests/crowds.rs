@@ -1,6 +1,7 @@
 //! Many runs at once: small ones beside endless loops, and cancelling at any moment.
 
 use crate::support;
+use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Event, Job, Load, Outcome, Pool};
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,7 @@
 //! Sandbox processes that die: the runs aboard do not notice more than they must.
 
 use crate::support;
+use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{OnLost, Outcome, Pool, RunOutput};
 use std::time::{Duration, Instant};
 

@@ -2,6 +2,7 @@
 //! do not notice; and the processes are afterwards what they were before.
 
 use crate::support::{self, expect};
+use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Outcome, Pool, RunOutput};
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,7 @@
 use crate::support::server::{Folder, Server};
 use crate::support::world::world;
 use crate::support::{self, PROGRAM, beside_others, job, postgres, start};
+use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Bundle, Event, Job, Limits, Outcome, Pool, Report, RunOutput};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -54,3 +54,9 @@ pub use pool::{
 
 /// Names this build: both ends of a link must be the same, and so must the compiled interpreter.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("CRONBOX_BUILD_INPUTS"));
+
+/// For this program's own tests.
+#[doc(hidden)]
+pub mod testing {
+    pub use crate::pool::testing::Inspect;
+}

@@ -23,6 +23,7 @@ mod run;
 mod settling;
 mod silence;
 mod starts;
+pub mod testing;
 mod upkeep;
 mod watch;
 
@@ -167,11 +168,6 @@ impl Pool {
     /// The least memory limit a run can have, in bytes.
     pub fn interpreter_memory(&self) -> u64 {
         self.lock().interpreter_memory
-    }
-
-    /// The system's numbers of the processes that are up, for whoever watches or kills them.
-    pub fn process_ids(&self) -> Vec<u32> {
-        self.lock().processes.values().filter(|process| process.up).map(|process| process.pid).collect()
     }
 
     /// How many runs there are.

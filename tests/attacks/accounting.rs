@@ -2,6 +2,7 @@
 //! same sandbox process nor the process itself.
 
 use crate::support;
+use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Event, Job, OnLost, Outcome, Pool, Report, Run, Stream};
 use std::time::{Duration, Instant};
 

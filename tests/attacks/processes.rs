@@ -3,6 +3,7 @@
 use crate::support::server::{Folder, Server};
 use crate::support::world::world;
 use crate::support::{self, PROGRAM};
+use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Outcome, Policy, Pool};
 use serde_json::json;
 use std::ffi::OsString;

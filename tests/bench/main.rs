@@ -18,6 +18,7 @@ mod server;
 #[allow(dead_code, reason = "the tests use more of it than the benchmark does")]
 mod support;
 
+use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, OnLost, Outcome, Pool, PoolConfig, Report, machine};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -8,6 +8,7 @@ pub mod scheduler;
 pub mod server;
 pub mod world;
 
+use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, Pool, PoolConfig, Report, Run};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -55,24 +55,26 @@ pub enum HostCall {
 }
 
 impl HostCall {
-    const KNOWN: [(&str, HostCall); 5] = [
-        ("previous_result", HostCall::PreviousResult),
-        ("upstream", HostCall::Upstream),
-        ("state", HostCall::State),
-        ("set_state", HostCall::SetState),
-        ("stdin", HostCall::Stdin),
-    ];
-
     pub(super) fn from_word(word: String) -> Self {
-        let known = Self::KNOWN.into_iter().find(|(known, _)| *known == word);
-        known.map_or(HostCall::Other(word), |(_, call)| call)
+        match &*word {
+            "previous_result" => HostCall::PreviousResult,
+            "upstream" => HostCall::Upstream,
+            "state" => HostCall::State,
+            "set_state" => HostCall::SetState,
+            "stdin" => HostCall::Stdin,
+            _ => HostCall::Other(word),
+        }
     }
 
     /// Returns the word for it in the guest's interface.
     pub fn as_str(&self) -> &str {
         match self {
+            HostCall::PreviousResult => "previous_result",
+            HostCall::Upstream => "upstream",
+            HostCall::State => "state",
+            HostCall::SetState => "set_state",
+            HostCall::Stdin => "stdin",
             HostCall::Other(word) => word,
-            call => Self::KNOWN.iter().find(|(_, known)| known == call).map_or("", |(word, _)| word),
         }
     }
 }

@@ -7,7 +7,6 @@ use super::upkeep::guarded;
 use super::{Pool, PoolState};
 use crate::egress::messages::{MAX_HOSTS, MAX_NOTES, NetworkUsage, Token, Violation};
 use crate::frame::{self, FrameKind, Hello, Incoming, NetworkPass, RunNumber};
-use crate::harden::Hardening;
 use crate::outcome::Outcome;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -168,16 +167,6 @@ impl Pool {
             self.dispatch(state);
         }
         self.inner.changed.notify_waiters();
-    }
-
-    /// The measures in force in the egress process, when one is up.
-    pub fn egress_hardening(&self) -> Option<Hardening> {
-        self.lock().egress.as_ref().and_then(|egress| egress.hardening.clone())
-    }
-
-    /// The system's number of the egress process, when there is one.
-    pub fn egress_id(&self) -> Option<u32> {
-        self.lock().egress.as_ref().map(|egress| egress.pid)
     }
 }
 
