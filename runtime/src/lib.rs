@@ -2,6 +2,7 @@
 
 mod budget;
 mod bundle;
+mod channels;
 mod children;
 mod clock;
 mod crypto;
@@ -20,7 +21,6 @@ mod interpreter;
 mod limits;
 pub mod machine;
 mod meter;
-mod network;
 mod outcome;
 mod output;
 mod policy;

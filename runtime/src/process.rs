@@ -8,13 +8,13 @@ mod serve;
 
 use self::serve::SandboxProcess;
 use crate::bundle::Bundle;
+use crate::channels::{EgressLink, RunNetwork};
 use crate::engine;
 use crate::frame::{self, FrameKind, Hello, Start, Stream};
 use crate::guest::{NodeCalls, RunInput};
 use crate::harden::{self, Hardening};
 use crate::heap;
 use crate::limits::{CEILING, Limits};
-use crate::network::{EgressLink, RunNetwork};
 use crate::outcome::{Outcome, ResultKind};
 use crate::output::Output;
 use crate::prefault::Prefault;

@@ -2,12 +2,12 @@
 
 use super::serve::{Loaded, RunHandles, SandboxProcess};
 use crate::bundle::Bundle;
+use crate::channels::RunNetwork;
 use crate::fair_share::run_fairly;
 use crate::frame::{self, FilePart, FrameKind, Out, RunNumber, RunUsage, Start};
 use crate::guard::{Panicked, guarded};
 use crate::guest::RunInput;
 use crate::heap;
-use crate::network::RunNetwork;
 use crate::outcome::{Outcome, ResultKind, ScriptError};
 use crate::sandbox::FinishedSandbox;
 use std::future::Future;

@@ -2,12 +2,12 @@
 
 use super::ProcessError;
 use crate::bundle::{Bundle, BundleHash};
+use crate::channels::EgressLink;
 use crate::fair_share::FairShare;
 use crate::files::Packages;
 use crate::frame::{self, Credit, FrameKind, Incoming, Load, Reply, RunNumber, Start, Stream};
 use crate::guest::NodeCalls;
 use crate::holder::Page;
-use crate::network::EgressLink;
 use crate::output::Output;
 use crate::prefault::Prefault;
 use crate::sandbox::{Interpreter, ReadySandbox};
