@@ -4,9 +4,9 @@
 use crate::script::{Facts, Warning};
 use crate::source_files::{Sources, is_compiled};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use cronbox_runtime::{
-    Bundle, BundleError, Job, Limits, Load, MAX_SOURCE, Mode, Outcome, Pool, Report, Run, RunOutput,
-};
+use cronbox_runtime::limits::MAX_SOURCE;
+use cronbox_runtime::report::Mode;
+use cronbox_runtime::{Bundle, BundleError, Job, Limits, Load, Outcome, Pool, Report, Run, RunOutput};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;

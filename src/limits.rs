@@ -3,7 +3,8 @@
 use crate::quantity;
 use crate::script::Quantity;
 use crate::suggest::nearest;
-use cronbox_runtime::{LimitError, LimitName, Limits};
+use cronbox_runtime::limits::{LimitError, LimitName};
+use cronbox_runtime::Limits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -197,7 +198,7 @@ pub fn sentence(error: &LimitError, shown: impl Fn(LimitName) -> String) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cronbox_runtime::CEILING;
+    use cronbox_runtime::limits::CEILING;
 
     fn table(name: &str, value: &str) -> BTreeMap<String, Quantity> {
         [(name.to_owned(), Quantity::Text(value.to_owned()))].into()

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-pub use cronbox_runtime::FUEL_PER_SECOND;
+pub use cronbox_runtime::limits::FUEL_PER_SECOND;
 
 /// Parses bytes: a number with an optional unit (`k`, `KiB`, `kB`, `M`, `MiB`, `G`, …). Letters alone and `…iB` are
 /// powers of 1024, `…B` with a prefix powers of 1000.

@@ -3,7 +3,9 @@
 use crate::clock::Time;
 use crate::quantity;
 use crate::requirement::Packages;
-use cronbox_runtime::{HostError, HostPattern, Mode, Outcome, ResultKind};
+use cronbox_runtime::Outcome;
+use cronbox_runtime::network::{HostError, HostPattern};
+use cronbox_runtime::report::{Mode, ResultKind};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -3,12 +3,13 @@
 use crate::access::hex;
 use crate::clock::Time;
 use crate::script::{Labels, MAX_NAME, bad_labels, has_label, is_variable, shortened};
-use cronbox_runtime::{HostError, HostPattern, Redactor, RequestParts, SecretError};
+use cronbox_runtime::network::{HostError, HostPattern};
+use cronbox_runtime::secrets::{Redactor, RequestParts, SecretError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// Most bytes of a value.
-pub const MAX_VALUE: usize = cronbox_runtime::MAX_SECRET;
+pub const MAX_VALUE: usize = cronbox_runtime::secrets::MAX_SECRET;
 /// Fewest bytes of a value: a shorter one would be found by chance in everything that is searched for it.
 pub const MIN_VALUE: usize = 8;
 /// Most hosts, scripts, labels and methods of a secret, each.
@@ -198,7 +199,7 @@ pub struct AttemptSecrets {
     /// What its environment has: placeholders, and the values that are given in clear.
     pub env: Vec<(String, String)>,
     /// What is put into the place of placeholders, outside of the sandbox.
-    pub placed: Vec<cronbox_runtime::Secret>,
+    pub placed: Vec<cronbox_runtime::secrets::Secret>,
     /// Sentences for the user.
     pub notes: Vec<String>,
     values: Vec<(String, Zeroizing<Vec<u8>>)>,
@@ -219,7 +220,7 @@ impl AttemptSecrets {
             String::from_utf8_lossy(&value).into_owned()
         } else {
             let placeholder = placeholder()?;
-            self.placed.push(cronbox_runtime::Secret {
+            self.placed.push(cronbox_runtime::secrets::Secret {
                 name: name.to_owned(),
                 placeholder: placeholder.clone(),
                 value: value.clone(),

@@ -3,7 +3,7 @@
 use crate::blobs::{Blobs, Kind};
 use crate::guard;
 use bytes::Bytes;
-use cronbox_runtime::MAX_SOURCE;
+use cronbox_runtime::limits::MAX_SOURCE;
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read, Write};
 use zip::write::SimpleFileOptions;

@@ -9,7 +9,8 @@ use cronbox::clock::Clock;
 use cronbox::schedule::Policies;
 use cronbox::serve::{Config, Roles, serve};
 use cronbox::store;
-use cronbox_runtime::{CEILING, Limits};
+use cronbox_runtime::Limits;
+use cronbox_runtime::limits::CEILING;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -45,8 +46,8 @@ fn node(folder: &Folder, clock: &Clock) -> Config {
         lease: Duration::from_secs(15),
         defaults: Limits::default(),
         ceiling: CEILING,
-        hosts: cronbox_runtime::Ceiling::parse(["*"]).expect("reads"),
-        networks: cronbox_runtime::Networks::default(),
+        hosts: cronbox_runtime::network::Ceiling::parse(["*"]).expect("reads"),
+        networks: cronbox_runtime::network::Networks::default(),
         rate: (100_000, 100_000),
         job_defaults: Policies::default(),
         paused: false,

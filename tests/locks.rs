@@ -1,8 +1,8 @@
 //! The second wall: a locked process can do none of what it must not.
 
 use crate::support;
+use cronbox_runtime::hardening::{ProbeResult, probes};
 use cronbox_runtime::testing::Inspect as _;
-use cronbox_runtime::{ProbeResult, probes};
 use std::process::Command;
 
 #[test]

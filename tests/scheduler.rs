@@ -13,7 +13,7 @@ use cronbox::script::{Facts, Name, Settings};
 use cronbox::signals::WorkerInbox;
 use cronbox::store::queries::RunFilter;
 use cronbox::store::{DatabaseUrl, Store};
-use cronbox_runtime::ResultKind;
+use cronbox_runtime::report::ResultKind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;

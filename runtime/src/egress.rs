@@ -19,6 +19,6 @@ mod sandbox_link;
 mod secure;
 
 pub use address::{Network, NetworkError, Networks};
-pub use exchange::{MAX_VALUE as MAX_SECRET, RedactingStream, Redactor, RequestParts, Secret, SecretError, Secrets};
+pub use exchange::{MAX_VALUE as MAX_SECRET, RedactingStream, Redactor, RequestParts, Secret, SecretError};
 pub use messages::{Caps, NetworkGrant};
 pub(crate) use process::egress_process;

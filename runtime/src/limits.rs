@@ -5,6 +5,10 @@ use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 
+/// Fuel that one second of CPU uses, by the median kernel of the benchmark on the machine the figures of the README come
+/// from. Code uses between a half and three times as much.
+pub const FUEL_PER_SECOND: f64 = 6.5e9;
+
 /// The largest limits that can be asked for; an operator may set lower ones above this crate.
 pub const CEILING: Limits = Limits {
     fuel: 2_000_000_000_000,
@@ -46,7 +50,18 @@ pub(crate) const MAX_DEPTH: usize = 64;
 /// Longest path of a file in the tree, in bytes: several calls, each from where the last one ended, get that deep.
 pub(crate) const MAX_WHOLE_PATH: usize = (MAX_DEPTH + 1) * (MAX_NAME + 1);
 
-/// What one run may use. A run that reaches a limit is stopped, or refused what would take it beyond.
+/// What one run can use. A run that reaches a limit is stopped, or refused what would take it beyond.
+///
+/// ```
+/// use cronbox_runtime::limits::{CEILING, LimitError, LimitName, Limits};
+///
+/// let interpreter = 20 << 20;
+/// assert_eq!(Limits::default().check(interpreter), Ok(()));
+/// let endless = Limits { fuel: CEILING.fuel * 2, ..Limits::default() };
+/// assert!(matches!(endless.check(interpreter), Err(LimitError::AboveCeiling { name: LimitName::Fuel, .. })));
+/// let tiny = Limits { memory: 1 << 20, ..Limits::default() };
+/// assert_eq!(tiny.check(interpreter), Err(LimitError::BelowInterpreter { asked: 1 << 20, needed: interpreter }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Units of fuel: about one per WebAssembly instruction, counted from the first instruction of the script itself.

@@ -5,18 +5,15 @@
 //! same input uses the same fuel. One hook of the store (`guest::settle`) takes it when the call returns, ends the run when
 //! nothing is left, and makes the run yield when its slice is used up, by instructions and host calls together.
 
-/// Fuel that one second of CPU uses, by the median kernel of the benchmark on the machine the figures of the README come
-/// from. Code uses between a half and three times as much.
-pub const FUEL_PER_SECOND: f64 = 6.5e9;
+use crate::limits::FUEL_PER_SECOND;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The time of CPU that this fuel stands for, in nanoseconds.
 pub(crate) fn nanoseconds_of(fuel: u64) -> u64 {
     (fuel as f64 / FUEL_PER_SECOND * 1e9) as u64
 }
-
-use std::future::Future;
-use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 // About 6 units are a nanosecond of CPU. Measured on two cores of a server, and rounded up.
 

@@ -2,7 +2,7 @@
 
 use super::client::Refusal;
 use crate::quantity;
-use cronbox_runtime::MAX_SOURCE;
+use cronbox_runtime::limits::MAX_SOURCE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

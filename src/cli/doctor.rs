@@ -2,9 +2,8 @@
 
 use super::{Exit, InterpreterArgs, complain, pool_config, this_program};
 use clap::Args;
-use cronbox_runtime::{
-    BUILD, Bundle, CompiledInterpreter, GUEST_FACTS, Job, OnLost, Outcome, Pool, ProbeResult, SANDBOX_PROBE, probes,
-};
+use cronbox_runtime::hardening::{ProbeResult, SANDBOX_PROBE, probes};
+use cronbox_runtime::{BUILD, Bundle, CompiledInterpreter, GUEST_FACTS, Job, OnLost, Outcome, Pool};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::Command;

@@ -2,7 +2,8 @@
 
 use super::this_program;
 use clap::Args;
-use cronbox_runtime::{EGRESS_PROCESS, EgressConfig, Networks};
+use cronbox_runtime::EGRESS_PROCESS;
+use cronbox_runtime::network::{EgressConfig, Networks};
 use std::net::{IpAddr, SocketAddr};
 
 /// The flags about connections that scripts may be granted.

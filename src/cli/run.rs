@@ -23,10 +23,10 @@ use crate::secret::{self, AttemptSecrets};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use clap::Args;
-use cronbox_runtime::{
-    Bundle, CEILING, Event, HostCall, HostError, HostPattern, Job, JobError, LimitName, Limits, MAX_SOURCE,
-    NetworkGrant, OnLost, Policy, Pool, Report, ResultKind, Run, Stream, StreamUsage,
-};
+use cronbox_runtime::limits::{CEILING, LimitName, MAX_SOURCE};
+use cronbox_runtime::network::{HostError, HostPattern, NetworkGrant, Policy};
+use cronbox_runtime::report::{ResultKind, StreamUsage};
+use cronbox_runtime::{Bundle, Event, HostCall, Job, JobError, Limits, OnLost, Pool, Report, Run, Stream};
 use futures_util::future::OptionFuture;
 use reqwest::Method;
 use serde::Serialize;

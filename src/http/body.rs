@@ -164,7 +164,7 @@ pub(crate) fn arguments(args: Option<Exact>) -> Result<String, Problem> {
             format!("args is {what}; it is an object (by name) or an array (by position)"),
         ));
     }
-    let args = args.compact(cronbox_runtime::MAX_JSON_DEPTH).map_err(|flaw| {
+    let args = args.compact(cronbox_runtime::limits::MAX_JSON_DEPTH).map_err(|flaw| {
         let why = match flaw {
             Flaw::TooDeep(most) => format!("args is nested deeper than {most}"),
             flaw => format!("args: {flaw}"),
@@ -172,8 +172,8 @@ pub(crate) fn arguments(args: Option<Exact>) -> Result<String, Problem> {
         Problem::invalid("args", why)
     })?;
     let text = args.get().to_owned();
-    if text.len() > cronbox_runtime::MAX_ARGS {
-        let most = quantity::bytes(cronbox_runtime::MAX_ARGS as u64);
+    if text.len() > cronbox_runtime::limits::MAX_ARGS {
+        let most = quantity::bytes(cronbox_runtime::limits::MAX_ARGS as u64);
         return Err(
             Problem::too_large(format!("args has {} bytes; at most {most} are taken", text.len())).field("args")
         );

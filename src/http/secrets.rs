@@ -16,7 +16,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use cronbox_runtime::RequestParts;
+use cronbox_runtime::secrets::RequestParts;
 use zeroize::Zeroizing;
 
 const MOST: usize = 256 << 10;

@@ -21,7 +21,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use chrono::TimeDelta;
-use cronbox_runtime::{LimitName, Limits, Stream};
+use cronbox_runtime::limits::LimitName;
+use cronbox_runtime::{Limits, Stream};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -179,7 +180,7 @@ impl App {
             LimitName::Result | LimitName::Files => "limits",
         };
         limits.check(self.rules.runs.interpreter_memory).map_err(|error| {
-            use cronbox_runtime::LimitError::{AboveCeiling, BelowInterpreter, Zero};
+            use cronbox_runtime::limits::LimitError::{AboveCeiling, BelowInterpreter, Zero};
             let at = match error {
                 Zero(name) | AboveCeiling { name, .. } => field(name),
                 BelowInterpreter { .. } => "limits.memory",

@@ -15,7 +15,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use cronbox_runtime::{HostError, HostPattern};
+use cronbox_runtime::network::{HostError, HostPattern};
 use std::collections::BTreeMap;
 
 const MOST: usize = 64 << 10;

@@ -224,7 +224,7 @@ fn confine(order: &Order) -> Result<(), PackageError> {
         ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter_map(config::variable).map(PathBuf::from).collect();
     read.extend(certificates.iter().map(PathBuf::as_path));
     // Where the kernel knows no such rules, the process is as it is: the order is carried out all the same.
-    let _ = cronbox_runtime::confine_files(&read, &[&order.cache]);
+    let _ = cronbox_runtime::hardening::confine_files(&read, &[&order.cache]);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::{OutputFile, OutputTotals, Run, Status, Value, Written};
 use crate::clock::Time;
 use crate::script::NewState;
 use chrono::TimeDelta;
-use cronbox_runtime::{HostUsage, Mode, ResultKind, ScriptError};
+use cronbox_runtime::report::{HostUsage, Mode, ResultKind, ScriptError};
 use std::time::Duration;
 
 /// After so many attempts, one that meets a state which was written meanwhile is the last.

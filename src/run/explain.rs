@@ -2,7 +2,8 @@
 
 use crate::limits::RequestedLimits;
 use crate::quantity;
-use cronbox_runtime::{Limits, Outcome, Report, ScriptError, SourceLocation, StreamUsage};
+use cronbox_runtime::report::{ScriptError, SourceLocation, StreamUsage};
+use cronbox_runtime::{Limits, Outcome, Report};
 
 /// Under what a run ran.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ pub const MAX_STATE: usize = 64 << 10;
 pub fn check_state(text: &str) -> Result<String, String> {
     let is_object = |state: &Exact| state.is_object();
     let state = Exact::parse(text).ok().filter(is_object).ok_or("a state is a JSON object")?;
-    let state = state.compact(cronbox_runtime::MAX_JSON_DEPTH).map_err(|flaw| format!("the state: {flaw}"))?;
+    let state = state.compact(cronbox_runtime::limits::MAX_JSON_DEPTH).map_err(|flaw| format!("the state: {flaw}"))?;
     if state.get().len() > MAX_STATE {
         return Err(format!("a state is a JSON object of at most {MAX_STATE} bytes"));
     }

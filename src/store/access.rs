@@ -5,7 +5,7 @@ use super::{Store, StoreError};
 use crate::access::Token;
 use crate::clock::Time;
 use crate::limits::RequestedLimits;
-use cronbox_runtime::HostPattern;
+use cronbox_runtime::network::HostPattern;
 
 const TOKEN: &str = "SELECT id, name, scopes, scripts, labels, created_at, expires_at, last_used_at FROM tokens";
 

@@ -10,7 +10,7 @@ use super::tx::{Dialect, Row, Tx, args, stamp};
 use super::{Store, StoreError};
 use crate::clock::Time;
 use crate::event::{Event, EventPosition};
-use cronbox_runtime::ScriptError;
+use cronbox_runtime::report::ScriptError;
 
 /// Events read at once.
 pub const STRIDE: usize = 1_000;

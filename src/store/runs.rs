@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::run::{
     Cause, Claim, Ended, Idempotency, Made, NewRun, OutputFile, OutputTotals, Recorded, Run, Status, Value, Written,
 };
-use cronbox_runtime::{Mode, ResultKind, ScriptError};
+use cronbox_runtime::report::{Mode, ResultKind, ScriptError};
 use std::time::Duration;
 
 /// Everything about a run but what it wrote and the source that was sent along.

@@ -5,7 +5,7 @@ use super::tx::{Tx, args, json, stamp};
 use super::{Store, StoreError, chains, held, queue};
 use crate::clock::Time;
 use crate::run::{Recorded, Status};
-use cronbox_runtime::ScriptError;
+use cronbox_runtime::report::ScriptError;
 
 /// Most characters of the reason that are kept.
 const LONGEST: usize = 500;

@@ -18,10 +18,9 @@ use crate::store::StoreError;
 use crate::store::access::GrantedHosts;
 use crate::store::output::Part;
 use bytes::Bytes;
-use cronbox_runtime::{
-    BundleError, Event, HostCall, Job, JobError, NetworkGrant, OnLost, Outcome, Policy, Report, ResultKind,
-    ScriptError, Stream, StreamUsage,
-};
+use cronbox_runtime::network::{NetworkGrant, Policy};
+use cronbox_runtime::report::{ResultKind, ScriptError, StreamUsage};
+use cronbox_runtime::{BundleError, Event, HostCall, Job, JobError, OnLost, Outcome, Report, Stream};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,8 +3,9 @@
 use crate::support::server::{Folder, Server};
 use crate::support::world::world;
 use crate::support::{self, PROGRAM};
+use cronbox_runtime::network::Policy;
 use cronbox_runtime::testing::Inspect as _;
-use cronbox_runtime::{Outcome, Policy, Pool};
+use cronbox_runtime::{Outcome, Pool};
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -137,7 +138,7 @@ async fn a_run_that_may_connect_waits_for_the_egress_process_and_no_other_does()
     succeeds(&pool).await;
     let mut nothing = support::job("def run(): return 1\n");
     let policy = Policy { allow: Vec::new(), ..world().grant().policy };
-    nothing.network = Some(Arc::new(cronbox_runtime::NetworkGrant { policy, ..world().grant() }));
+    nothing.network = Some(Arc::new(cronbox_runtime::network::NetworkGrant { policy, ..world().grant() }));
     assert_eq!(support::finish(&pool, nothing).await.outcome, Outcome::Succeeded);
     until("it was tried four times", || hurdle.hits() >= 4).await;
     assert_eq!(pool.load().queued, 1);

@@ -1,7 +1,8 @@
 //! The first line of a test script: how it is to be run, and how it must end. README.md in `tests/scripts` has the table.
 
 use super::job_named;
-use cronbox_runtime::{Job, OnLost, Report, ResultKind};
+use cronbox_runtime::report::ResultKind;
+use cronbox_runtime::{Job, OnLost, Report};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

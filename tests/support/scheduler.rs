@@ -15,8 +15,8 @@ pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, WorkerInbox) {
     let (signals, inbox, _) = Signals::new(0);
     let rules = RunPolicy {
         defaults: Limits::default(),
-        ceiling: cronbox_runtime::CEILING,
-        hosts: cronbox_runtime::Ceiling::parse(["*"]).expect("reads"),
+        ceiling: cronbox_runtime::limits::CEILING,
+        hosts: cronbox_runtime::network::Ceiling::parse(["*"]).expect("reads"),
         interpreter_memory: 0,
         timezone: "UTC".into(),
         job_defaults: Policies::default(),

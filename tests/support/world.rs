@@ -2,7 +2,8 @@
 
 use super::server::Folder;
 use super::{PROGRAM, tests_folder};
-use cronbox_runtime::{EgressConfig, NetworkGrant, Networks, Policy, Pool};
+use cronbox_runtime::Pool;
+use cronbox_runtime::network::{EgressConfig, NetworkGrant, Networks, Policy};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
