@@ -9,6 +9,7 @@ mod clocks;
 mod crowds;
 mod deaths;
 mod documents;
+mod embed;
 mod events;
 mod guest;
 mod hostile;
