@@ -1,4 +1,4 @@
-//! One run's memory: linear memory and files drawn from the same limit, with the peak and every refusal on record.
+//! The memory of one run. Linear memory and files share one limit; the peak and the refusals are recorded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,12 +14,12 @@ pub(crate) struct Budget {
     files: AtomicU64,
     peak: AtomicU64,
     refusals: AtomicU64,
-    /// What was asked for and refused last, in bytes.
+    /// The last request that was refused, in bytes.
     refused: AtomicU64,
 }
 
 impl Budget {
-    /// An account with a limit in bytes.
+    /// Makes an account with a limit in bytes.
     pub(crate) fn new(limit: u64) -> Self {
         Budget {
             limit: AtomicU64::new(limit),
@@ -31,23 +31,23 @@ impl Budget {
         }
     }
 
-    /// Sets the run's own limit, once the instance that was made ready for nobody in particular gets its run.
+    /// Sets the run's own limit. Until it gets a run, a sandbox has a common limit.
     pub(crate) fn set_limit(&self, limit: u64) {
         self.limit.store(limit, Relaxed);
     }
 
-    /// Most bytes in use at any time.
+    /// Returns the most bytes that were in use at one time.
     pub(crate) fn peak(&self) -> u64 {
         self.peak.load(Relaxed)
     }
 
-    /// How often memory was refused.
+    /// Returns the number of refused requests.
     pub(crate) fn refusals(&self) -> u64 {
         self.refusals.load(Relaxed)
     }
 
-    /// Takes bytes for a file, or for something else outside linear memory; false, and nothing taken, when the run has no
-    /// more.
+    /// Takes bytes for a file, or for something else outside linear memory. Returns false, and takes nothing, when the
+    /// limit is reached.
     pub(crate) fn take_for_files(&self, bytes: u64) -> bool {
         let files = self.files.load(Relaxed).saturating_add(bytes);
         if files.saturating_add(self.linear.load(Relaxed)) > self.limit.load(Relaxed) {
@@ -58,7 +58,7 @@ impl Budget {
         true
     }
 
-    /// Takes bytes that the run cannot do without. Where they are more than it has left, it gets no others.
+    /// Takes bytes that the run needs in any case. When they exceed the limit, later requests are refused.
     pub(crate) fn hold(&self, bytes: u64) {
         self.files.store(self.files.load(Relaxed).saturating_add(bytes), Relaxed);
         self.note_peak();
@@ -80,7 +80,7 @@ impl Budget {
         true
     }
 
-    /// Bytes that were asked for and refused last.
+    /// Returns the bytes of the last request that was refused.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }
@@ -96,7 +96,7 @@ impl Budget {
     }
 }
 
-/// Memory of the host's that a run holds; given back when this is dropped.
+/// Host memory that a run holds. It is given back on drop.
 #[derive(Debug)]
 pub(crate) struct HeldMemory {
     budget: Arc<Budget>,
@@ -104,7 +104,7 @@ pub(crate) struct HeldMemory {
 }
 
 impl HeldMemory {
-    /// Takes it, if the run has so much left.
+    /// Takes the bytes, when the run has them left.
     pub(crate) fn take(budget: &Arc<Budget>, bytes: u64) -> Option<Self> {
         budget.take_for_files(bytes).then(|| HeldMemory { budget: budget.clone(), bytes })
     }
@@ -121,7 +121,7 @@ impl Drop for HeldMemory {
 #[derive(Debug)]
 pub(crate) struct Limiter {
     pub(crate) budget: Arc<Budget>,
-    /// Set once the instance stands: from then on tables keep their size.
+    /// True once the instance is made: from then on tables keep their size.
     pub(crate) tables_fixed: bool,
 }
 

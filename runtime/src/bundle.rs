@@ -1,8 +1,8 @@
-//! What a script brings along: its source and its files, in one block of memory that can never change.
+//! A script's source and files, in one block of memory that never changes.
 //!
-//! The node makes it once, in a sealed memfd; every sandbox process that needs it gets the descriptor and maps the same
-//! pages. Layout: magic, number of files (u32), then for each file the length of its path (u32), the path, the length of
-//! its content (u64); then the contents in the same order. Numbers are little-endian.
+//! The node makes a bundle once, in a sealed memfd. Every sandbox process that needs it receives the descriptor and
+//! maps the same pages. Layout: magic, number of files (u32), then for each file the length of its path (u32), the
+//! path, the length of its content (u64); then the contents in the same order. Numbers are little-endian.
 
 use crate::limits::{MAX_DEPTH, MAX_NAME, MAX_PATH};
 use crate::sealed::Sealed;
@@ -17,16 +17,16 @@ const MAGIC: &[u8; 8] = b"cronbox1";
 /// Most files in a bundle.
 const MAX_FILES: usize = 16_384;
 
-/// Why a bundle was refused.
+/// An error in a bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// A path that is empty, absolute, leaves the bundle, repeats another, or is too long.
     #[error("the bundle cannot hold a file named {0:?}")]
     BadPath(String),
-    /// More files than fit.
+    /// Too many files.
     #[error("the bundle has {0} files; at most {MAX_FILES} fit")]
     TooManyFiles(usize),
-    /// The memory does not hold a bundle.
+    /// The bytes are not a bundle.
     #[error("not a bundle")]
     Malformed,
     /// The kernel refused the memory.
@@ -34,12 +34,12 @@ pub enum BundleError {
     Memory(#[from] std::io::Error),
 }
 
-/// Names a bundle by its content.
+/// The SHA-256 of a bundle, which names it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BundleHash([u8; 32]);
 
 impl BundleHash {
-    /// Sixty-four hexadecimal digits.
+    /// Returns the hash as 64 hexadecimal digits.
     pub fn to_hex(self) -> String {
         hex::encode(self.0)
     }
@@ -59,7 +59,7 @@ impl fmt::Debug for BundleHash {
     }
 }
 
-/// A script's files, immutable.
+/// A script's files. They never change.
 #[derive(Debug)]
 pub struct Bundle {
     memory: Sealed,
@@ -89,13 +89,13 @@ impl Bundle {
         Self::read(Sealed::new("cronbox-bundle", &bytes)?, hash)
     }
 
-    /// Reads a bundle from its bytes, which may be anything, into new sealed memory.
+    /// Copies the bytes of a bundle into new sealed memory, and checks them.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
         let hash = BundleHash(Sha256::digest(bytes).into());
         Self::read(Sealed::new("cronbox-bundle", bytes)?, hash)
     }
 
-    /// Maps a bundle that another process made. The hash is what that process calls it; it is not computed again.
+    /// Maps a bundle that another process made. The hash is the one that process gave; it is not computed again.
     pub(crate) fn from_descriptor(descriptor: OwnedFd, hash: BundleHash) -> Result<Self, BundleError> {
         Self::read(Sealed::from_descriptor(descriptor)?, hash)
     }
@@ -106,18 +106,18 @@ impl Bundle {
         Ok(Bundle { memory, files, hash })
     }
 
-    /// The bundle's name by content.
+    /// Returns the hash of the bundle.
     pub fn hash(&self) -> BundleHash {
         self.hash
     }
 
-    /// The content of one file.
+    /// Returns the content of a file.
     pub fn file(&self, path: &str) -> Option<&[u8]> {
         let (_, range) = self.files.iter().find(|(name, _)| name == path)?;
         Some(&self.bytes()[range.clone()])
     }
 
-    /// Paths and contents, in the order in which they were packed.
+    /// Iterates over paths and contents, in the order in which they were packed.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.files.iter().map(|(path, range)| (path.as_str(), &self.bytes()[range.clone()]))
     }
@@ -126,7 +126,7 @@ impl Bundle {
         &self.files
     }
 
-    /// All of it, as [`Bundle::from_bytes`] reads it.
+    /// Returns the whole bundle, as [`Bundle::from_bytes`] reads it.
     pub fn bytes(&self) -> &[u8] {
         self.memory.bytes()
     }
@@ -163,7 +163,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*head)
 }
 
-/// Refuses every path that does not name exactly one place in the bundle.
+/// Refuses every path that does not name exactly one file of the bundle.
 fn check_paths<'p>(paths: impl Iterator<Item = &'p str>) -> Result<(), BundleError> {
     let mut files = BTreeSet::new();
     let mut directories = BTreeSet::new();

@@ -1,4 +1,5 @@
-//! The processes of a pool. The program that embeds this crate is started again for each of them, with a word of its own.
+//! The processes of a pool. The program that embeds this crate is started again for each of them, with a word of its
+//! own.
 
 use crate::egress::egress_process;
 use crate::harden::run_probe;

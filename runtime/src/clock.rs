@@ -1,12 +1,12 @@
-//! The clocks a guest sees.
+//! The clocks of a guest.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
 /// Steps of the guest's monotonic clock.
 ///
-/// Memory accesses of the guest are not checked for speculation (guard pages stand in for bounds checks), so it gets no
-/// fine clock to measure caches with.
+/// Memory accesses of the guest are not protected against speculation (guard pages replace bounds checks), so it gets
+/// no clock that is fine enough to measure caches.
 pub(crate) const RESOLUTION: Duration = Duration::from_millis(1);
 
 /// A monotonic clock in steps of [`RESOLUTION`], counted from a moment before the run.
@@ -15,7 +15,7 @@ pub(crate) struct CoarseClock {
 }
 
 impl CoarseClock {
-    /// A clock whose zero is `origin`.
+    /// Makes a clock whose zero is `origin`.
     pub(crate) fn since(origin: Instant) -> Self {
         CoarseClock { origin }
     }
@@ -32,8 +32,8 @@ impl HostMonotonicClock for CoarseClock {
     }
 }
 
-/// The time of day. (That of wasmtime-wasi asks the system for its resolution, which a locked process may not, and panics
-/// at the refusal.)
+/// The time of day. (The clock of wasmtime-wasi asks the system for its resolution, which a locked process cannot do,
+/// and panics when the call is refused.)
 pub(crate) struct PresentTime;
 
 impl HostWallClock for PresentTime {

@@ -1,9 +1,9 @@
-//! Encryption for scripts, outside of the interpreter: ciphers, sums over what was encrypted, keys from passwords, and the
-//! arithmetic of public keys. Encodings (DER, PKCS #1, PSS) are the guest's, in `cronbox.crypto`.
+//! Encryption for scripts, outside of the interpreter: ciphers, sums over what was encrypted, keys from passwords, and
+//! the arithmetic of public keys. Encodings (DER, PKCS #1, PSS) are the guest's, in `cronbox.crypto`.
 //!
 //! One verb of the host leads here. What it is given comes from scripts: every argument is checked before anything is
-//! computed ([`Work::read`]), which also says what the work costs, so that it is paid before it is done. Work goes on in
-//! steps of about a millisecond, between which the run gives the thread to others; what a crate does in one piece is
+//! computed ([`Work::read`]), which also says what the work costs, so that it is paid before it is done. Work goes on
+//! in steps of about a millisecond, between which the run gives the thread to others; what a crate does in one piece is
 //! bounded in size instead (a private RSA key of 4,096 bits takes longest).
 
 mod curves;

@@ -1,8 +1,9 @@
 //! The network, for scripts that were granted some: by name, with TLS and secrets outside of the sandbox.
 //!
-//! [`process`] is the egress process, one a node; a [`connection`] in it is decided upon by [`crate::policy`], looked up by
-//! [`names`], checked by [`address`], made, and carried, in TLS where [`secure`] agrees, with [`exchange`] putting secrets
-//! in on the way out and taking them back on the way in. [`messages`] is what it is told and tells.
+//! [`process`] is the egress process, one a node; a [`connection`] in it is decided upon by [`crate::policy`], looked
+//! up by
+//! [`names`], checked by [`address`], made, and carried, in TLS where [`secure`] agrees, with [`exchange`] putting
+//! secrets in on the way out and taking them back on the way in. [`messages`] is what it is told and tells.
 
 pub(crate) mod address;
 mod buffers;

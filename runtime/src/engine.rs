@@ -28,7 +28,8 @@ fn config() -> Config {
         .operator_cost(operator_cost())
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(ASYNC_STACK)
-        // What one guest left on its stack is gone before the next gets it, and a deep recursion's pages are given back.
+        // What one guest left on its stack is gone before the next gets it, and a deep recursion's pages are given
+        // back.
         .async_stack_zeroing(true)
         // What the guest does not use is off: less code that could be wrong, and most advisories are about it.
         .concurrency_support(false)

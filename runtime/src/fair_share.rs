@@ -5,7 +5,8 @@
 //! starves, a busy run that stepped aside for long gets a slice all the same.
 //!
 //! What a run has computed is forgotten only by time that it really waited, and the more slowly the more others wanted
-//! the CPU meanwhile: a run stays not busy as long as it takes no more than its share. A wait for nothing changes nothing.
+//! the CPU meanwhile: a run stays not busy as long as it takes no more than its share. A wait for nothing changes
+//! nothing.
 
 use std::future::Future;
 use std::pin::Pin;

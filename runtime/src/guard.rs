@@ -1,4 +1,4 @@
-//! A panic in one run ends that run, and nothing else in its process.
+//! A panic in one run ends only that run, not its process.
 
 use std::any::Any;
 use std::future::Future;
@@ -6,17 +6,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What panicked, in the panic's own words.
+/// A panic, with its message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Panicked(pub(crate) String);
 
-/// Polls a future to its end. When it panics it is dropped at once, and so is everything it owns: a store whose host call
+/// Polls a future to its end. When it panics, it is dropped at once with everything it owns: a store whose host call
 /// panicked is never used again.
 pub(crate) fn guarded<F: Future>(future: F) -> Guarded<F> {
     Guarded { future: Some(Box::pin(future)) }
 }
 
-/// Runs a computation on what is its own; the error is that it panicked.
+/// Runs a computation that shares nothing. A panic is an error.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked(words_of(&*panic)))
 }
@@ -31,8 +31,8 @@ impl<F: Future> Future for Guarded<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(future) = self.future.as_mut() else { return Poll::Pending };
-        // What the future shares with others are counters and queues, whole after every statement, and locks that are
-        // taken whether they are poisoned or not.
+        // The future shares only counters and queues with others, which are consistent after every statement, and locks
+        // that are taken even when they are poisoned.
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
         let ended = match polled {
             Ok(Poll::Pending) => return Poll::Pending,

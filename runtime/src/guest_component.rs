@@ -7,8 +7,8 @@ use std::{fmt, fs, io};
 
 static BUILT_IN: &[u8] = include_bytes!(env!("CRONBOX_GUEST_WASM"));
 
-/// The facts of the guest that was built in, as its recipe recorded them: a JSON object with versions and digests. Empty
-/// when none was built in.
+/// The facts of the guest that was built in, as its recipe recorded them: a JSON object with versions and digests.
+/// Empty when none was built in.
 pub const GUEST_FACTS: &str = env!("CRONBOX_GUEST_FACTS");
 
 /// A guest: a component of the world `sandbox` in `wit/sandbox.wit`.

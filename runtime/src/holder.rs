@@ -1,7 +1,8 @@
-//! Which run has the thread of a sandbox process: on a page that the process writes at each turn and its node reads.
+//! The run that has the thread of a sandbox process: its number is on a page that the process writes and its node
+//! reads.
 //!
-//! When a process no longer answers, the node knows so whose doing it is. A process that was taken over can write there
-//! what it likes; that concerns the runs that are active in it, which are in its hands anyway.
+//! So the node knows which run is the reason when a process does not answer. A compromised process can write any number
+//! there; that concerns only its own runs, which it controls anyway.
 
 use crate::frame::RunNumber;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
@@ -13,22 +14,22 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const SIZE: usize = 4_096;
-/// Its size never changes: whoever reads a page that is gone is ended by the kernel.
+/// The size never changes: reading a page that does not exist any more would end the reader.
 const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW);
 
-/// The page, as one of its two sides has mapped it.
+/// The page, mapped by one of the two sides.
 #[derive(Debug)]
 pub(crate) struct Page {
     number: NonNull<AtomicU64>,
 }
 
-// SAFETY: it is only ever used as an atomic number, which any thread may read and write at any time.
+// SAFETY: it is only used as an atomic number, which any thread can read and write at any time.
 unsafe impl Send for Page {}
 // SAFETY: as above.
 unsafe impl Sync for Page {}
 
 impl Page {
-    /// A new page for a process, and what it maps it from.
+    /// Makes a page for a process, and the descriptor from which the process maps it.
     pub(crate) fn new() -> io::Result<(Self, OwnedFd)> {
         let descriptor = memfd_create("holder", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         ftruncate(&descriptor, SIZE as u64)?;
@@ -36,7 +37,7 @@ impl Page {
         Ok((Page::map(&descriptor)?, descriptor))
     }
 
-    /// The page that a node made.
+    /// Maps the page that the node made.
     pub(crate) fn from_descriptor(descriptor: &OwnedFd) -> io::Result<Self> {
         Page::map(descriptor)
     }
@@ -49,20 +50,19 @@ impl Page {
         Ok(Page { number })
     }
 
-    /// This run has the thread; 0: none has.
+    /// Notes the run that has the thread; 0 for none.
     pub(crate) fn note(&self, run: RunNumber) {
         self.number().store(run, Relaxed);
     }
 
-    /// The run that has the thread, if one has.
+    /// Returns the run that has the thread.
     pub(crate) fn holder(&self) -> Option<RunNumber> {
         Some(self.number().load(Relaxed)).filter(|run| *run != 0)
     }
 
     fn number(&self) -> &AtomicU64 {
         // SAFETY: a mapping of a whole page, so aligned and large enough, readable and writable, that lives as long as
-        // `self`. The file has this size when it is mapped by the node, which made it, and its seals keep it so; what
-        // others write meanwhile is atomic, too.
+        // `self`. The node made the file with this size, and its seals keep the size. Other writes are atomic, too.
         unsafe { self.number.as_ref() }
     }
 }
@@ -70,17 +70,17 @@ impl Page {
 impl Drop for Page {
     fn drop(&mut self) {
         // SAFETY: exactly the mapping made in `map`; `number` borrows `self`, so no reference is left.
-        // The only error there is (a wrong address) cannot happen, and a drop has nobody to tell.
+        // The only possible error (a wrong address) cannot happen here.
         let _ = unsafe { munmap(self.number.as_ptr().cast(), SIZE) };
     }
 }
 
-/// The CPU time that a process has used in all its threads; none when there is no such process.
+/// Returns the CPU time of all threads of a process; none when there is no such process.
 pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
     let pid = libc::pid_t::try_from(pid).ok()?;
     let mut clock: libc::clockid_t = 0;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: both only write to the variable whose address they get.
+    // SAFETY: both calls only write to the variable whose address they receive.
     let answered = unsafe {
         libc::clock_getcpuclockid(pid, &raw mut clock) == 0 && libc::clock_gettime(clock, &raw mut time) == 0
     };

@@ -1,7 +1,8 @@
 //! Runs Python scripts, each in a sandbox of its own: CPython on WebAssembly, in a locked process, with limits.
 //!
-//! A [`Pool`] keeps sandbox processes ready. A [`Job`] is one run to be made; [`Pool::run`] takes it and returns a [`Run`],
-//! which tells what happens. The processes are this program again, so [`dispatch_child`] comes first in `main`.
+//! A [`Pool`] keeps sandbox processes ready. A [`Job`] is one run to be made; [`Pool::run`] takes it and returns a
+//! [`Run`], which tells what happens. The processes are this program again, so [`dispatch_child`] comes first in
+//! `main`.
 //!
 //! ```no_run
 //! use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Pool, PoolConfig, dispatch_child};
@@ -36,12 +37,13 @@
 //! # The guest
 //!
 //! What runs in a sandbox is one WebAssembly component, CPython with a harness. When `CRONBOX_GUEST` names it while the
-//! crate is built, it is built in. Otherwise a program gives a [`GuestComponent`] to [`CompiledInterpreter::open_guest`].
+//! crate is built, it is built in. Otherwise a program gives a [`GuestComponent`] to
+//! [`CompiledInterpreter::open_guest`].
 //!
 //! # Limits
 //!
-//! Each run has [`Limits`]: fuel, memory, time, output, the size of its result and of its files. The defaults allow about
-//! half a minute of CPU, 256 MiB and a minute. A run that reaches a limit ends, and its [`Outcome`] says which:
+//! Each run has [`Limits`]: fuel, memory, time, output, the size of its result and of its files. The defaults allow
+//! about half a minute of CPU, 256 MiB and a minute. A run that reaches a limit ends, and its [`Outcome`] says which:
 //!
 //! ```
 //! use cronbox_runtime::{Bundle, Job, Limits};
@@ -72,9 +74,9 @@
 //! # Failure
 //!
 //! [`Pool::run`] refuses a job that cannot run at all ([`JobError`]). Everything after that is in the [`Report`]: a
-//! Python exception is [`Outcome::Failed`] with the exception in [`Report::error`]; a limit, a crash of the interpreter and a
-//! cancellation are outcomes of their own. A sandbox process that dies takes no other run with it: its other runs start
-//! again ([`Event::Restarted`]) as their job's [`OnLost`] says.
+//! Python exception is [`Outcome::Failed`] with the exception in [`Report::error`]; a limit, a crash of the interpreter
+//! and a cancellation are outcomes of their own. A sandbox process that dies takes no other run with it: its other runs
+//! start again ([`Event::Restarted`]) as their job's [`OnLost`] says.
 //!
 //! # How it works
 //!

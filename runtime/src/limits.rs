@@ -1,15 +1,15 @@
-//! What a run may use, and the check that a set of limits makes sense.
+//! The limits of a run, and the check that they make sense.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 
-/// Fuel that one second of CPU uses, by the median kernel of the benchmark on the machine the figures of the README come
-/// from. Code uses between a half and three times as much.
+/// Fuel that one second of CPU time uses: the median of the benchmark's kernels on the machine of the README's figures.
+/// Other code uses between half and three times as much.
 pub const FUEL_PER_SECOND: f64 = 6.5e9;
 
-/// The largest limits that can be asked for; an operator may set lower ones above this crate.
+/// The largest limits that a job can have.
 pub const CEILING: Limits = Limits {
     fuel: 2_000_000_000_000,
     memory: 1024 * MIB,
@@ -20,34 +20,35 @@ pub const CEILING: Limits = Limits {
     files: 1024 * MIB,
 };
 
-/// Largest text of arguments, in bytes of JSON.
+/// Largest arguments, in bytes of JSON.
 pub const MAX_ARGS: usize = 256 << 10;
 /// Largest source, in bytes.
 pub const MAX_SOURCE: usize = 1 << 20;
-/// Deepest nesting of arguments and results. CPython's own recursion limit is 1,000; both ends of a value stay well
-/// below it and below what serde_json parses by default (128).
+/// Deepest nesting of arguments and results: well below CPython's recursion limit (1,000) and the depth that serde_json
+/// parses by default (128).
 pub const MAX_JSON_DEPTH: usize = 100;
 
-/// Most sentences for the user that a run can leave, and bytes of one.
+/// Most notes of a run, and most bytes of one.
 pub(crate) const MAX_NOTES: usize = 16;
 pub(crate) const MAX_NOTE: usize = 1 << 10;
-/// Bytes of the name of an exception's type, of its message, and of a traceback. The guest keeps below them.
+/// Most bytes of the name of an exception's type, of its message, and of a traceback. The guest stays below them.
 pub(crate) const MAX_TYPE_NAME: usize = 1 << 10;
 pub(crate) const MAX_MESSAGE: usize = 16 << 10;
 pub(crate) const MAX_TRACEBACK: usize = 64 << 10;
 
-/// Bytes that a run may leave under `/output`.
+/// Most bytes that a run can leave under `/output`.
 pub const MAX_OUTPUT_FILES_BYTES: u64 = 16 * MIB;
-/// Files and directories that a run may leave there.
+/// Most files and directories that a run can leave there.
 pub const MAX_OUTPUT_FILES: u64 = 256;
 
 /// Longest name of a file, in bytes.
 pub(crate) const MAX_NAME: usize = 255;
-/// Longest path of a file, in bytes, as one call may bring it.
+/// Longest path in one call, in bytes.
 pub(crate) const MAX_PATH: usize = 4_096;
 /// Deepest nesting of directories.
 pub(crate) const MAX_DEPTH: usize = 64;
-/// Longest path of a file in the tree, in bytes: several calls, each from where the last one ended, get that deep.
+/// Longest path of a file in the tree, in bytes. A script reaches it with several calls, each relative to the one
+/// before.
 pub(crate) const MAX_WHOLE_PATH: usize = (MAX_DEPTH + 1) * (MAX_NAME + 1);
 
 /// What one run can use. A run that reaches a limit is stopped, or refused what would take it beyond.
@@ -68,7 +69,7 @@ pub struct Limits {
     pub fuel: u64,
     /// Bytes of memory: the interpreter's linear memory and the files under `/tmp` and `/output` together.
     pub memory: u64,
-    /// Wall-clock time, instantiation included.
+    /// Wall-clock time, including the start of the sandbox.
     pub wall: Duration,
     /// Bytes of standard output that are kept.
     pub stdout: u64,
@@ -94,7 +95,7 @@ impl Default for Limits {
     }
 }
 
-/// One of the limits, by the name the API gives it.
+/// The name of a limit, as in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitName {
@@ -112,28 +113,28 @@ pub enum LimitName {
     Files,
 }
 
-/// A limit that no run can be started with.
+/// A limit with which no run can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// Nothing at all was allowed.
+    /// The limit is 0.
     #[error("the limit {0:?} must be greater than 0")]
     Zero(LimitName),
     /// More than [`CEILING`] allows, in the limit's unit (bytes, units of fuel, or milliseconds).
     #[error("the limit {name:?} is {asked}; the ceiling is {ceiling}")]
     AboveCeiling {
-        /// Which limit.
+        /// The limit.
         name: LimitName,
-        /// What was asked for.
+        /// The value of the job.
         asked: u64,
-        /// The most there is.
+        /// The largest value that is accepted.
         ceiling: u64,
     },
-    /// Less memory than the interpreter itself occupies, in bytes.
+    /// Less memory than the interpreter itself needs, in bytes.
     #[error("a memory limit of {asked} bytes is too small; the interpreter itself needs {needed} bytes")]
     BelowInterpreter {
-        /// What was asked for.
+        /// The value of the job.
         asked: u64,
-        /// The least that works.
+        /// The smallest value that is accepted.
         needed: u64,
     },
 }

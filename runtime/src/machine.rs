@@ -1,8 +1,8 @@
-//! What the machine has to give, as the kernel or the control group says.
+//! The memory and cores of this machine, or of its control group.
 
 use std::fs;
 
-/// Bytes of memory of this machine or of the control group it was given, whichever is less.
+/// Returns the bytes of memory of the machine or of the control group, whichever is less.
 pub fn memory() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of(&text)).unwrap_or(1 << 30);
     let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
@@ -10,7 +10,7 @@ pub fn memory() -> u64 {
     limits.fold(machine, u64::min)
 }
 
-/// Cores that this process may use.
+/// Returns the number of cores that this process can use.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
 }

@@ -1,32 +1,32 @@
-//! How a run ended: a closed set, never a string to be parsed.
+//! The report of a run: its outcome is one of a closed set, never a text to be parsed.
 
 use crate::limits::{MAX_MESSAGE, MAX_NOTE, MAX_NOTES, MAX_TRACEBACK, MAX_TYPE_NAME};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
 
-/// How a run ended. Decided by the host alone: the guest's word counts only for what its own script returned or raised.
+/// The end of a run. The host alone decides it; the guest only says what its script returned or raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The entry returned and its result was taken.
+    /// The entry returned, and its result was accepted.
     Succeeded,
-    /// A Python exception, an exit status other than 0, or a result that cannot be taken.
+    /// A Python exception, an exit status other than 0, or a result that is not accepted.
     Failed,
-    /// The wall clock ran out.
+    /// The time limit was reached.
     TimedOut,
-    /// The fuel ran out.
+    /// The fuel was used up.
     OutOfFuel,
     /// The run ended, by `MemoryError` or a trap, after memory had been refused.
     OutOfMemory,
     /// The interpreter itself ended: a trap, an exhausted stack, an abort, `os._exit`, or its process died.
     Crashed,
-    /// Somebody asked for it.
+    /// The caller cancelled it.
     Cancelled,
 }
 
 impl Outcome {
-    /// The word for it in the API and on the command line.
+    /// Returns the word for it in the API and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Succeeded => "succeeded",
@@ -40,7 +40,7 @@ impl Outcome {
     }
 }
 
-/// Whether a function was called or the file ran from top to bottom.
+/// The way a script is run: a function is called, or the file runs from top to bottom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -50,30 +50,30 @@ pub enum Mode {
     Script,
 }
 
-/// What becomes of the entry's return value.
+/// The form in which the entry's return value is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResultKind {
-    /// JSON, or what has one obvious JSON form; anything else fails the run.
+    /// JSON, or a value with one obvious JSON form. Any other value fails the run.
     #[default]
     Json,
-    /// What is not JSON is kept as its `str()`.
+    /// As JSON; a value that is not JSON is kept as its `str()`.
     Text,
-    /// Not looked at.
+    /// The value is ignored.
     None,
 }
 
-/// What went wrong, in Python's terms where Python said it.
+/// The error of a run: the exception, when Python raised one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptError {
-    /// The exception's type, or a word for what stopped the run.
+    /// The exception's type, or a word for the reason why the run stopped.
     #[serde(rename = "type")]
     pub type_name: String,
     /// One sentence.
     pub message: String,
-    /// As CPython prints it, the user's lines only; empty when there is none.
+    /// The traceback as CPython prints it, with the user's lines only. Empty when there is none.
     pub traceback: String,
-    /// What the script gave to `sys.exit`, when that is how it ended: 1 where it was a text.
+    /// The exit status, when the script called `sys.exit`. It is 1 when the argument was a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
 }
@@ -84,7 +84,7 @@ impl ScriptError {
         ScriptError { type_name: type_name.into(), message: message.into(), traceback: String::new(), exit_code: None }
     }
 
-    /// The same within the bounds of what is kept with a run.
+    /// Returns the error cut to the size that is kept with a run.
     pub(crate) fn bounded(self) -> Self {
         ScriptError {
             type_name: bounded_text(self.type_name, MAX_TYPE_NAME),
@@ -95,10 +95,10 @@ impl ScriptError {
     }
 }
 
-/// Stands where a text was cut.
+/// The mark where a text was cut.
 const CUT: &str = "… (cut)";
 
-/// A text of at most `most` bytes, without NUL, which PostgreSQL keeps in no text.
+/// Returns a text of at most `most` bytes, without NUL, which PostgreSQL cannot store.
 fn bounded_text(mut text: String, most: usize) -> String {
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most.saturating_sub(CUT.len())));
@@ -107,7 +107,7 @@ fn bounded_text(mut text: String, most: usize) -> String {
     if text.contains('\0') { text.replace('\0', "?") } else { text }
 }
 
-/// Notes within the bounds of what is kept with a run; where some are left out, the last one says so.
+/// Returns notes cut to the size and number that are kept with a run. When some are left out, the last one says so.
 pub(crate) fn bounded_notes(mut notes: Vec<String>) -> Vec<String> {
     let left_out = notes.len().saturating_sub(MAX_NOTES);
     if left_out > 0 {
@@ -120,51 +120,51 @@ pub(crate) fn bounded_notes(mut notes: Vec<String>) -> Vec<String> {
     notes
 }
 
-/// A line of the user's.
+/// A line of the user's source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLocation {
-    /// The file as the script sees it: `/app/price.py`.
+    /// The file as the script sees it, such as `/app/price.py`.
     pub file: String,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: u32,
-    /// The function's qualified name; `<module>` outside of any.
+    /// The function's qualified name; `<module>` outside of functions.
     pub function: String,
 }
 
 impl SourceLocation {
-    /// Whether it may be shown: short, and without control characters.
+    /// Returns true when it can be shown: it is short and has no control characters.
     pub(crate) fn is_plausible(&self) -> bool {
         [&self.file, &self.function].iter().all(|text| text.len() <= 300 && !text.contains(char::is_control))
     }
 }
 
-/// What a run used.
+/// The resources that a run used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Units of fuel since the script's first instruction.
     pub fuel: u64,
-    /// Most bytes of linear memory and files together.
+    /// The peak of linear memory and files together, in bytes.
     pub peak_memory_bytes: u64,
-    /// Bytes of memory that were asked for last and refused; 0 when none were.
+    /// Bytes of the last request for memory that was refused; 0 when none was.
     #[serde(default)]
     pub refused_memory_bytes: u64,
-    /// Wall-clock time, in nanoseconds, from the start in the sandbox to the end.
+    /// Wall-clock time from the start in the sandbox to the end. Serialised in nanoseconds.
     #[serde(with = "nanos")]
     pub wall: Duration,
 }
 
-/// What a run did with one host and port.
+/// The use that a run made of one host and port.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostUsage {
-    /// `api.example.com:443`
+    /// Host and port, such as `api.example.com:443`.
     pub host: String,
     /// Connections that were made.
     pub connections: u64,
-    /// Bytes that came from it.
+    /// Bytes received from it.
     pub received_bytes: u64,
-    /// Bytes that went to it.
+    /// Bytes sent to it.
     pub sent_bytes: u64,
-    /// The time that connections were open, in milliseconds, of all together.
+    /// The time that connections to it were open, in milliseconds, added up.
     pub ms: u64,
 }
 
@@ -181,49 +181,49 @@ mod nanos {
     }
 }
 
-/// How many bytes a stream carried.
+/// The size of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamUsage {
     /// Bytes the script wrote.
     pub bytes: u64,
-    /// How many of them were beyond the limit and were not kept.
+    /// Bytes of these that were over the limit and are not kept.
     pub dropped: u64,
 }
 
-/// Everything known about a run that ended.
+/// The end of a run, and all that is known about it.
 #[derive(Debug)]
 pub struct Report {
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Function or script; unknown when it ended before that was decided.
+    /// The mode; none when the run ended before it was known.
     pub mode: Option<Mode>,
-    /// The result, checked by the host to be JSON within bounds. There only with [`Outcome::Succeeded`].
+    /// The result. The host has checked that it is JSON, its size and its depth. Only with [`Outcome::Succeeded`].
     pub result: Option<Box<RawValue>>,
-    /// What kind of result it is.
+    /// The kind of the result.
     pub result_kind: ResultKind,
-    /// What went wrong; there for every outcome but `succeeded`, `cancelled` and the limits.
+    /// The error. None for `succeeded`, `cancelled` and the limits.
     pub error: Option<ScriptError>,
-    /// Where the script stood when a limit or a crash stopped it, as far as that can be known.
+    /// The line at which a limit or a crash stopped the script, when it is known.
     pub stopped_at: Option<SourceLocation>,
-    /// Sentences for the user.
+    /// Notes for the user, a sentence each.
     pub notes: Vec<String>,
-    /// What it used.
+    /// The resources that it used.
     pub usage: Usage,
-    /// What it wrote to standard output.
+    /// The size of standard output.
     pub stdout: StreamUsage,
-    /// What it wrote to standard error.
+    /// The size of standard error.
     pub stderr: StreamUsage,
-    /// What it did on the network, by host.
+    /// The use of the network, by host.
     pub network: Vec<HostUsage>,
-    /// How many attempts were lost with a sandbox process before this one.
+    /// The number of attempts before this one that were lost because their sandbox process died.
     pub lost_attempts: u32,
 }
 
-/// The word for what stopped a run that never began.
+/// The error type of a run that never started.
 const UNPLACED: &str = "NoProcess";
 
 impl Report {
-    /// A report of a run that ended without a word from the guest.
+    /// Returns the report of a run about whose end the guest has said nothing.
     pub(crate) fn ended(outcome: Outcome) -> Self {
         Report {
             outcome,
@@ -241,7 +241,7 @@ impl Report {
         }
     }
 
-    /// A report of a run that never began, because no process could be had for it.
+    /// Returns the report of a run that never started, because there was no process for it.
     pub(crate) fn unplaced(why: &str) -> Self {
         let mut report = Report::crashed(why);
         if let Some(error) = &mut report.error {
@@ -250,12 +250,12 @@ impl Report {
         report
     }
 
-    /// Whether the run never began, because no process could be had for it: another try may find one.
+    /// Returns true when the run never started, because there was no process for it. A later attempt can succeed.
     pub fn is_unplaced(&self) -> bool {
         self.outcome == Outcome::Crashed && self.error.as_ref().is_some_and(|error| error.type_name == UNPLACED)
     }
 
-    /// A report of a crash, with the sentence that says which.
+    /// Returns the report of a crash, with a sentence about it.
     pub(crate) fn crashed(message: impl Into<String>) -> Self {
         let mut report = Report::ended(Outcome::Crashed);
         report.error = Some(ScriptError::new("Crashed", message));

@@ -1,12 +1,13 @@
-//! What a script may connect to.
+//! The decision whether a script can connect to a host.
 //!
-//! Text becomes one parsed form, here and only here: patterns, and what a script asks for, go through the same
-//! function, and everything after it (the decision, the lookup, TLS, the `Host` header) uses that form.
+//! Text is parsed once, here. Patterns and the hosts that a script names go through the same function, and all later
+//! steps (the decision, the lookup, TLS, the `Host` header) use the parsed form.
 //! - Names are mapped by IDNA to ASCII, lower case, without the final dot. Scheme, path, user, `%` are refused.
-//! - `*.example.org` stands for every name below `example.org`, at any depth, and not for `example.org` itself.
-//! - Addresses are taken in their canonical form only: what one parser reads as a name and the next one as an address
-//!   (`2130706433`, `0x7f.1`, `0177.0.0.1`, `127.1`) is neither.
-//! - A pattern without a port stands for 80 and 443. `*`, everything on any port, is for the operator's ceiling alone.
+//! - `*.example.org` matches every name below `example.org`, at any depth, but not `example.org` itself.
+//! - Addresses are accepted in their canonical form only. Forms that one parser reads as a name and another one as an
+//!   address (`2130706433`, `0x7f.1`, `0177.0.0.1`, `127.1`) are refused.
+//! - A pattern without a port matches ports 80 and 443. `*`, every host on every port, is for the operator's ceiling
+//!   only.
 
 mod host;
 mod pattern;
@@ -17,14 +18,14 @@ pub use pattern::HostPattern;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::fmt;
 
-/// The operator's ceiling: whatever is asked for and granted, nothing outside of it is in force.
+/// The operator's ceiling. Hosts outside of it are never in force, even when they are requested and granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Ceiling(Vec<HostPattern>);
 
 impl Ceiling {
-    /// From the operator's patterns, among which `*` (every host, every port) and `*:443` (every host) may stand. None
-    /// at all allow nothing.
+    /// Parses the operator's patterns. `*` (every host, every port) and `*:443` (every host) are patterns here. Without
+    /// a pattern nothing is allowed.
     pub fn parse<T: AsRef<str>>(patterns: impl IntoIterator<Item = T>) -> Result<Self, HostError> {
         patterns
             .into_iter()
@@ -33,7 +34,7 @@ impl Ceiling {
             .map(Ceiling)
     }
 
-    /// Its patterns.
+    /// Returns the patterns.
     pub fn patterns(&self) -> &[HostPattern] {
         &self.0
     }
@@ -45,18 +46,18 @@ impl<'de> Deserialize<'de> for Ceiling {
     }
 }
 
-/// What one script may connect to: nothing, unless something is listed.
+/// The hosts that one script can connect to: none unless they are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// In force, after the intersection.
+    /// The patterns in force.
     pub allow: Vec<HostPattern>,
-    /// What the script asks for, granted or not: a refusal says which it is.
+    /// The patterns that the script requests, granted or not. A refusal says which of the two it is.
     #[serde(default)]
     pub asked: Vec<HostPattern>,
 }
 
 impl Policy {
-    /// What is asked for, granted, and within the ceiling: all three.
+    /// Returns the policy of the patterns that are requested, granted and within the ceiling.
     pub fn in_force(asked: &[HostPattern], granted: &[HostPattern], ceiling: &Ceiling) -> Self {
         let meet = |left: &[HostPattern], right: &[HostPattern]| -> Vec<HostPattern> {
             left.iter().flat_map(|one| right.iter().filter_map(|other| one.intersect(other))).collect()
@@ -71,12 +72,12 @@ impl Policy {
         Policy { allow, asked: asked.to_vec() }
     }
 
-    /// Whether all of a pattern is in force; what was asked for and is not, is to be told to who asked.
+    /// Returns true when the whole pattern is in force.
     pub fn covers(&self, pattern: &HostPattern) -> bool {
         self.allow.iter().any(|allowed| pattern.covered_by(allowed))
     }
 
-    /// To be asked before anything of the destination leaves the machine, the question for its address included.
+    /// Decides on a destination. Call it before anything is sent for it, including the lookup of its name.
     pub fn decide(&self, destination: &Destination) -> Result<(), Denied> {
         if self.allow.iter().any(|pattern| pattern.matches(destination)) {
             Ok(())
@@ -90,9 +91,9 @@ impl Policy {
 /// A destination that is not in the policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
-    /// Where to.
+    /// The destination.
     pub destination: Destination,
-    /// Whether the script asks for it, and it is not granted.
+    /// True when the script requests it and it is not granted.
     pub asked: bool,
 }
 

@@ -2,10 +2,11 @@
 //!
 //! A run is admitted while the memory limits of all admitted runs stay within the budget, and goes to the process with
 //! the fewest runs among those that have no busy one. When busy runs occupy so many processes that newcomers queue in
-//! fewer than usual, the pool grows (up to [`PoolConfig::max_processes`]); when they occupy all, the run starts at once in
-//! the least loaded process, where it takes its turns before the busy ones. A process that dies takes no run with it: those active, except the culprit when there is one, start
-//! again; a run that was active in two processes that died runs alone the third time. Processes that cannot be started are
-//! tried again for ever (see [`starts`]); until one is up, runs wait, at most as long as they may take themselves.
+//! fewer than usual, the pool grows (up to [`PoolConfig::max_processes`]); when they occupy all, the run starts at once
+//! in the least loaded process, where it takes its turns before the busy ones. A process that dies takes no run with
+//! it: those active, except the culprit when there is one, start again; a run that was active in two processes that
+//! died runs alone the third time. Processes that cannot be started are tried again for ever (see [`starts`]); until
+//! one is up, runs wait, at most as long as they may take themselves.
 
 mod child;
 mod config;
@@ -180,8 +181,8 @@ impl Pool {
         }
     }
 
-    /// Takes a run; it starts as soon as memory and a process allow. When no process is up, it waits for one, at most as
-    /// long as it may take itself.
+    /// Takes a run; it starts as soon as memory and a process allow. When no process is up, it waits for one, at most
+    /// as long as it may take itself.
     pub fn run(&self, job: Job) -> Result<Run, JobError> {
         let mut state = self.lock();
         self.check(&job, &state)?;
@@ -313,6 +314,7 @@ impl Drop for Inner {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code is to panic while it holds one of these locks; where one does, the pool is put right (see `Pool::recover`).
+    // No code is to panic while it holds one of these locks; where one does, the pool is put right (see
+    // `Pool::recover`).
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

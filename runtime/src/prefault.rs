@@ -3,8 +3,8 @@
 //! The memory of a sandbox is a private mapping of the interpreter's image: each page a run writes for the first time
 //! costs a fault and a copy, each neighbourhood it reads a fault, and for a small run those are most of its time. Every
 //! run touches much the same pages first, so one run is watched before the process locks itself, and from then on those
-//! pages of a sandbox that nobody uses yet are copied, or mapped, at once, by one system call for each stretch, while its
-//! process has nothing else to do.
+//! pages of a sandbox that nobody uses yet are copied, or mapped, at once, by one system call for each stretch, while
+//! its process has nothing else to do.
 //!
 //! Nothing a script can see changes: a page that was faulted in early holds what the image holds.
 
@@ -102,8 +102,8 @@ impl Prefault {
             let start = std::ptr::without_provenance_mut(slot + stretch.start);
             // SAFETY: populating changes no byte of memory, whoever uses it; it only makes the kernel map or copy pages
             // now that an access would make it map or copy later. The addresses were mapped when they were learnt and
-            // belong to wasmtime's pool for as long as this process lives; if they did not, the call would fail. It also
-            // fails when memory is short: the run will fault for itself.
+            // belong to wasmtime's pool for as long as this process lives; if they did not, the call would fail. It
+            // also fails when memory is short: the run will fault for itself.
             unsafe { madvise(start, stretch.len(), advice) }.is_ok()
         })
     }

@@ -79,8 +79,8 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
     let mut hardening = Hardening::default();
     harden::step_back(&mut hardening);
     heap::configure();
-    // `event_interval(1)`: the socket is looked at after every slice, so that a cancel is not late behind a busy run. (A
-    // `LocalSet` would run 61 slices before that, whatever the interval is.)
+    // `event_interval(1)`: the socket is looked at after every slice, so that a cancel is not late behind a busy run.
+    // (A `LocalSet` would run 61 slices before that, whatever the interval is.)
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -172,8 +172,8 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Fini
     Err(ProcessError::Interpreter(said))
 }
 
-/// Learns which pages runs write, while the warm-up's sandbox is still there. As many sandboxes as will usually exist at
-/// once are made for it and dropped again: the pool gives their places out first.
+/// Learns which pages runs write, while the warm-up's sandbox is still there. As many sandboxes as will usually exist
+/// at once are made for it and dropped again: the pool gives their places out first.
 async fn learn(interpreter: &Interpreter, ready: usize) -> Result<Option<Prefault>, ProcessError> {
     if ready == 0 {
         // A process for one run: what it would prepare for is already waiting.

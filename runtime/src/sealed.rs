@@ -11,7 +11,7 @@ const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlag
 /// A read-only mapping of a sealed memfd.
 #[derive(Debug)]
 pub(crate) struct Sealed {
-    /// Kept by the process that made it; one that only maps it needs the pages, not the descriptor.
+    /// Kept by the process that made the memory. A process that only maps it does not need the descriptor.
     descriptor: Option<Arc<OwnedFd>>,
     start: *const u8,
     length: usize,
@@ -39,7 +39,7 @@ impl Sealed {
         Ok(made)
     }
 
-    /// Maps memory that another process made, after checking its seals.
+    /// Checks the seals of memory that another process made, and maps it.
     pub(crate) fn from_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
         Self::map(&descriptor)
     }
@@ -61,12 +61,12 @@ impl Sealed {
 
     /// The content.
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: `start` is a mapping of `length` readable bytes that lives as long as `self`; the seals, checked before
-        // it was mapped and themselves sealed, let no process write to, shrink or grow the file under it.
+        // SAFETY: `start` is a mapping of `length` readable bytes that lives as long as `self`. The seals were checked
+        // before the mapping and are themselves sealed: no process can write to, shrink or grow the file.
         unsafe { std::slice::from_raw_parts(self.start, self.length) }
     }
 
-    /// The memfd, to hand to another process; only where it was made.
+    /// Returns the memfd, to send it to another process. Only in the process that made it.
     pub(crate) fn descriptor(&self) -> Option<&Arc<OwnedFd>> {
         self.descriptor.as_ref()
     }
@@ -76,7 +76,7 @@ impl Drop for Sealed {
     fn drop(&mut self) {
         if self.length > 0 {
             // SAFETY: exactly the mapping made in `map`; `bytes` borrows `self`, so no reference is left.
-            // The only error there is (a wrong address) cannot happen, and a drop has nobody to tell.
+            // The only possible error (a wrong address) cannot happen here.
             let _ = unsafe { munmap(self.start.cast_mut().cast(), self.length) };
         }
     }

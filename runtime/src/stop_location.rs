@@ -25,7 +25,8 @@ const MOST_FRAMES: usize = 1_000;
 /// Bytes of a text or a line table that are looked at.
 const MOST_TEXT: usize = 300;
 const MOST_TABLE: usize = 1 << 20;
-/// Bytes that are looked at in all once CPython's description is found: a millisecond's work, whatever is in the memory.
+/// Bytes that are looked at in all once CPython's description is found: a millisecond's work, whatever is in the
+/// memory.
 const MOST_READ: usize = 2 << 20;
 /// Reads, likewise: each is a call of the kernel.
 const MOST_READS: usize = 8_000;

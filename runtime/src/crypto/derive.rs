@@ -1,7 +1,7 @@
 //! Keys from passwords (PBKDF2, RFC 8018; scrypt, RFC 7914) and sums with a key (HMAC, RFC 2104).
 //!
-//! The loops are here and not the crates' because they have to stop now and then for other runs; what they repeat is the
-//! crates'. A test compares them with the crate `scrypt` and with the RFCs' values.
+//! The loops are here and not the crates' because they have to stop now and then for other runs; what they repeat is
+//! the crates'. A test compares them with the crate `scrypt` and with the RFCs' values.
 
 use super::{Arguments, STEP, step};
 use hmac::{EagerHash, HmacReset, KeyInit, Mac};

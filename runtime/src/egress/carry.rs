@@ -134,8 +134,8 @@ impl Flow {
 }
 
 impl Carrier<'_> {
-    /// Carries bytes both ways until one side has had enough. Nothing in here waits for one direction alone: a server that
-    /// does not read must not keep the script from being heard, nor the other way round.
+    /// Carries bytes both ways until one side has had enough. Nothing in here waits for one direction alone: a server
+    /// that does not read must not keep the script from being heard, nor the other way round.
     pub(super) async fn carry<S: AsyncRead + AsyncWrite>(
         &mut self,
         mut reader: ReadHalf<S>,
@@ -360,7 +360,8 @@ enum WriteProgress {
     Finished,
 }
 
-/// Writes, or, when nothing is to be written, flushes or shuts down. Nothing is lost when it is dropped and begun again.
+/// Writes, or, when nothing is to be written, flushes or shuts down. Nothing is lost when it is dropped and begun
+/// again.
 async fn advance<S: AsyncWrite>(writer: &mut WriteHalf<S>, bytes: &[u8], todo: Todo) -> io::Result<WriteProgress> {
     if !bytes.is_empty() {
         return writer.write(bytes).await.map(WriteProgress::Wrote);

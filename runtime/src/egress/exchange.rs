@@ -19,24 +19,24 @@
 //! of [`Redactor`], those of secrets that are granted for the connected host, over verified TLS. Elsewhere nothing is
 //! looked for: what is replaced tells whoever sent it that a guess was right.
 //!
-//! **A guess has no answer**: a host may send back what a script asks it to, and the script sees what comes when. So the
-//! end of what came is held whatever it is: by length (as long as a value may be, however it is written) or up to the last
-//! line's end, and let go when the body ends or nothing more came for a fixed time. Beginnings of a value pass like any
-//! other text. Only who sends a whole value learns something: that it is one. The price, where a secret is granted for the
-//! host: the end of a message that no line's end closes comes 20 ms later on what is not HTTP, and 100 ms later within a
-//! streamed body; whole bodies and lines come as they are.
+//! **A guess has no answer**: a host may send back what a script asks it to, and the script sees what comes when. So
+//! the end of what came is held whatever it is: by length (as long as a value may be, however it is written) or up to
+//! the last line's end, and let go when the body ends or nothing more came for a fixed time. Beginnings of a value pass
+//! like any other text. Only who sends a whole value learns something: that it is one. The price, where a secret is
+//! granted for the host: the end of a message that no line's end closes comes 20 ms later on what is not HTTP, and 100
+//! ms later within a streamed body; whole bodies and lines come as they are.
 //!
 //! **Compression**: what is compressed cannot be searched. Requests to a host that a secret is granted for ask for none
-//! (`Accept-Encoding: identity`, no extensions of WebSocket); when an answer is compressed all the same on a connection on
-//! which a secret was placed, the connection is broken off.
+//! (`Accept-Encoding: identity`, no extensions of WebSocket); when an answer is compressed all the same on a connection
+//! on which a secret was placed, the connection is broken off.
 //!
 //! **Memory** is bounded: a head (64 KiB, twice that with values), a body that is collected (1 MiB, 2 MiB with values),
 //! twice the longest spelling of a value, and the beginning of a placeholder that a piece ends with.
 //!
 //! **What this cannot prevent**: a granted host that hands the secret on, or hands it back in a form that is not looked
-//! for; a server and a script that agree to send it slowly, piece by piece (a range of a document, a part of a field), or
-//! changed. A grant is trust in the host. Methods and paths narrow a grant as far as the server reads them as they are
-//! written.
+//! for; a server and a script that agree to send it slowly, piece by piece (a range of a document, a part of a field),
+//! or changed. A grant is trust in the host. Methods and paths narrow a grant as far as the server reads them as they
+//! are written.
 
 mod blind;
 mod body_encoding;
@@ -87,10 +87,10 @@ impl fmt::Debug for Step {
 
 /// The two directions of one connection.
 ///
-/// Both directions keep bytes until more is known: the beginning of a first line on the way out, what may belong to a value
-/// on the way in. After every call [`Exchange::outgoing_patience`] and [`Exchange::incoming_patience`] say whether that is so;
-/// when nothing comes for that long, the caller calls [`Exchange::outgoing_quiet`] or [`Exchange::incoming_quiet`].
-/// Without that, a protocol whose message ends with such bytes would wait for ever.
+/// Both directions keep bytes until more is known: the beginning of a first line on the way out, what may belong to a
+/// value on the way in. After every call [`Exchange::outgoing_patience`] and [`Exchange::incoming_patience`] say
+/// whether that is so; when nothing comes for that long, the caller calls [`Exchange::outgoing_quiet`] or
+/// [`Exchange::incoming_quiet`]. Without that, a protocol whose message ends with such bytes would wait for ever.
 pub struct Exchange {
     injector: Injector,
     redactor: ResponseRedactor,
@@ -103,8 +103,8 @@ impl fmt::Debug for Exchange {
 }
 
 impl Exchange {
-    /// `mode` is [`ConnectionMode::Http`] over TLS whose certificate was verified for the destination, and [`ConnectionMode::Opaque`] over
-    /// anything else.
+    /// `mode` is [`ConnectionMode::Http`] over TLS whose certificate was verified for the destination, and
+    /// [`ConnectionMode::Opaque`] over anything else.
     pub fn new(secrets: Arc<Secrets>, destination: Destination, mode: ConnectionMode) -> Result<Self, SecretError> {
         let searched = secrets.searched_for(&destination, mode)?;
         let redactor = ResponseRedactor::new(Arc::clone(&secrets), searched, mode);

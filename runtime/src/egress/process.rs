@@ -1,9 +1,9 @@
 //! The egress process: makes every connection of every script of a node, and nothing else.
 //!
-//! Descriptor 0 is the link to the node, descriptor 2 a pipe into its log. For each sandbox process it holds one end of a
-//! socket pair. It reads how names are looked up and whom to believe before it locks itself; from then on it can open no
-//! file, start no process and listen to nobody. It has no database, and no key but the values of secrets that runs under
-//! way were granted.
+//! Descriptor 0 is the link to the node, descriptor 2 a pipe into its log. For each sandbox process it holds one end of
+//! a socket pair. It reads how names are looked up and whom to believe before it locks itself; from then on it can open
+//! no file, start no process and listen to nobody. It has no database, and no key but the values of secrets that runs
+//! under way were granted.
 
 use super::grants::{Egress, RunGrant};
 use super::messages::{Grant, NetworkUsage, Revoke, Setup, Violation};

@@ -1,8 +1,8 @@
 //! A regular file, and its bytes in chunks.
 //!
-//! In chunks, so that no operation has to move or clear a whole file at once: what one call does is bounded by the bytes
-//! it brings or takes, and a chunk or two. Bytes that were never written take no memory of the host's; they cost the run
-//! as much as others.
+//! In chunks, so that no operation has to move or clear a whole file at once: what one call does is bounded by the
+//! bytes it brings or takes, and a chunk or two. Bytes that were never written take no memory of the host's; they cost
+//! the run as much as others.
 
 use super::device::Device;
 use super::quota::{Charge, NODE_COST};

@@ -57,8 +57,8 @@ impl Packages {
 }
 
 impl Files {
-    /// The tree of a run: the bundle under `/app`, its packages under `/packages` if it has any, an empty `/tmp` of at most
-    /// `limit` bytes, an empty `/output`, `now` as every time.
+    /// The tree of a run: the bundle under `/app`, its packages under `/packages` if it has any, an empty `/tmp` of at
+    /// most `limit` bytes, an empty `/output`, `now` as every time.
     pub(crate) fn new(
         bundle: &Arc<Bundle>,
         packages: Option<&Packages>,

@@ -1,5 +1,5 @@
-//! WASI's interfaces whose work grows with what a guest asks for: the same functions as wasmtime-wasi's, which are called
-//! here, with a bound and a price.
+//! WASI's interfaces whose work grows with what a guest asks for: the same functions as wasmtime-wasi's, which are
+//! called here, with a bound and a price.
 
 use super::Guest;
 use crate::meter::Meter;

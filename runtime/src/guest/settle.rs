@@ -3,8 +3,8 @@
 use super::Guest;
 use wasmtime::{AsContextMut, CallHook, StoreContextMut, Trap};
 
-/// Fuel between two yields: at most 2 ms of the slowest code (regular expressions, 2.3 G a second on a slow machine), so
-/// that one run cannot hold its process for longer.
+/// Fuel between two yields: at most 2 ms of the slowest code (regular expressions, 2.3 G a second on a slow machine),
+/// so that one run cannot hold its process for longer.
 const SLICE: u64 = 4_000_000;
 
 /// Where a run is in its slice.

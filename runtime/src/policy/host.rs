@@ -8,13 +8,13 @@ const MAX_NAME: usize = 253;
 
 const MAX_LABEL: usize = 63;
 
-/// Why a text is not a host, a pattern or a destination.
+/// An error in a host, a pattern or a destination.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
-    /// Nothing there.
+    /// The text is empty.
     #[error("the host is empty: write the host alone: api.example.com")]
     Empty,
-    /// A URL, or parts of one.
+    /// A URL or a part of one.
     #[error("{0} is more than a host: write the host alone: api.example.com")]
     NotAlone(String),
     /// `*` in the wrong place.
@@ -29,13 +29,13 @@ pub enum HostError {
     /// Not 1 to 65535.
     #[error("{0} is not a port: ports are 1 to 65535, one of them or none: api.example.com:8443")]
     Port(String),
-    /// An address in another form than its canonical one.
+    /// An address that is not in its canonical form.
     #[error("{0} is not in canonical form: write the address as {1}")]
     NotCanonical(String, IpAddr),
-    /// Looks like a number, and is no canonical address.
+    /// A number that is not a canonical address.
     #[error("{0} is neither a name nor an address: write an address in full, as in 10.1.2.3")]
     Numeric(String),
-    /// An IPv6 address that is not in brackets, or brackets around something else.
+    /// An IPv6 address without brackets, or brackets around something else.
     #[error("{0} is not a host: write an IPv6 address in brackets, without a zone: [fd00::1]:443")]
     Brackets(String),
     /// Not a name by the rules of DNS and IDNA.
@@ -43,7 +43,7 @@ pub enum HostError {
     Name(String),
 }
 
-/// What somebody else wrote, short enough and tame enough to stand in a sentence.
+/// Returns the user's text, shortened and escaped for an error message.
 pub(super) fn quote(text: &str) -> String {
     let mut quoted: String = text.chars().take(100).flat_map(char::escape_debug).collect();
     if text.chars().nth(100).is_some() {
@@ -57,12 +57,12 @@ pub(super) fn quote(text: &str) -> String {
 pub enum Host {
     /// Lower-case A-labels, no final dot.
     Name(String),
-    /// An address, which is not looked up.
+    /// An address: it needs no lookup.
     Address(IpAddr),
 }
 
 impl Host {
-    /// Brackets around an IPv6 address are optional here: names come without a port from a script.
+    /// Parses a host. Brackets around an IPv6 address are optional: a script gives the port separately.
     pub(super) fn parse(text: &str) -> Result<Self, HostError> {
         if let Some(inner) = text.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or_else(|| HostError::Brackets(quote(text)))?;
@@ -76,7 +76,7 @@ impl Host {
         }
         let name = idna::domain_to_ascii_cow(text.as_bytes(), idna::AsciiDenyList::EMPTY)
             .map_err(|_| HostError::Name(quote(text)))?;
-        // The checks come after the mapping: `１２７.１` is `127.1` by then.
+        // The checks come after the mapping, which makes `127.1` of `１２７.１`.
         let whole = name.strip_suffix('.').unwrap_or(&name);
         if whole.is_empty() {
             return Err(if text.is_empty() { HostError::Empty } else { HostError::Name(quote(text)) });
@@ -86,7 +86,7 @@ impl Host {
         }
         let last = whole.rsplit('.').next().unwrap_or_default();
         if is_number(last) {
-            // Rust takes exactly the canonical form: four decimal numbers without leading zeros.
+            // Rust parses only the canonical form: four decimal numbers without leading zeros.
             return match text.parse::<Ipv4Addr>() {
                 Ok(address) => Ok(Host::Address(address.into())),
                 Err(_) => Err(HostError::Numeric(quote(text))),
@@ -107,14 +107,14 @@ impl Host {
     }
 }
 
-/// Whether resolvers may take a name that ends in this label for an address: `7`, `0x7f`, `0x`.
+/// Returns true when a resolver could read a name that ends in this label as an address: `7`, `0x7f`, `0x`.
 fn is_number(label: &str) -> bool {
     let digits = label.bytes().all(|b| b.is_ascii_digit());
     (digits && !label.is_empty())
         || label.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// `_` is no letter of a host name, and many names in private networks have it.
+/// Returns true for a label of a host name. `_` is accepted, because many names in private networks have it.
 fn is_label(label: &str) -> bool {
     let inner = label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
     inner && !label.is_empty() && label.len() <= MAX_LABEL && !label.starts_with('-') && !label.ends_with('-')
@@ -130,7 +130,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Where a script wants to connect to.
+/// A host and port that a script wants to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination {
     pub(super) host: Host,
@@ -138,7 +138,7 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// From the name and the port that the script gave.
+    /// Parses the name and port that the script gave.
     pub fn parse(name: &str, port: u16) -> Result<Self, HostError> {
         if port == 0 {
             return Err(HostError::Port("0".into()));
@@ -146,12 +146,12 @@ impl Destination {
         Ok(Destination { host: Host::parse(name)?, port })
     }
 
-    /// The host to look up, to verify the certificate for, and to expect in `Host`.
+    /// Returns the host: for the lookup, the certificate and the `Host` header.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -39,10 +39,10 @@ fn is_below(name: &str, base: &str) -> bool {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Ports {
-    /// 80 and 443: no port was written.
+    /// 80 and 443: the pattern has no port.
     Web,
     One(u16),
-    /// Only of `*`.
+    /// Only in `*`.
     All,
 }
 
@@ -60,7 +60,7 @@ impl Ports {
     }
 }
 
-/// A host, or all hosts below a name, on one port or on the two of the web.
+/// A host, or all hosts below a name, on one port or on ports 80 and 443.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostPattern {
     hosts: Hosts,
@@ -68,7 +68,7 @@ pub struct HostPattern {
 }
 
 impl HostPattern {
-    /// With `*` and `*:443`, which are for operators.
+    /// Parses a pattern. `*` and `*:443`, which are for operators, are accepted too.
     pub(crate) fn parse_operator(text: &str) -> Result<Self, HostError> {
         let (host, port) = split_port(text)?;
         let ports = match port {
@@ -89,31 +89,31 @@ impl HostPattern {
         Ok(HostPattern { hosts, ports })
     }
 
-    /// The narrowest pattern that stands for a destination.
+    /// Returns the narrowest pattern that matches a destination.
     pub(super) fn exactly(destination: &Destination) -> Self {
         let port = destination.port;
         let ports = if Ports::Web.contains(port) { Ports::Web } else { Ports::One(port) };
         HostPattern { hosts: Hosts::One(destination.host.clone()), ports }
     }
 
-    /// Whether it stands for this destination.
+    /// Returns true when the pattern matches the destination.
     pub fn matches(&self, destination: &Destination) -> bool {
         self.hosts.contains(&destination.host) && self.ports.contains(destination.port)
     }
 
-    /// As [`HostPattern::matches`], for a purpose where no port means any port.
+    /// The same, but a pattern without a port matches every port.
     pub(crate) fn matches_on_any_port(&self, destination: &Destination) -> bool {
         let port = self.ports == Ports::Web || self.ports.contains(destination.port);
         port && self.hosts.contains(&destination.host)
     }
 
-    /// Whether all it stands for, `other` stands for too.
+    /// Returns true when `other` matches everything that this pattern matches.
     pub fn covered_by(&self, other: &HostPattern) -> bool {
         other.hosts.covers(&self.hosts) && other.ports.covers(self.ports)
     }
 
-    /// What both stand for. Hosts form a tree and ports three sets, so of each pair one contains the other or they have
-    /// nothing in common.
+    /// Returns the pattern of what both match. Hosts form a tree and ports three sets: of each pair one contains the
+    /// other, or they are disjoint.
     pub fn intersect(&self, other: &HostPattern) -> Option<HostPattern> {
         let hosts = match (self.hosts.covers(&other.hosts), other.hosts.covers(&self.hosts)) {
             (true, _) => &other.hosts,
@@ -129,7 +129,7 @@ impl HostPattern {
     }
 }
 
-/// Takes `host`, `host:port`, `[v6]`, `[v6]:port` apart.
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`.
 fn split_port(text: &str) -> Result<(&str, Option<u16>), HostError> {
     if text.contains("://") {
         return Err(HostError::NotAlone(quote(text)));

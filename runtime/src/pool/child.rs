@@ -16,8 +16,8 @@ use tokio::process::{Child as TokioChild, ChildStderr, Command};
 use tokio::sync::Notify;
 
 /// Private memory of a process beyond the memory of its runs: the program, its tables, sandboxes that stand ready. The
-/// kernel counts what is mapped, not what is used: with 17 sandboxes made at the start, and stacks for all there can be,
-/// that is 3.4 GiB.
+/// kernel counts what is mapped, not what is used: with 17 sandboxes made at the start, and stacks for all there can
+/// be, that is 3.4 GiB.
 const DATA_BESIDE_RUNS: u64 = 5 << 30;
 /// Bytes of one process's standard error that reach the log.
 const MAX_LOG: u64 = 64 << 10;

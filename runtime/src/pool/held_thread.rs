@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 /// A process that has not answered for so long is looked at.
 const NOTED_AFTER: Duration = Duration::from_secs(1);
 
-/// One that computes for so long meanwhile was not stopped or starved: the run that has its thread does not give it back.
+/// One that computes for so long meanwhile was not stopped or starved: the run that has its thread does not give it
+/// back.
 const HELD: Duration = Duration::from_millis(200);
 
 /// How often a run starts again for other runs' sake without losing an attempt. Not for ever: what a process says about

@@ -234,8 +234,8 @@ pub(super) fn check_result(result: &[u8], limit: u32) -> Result<Box<RawValue>, S
     serde_json::from_str(text).map_err(|error| format!("the result is not JSON: {error}"))
 }
 
-/// Refuses JSON nested deeper than any parser after this one should have to go. Counts brackets outside strings; what is
-/// not JSON at all is found by the parser that follows.
+/// Refuses JSON nested deeper than any parser after this one should have to go. Counts brackets outside strings; what
+/// is not JSON at all is found by the parser that follows.
 fn check_depth(json: &[u8]) -> Result<(), String> {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for byte in json {

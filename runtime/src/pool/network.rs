@@ -1,4 +1,5 @@
-//! The network of a pool's runs: the egress process is started with the first run that can use it, and told who may do what.
+//! The network of a pool's runs: the egress process is started with the first run that can use it, and told who may do
+//! what.
 
 use super::child::Death;
 use super::egress::EgressProcess;
@@ -17,7 +18,8 @@ use std::time::Instant;
 pub(super) struct NoEgress;
 
 impl Pool {
-    /// With what a run goes to the egress process, which is started when there is none and told what the run may do there.
+    /// With what a run goes to the egress process, which is started when there is none and told what the run may do
+    /// there.
     pub(super) fn pass(
         &self,
         state: &mut PoolState,

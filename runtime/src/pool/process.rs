@@ -118,8 +118,8 @@ pub(super) fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usi
         let crowded = !process.active.is_empty() && free().count() < usual;
         return Some(Choice { process: *number, crowded });
     }
-    // As many processes as there are cores, those with the fewest busy runs, take all newcomers: these go before the busy
-    // ones inside their process, and the other processes, which have busy runs only, go after it (see `favour`).
+    // As many processes as there are cores, those with the fewest busy runs, take all newcomers: these go before the
+    // busy ones inside their process, and the other processes, which have busy runs only, go after it (see `favour`).
     let mut busy: Vec<_> = open().collect();
     busy.sort_by_key(|(number, process)| (process.busy(), **number));
     let least = busy.into_iter().take(cores).min_by_key(|(_, process)| process.active.len() - process.busy());
@@ -135,8 +135,8 @@ impl Process {
         self.active.values().any(|active| active.busy)
     }
 
-    /// Gives a process that has busy runs only what CPU the others leave, for as long as that is so. Only a node with the
-    /// right to raise a priority again (root, usually) does it; elsewhere the kernel shares out the CPU evenly.
+    /// Gives a process that has busy runs only what CPU the others leave, for as long as that is so. Only a node with
+    /// the right to raise a priority again (root, usually) does it; elsewhere the kernel shares out the CPU evenly.
     pub(super) fn favour(&mut self) {
         let lower = self.has_busy() && self.active.values().all(|active| active.busy);
         if self.may_favour && lower != self.lowered {
@@ -182,8 +182,8 @@ impl Process {
         self.active.insert(active.entry.number, active);
     }
 
-    /// Makes sure the process has the bundle; the least recently used ones make room, but not `beside`, which was loaded
-    /// for the same run.
+    /// Makes sure the process has the bundle; the least recently used ones make room, but not `beside`, which was
+    /// loaded for the same run.
     pub(super) fn load(&mut self, bundle: &Bundle, beside: Option<BundleHash>) {
         let hash = bundle.hash();
         if let Some(at) = self.bundles.iter().position(|(known, _)| *known == hash) {
@@ -210,8 +210,8 @@ impl Process {
 }
 
 impl ActiveRun {
-    /// Takes a call. A script waits for the answer to each: a process that sends more of them, or larger ones, was taken
-    /// over.
+    /// Takes a call. A script waits for the answer to each: a process that sends more of them, or larger ones, was
+    /// taken over.
     pub(super) fn call(&mut self, call: Call) -> Result<(), String> {
         let Call { number, verb, request } = call;
         self.calls += 1;

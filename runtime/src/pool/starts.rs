@@ -1,5 +1,5 @@
-//! Starting processes, and starting them again: a start that fails is tried again for ever, less and less often. What was
-//! short (memory, descriptors, processes) comes back, and nothing but time is needed then.
+//! Starting processes, and starting them again: a start that fails is tried again for ever, less and less often. What
+//! was short (memory, descriptors, processes) comes back, and nothing but time is needed then.
 
 use std::time::{Duration, Instant};
 

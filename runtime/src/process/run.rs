@@ -102,8 +102,8 @@ impl SandboxProcess {
         }
         self.runs.borrow_mut().remove(&run);
         self.send_end(run, &done, &result);
-        // The kernel may have put the node's thread, which the end has just woken, on this core, in the belief that this
-        // process is about to sleep. There it would wait while the sandbox is taken down.
+        // The kernel may have put the node's thread, which the end has just woken, on this core, in the belief that
+        // this process is about to sleep. There it would wait while the sandbox is taken down.
         std::thread::yield_now();
         self.empty.notify_one();
         // Let a run that came meanwhile begin before the memory of this one is given back.
@@ -114,8 +114,8 @@ impl SandboxProcess {
         }
     }
 
-    /// Sends all the output there is. What credit does not cover is at most the two buffers; the node allows for that at
-    /// the end.
+    /// Sends all the output there is. What credit does not cover is at most the two buffers; the node allows for that
+    /// at the end.
     fn send_rest(&self, run: RunNumber, handles: &RunHandles) {
         handles.stdout.add_credit(u64::MAX);
         handles.stderr.add_credit(u64::MAX);

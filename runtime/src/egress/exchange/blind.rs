@@ -35,8 +35,8 @@ impl BlindStream {
         }
     }
 
-    /// Sends all that is held, because the time for it has come, without forgetting it: should its end turn out to be the
-    /// beginning of a value, the rest of that is still replaced.
+    /// Sends all that is held, because the time for it has come, without forgetting it: should its end turn out to be
+    /// the beginning of a value, the rest of that is still replaced.
     pub(super) fn release(
         &mut self,
         values: &Matcher,

@@ -1,7 +1,8 @@
 //! The encodings in which a value may come back, and the encodings that put it into its place.
 //!
-//! This is the one place that makes encodings, for the network as for what a run leaves. What only writes some characters in
-//! another way (escapes, entities, percent-encoding) is no encoding of its own: [`super::escapes`] reads it.
+//! This is the one place that makes encodings, for the network as for what a run leaves. What only writes some
+//! characters in another way (escapes, entities, percent-encoding) is no encoding of its own: [`super::escapes`] reads
+//! it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};

@@ -58,9 +58,9 @@ pub(super) struct Injector {
     opaque_next: Option<OpaqueReason>,
     /// Set while the request at hand has `Upgrade`.
     pub(super) upgrade: bool,
-    /// A request had a body that some servers leave unread (with `GET`, or after `Expect`), or that begins like a request,
-    /// which a server that leaves it unread would take for one: the next request's secret would go with a method and path
-    /// that were never checked.
+    /// A request had a body that some servers leave unread (with `GET`, or after `Expect`), or that begins like a
+    /// request, which a server that leaves it unread would take for one: the next request's secret would go with a
+    /// method and path that were never checked.
     pub(super) doubtful: bool,
     /// Of the body at hand.
     pub(super) beginning: Beginning,

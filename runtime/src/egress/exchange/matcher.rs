@@ -88,8 +88,8 @@ impl Matcher {
             return;
         }
         find(text, &|range| range);
-        // A way of writing, and what may have been written before it: JSON in JSON, HTML in JSON and the other way round,
-        // a URL in a URL.
+        // A way of writing, and what may have been written before it: JSON in JSON, HTML in JSON and the other way
+        // round, a URL in a URL.
         let chains: [(Escaping, &[Escaping]); 3] = [
             (Escaping::Backslash, &[Escaping::Backslash, Escaping::Entities]),
             (Escaping::Entities, &[Escaping::Backslash]),
@@ -110,8 +110,8 @@ impl Matcher {
     }
 
     /// Where the end of a stream begins that may yet turn out to be part of a value, by its length and its lines alone:
-    /// nothing is told by what is held. A little more than must be is held, so that what is read again for every piece is
-    /// little.
+    /// nothing is told by what is held. A little more than must be is held, so that what is read again for every piece
+    /// is little.
     pub(super) fn settled(&self, text: &[u8]) -> usize {
         let far = if text.len() > self.hold * 2 { text.len() - self.hold } else { 0 };
         far.max(self.line(text))
@@ -121,8 +121,8 @@ impl Matcher {
         memchr::memrchr(b'\n', text).filter(|_| self.in_lines).map_or(0, |at| at + 1)
     }
 
-    /// Where the end of a text begins that was cut off there, and which may be the beginning of a value, whatever it is:
-    /// the last word, or where values have blanks, the last line, or as much as a value may be.
+    /// Where the end of a text begins that was cut off there, and which may be the beginning of a value, whatever it
+    /// is: the last word, or where values have blanks, the last line, or as much as a value may be.
     pub(super) fn cut_end(&self, text: &[u8]) -> usize {
         let word = text.iter().rposition(u8::is_ascii_whitespace).filter(|_| self.in_words).map_or(0, |at| at + 1);
         word.max(self.line(text)).max(text.len().saturating_sub(self.hold))

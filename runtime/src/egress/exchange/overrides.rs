@@ -1,12 +1,12 @@
-//! By what else than its first line a request can tell a server which method and path are meant, and by what a server can
-//! take its body for another request. A secret that is granted for some methods or paths goes nowhere near them.
+//! By what else than its first line a request can tell a server which method and path are meant, and by what a server
+//! can take its body for another request. A secret that is granted for some methods or paths goes nowhere near them.
 
 use super::escapes::{Escaping, Unescaped};
 use super::http::is_token_byte;
 
 /// Parts of names of headers by which servers, proxies and frameworks are told another method or path, as they are left
-/// when case and everything but letters and digits is taken off. Gateways hand headers on with `_` for `-`, or the other
-/// way round.
+/// when case and everything but letters and digits is taken off. Gateways hand headers on with `_` for `-`, or the
+/// other way round.
 const IN_NAMES: [&str; 20] = [
     "methodoverride",
     "httpmethod",

@@ -9,8 +9,8 @@ use super::secrets::{MAX_VALUES, check_length};
 use std::fmt;
 use std::sync::Arc;
 
-/// Replaces values in a stream by a text each: as they are, in base64 (any alignment, both alphabets) and in hex, and each
-/// of these with the escapes of JSON, HTML, URLs and programming languages, mixed as they may be.
+/// Replaces values in a stream by a text each: as they are, in base64 (any alignment, both alphabets) and in hex, and
+/// each of these with the escapes of JSON, HTML, URLs and programming languages, mixed as they may be.
 ///
 /// By what is taken out, by what waits and by where something is cut nobody learns anything but that a whole value was
 /// there: who writes the beginning of one is treated like who writes any other text.
@@ -81,8 +81,8 @@ impl Redactor {
         String::from_utf8_lossy(&out).into_owned()
     }
 
-    /// The same for a text that may have been cut, and says so in parentheses: what stands before that may be the beginning
-    /// of a value, and is taken out, whatever it is.
+    /// The same for a text that may have been cut, and says so in parentheses: what stands before that may be the
+    /// beginning of a value, and is taken out, whatever it is.
     pub fn redact_cut(&self, text: &str) -> String {
         let mut out = self.redact(text);
         let cuts: Vec<usize> = cuts(&out).collect();
@@ -183,8 +183,8 @@ impl RedactingStream {
         out
     }
 
-    /// The end of the stream: what was kept. Of one that was `cut` there, what may be the beginning of a value is not left,
-    /// whatever it is.
+    /// The end of the stream: what was kept. Of one that was `cut` there, what may be the beginning of a value is not
+    /// left, whatever it is.
     pub fn finish(&mut self, cut: bool) -> Vec<u8> {
         let mut out = Vec::new();
         let shared = &self.shared;

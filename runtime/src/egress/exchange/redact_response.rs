@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long the end of what came is kept where it belongs to the body of a response, which mostly goes on; and where it is
-/// any protocol's, whose other end may be waiting for just these bytes.
+/// How long the end of what came is kept where it belongs to the body of a response, which mostly goes on; and where it
+/// is any protocol's, whose other end may be waiting for just these bytes.
 pub(super) const BODY_PATIENCE: Duration = Duration::from_millis(100);
 pub(super) const RAW_PATIENCE: Duration = Duration::from_millis(20);
 /// Headers that stay as they are, even if a value stands in them by chance.
@@ -153,8 +153,8 @@ impl ResponseRedactor {
         self.mask.push(&self.searched.values, bytes, out, stars);
     }
 
-    /// Data of a chunked body. It is put into chunks of its own: what is held back belongs to a later one. Where they are
-    /// cut follows from lengths and lines alone.
+    /// Data of a chunked body. It is put into chunks of its own: what is held back belongs to a later one. Where they
+    /// are cut follows from lengths and lines alone.
     fn chunk(&mut self, data: &[u8], last: bool, out: &mut Vec<u8>) {
         let mut bytes = Vec::with_capacity(data.len());
         self.mask.push(&self.searched.values, data, &mut bytes, stars);

@@ -163,8 +163,8 @@ impl Injector {
     }
 }
 
-/// Whether a body in which there may be another method is to be looked at before anything is placed: a secret is granted
-/// for some methods. Where the body cannot be looked at, none of those is placed.
+/// Whether a body in which there may be another method is to be looked at before anything is placed: a secret is
+/// granted for some methods. Where the body cannot be looked at, none of those is placed.
 fn suspect_body(secrets: &Secrets, grants: &mut [Option<SkipReason>], unfit: Option<&SkipReason>) -> bool {
     let by_method = |(secret, grant): &(&Secret, &mut Option<SkipReason>)| secret.methods.is_some() && grant.is_none();
     let mut suspect = false;
