@@ -1,7 +1,7 @@
-//! A sandbox process's side of the network: channels of its runs, over one link to the egress process.
+//! The sandbox process's side of connections: the channels of its runs, over one link to the egress process.
 //!
-//! Nothing here decides anything. A channel is a number, bytes that have come, and how many may be sent; the egress
-//! process opens it if the run's grant covers it.
+//! Nothing is decided here. A channel has a number, received bytes, and the number of bytes that can be sent. The
+//! egress process opens it when the run's grant covers it.
 
 use crate::budget::HeldMemory;
 use crate::egress::messages::{
@@ -15,14 +15,14 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Longest name that is looked at. One in DNS has 253 characters; before it is read it may be longer.
+/// Longest name that is parsed. A name in DNS has at most 253 characters, but more before it is normalised.
 const LONGEST_NAME: usize = 1_000;
-/// Bytes that may wait for the egress process to read before no more channels are opened.
+/// Most bytes that the egress process has not read. Above it no channel is opened.
 const MAX_QUEUED: usize = 4 << 20;
-/// Most bytes that one call takes or brings.
+/// Most bytes of one read or write.
 const MAX_PIECE: usize = 256 << 10;
 
-/// The link to the egress process, when there is one. Clones are the same.
+/// The link to the egress process, when there is one. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct EgressLink {
     inner: Arc<Mutex<Inner>>,
@@ -31,14 +31,14 @@ pub(crate) struct EgressLink {
 #[derive(Default)]
 struct Inner {
     link: Option<frame::Sender>,
-    /// Which link it is: what one that was replaced still says is not heard.
+    /// The number of the link: frames from a link that was replaced are ignored.
     generation: u64,
     last: u64,
     channels: HashMap<u64, Arc<Shared>>,
 }
 
 impl EgressLink {
-    /// Takes the socket of a new link; channels of the one before it are broken.
+    /// Takes the socket of a new link. The channels of the old link fail.
     pub(crate) fn attach(&self, socket: OwnedFd) -> std::io::Result<()> {
         let (sender, mut receiver) = frame::connect_locked(socket)?;
         let generation = {
@@ -55,7 +55,7 @@ impl EgressLink {
                 if !this.heard(generation, incoming) {
                     break;
                 }
-                // However much comes, others have their turns.
+                // Other tasks get the thread, however much is received.
                 tokio::task::coop::consume_budget().await;
             }
             flushing.abort();
@@ -68,13 +68,13 @@ impl EgressLink {
         Ok(())
     }
 
-    /// Gives a channel what was said about it. False when the link is no longer the one in use.
+    /// Gives a frame to its channel. Returns false when the link was replaced.
     fn heard(&self, generation: u64, incoming: Incoming) -> bool {
         let inner = self.lock();
         if inner.generation != generation {
             return false;
         }
-        // The egress process is believed: what it says wrong breaks the channel that it is about.
+        // The egress process is trusted: a wrong frame only fails its channel.
         if let Some(channel) = inner.channels.get(&incoming.run) {
             channel.take(incoming);
         }
@@ -94,12 +94,12 @@ impl Inner {
     }
 }
 
-/// A run's way to the network.
+/// A run's access to the network.
 pub(crate) struct RunNetwork {
     network: EgressLink,
     run: RunNumber,
     pass: Option<NetworkPass>,
-    /// Something has happened on one of its channels.
+    /// Notified when something has happened on one of its channels.
     changed: Arc<Notify>,
     open: Arc<Mutex<usize>>,
 }
@@ -109,7 +109,7 @@ impl RunNetwork {
         RunNetwork { network, run, pass, changed: Arc::default(), open: Arc::default() }
     }
 
-    /// Whether the run's grant covers a destination; the error is the sentence of the refusal.
+    /// Checks that the run's grant covers a destination. The error is a sentence.
     pub(crate) fn allowed(&self, name: &str, port: u16) -> Result<(), String> {
         let nothing = Policy::default();
         let policy = self.pass.as_ref().map_or(&nothing, |pass| &pass.policy);
@@ -117,21 +117,21 @@ impl RunNetwork {
         policy.decide(&destination).map_err(|denied| denied.to_string())
     }
 
-    /// Asks for a connection. `held` is the memory it may use.
+    /// Requests a connection. `held` is its memory.
     pub(crate) fn open(&self, name: &str, port: u16, held: HeldMemory) -> Result<Channel, Failed> {
         let denied = |text: String| Failed::new(Failure::Denied, text);
         self.allowed(name, port).map_err(denied)?;
-        // As it was read here: what the egress process is told has one form, and a bounded one.
+        // The parsed name, so that the egress process receives one form of bounded length.
         let name = match destination(name, port).map_err(denied)?.host() {
             Host::Name(name) => name.clone(),
             Host::Address(address) => address.to_string(),
         };
         let Some(pass) = &self.pass else { return Err(denied("the run has no access to the network".into())) };
-        let nobody = || Failed::new(Failure::Reset, "the process that makes connections is not there");
-        let token: Token = pass.token.ok_or_else(nobody)?;
+        let no_process = || Failed::new(Failure::Reset, "the process that makes connections is not there");
+        let token: Token = pass.token.ok_or_else(no_process)?;
         let mut inner = self.network.lock();
         let Some(link) = inner.link.clone() else {
-            return Err(nobody());
+            return Err(no_process());
         };
         if link.queued() > MAX_QUEUED {
             return Err(Failed::new(Failure::Reset, "the process that makes connections does not keep up"));
@@ -152,7 +152,7 @@ impl RunNetwork {
         Ok(Channel { network: self.network.clone(), link, number, shared, open: self.open.clone(), _held: held })
     }
 
-    /// Drops all channels of the run: what was written goes out.
+    /// Closes all channels of the run. Bytes that were written are still sent.
     pub(crate) fn close(&self) {
         let mut inner = self.network.lock();
         let own = |channel: &Arc<Shared>| Arc::ptr_eq(&channel.changed, &self.changed);
@@ -166,13 +166,13 @@ impl RunNetwork {
         }
     }
 
-    /// Returns when something may have happened on a channel of the run's.
+    /// Waits until something can have happened on a channel of the run.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
 }
 
-/// A connection of a run's.
+/// A connection of a run.
 pub struct Channel {
     network: EgressLink,
     link: frame::Sender,
@@ -191,13 +191,13 @@ struct ChannelState {
     established: bool,
     tls: bool,
     session: Option<Session>,
-    /// Copied together: pieces of one byte must not cost more than a byte.
+    /// Received bytes in one buffer, so that pieces of one byte do not cost more than a byte.
     incoming: BytesMut,
-    /// Bytes that were read and not reported yet.
+    /// Bytes that were read and are not reported yet.
     unreported: u32,
     ended: bool,
     failed: Option<Failed>,
-    /// Bytes that may be sent.
+    /// Bytes that can be sent.
     room: usize,
     shut: bool,
 }
@@ -219,7 +219,7 @@ impl ChannelState {
 }
 
 impl Channel {
-    /// Whether the connection is there, and a handshake that was begun is over.
+    /// Returns true when the connection is made and no handshake is in progress.
     pub(crate) fn established(&self) -> Result<bool, Failed> {
         let state = self.state();
         match &state.failed {
@@ -228,7 +228,7 @@ impl Channel {
         }
     }
 
-    /// Goes on in TLS.
+    /// Starts TLS.
     pub(crate) fn start_tls(&self, wanted: StartTls) -> Result<(), Failed> {
         let mut state = self.state();
         if let Some(failed) = &state.failed {
@@ -250,12 +250,12 @@ impl Channel {
         Ok(())
     }
 
-    /// The TLS session, when there is one.
+    /// Returns the TLS session, when there is one.
     pub(crate) fn session(&self) -> Option<Session> {
         self.state().session.clone()
     }
 
-    /// What has come: none at the end of the stream.
+    /// Reads received bytes; none at the end of the stream.
     pub(crate) fn read(&self, max: usize) -> Result<Option<Vec<u8>>, Failed> {
         let mut state = self.state();
         if state.incoming.is_empty() {
@@ -276,7 +276,7 @@ impl Channel {
         Ok(Some(bytes))
     }
 
-    /// How many of the bytes were taken.
+    /// Writes bytes, and returns how many were taken.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<u32, Failed> {
         let mut state = self.state();
         if let Some(failed) = &state.failed {
@@ -297,7 +297,7 @@ impl Channel {
         Ok(taken as u32)
     }
 
-    /// No more writing.
+    /// Ends writing.
     pub(crate) fn shutdown(&self) -> Result<(), Failed> {
         let mut state = self.state();
         if let Some(failed) = &state.failed {
@@ -310,7 +310,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Whether it is worth while to read, and to write.
+    /// Returns whether a read and a write would make progress.
     pub(crate) fn ready(&self) -> (bool, bool) {
         let state = self.state();
         if state.failed.is_some() {
@@ -329,7 +329,7 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        // What was written goes out first: it is on the link before this.
+        // Written bytes are sent first: they are on the link before this frame.
         self.link.send(FrameKind::Close, self.number, b"");
         self.network.lock().channels.remove(&self.number);
         *lock(&self.open) -= 1;
@@ -349,7 +349,7 @@ impl Shared {
                 state.established = true;
             }),
             FrameKind::Data if state.tls && state.session.is_none() => {
-                // It was sent before TLS began, and must not be read as if it had come through it.
+                // It was sent before TLS started, and must not be read as if TLS had protected it.
                 let text = "the other side sent something before TLS was started, which has not been read";
                 state.failed.get_or_insert(Failed::new(Failure::Tls, text));
                 Ok(())

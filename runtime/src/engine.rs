@@ -1,4 +1,4 @@
-//! Wasmtime, narrowed to what one fixed guest needs. Nobody outside this room and [`crate::guest`] knows it.
+//! The settings of Wasmtime, narrowed to the needs of one guest.
 
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig, Strategy,
@@ -7,18 +7,17 @@ use wasmtime::{
 
 /// Sandboxes that one process can hold at once, waiting ones included.
 pub(crate) const SLOTS: u32 = 256;
-/// Stack of the guest's machine code. CPython counts its recursion against a stack of its own inside linear memory, of
-/// which the harness lets it use 256 KiB (`memory.limit_recursion`); this one has to be large enough for what the same
-/// frames take here.
+/// Stack of the guest's machine code. CPython limits its recursion by a stack of its own inside linear memory, of which
+/// the harness lets it use 256 KiB (`memory.limit_recursion`). This stack must be large enough for the same frames.
 const WASM_STACK: usize = 8 << 20;
-/// Stack of a sandbox: the guest's and, above it, what host calls use. Overflow there would abort the process.
+/// Stack of a sandbox: the guest's, and above it the stack of host calls, whose overflow would abort the process.
 const ASYNC_STACK: usize = WASM_STACK + (2 << 20);
-/// Bytes of a stack that are cleared by hand when its sandbox ends; what is beyond goes back to the kernel.
+/// Bytes of a stack that are cleared when its sandbox ends; the rest goes back to the kernel.
 const STACK_KEPT: usize = 64 << 10;
 /// Core modules in a component that was not merged.
 const CORE_MODULES: u32 = 40;
 
-/// The settings that decide what machine code is made; the key of the cache is a digest of them.
+/// Returns the settings that the machine code depends on. The name of the cached file depends on this source.
 fn config() -> Config {
     let mut config = Config::new();
     config
@@ -31,7 +30,7 @@ fn config() -> Config {
         // What one guest left on its stack is gone before the next gets it, and a deep recursion's pages are given
         // back.
         .async_stack_zeroing(true)
-        // What the guest does not use is off: less code that could be wrong, and most advisories are about it.
+        // Features that the guest does not use are off: most advisories are about such features.
         .concurrency_support(false)
         .wasm_tail_call(false)
         .wasm_custom_page_sizes(false)
@@ -39,25 +38,25 @@ fn config() -> Config {
         .wasm_relaxed_simd(false)
         .wasm_multi_memory(false)
         .wasm_memory64(false)
-        // No tenant sees a wasm backtrace, and unwinding never crosses guest frames.
+        // No script sees a wasm backtrace, and unwinding never crosses guest frames.
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
         .native_unwind_info(false);
     config
 }
 
-/// `memory.grow` costs more than the one unit of other instructions: the pages have to come from somewhere.
+/// `memory.grow` costs more than other instructions, because the kernel must provide the pages.
 fn operator_cost() -> OperatorCost {
     let variable = VariableOperatorCost { memory_grow_per_page: u8::MAX, ..VariableOperatorCost::new() };
     OperatorCost { variable, ..OperatorCost::new() }
 }
 
-/// An engine that only compiles.
+/// Makes an engine that only compiles.
 pub(crate) fn compiler() -> wasmtime::Result<Engine> {
     Engine::new(&config())
 }
 
-/// An engine that runs sandboxes of at most `max_memory` bytes of linear memory each.
+/// Makes an engine that runs sandboxes of at most `max_memory` bytes of linear memory each.
 pub(crate) fn runner(max_memory: u64) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(SLOTS)

@@ -1,11 +1,11 @@
-//! Frames: what the node and its processes say to one another over their socket pairs.
+//! Frames: the messages between the node and its processes over their socket pairs.
 //!
 //! A frame is a header of 16 bytes (length of the payload, kind, flags, two zero bytes, run) and at most 256 KiB of
 //! payload; numbers are little-endian. A larger value is sent in parts: every part but the last carries the flag
 //! [`MORE`]. Small structures are JSON, the script's own bytes travel as they are.
 //!
-//! The node believes a sandbox process no more than a script: whatever does not parse, is not expected, or is about a
-//! run that is not active ends that process.
+//! The node trusts a sandbox process no more than a script: a frame that does not parse, is not expected, or is about a
+//! run that is not active ends the process.
 
 mod link;
 
@@ -17,93 +17,93 @@ use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, SourceLocation, Str
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Changes with every change of this module that the other side would notice.
+/// The version of the protocol. It changes with every change of this module that the other side can notice.
 pub(crate) const PROTOCOL: u32 = 5;
 /// Most bytes of one frame's payload.
 pub(crate) const MAX_PAYLOAD: usize = 256 << 10;
-/// Most bytes of a value that came in parts: the largest result, and room for what stands around it.
+/// Most bytes of a value in parts: the largest result, and the data around it.
 pub(crate) const MAX_VALUE: usize = crate::limits::CEILING.result as usize + (1 << 20);
 /// Bytes of a header.
 pub(crate) const HEADER: usize = 16;
-/// Flag: the value goes on in the next frame of the same kind and run.
+/// The flag of a value that continues in the next frame of the same kind and run.
 pub(crate) const MORE: u8 = 1;
-/// How many bytes of a run's stream may be on their way before the node has taken any.
+/// The bytes of a stream that can be sent before the node has taken any.
 pub(crate) const OUT_CREDIT: u64 = 256 << 10;
 
-/// A run, by the number its node gave it. 0 stands for the process as a whole.
+/// The number that the node gave to a run. 0 is the process as a whole.
 pub(crate) type RunNumber = u64;
 
-/// What a frame is about. `>` goes to the sandbox process, `<` comes from it.
+/// The kinds of frames. `>` goes to the sandbox process, `<` comes from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum FrameKind {
-    /// `<` [`Hello`]: ready to take runs, and under which locks.
+    /// `<` [`Hello`]: the process is ready for runs, with these measures of hardening.
     Hello = 1,
     /// `>` [`Load`], with the descriptor of a bundle.
     Load = 2,
-    /// `>` [`Start`]: take this run.
+    /// `>` [`Start`]: start this run.
     Start = 3,
     /// `>` Stop the run.
     Cancel = 4,
     /// `<` [`Out`]: bytes the script wrote.
     Out = 5,
-    /// `>` [`Credit`]: the node has taken bytes; so many more may come.
+    /// `>` [`Credit`]: the node has taken bytes, and this many more can be sent.
     Credit = 6,
-    /// `<` [`RunUsage`]: the run became busy, or waits again.
+    /// `<` [`RunUsage`]: the run has become busy, or waits again.
     Usage = 7,
-    /// `<` [`Call`]: the script asks the node for something.
+    /// `<` [`Call`]: a question of the script to the node.
     Call = 8,
     /// `>` [`Reply`]: the answer to a call.
     Reply = 9,
-    /// `<` [`Done`]: the run is over and no longer active.
+    /// `<` [`Done`]: the run has ended.
     Done = 10,
-    /// `>` Are you there? Eight bytes to send back.
+    /// `>` A check that the process answers: eight bytes to send back.
     Ping = 11,
     /// `<` The same eight bytes.
     Pong = 12,
-    /// `>` Take no more; end when no run is active.
+    /// `>` Start no more runs, and end when none is active.
     Drain = 13,
-    /// `<` [`FilePart`]: a part of a file that the run leaves, before its end.
+    /// `<` [`FilePart`]: a part of a file that the run leaves. It comes before the end of the run.
     File = 14,
     /// `>` The socket of the link to the egress process.
     Network = 15,
 
     // Between node (`>`) and egress process (`<`); see `egress::messages`.
-    /// `>` How names are looked up and whom to believe.
+    /// `>` The name servers and the trusted authorities.
     Setup = 16,
-    /// `>` The socket of the link to a sandbox process, whose number stands in the place of the run's.
+    /// `>` The socket of the link to a sandbox process, whose number is in place of the run's.
     Attach = 17,
-    /// `>` What a run may do on the network.
+    /// `>` The grant of a run.
     Grant = 18,
-    /// `>` No more of it.
+    /// `>` The end of a grant.
     Revoke = 19,
-    /// `<` What it was used for.
+    /// `<` The use of a grant that has ended.
     NetworkUsage = 20,
-    /// `<` A sandbox process broke the rules of its link.
+    /// `<` A sandbox process violated the protocol of its link.
     Violation = 21,
 
     // Between sandbox process (`>`) and egress process (`<`), about a channel.
-    /// `>` A connection is wanted.
+    /// `>` A request for a connection.
     Open = 22,
-    /// `<` It is there.
+    /// `<` The connection is made.
     Opened = 23,
-    /// `>` It goes on in TLS.
+    /// `>` A request to start TLS.
     StartTls = 24,
-    /// `<` TLS was agreed upon.
+    /// `<` The TLS handshake is done.
     Secured = 25,
     /// Both ways: bytes.
     Data = 26,
-    /// Both ways: so many bytes more may come.
+    /// Both ways: this many more bytes can be sent.
     Window = 27,
     /// Both ways: no more bytes will come.
     Shut = 28,
-    /// `<` There is no connection, or none any more, and why.
+    /// `<` The connection was not made, or has ended, with the reason.
     Failed = 29,
-    /// `>` Nobody wants it any more.
+    /// `>` The connection is not needed any more.
     Close = 30,
 
     // Between node and sandbox process.
-    /// `>` The page on which it says which run has the thread.
+    /// `>` The page for the number of the run that has the thread.
     Holder = 31,
 }
 
@@ -165,28 +165,28 @@ impl Stream {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Hello {
     pub(crate) protocol: u32,
-    /// Which build of the program: both ends must be the same.
+    /// The build of the program: both ends must be of the same build.
     pub(crate) build: String,
     pub(crate) hardening: Hardening,
-    /// Bytes of memory that a run needs at least.
+    /// The least memory of a run, in bytes.
     pub(crate) interpreter_memory: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Load {
     pub(crate) hash: [u8; 32],
-    /// Bundles that are not needed any more.
+    /// Bundles that the process can drop.
     pub(crate) forget: Vec<[u8; 32]>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Start {
     pub(crate) bundle: [u8; 32],
-    /// The bundle of its packages, when it has any.
+    /// The bundle of its packages.
     pub(crate) packages: Option<[u8; 32]>,
     /// The source's path in the bundle.
     pub(crate) path: String,
-    /// The path of its code object, when it was compiled before.
+    /// The path of its code object, when it is compiled already.
     pub(crate) code: Option<String>,
     pub(crate) name: String,
     pub(crate) entry: Option<String>,
@@ -197,28 +197,28 @@ pub(crate) struct Start {
     pub(crate) context: String,
     pub(crate) result_kind: ResultKind,
     pub(crate) limits: Limits,
-    /// What it may say to the egress process, when it may use the network.
+    /// Its pass to the egress process, when it can use the network.
     pub(crate) network: Option<NetworkPass>,
 }
 
-/// With what a run goes to the egress process.
+/// The pass with which a run asks the egress process for connections.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct NetworkPass {
-    /// Known to the egress process, too; none: nobody connects for it.
+    /// The secret that the egress process knows, too. None: no connection is made for the run.
     pub(crate) token: Option<[u8; 16]>,
-    /// What the egress process will decide by; here for refusals that come at once.
+    /// The policy by which the egress process decides. Here it gives refusals without delay.
     pub(crate) policy: Policy,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Out<'b> {
     pub(crate) stream: Stream,
-    /// Bytes of this stream sent before these.
+    /// The bytes of this stream that were sent before these.
     pub(crate) offset: u64,
     pub(crate) bytes: &'b [u8],
 }
 
-/// A part of a file: its path below `/output`, its size, and what comes next of it.
+/// A part of a file: its path below `/output`, its whole size, and the next bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FilePart<'b> {
     pub(crate) path: &'b str,
@@ -234,7 +234,7 @@ pub(crate) struct Credit {
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct RunUsage {
-    /// It has computed for 20 ms without waiting.
+    /// True when it has computed for 20 ms without waiting.
     pub(crate) busy: bool,
 }
 
@@ -251,7 +251,7 @@ pub(crate) struct Reply {
     pub(crate) answer: Result<String, String>,
 }
 
-/// Everything about the end of a run but the result, whose text follows.
+/// The end of a run without the result, whose text follows.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) outcome: Outcome,
@@ -265,13 +265,13 @@ pub(crate) struct Done {
     pub(crate) stderr: StreamUsage,
 }
 
-/// A payload that is not what its kind says.
+/// A payload that does not fit its kind.
 #[derive(Debug, thiserror::Error)]
 #[error("a malformed {0:?} frame")]
 pub(crate) struct MalformedFrame(pub(crate) FrameKind);
 
 impl Out<'_> {
-    /// Bytes before the script's own in the payload.
+    /// The bytes of the payload before the script's own.
     pub(crate) const HEAD: usize = 9;
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -343,7 +343,7 @@ impl Done {
         Ok(payload)
     }
 
-    /// The end of a run and the text of its result.
+    /// Decodes the end of a run and the text of its result.
     pub(crate) fn decode(payload: &[u8]) -> Result<(Self, &[u8]), MalformedFrame> {
         let parts = || {
             let (length, rest) = payload.split_first_chunk()?;
@@ -354,13 +354,13 @@ impl Done {
     }
 }
 
-/// A structure as the payload of its frame.
+/// Encodes a structure as the payload of its frame.
 pub(crate) fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
-    // These structures have string keys and no failing `Serialize`, the only two ways this can fail.
+    // This fails only for keys that are not strings and for a `Serialize` that fails. These structures have neither.
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-/// The structure that a payload of this kind holds.
+/// Decodes the structure in a payload of this kind.
 pub(crate) fn from_json<T: DeserializeOwned>(kind: FrameKind, payload: &[u8]) -> Result<T, MalformedFrame> {
     serde_json::from_slice(payload).map_err(|_| MalformedFrame(kind))
 }

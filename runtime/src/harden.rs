@@ -1,7 +1,7 @@
-//! The second wall: what a sandbox process gives up before the first script runs in it.
+//! The second line of defence: rights that a sandbox process gives up before the first script runs in it.
 //!
-//! An escape from WebAssembly should land in a process that owns nothing and may ask the kernel for nothing. Each
-//! measure is taken on its own; what the kernel lacks is reported, not hidden.
+//! An attacker who escapes from WebAssembly is in a process that owns nothing and can call almost nothing of the
+//! kernel. Each measure is taken by itself. A measure that the kernel lacks is reported.
 
 mod filter;
 mod probe;
@@ -14,35 +14,35 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use serde::{Deserialize, Serialize};
 
-/// The user and group a process started by root becomes: "nobody" on every common system, by number.
+/// The user and group of a process that root started: the number of "nobody" on every common system.
 const NOBODY: u32 = 65_534;
-/// Descriptors a sandbox process may have: its socket, the interpreter, the poller, and one for each bundle.
+/// Most descriptors of a sandbox process: its socket, the interpreter, the poller, and one for each bundle.
 const MAX_DESCRIPTORS: u64 = 1_024;
-/// Descriptors the egress process may have: one for each connection.
+/// Most descriptors of the egress process: one for each connection.
 const MAX_CONNECTIONS: u64 = 16_384;
-/// How much nicer than its node a sandbox process is.
+/// The niceness of a sandbox process above its node's.
 const NICENESS: i32 = 5;
-/// The same for one that has nothing but busy runs.
+/// The same when all runs of the process are busy.
 const LOW_NICENESS: i32 = 19;
 
-/// Which measures are in force.
+/// The measures of hardening, and whether each is in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hardening {
-    /// Every measure there is, in the order they were taken.
+    /// All measures, in the order in which they were taken.
     pub measures: Vec<Measure>,
 }
 
-/// One measure.
+/// A measure of hardening.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measure {
-    /// Its name: `seccomp`, `landlock`, …
+    /// The name: `seccomp`, `landlock`, …
     pub name: String,
-    /// Why it is not in force; none when it is.
+    /// The reason why it is not in force; none when it is in force.
     pub missing: Option<String>,
 }
 
 impl Hardening {
-    /// The measures that are not in force.
+    /// Returns the measures that are not in force.
     pub fn missing(&self) -> impl Iterator<Item = &Measure> {
         self.measures.iter().filter(|measure| measure.missing.is_some())
     }
@@ -53,14 +53,14 @@ impl Hardening {
     }
 }
 
-/// Whether this process may raise the CPU priority of a sandbox process after it lowered it.
+/// Returns true when this process can raise the CPU priority of a sandbox process again after lowering it.
 pub(crate) fn can_change_priority(pid: u32) -> bool {
     change_priority(pid, NICENESS + 1) && change_priority(pid, NICENESS)
 }
 
-/// Lowers the CPU priority of a sandbox process, or raises it to the usual one again.
+/// Lowers the CPU priority of a sandbox process, or sets the default again.
 pub(crate) fn set_priority(pid: u32, low: bool) {
-    // A process that is gone needs none; its end is noticed elsewhere.
+    // An error means that the process has ended, which is noticed elsewhere.
     let _ = change_priority(pid, if low { LOW_NICENESS } else { NICENESS });
 }
 
@@ -69,16 +69,15 @@ fn change_priority(pid: u32, niceness: i32) -> bool {
     pid.is_some_and(|pid| rustix::process::setpriority_process(Some(pid), niceness).is_ok())
 }
 
-/// What must happen before anything else in a sandbox process: the kernel is told to sacrifice it first, and to give it
-/// less of the CPU than its node.
+/// Lets the kernel end this process first when memory is short, and gives it less CPU than its node. Call it first.
 pub(crate) fn step_back(hardening: &mut Hardening) {
-    // Has to come before the user changes: only the owner of the process may write here.
+    // Before the change of user: only the owner of the process can write here.
     hardening.note("oom_score_adj", std::fs::write("/proc/self/oom_score_adj", "1000"));
     hardening.note("nice", rustix::process::nice(NICENESS).map(|_| ()));
 }
 
-/// Gives up everything a sandbox process does not need. Call it after the interpreter is loaded, with one thread and no
-/// script yet. `data` is the most bytes of private memory that this process may ever have; `parent` the node's process.
+/// Gives up every right that a sandbox process does not need. Call it after the interpreter is loaded, with one thread
+/// and before any script. `data` is the most private memory of this process in bytes, `parent` the node's process.
 pub(crate) fn lock(hardening: &mut Hardening, data: u64, parent: u32) -> Result<(), Orphaned> {
     lock_all_but_network(hardening, data, parent, MAX_DESCRIPTORS)?;
     hardening.note("landlock", restrict_files_and_network());
@@ -86,7 +85,7 @@ pub(crate) fn lock(hardening: &mut Hardening, data: u64, parent: u32) -> Result<
     Ok(())
 }
 
-/// The same for the egress process, which may connect to other machines, and to nothing else.
+/// The same for the egress process, which can also connect to other machines.
 pub(crate) fn lock_egress(hardening: &mut Hardening, data: u64, parent: u32) -> Result<(), Orphaned> {
     lock_all_but_network(hardening, data, parent, MAX_CONNECTIONS)?;
     hardening.note("landlock", confine_files(&[], &[]));
@@ -99,8 +98,8 @@ fn lock_all_but_network(hardening: &mut Hardening, data: u64, parent: u32, descr
     hardening.note("capabilities", drop_capabilities());
     hardening.note("no_new_privs", rustix::thread::set_no_new_privs(true));
     hardening.note("not_dumpable", rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable));
-    // A change of user clears it, so it comes after that; and a node that died before it was set will not be noticed
-    // by the kernel, so it is looked at here.
+    // After the change of user, which clears it. The kernel does not report a node that died before, so the parent is
+    // checked here.
     hardening.note("parent_death_signal", rustix::process::set_parent_process_death_signal(Some(Signal::KILL)));
     let parent_now = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
     if parent_now != parent {
@@ -110,7 +109,7 @@ fn lock_all_but_network(hardening: &mut Hardening, data: u64, parent: u32, descr
     Ok(())
 }
 
-/// The node is gone: there is nobody to run anything for.
+/// The node has ended.
 #[derive(Debug, thiserror::Error)]
 #[error("the node ended before its sandbox process was ready")]
 pub(crate) struct Orphaned;
@@ -140,7 +139,7 @@ fn drop_capabilities() -> Result<(), Errno> {
 }
 
 fn limit_resources(data: u64, descriptors: u64) -> Result<(), Errno> {
-    // No more than there may be by now: to raise a limit takes a right that is gone.
+    // At most the hard limit: the right to raise it is given up already.
     let hard = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     let limits = [
         // Not RLIMIT_AS: the pool of sandboxes reserves terabytes of address space.
@@ -161,7 +160,8 @@ fn restrict_files_and_network() -> Result<(), String> {
     use landlock::{
         ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope,
     };
-    // The newest rights this crate release knows of; the kernel takes those it knows, and no path or port is allowed.
+    // The newest rights that this release of the crate has. The kernel applies those it knows; no path or port is
+    // allowed.
     let abi = ABI::V6;
     let restricted = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -178,10 +178,10 @@ fn restrict_files_and_network() -> Result<(), String> {
     }
 }
 
-/// Leaves this process, and those that it starts, nothing of the file system but these paths: files and directories to
-/// read and execute, and directories to write. What does not exist is left out. The error says what the kernel lacks.
+/// Restricts this process and its children to these paths: files and directories to read and execute, and directories
+/// to write. Paths that do not exist are ignored. The error says what the kernel lacks.
 ///
-/// For processes that are not sandboxes, such as one that talks to a package index: the network stays as it is.
+/// It is for processes that are not sandboxes, such as one that downloads packages: the network is not restricted.
 pub fn confine_files(read: &[&std::path::Path], write: &[&std::path::Path]) -> Result<(), String> {
     use landlock::{
         ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,

@@ -16,30 +16,30 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// Interpreters that a cache directory keeps: the newest, and those of other builds and processors made last. Each has
-/// some 50 MB.
+/// The number of interpreters in a cache directory: the newest ones, of all builds and processors. Each has about 50
+/// MB.
 const KEPT: usize = 4;
 
-/// Why there is no compiled interpreter.
+/// An error of the compiled interpreter.
 #[derive(Debug, thiserror::Error)]
 pub enum InterpreterError {
-    /// The file or its directory is not what it must be.
+    /// The file or its directory is not trusted.
     #[error("the interpreter cache {path} cannot be trusted: {why}")]
     Untrusted {
         /// The file or directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// The file's content is not what was written.
+    /// The content of the file has changed.
     #[error("the compiled interpreter {0} is damaged: its digest is not the one that was recorded")]
     Damaged(PathBuf),
-    /// The directory holds none and none can be written there.
+    /// There is none in the directory, and none can be written there.
     #[error("the interpreter cache {path} holds no interpreter of this build and none can be written there: {source}")]
     Missing {
         /// The directory.
         path: PathBuf,
-        /// Why writing failed.
+        /// The error of writing.
         source: io::Error,
     },
     /// The file could not be read.
@@ -47,10 +47,10 @@ pub enum InterpreterError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of reading.
         source: io::Error,
     },
-    /// Neither was a guest built in nor one given.
+    /// No guest was built in, and none was given.
     #[error("this program was built without a guest: set CRONBOX_GUEST when it is built")]
     NoGuest,
     /// Wasmtime refused the guest.
@@ -63,18 +63,18 @@ pub enum InterpreterError {
 pub struct CompiledInterpreter {
     file: File,
     path: PathBuf,
-    /// Whether this call compiled it.
+    /// True when this call compiled it.
     pub compiled_now: bool,
 }
 
-/// What is written down beside the file.
+/// The record beside the file.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
     sha256: String,
     checked: Option<Identity>,
 }
 
-/// As long as these are the same, it is the same content.
+/// As long as these values are the same, the content is the same.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Identity {
     device: u64,
@@ -154,12 +154,12 @@ impl CompiledInterpreter {
         Self::open_file(&self.path, true).map(|_| ())
     }
 
-    /// Where it lies.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The open file, to hand to a sandbox process.
+    /// Returns the open file, for a sandbox process.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
@@ -175,7 +175,7 @@ impl CompiledInterpreter {
         check_owner(directory, &metadata)?;
         match Self::open_file(path, false) {
             Ok(found) => Ok(Some(found)),
-            // A file that was cut short by a full disk or damaged later is made anew.
+            // A file that was truncated by a full disk or damaged later is made again.
             Err(InterpreterError::Damaged(_)) if fs::remove_file(path).is_ok() => Ok(None),
             Err(error) => Err(error),
         }
@@ -199,14 +199,14 @@ impl CompiledInterpreter {
                 return Err(InterpreterError::Damaged(path.into()));
             }
             record.checked = Some(identity);
-            // In a directory that cannot be written the digest is computed at every start; that is all.
+            // In a read-only directory the digest is computed at every start.
             let _ = write_beside(&record_path(path), &crate::frame::to_json(&record));
         }
         Ok(CompiledInterpreter { file, path: path.into(), compiled_now: false })
     }
 }
 
-/// Removes interpreters of builds long past. Those that processes have mapped live on without a name.
+/// Removes the oldest interpreters. Processes that have one mapped keep it.
 fn prune(cache: &Path) {
     let is_ours = |name: &str| name.starts_with("python-") && name.ends_with(".cwasm");
     let Ok(entries) = fs::read_dir(cache) else { return };
@@ -217,7 +217,7 @@ fn prune(cache: &Path) {
         .collect();
     found.sort();
     for (_, path) in found.iter().rev().skip(KEPT) {
-        // One that cannot be removed is in nobody's way.
+        // One that cannot be removed does no harm.
         let _ = fs::remove_file(path);
         let _ = fs::remove_file(record_path(path));
     }
@@ -236,17 +236,17 @@ fn compile_to(guest: &GuestComponent, path: &Path) -> Result<(), InterpreterErro
     write_beside(path, &code).map_err(missing)
 }
 
-/// Writes beside the place, syncs, and renames: whoever opens the place sees the old file or the whole new one.
+/// Writes a file beside `path`, syncs and renames it: a reader of `path` sees the old file or the whole new one.
 fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
     let beside = PathBuf::from(beside);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // Readable for all: an image is often built by root and used by others. Nobody else may write.
+    // Readable for all, because images are often built by root and used by other users. Only the owner can write.
     let mut file = File::from(rustix::fs::open(&beside, flags, Mode::from_raw_mode(0o644))?);
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
-        // The error that is told is the first one.
+        // The first error is returned.
         let _ = fs::remove_file(&beside);
     }
     written
@@ -282,7 +282,7 @@ fn digest(file: &mut File) -> io::Result<String> {
     }
 }
 
-/// The file's name: by build, by guest and by what this processor can do, since machine code is made of and for these.
+/// Returns the file's name. Machine code depends on the build, the guest and the features of the processor.
 fn file_name(guest: &GuestComponent) -> String {
     let mut hasher = Sha256::new();
     hasher.update(crate::BUILD);
@@ -298,7 +298,7 @@ fn processor() -> String {
             [$(($name, std::arch::is_x86_feature_detected!($name))),*]
         };
     }
-    // Those that Cranelift asks for.
+    // The features that Cranelift checks.
     let features = features!(
         "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "avx" "avx2" "fma" "bmi1" "bmi2" "lzcnt" "cmpxchg16b"
         "avx512f" "avx512dq" "avx512vl" "avx512bitalg" "avx512vbmi"

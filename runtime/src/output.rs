@@ -1,8 +1,8 @@
 //! The script's standard output and error: bounded, counted, and delivered while the script writes.
 //!
-//! A stream keeps at most its limit of bytes over the whole run; what comes after is counted and dropped. What is kept
-//! leaves in frames as far as the node has given credit; without credit the script waits in its write (its wall clock
-//! goes on), so that a slow reader costs the node no memory.
+//! A stream keeps at most its limit of bytes over the whole run; further bytes are counted and dropped. Kept bytes are
+//! sent in frames as far as the node has given credit. Without credit the script waits in its write (its time limit
+//! continues), so that a slow reader costs the node no memory.
 
 use crate::frame::{OUT_CREDIT, Stream};
 use crate::meter::Meter;
@@ -13,9 +13,9 @@ use tokio::sync::Notify;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-/// Most bytes that wait in the sandbox process before the script has to wait.
+/// Most bytes that wait in the sandbox process. Then the script waits.
 pub(crate) const BUFFER: usize = 64 << 10;
-/// Most bytes one write call may bring. wasi-libc asks before it writes.
+/// Most bytes of one write. wasi-libc asks for this number before it writes.
 pub(crate) const PERMIT: usize = 64 << 10;
 
 /// One of the two streams, as the run and its sender see it.
@@ -27,7 +27,7 @@ pub(crate) struct Output {
     room: Arc<Notify>,
     /// The sender waits here for bytes, one for both streams of the run.
     bytes: Arc<Notify>,
-    /// Where its writes are paid for.
+    /// The meter that charges its writes.
     meter: Arc<Meter>,
 }
 
@@ -41,23 +41,23 @@ struct OutputState {
 }
 
 impl Output {
-    /// A stream that keeps `limit` bytes and wakes `bytes` when there is something to send.
+    /// Makes a stream that keeps `limit` bytes and notifies `bytes` when there are bytes to send.
     pub(crate) fn new(which: Stream, limit: u64, bytes: Arc<Notify>) -> Self {
         let state = OutputState { limit, written: 0, dropped: 0, buffer: BytesMut::new(), credit: OUT_CREDIT, sent: 0 };
         Output { which, state: Arc::new(Mutex::new(state)), room: Arc::default(), bytes, meter: Arc::default() }
     }
 
-    /// The same stream, whose writes are paid for in `meter`.
+    /// Returns the same stream with the meter that charges its writes.
     pub(crate) fn paid_in(self, meter: &Arc<Meter>) -> Self {
         Output { meter: meter.clone(), ..self }
     }
 
-    /// Which stream it is.
+    /// Returns which of the two streams it is.
     pub(crate) fn which(&self) -> Stream {
         self.which
     }
 
-    /// What may be sent now: bytes the node has credit for, at most `max`; empty when there is nothing to send.
+    /// Takes the bytes that can be sent now: within the credit, at most `max`. Empty when there are none.
     pub(crate) fn take(&self, max: usize) -> Bytes {
         let mut state = self.lock();
         let credit = usize::try_from(state.credit).unwrap_or(usize::MAX);
@@ -73,7 +73,7 @@ impl Output {
         bytes
     }
 
-    /// The node has taken bytes from its side.
+    /// Adds credit: the node has taken bytes.
     pub(crate) fn add_credit(&self, bytes: u64) {
         let mut state = self.lock();
         state.credit = state.credit.saturating_add(bytes);
@@ -84,13 +84,13 @@ impl Output {
         }
     }
 
-    /// Bytes written by the script, and how many of them were dropped.
+    /// Returns the bytes that the script has written, and how many were dropped.
     pub(crate) fn totals(&self) -> crate::outcome::StreamUsage {
         let state = self.lock();
         crate::outcome::StreamUsage { bytes: state.written, dropped: state.dropped }
     }
 
-    /// Bytes taken so far.
+    /// Returns the bytes taken so far.
     pub(crate) fn sent(&self) -> u64 {
         self.lock().sent
     }

@@ -1,4 +1,4 @@
-//! One end of the socket pair: frames in, frames out, descriptors with `load`.
+//! One end of a socket pair: sending and receiving frames, some with a descriptor.
 
 use super::{FrameKind, HEADER, MAX_PAYLOAD, MAX_VALUE, MORE, RunNumber};
 use bytes::{Buf, Bytes, BytesMut};
@@ -16,18 +16,18 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
-/// Most values that come in parts at once.
+/// Most values in parts at one time.
 const MAX_PARTS: usize = 64;
-/// Bytes asked of the socket at once.
+/// Bytes of one read from the socket.
 const CHUNK: usize = 64 << 10;
 
-/// Why a link is of no more use.
+/// The reason why a link cannot be used any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    /// The other side broke the rules of framing.
+    /// The other side violated the framing.
     #[error("{0}")]
     Violation(&'static str),
-    /// The other side ended in the middle of a frame, as one does that is killed.
+    /// The other side closed within a frame, as a process does that is killed.
     #[error("the link closed within a frame")]
     Cut,
     /// The socket failed.
@@ -35,7 +35,7 @@ pub(crate) enum LinkError {
     Socket(#[from] io::Error),
 }
 
-/// One whole value from the other side.
+/// A whole value from the other side.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) kind: FrameKind,
@@ -44,25 +44,25 @@ pub(crate) struct Incoming {
     pub(crate) descriptor: Option<OwnedFd>,
 }
 
-/// Two connected sockets, closed on exec.
+/// Makes two connected sockets that are closed on exec.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
 }
 
-/// The same for two processes that are locked already: neither end ever blocks.
+/// The same for two processes that are locked already: both ends are non-blocking.
 pub(crate) fn pair_for_locked() -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
 }
 
-/// Both halves of a link over `socket`. `descriptors` says whether the other side may send any.
+/// Makes both halves of a link over `socket`. `descriptors` is true when the other side can send descriptors.
 pub(crate) fn connect(socket: OwnedFd, descriptors: bool) -> io::Result<(Sender, Receiver)> {
     let socket = StdUnixStream::from(socket);
     socket.set_nonblocking(true)?;
     connect_nonblocking(socket, descriptors)
 }
 
-/// The same over the other end of [`pair_for_locked`], in a process that may change nothing about a socket any more.
+/// The same over an end of [`pair_for_locked`], in a process that cannot change a socket any more.
 pub(crate) fn connect_locked(socket: OwnedFd) -> io::Result<(Sender, Receiver)> {
     connect_nonblocking(StdUnixStream::from(socket), false)
 }
@@ -81,7 +81,7 @@ fn connect_nonblocking(socket: StdUnixStream, descriptors: bool) -> io::Result<(
     Ok((sender, receiver))
 }
 
-/// The sending half. Clones share one queue; a frame goes out at once when nothing waits before it.
+/// The sending half. Clones share one queue. A frame is sent at once when the queue is empty.
 #[derive(Clone)]
 pub(crate) struct Sender {
     socket: Arc<UnixStream>,
@@ -97,22 +97,22 @@ struct Queue {
 
 struct Chunk {
     bytes: Bytes,
-    /// Lent, where it is another's: handing it on takes no descriptor of this process's.
+    /// Shared with its owner: sending it takes no other descriptor of this process.
     descriptor: Option<Arc<OwnedFd>>,
 }
 
 impl Sender {
-    /// Sends a value, in parts where it is large. Never waits: what the socket does not take is queued.
+    /// Sends a value, in parts when it is large. It never waits: bytes that the socket does not take are queued.
     pub(crate) fn send(&self, kind: FrameKind, run: RunNumber, payload: &[u8]) {
         self.send_with(kind, run, payload, None);
     }
 
-    /// Sends a value with a descriptor beside its first byte.
+    /// Sends a value with a descriptor.
     pub(crate) fn send_with(&self, kind: FrameKind, run: RunNumber, payload: &[u8], descriptor: Option<OwnedFd>) {
         self.send_shared(kind, run, payload, descriptor.map(Arc::new));
     }
 
-    /// The same with a descriptor that others have, too.
+    /// Sends a value with a descriptor that the caller keeps.
     pub(crate) fn send_shared(
         &self,
         kind: FrameKind,
@@ -137,16 +137,16 @@ impl Sender {
         }
     }
 
-    /// Bytes that wait for the other side to read.
+    /// Returns the bytes that the other side has not read.
     pub(crate) fn queued(&self) -> usize {
         self.lock().bytes
     }
 
-    /// Sends what is queued, as the socket takes it. Runs beside everything else until the socket fails.
+    /// Sends the queue whenever the socket takes bytes, until the socket fails.
     pub(crate) async fn flush(&self) -> io::Error {
         loop {
             let filled = self.filled.notified();
-            // Not within the match: the lock must not be held while waiting.
+            // Outside of the match, so that the lock is not held while waiting.
             let written = self.write_queued(&mut self.lock());
             match written {
                 Ok(()) => filled.await,
@@ -160,7 +160,7 @@ impl Sender {
         }
     }
 
-    /// Waits until everything was given to the socket, or it fails.
+    /// Waits until the socket has taken everything, or fails.
     pub(crate) async fn drained(&self) {
         while self.queued() > 0 {
             let written = self.write_queued(&mut self.lock());
@@ -179,7 +179,7 @@ impl Sender {
         let mut queue = self.lock();
         queue.bytes += chunk.bytes.len();
         queue.chunks.push_back(chunk);
-        // Order is kept: what is queued already goes first.
+        // The order is kept: what is queued is sent first.
         if self.write_queued(&mut queue).is_err() {
             self.filled.notify_one();
         }
@@ -226,7 +226,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// The next whole value; none when the other side has closed. Safe to drop and call again.
+    /// Returns the next whole value; none when the other side has closed. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Option<Incoming>, LinkError> {
         loop {
             if let Some(incoming) = self.parse()? {
@@ -243,7 +243,7 @@ impl Receiver {
         }
     }
 
-    /// Takes one frame off the buffer, and the value it completes.
+    /// Takes frames from the buffer until one completes a value.
     fn parse(&mut self) -> Result<Option<Incoming>, LinkError> {
         while let Some(header) = self.buffer.first_chunk::<HEADER>() {
             let [l0, l1, l2, l3, kind, flags, 0, 0, run @ ..] = *header else {
@@ -288,7 +288,7 @@ impl Receiver {
         Ok(None)
     }
 
-    /// Reads what is there; the number of bytes, 0 at the end.
+    /// Reads from the socket; returns the number of bytes, 0 at the end.
     fn fill(&mut self) -> Result<usize, LinkError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -322,7 +322,7 @@ mod tests {
         (connect(here, false).expect("connects"), connect(there, true).expect("connects"))
     }
 
-    /// A receiver, and the other end of its socket, for bytes that are not frames.
+    /// Makes a receiver, and returns the other end of its socket, for bytes that are not frames.
     fn receiver() -> (OwnedFd, Receiver) {
         let (here, there) = pair().expect("pair");
         (here, connect(there, true).expect("connects").1)

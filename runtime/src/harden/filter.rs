@@ -1,14 +1,16 @@
-//! The system calls of a locked process: a sandbox process's, and those that the egress process has beyond them.
+//! The system calls of a locked process: those of a sandbox process, and those that the egress process needs in
+//! addition.
 //!
-//! Two filters, of which the kernel obeys the stricter for each call: the first lets through what running a script
-//! needs and answers everything else with `EPERM`; the second ends the process at calls that only an attacker makes.
+//! There are two filters, and the kernel applies the stricter one to each call. The first allows the calls that running
+//! a script needs, and answers all others with `EPERM`. The second ends the process at calls that only an attacker
+//! makes.
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 use std::collections::BTreeMap;
 
-/// Lets through what a script needs: memory, the clock, random numbers, its two descriptors, its end.
+/// Allowed calls: for memory, the clock, random numbers, the two descriptors, and the end of the process.
 const ALLOWED: &[i64] = &[
     libc::SYS_brk,
     libc::SYS_clock_gettime,
@@ -31,7 +33,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_mremap,
     libc::SYS_munmap,
     libc::SYS_nanosleep,
-    // Which pages of its own are faulted in, from a descriptor it holds.
+    // From descriptors that it holds: which of its own pages are in memory.
     libc::SYS_pread64,
     libc::SYS_read,
     libc::SYS_recvmsg,
@@ -45,7 +47,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_write,
 ];
 
-/// What connections need beyond that. Which families of addresses a socket may have is looked at apart.
+/// Further calls for connections. The address families of sockets are checked by `socket_rules`.
 const CONNECTING: &[i64] = &[
     libc::SYS_bind,
     libc::SYS_connect,
@@ -60,14 +62,14 @@ const CONNECTING: &[i64] = &[
     libc::SYS_writev,
 ];
 
-/// Which process a filter is for.
+/// The process that a filter is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Sandbox,
     Egress,
 }
 
-/// Ends the process: nothing in it has a reason to call these.
+/// Calls that end the process: it has no reason for them.
 const DEADLY: &[i64] = &[
     libc::SYS_accept,
     libc::SYS_accept4,
@@ -163,7 +165,7 @@ const DEADLY: &[i64] = &[
     libc::SYS_vfork,
 ];
 
-/// Why the filters could not be installed.
+/// The error when the filters cannot be installed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FilterError {
     #[error("there is no filter for this processor")]
@@ -176,7 +178,7 @@ pub(super) enum FilterError {
 
 /// Installs both filters on the only thread of this process.
 pub(super) fn install(role: Role) -> Result<(), FilterError> {
-    // The order matters: the first would refuse the call that installs the second.
+    // In this order: the second would refuse the call that installs the first.
     for program in [deadly(role)?, allowed(role)?] {
         seccompiler::apply_filter(&program)?;
     }
@@ -191,7 +193,7 @@ fn deadly(role: Role) -> Result<BpfProgram, FilterError> {
 
 fn allowed(role: Role) -> Result<BpfProgram, FilterError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
-    // Memory, but none that could hold new machine code.
+    // Memory that is not executable.
     let not_executable = || -> Result<_, FilterError> {
         let condition =
             SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?;
@@ -201,20 +203,20 @@ fn allowed(role: Role) -> Result<BpfProgram, FilterError> {
     rules.insert(libc::SYS_mprotect, not_executable()?);
     if role == Role::Egress {
         rules.extend(CONNECTING.iter().map(|call| (*call, Vec::new())));
-        // TCP, and UDP for name servers, of the two internet protocols; no other family, and nothing raw.
+        // TCP, and UDP for name servers, over IPv4 and IPv6. No other family, no raw sockets.
         rules.insert(libc::SYS_socket, socket_rules()?);
     }
-    // The seals of a bundle are looked at, and nothing else of a descriptor.
+    // To check the seals of a bundle, and nothing else.
     let seals = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::F_GET_SEALS as u64)?;
     rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![seals])?]);
-    // abort() signals the process itself, and nobody else is a thread of it.
+    // abort() signals the process itself, which has one thread.
     let own = u64::from(std::process::id());
     let group = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own)?;
     rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![group])?]);
     compile(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
 }
 
-/// Which sockets may be made.
+/// Returns the rules for the sockets that can be made.
 fn socket_rules() -> Result<Vec<SeccompRule>, FilterError> {
     /// The bits of a socket's type that are not flags such as `SOCK_NONBLOCK`.
     const TYPE: u64 = 0xf;

@@ -1,35 +1,35 @@
-//! Proof that the locks hold: a process locks itself as a sandbox process does, tries one forbidden thing, and tells
-//! how that went. A call that ends the process ends the probe, so each probe has a process of its own.
+//! The proof that the locks hold: a process locks itself as a sandbox process does, tries one forbidden call, and
+//! reports the result. A call can end the process, so each probe has a process of its own.
 
 use super::Hardening;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-/// Exit status of a probe that was let through.
+/// The exit status of a probe whose call was allowed.
 const LET_THROUGH: i32 = 0;
-/// Exit status of a probe whose call was refused.
+/// The exit status of a probe whose call was refused.
 const REFUSED: i32 = 3;
-/// Exit status of a probe that could not be locked at all.
+/// The exit status of a probe that could not be locked.
 const NOT_LOCKED: i32 = 4;
 
-/// One forbidden thing to try.
+/// A forbidden system call to try.
 #[derive(Clone, Copy)]
 pub struct Probe {
-    /// What it is called on the command line and in reports.
+    /// The name on the command line and in reports.
     pub name: &'static str,
     attempt: fn() -> libc::c_long,
 }
 
-/// How a probe went.
+/// The result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeResult {
     /// The kernel ended the process.
     Killed,
     /// The call failed.
     Refused,
-    /// The call worked: the lock does not hold.
+    /// The call was allowed: the lock does not hold.
     LetThrough,
-    /// The probe itself could not be made.
+    /// The probe could not be run.
     Broken,
 }
 
@@ -37,8 +37,8 @@ macro_rules! call {
     ($name:literal, $number:expr $(, $argument:expr)*) => {
         Probe {
             name: $name,
-            // SAFETY: a system call whose arguments are numbers and pointers to static strings or null; whatever it
-            // does, it does in a process that exists for this call alone and ends after it.
+            // SAFETY: a system call whose arguments are numbers and pointers to static strings or null, in a process
+            // that exists for this call only and ends after it.
             attempt: || unsafe { libc::syscall($number $(, $argument)*) },
         }
     };
@@ -47,7 +47,7 @@ macro_rules! call {
 const PATH: *const libc::c_char = c"/etc/passwd".as_ptr();
 const NULL: *const libc::c_void = std::ptr::null();
 
-/// Everything that is tried.
+/// Returns all probes.
 pub fn probes() -> &'static [Probe] {
     const PROBES: &[Probe] = &[
         call!("openat", libc::SYS_openat, libc::AT_FDCWD, PATH, libc::O_RDONLY),
@@ -119,7 +119,7 @@ pub fn probes() -> &'static [Probe] {
     PROBES
 }
 
-/// `call!` wants constants and calls; the parent's number is known only when the probe runs.
+/// Returns the parent's number, which is known only when the probe runs.
 fn rustix_parent() -> libc::c_int {
     rustix::process::getppid().map_or(1, |pid| pid.as_raw_nonzero().get())
 }
@@ -137,14 +137,14 @@ fn make_executable() -> libc::c_long {
         )
     };
     if page == libc::MAP_FAILED {
-        // Writable memory is allowed; without it this probe would prove nothing.
+        // Writable memory is allowed; without it this probe proves nothing.
         return 0;
     }
     // SAFETY: the page made above, to which nothing else refers.
     unsafe { libc::syscall(libc::SYS_mprotect, page, 4096, libc::PROT_READ | libc::PROT_EXEC) }
 }
 
-/// In the probe's own process: locks it and tries the probe called `name`. Returns the status to exit with.
+/// Locks this process and runs the probe `name` in it. Returns the exit status.
 pub(crate) fn run_probe(name: &str, parent: u32) -> i32 {
     let Some(probe) = probes().iter().find(|probe| probe.name == name) else { return NOT_LOCKED };
     let mut hardening = Hardening::default();
@@ -155,15 +155,15 @@ pub(crate) fn run_probe(name: &str, parent: u32) -> i32 {
     if hardening.missing().any(|measure| measure.name == "seccomp") {
         return NOT_LOCKED;
     }
-    // EPERM is what the filter answers, before the kernel looks at the arguments; any other error would mean that the
-    // call was let through and only its arguments were wrong.
+    // The filter answers EPERM before the kernel checks the arguments. Any other error means that the call was allowed
+    // and only its arguments were wrong.
     let result = (probe.attempt)();
     let refused = result < 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM);
     if refused { REFUSED } else { LET_THROUGH }
 }
 
 impl Probe {
-    /// Runs the probe in a process of its own, made by `command` with the probe's name and this process's number added.
+    /// Runs the probe in a process of its own: `command` with the probe's name and this process's number added.
     pub fn run(&self, mut command: Command) -> ProbeResult {
         command.arg(self.name).arg(std::process::id().to_string());
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
