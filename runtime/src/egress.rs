@@ -1,9 +1,9 @@
-//! The network, for scripts that were granted some: by name, with TLS and secrets outside of the sandbox.
+//! The network of scripts: connections by name, with TLS and secrets outside of the sandbox.
 //!
-//! [`process`] is the egress process, one a node; a [`connection`] in it is decided upon by [`crate::policy`], looked
-//! up by
-//! [`names`], checked by [`address`], made, and carried, in TLS where [`secure`] agrees, with [`exchange`] putting
-//! secrets in on the way out and taking them back on the way in. [`messages`] is what it is told and tells.
+//! [`process`] is the egress process; a node has one. It holds the [`grants`] of runs and a [`sandbox_link`] to each sandbox
+//! process, with an [`inbox`] for each channel. [`connect`] makes a connection: [`crate::policy`] decides, [`names`] looks the
+//! name up, [`address`] checks the addresses. [`connection`] and [`carry`] carry its bytes, in TLS by [`secure`]; [`exchange`]
+//! puts secrets into requests and takes them out of responses. [`messages`] are those of its links.
 
 pub(crate) mod address;
 mod buffers;

@@ -27,8 +27,7 @@ fn config() -> Config {
         .operator_cost(operator_cost())
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(ASYNC_STACK)
-        // What one guest left on its stack is gone before the next gets it, and a deep recursion's pages are given
-        // back.
+        // A stack is cleared before the next guest gets it, and the pages of a deep recursion are given back.
         .async_stack_zeroing(true)
         // Features that the guest does not use are off: most advisories are about such features.
         .concurrency_support(false)

@@ -1,10 +1,9 @@
-//! The compiled interpreter: made once from the guest inside this program, kept as a file, mapped by every sandbox
-//! process.
+//! The compiled interpreter: compiled once from the guest, kept as a file, and mapped by every sandbox process.
 //!
-//! The file must never change while a process has it mapped, for the memory of every later sandbox comes from it, and
-//! what it holds is trusted as machine code. So: a directory of 0700, a regular file that we or root own and nobody
-//! else may write, made beside its place, synced and renamed. Its digest is written down when it is made and checked
-//! once for each (device, inode, size, mtime, ctime).
+//! The file must never change while a process has it mapped, because the memory of every later sandbox comes from it, and
+//! its content is trusted machine code. So the directory has mode 0700, and the file is a regular file that this user or
+//! root owns and no other user can write. It is written beside its final path, synced and renamed. Its digest is recorded
+//! when it is made, and checked once for each (device, inode, size, mtime, ctime).
 
 use crate::engine;
 use crate::guest_component::GuestComponent;
@@ -230,8 +229,7 @@ fn compile_to(guest: &GuestComponent, path: &Path) -> Result<(), InterpreterErro
     let directory = path.parent().unwrap_or(Path::new("."));
     let missing = |source| InterpreterError::Missing { path: directory.into(), source };
     let record = Record { sha256: hex::encode(Sha256::digest(&code)), checked: None };
-    // The record goes first: a file without its record would be taken for damaged, a record without its file is
-    // nothing.
+    // The record first: a file without its record counts as damaged, a record without its file is ignored.
     write_beside(&record_path(path), &crate::frame::to_json(&record)).map_err(missing)?;
     write_beside(path, &code).map_err(missing)
 }

@@ -1,12 +1,12 @@
-//! Which addresses a name may resolve to.
+//! The addresses that a name can resolve to.
 //!
-//! Refused is whatever IANA's special-purpose registries do not call globally reachable, and a few addresses that are
-//! reachable and answer with a machine's credentials. One prohibited address among those of a name refuses the name: a
-//! name that means two networks is a trick more often than a need. What was checked is what is connected to; a second
-//! lookup would be a second answer.
+//! Refused are the addresses that IANA's special-purpose registries do not list as globally reachable, and a few
+//! reachable addresses that answer with a machine's credentials. When one address of a name is prohibited, the name is
+//! refused: a name in two networks is usually an attack. The connection is made to the addresses that were checked,
+//! because a second lookup could give another answer.
 //!
-//! The operator's exceptions name a host and a range, and both must match. An exception never opens by accident what
-//! lies inside of a wide range: the lines marked `strict` want an exception that lies within that very line.
+//! The operator's exceptions have a host and a range, and both must match. A wide exception does not include sensitive
+//! addresses by accident: for the lines marked `strict` the exception must lie within the line.
 
 use crate::policy::{Destination, Host, HostError, HostPattern};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -17,7 +17,7 @@ use std::str::FromStr;
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Range {
-    /// As 128 bits: an IPv4 address in the upper 32.
+    /// The address as 128 bits; an IPv4 address is in the upper 32.
     bits: u128,
     length: u8,
     v4: bool,
@@ -89,22 +89,22 @@ impl fmt::Display for Range {
     }
 }
 
-/// Why an exception cannot be read.
+/// An error in an exception.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
-    /// No `=`.
+    /// There is no `=`.
     #[error("{0} names no host: write host and range, as in db.internal=10.1.0.0/16 (*={0} for any host)")]
     NoHost(String),
-    /// The part before `=`.
+    /// An error in the host, before `=`.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The part after `=`.
+    /// An error in the range, after `=`.
     #[error("{0} is not a range of addresses: write the first address and a length, as in 10.1.0.0/16")]
     Range(String),
 }
 
-/// A range that a host may resolve to although it is prohibited: `db.internal=10.1.0.0/16`. Without a port the host
-/// counts on every port: whether it may be connected to at all is the policy's matter. `*` is any host.
+/// An exception: a prohibited range that a host can resolve to, such as `db.internal=10.1.0.0/16`. Without a port it is
+/// for every port; the policy decides on ports. `*` is any host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
     host: HostPattern,
@@ -140,7 +140,7 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
-/// What `localhost` means in the two families.
+/// The addresses of `localhost`.
 const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// The operator's exceptions.
@@ -149,13 +149,13 @@ const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6
 pub struct Networks(Vec<Network>);
 
 impl Networks {
-    /// From their text forms.
+    /// Parses exceptions.
     pub fn parse<T: AsRef<str>>(networks: impl IntoIterator<Item = T>) -> Result<Self, NetworkError> {
         networks.into_iter().map(|text| text.as_ref().parse()).collect::<Result<_, _>>().map(Networks)
     }
 
     fn except(&self, address: IpAddr, destination: &Destination, line: &Line) -> bool {
-        // The name means both of these, always; who allows one of them means the other, too.
+        // The name always means both addresses: an exception for one of them is for the other, too.
         let is_localhost = matches!(destination.host(), Host::Name(name) if name == "localhost");
         self.0.iter().any(|network| {
             let loopback = is_localhost && LOCALHOST.contains(&address) && network.range.is_loopback();
@@ -166,7 +166,7 @@ impl Networks {
     }
 }
 
-/// What kind of address it is; the words complete "it resolves to 10.0.0.7, …".
+/// The kinds of prohibited addresses. The words complete "it resolves to 10.0.0.7, …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the sentence of each says what it is")]
 pub enum AddressKind {
@@ -209,7 +209,7 @@ pub enum AddressKind {
 struct Line {
     range: Range,
     kind: AddressKind,
-    /// An exception must lie within this line; one that merely contains it does not count.
+    /// An exception must lie within this line; an exception that contains the line is not enough.
     strict: bool,
 }
 
@@ -221,7 +221,7 @@ const fn strict(range: Range, kind: AddressKind) -> Line {
     Line { range, kind, strict: true }
 }
 
-/// The first line that contains an address counts, so special ones stand before the ranges they lie in.
+/// The first line that contains an address counts, so special addresses come before the ranges that contain them.
 const LINES: &[Line] = &[
     // Metadata services, by their vendors' manuals: AWS, Azure, Google and most others; Alibaba; Oracle; Azure's
     // platform address, which is globally reachable by its number; AWS and Google over IPv6.
@@ -268,7 +268,7 @@ const LINES: &[Line] = &[
     line(Range::v6(0xfe80 << 112, 10), AddressKind::LinkLocal),    // RFC 4291
     line(Range::v6(0xfec0 << 112, 10), AddressKind::Private),      // site-local, RFC 3879
     line(Range::v6(0xff00 << 112, 8), AddressKind::Multicast),     // RFC 4291
-    // Global unicast is 2000::/3 (RFC 4291, 2.4, and IANA's IPv6 Address Space registry); the rest was given to nobody.
+    // Global unicast is 2000::/3 (RFC 4291, 2.4, and IANA's IPv6 Address Space registry); the rest is not allocated.
     line(Range::v6(0, 3), AddressKind::Reserved),
     line(Range::v6(1 << 126, 2), AddressKind::Reserved),
     line(Range::v6(1 << 127, 1), AddressKind::Reserved),
@@ -277,25 +277,25 @@ const LINES: &[Line] = &[
 /// A name that may not be connected to because of its addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Prohibited {
-    /// The name has an address that is not for scripts.
+    /// The name has a prohibited address.
     #[error("{host} is not allowed: it resolves to {address}, {kind}")]
     Resolves {
         /// The name.
         host: String,
-        /// One of its addresses.
+        /// The prohibited address.
         address: IpAddr,
-        /// What that is.
+        /// The kind of the address.
         kind: AddressKind,
     },
-    /// The script named such an address itself.
+    /// The script gave a prohibited address.
     #[error("{address} is not allowed: it is {kind}")]
     Literal {
         /// The address.
         address: IpAddr,
-        /// What that is.
+        /// The kind of the address.
         kind: AddressKind,
     },
-    /// The lookup found nothing.
+    /// The name has no address.
     #[error("{host} has no address")]
     NoAddress {
         /// The name.
@@ -303,7 +303,7 @@ pub enum Prohibited {
     },
 }
 
-/// Whether this address of the destination may be connected to.
+/// Checks that a connection can be made to this address of the destination.
 pub fn check(address: IpAddr, destination: &Destination, networks: &Networks) -> Result<(), Prohibited> {
     let Some(line) = LINES.iter().find(|line| line.range.contains(address)) else {
         return Ok(());
@@ -317,7 +317,7 @@ pub fn check(address: IpAddr, destination: &Destination, networks: &Networks) ->
     })
 }
 
-/// Whether a destination with these addresses may be connected to: with none of them prohibited, and at least one.
+/// Checks that the destination has at least one address, and no prohibited one.
 pub fn check_all(addresses: &[IpAddr], destination: &Destination, networks: &Networks) -> Result<(), Prohibited> {
     if addresses.is_empty() {
         return Err(Prohibited::NoAddress { host: destination.host().to_string() });

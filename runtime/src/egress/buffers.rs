@@ -1,19 +1,19 @@
-//! What waits on its way through a connection: bytes for the server, and what an exchange keeps until more is known.
+//! The buffers of a connection: bytes for the server, and an exchange that keeps bytes for a time.
 
 use super::exchange::{Exchange, Step};
 use bytes::{Buf, BytesMut};
 use tokio::time::Instant;
 
-/// An exchange, and until when it may keep what it keeps, in each direction.
+/// An exchange, with the deadlines of the bytes that it keeps.
 pub(super) struct HeldExchange {
     pub(super) exchange: Exchange,
     pub(super) outgoing_by: Option<Instant>,
     pub(super) incoming_by: Option<Instant>,
-    /// Since when something is kept of what came.
+    /// The time since which received bytes are kept.
     incoming_since: Option<Instant>,
 }
 
-/// What keeps coming is not kept for longer than this many times the patience for one piece.
+/// While more bytes come, bytes are kept for at most this many times the patience for one piece.
 const MOST_PATIENCE: u32 = 4;
 
 impl HeldExchange {
@@ -42,7 +42,7 @@ impl HeldExchange {
         let step = self.exchange.incoming(bytes);
         let now = Instant::now();
         let patience = self.exchange.incoming_patience();
-        // What was kept until now went out with what came, unless all of it is still kept.
+        // Bytes that were kept before were sent now, unless all of them are still kept.
         let since = if step.bytes.is_empty() { self.incoming_since.unwrap_or(now) } else { now };
         self.incoming_since = patience.map(|_| since);
         self.incoming_by = patience.map(|patience| (now + patience).min(since + patience * MOST_PATIENCE));
@@ -61,11 +61,11 @@ impl HeldExchange {
     }
 }
 
-/// Bytes on their way to the server.
+/// Bytes for the server.
 #[derive(Default)]
 pub(super) struct Outgoing {
     pub(super) bytes: BytesMut,
-    /// Bytes of the script that are in here, and were not reported as taken yet.
+    /// Bytes of the script in here that are not reported as taken yet.
     credit: usize,
 }
 
@@ -75,17 +75,17 @@ impl Outgoing {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// So many were written; how many of the script's are to be reported as taken.
+    /// Removes written bytes. Returns the number of the script's bytes to report as taken.
     pub(super) fn written(&mut self, size: usize) -> u32 {
         self.bytes.advance(size);
-        // All of them at the end, and before that no more than were written: a secret makes what is sent longer.
+        // All of them at the end, and before that at most the written number: a secret can make the sent bytes longer.
         let taken = if self.bytes.is_empty() { self.credit } else { self.credit.min(size) };
         self.credit -= taken;
         // The window is far below u32::MAX.
         taken as u32
     }
 
-    /// Forgets what waits; how many bytes of the script's are to be reported as taken.
+    /// Drops all bytes. Returns the number of the script's bytes to report as taken.
     pub(super) fn give_up(&mut self) -> u32 {
         self.bytes.clear();
         std::mem::take(&mut self.credit) as u32

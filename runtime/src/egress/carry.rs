@@ -15,16 +15,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::Instant;
 
-/// Bytes read at once.
+/// Bytes of one read.
 const CHUNK: usize = 64 << 10;
 
-/// How long what a script wrote before it closed a connection may take to go out.
+/// The time for sending what a script wrote before it closed a connection.
 const CLOSE_WITHIN: Duration = Duration::from_secs(30);
 
-/// Bytes that may wait for a sandbox process to read before nothing more is read for it.
+/// Most bytes that a sandbox process has not read. Above it nothing more is read from the server.
 const MAX_QUEUED: usize = 4 << 20;
 
-/// How long what a script wrote before it ended may take to go out.
+/// The time for sending what a script wrote before its run ended.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Carries the bytes of one connection.
@@ -33,21 +33,21 @@ pub(super) struct Carrier<'c> {
     pub(super) slot: &'c ConnectionSlot,
     pub(super) reply: &'c ChannelReply,
     pub(super) destination: &'c Destination,
-    /// Where its bytes are counted.
+    /// The index of the destination in the usage.
     pub(super) counted: usize,
-    /// Bytes that the script would take now.
+    /// Bytes that the script can take now.
     pub(super) room: i64,
 }
 
-/// How carrying bytes came to an end that is none of the connection's.
+/// The end of carrying bytes without an error.
 pub(super) enum CarryEnd {
-    /// The script or the server is done.
+    /// The script or the server has ended the connection.
     Over,
-    /// It goes on in TLS.
+    /// The connection continues in TLS.
     Tls(StartTls),
 }
 
-/// What is to be done with the writing half when everything was given to it.
+/// The next step of the writing half when all bytes are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Todo {
     Nothing,
@@ -55,7 +55,7 @@ enum Todo {
     Shutdown,
 }
 
-/// How far the bytes of a connection have come.
+/// The state of carrying bytes.
 struct Flow {
     exchange: Option<HeldExchange>,
     out: Outgoing,
@@ -66,14 +66,14 @@ struct Flow {
     shut: bool,
     /// The server was told so, or cannot be told any more.
     down: bool,
-    /// Why nothing more can be written: what the server sent before is read first.
+    /// The reason why nothing more can be written. What the server sent before is read first.
     unwritable: Option<Failed>,
-    /// The server has until then to send its first byte.
+    /// The deadline of the first byte from the server.
     first_by: Option<Instant>,
     answered: bool,
-    /// The connection is to go on in TLS.
+    /// The script has requested TLS.
     tls: Option<StartTls>,
-    /// The script has closed the connection; what it wrote has until then to go out.
+    /// The script has closed the connection. The deadline for sending what it wrote.
     closing: Option<Instant>,
 }
 
@@ -94,7 +94,7 @@ impl Flow {
         }
     }
 
-    /// Bytes that wait here.
+    /// Returns the bytes that wait here.
     fn kept(&self) -> usize {
         self.out.bytes.len() + self.exchange.as_ref().map_or(0, |held| held.exchange.kept())
     }
@@ -103,7 +103,7 @@ impl Flow {
         !self.out.bytes.is_empty() || self.todo != Todo::Nothing
     }
 
-    /// The end of the carrying, once everything was written.
+    /// Returns the end, once everything is written and an end has come.
     fn end(&mut self) -> Option<Result<CarryEnd, Failed>> {
         if self.has_to_write() {
             return None;
@@ -119,7 +119,7 @@ impl Flow {
         (self.closing.is_some() || self.ended && self.shut).then_some(Ok(CarryEnd::Over))
     }
 
-    /// When the server has let too much time pass before its first byte.
+    /// Returns the deadline of the first byte, while it has not come.
     fn silent_by(&self) -> Option<Instant> {
         self.first_by.filter(|_| !self.answered && self.out.bytes.is_empty())
     }
@@ -134,8 +134,8 @@ impl Flow {
 }
 
 impl Carrier<'_> {
-    /// Carries bytes both ways until one side has had enough. Nothing in here waits for one direction alone: a server
-    /// that does not read must not keep the script from being heard, nor the other way round.
+    /// Carries bytes both ways until one side ends the connection. It never waits for one direction only: a server that does
+    /// not read must not block the other direction, nor a script that does not read.
     pub(super) async fn carry<S: AsyncRead + AsyncWrite>(
         &mut self,
         mut reader: ReadHalf<S>,
@@ -143,7 +143,7 @@ impl Carrier<'_> {
         exchange: Option<Exchange>,
     ) -> Result<(CarryEnd, ReadHalf<S>, WriteHalf<S>), Failed> {
         let mut buffer = vec![0; CHUNK];
-        // Whoever waited for the connection or the handshake may have heard of something without looking at it.
+        // The inbox was possibly notified while the connection or the handshake was waited for.
         self.reply.inbox.changed.notify_one();
         let mut flow = Flow::new(exchange);
         loop {
@@ -151,7 +151,7 @@ impl Carrier<'_> {
             if let Some(end) = flow.end() {
                 return Ok((end?, reader, writer));
             }
-            // A sandbox process that does not read is not read for.
+            // Nothing is read from the server for a sandbox process that does not read.
             let clogged = self.reply.link.queued() > MAX_QUEUED;
             let may_read = !flow.ended && self.room > 0 && flow.tls.is_none() && flow.closing.is_none() && !clogged;
             tokio::select! {
@@ -187,11 +187,11 @@ impl Carrier<'_> {
         }
     }
 
-    /// Takes what was read from the server.
+    /// Handles a read from the server.
     fn take_read(&mut self, flow: &mut Flow, read: io::Result<usize>, buffer: &[u8]) -> Result<(), Failed> {
         let size = match read {
             Ok(size) => size,
-            // TLS without a goodbye at its end, as many servers have it. Protocols that mind count bytes.
+            // The end of TLS without close_notify, as many servers have it. Protocols that need it count bytes.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) => return Err(flow.unwritable.take().unwrap_or_else(|| self.broken(&error))),
         };
@@ -214,7 +214,7 @@ impl Carrier<'_> {
         Ok(())
     }
 
-    /// Takes what came of a turn of the writing half.
+    /// Handles a step of the writing half.
     fn take_written(&self, flow: &mut Flow, done: io::Result<WriteProgress>) {
         let next = |flow: &Flow, otherwise| if flow.shut && !flow.down { Todo::Shutdown } else { otherwise };
         match done {
@@ -237,7 +237,7 @@ impl Carrier<'_> {
         }
     }
 
-    /// Takes what the sandbox process has said.
+    /// Handles the frames of the sandbox process.
     fn take_inbox(&mut self, flow: &mut Flow) -> Result<(), Failed> {
         let (data, window, wanted, now_shut, closed) = {
             let mut said = self.reply.inbox.said.borrow_mut();
@@ -250,7 +250,7 @@ impl Carrier<'_> {
             self.write(&data, flow)?;
         }
         if wanted.is_some() || now_shut && !flow.shut {
-            // What was kept back for more to come goes out: no more will come this way.
+            // Bytes that were kept until more comes are sent: no more comes in this direction.
             if let Some(held) = &mut flow.exchange {
                 let step = held.outgoing_end();
                 flow.out.push(&self.noted(step), 0);
@@ -269,12 +269,12 @@ impl Carrier<'_> {
         Ok(())
     }
 
-    /// Takes what the script wrote.
+    /// Handles bytes that the script wrote.
     fn write(&self, data: &[u8], flow: &mut Flow) -> Result<(), Failed> {
         self.granted.send(data.len() as u64).map_err(|text| Failed::new(Failure::Reset, text))?;
         self.granted.count(self.counted, |host| host.sent_bytes += data.len() as u64);
         if flow.unwritable.is_some() {
-            // Nobody takes it any more; the script hears why after what the server said before.
+            // The bytes are dropped. The script gets the error after what the server sent before.
             self.reply.taken(data.len() as u32);
             return Ok(());
         }
@@ -286,13 +286,13 @@ impl Carrier<'_> {
             }
         }
         if flow.out.bytes.is_empty() {
-            // All of it is kept for now; the script may go on.
+            // All of it is kept for now; the script can continue.
             self.reply.taken(flow.out.give_up());
         }
         Ok(())
     }
 
-    /// Sends what the script wrote before its run ended: it was said before, and goes out.
+    /// Sends what the script wrote before its run ended.
     async fn write_last<S: AsyncWrite>(&self, flow: &mut Flow, writer: &mut WriteHalf<S>) -> Result<(), Failed> {
         let data = self.reply.inbox.said.borrow_mut().data.split();
         self.write(&data, flow)?;
@@ -308,7 +308,7 @@ impl Carrier<'_> {
         Ok(())
     }
 
-    /// What a step sends, its events noted.
+    /// Notes the events of a step, and returns its bytes.
     fn noted(&self, step: Step) -> Bytes {
         for event in step.events {
             match &event {
@@ -354,14 +354,13 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-/// What came of the writing half's turn.
+/// The result of a step of the writing half.
 enum WriteProgress {
     Wrote(usize),
     Finished,
 }
 
-/// Writes, or, when nothing is to be written, flushes or shuts down. Nothing is lost when it is dropped and begun
-/// again.
+/// Writes, or flushes or shuts down when there is nothing to write. Cancel safe.
 async fn advance<S: AsyncWrite>(writer: &mut WriteHalf<S>, bytes: &[u8], todo: Todo) -> io::Result<WriteProgress> {
     if !bytes.is_empty() {
         return writer.write(bytes).await.map(WriteProgress::Wrote);

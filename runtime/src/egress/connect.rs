@@ -1,4 +1,4 @@
-//! Making a connection: it is decided on, its name looked up, every address checked, and one of them connected to.
+//! Making a connection: the policy decides, the name is looked up, every address is checked, and one of them is used.
 
 use super::address::{self, Prohibited};
 use super::grants::{ConnectionSlot, Egress, RunGrant};
@@ -10,10 +10,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// The time one of several addresses has before the next is tried.
+/// The time for one address before the next one is tried.
 const EACH_ADDRESS: Duration = Duration::from_secs(4);
 
-/// Decides, looks up, checks every address, and connects to one of exactly those.
+/// Decides on a destination, looks it up, checks all its addresses, and connects to one of them.
 pub(super) async fn connect(
     egress: &Rc<Egress>,
     granted: &Rc<RunGrant>,
@@ -41,7 +41,7 @@ pub(super) async fn connect(
             }
         })?;
         let stream = reach(&addresses, &destination).await?;
-        // Small pieces go out at once: what a script writes is what it means to send.
+        // Small writes are sent without delay, as a script expects.
         let _ = stream.set_nodelay(true);
         Ok(stream)
     };

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// A connection from the request to its end.
+/// Makes and carries a connection.
 pub(super) async fn connection(egress: Rc<Egress>, granted: Rc<RunGrant>, open: Open, reply: ChannelReply) {
     let made = tokio::select! {
         made = connect(&egress, &granted, &open) => made,
-        // It was given up before it was there.
+        // It was closed before it was made.
         () = reply.inbox.closed() => return,
         () = granted.ended.cancelled() => return,
     };
@@ -63,7 +63,7 @@ impl Carrier<'_> {
 
     fn exchange(&self, mode: ConnectionMode) -> Option<Exchange> {
         let secrets = self.granted.secrets.clone()?;
-        // Less of what was made ready with the grant cannot fail.
+        // A part of the set that was checked with the grant cannot fail.
         Exchange::new(secrets, self.destination.clone(), mode).ok()
     }
 
@@ -100,7 +100,7 @@ impl Carrier<'_> {
         };
         let stream = shaken.map_err(|error| secure::failure(&error, &name))?;
         self.reply.send(FrameKind::Secured, &frame::to_json(&secure::session(stream.get_ref().1)));
-        // A server that has not proven its name gets no secret.
+        // A server without a verified certificate gets no secret.
         let exchange = self.exchange(if wanted.verify { ConnectionMode::Http } else { ConnectionMode::Opaque });
         let (reader, writer) = tokio::io::split(stream);
         match self.carry(reader, writer, exchange).await?.0 {

@@ -15,35 +15,35 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// How long a channel waits for the grant that it names: the node tells of a grant and of the run that has it on two
-/// links, and either may be read first.
+/// The time that a channel waits for its grant. The node sends the grant and the run on two links, and either can be
+/// read first.
 const GRANT_WITHIN: Duration = Duration::from_secs(2);
 
-/// Connections of all runs at once: what they may keep waiting stays far below this process's memory.
+/// Most connections of all runs at one time. It bounds the memory of this process.
 const MAX_OPEN: u32 = 2_048;
 
-/// Bytes that can be kept for the connections of one run beyond a window each: requests whose bodies are
-/// collected for secrets.
+/// Most bytes that are kept for the connections of one run, beyond a window each: bodies of requests that are collected
+/// for secrets.
 const MAX_KEPT_OF_RUN: usize = 32 << 20;
 
 /// The same for the connections of all runs together.
 const MAX_KEPT: usize = 512 << 20;
 
-/// Everything of the process.
+/// The state of the egress process.
 pub(super) struct Egress {
     pub(super) node: frame::Sender,
     pub(super) names: Names,
     pub(super) secure: Secure,
-    /// By sandbox process and run.
+    /// The grants, by sandbox process and run.
     pub(super) grants: RefCell<HashMap<(u64, RunNumber), Rc<RunGrant>>>,
-    /// A grant has come.
+    /// Notified when a grant has come.
     pub(super) granted: Notify,
-    /// What ends the links to sandbox processes.
+    /// The tokens that end the links to sandbox processes, with the number of each link.
     pub(super) links: RefCell<HashMap<u64, (u64, CancellationToken)>>,
     pub(super) last_link: Cell<u64>,
-    /// Connections of all runs.
+    /// Open connections of all runs.
     pub(super) open: Cell<u32>,
-    /// Bytes that are kept for them.
+    /// Bytes that are kept for all connections.
     kept: Cell<usize>,
 }
 
@@ -62,7 +62,7 @@ impl Egress {
         }
     }
 
-    /// The grant that a channel names. One that is not there yet is waited for a short time.
+    /// Returns the grant of a channel. Waits a short time for a grant that has not come yet.
     pub(super) async fn grant_of(&self, link: u64, run: RunNumber, token: &Token) -> Option<Rc<RunGrant>> {
         let find = || self.grants.borrow().get(&(link, run)).filter(|granted| granted.token == *token).cloned();
         let waiting = async {
@@ -78,17 +78,17 @@ impl Egress {
     }
 }
 
-/// A grant in force, and what it was used for.
+/// A grant in force, and its usage.
 pub(super) struct RunGrant {
     token: Token,
     pub(super) grant: NetworkGrant,
     pub(super) secrets: Option<Arc<Secrets>>,
-    /// No more of it: what is under way sends what was said, and ends.
+    /// Cancelled when the grant has ended: its connections send what was written, and end.
     pub(super) ended: CancellationToken,
     pub(super) open: Cell<u32>,
     /// Bytes that are kept for its connections.
     kept: Cell<usize>,
-    /// The last connection has ended.
+    /// Notified when a connection has ended.
     pub(super) idle: Notify,
     made: Cell<u32>,
     received: Cell<u64>,
@@ -97,7 +97,7 @@ pub(super) struct RunGrant {
     pub(super) notes: RefCell<Vec<String>>,
 }
 
-/// One of the connections that a run, and all runs together, may have at once.
+/// One of the connections that a run, and all runs together, can have at one time.
 pub(super) struct ConnectionSlot {
     egress: Rc<Egress>,
     pub(super) granted: Rc<RunGrant>,
@@ -106,7 +106,7 @@ pub(super) struct ConnectionSlot {
 }
 
 impl ConnectionSlot {
-    /// Counts the bytes that are kept for it now; the error is a sentence.
+    /// Sets the number of bytes that are kept for it. The error is a sentence.
     pub(super) fn keep(&self, bytes: usize) -> Result<(), String> {
         let now = bytes.saturating_sub(WINDOW as usize);
         let before = self.kept.replace(now);
@@ -123,7 +123,7 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        // Less than before is never too much.
+        // A smaller number is never an error.
         let _ = self.keep(0);
         self.egress.open.set(self.egress.open.get() - 1);
         self.granted.open.set(self.granted.open.get() - 1);
@@ -134,7 +134,7 @@ impl Drop for ConnectionSlot {
 impl RunGrant {
     pub(super) fn new(grant: Grant) -> Self {
         let mut notes = Vec::new();
-        // A set of secrets that cannot be used places none: placeholders go out as they are.
+        // When the set of secrets cannot be used, no secret is injected: placeholders are sent as they are.
         let secrets = match Secrets::new(grant.grant.secrets.clone()) {
             _ if grant.grant.secrets.is_empty() => None,
             Ok(secrets) => Some(Arc::new(secrets)),
@@ -159,7 +159,7 @@ impl RunGrant {
         }
     }
 
-    /// Room for one more connection; the error is a sentence.
+    /// Takes a slot for one more connection. The error is a sentence.
     pub(super) fn take_slot(self: &Rc<Self>, egress: &Rc<Egress>) -> Result<ConnectionSlot, String> {
         let caps = &self.grant.caps;
         if egress.open.get() >= MAX_OPEN {
@@ -177,12 +177,12 @@ impl RunGrant {
         Ok(ConnectionSlot { egress: egress.clone(), granted: self.clone(), kept: Cell::default() })
     }
 
-    /// Counts bytes that came from outside; the error is a sentence.
+    /// Counts received bytes. The error is a sentence.
     pub(super) fn receive(&self, bytes: u64) -> Result<(), String> {
         self.spend(&self.received, bytes, self.grant.caps.received, ("received", "receive"))
     }
 
-    /// Counts bytes that go outside; the error is a sentence.
+    /// Counts sent bytes. The error is a sentence.
     pub(super) fn send(&self, bytes: u64) -> Result<(), String> {
         self.spend(&self.sent, bytes, self.grant.caps.sent, ("sent", "send"))
     }
@@ -197,7 +197,7 @@ impl RunGrant {
         Ok(())
     }
 
-    /// Where what is done with a destination is counted.
+    /// Returns the index of a destination in the usage.
     pub(super) fn counted(&self, destination: &Destination) -> usize {
         let mut hosts = self.hosts.borrow_mut();
         let host = destination.to_string();
@@ -207,7 +207,7 @@ impl RunGrant {
                 hosts.push(HostUsage { host, ..HostUsage::default() });
                 hosts.len() - 1
             }
-            // One line for all the others.
+            // The last line is for all others.
             None => hosts.len() - 1,
         };
         if at == MAX_HOSTS - 1 {
@@ -222,7 +222,7 @@ impl RunGrant {
         }
     }
 
-    /// Keeps a sentence for the run's report.
+    /// Adds a note to the run's report.
     pub(super) fn note(&self, text: &str) {
         let mut notes = self.notes.borrow_mut();
         if notes.len() < MAX_NOTES && !notes.iter().any(|known| known == text) {

@@ -1,4 +1,4 @@
-//! What a sandbox process has said about one channel, and the way to answer it.
+//! The frames of a sandbox process about one channel, and the way to answer.
 
 use super::messages::{Failed, StartTls, WINDOW, window};
 use crate::frame::{self, FrameKind};
@@ -7,8 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use tokio::sync::Notify;
 
-/// What the sandbox process has said about a connection and nobody has looked at yet: never more than a window of bytes
-/// and one of each of the other things.
+/// Frames about a connection that are not handled yet: at most a window of bytes, and one frame of each other kind.
 #[derive(Default)]
 pub(super) struct Inbox {
     pub(super) said: RefCell<Said>,
@@ -18,10 +17,10 @@ pub(super) struct Inbox {
 #[derive(Default)]
 pub(super) struct Said {
     pub(super) data: BytesMut,
-    /// Bytes that came and were not reported as taken.
+    /// Received bytes that are not reported as taken.
     unreported: usize,
     pub(super) window: u32,
-    /// The connection is there, and the sandbox process was told.
+    /// The connection is made, and the sandbox process was told.
     open: bool,
     pub(super) start_tls: Option<StartTls>,
     tls_begun: bool,
@@ -32,7 +31,7 @@ pub(super) struct Said {
 impl Inbox {
     pub(super) fn data(&self, bytes: &[u8]) -> Result<(), String> {
         let mut said = self.said.borrow_mut();
-        // Nobody writes to a connection that is not there yet: what is kept is bounded by the connections that are.
+        // Nothing can be written before the connection is made: so the number of connections bounds the kept bytes.
         if !said.open {
             return Err("bytes for a connection that is not there".into());
         }
@@ -52,7 +51,7 @@ impl Inbox {
     pub(super) fn window(&self, bytes: u32) -> Result<(), String> {
         let mut said = self.said.borrow_mut();
         said.window = said.window.saturating_add(bytes);
-        // What is under way may be more than a window by a piece, and more than one report of it may wait here.
+        // Sent bytes can exceed a window by one piece, and several reports of them can wait here.
         if said.window > 4 * WINDOW {
             return Err("a window larger than windows are".into());
         }
@@ -82,7 +81,7 @@ impl Inbox {
         self.changed.notify_one();
     }
 
-    /// Returns when nobody wants the connection any more.
+    /// Waits until the sandbox process closes the connection.
     pub(super) async fn closed(&self) {
         while !self.said.borrow().closed {
             self.changed.notified().await;
@@ -90,7 +89,7 @@ impl Inbox {
     }
 }
 
-/// The way back to the sandbox process.
+/// The way to answer the sandbox process.
 #[derive(Clone)]
 pub(super) struct ChannelReply {
     pub(super) link: frame::Sender,
@@ -108,7 +107,7 @@ impl ChannelReply {
         self.send(FrameKind::Opened, b"");
     }
 
-    /// Lets the script write so many bytes more.
+    /// Reports bytes as taken: the script can write as many more.
     pub(super) fn taken(&self, bytes: u32) {
         if bytes > 0 {
             let mut said = self.inbox.said.borrow_mut();

@@ -1,8 +1,8 @@
-//! What node, egress process and sandbox processes say to one another about the network.
+//! The messages of node, egress process and sandbox processes about the network.
 //!
 //! Between a sandbox process and the egress process the number in a frame's header is that of a channel, which the
-//! sandbox process gave it. Neither believes the other: the sandbox process may have been taken over, and what it asks
-//! for is held against the grants that the node gave for it.
+//! sandbox process gave it. The egress process does not trust it: the sandbox process can be compromised, and what it
+//! asks for is held against the grants that the node gave for it.
 
 use super::address::Networks;
 use super::exchange::Secret;
@@ -12,33 +12,33 @@ use crate::policy::{HostPattern, Policy};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Bytes that may be on their way in one direction of a channel before the other side has taken any.
+/// Bytes that can be sent in one direction of a channel before the other side has taken any.
 pub(crate) const WINDOW: u32 = 256 << 10;
-/// Channels of a run at once, whatever its grant says: what a sandbox process keeps for it is bounded by it.
+/// Most channels of a run at one time, whatever its grant says. It bounds the memory of a sandbox process.
 pub(crate) const MAX_CHANNELS: usize = 128;
 
-/// Most sentences about a run.
+/// Most notes of a run.
 pub(crate) const MAX_NOTES: usize = 10;
-/// Most hosts that are told apart in what a run used.
+/// Most hosts in the usage of a run.
 pub(crate) const MAX_HOSTS: usize = 100;
 
-/// What only the node and a sandbox process that runs it know of it.
+/// The secret of a run, which only the node, the egress process and its sandbox process know.
 pub(crate) type Token = [u8; 16];
 
-/// What a run may use of the network.
+/// Limits of a run on the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caps {
-    /// Connections at once.
+    /// Most connections at one time.
     pub at_once: u32,
-    /// Connections in all.
+    /// Most connections in total.
     pub in_all: u32,
-    /// Bytes received in all.
+    /// Most bytes received.
     pub received: u64,
-    /// Bytes sent in all.
+    /// Most bytes sent.
     pub sent: u64,
-    /// The time to look up a name and connect, and the time of a TLS handshake.
+    /// The time for the lookup and the connection, and the time for a TLS handshake.
     pub connect: Duration,
-    /// The time from the first bytes sent on a connection to the first received.
+    /// The time from the first bytes sent on a connection to the first bytes received.
     pub first_byte: Duration,
 }
 
@@ -55,62 +55,62 @@ impl Default for Caps {
     }
 }
 
-/// What a run is granted on the network.
+/// The grant of a run on the network.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NetworkGrant {
-    /// Which hosts it may reach.
+    /// The hosts that it can connect to.
     pub policy: Policy,
-    /// Addresses that are not everybody's, and that it may reach by the names that go with them.
+    /// The operator's exceptions: addresses that are not public and can be reached by certain names.
     pub networks: Networks,
-    /// Hosts whose certificate need not prove their name.
+    /// Hosts whose certificates are not verified when the script says so.
     pub unverified: Vec<HostPattern>,
-    /// What it may use.
+    /// The limits.
     pub caps: Caps,
-    /// Values that are put in where the script wrote placeholders.
+    /// Secrets whose values replace the placeholders that the script writes.
     pub secrets: Vec<Secret>,
 }
 
-/// Node to egress process, once: how it looks names up and whom it believes.
+/// Node to egress process, once: name servers and trusted authorities.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Setup {
-    /// Name servers instead of the system's.
+    /// Name servers to use instead of the system's.
     pub(crate) dns: Vec<std::net::SocketAddr>,
-    /// Certificates of authorities (PEM) beside the system's.
+    /// Certificates of authorities (PEM) in addition to the system's.
     pub(crate) authorities: String,
 }
 
-/// Node to egress process: what a run in a sandbox process may do.
+/// Node to egress process: the grant of a run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Grant {
-    /// The sandbox process.
+    /// The number of its sandbox process.
     pub(crate) link: u64,
     pub(crate) token: Token,
     pub(crate) grant: NetworkGrant,
 }
 
-/// Node to egress process: no more of it.
+/// Node to egress process: the end of a grant.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Revoke {
     pub(crate) link: u64,
 }
 
-/// Egress process to node: what a revoked grant was used for.
+/// Egress process to node: the use of a grant that has ended.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct NetworkUsage {
     pub(crate) link: u64,
     pub(crate) hosts: Vec<HostUsage>,
-    /// Sentences about what was denied, and what became of secrets.
+    /// Notes on refused connections and on secrets.
     pub(crate) notes: Vec<String>,
 }
 
-/// Egress process to node: a sandbox process broke the rules of its link.
+/// Egress process to node: a sandbox process violated the protocol of its link.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Violation {
     pub(crate) link: u64,
     pub(crate) why: String,
 }
 
-/// Sandbox process to egress process: a connection is wanted.
+/// Sandbox process to egress process: a request for a connection.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Open {
     pub(crate) run: RunNumber,
@@ -119,7 +119,7 @@ pub(crate) struct Open {
     pub(crate) port: u16,
 }
 
-/// Sandbox process to egress process: the connection goes on in TLS.
+/// Sandbox process to egress process: a request to start TLS.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StartTls {
     pub(crate) name: String,
@@ -127,7 +127,7 @@ pub(crate) struct StartTls {
     pub(crate) protocols: Vec<String>,
 }
 
-/// Egress process to sandbox process: TLS was agreed upon.
+/// Egress process to sandbox process: the TLS session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) version: String,
@@ -136,15 +136,15 @@ pub(crate) struct Session {
     pub(crate) certificate: Vec<u8>,
 }
 
-/// Why there is no connection, or none any more.
+/// The reason why a connection was not made, or has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failed {
     pub(crate) failure: Failure,
-    /// A sentence.
+    /// The reason as a sentence.
     pub(crate) text: String,
 }
 
-/// What kept a connection from being made or used.
+/// The kinds of failure of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Failure {
     Denied,
@@ -163,7 +163,7 @@ impl Failed {
     }
 }
 
-/// The payload of a window frame: so many more bytes may come.
+/// Encodes the payload of a window frame: the number of bytes that can be sent in addition.
 pub(crate) fn window(bytes: u32) -> [u8; 4] {
     bytes.to_le_bytes()
 }

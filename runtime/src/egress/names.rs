@@ -1,4 +1,4 @@
-//! Names to addresses: of the system's name servers, or of those the operator names.
+//! The lookup of names, by the system's name servers or by the operator's.
 
 use super::messages::{Failed, Failure};
 use crate::policy::{Destination, Host};
@@ -10,9 +10,9 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// The time one question to a name server may take.
+/// The time for one question to a name server.
 const ASK_WITHIN: Duration = Duration::from_secs(3);
-/// Answers are kept no longer than this, whatever they say: a name is looked up again for a later run.
+/// Most time that an answer is cached, whatever its TTL.
 const KEPT: Duration = Duration::from_secs(30);
 
 pub(super) struct Names {
@@ -20,7 +20,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Reads the system's configuration, unless `servers` are named. Must be made before the process is locked.
+    /// Reads the system's configuration, or uses `servers` when there are any. Call it before the process is locked.
     pub(super) fn new(servers: &[SocketAddr]) -> Result<Self, String> {
         let provider = TokioRuntimeProvider::default();
         let mut builder = if servers.is_empty() {
@@ -36,7 +36,7 @@ impl Names {
             let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
             let mut builder = TokioResolver::builder_with_config(config, provider);
             *builder.options_mut() = ResolverOpts::default();
-            // An operator who names a server means it: the machine's own table says nothing then.
+            // The operator's servers only: the machine's own table of hosts is not used.
             builder.options_mut().use_hosts_file = ResolveHosts::Never;
             builder
         };
@@ -50,7 +50,7 @@ impl Names {
         Ok(Names { resolver })
     }
 
-    /// All addresses of a destination; the name is looked up once, as it is written, without any domain added to it.
+    /// Returns all addresses of a destination. The name is looked up once, as it is written, without search domains.
     pub(super) async fn look_up(&self, destination: &Destination) -> Result<Vec<IpAddr>, Failed> {
         let name = match destination.host() {
             Host::Address(address) => return Ok(vec![*address]),

@@ -1,9 +1,8 @@
-//! The egress process: makes every connection of every script of a node, and nothing else.
+//! The egress process: it makes every connection of every script of a node, and does nothing else.
 //!
-//! Descriptor 0 is the link to the node, descriptor 2 a pipe into its log. For each sandbox process it holds one end of
-//! a socket pair. It reads how names are looked up and whom to believe before it locks itself; from then on it can open
-//! no file, start no process and listen to nobody. It has no database, and no key but the values of secrets that runs
-//! under way were granted.
+//! Descriptor 0 is the link to the node, descriptor 2 a pipe into its log. For each sandbox process it holds one end of a
+//! socket pair. It reads name servers and authorities before it locks itself. From then on it cannot open a file, start a
+//! process or listen. It has no database and no keys, except for the values of secrets that active runs were granted.
 
 use super::grants::{Egress, RunGrant};
 use super::messages::{Grant, NetworkUsage, Revoke, Setup, Violation};
@@ -18,19 +17,19 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long a revoked grant's connections may still send what their script wrote.
+/// The time in which the connections of an ended grant can still send what their script wrote.
 const SETTLE_WITHIN: Duration = Duration::from_millis(2_500);
 
-/// How long they are waited for before they are told that the run has ended.
+/// The time in which they can end by themselves before they are told that the run has ended.
 const CLOSED_WITHIN: Duration = Duration::from_millis(1_500);
 
-/// Private memory of this process, in bytes.
+/// Most private memory of this process, in bytes.
 const DATA: u64 = 2 << 30;
 
-/// Why an egress process ended before it took any grant. Goes to the node's log.
+/// The error with which an egress process ends. It goes to the node's log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EgressError {
-    /// Names or certificates cannot be had.
+    /// Names cannot be looked up, or authorities cannot be read.
     #[error("{0}")]
     Setup(String),
     /// The node is gone.
@@ -39,12 +38,12 @@ pub(crate) enum EgressError {
     /// The socket or the runtime failed.
     #[error("the process cannot be set up")]
     Io(#[from] std::io::Error),
-    /// The node broke the protocol.
+    /// The node violated the protocol.
     #[error("the node sent what it must not: {0}")]
     Protocol(String),
 }
 
-/// The whole life of an egress process: returns when the node has closed the link. `parent` is the node's process.
+/// Runs as an egress process until the node closes the link. `parent` is the node's process.
 pub(crate) fn egress_process(parent: u32) -> Result<(), EgressError> {
     let mut hardening = Hardening::default();
     harden::step_back(&mut hardening);
@@ -90,8 +89,7 @@ impl Egress {
         let malformed = |error: frame::MalformedFrame| EgressError::Protocol(error.to_string());
         match kind {
             FrameKind::Attach => {
-                // A socket that could not be received (too many are open) costs one sandbox process its way here, and
-                // no other.
+                // When a socket cannot be received (too many are open), only this sandbox process has no link.
                 let attached = descriptor.ok_or_else(|| "a link without its socket".to_owned());
                 let attached = attached.and_then(|socket| self.attach(run, socket).map_err(|error| error.to_string()));
                 if let Err(why) = attached {
@@ -114,7 +112,7 @@ impl Egress {
         Ok(())
     }
 
-    /// Ends a grant, and says what it was used for.
+    /// Ends a grant, and reports its usage.
     async fn revoke(self: Rc<Self>, link: u64, run: RunNumber) {
         let granted = self.grants.borrow_mut().remove(&(link, run));
         let mut usage = NetworkUsage { link, ..NetworkUsage::default() };
@@ -124,8 +122,8 @@ impl Egress {
                     granted.idle.notified().await;
                 }
             };
-            // What the sandbox process said before the run's end may still be on its way: the closing of every channel
-            // comes after it. Only what does not come is cut off.
+            // Frames that the sandbox process sent before the run's end can still be in the socket; the closing of
+            // every channel comes after them. Only channels that are not closed in time are cancelled.
             let _ = tokio::time::timeout(CLOSED_WITHIN, settled()).await;
             granted.ended.cancel();
             let _ = tokio::time::timeout(SETTLE_WITHIN, settled()).await;
@@ -135,7 +133,7 @@ impl Egress {
         self.node.send(FrameKind::NetworkUsage, run, &frame::to_json(&usage));
     }
 
-    /// A link to a sandbox process; one with the same number is replaced.
+    /// Adds a link to a sandbox process, and ends an older one with the same number.
     fn attach(self: &Rc<Self>, link: u64, socket: OwnedFd) -> Result<(), EgressError> {
         let (sender, receiver) = frame::connect_locked(socket)?;
         let ended = CancellationToken::new();

@@ -9,16 +9,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Longest name of a host that is looked at.
+/// Longest name of a host that is parsed.
 const LONGEST_NAME: usize = 1_000;
 
-/// Bytes that may wait for a sandbox process to read before its link is given up.
+/// Most bytes that a sandbox process has not read. Above it the link is closed.
 const MAX_QUEUED: usize = 32 << 20;
 
 /// Most bytes of a request for a connection, or for TLS.
 const MAX_REQUEST: usize = 16 << 10;
 
-/// This end of the link to one sandbox process.
+/// This end of the link to a sandbox process.
 pub(super) struct SandboxLink {
     pub(super) egress: Rc<Egress>,
     pub(super) link: u64,
@@ -27,7 +27,7 @@ pub(super) struct SandboxLink {
 }
 
 impl SandboxLink {
-    /// Takes frames until the sandbox process closes the link; the text is what it did wrong.
+    /// Takes frames until the sandbox process closes the link. Returns the violation of the protocol, if there was one.
     pub(super) async fn serve(self: Rc<Self>, mut receiver: Receiver) -> Option<String> {
         loop {
             match receiver.next().await {
@@ -35,7 +35,7 @@ impl SandboxLink {
                     if let Err(why) = self.take(incoming) {
                         return Some(why);
                     }
-                    // However much one process says, the others have their turns.
+                    // Other tasks get the thread, however much one process sends.
                     tokio::task::coop::consume_budget().await;
                 }
                 Ok(None) | Err(LinkError::Socket(_) | LinkError::Cut) => return None,
@@ -59,7 +59,7 @@ impl SandboxLink {
         let channels = self.channels.borrow();
         let inbox = channels.get(&channel);
         match kind {
-            // A channel that has just ended on this side is no mistake of the other's.
+            // The other side can still send frames about a channel that has just ended here.
             FrameKind::Data | FrameKind::Window | FrameKind::StartTls | FrameKind::Shut | FrameKind::Close
                 if inbox.is_none() =>
             {
@@ -93,7 +93,7 @@ impl SandboxLink {
         let inbox: Rc<Inbox> = Rc::default();
         {
             let mut channels = self.channels.borrow_mut();
-            // Runs have fewer, each; this many of all active runs is no script's doing.
+            // Each run has fewer; scripts cannot open this many together.
             if channels.len() >= MAX_CHANNELS * 64 {
                 return Err("more channels than channels are".into());
             }
@@ -107,7 +107,7 @@ impl SandboxLink {
             let reply = ChannelReply { link: sandbox_link.sender.clone(), channel, inbox };
             let granted = tokio::select! {
                 granted = sandbox_link.egress.grant_of(sandbox_link.link, open.run, &open.token) => granted,
-                // It was given up meanwhile.
+                // The channel was closed meanwhile.
                 () = reply.inbox.closed() => return,
             };
             match granted {
@@ -126,7 +126,7 @@ impl SandboxLink {
     }
 }
 
-/// A channel in the table of its link, as long as its task lives.
+/// The entry of a channel in the table of its link. It is removed when the task of the channel ends.
 struct ChannelEntry {
     sandbox_link: Rc<SandboxLink>,
     channel: u64,

@@ -1,4 +1,4 @@
-//! TLS, outside of the sandbox: whom to believe, and what was agreed upon.
+//! TLS outside of the sandbox: the trusted authorities, and the sessions.
 
 use super::messages::{Failed, Failure, Session};
 use rustls::client::Resumption;
@@ -10,21 +10,21 @@ use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedSt
 use std::io;
 use std::sync::Arc;
 
-/// How many sessions of one run may be resumed.
+/// Most sessions of one connection that are kept for resumption.
 const SESSIONS: usize = 16;
 
-/// The two ways to begin TLS.
+/// The two configurations of TLS.
 pub(super) struct Secure {
     verified: ClientConfig,
     unverified: ClientConfig,
 }
 
 impl Secure {
-    /// Reads the system's authorities and adds the operator's (PEM). Must be made before the process is locked.
+    /// Reads the system's authorities and adds the operator's (PEM). Call it before the process is locked.
     pub(super) fn new(authorities: &str) -> Result<Self, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
-        // A system that has no list, or broken entries in it, may still reach what the operator's own file proves.
+        // Without a usable list of the system, the operator's own file still works.
         let found = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(found.certs);
         for certificate in CertificateDer::pem_slice_iter(authorities.as_bytes()) {
@@ -38,12 +38,12 @@ impl Secure {
                 .map_err(|error| error.to_string())
         };
         let verified = builder()?.with_root_certificates(roots).with_no_client_auth();
-        let anybody = Arc::new(Anybody { provider: provider.clone() });
-        let unverified = builder()?.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth();
+        let accept_any = Arc::new(AcceptAny { provider: provider.clone() });
+        let unverified = builder()?.dangerous().with_custom_certificate_verifier(accept_any).with_no_client_auth();
         Ok(Secure { verified, unverified })
     }
 
-    /// How a connection begins. What is remembered for resuming goes no further than it: runs have nothing in common.
+    /// Returns the configuration of a connection. Sessions are kept for this connection only: runs share nothing.
     pub(super) fn config(&self, verify: bool, protocols: &[String]) -> ClientConfig {
         let mut config = if verify { self.verified.clone() } else { self.unverified.clone() };
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
@@ -52,7 +52,7 @@ impl Secure {
     }
 }
 
-/// What a handshake came to.
+/// Returns the session of a finished handshake.
 pub(super) fn session(connection: &ClientConnection) -> Session {
     let version = match connection.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -70,7 +70,7 @@ pub(super) fn session(connection: &ClientConnection) -> Session {
     }
 }
 
-/// Why a handshake failed.
+/// Returns the reason why a handshake failed.
 pub(super) fn failure(error: &io::Error, name: &str) -> Failed {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let Some(tls) = tls else {
@@ -96,13 +96,13 @@ pub(super) fn failure(error: &io::Error, name: &str) -> Failed {
     Failed::new(Failure::Certificate, why)
 }
 
-/// Believes any certificate: where a grant says that a host need not prove its name.
+/// Accepts any certificate, for hosts that a grant lists as unverified.
 #[derive(Debug)]
-struct Anybody {
+struct AcceptAny {
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

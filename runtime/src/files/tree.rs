@@ -307,7 +307,7 @@ impl Files {
 
     /// Follows `path` up to its last name. No last name means the path ends in a directory that is already found.
     fn walk<'p>(&self, base: &Arc<Directory>, path: &'p str) -> Result<(Arc<Directory>, Option<Last<'p>>)> {
-        self.quota.meter.bytes(path.len());
+        self.quota.meter().bytes(path.len());
         if path.is_empty() {
             return Err(FileError::NoEntry);
         }
@@ -323,7 +323,7 @@ impl Files {
         let mut directory = base.clone();
         let mut parts = trimmed.split('/').filter(|part| !part.is_empty() && *part != ".").peekable();
         while let Some(name) = parts.next() {
-            self.quota.meter.things(1);
+            self.quota.meter().things(1);
             if name.len() > MAX_NAME {
                 return Err(FileError::NameTooLong);
             }

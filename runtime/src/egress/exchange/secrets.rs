@@ -1,6 +1,6 @@
 //! The secrets of a run: what they are granted for, and their placeholders and values made ready for the search.
 
-use super::encodings::{ValueEncoding, encodings};
+use super::encodings::{self, ValueEncoding};
 use super::matcher::Matcher;
 use super::reasons::{ConnectionMode, SecretError};
 use super::search::Search;
@@ -161,7 +161,7 @@ impl Secrets {
         }
         let (mut patterns, mut encodings) = (Vec::new(), Vec::new());
         for number in &numbers {
-            for (encoding, pattern) in encodings(&self.secrets[*number].value) {
+            for (encoding, pattern) in encodings::encodings(&self.secrets[*number].value) {
                 patterns.push(pattern);
                 encodings.push((*number, encoding));
             }
