@@ -1,9 +1,10 @@
 //! The network of scripts: connections by name, with TLS and secrets outside of the sandbox.
 //!
-//! [`process`] is the egress process; a node has one. It holds the [`grants`] of runs and a [`sandbox_link`] to each sandbox
-//! process, with an [`inbox`] for each channel. [`connect`] makes a connection: [`crate::policy`] decides, [`names`] looks the
-//! name up, [`address`] checks the addresses. [`connection`] and [`carry`] carry its bytes, in TLS by [`secure`]; [`exchange`]
-//! puts secrets into requests and takes them out of responses. [`messages`] are those of its links.
+//! [`process`] is the egress process; a node has one. It holds the [`grants`] of runs and a [`sandbox_link`] to each
+//! sandbox process, with an [`inbox`] for each channel. [`connect`] makes a connection: [`crate::policy`] decides,
+//! [`names`] looks the name up, [`address`] checks the addresses. [`connection`] and [`carry`] carry its bytes, in TLS
+//! by [`secure`]; [`exchange`] puts secrets into requests and takes them out of responses. [`messages`] are those of
+//! its links.
 
 pub(crate) mod address;
 mod buffers;

@@ -1,9 +1,9 @@
 //! The compiled interpreter: compiled once from the guest, kept as a file, and mapped by every sandbox process.
 //!
-//! The file must never change while a process has it mapped, because the memory of every later sandbox comes from it, and
-//! its content is trusted machine code. So the directory has mode 0700, and the file is a regular file that this user or
-//! root owns and no other user can write. It is written beside its final path, synced and renamed. Its digest is recorded
-//! when it is made, and checked once for each (device, inode, size, mtime, ctime).
+//! The file must never change while a process has it mapped, because the memory of every later sandbox comes from it,
+//! and its content is trusted machine code. So the directory has mode 0700, and the file is a regular file that this
+//! user or root owns and no other user can write. It is written beside its final path, synced and renamed. Its digest
+//! is recorded when it is made, and checked once for each (device, inode, size, mtime, ctime).
 
 use crate::engine;
 use crate::guest_component::GuestComponent;

@@ -134,8 +134,8 @@ impl Flow {
 }
 
 impl Carrier<'_> {
-    /// Carries bytes both ways until one side ends the connection. It never waits for one direction only: a server that does
-    /// not read must not block the other direction, nor a script that does not read.
+    /// Carries bytes both ways until one side ends the connection. It never waits for one direction only: a server that
+    /// does not read must not block the other direction, nor a script that does not read.
     pub(super) async fn carry<S: AsyncRead + AsyncWrite>(
         &mut self,
         mut reader: ReadHalf<S>,

@@ -1,4 +1,4 @@
-//! One connection of a script: asked for, checked, made, and carrier until one side has had enough.
+//! One connection of a script, from the request to its end.
 
 use super::carry::{Carrier, CarryEnd};
 use super::connect::connect;

@@ -1,8 +1,9 @@
 //! The egress process: it makes every connection of every script of a node, and does nothing else.
 //!
-//! Descriptor 0 is the link to the node, descriptor 2 a pipe into its log. For each sandbox process it holds one end of a
-//! socket pair. It reads name servers and authorities before it locks itself. From then on it cannot open a file, start a
-//! process or listen. It has no database and no keys, except for the values of secrets that active runs were granted.
+//! Descriptor 0 is the link to the node, descriptor 2 a pipe into its log. For each sandbox process it holds one end of
+//! a socket pair. It reads name servers and authorities before it locks itself. From then on it cannot open a file,
+//! start a process or listen. It has no database and no keys, except for the values of secrets that active runs were
+//! granted.
 
 use super::grants::{Egress, RunGrant};
 use super::messages::{Grant, NetworkUsage, Revoke, Setup, Violation};

@@ -1,5 +1,5 @@
-//! A stream in which values are replaced and nothing else can be told: what is held, for how long, and where it is cut
-//! follows from lengths, lines and times, never from what resembles a value.
+//! A stream in which values are replaced without telling anything else: which bytes are held, for how long, and where
+//! the stream is cut depends on lengths, lines and times, never on text that resembles a value.
 
 use super::matcher::Matcher;
 use super::search::Match;
@@ -7,16 +7,16 @@ use super::search::Match;
 /// Bytes of a large text that are looked at together.
 const TOGETHER: usize = 256 << 10;
 
-/// The place in a stream.
+/// The state of such a stream.
 #[derive(Default)]
 pub(super) struct BlindStream {
     held: Vec<u8>,
-    /// So many bytes of `held` were sent all the same: they stay for the values that begin in them.
+    /// The bytes of `held` that were sent already. They stay for values that start in them.
     sent: usize,
 }
 
 impl BlindStream {
-    /// Takes the next bytes of the stream, and sends what cannot be part of a value that is not complete.
+    /// Takes the next bytes of the stream, and sends the bytes that cannot be part of an incomplete value.
     pub(super) fn push(
         &mut self,
         values: &Matcher,
@@ -35,8 +35,8 @@ impl BlindStream {
         }
     }
 
-    /// Sends all that is held, because the time for it has come, without forgetting it: should its end turn out to be
-    /// the beginning of a value, the rest of that is still replaced.
+    /// Sends all held bytes because their time is over, but remembers them: when their end is the start of a value, the
+    /// rest of the value is still replaced.
     pub(super) fn release(
         &mut self,
         values: &Matcher,
@@ -50,23 +50,24 @@ impl BlindStream {
         }
     }
 
-    /// Sends all that is held: the stream is over.
+    /// Sends all held bytes: the stream has ended.
     pub(super) fn end(&mut self, values: &Matcher, out: &mut Vec<u8>, replace: impl FnMut(Match<'_>, &mut Vec<u8>)) {
         let (end, _) = self.send(values, self.held.len(), out, replace);
         self.forget(end);
     }
 
-    /// Whether bytes wait here for what follows.
+    /// Returns true when bytes are held that are not sent.
     pub(super) fn is_holding(&self) -> bool {
         self.sent < self.held.len()
     }
 
-    /// Bytes that are kept.
+    /// Returns the bytes that are kept.
     pub(super) fn size(&self) -> usize {
         self.held.len()
     }
 
-    /// Sends everything before `end`, a value that begins before it as a whole. Where that ended, and the last value.
+    /// Sends everything before `end`, and a value that starts before it as a whole. Returns the end of what was sent,
+    /// and of the last value.
     fn send(
         &self,
         values: &Matcher,

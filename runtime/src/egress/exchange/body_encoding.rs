@@ -1,10 +1,10 @@
-//! How a value is written into a body.
+//! The encoding of a value in a body.
 
 use super::encodings::{json, percent};
 use super::reasons::SkipReason;
 use zeroize::Zeroizing;
 
-/// How a value is written into a body.
+/// The encoding of a value in a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum BodyEncoding {
     #[default]

@@ -1,20 +1,18 @@
-//! The encodings in which a value may come back, and the encodings that put it into its place.
-//!
-//! This is the one place that makes encodings, for the network as for what a run leaves. What only writes some
-//! characters in another way (escapes, entities, percent-encoding) is no encoding of its own: [`super::escapes`] reads
-//! it.
+//! The encodings of a value: those that are searched, and those that write it into a request. They are the same for the
+//! network and for what a run leaves. Escapes, which only write some characters differently, are not among them:
+//! [`super::escapes`] reads those.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
-/// Shorter values are not looked for: they stand everywhere by chance.
+/// Shorter values are not searched: they appear everywhere by chance.
 pub(super) const MIN_SEARCHED: usize = 4;
-/// Shorter runs of base64 are not looked for.
+/// Shorter runs of base64 are not searched.
 const MIN_BASE64: usize = 6;
 
-/// One way to write a value.
+/// An encoding of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueEncoding {
     /// The value itself, which can be replaced as a whole.
@@ -23,7 +21,7 @@ pub(super) enum ValueEncoding {
     Fragment,
 }
 
-/// All encodings of a value that are looked for, without those that are the same as an earlier one.
+/// Returns all encodings of a value that are searched, without duplicates.
 pub(super) fn encodings(value: &[u8]) -> Vec<(ValueEncoding, Zeroizing<Vec<u8>>)> {
     let mut encodings: Vec<(ValueEncoding, Zeroizing<Vec<u8>>)> = Vec::new();
     let mut add = |encoding, bytes: Vec<u8>| {
@@ -39,7 +37,7 @@ pub(super) fn encodings(value: &[u8]) -> Vec<(ValueEncoding, Zeroizing<Vec<u8>>)
     for shift in 0..3 {
         let mut shifted = Zeroizing::new(vec![0; shift]);
         shifted.extend_from_slice(value);
-        // The characters that hold bits of a neighbour differ with it; those in between are always the same.
+        // Characters with bits of neighbouring bytes vary; the characters between them are always the same.
         let range = [0, 2, 3][shift]..shifted.len() * 8 / 6;
         if range.len() >= MIN_BASE64 {
             for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
@@ -89,7 +87,7 @@ pub(super) fn json(value: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The credentials of `Basic <base64>`, and where their text begins.
+/// Decodes the credentials of `Basic <base64>`, and returns the start of their text.
 pub(super) fn basic(value: &[u8]) -> Option<(usize, Zeroizing<Vec<u8>>)> {
     let (scheme, rest) = value.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {
@@ -101,7 +99,7 @@ pub(super) fn basic(value: &[u8]) -> Option<(usize, Zeroizing<Vec<u8>>)> {
     Some((6 + blanks, Zeroizing::new(STANDARD_NO_PAD.decode(unpadded).ok()?)))
 }
 
-/// What follows `Basic `.
+/// Returns the text after `Basic `.
 pub(super) fn encode_basic(credentials: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(STANDARD.encode(credentials))
 }

@@ -1,12 +1,12 @@
-//! The usual ways to write a text inside another: escapes of JSON and of programming languages, entities of HTML,
-//! percent-encoding. An [`Unescaped`] takes one of them off, and knows where each byte came from.
+//! The usual escapes of a text inside another: of JSON and programming languages, entities of HTML, percent-encoding.
+//! [`Unescaped`] is a text with one of them removed; it knows the origin of each byte.
 //!
-//! Every position of a text is read on its own, so mixed escapes (one writer escapes `&`, another `/`, a third
-//! whatever is not ASCII, in capitals or not) are one reading.
+//! Every position of a text is read by itself, so a mix of escapes (one writer escapes `&`, another `/`, a third
+//! everything except ASCII, in capitals or not) is read correctly.
 
 use std::ops::Range;
 
-/// One way to write characters that have a meaning where they stand.
+/// A way to escape characters that have a meaning in their context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Escaping {
     /// `\/`, `\u0026`, `\ud83d\ude00`, `\u{e9}`, `\x26`, `\"`.
@@ -15,28 +15,28 @@ pub(super) enum Escaping {
     Entities,
     /// `%26`, `%u0026`.
     Percent,
-    /// The same with `+` for a space.
+    /// Percent-encoding with `+` for a space.
     Form,
 }
 
-/// A text with one way of writing taken off.
+/// A text without one kind of escapes.
 pub(super) struct Unescaped {
     pub(super) text: Vec<u8>,
-    /// What was written in another way, in order.
+    /// The escapes, in order.
     tokens: Vec<Token>,
 }
 
 struct Token {
-    /// Where it is in the text, and where it was in what was read.
+    /// The range in the unescaped text, and the range in the original.
     read: Range<usize>,
     written: Range<usize>,
 }
 
-/// What a token stands for: at most four bytes.
+/// The bytes of a token: at most four.
 type Character = ([u8; 4], usize);
 
 impl Unescaped {
-    /// `None` when nothing in `text` is written this way.
+    /// Removes escapes from a text; none when it has none of this kind.
     pub(super) fn new(way: Escaping, text: &[u8]) -> Option<Self> {
         let next = |from: usize| {
             let rest = text.get(from..)?;
@@ -71,7 +71,7 @@ impl Unescaped {
         Some(reading)
     }
 
-    /// Where a part of the text was written, tokens as a whole. It is not empty.
+    /// Returns the range in the original of a part of the text, which is not empty. Tokens count as a whole.
     pub(super) fn written(&self, part: Range<usize>) -> Range<usize> {
         let last = part.end.saturating_sub(1);
         self.place(part.start).start..self.place(last).end
@@ -90,7 +90,7 @@ impl Unescaped {
     }
 }
 
-/// The token that `text` begins with, and how many bytes it has.
+/// Reads the token at the start of `text`, and returns its bytes and its length.
 fn token(way: Escaping, text: &[u8]) -> Option<(Character, usize)> {
     match (way, text) {
         (Escaping::Backslash, [b'\\', rest @ ..]) => backslash(rest).map(|(character, used)| (character, used + 1)),
@@ -108,7 +108,7 @@ fn token(way: Escaping, text: &[u8]) -> Option<(Character, usize)> {
     }
 }
 
-/// What follows a backslash.
+/// Reads the text after a backslash.
 fn backslash(rest: &[u8]) -> Option<(Character, usize)> {
     let (first, rest) = rest.split_first()?;
     let plain = |code: u8| Some((byte(code.into()), 1));
@@ -136,7 +136,7 @@ fn backslash(rest: &[u8]) -> Option<(Character, usize)> {
     }
 }
 
-/// Four digits, and where they are the first half of a pair, what `second` finds after them.
+/// Reads four digits, and when they are the first half of a pair, the second half with `second`.
 fn unit(rest: &[u8], second: impl Fn(&[u8]) -> Option<(u32, usize)>) -> Option<(Character, usize)> {
     let first = hex(rest, 4)?;
     if (0xd800..0xdc00).contains(&first)
@@ -148,7 +148,7 @@ fn unit(rest: &[u8], second: impl Fn(&[u8]) -> Option<(u32, usize)>) -> Option<(
     Some((character(first)?, 4))
 }
 
-/// What follows `&`.
+/// Reads the text after `&`.
 fn entity(rest: &[u8]) -> Option<(Character, usize)> {
     let end = rest.iter().take(LONGEST_ENTITY).position(|byte| *byte == b';')?;
     let name = &rest[..end];
@@ -217,7 +217,7 @@ fn hex(digits: &[u8], count: usize) -> Option<u32> {
 }
 
 fn byte(value: u32) -> Character {
-    // Two digits are a byte, and so is what is in the table.
+    // Two digits are a byte, and so is an entry of the table.
     ([value as u8, 0, 0, 0], 1)
 }
 

@@ -1,4 +1,5 @@
-//! HTTP/1.1's grammar, read strictly: what two readers might read differently is refused. Both directions use it.
+//! The grammar of HTTP/1.1, parsed strictly: text that two readers could read differently is refused. For both
+//! directions.
 
 use super::reasons::OpaqueReason;
 use std::ops::Range;
@@ -12,15 +13,15 @@ const MAX_METHOD: usize = 32;
 /// Longest line before a chunk, with its extensions.
 const MAX_CHUNK_LINE: usize = 4 << 10;
 
-/// What a head belongs to.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MessageSide {
     Request,
     Response,
 }
 
-/// A head as it comes in. It is checked byte by byte, so that the other end of what is not HTTP never waits for bytes
-/// that are kept here.
+/// A head while it is received. It is checked byte by byte, so that with other protocols no bytes are kept that the
+/// other side waits for.
 #[derive(Default)]
 pub(super) struct HeadBuffer {
     bytes: Vec<u8>,
@@ -28,7 +29,7 @@ pub(super) struct HeadBuffer {
 }
 
 impl HeadBuffer {
-    /// Takes bytes up to the end of the head. `Some` is a whole head; on an error the bytes taken are in the buffer.
+    /// Takes bytes up to the end of the head. Returns a whole head. After an error the taken bytes are in the buffer.
     pub(super) fn take(&mut self, input: &mut &[u8], side: MessageSide) -> Result<Option<Vec<u8>>, OpaqueReason> {
         while let Some((byte, rest)) = input.split_first() {
             if self.bytes.len() == MAX_HEAD {
@@ -57,20 +58,20 @@ impl HeadBuffer {
         self.bytes.is_empty()
     }
 
-    /// Whether what is there is more than the beginning of a first line.
+    /// Returns true when the first line is complete.
     pub(super) fn is_http(&self) -> bool {
         self.first_line
     }
 
-    /// Gives the bytes back when no head is to come of them.
+    /// Returns the bytes of a head that will not be completed.
     pub(super) fn give_up(&mut self) -> Vec<u8> {
         self.first_line = false;
         std::mem::take(&mut self.bytes)
     }
 }
 
-/// Whether these bytes are a whole request line; an error when they cannot become one. Called for each byte, so it
-/// looks at no more than it must.
+/// Returns true when these bytes are a whole request line; an error when they cannot become one. It is called for each
+/// byte, so it checks only what is new.
 fn check_request_line(bytes: &[u8]) -> Result<bool, OpaqueReason> {
     const END: &[u8] = b" HTTP/1.1\r\n";
     let last = bytes.last().copied().unwrap_or_default();
@@ -105,28 +106,28 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// What may stand in a field's value: RFC 9110, 5.5.
+/// Returns true for bytes of a field's value (RFC 9110, 5.5).
 pub(super) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// A field of a head, by its places in the head's bytes. The value has no blanks around it.
+/// A field of a head, as ranges of the head's bytes. The value has no blanks around it.
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     pub(super) name: Range<usize>,
     pub(super) value: Range<usize>,
 }
 
-/// A head, taken apart.
+/// A parsed head.
 pub(super) struct Head<'a> {
     pub(super) bytes: &'a [u8],
-    /// Without its end of line.
+    /// The first line without its line end.
     pub(super) first_line: Range<usize>,
     pub(super) fields: Vec<Field>,
 }
 
 impl<'a> Head<'a> {
-    /// `bytes` end with the empty line.
+    /// Parses a head, which ends with the empty line.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, OpaqueReason> {
         let end = memchr::memmem::find(bytes, b"\r\n").ok_or(OpaqueReason::Line)?;
         Ok(Head { bytes, first_line: 0..end, fields: fields(bytes, end + 2)? })
@@ -136,14 +137,14 @@ impl<'a> Head<'a> {
         &self.bytes[range.clone()]
     }
 
-    /// The values of all fields of this name.
+    /// Returns the values of all fields of this name.
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let named =
             self.fields.iter().filter(move |field| self.text(&field.name).eq_ignore_ascii_case(name.as_bytes()));
         named.map(|field| self.text(&field.value))
     }
 
-    /// What the fields say about the body: one `Content-Length`, one `Transfer-Encoding`, or neither.
+    /// Returns the framing of the body: one `Content-Length`, one `Transfer-Encoding`, or neither.
     pub(super) fn framing(&self) -> Result<Framing, OpaqueReason> {
         let (mut lengths, mut codings) = (self.values("content-length"), self.values("transfer-encoding"));
         match (lengths.next(), codings.next()) {
@@ -163,7 +164,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// How a message's body is framed, by its head.
+/// The framing of a message's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     None,
@@ -171,7 +172,7 @@ pub(super) enum Framing {
     Chunked,
 }
 
-/// The fields from `at` to the empty line.
+/// Parses the fields from `at` to the empty line.
 pub(super) fn fields(bytes: &[u8], mut at: usize) -> Result<Vec<Field>, OpaqueReason> {
     let mut fields = Vec::new();
     loop {
@@ -183,7 +184,7 @@ pub(super) fn fields(bytes: &[u8], mut at: usize) -> Result<Vec<Field>, OpaqueRe
         if fields.len() == MAX_FIELDS {
             return Err(OpaqueReason::TooManyFields);
         }
-        // A line that goes on from the one before, and blanks before the colon, end here as well.
+        // Folded lines, and blanks before the colon, are errors here, too.
         let colon = line.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(length);
         if colon == 0 || line.get(colon) != Some(&b':') || !line[colon..].iter().all(|byte| is_value_byte(*byte)) {
             return Err(OpaqueReason::Line);
@@ -224,7 +225,7 @@ impl Chunked {
         Chunked { side, state: ChunkState::Size, line: Vec::new() }
     }
 
-    /// The next piece; `None` when the input is used up.
+    /// Returns the next piece; none when the input is used up.
     pub(super) fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, OpaqueReason> {
         loop {
             if let ChunkState::Data(left) = self.state {
@@ -250,7 +251,7 @@ impl Chunked {
                     self.state = ChunkState::Size;
                     self.line.clear();
                 }
-                // Trailers are kept together until their end.
+                // Trailers are kept until their end.
                 ChunkState::Trailers if self.line == b"\r\n" || self.line.ends_with(b"\r\n\r\n") => {
                     let trailers = std::mem::take(&mut self.line);
                     self.state = ChunkState::Size;
@@ -265,7 +266,7 @@ impl Chunked {
         }
     }
 
-    /// Takes bytes up to the next end of a line.
+    /// Takes bytes up to the next line end.
     fn take_line(&mut self, input: &mut &[u8]) -> Result<bool, OpaqueReason> {
         let most = match self.state {
             ChunkState::AfterData => 2,
@@ -290,7 +291,8 @@ impl Chunked {
         Ok(false)
     }
 
-    /// Extensions mean nothing to anybody and were used to make two readers differ: none may stand in a request.
+    /// Parses the size of a chunk. Extensions are refused in requests: they have no use, and attacks use them to make
+    /// two readers differ.
     fn size(&self) -> Result<u64, OpaqueReason> {
         let line = self.line.strip_suffix(b"\r\n").unwrap_or_default();
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
@@ -303,7 +305,7 @@ impl Chunked {
         u64::from_str_radix(digits, 16).map_err(|_| OpaqueReason::Chunk)
     }
 
-    /// Bytes that were taken and belong to no piece yet.
+    /// Returns the bytes that were taken and are not part of a piece yet.
     pub(super) fn give_up(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.line)
     }

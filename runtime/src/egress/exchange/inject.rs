@@ -1,4 +1,4 @@
-//! From the script to the server: requests are read, and values placed in them.
+//! From the script to the server: requests are parsed, and values are injected into them.
 
 use super::body_encoding::BodyEncoding;
 use super::http::{Chunked, HeadBuffer, MessageSide, Piece, fields};
@@ -13,13 +13,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the beginning of a request's first line is kept: a script may send it in parts, and takes its time.
+/// The time for which the start of a request's first line is kept: a script can send it in parts, with pauses.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A request whose answer is not there yet.
+/// A request that is not answered yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
-    /// `HEAD`: its answer has no body, whatever its head says.
+    /// The method is `HEAD`: the response has no body, whatever its head says.
     pub(super) head: bool,
     pub(super) upgrade: bool,
 }
@@ -29,24 +29,24 @@ pub(super) enum RequestState {
     Length(u64),
     Chunked(Chunked),
     Collect(Collect),
-    /// After a request with `Upgrade`, until its answer: the next bytes may be HTTP or something else.
+    /// After a request with `Upgrade`, until its response: the next bytes can be HTTP or another protocol.
     Answer,
     Opaque(OpaqueReason),
 }
 
-/// A request whose body is kept until it is complete. Nothing was placed in it yet.
+/// A request whose body is kept until it is complete. Nothing is injected yet.
 #[derive(Default)]
 pub(super) struct Collect {
     pub(super) head: Vec<u8>,
-    /// Where in `head` the method ends, and the path is.
+    /// The end of the method in `head`, and the range of the path.
     pub(super) method_end: usize,
     pub(super) path: Range<usize>,
-    /// Why a secret may not be placed in it, by its number.
+    /// The reason why a secret is not injected, by the number of the secret.
     pub(super) grants: Vec<Option<SkipReason>>,
     pub(super) body: Vec<u8>,
     pub(super) left: usize,
     pub(super) encoding: BodyEncoding,
-    /// Whether the body may have parameters that change the method.
+    /// True when the body can have parameters that change the method.
     pub(super) suspect: bool,
 }
 
@@ -54,22 +54,22 @@ pub(super) struct Injector {
     pub(super) secrets: Arc<Secrets>,
     pub(super) destination: Destination,
     pub(super) state: RequestState,
-    /// To be taken up with the next call, since only that can send what is kept.
+    /// Applied with the next call, because only that can send the kept bytes.
     opaque_next: Option<OpaqueReason>,
-    /// Set while the request at hand has `Upgrade`.
+    /// True while the present request has `Upgrade`.
     pub(super) upgrade: bool,
-    /// A request had a body that some servers leave unread (with `GET`, or after `Expect`), or that begins like a
-    /// request, which a server that leaves it unread would take for one: the next request's secret would go with a
-    /// method and path that were never checked.
+    /// True after a body that some servers leave unread (with `GET`, or after `Expect`), or that starts like a request,
+    /// which such a server would parse as one: the next secret would be sent with a method and path that were never
+    /// checked.
     pub(super) doubtful: bool,
-    /// Of the body at hand.
+    /// The start of the present body.
     pub(super) beginning: Beginning,
-    /// A secret is granted for this host: what comes back is asked for as it can be searched.
+    /// True when a secret is granted for this host: responses are requested in a form that can be searched.
     pub(super) in_force: bool,
-    /// One was placed.
+    /// True when one was injected.
     injected: bool,
     pub(super) asked: VecDeque<Asked>,
-    /// What this request's body may not have, by the number of the secret; `None` is a body it may be placed in.
+    /// The reason why a secret is not injected into the present body, by the number of the secret.
     pub(super) body: Vec<Option<SkipReason>>,
     pub(super) watch: SearchStream,
     pub(super) told: Vec<Mark>,
@@ -109,12 +109,12 @@ impl Injector {
         }
     }
 
-    /// Whether a secret went out on this connection.
+    /// Returns true when a secret was sent on this connection.
     pub(super) fn has_injected(&self) -> bool {
         self.injected
     }
 
-    /// Bytes that are kept.
+    /// Returns the bytes that are kept.
     pub(super) fn kept(&self) -> usize {
         match &self.state {
             RequestState::Collect(collect) => collect.head.len() + collect.body.len(),
@@ -128,14 +128,14 @@ impl Injector {
 
     pub(super) fn patience(&self) -> Option<Duration> {
         match &self.state {
-            // A script may send a line in parts, and takes its time.
+            // A script can send a line in parts, with pauses.
             RequestState::Head(head) if !head.is_empty() && !head.is_http() => Some(PATIENCE),
             RequestState::Head(_) | RequestState::Collect(_) if self.opaque_next.is_some() => Some(PATIENCE),
             _ => None,
         }
     }
 
-    /// The answer to a request with `Upgrade` is there, and it is no.
+    /// The server refused the `Upgrade`.
     pub(super) fn not_upgraded(&mut self) {
         self.upgrade = false;
         if matches!(self.state, RequestState::Answer) {
@@ -180,7 +180,7 @@ impl Injector {
                     }
                 }
                 RequestState::Chunked(chunked) => {
-                    // The bytes are sent as they are; the reading only finds where the body ends.
+                    // The bytes are sent unchanged; they are parsed only to find the end of the body.
                     let before = input;
                     let taken = chunked.take(&mut input);
                     let bytes = &before[..before.len() - input.len()];
@@ -240,7 +240,7 @@ impl Injector {
         }
     }
 
-    /// What is kept.
+    /// Returns the kept bytes.
     fn give_up(&mut self) -> Vec<u8> {
         match &mut self.state {
             RequestState::Head(buffer) => buffer.give_up(),
@@ -286,7 +286,7 @@ impl Injector {
         });
     }
 
-    /// Looks for placeholders in what passes unchanged, to tell why they do.
+    /// Looks for placeholders in bytes that pass unchanged, to report the reason.
     fn watch(&mut self, bytes: &[u8], last: bool) {
         let mut seen = Vec::new();
         if self.secrets.placeholders.is_empty() {
@@ -308,7 +308,7 @@ impl Injector {
     fn trailers(&mut self, trailers: &[u8]) -> Result<(), OpaqueReason> {
         for field in fields(trailers, 0)? {
             let name = &trailers[field.name];
-            // The usual credentials count too: a server that merges trailers into headers must find none.
+            // The usual credentials, too: a server that merges trailers into headers must not find any.
             if never(name).is_some()
                 || is_one_of(name, &["Authorization", "Cookie", "Content-Type", "Content-Range"]).is_some()
             {

@@ -1,4 +1,4 @@
-//! Values put into the texts of one request: into its head, and into a body that was collected.
+//! Injecting values into the texts of one request: into its head, and into a collected body.
 
 use super::encodings::{basic, encode_basic, percent};
 use super::http::{Head, is_value_byte};
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 /// Most bytes of a head with values in it.
 const MAX_GROWN_HEAD: usize = 128 << 10;
 
-/// Headers that say how a message is framed, to whom it goes or what becomes of the connection.
+/// Headers for the framing, the host and the connection.
 const NEVER: [&str; 11] = [
     "Host",
     "Content-Length",
@@ -26,7 +26,7 @@ const NEVER: [&str; 11] = [
     "Proxy-Authorization",
 ];
 
-/// What became of a secret, by its number: placed, or why not.
+/// A secret by its number, and the reason when it was not injected.
 pub(super) type Mark = (usize, Option<SkipReason>);
 
 pub(super) fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
@@ -44,7 +44,7 @@ pub(super) fn never(name: &[u8]) -> Option<&'static str> {
     is_one_of(name, &NEVER).or(proxy.then_some("Proxy-*"))
 }
 
-/// Injects values into one text after the other, and notes what was done.
+/// Injects values into one text after another, and notes the results.
 pub(super) struct Filling<'a> {
     pub(super) secrets: &'a Secrets,
     pub(super) most: usize,
@@ -78,7 +78,7 @@ impl Filling<'_> {
         });
     }
 
-    /// What to tell: nothing was placed when all of it was too large.
+    /// Returns the results. When the text became too large, nothing was injected.
     pub(super) fn finish(self) -> Vec<Mark> {
         let Filling { too_large, marks, .. } = self;
         let told = |(number, why): Mark| (number, why.or(too_large.then_some(SkipReason::TooLarge)));
@@ -89,7 +89,7 @@ impl Filling<'_> {
 /// A head with values in it.
 pub(super) struct InjectedHead {
     pub(super) bytes: Vec<u8>,
-    /// Where the value of `Content-Length` is.
+    /// The range of the value of `Content-Length`.
     pub(super) length: Range<usize>,
     pub(super) marks: Vec<Mark>,
 }

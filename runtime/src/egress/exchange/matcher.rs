@@ -1,4 +1,4 @@
-//! Finding values in text, in whatever usual way they are written there.
+//! The search for values in text, in all usual escapes.
 
 use super::escapes::{Escaping, Unescaped};
 use super::reasons::SecretError;
@@ -6,7 +6,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use std::ops::Range;
 use zeroize::Zeroizing;
 
-/// What is held is a multiple of this, so that it tells little of how long the values are.
+/// The number of held bytes is a multiple of this, so that it tells little about the length of the values.
 const STEP: usize = 64;
 
 /// The values. Each is found as it is and under every [`Escaping`], some of them twice over; a text is read once for
@@ -14,16 +14,16 @@ const STEP: usize = 64;
 pub(super) struct Matcher {
     search: AhoCorasick,
     patterns: usize,
-    /// Bytes that may have to be held because a value may begin in them, however it is written.
+    /// Bytes that are held because a value, however it is written, can start in them.
     hold: usize,
-    /// Whether none of them goes over a line's end; whether none has blanks at all.
+    /// True when no value contains a line end; true when no value contains blanks.
     in_lines: bool,
     in_words: bool,
-    /// Whether one of them has a space, which forms write as `+`.
+    /// True when a value contains a space, which forms write as `+`.
     has_space: bool,
 }
 
-/// A value in a text. Where two overlap they are one.
+/// A value in a text. Overlapping values are one hit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hit {
     pub(super) pattern: usize,
@@ -31,7 +31,7 @@ pub(super) struct Hit {
 }
 
 impl Matcher {
-    /// None may be empty.
+    /// Makes a search. No value can be empty.
     pub(super) fn new(patterns: &[Zeroizing<Vec<u8>>]) -> Result<Self, SecretError> {
         // The kind is named because the default may choose a table of every state and byte, which for long values takes
         // hundreds of megabytes.
@@ -62,7 +62,7 @@ impl Matcher {
         found
     }
 
-    /// All values in a text, in order.
+    /// Returns all values in a text, in order.
     pub(super) fn hits(&self, text: &[u8]) -> Vec<Hit> {
         let mut hits = Vec::new();
         self.read(text, |pattern, range| hits.push(Hit { pattern, range }));
@@ -77,7 +77,7 @@ impl Matcher {
         hits
     }
 
-    /// Looks at a text in all ways.
+    /// Searches a text in all escapes.
     fn read(&self, text: &[u8], mut found: impl FnMut(usize, Range<usize>)) {
         let mut find = |text: &[u8], place: &dyn Fn(Range<usize>) -> Range<usize>| {
             for hit in self.search.find_iter(text) {
@@ -109,9 +109,9 @@ impl Matcher {
         }
     }
 
-    /// Where the end of a stream begins that may yet turn out to be part of a value, by its length and its lines alone:
-    /// nothing is told by what is held. A little more than must be is held, so that what is read again for every piece
-    /// is little.
+    /// Returns the start of the suffix of a stream that can become part of a value. It depends on lengths and lines
+    /// only, so that held bytes tell nothing. A little more than necessary is held, so that little is read again for
+    /// every piece.
     pub(super) fn settled(&self, text: &[u8]) -> usize {
         let far = if text.len() > self.hold * 2 { text.len() - self.hold } else { 0 };
         far.max(self.line(text))
@@ -121,15 +121,15 @@ impl Matcher {
         memchr::memrchr(b'\n', text).filter(|_| self.in_lines).map_or(0, |at| at + 1)
     }
 
-    /// Where the end of a text begins that was cut off there, and which may be the beginning of a value, whatever it
-    /// is: the last word, or where values have blanks, the last line, or as much as a value may be.
+    /// Returns the start of the suffix of a cut text that can be the start of a value: the last word, or when values
+    /// have blanks the last line, or at most the length of a value.
     pub(super) fn cut_end(&self, text: &[u8]) -> usize {
         let word = text.iter().rposition(u8::is_ascii_whitespace).filter(|_| self.in_words).map_or(0, |at| at + 1);
         word.max(self.line(text)).max(text.len().saturating_sub(self.hold))
     }
 }
 
-/// How long a value is when it is written in the longest of the usual ways.
+/// Returns the length of a value in the longest of the usual escapes.
 fn spelled(value: &[u8]) -> usize {
     let long = |byte: &u8| match byte {
         byte if byte.is_ascii_alphanumeric() => 1,

@@ -1,12 +1,11 @@
-//! By what else than its first line a request can tell a server which method and path are meant, and by what a server
-//! can take its body for another request. A secret that is granted for some methods or paths goes nowhere near them.
+//! Headers and parameters that override the method or path of a request, and bodies that a server can parse as another
+//! request. A secret that is granted for some methods or paths only is not injected into such requests.
 
 use super::escapes::{Escaping, Unescaped};
 use super::http::is_token_byte;
 
-/// Parts of names of headers by which servers, proxies and frameworks are told another method or path, as they are left
-/// when case and everything but letters and digits is taken off. Gateways hand headers on with `_` for `-`, or the
-/// other way round.
+/// Parts of the names of headers that tell servers, proxies and frameworks another method or path: letters and digits
+/// only, in lower case, because gateways replace `-` by `_` or the other way round.
 const IN_NAMES: [&str; 20] = [
     "methodoverride",
     "httpmethod",
@@ -29,20 +28,20 @@ const IN_NAMES: [&str; 20] = [
     "pathinfo",
     "pathprefix",
 ];
-/// Longest name of a parameter that is looked at.
+/// Longest name of a parameter that is checked.
 const LONGEST_NAME: usize = 64;
-/// Bytes of a body's first line that are looked at.
+/// Most bytes of a body's first line that are checked.
 const LONGEST_LINE: usize = 8 << 10;
-/// Longest method that is taken for one.
+/// Longest method that counts as a method.
 const LONGEST_METHOD: usize = 32;
 
-/// Whether a header of this name may change the method or the path.
+/// Returns true when a header of this name can change the method or the path.
 pub(super) fn is_override_header(name: &[u8]) -> bool {
     let plain = plain(name);
     IN_NAMES.iter().any(|part| plain.contains(part))
 }
 
-/// Whether a query has a parameter that may change the method.
+/// Returns true when a query has a parameter that can change the method.
 pub(super) fn in_query(query: &[u8]) -> bool {
     let names = query.split(|byte| matches!(byte, b'?' | b'&' | b';'));
     names.map(|part| part.split(|byte| *byte == b'=').next().unwrap_or_default()).any(|name| {
@@ -51,7 +50,7 @@ pub(super) fn in_query(query: &[u8]) -> bool {
     })
 }
 
-/// Whether frameworks read parameters from bodies of this type: forms and JSON, and what says nothing of itself.
+/// Returns true when frameworks read parameters from bodies of this type: forms, JSON, and bodies without a type.
 pub(super) fn has_parameters(content_type: &[u8]) -> bool {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
     let essence = essence.trim_ascii().to_ascii_lowercase();
@@ -62,7 +61,7 @@ pub(super) fn has_parameters(content_type: &[u8]) -> bool {
         || essence.ends_with(b"+json")
 }
 
-/// Whether a body has such a parameter: in whatever syntax, a word of its own.
+/// Returns true when a body has such a parameter: as a word, in any syntax.
 pub(super) fn in_body(body: &[u8]) -> bool {
     let has = |text: &[u8]| {
         let mut words = text.split(|byte| byte.is_ascii_whitespace() || b"\"'&;=:,{}[]()".contains(byte));
@@ -72,7 +71,7 @@ pub(super) fn in_body(body: &[u8]) -> bool {
     has(body) || read(Escaping::Form) || read(Escaping::Backslash)
 }
 
-/// `_method`, `X-HTTP-Method-Override` and their like; `method` alone means other things, too.
+/// Returns true for `_method`, `X-HTTP-Method-Override` and the like. `method` alone has other meanings.
 fn is_method_name(name: &[u8]) -> bool {
     if name.len() > LONGEST_NAME {
         return false;
@@ -82,12 +81,12 @@ fn is_method_name(name: &[u8]) -> bool {
     short.contains("methodoverride") || short.ends_with("httpmethod") || marked && short == "method"
 }
 
-/// Letters and digits alone, in lower case.
+/// Returns letters and digits only, in lower case.
 fn plain(name: &[u8]) -> String {
     name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(|byte| char::from(byte.to_ascii_lowercase())).collect()
 }
 
-/// The beginning of a body: may a server that leaves the body unread take it for the next request?
+/// The start of a body, to decide whether a server that leaves it unread could parse it as the next request.
 #[derive(Default)]
 pub(super) struct Beginning {
     line: Vec<u8>,
@@ -109,7 +108,7 @@ impl Beginning {
         }
     }
 
-    /// At the end of the body, or of what is to be seen of it.
+    /// Returns the decision, at the end of the body or of its visible part.
     pub(super) fn may_be_request(&self) -> bool {
         self.decided.unwrap_or_else(|| self.line.contains(&b' '))
     }

@@ -1,13 +1,13 @@
-//! What an exchange tells: what it did with each secret, and why not.
+//! The events of an exchange, and the reasons why a secret is not injected.
 
 use crate::policy::Destination;
 
-/// What a connection is, as far as secrets go.
+/// The way in which an exchange treats a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionMode {
-    /// Requests are read.
+    /// Requests are parsed.
     Http,
-    /// Bytes pass as they are.
+    /// Bytes pass unchanged.
     Opaque,
 }
 
@@ -25,36 +25,37 @@ pub enum RequestPart {
     Body,
 }
 
-/// Why a set of secrets cannot be used.
+/// An error in a set of secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// Empty, long, or with control characters.
+    /// The name is empty, too long, or has control characters.
     #[error("a secret's name has 1 to 100 characters, and no control characters")]
     Name,
-    /// No value.
+    /// The value is empty.
     #[error("a secret's value is empty")]
     Empty,
-    /// Longer than [`super::MAX_VALUE`].
+    /// The value is longer than [`super::MAX_VALUE`].
     #[error("a secret's value is longer than 4 KiB")]
     TooLong,
-    /// More than 64 KiB.
+    /// All values together are longer than 64 KiB.
     #[error("the values of the secrets of one run are too long together")]
     TooMuch,
-    /// Too short, or with characters that do not survive everywhere.
+    /// The placeholder is too short, or has characters that are encoded in some places.
     #[error("the placeholder of {0} is not one: 16 to 200 letters, digits, - and _")]
     Placeholder(String),
-    /// Two of them could be taken for each other.
+    /// One placeholder contains another.
     #[error("the placeholders of {0} and {1} cannot be told apart")]
     Ambiguous(String, String),
-    /// Not a method in capitals.
+    /// A method that is not in capitals.
     #[error("{0} is granted for something that is not a method in capitals")]
     Method(String),
-    /// Does not begin with `/`.
+    /// A path that does not start with `/`.
     #[error("{0} is granted for something that is not a path: a path begins with /")]
     Path(String),
 }
 
-/// Why bytes from the script are not HTTP/1.1 requests by the strict reading, over a connection that secrets may use.
+/// The reason why a connection is opaque: its bytes are not HTTP/1.1 requests by the strict reading, or it is not
+/// proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the sentence of each says what it is")]
 pub enum OpaqueReason {
@@ -96,74 +97,74 @@ pub enum OpaqueReason {
     Ended,
 }
 
-/// Why a placeholder went out as it is.
+/// The reason why a placeholder was sent unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SkipReason {
     /// The connection is opaque.
     #[error("{0}")]
     Opaque(OpaqueReason),
-    /// Another host's secret.
+    /// The secret is for another host.
     #[error("it is not granted for {0}")]
     Host(Destination),
-    /// Another method.
+    /// The secret is for another method.
     #[error("it is not granted for {0}")]
     Method(String),
-    /// A header that would make the server take another method or path than the one that was checked.
+    /// A header can make the server use another method or path than the one that was checked.
     #[error("it is granted for some methods or paths only, and the header {0} can change them")]
     Override(String),
-    /// A parameter that does the same, in the query or the body.
+    /// A parameter in the query or the body can do the same.
     #[error("it is granted for some methods only, and a parameter such as _method can change them")]
     Parameter,
-    /// A body in which such a parameter could stand.
+    /// The body could have such a parameter and cannot be searched.
     #[error("it is granted for some methods only, and the body, which can change them, cannot be looked at: {0}")]
     UnreadBody(Box<SkipReason>),
-    /// Another path.
+    /// The secret is for another path.
     #[error("it is granted for {0} and what is below it only")]
     Path(String),
-    /// `/v1/%2e%2e/admin`
+    /// The path can be read in several ways: `/v1/%2e%2e/admin`.
     #[error("it is granted for some paths only, and this one can be read in more than one way")]
     PathUnclear,
-    /// After a body that some servers leave unread, and take for the next request.
+    /// The request follows a body that some servers leave unread and parse as the next request.
     #[error(
         "it is granted for some methods or paths only, and servers differ on where the request before this one ended"
     )]
     Doubtful,
-    /// Another part of the request.
+    /// The secret is for another part of the request.
     #[error("it is not granted for {0}")]
     Part(RequestPart),
-    /// Host, framing, connection.
+    /// The header is for the host, the framing or the connection.
     #[error("a secret is never placed in the header {0}")]
     Header(&'static str),
-    /// In the path.
+    /// The placeholder is in the path.
     #[error("a secret is never placed in the path of a URL")]
     InPath,
-    /// Anywhere else in a head.
+    /// The placeholder is anywhere else in a head.
     #[error("a secret is never placed in a method, a header's name or a trailer")]
     Elsewhere,
-    /// CR, LF, NUL and the like.
+    /// The value has CR, LF, NUL or the like.
     #[error("its value has a line break or another control character, which no header can hold")]
     Control,
-    /// Bytes in JSON.
+    /// The value is not text, and the body is JSON.
     #[error("its value is not text, which a body of JSON needs")]
     NotText,
-    /// With the values in it.
+    /// The request would be too large with the values in it.
     #[error("the request would become too large with it")]
     TooLarge,
-    /// No `Content-Length`.
+    /// The body has no `Content-Length`.
     #[error("the request's body is sent in chunks: send it with Content-Length")]
     ChunkedBody,
-    /// Compressed.
+    /// The body is compressed.
     #[error("the request's body is compressed or otherwise encoded")]
     EncodedBody,
-    /// More than 1 MiB.
+    /// The body has more than 1 MiB.
     #[error("the request's body is larger than 1 MiB")]
     LargeBody,
-    /// `Expect: 100-continue` wants the head sent before the body is there.
+    /// With `Expect: 100-continue` the head is sent before the body.
     #[error("the request's body is sent after an answer only (Expect)")]
     Expect,
 }
 
-/// What an exchange has to tell, once per request and secret; on a stream that is not read as requests, once.
+/// An event of an exchange: once per request and secret, or once on an opaque stream.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretEvent {
     /// A placeholder was replaced.
@@ -172,7 +173,7 @@ pub enum SecretEvent {
         /// The secret's name.
         name: String,
     },
-    /// A placeholder went out as it is.
+    /// A placeholder was sent unchanged.
     #[error("the secret {name} was not placed: {why}")]
     NotInjected {
         /// The secret's name.
@@ -180,12 +181,12 @@ pub enum SecretEvent {
         /// The reason.
         why: SkipReason,
     },
-    /// No secret is placed on this connection any more.
+    /// No secret is injected on this connection any more.
     #[error("no secret is placed on this connection from here on: {0}")]
     Opaque(OpaqueReason),
 }
 
-/// An answer that cannot be searched, on a connection on which a secret was placed.
+/// A response that cannot be searched, on a connection on which a secret was injected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "it sent an answer in {0}, which was not asked for; what is compressed cannot be searched for the secret that was \

@@ -1,4 +1,4 @@
-//! Taking values out of what a run leaves: its output, its result, its errors.
+//! Taking values of secrets out of what a run leaves: its output, its result, its errors.
 
 use super::blind::BlindStream;
 use super::encodings::encodings;
@@ -9,15 +9,15 @@ use super::secrets::{MAX_VALUES, check_length};
 use std::fmt;
 use std::sync::Arc;
 
-/// Replaces values in a stream by a text each: as they are, in base64 (any alignment, both alphabets) and in hex, and
-/// each of these with the escapes of JSON, HTML, URLs and programming languages, mixed as they may be.
+/// Replaces each value by a text. Values are found as they are, in base64 (any alignment, both alphabets) and in hex,
+/// and each of these with any mix of the escapes of JSON, HTML, URLs and programming languages.
 ///
-/// By what is taken out, by what waits and by where something is cut nobody learns anything but that a whole value was
-/// there: who writes the beginning of one is treated like who writes any other text.
+/// Replacements, delays and cuts tell a reader only that a whole value was there. The start of a value is treated like
+/// any other text.
 ///
-/// This is the last and the weakest of the walls: it finds what came out by accident. Who wants to bring a value out
-/// writes it backwards. Values of less than four bytes are not looked for, base64 is not found across the lines that
-/// some encoders make, and a base64 run keeps up to four bits of a value at either end.
+/// This is the last and weakest line of defence: it finds values that are written by accident. A script that wants to
+/// show a value can, for example, write it backwards. Values of less than four bytes are not searched, base64 is not
+/// found across the lines that some encoders make, and base64 keeps up to four bits of a value at each end.
 #[derive(Clone)]
 pub struct Redactor {
     shared: Arc<Shared>,
@@ -29,7 +29,7 @@ struct Shared {
     replacements: Vec<Arc<str>>,
 }
 
-/// One stream on its way through a [`Redactor`].
+/// A stream that goes through a [`Redactor`].
 pub struct RedactingStream {
     shared: Arc<Shared>,
     stream: BlindStream,
@@ -49,8 +49,8 @@ impl fmt::Debug for RedactingStream {
 }
 
 impl Redactor {
-    /// From values and what is written in their place; where that would be longer, it is as many `*`, so that nothing
-    /// grows.
+    /// Makes a redactor from values and their replacements. Where a replacement would be longer, `*` are written
+    /// instead, so that no text grows.
     pub fn new<'a>(values: impl IntoIterator<Item = (&'a [u8], String)>) -> Result<Self, SecretError> {
         let (mut patterns, mut replacements, mut bytes) = (Vec::new(), Vec::new(), 0);
         for (value, replacement) in values {
@@ -68,21 +68,21 @@ impl Redactor {
         Ok(Redactor { shared: Arc::new(Shared { values: Matcher::new(&patterns)?, replacements }) })
     }
 
-    /// For a stream of its own.
+    /// Starts a stream.
     pub fn stream(&self) -> RedactingStream {
         RedactingStream { shared: Arc::clone(&self.shared), stream: BlindStream::default() }
     }
 
-    /// For a text that is there as a whole.
+    /// Redacts a whole text.
     pub fn redact(&self, text: &str) -> String {
         let mut out = Vec::with_capacity(text.len());
         self.shared.values.replace(text.as_bytes(), &mut out, |found, out| self.shared.replace(&found, out));
-        // What is cut out of UTF-8 and put into it is UTF-8: bytes that are none come in nowhere.
+        // The text, the values and the replacements are UTF-8, so the result is UTF-8.
         String::from_utf8_lossy(&out).into_owned()
     }
 
-    /// The same for a text that may have been cut, and says so in parentheses: what stands before that may be the
-    /// beginning of a value, and is taken out, whatever it is.
+    /// Redacts a text that was possibly cut, and says so in parentheses: the bytes before the cut can be the start of a
+    /// value, and are always masked.
     pub fn redact_cut(&self, text: &str) -> String {
         let mut out = self.redact(text);
         let cuts: Vec<usize> = cuts(&out).collect();
@@ -97,8 +97,8 @@ impl Redactor {
         out
     }
 
-    /// The same for JSON: what is in its strings is looked at without escapes too, and a number that holds a value
-    /// becomes a string. All else stays as it is written.
+    /// Redacts JSON. Its strings are also searched without their escapes, and a number that contains a value becomes a
+    /// string. All other tokens stay as they are written.
     pub fn redact_json(&self, json: &str) -> String {
         let plain = !self.shared.values.is_in(json.as_bytes());
         if plain && !json.contains('\\') && cuts(json).next().is_none() {
@@ -134,7 +134,7 @@ impl Redactor {
         out
     }
 
-    /// For the content of a file, which is as long afterwards: every byte of a value becomes `*`.
+    /// Redacts the content of a file. The length does not change: every byte of a value becomes `*`.
     pub fn mask(&self, content: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(content.len());
         self.shared.values.replace(content, &mut out, |found, out| found.mask(out));
@@ -142,7 +142,7 @@ impl Redactor {
     }
 }
 
-/// Where the sentences begin that say that a text was cut: `… (300 more characters)`, `… (the traceback was cut here)`.
+/// Returns the positions of marks of a cut: `… (300 more characters)`, `… (the traceback was cut here)`.
 fn cuts(text: &str) -> impl Iterator<Item = usize> {
     text.match_indices("… (").map(|(at, mark)| (at, &text[at + mark.len()..])).filter_map(|(at, rest)| {
         let words = rest.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -151,7 +151,7 @@ fn cuts(text: &str) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The length of the JSON string that a text begins with.
+/// Returns the length of the JSON string at the start of a text.
 fn string_length(text: &str) -> usize {
     let mut escaped = false;
     let end = text.bytes().skip(1).position(|byte| {
@@ -174,8 +174,9 @@ impl Shared {
 }
 
 impl RedactingStream {
-    /// The next bytes. What may be part of a value is kept until the rest is known, and so is everything else in that
-    /// place: by what comes and what waits, nobody who writes guesses and watches learns which of them are right.
+    /// Takes the next bytes, and returns those that can be shown. Bytes that can be part of a value are kept until the
+    /// rest is known, and so are all others in the same position: a writer of guesses cannot learn from delays which
+    /// one is right.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
         let shared = &self.shared;
@@ -183,8 +184,8 @@ impl RedactingStream {
         out
     }
 
-    /// The end of the stream: what was kept. Of one that was `cut` there, what may be the beginning of a value is not
-    /// left, whatever it is.
+    /// Ends the stream, and returns the kept bytes. When the stream was `cut`, the bytes that can be the start of a
+    /// value are always masked.
     pub fn finish(&mut self, cut: bool) -> Vec<u8> {
         let mut out = Vec::new();
         let shared = &self.shared;

@@ -1,4 +1,4 @@
-//! From the server to the script: values become placeholders, or `*` where no length may change.
+//! From the server to the script: values become placeholders, or `*` where lengths must not change.
 
 use super::blind::BlindStream;
 use super::encodings::{ValueEncoding, basic, encode_basic};
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long the end of what came is kept where it belongs to the body of a response, which mostly goes on; and where it
-/// is any protocol's, whose other end may be waiting for just these bytes.
+/// The time for which the end of received bytes is kept: in the body of a response, which usually continues, and in
+/// other protocols, where the script can be waiting for these bytes.
 pub(super) const BODY_PATIENCE: Duration = Duration::from_millis(100);
 pub(super) const RAW_PATIENCE: Duration = Duration::from_millis(20);
-/// Headers that stay as they are, even if a value stands in them by chance.
+/// Headers that are never changed, even when they contain a value by chance.
 const KEPT: [&str; 6] = ["content-length", "transfer-encoding", "content-encoding", "connection", "upgrade", "trailer"];
 
 enum ResponseState {
@@ -23,7 +23,7 @@ enum ResponseState {
     Length(u64),
     Chunked(Chunked),
     UntilClose,
-    /// Not read as responses, from here to the end.
+    /// Not parsed as responses, from here to the end.
     Raw,
     /// Not passed on, from here to the end.
     Refused,
@@ -33,13 +33,13 @@ pub(super) struct ResponseRedactor {
     secrets: Arc<Secrets>,
     searched: Arc<SearchedValues>,
     state: ResponseState,
-    /// The body at hand, or the stream.
+    /// The present body, or the stream.
     mask: BlindStream,
-    /// Why nothing more is passed on, until it was told.
+    /// The reason why nothing more is passed on, until it is reported.
     refused: Option<Unsearchable>,
 }
 
-/// As many `*` as bytes of the value are not sent yet.
+/// Writes `*` for each byte of the value that is not sent yet.
 fn stars(found: Match<'_>, out: &mut Vec<u8>) {
     found.mask(out);
 }
@@ -79,7 +79,7 @@ impl ResponseRedactor {
                     let data = input.split_off(..now).unwrap_or_default();
                     self.mask.push(&self.searched.values, data, out, stars);
                     if ends {
-                        // Released, not forgotten: what follows may turn out to be no response.
+                        // Released, but remembered: the next bytes are possibly not a response.
                         self.mask.release(&self.searched.values, out, stars);
                         self.state = ResponseState::Head(HeadBuffer::default());
                     }
@@ -90,7 +90,7 @@ impl ResponseRedactor {
                     Ok(Some(Piece::End(trailers))) => {
                         self.chunk(b"", true, out);
                         out.extend_from_slice(b"0\r\n");
-                        // They were read once already; what cannot be read is not passed on.
+                        // They were parsed before; trailers that cannot be parsed are not passed on.
                         self.fields(&trailers, 0, &fields(&trailers, 0).unwrap_or_default(), out);
                         self.state = ResponseState::Head(HeadBuffer::default());
                     }
@@ -118,7 +118,7 @@ impl ResponseRedactor {
         self.refused.take()
     }
 
-    /// Bytes that are kept.
+    /// Returns the bytes that are kept.
     pub(super) fn kept(&self) -> usize {
         self.mask.size()
     }
@@ -140,7 +140,7 @@ impl ResponseRedactor {
     }
 
     pub(super) fn patience(&self) -> Option<Duration> {
-        // The end of a body is known, and lets go of what is held: only a body that is a stream of messages waits.
+        // The end of a body is known and releases held bytes: only a body that is a stream of messages waits.
         let patience = if matches!(self.state, ResponseState::Raw) { RAW_PATIENCE } else { BODY_PATIENCE };
         self.mask.is_holding().then_some(patience)
     }
@@ -153,8 +153,8 @@ impl ResponseRedactor {
         self.mask.push(&self.searched.values, bytes, out, stars);
     }
 
-    /// Data of a chunked body. It is put into chunks of its own: what is held back belongs to a later one. Where they
-    /// are cut follows from lengths and lines alone.
+    /// Writes data of a chunked body in new chunks, because held bytes belong to a later chunk. The chunks depend on
+    /// lengths and lines only.
     fn chunk(&mut self, data: &[u8], last: bool, out: &mut Vec<u8>) {
         let mut bytes = Vec::with_capacity(data.len());
         self.mask.push(&self.searched.values, data, &mut bytes, stars);
@@ -209,14 +209,14 @@ impl ResponseRedactor {
         }
         self.state = state;
         self.mask = BlindStream::default();
-        // "HTTP/1.1 200" frames the response; the words after it are only words.
+        // "HTTP/1.1 200" frames the response; the words after it do not.
         out.extend_from_slice(&bytes[..12]);
         self.value(&bytes[12..head.first_line.end], out);
         self.fields(bytes, head.first_line.end, &head.fields, out);
         Ok(())
     }
 
-    /// Fields with placeholders in their values, and what is before, between and after them, from `at` on.
+    /// Writes fields with placeholders in their values, and the bytes before, between and after them, from `at` on.
     fn fields(&self, bytes: &[u8], mut at: usize, fields: &[Field], out: &mut Vec<u8>) {
         for field in fields {
             let (name, value) = (&bytes[field.name.clone()], &bytes[field.value.clone()]);
@@ -254,7 +254,7 @@ impl ResponseRedactor {
     }
 }
 
-/// What keeps a response from being searched, if something does.
+/// Returns the coding that makes a response unsearchable, if there is one.
 fn unsearchable(head: &Head<'_>) -> Option<Unsearchable> {
     let coded = |name: &str| {
         let mut codings = head.values(name).flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
@@ -266,7 +266,7 @@ fn unsearchable(head: &Head<'_>) -> Option<Unsearchable> {
     Some(Unsearchable(String::from_utf8_lossy(coding).chars().filter(|c| !c.is_control()).take(60).collect()))
 }
 
-/// Whether the version is 1.0, and the status.
+/// Parses a status line: true for version 1.0, and the status.
 fn status(line: &[u8]) -> Result<(bool, u16), OpaqueReason> {
     let old = line.starts_with(b"HTTP/1.0 ");
     if !old && !line.starts_with(b"HTTP/1.1 ") {

@@ -1,4 +1,4 @@
-//! One whole request: whether each secret is granted for it, and what becomes of its head and body.
+//! A whole request: the decision on each secret, and the injection into its head and body.
 
 use super::body_encoding::BodyEncoding;
 use super::http::{Chunked, Framing, Head, MessageSide};
@@ -11,22 +11,22 @@ use super::secrets::{Secret, Secrets};
 use super::target::{is_authority, is_clear_path, is_under, path_of};
 use std::sync::Arc;
 
-/// Largest body that is collected to place something in it.
+/// Largest body that is collected for an injection.
 const MAX_BODY: u64 = 1 << 20;
 
 /// Most bytes of a body with values in it.
 const MAX_GROWN_BODY: usize = 2 << 20;
 
-/// Most requests that may wait for their answers.
+/// Most requests without a response.
 const MAX_ASKED: usize = 1_000;
 
 impl Injector {
-    /// A whole head: reads it strictly, injects values into it, and sends it or keeps it until its body is there.
+    /// Parses a whole head strictly, injects values, and sends it or keeps it until its body is complete.
     pub(super) fn request(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), OpaqueReason> {
         self.told.clear();
         let head = Head::parse(bytes)?;
         let line = head.text(&head.first_line);
-        // The line was checked byte by byte: a method, one blank, a target, one blank, the version.
+        // The line was checked byte by byte: a method, a blank, a target, a blank, the version.
         let method_end = line.iter().position(|byte| *byte == b' ').ok_or(OpaqueReason::NotHttp)?;
         let target = method_end + 1..line.len().saturating_sub(b" HTTP/1.1".len());
         let method = std::str::from_utf8(&line[..method_end]).map_err(|_| OpaqueReason::NotHttp)?;
@@ -96,7 +96,7 @@ impl Injector {
         Ok(())
     }
 
-    /// Whether a secret may go to this host with this method and path, in whatever part of the request.
+    /// Checks that a secret is granted for this host, method and path, in any part of the request.
     fn granted(
         &self,
         secret: &Secret,
@@ -130,7 +130,7 @@ impl Injector {
         }
     }
 
-    /// A request whose body is complete: it may be placed in, as far as nothing in it speaks against that.
+    /// Injects values into a request whose body is complete.
     pub(super) fn collected(&mut self, out: &mut Vec<u8>) {
         let RequestState::Collect(collect) = &mut self.state else { return };
         let Collect { head, method_end, path, mut grants, mut body, encoding, suspect, .. } = std::mem::take(collect);
@@ -143,7 +143,7 @@ impl Injector {
         }
         self.beginning.push(&body);
         self.doubtful |= self.beginning.may_be_request();
-        // It was read once already.
+        // It was parsed before.
         let Ok(read) = Head::parse(&head) else { return };
         let mut injected = inject_in_head(&secrets, &read, method_end, &path, &grants, self.in_force);
         let mut filling = Filling { secrets: &secrets, most: MAX_GROWN_BODY, too_large: false, marks: Vec::new() };
@@ -163,8 +163,8 @@ impl Injector {
     }
 }
 
-/// Whether a body in which there may be another method is to be looked at before anything is placed: a secret is
-/// granted for some methods. Where the body cannot be looked at, none of those is placed.
+/// Returns true when the body must be searched for another method before the injection, because a secret is granted for
+/// some methods only. When the body cannot be searched, these secrets are not injected.
 fn suspect_body(secrets: &Secrets, grants: &mut [Option<SkipReason>], unfit: Option<&SkipReason>) -> bool {
     let by_method = |(secret, grant): &(&Secret, &mut Option<SkipReason>)| secret.methods.is_some() && grant.is_none();
     let mut suspect = false;
@@ -175,7 +175,7 @@ fn suspect_body(secrets: &Secrets, grants: &mut [Option<SkipReason>], unfit: Opt
     suspect
 }
 
-/// Why a request's body cannot be looked at as a whole, if it cannot.
+/// Returns the reason why a request's body cannot be collected, if there is one.
 fn unfit(head: &Head<'_>, framing: Framing) -> Option<SkipReason> {
     if framing == Framing::Chunked {
         Some(SkipReason::ChunkedBody)

@@ -1,35 +1,35 @@
-//! Finding any of a set of byte strings in a stream, however the stream is cut. For placeholders, which are not secret:
-//! what is held back tells of them. Values are found by [`super::matcher`].
+//! The search for a set of byte strings in a stream, in pieces of any size. It is for placeholders, which are not
+//! secret: held bytes tell something about them. For values see [`super::matcher`].
 
 use super::reasons::SecretError;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use zeroize::Zeroizing;
 
-/// The byte strings. The leftmost match counts, and of those the longest.
+/// The search for byte strings. The leftmost match counts, and of these the longest.
 pub(super) struct Search {
     automaton: AhoCorasick,
     patterns: Vec<Zeroizing<Vec<u8>>>,
-    /// For each pattern and each of its beginnings, the longest shorter beginning that it ends with (Knuth, Morris,
+    /// For each pattern and each of its prefixes, the longest shorter prefix that is also a suffix (Knuth, Morris,
     /// Pratt).
     borders: Vec<Zeroizing<Vec<u16>>>,
 }
 
-/// A match, as far as it was not sent before all of it was there.
+/// A match, without the bytes that were sent before it was complete.
 pub(super) struct Match<'a> {
     pub(super) pattern: usize,
-    /// What is left of the match to be sent in some form.
+    /// The bytes of the match that are not sent yet.
     pub(super) rest: &'a [u8],
 }
 
 impl Match<'_> {
-    /// Sends as many `*` as are left of the match.
+    /// Writes `*` for each byte that is not sent yet.
     pub(super) fn mask(&self, out: &mut Vec<u8>) {
         out.resize(out.len() + self.rest.len(), b'*');
     }
 }
 
 impl Search {
-    /// None may be empty or longer than `u16::MAX`.
+    /// Makes a search. No pattern can be empty or longer than `u16::MAX`.
     pub(super) fn new(patterns: Vec<Zeroizing<Vec<u8>>>) -> Result<Self, SecretError> {
         // The kind is named because the default may choose a table of every state and byte, which for long values takes
         // hundreds of megabytes.
@@ -55,7 +55,7 @@ impl Search {
         self.automaton.is_match(text)
     }
 
-    /// Where the longest end of `text[from..]` begins that may yet become a match.
+    /// Returns the start of the longest suffix of `text[from..]` that can become a match.
     fn open_end(&self, text: &[u8], from: usize) -> usize {
         let longest = self.patterns.iter().zip(&self.borders).map(|(pattern, borders)| {
             let start = from.max(text.len().saturating_sub(pattern.len() - 1));
@@ -71,7 +71,7 @@ impl Search {
         text.len() - longest.max().unwrap_or(0)
     }
 
-    /// A text that is there as a whole: each match goes to `replace`, all else to the output.
+    /// Searches a whole text: matches go to `replace`, all other bytes to the output.
     pub(super) fn replace(&self, text: &[u8], out: &mut Vec<u8>, replace: impl FnMut(Match<'_>, &mut Vec<u8>)) {
         SearchStream::default().push(self, text, true, out, replace);
     }
@@ -90,14 +90,14 @@ fn borders(pattern: &[u8]) -> Vec<u16> {
     borders
 }
 
-/// The place in a stream: what may be the beginning of a match is held back, which is less than the longest pattern.
+/// The state of a search in a stream: bytes that can start a match are held, at most the longest pattern.
 #[derive(Default)]
 pub(super) struct SearchStream {
     held: Vec<u8>,
 }
 
 impl SearchStream {
-    /// Takes the next bytes of the stream; `last` when nothing can follow that would complete a match.
+    /// Takes the next bytes of the stream. `last` is true when no further bytes can complete a match.
     pub(super) fn push(
         &mut self,
         search: &Search,
@@ -117,7 +117,7 @@ impl SearchStream {
         let open_end = |from| if last { text.len() } else { search.open_end(text, from) };
         let mut at = 0;
         let mut hold = open_end(0);
-        // A match that begins before `hold` is certain: no longer one can begin at its place.
+        // A match that starts before `hold` is final: no longer one can start there.
         while let Some((pattern, range)) = search.find(text, at).filter(|(_, range)| range.start < hold) {
             out.extend_from_slice(&text[at..range.start]);
             at = range.end;

@@ -1,4 +1,4 @@
-//! The secrets of a run: what they are granted for, and their placeholders and values made ready for the search.
+//! The secrets of a run: their grants, and the search for their placeholders and values.
 
 use super::encodings::{self, ValueEncoding};
 use super::matcher::Matcher;
@@ -11,21 +11,21 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
-/// Longest value. A service account's key file has less than 3 KiB.
+/// Most bytes of a value. The key file of a service account has less than 3 KiB.
 pub const MAX_VALUE: usize = 4 << 10;
 
 /// Most bytes of all values of a run.
 pub(super) const MAX_VALUES: usize = 64 << 10;
 
-/// Where in a request a secret may be placed.
+/// The parts of a request in which a secret can be injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestParts {
-    /// In the values of headers.
+    /// The values of headers.
     pub headers: bool,
-    /// In the query of the URL, which servers like to log.
+    /// The query of the URL, which many servers log.
     pub query: bool,
-    /// In the body.
+    /// The body.
     pub body: bool,
 }
 
@@ -35,27 +35,27 @@ impl Default for RequestParts {
     }
 }
 
-/// A secret and what it is granted for.
+/// A secret and its grant.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Secret {
-    /// What people call it.
+    /// The name.
     pub name: String,
-    /// What the script holds: a random token that stands nowhere by chance.
+    /// The placeholder that the script has: a random token that appears nowhere by chance.
     pub placeholder: String,
-    /// What the server is to get.
+    /// The value that the server receives.
     #[serde(with = "value_text")]
     pub value: Zeroizing<Vec<u8>>,
-    /// The hosts that may get it.
+    /// The hosts that can receive it.
     pub hosts: Vec<HostPattern>,
-    /// The parts of a request it may stand in.
+    /// The parts of a request in which it is injected.
     pub parts: RequestParts,
-    /// The methods, in capitals; `None` is any.
+    /// The methods, in capitals; none: every method.
     pub methods: Option<Vec<String>>,
-    /// The path, or what is below it (`/v1` is not `/v1x`); `None` is any.
+    /// The path, with the paths below it (`/v1` is not `/v1x`); none: every path.
     pub path_prefix: Option<String>,
 }
 
-/// A value on its way to the egress process.
+/// The value as base64, for the frame to the egress process.
 mod value_text {
     use base64::prelude::{BASE64_STANDARD, Engine as _};
     use serde::{Deserialize, Deserializer, Serializer};
@@ -108,20 +108,20 @@ impl Secret {
     }
 }
 
-/// All secrets of a run, ready to be looked for. Made once per run; the search keeps copies of the values that are
-/// freed, and not overwritten, with it.
+/// All secrets of a run, with the search for them. Made once per run. The search keeps copies of the values, which are
+/// freed without being overwritten.
 pub struct Secrets {
     pub(super) secrets: Vec<Secret>,
-    /// By the number of the secret.
+    /// The search for placeholders; the number of a pattern is the number of its secret.
     pub(super) placeholders: Search,
-    /// By the numbers of the secrets that are looked for.
+    /// The searches for values, by the numbers of the secrets.
     searched: Mutex<BTreeMap<Vec<usize>, Arc<SearchedValues>>>,
 }
 
-/// Values that may come back.
+/// The search for values that a server can return.
 pub(super) struct SearchedValues {
     pub(super) values: Matcher,
-    /// What the patterns of `values` are.
+    /// The secret and encoding of each pattern of `values`.
     pub(super) encodings: Vec<(usize, ValueEncoding)>,
 }
 
@@ -132,7 +132,7 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Checks them and makes them ready.
+    /// Checks secrets, and makes the search for them.
     pub fn new(secrets: Vec<Secret>) -> Result<Self, SecretError> {
         secrets.iter().try_for_each(Secret::check)?;
         if secrets.iter().map(|secret| secret.value.len()).sum::<usize>() > MAX_VALUES {
@@ -148,7 +148,7 @@ impl Secrets {
         let placeholders =
             secrets.iter().map(|secret| Zeroizing::new(secret.placeholder.as_bytes().to_vec())).collect();
         let secrets = Secrets { placeholders: Search::new(placeholders)?, secrets, searched: Mutex::default() };
-        // Whatever is looked for later is less than this.
+        // The largest search that can be made: later ones cannot fail.
         secrets.searched((0..secrets.secrets.len()).collect())?;
         Ok(secrets)
     }
@@ -171,8 +171,8 @@ impl Secrets {
         Ok(made)
     }
 
-    /// What is looked for in what comes over a connection: the values that its other end may know, if it has proven to
-    /// be who it is. Another one would learn from what is replaced, or waits to be, which of its guesses are right.
+    /// Returns the search for a connection: for the values that its host knows, when its certificate is verified. Any
+    /// other host would learn from replacements and delays which of its guesses are right.
     pub(super) fn searched_for(
         &self,
         destination: &Destination,

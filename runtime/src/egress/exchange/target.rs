@@ -1,10 +1,10 @@
-//! What a request is for: its host, and its path as far as every server reads it alike.
+//! The target of a request: its host, and its path when all servers read it the same way.
 
 use super::reasons::OpaqueReason;
 use crate::policy::Destination;
 use std::ops::Range;
 
-/// Where in a head the path of its target is: a path, or an absolute URL of the connected host.
+/// Returns the range of the path in a head. The target is a path, or an absolute URL of the connected host.
 pub(super) fn path_of(
     bytes: &[u8],
     target: Range<usize>,
@@ -27,7 +27,7 @@ pub(super) fn path_of(
     Ok(start..start + rest.iter().position(|byte| *byte == b'?').unwrap_or(rest.len()))
 }
 
-/// Whether a `Host`, or the authority of a URL, is the connected one. No port is TLS's own.
+/// Returns true when a `Host`, or the authority of a URL, is the connected host. Without a port it means port 443.
 pub(super) fn is_authority(text: &[u8], destination: &Destination) -> bool {
     let (host, port) = (destination.host().to_string(), destination.port());
     let Some((name, rest)) = text.split_at_checked(host.len()) else { return false };
@@ -35,7 +35,7 @@ pub(super) fn is_authority(text: &[u8], destination: &Destination) -> bool {
     port && name.eq_ignore_ascii_case(host.as_bytes())
 }
 
-/// Whether every server reads the same segments: nothing that is resolved, merged or decoded on the way.
+/// Returns true when all servers read the same segments: nothing is resolved, merged or decoded.
 pub(super) fn is_clear_path(path: &[u8]) -> bool {
     let dots = |segment: &[u8]| {
         let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
