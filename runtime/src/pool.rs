@@ -1,12 +1,12 @@
-//! The pool of sandbox processes, as the node sees it: who runs where, who waits, and what happens when a process dies.
+//! The pool of sandbox processes: it distributes runs over processes, queues runs, and handles the death of processes.
 //!
-//! A run is admitted while the memory limits of all admitted runs stay within the budget, and goes to the process with
-//! the fewest runs among those that have no busy one. When busy runs occupy so many processes that newcomers queue in
-//! fewer than usual, the pool grows (up to [`PoolConfig::max_processes`]); when they occupy all, the run starts at once
-//! in the least loaded process, where it takes its turns before the busy ones. A process that dies takes no run with
-//! it: those active, except the culprit when there is one, start again; a run that was active in two processes that
-//! died runs alone the third time. Processes that cannot be started are tried again for ever (see [`starts`]); until
-//! one is up, runs wait, at most as long as they may take themselves.
+//! A run is admitted while the memory limits of all admitted runs are within the budget. It starts in the process with
+//! the fewest runs among those without a busy run. When busy runs occupy so many processes that fewer than usual are
+//! left, the pool grows (up to [`PoolConfig::max_processes`]). When they occupy all processes, the run starts in the
+//! least loaded one, where it has priority over the busy runs. When a process dies, its runs start again, except the
+//! run that caused it when that is known. A run whose process died twice runs alone the third time. Starting a process
+//! is tried without end (see
+//! [`starts`]). Until one is up, runs wait, at most for their own time limit.
 
 mod child;
 mod config;
@@ -56,21 +56,21 @@ use tokio::sync::{Notify, mpsc};
 use upkeep::{keep_up, supervise};
 use watch::watch;
 
-/// As many processes in a row that did not even start, when the pool begins, mean that there will be none.
+/// After this many failed starts in a row at the beginning, there is no pool.
 const MAX_FAILED_STARTS: u32 = 3;
 
-/// How many runs a pool has.
+/// The number of runs in a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Waiting for memory or for a process.
+    /// Runs that wait for memory or for a process.
     pub queued: usize,
-    /// In a process.
+    /// Runs in a process.
     pub active: usize,
-    /// Those of them that compute and do not wait.
+    /// Active runs that compute and do not wait.
     pub busy: usize,
 }
 
-/// The pool. Clones are the same pool; the processes end with the last.
+/// A pool of sandbox processes. Clones are the same pool. The processes end with the last clone.
 #[derive(Clone)]
 pub struct Pool {
     inner: Arc<Inner>,
@@ -78,15 +78,15 @@ pub struct Pool {
 
 struct Inner {
     config: PoolConfig,
-    /// Asked once: the answer comes from files of the control group, too slow for every run.
+    /// Read once: the number comes from files of the control group, which is too slow for every run.
     cores: usize,
     children: Children,
     state: Mutex<PoolState>,
-    /// Something changed that somebody may wait for: the first hello, a failed start, an empty pool.
+    /// Notified after a change: the first hello, a failed start, an empty pool.
     changed: Notify,
-    /// Something is missing: whoever keeps processes up looks at once.
+    /// Notified when a process is missing: the task that keeps processes up checks at once.
     wanted: Arc<Notify>,
-    /// The watchdog, and what keeps processes up.
+    /// The watchdog, and the task that keeps processes up.
     tasks: Mutex<Vec<tokio::task::AbortHandle>>,
 }
 
@@ -98,7 +98,7 @@ struct PoolState {
     last_process: u64,
     last_run: RunNumber,
     starts: Starts,
-    /// Since when no process is up.
+    /// The time since which no process is up.
     down_since: Option<Instant>,
     hardening: Option<Hardening>,
     interpreter_memory: u64,
@@ -110,7 +110,7 @@ struct PoolState {
 }
 
 impl Pool {
-    /// Starts the processes and waits until the first has said hello.
+    /// Starts the processes, and waits until the first one is up.
     pub async fn start(config: PoolConfig, interpreter: Arc<CompiledInterpreter>) -> Result<Self, PoolError> {
         let children = Children::new(interpreter)?;
         let inner = Arc::new(Inner {
@@ -142,7 +142,7 @@ impl Pool {
                     }
                     break;
                 }
-                // Only here: a pool that has begun goes on trying.
+                // Only here: a pool that has started tries without end.
                 if let Some((_, why)) = state.starts.failing()
                     && state.starts.failures() >= MAX_FAILED_STARTS
                 {
@@ -161,17 +161,17 @@ impl Pool {
         lock(&self.inner.tasks).push(task);
     }
 
-    /// The measures in force in the sandbox processes.
+    /// Returns the measures of hardening in force in the sandbox processes.
     pub fn hardening(&self) -> Hardening {
         self.lock().hardening.clone().unwrap_or_default()
     }
 
-    /// The least memory limit a run can have, in bytes.
+    /// Returns the smallest memory limit that a run can have, in bytes.
     pub fn interpreter_memory(&self) -> u64 {
         self.lock().interpreter_memory
     }
 
-    /// How many runs there are.
+    /// Returns the number of runs.
     pub fn load(&self) -> Load {
         let state = self.lock();
         Load {
@@ -181,8 +181,8 @@ impl Pool {
         }
     }
 
-    /// Takes a run; it starts as soon as memory and a process allow. When no process is up, it waits for one, at most
-    /// as long as it may take itself.
+    /// Queues a run. It starts as soon as there is memory and a process. When no process is up, it waits for one, at
+    /// most for its own time limit.
     pub fn run(&self, job: Job) -> Result<Run, JobError> {
         let mut state = self.lock();
         self.check(&job, &state)?;
@@ -203,7 +203,7 @@ impl Pool {
         Ok(Run { pool, number, events, redacted, heard, over: false, calls: CallRate::new(now), waiting: None })
     }
 
-    /// Ends the processes: at once, or when the active runs are done.
+    /// Ends the processes: at once, or after the active runs when `drain` is true.
     pub async fn close(&self, drain: bool) {
         {
             let mut state = self.lock();
@@ -273,7 +273,7 @@ impl Pool {
         }
     }
 
-    /// The reader of a run has taken bytes.
+    /// Counts bytes that the reader of a run has taken.
     fn consumed(&self, run: RunNumber, stream: Stream, bytes: u64) {
         let mut state = self.lock();
         for process in state.processes.values_mut() {
@@ -314,7 +314,6 @@ impl Drop for Inner {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code is to panic while it holds one of these locks; where one does, the pool is put right (see
-    // `Pool::recover`).
+    // No code should panic while it holds one of these locks. After a panic the pool is repaired (see `Pool::recover`).
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

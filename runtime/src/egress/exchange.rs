@@ -14,16 +14,29 @@
 //!   request carries no secret: a request that two readers could read differently gets none.
 //! - A connection without TLS, or whose server did not prove its name, is opaque from its beginning.
 //!
-//! **To the script**: values become placeholders again in the heads of responses. In bodies, and in bytes that cannot be
-//! read as responses, each byte of a value becomes `*`, so that lengths do not change. The search is for the values of
-//! secrets that are granted for the connected host, in the encodings of [`Redactor`], over verified TLS. Elsewhere there
-//! is no search, because a replacement tells the sender that a guess was right.
+//! **To the script**: values become placeholders again in the heads of responses. In bodies, and in bytes that cannot
+//! be read as responses, each byte of a value becomes `*`, so that lengths do not change. The search is for the values
+//! of secrets that are granted for the connected host, in the encodings of [`Redactor`], over verified TLS. Elsewhere
+//! there is no search, because a replacement tells the sender that a guess was right.
+//!
+//! **A guess gets no answer**: a host can send back what a script asks for, and the script sees what arrives when. So
+//! the end of received bytes is always held: by length (the longest spelling of a value) or up to the end of the last
+//! line. It is released when the body ends, or when nothing is received for a fixed time. The start of a value passes
+//! like other text. Only a sender of a whole value learns something: that it is one. The price, where a secret is
+//! granted for the host: the end of a message without a line end is 20 ms later on other protocols than HTTP, and 100
+//! ms later in a streamed body. Whole bodies and lines are not delayed.
+//!
+//! **Compression**: compressed bytes cannot be searched. Requests to a host that a secret is granted for ask for none
+//! (`Accept-Encoding: identity`, no extensions of WebSocket). When a response is compressed anyway on a connection on
+//! which a secret was injected, the connection is closed.
 //!
 //! **Memory** is bounded: a head (64 KiB, 128 KiB with values), a collected body (1 MiB, 2 MiB with values), twice the
-//! longest spelling of a value, and the start of a placeholder at the end of a piece. **Not prevented**: a granted host
-//! that passes the secret on, or returns it in an encoding that is not searched; a server and a script that agree to
-//! send it slowly, piece by piece (a range of a document, a part of a field), or changed. A grant is trust in the host.
-//! Methods and paths narrow a grant only when the server reads them as they are written.
+//! longest spelling of a value, and the start of a placeholder at the end of a piece.
+//!
+//! **Not prevented**: a granted host that passes the secret on, or returns it in an encoding that is not searched; a
+//! server and a script that agree to send it slowly, piece by piece (a range of a document, a part of a field), or
+//! changed. A grant is trust in the host. Methods and paths narrow a grant only when the server reads them as they are
+//! written.
 
 mod blind;
 mod body_encoding;

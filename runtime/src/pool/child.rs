@@ -1,4 +1,4 @@
-//! Starting sandbox processes, and living with one until it ends.
+//! Child processes: starting them, and handling their frames until they end.
 
 use crate::frame::{self, Incoming};
 use crate::interpreter::CompiledInterpreter;
@@ -15,15 +15,15 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child as TokioChild, ChildStderr, Command};
 use tokio::sync::Notify;
 
-/// Private memory of a process beyond the memory of its runs: the program, its tables, sandboxes that stand ready. The
-/// kernel counts what is mapped, not what is used: with 17 sandboxes made at the start, and stacks for all there can
-/// be, that is 3.4 GiB.
+/// Private memory of a process beyond the memory of its runs: the program, its tables, ready sandboxes. The kernel
+/// counts mapped memory, not used memory: with 17 sandboxes at the start, and stacks for all that are possible, it is
+/// 3.4 GiB.
 const DATA_BESIDE_RUNS: u64 = 5 << 30;
-/// Bytes of one process's standard error that reach the log.
+/// Most bytes of a process's standard error that are logged.
 const MAX_LOG: u64 = 64 << 10;
 
-/// Starts processes from one thread that lives as long as the pool: the kernel ends a child when the *thread* that
-/// started it ends (`PR_SET_PDEATHSIG`), and the threads of an async runtime come and go.
+/// Starts processes from one thread that lives as long as the pool. The kernel ends a child when the *thread* that
+/// started it ends (`PR_SET_PDEATHSIG`), and the threads of an async runtime start and end at any time.
 pub(super) struct Children {
     requests: Mutex<std_mpsc::Sender<Request>>,
     interpreter: Arc<CompiledInterpreter>,
@@ -34,7 +34,7 @@ struct Request {
     answer: std_mpsc::SyncSender<io::Result<TokioChild>>,
 }
 
-/// A process that was started and not heard of yet.
+/// A process that was started.
 pub(super) struct Child {
     pub(super) link: frame::Sender,
     pub(super) pid: u32,
@@ -42,10 +42,10 @@ pub(super) struct Child {
     process: TokioChild,
 }
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Debug)]
 pub(super) struct Death {
-    /// By SIGKILL, and not for something it did on the link.
+    /// True after SIGKILL, but not for a violation of the protocol.
     pub(super) killed: bool,
     why: String,
 }
@@ -99,7 +99,7 @@ impl Children {
             .stdin(Stdio::from(theirs))
             .stdout(stdout)
             .stderr(Stdio::piped())
-            // A terminal sends Ctrl-C to all processes of its group: whoever started this decides what it means.
+            // A terminal sends Ctrl-C to all processes of its group; only the node is to handle it.
             .process_group(0)
             .kill_on_drop(true);
         let process = self.request(command)?;
@@ -109,16 +109,16 @@ impl Children {
     }
 }
 
-/// The thread that starts processes, and is their parent.
+/// Starts the thread that starts processes and is their parent.
 fn parent() -> io::Result<std_mpsc::Sender<Request>> {
     let (requests, queue) = std_mpsc::channel::<Request>();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new().name("sandbox-parent".into()).spawn(move || {
         let _runtime = runtime.enter();
         for mut request in queue {
-            // Its end would be that of every process it has started.
+            // The end of this thread would end every process that it has started.
             let started = catch_unwind(AssertUnwindSafe(|| request.command.spawn()));
-            // Whoever asked has stopped waiting only if it panicked.
+            // The receiver is gone only after a panic.
             let _ = request.answer.send(started.unwrap_or_else(|_| Err(io::Error::other("starting it panicked"))));
         }
     })?;
@@ -126,8 +126,8 @@ fn parent() -> io::Result<std_mpsc::Sender<Request>> {
 }
 
 impl Child {
-    /// Gives every frame to `take` until the process ends, `take` refuses a frame, or `kill` says so; then makes sure
-    /// that it has ended.
+    /// Gives every frame to `take`, until the process ends, `take` refuses a frame, or `kill` is notified. Then ends
+    /// the process.
     pub(super) async fn live(mut self, kill: Arc<Notify>, take: impl Fn(Incoming) -> Result<(), String>) -> Death {
         let log = self.process.stderr.take().map(|stderr| tokio::spawn(log(stderr, self.pid)));
         let link = self.link.clone();
@@ -145,7 +145,7 @@ impl Child {
                         orderly = true;
                         break None;
                     }
-                    // A killed process may leave half a frame; what it died of says more.
+                    // A killed process can leave half a frame; its exit status says more.
                     Err(frame::LinkError::Socket(_) | frame::LinkError::Cut) => break None,
                     Err(error) => break Some(error.to_string()),
                 },
@@ -161,7 +161,7 @@ impl Child {
         Death::new(violation, status, &said)
     }
 
-    /// Takes the status of a process that has closed its link, or ends it first.
+    /// Waits for the status of a process that has closed its link, or kills it first.
     async fn end(&mut self, orderly: bool) -> io::Result<ExitStatus> {
         if orderly {
             let patience = std::time::Duration::from_millis(500);
@@ -175,7 +175,7 @@ impl Child {
 }
 
 impl Death {
-    /// Of a process whose frames the pool could not take without a panic.
+    /// Returns the end of a process whose frame made the pool panic.
     pub(super) fn of_panic() -> Self {
         Death { killed: false, why: "what it sent made the node panic".into() }
     }
@@ -200,7 +200,7 @@ impl Death {
     }
 }
 
-/// Brings a process's standard error, which only says why it cannot go on, to the log. Returns the last line.
+/// Logs a process's standard error, which has only the reason why it ends. Returns the last line.
 async fn log(stderr: ChildStderr, pid: u32) -> String {
     let mut lines = BufReader::new(stderr.take(MAX_LOG)).split(b'\n');
     let mut last = String::new();

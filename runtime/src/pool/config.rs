@@ -1,4 +1,4 @@
-//! How a pool is set up, and why there is none.
+//! The configuration of a pool.
 
 use super::egress::EgressConfig;
 use crate::children::{EGRESS_PROCESS, SANDBOX_PROCESS};
@@ -6,39 +6,40 @@ use crate::machine;
 use std::ffi::OsString;
 use std::io;
 
-/// How the pool is set up.
+/// The configuration of a pool.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
-    /// The command that becomes a sandbox process: a program and its first words.
+    /// The command of a sandbox process: a program and its first arguments.
     pub command: Vec<OsString>,
-    /// Processes that stand ready; usually one a core.
+    /// Processes that are kept up; usually one per core.
     pub processes: usize,
-    /// Processes at most, while busy runs occupy the others.
+    /// Most processes, while busy runs occupy the others.
     pub max_processes: usize,
-    /// Sandboxes that stand ready in each process.
+    /// Sandboxes that are kept ready in each process.
     pub ready: usize,
-    /// Bytes that the memory limits of all running runs may add up to.
+    /// The sum of the memory limits of all active runs, in bytes.
     pub memory_budget: u64,
-    /// A process that has started this many runs is replaced by a new one.
+    /// The number of runs after which a process is replaced.
     pub recycle_after: u64,
-    /// Refuse to start when a measure of hardening is not in force.
+    /// Whether the start fails when a measure of hardening is not in force.
     pub require_hardening: bool,
-    /// How connections are made for scripts.
+    /// The configuration of connections for scripts.
     pub egress: EgressConfig,
 }
 
 impl PoolConfig {
-    /// The same with this program for every process: its `main` calls [`crate::dispatch_child`].
+    /// Returns the default configuration of this machine, with this program for all processes: its `main` must call
+    /// [`crate::dispatch_child`].
     pub fn for_this_program() -> Self {
-        // The file that is running now, even when another was installed in its place meanwhile.
+        // The running program, even when another one was installed at its path.
         let this = || OsString::from("/proc/self/exe");
         let mut config = Self::for_machine(vec![this(), SANDBOX_PROCESS.into()]);
         config.egress.command = vec![this(), EGRESS_PROCESS.into()];
         config
     }
 
-    /// One process a core, four at most while runs are busy, and half of the memory for runs. `command` becomes a
-    /// sandbox process.
+    /// Returns the default configuration of this machine: one process per core, at most four while runs are busy, and
+    /// half of the memory for runs. `command` is the command of a sandbox process. There is no egress process.
     pub fn for_machine(command: Vec<OsString>) -> Self {
         let cores = machine::cores();
         PoolConfig {
@@ -54,16 +55,16 @@ impl PoolConfig {
     }
 }
 
-/// Why there is no pool.
+/// The error when a pool cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
-    /// No process could be started at all.
+    /// No process could be started.
     #[error("no sandbox process can be started: {0}")]
     Start(String),
-    /// The kernel lacks measures that were required.
+    /// The kernel lacks measures that are required.
     #[error("this machine lacks hardening that was required: {0}")]
     Hardening(String),
-    /// Threads or sockets were refused.
+    /// A thread or a socket could not be made.
     #[error("the pool cannot be set up")]
     Io(#[from] io::Error),
 }

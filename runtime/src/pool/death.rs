@@ -1,4 +1,4 @@
-//! The end of a sandbox process: its runs end with it, or start again in another.
+//! The death of a sandbox process: its runs end, or start again in another one.
 
 use super::Pool;
 use super::child::Death;
@@ -8,11 +8,11 @@ use super::job::OnLost;
 use crate::outcome::{Outcome, Report};
 use std::time::Instant;
 
-/// A run that was active in so many processes that died is given up.
+/// The number of dead processes after which a run is not started again.
 const MAX_LOST: u32 = 3;
 
 impl Pool {
-    /// A process has ended: its runs are told, or start again.
+    /// Handles the end of a process: its runs end, or start again.
     pub(super) fn gone(&self, number: u64, death: &Death) {
         let mut state = self.lock();
         let state = &mut *state;
@@ -31,8 +31,8 @@ impl Pool {
             let fate = match process.culprit {
                 Some((culprit, outcome)) if culprit == run => Some(report_of_culprit(outcome)),
                 _ if active.cancelled.is_some() => Some(Report::ended(Outcome::Cancelled)),
-                // The kernel's or an operator's SIGKILL is nothing a script can bring about; every other death of a
-                // process with one active run is that run's doing.
+                // A script cannot cause a SIGKILL of the kernel or an operator. Every other death of a process with one
+                // active run is caused by that run.
                 None if alone && !death.killed => Some(Report::crashed(format!("the sandbox process died: {death}"))),
                 _ if entry.job.on_lost == OnLost::Report || state.closing || !moves && entry.lost + 1 >= MAX_LOST => {
                     Some(Report::crashed(format!("the sandbox process died: {death}")))

@@ -1,4 +1,4 @@
-//! Which run starts where, and when another process is started for it.
+//! The start of runs in processes, and of further processes for them.
 
 use super::child::Death;
 use super::process::{Process, choose};
@@ -44,12 +44,12 @@ impl Pool {
                 let weak = Arc::downgrade(&self.inner);
                 let taking = weak.clone();
                 tokio::spawn(async move {
-                    // A pool that is gone takes nothing; its links close and the process with them.
+                    // When the pool is dropped, its links close and the processes end.
                     let take = move |incoming| match taking.upgrade() {
                         Some(inner) => Pool { inner }.take(number, incoming),
                         None => Err("the pool is gone".to_owned()),
                     };
-                    // A process whose frames bring the pool to a panic ends like one that dies.
+                    // A panic of the pool over a frame counts as the death of the process.
                     let death = guarded(child.live(kill, take)).await.unwrap_or_else(Death::of_panic);
                     if let Some(inner) = weak.upgrade() {
                         let pool = Pool { inner };
@@ -63,9 +63,9 @@ impl Pool {
         }
     }
 
-    /// Starts what can be started.
+    /// Starts the queued runs that can start.
     pub(super) fn dispatch(&self, state: &mut PoolState) {
-        // Runs before this one wait for an egress process; those that need none go past them.
+        // Runs before this one wait for an egress process; runs that need none overtake them.
         let mut at = 0;
         while let Some(entry) = state.queue.get(at) {
             if state.admitted.saturating_add(entry.job.limits.memory) > self.inner.config.memory_budget {
@@ -73,7 +73,7 @@ impl Pool {
             }
             let alone = entry.lost >= 2;
             let Some(choice) = choose(&state.processes, alone, self.inner.cores, self.usual()) else {
-                // A run that must be alone waits for an empty process; one more makes sure that there will be one.
+                // A run that must be alone waits for an empty process; another process is started for it.
                 if alone {
                     self.grow(state);
                 }
@@ -97,7 +97,7 @@ impl Pool {
         }
     }
 
-    /// One more process, if there may be one and none is on its way already.
+    /// Starts another process, when the configuration allows it and none is starting already.
     fn grow(&self, state: &mut PoolState) {
         let coming = state.processes.values().any(|process| !process.up);
         let may = state.starts.may(Instant::now());
@@ -106,7 +106,7 @@ impl Pool {
         }
     }
 
-    /// Replaces a process that has run enough.
+    /// Replaces a process that has run enough runs.
     pub(super) fn recycle(&self, state: &mut PoolState, number: u64) {
         let Some(process) = state.processes.get_mut(&number) else { return };
         if process.started >= self.inner.config.recycle_after && !process.draining && !state.closing {

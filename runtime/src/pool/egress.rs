@@ -1,4 +1,4 @@
-//! The egress process as the pool sees it: started with the first run that may use the network, told who may do what.
+//! The pool's side of the egress process.
 
 use super::child::{Child, Children};
 use crate::egress::NetworkGrant;
@@ -13,24 +13,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// A run's end waits this long for what it used of the network.
+/// The time that the end of a run waits for its use of the network.
 pub(super) const NETWORK_USAGE_WITHIN: Duration = Duration::from_secs(6);
 
-/// How the egress process is set up.
+/// The configuration of the egress process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EgressConfig {
-    /// The command that becomes an egress process: a program and its first words. Empty: there is none, and no run has
+    /// The command of the egress process: a program and its first arguments. Empty: there is none, and no run has
     /// access to the network.
     pub command: Vec<OsString>,
-    /// Name servers instead of the system's.
+    /// Name servers to use instead of the system's.
     pub dns: Vec<SocketAddr>,
-    /// Certificates of authorities (PEM) beside the system's.
+    /// Certificates of authorities (PEM) in addition to the system's.
     pub authorities: String,
 }
 
-/// The egress process that is up.
+/// The running egress process.
 pub(super) struct EgressProcess {
-    /// Which one it is: what is said about another is not about this one.
+    /// The number of this process: frames and deaths of earlier ones are ignored.
     pub(super) number: u64,
     pub(super) link: frame::Sender,
     pub(super) pid: u32,
@@ -38,12 +38,12 @@ pub(super) struct EgressProcess {
     pub(super) heard: Instant,
     pub(super) pinged: Instant,
     pub(super) hardening: Option<Hardening>,
-    /// Sandbox processes that have a link to it.
+    /// The sandbox processes with a link to it.
     attached: HashSet<u64>,
 }
 
 impl EgressProcess {
-    /// Starts one. What it says, and its end, go to `take` and `gone`.
+    /// Starts an egress process, and gives it to `live`.
     pub(super) fn start(
         config: &EgressConfig,
         children: &Children,
@@ -69,7 +69,7 @@ impl EgressProcess {
         })
     }
 
-    /// Tells it what a run in a sandbox process may do, and gives the process a link to it when it has none.
+    /// Sends the grant of a run, and makes a link to its sandbox process when there is none.
     pub(super) fn grant(
         &mut self,
         process: u64,
@@ -89,12 +89,12 @@ impl EgressProcess {
         Ok(())
     }
 
-    /// A sandbox process is gone, or broke the rules of its link.
+    /// Forgets the link of a sandbox process that has ended or violated the protocol.
     pub(super) fn detached(&mut self, process: u64) {
         self.attached.remove(&process);
     }
 
-    /// Asks what a run used, which ends its grant.
+    /// Ends the grant of a run, which is answered with its usage.
     pub(super) fn revoke(&self, process: u64, run: RunNumber) {
         self.link.send(FrameKind::Revoke, run, &frame::to_json(&Revoke { link: process }));
     }

@@ -1,43 +1,43 @@
-//! What happens to a run.
+//! The events of a run.
 
 use crate::frame::Stream;
 use crate::outcome::Report;
 use bytes::Bytes;
 use std::fmt;
 
-/// What happens to a run, in order; [`Event::Done`] is the last.
+/// An event of a run. The last one is [`Event::Done`].
 #[derive(Debug)]
 pub enum Event {
-    /// The script wrote.
+    /// The script wrote output.
     Output {
-        /// Where to.
+        /// The stream.
         stream: Stream,
-        /// What.
+        /// The bytes.
         bytes: Bytes,
     },
-    /// It leaves a file under `/output`. Files come at its end, in the order of their paths.
+    /// The run leaves a file under `/output`. Files come at its end, in the order of their paths.
     File {
-        /// Below `/output`.
+        /// The path below `/output`.
         path: String,
-        /// What is in it.
+        /// The content.
         content: Bytes,
     },
-    /// Its process died: it starts again, and what it wrote so far is void.
+    /// The process of the run died. The run starts again; drop what it wrote so far.
     Restarted,
-    /// The script asks for something; answer with [`Run::reply`].
+    /// The script asks for something. Answer with [`Run::reply`](super::Run::reply).
     Call {
-        /// Names the question in the answer.
+        /// The number of the call, for the answer.
         number: u64,
-        /// What is asked for.
+        /// The kind of the call.
         call: HostCall,
-        /// The question, as JSON.
+        /// The request as JSON.
         request: String,
     },
-    /// It is over.
+    /// The run has ended.
     Done(Box<Report>),
 }
 
-/// What a script asks for.
+/// A call of a script to its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostCall {
     /// The result of the run before this one, as `context.previous_result`.

@@ -1,4 +1,4 @@
-//! What a sandbox process says.
+//! Handling the frames of a sandbox process.
 
 use super::Pool;
 use super::settling::Settling;
@@ -7,7 +7,7 @@ use crate::harden;
 use std::time::Instant;
 
 impl Pool {
-    /// Takes a frame from a process; an error is a reason to end it.
+    /// Handles a frame from a process. An error is the reason to end the process.
     pub(super) fn take(&self, number: u64, incoming: Incoming) -> Result<(), String> {
         let mut state = self.lock();
         let state = &mut *state;
@@ -43,7 +43,7 @@ impl Pool {
                 let usage: RunUsage = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
                 process.active.get_mut(&run).ok_or("usage of a run that is not active")?.busy = usage.busy;
                 process.favour();
-                // A process that is free again may take somebody; one that is busy now may mean that all are.
+                // A process without busy runs can take a run; when all processes are busy, another one is started.
                 self.dispatch(state);
             }
             FrameKind::Call => {

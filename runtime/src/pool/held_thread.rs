@@ -1,4 +1,4 @@
-//! A sandbox process that does not answer: which run holds its thread, and how that run ends.
+//! A sandbox process that does not answer: the run that holds its thread, and the end of that run.
 
 use super::process::Process;
 use crate::frame::RunNumber;
@@ -6,19 +6,18 @@ use crate::holder::cpu_time;
 use crate::outcome::{Outcome, Report};
 use std::time::{Duration, Instant};
 
-/// A process that has not answered for so long is looked at.
+/// The time without an answer after which a process is checked.
 const NOTED_AFTER: Duration = Duration::from_secs(1);
 
-/// One that computes for so long meanwhile was not stopped or starved: the run that has its thread does not give it
-/// back.
+/// The CPU time after which a silent process was not just stopped or starved: a run does not give its thread back.
 const HELD: Duration = Duration::from_millis(200);
 
-/// How often a run starts again for other runs' sake without losing an attempt. Not for ever: what a process says about
-/// its runs is not known to be true.
+/// The number of times that a run starts again because of another run without losing an attempt. It is limited, because
+/// a compromised process can name any of its runs.
 pub(super) const MAX_MOVED: u32 = 10;
 
 impl Process {
-    /// The run that holds the thread of a process that does not answer, and how it ends for that.
+    /// Returns the run that holds the thread of a process that does not answer, and its outcome.
     pub(super) fn holder(&mut self, now: Instant) -> Option<(RunNumber, Outcome)> {
         if now.duration_since(self.heard) < NOTED_AFTER {
             self.silence.noted = None;
@@ -32,7 +31,7 @@ impl Process {
     }
 }
 
-/// How a run ends that does not give its thread back.
+/// Returns the outcome of a run that does not give its thread back.
 fn fate(ran: Duration, limit: Duration, cancelled: bool) -> Outcome {
     match (cancelled, ran > limit) {
         (true, _) => Outcome::Cancelled,
@@ -41,7 +40,7 @@ fn fate(ran: Duration, limit: Duration, cancelled: bool) -> Outcome {
     }
 }
 
-/// The report of a run for whose sake its process was ended.
+/// Returns the report of a run because of which its process was ended.
 pub(super) fn report_of_culprit(outcome: Outcome) -> Report {
     match outcome {
         Outcome::Crashed => Report::crashed(

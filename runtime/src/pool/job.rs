@@ -1,4 +1,4 @@
-//! What is asked of the pool, and the checks at both ends of it: arguments in, results out.
+//! Jobs, and the checks of their arguments and results.
 
 use crate::bundle::Bundle;
 use crate::egress::{NetworkGrant, Redactor};
@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
 
-/// What to do with a run whose process died through no fault of its own.
+/// The handling of a run whose process died because of something else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnLost {
-    /// Start it again, at most three times in all.
+    /// Start it again, up to three attempts in total.
     #[default]
     Retry,
     /// Report it as crashed.
@@ -37,20 +37,20 @@ pub enum OnLost {
 pub struct Job {
     /// The script's files.
     pub bundle: Arc<Bundle>,
-    /// Its packages, as they stand below `/packages`.
+    /// Its packages, with their paths below `/packages`.
     pub packages: Option<Arc<Bundle>>,
     /// The source's path in the bundle.
     pub path: String,
-    /// The path in the bundle of its code object (the content of a `.pyc` file), when it was compiled before. A code
-    /// object that this interpreter did not make must not be given here.
+    /// The path in the bundle of its code object (the content of a `.pyc` file), when it is compiled already. It must
+    /// be a code object that this interpreter made.
     pub code: Option<String>,
     /// The script's name, `__name__` in function mode.
     pub name: String,
     /// `function` or `module:function`.
     pub entry: Option<String>,
-    /// A JSON object or array.
+    /// The arguments: a JSON object or array.
     pub args: String,
-    /// Which arguments were given as text.
+    /// The names of arguments that were given as text.
     pub text_args: Vec<String>,
     /// `sys.argv[1:]` in script mode.
     pub argv: Vec<String>,
@@ -58,19 +58,19 @@ pub struct Job {
     pub env: Vec<(String, String)>,
     /// The JSON object behind `context`.
     pub context: String,
-    /// What becomes of the result.
+    /// The form of the result.
     pub result_kind: ResultKind,
-    /// What it may use.
+    /// The limits.
     pub limits: Limits,
-    /// What it may do on the network; none: nothing.
+    /// The grant on the network; none: no access.
     pub network: Option<Arc<NetworkGrant>>,
-    /// What takes the values of secrets out of everything it leaves.
+    /// Takes the values of secrets out of everything that the run leaves.
     pub redactor: Option<Redactor>,
-    /// What happens when its process dies.
+    /// The handling when its process dies.
     pub on_lost: OnLost,
 }
 
-// Its environment may hold a secret.
+// Its environment can contain a secret.
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job").field("name", &self.name).field("path", &self.path).finish_non_exhaustive()
@@ -155,13 +155,13 @@ impl Job {
         self
     }
 
-    /// Sets what becomes of the result.
+    /// Sets the form of the result.
     pub fn with_result_kind(mut self, kind: ResultKind) -> Self {
         self.result_kind = kind;
         self
     }
 
-    /// Sets what the run can use.
+    /// Sets the limits.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -173,40 +173,40 @@ impl Job {
         self
     }
 
-    /// Sets what takes the values of secrets out of everything that the run leaves.
+    /// Sets the redactor, which takes the values of secrets out of everything that the run leaves.
     pub fn with_redactor(mut self, redactor: Option<Redactor>) -> Self {
         self.redactor = redactor;
         self
     }
 
-    /// Sets what happens when the run's process dies through no fault of the run.
+    /// Sets the handling when the run's process dies because of something else.
     pub fn with_on_lost(mut self, on_lost: OnLost) -> Self {
         self.on_lost = on_lost;
         self
     }
 }
 
-/// Why a job was refused before it was queued.
+/// The error when a job is refused before it is queued.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
-    /// A limit that cannot be.
+    /// A limit is not accepted.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// The memory limit is larger than everything all runs may use together.
+    /// The memory limit is larger than the budget of all runs.
     #[error("a memory limit of {asked} bytes never fits into the memory budget of {budget} bytes")]
     OverBudget {
-        /// What was asked for.
+        /// The limit, in bytes.
         asked: u64,
-        /// What there is for all.
+        /// The budget, in bytes.
         budget: u64,
     },
-    /// The arguments are larger than arguments may be.
+    /// The arguments are too large.
     #[error("the arguments have {size} bytes; at most {MAX_ARGS} are taken")]
     ArgsTooLarge {
-        /// Their size.
+        /// Their size in bytes.
         size: usize,
     },
-    /// The arguments are not JSON, or nested too deep, or neither an object nor an array.
+    /// The arguments are not JSON, are nested too deep, or are neither an object nor an array.
     #[error("the arguments are not a JSON object or array: {0}")]
     BadArgs(String),
     /// The bundle has no such file.
@@ -214,7 +214,7 @@ pub enum JobError {
     NoSource(String),
 }
 
-/// Checks arguments before any process sees them: JSON, bounded in depth, an object or an array.
+/// Checks arguments before a process sees them: JSON of limited depth, an object or an array.
 pub(super) fn check_args(args: &str) -> Result<(), String> {
     check_depth(args.as_bytes())?;
     let value: Box<RawValue> = serde_json::from_str(args).map_err(|error| error.to_string())?;
@@ -224,7 +224,7 @@ pub(super) fn check_args(args: &str) -> Result<(), String> {
     }
 }
 
-/// Checks a result that came from a guest: UTF-8, JSON, within size and depth.
+/// Checks a result of a guest: UTF-8, JSON, limited size and depth.
 pub(super) fn check_result(result: &[u8], limit: u32) -> Result<Box<RawValue>, String> {
     if result.len() > limit as usize {
         return Err(format!("the result has {} bytes as JSON; the limit is {limit}", result.len()));
@@ -234,8 +234,8 @@ pub(super) fn check_result(result: &[u8], limit: u32) -> Result<Box<RawValue>, S
     serde_json::from_str(text).map_err(|error| format!("the result is not JSON: {error}"))
 }
 
-/// Refuses JSON nested deeper than any parser after this one should have to go. Counts brackets outside strings; what
-/// is not JSON at all is found by the parser that follows.
+/// Refuses JSON that is nested too deep for later parsers. It counts brackets outside of strings; other errors are
+/// found by the parser that follows.
 fn check_depth(json: &[u8]) -> Result<(), String> {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for byte in json {

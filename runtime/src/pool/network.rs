@@ -1,5 +1,4 @@
-//! The network of a pool's runs: the egress process is started with the first run that can use it, and told who may do
-//! what.
+//! The network of a pool's runs. The egress process starts with the first run that can use it, and receives the grants.
 
 use super::child::Death;
 use super::egress::EgressProcess;
@@ -14,12 +13,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Why a run has to wait: it may connect, and there is no egress process that could be told of it.
+/// The reason why a run waits: it can connect, and there is no egress process for it.
 pub(super) struct NoEgress;
 
 impl Pool {
-    /// With what a run goes to the egress process, which is started when there is none and told what the run may do
-    /// there.
+    /// Returns the pass of a run. Starts an egress process when there is none, and sends it the grant.
     pub(super) fn pass(
         &self,
         state: &mut PoolState,
@@ -29,13 +27,13 @@ impl Pool {
     ) -> Result<Option<NetworkPass>, NoEgress> {
         let Some(grant) = &job.network else { return Ok(None) };
         let policy = grant.policy.clone();
-        // It is told what it is refused; nobody has to connect for that.
+        // The sandbox process refuses by the policy; no connection is needed for that.
         if policy.allow.is_empty() || self.inner.config.egress.command.is_empty() {
             return Ok(Some(NetworkPass { token: None, policy }));
         }
         self.ensure_egress(state);
         let may = state.egress_starts.may(Instant::now());
-        // One that has not said hello may never.
+        // A process that has not said hello cannot be used.
         let egress = state.egress.as_mut().filter(|egress| may && egress.hardening.is_some());
         let (Some(egress), Some(sandbox)) = (egress, state.processes.get(&process)) else {
             return Err(NoEgress);
@@ -60,7 +58,7 @@ impl Pool {
         self.inner.wanted.notify_one();
     }
 
-    /// Starts an egress process when there is none, and tells it of all runs that may use the network.
+    /// Starts an egress process when there is none, and sends it the grants of all active runs.
     pub(super) fn ensure_egress(&self, state: &mut PoolState) {
         if state.egress.is_some() || !state.egress_starts.may(Instant::now()) || state.closing {
             return;
@@ -102,7 +100,7 @@ impl Pool {
         })
     }
 
-    /// Takes a frame from the egress process; an error is a reason to end it.
+    /// Handles a frame from the egress process. An error is the reason to end the process.
     fn take_of_egress(&self, number: u64, incoming: Incoming) -> Result<(), String> {
         let mut state = self.lock();
         let state = &mut *state;
@@ -126,7 +124,7 @@ impl Pool {
             FrameKind::Pong => {}
             FrameKind::NetworkUsage => {
                 let usage: NetworkUsage = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
-                // A run that started again elsewhere is not the one that this is about.
+                // Usage of an earlier attempt is ignored.
                 if state.settling.get(&run).is_some_and(|settling| settling.process == usage.link)
                     && let Some(settling) = state.settling.remove(&run)
                 {
@@ -139,7 +137,7 @@ impl Pool {
                 egress.detached(violation.link);
                 if let Some(process) = state.processes.get_mut(&violation.link) {
                     tracing::warn!(process.pid, "a sandbox process broke the rules of its link: {}", violation.why);
-                    // Whoever is the only active run has done it.
+                    // The only active run is the cause.
                     let mut active = process.active.keys();
                     if let (Some(run), None) = (active.next(), active.next()) {
                         process.culprit.get_or_insert((*run, Outcome::Crashed));
@@ -152,8 +150,8 @@ impl Pool {
         Ok(())
     }
 
-    /// The egress process has ended: what runs had open is broken. The next run that needs one starts another, or the
-    /// watchdog does for the active runs.
+    /// Handles the end of the egress process: open connections have failed. The next run that needs one starts another,
+    /// or the watchdog starts one for the active runs.
     fn egress_gone(&self, number: u64, death: &Death) {
         let mut state = self.lock();
         let state = &mut *state;
@@ -172,14 +170,14 @@ impl Pool {
     }
 }
 
-/// What a run shows when it asks for a connection.
+/// Makes the secret with which a run asks for connections.
 fn new_token() -> io::Result<Token> {
     let mut token: Token = [0; 16];
     rustix::rand::getrandom(&mut token, rustix::rand::GetRandomFlags::empty())?;
     Ok(token)
 }
 
-/// What a run used, within the bounds that a report has.
+/// Returns usage cut to the size of a report.
 fn bounded(mut usage: NetworkUsage) -> NetworkUsage {
     usage.hosts.truncate(MAX_HOSTS);
     usage.notes.truncate(MAX_NOTES);

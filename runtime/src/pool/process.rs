@@ -1,4 +1,4 @@
-//! One sandbox process as the pool sees it, and the active runs.
+//! The pool's side of a sandbox process, and its active runs.
 
 use super::event::{Event, HostCall};
 use super::job::{Job, check_result};
@@ -16,17 +16,17 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 
-/// Bytes of bundles that a process keeps mapped.
+/// Most bytes of bundles that a process keeps mapped.
 const BUNDLE_BYTES: usize = 256 << 20;
-/// Bundles that a process keeps mapped.
+/// Most bundles that a process keeps mapped.
 const BUNDLES: usize = 512;
-/// Bytes of output that wait for a run's reader before the script has to wait.
+/// Most bytes of output that wait for a run's reader. Then the script waits.
 const UNREAD: u64 = 1 << 20;
 /// CallRate of a run that wait for their answers, and how large they are; a sandbox lets no larger ones through.
 const MAX_CALLS: u32 = 4;
 const MAX_VERB: usize = 64;
 const MAX_REQUEST: usize = 256 << 10;
-/// What a stream may bring beyond its credit, at the end of its run.
+/// Most bytes of a stream beyond its credit, at the end of its run.
 const LAST_BYTES: u64 = (output::BUFFER + output::PERMIT) as u64;
 
 pub(super) struct Process {
@@ -35,9 +35,9 @@ pub(super) struct Process {
     pub(super) pid: u32,
     pub(super) up: bool,
     pub(super) draining: bool,
-    /// Belongs to one run alone.
+    /// True when the process is reserved for one run.
     pub(super) reserved: bool,
-    /// Its CPU priority can be changed, and was lowered.
+    /// True when its CPU priority can be changed; true when it is lowered.
     pub(super) may_favour: bool,
     pub(super) lowered: bool,
     pub(super) active: HashMap<RunNumber, ActiveRun>,
@@ -47,7 +47,7 @@ pub(super) struct Process {
     pub(super) heard: Instant,
     pub(super) pinged: Instant,
     pub(super) idle_since: Instant,
-    /// The run for whose sake the watchdog ends the process, and how that run ended.
+    /// The run because of which the process is ended, and the outcome of that run.
     pub(super) culprit: Option<(RunNumber, Outcome)>,
     pub(super) silence: Silence,
 }
@@ -59,27 +59,27 @@ pub(super) struct ActiveRun {
     pub(super) cancelled: Option<Instant>,
     pub(super) streams: [StreamCount; 2],
     pub(super) files: FilesReceived,
-    /// What it shows when it asks for a connection, when it may.
+    /// The secret with which it asks for connections, when it can.
     pub(super) token: Option<Token>,
     /// CallRate that were not answered yet.
     pub(super) calls: u32,
 }
 
-/// What a run has left so far.
+/// The files that a run has left so far.
 #[derive(Default)]
 pub(super) struct FilesReceived {
-    /// The last whole file's path: they come in order, so none comes twice.
+    /// The path of the last whole file: files come in order, so none comes twice.
     last: Option<String>,
     count: u64,
     bytes: u64,
-    /// The one that is not whole yet.
+    /// The file that is not complete yet.
     open: Option<(String, u64, Vec<u8>)>,
 }
 
 #[derive(Default)]
 pub(super) struct StreamCount {
     pub(super) received: u64,
-    /// Bytes the reader has not taken yet.
+    /// Bytes that the reader has not taken yet.
     pub(super) unread: u64,
     pub(super) credit: u64,
 }
@@ -89,20 +89,20 @@ pub(super) struct RunEntry {
     pub(super) job: Arc<Job>,
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) lost: u32,
-    /// Since when it waits for its turn.
+    /// The time since which it is queued.
     pub(super) since: Instant,
-    /// How often it started again because another run held their process.
+    /// The number of times that it started again because of another run.
     pub(super) moved: u32,
 }
 
-/// Where the next run goes.
+/// The process for the next run.
 pub(super) struct Choice {
     pub(super) process: u64,
-    /// Newcomers would gain by one more process: so few have no busy run that cores are left to the busy ones.
+    /// True when another process would help new runs: few processes are without a busy run.
     pub(super) crowded: bool,
 }
 
-/// The process that takes the next run. `usual` is how many processes newcomers have for themselves on a quiet node.
+/// Chooses the process for the next run. `usual` is the number of processes in normal operation.
 pub(super) fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usize, usual: usize) -> Option<Choice> {
     let open = || {
         processes.iter().filter(|(_, process)| {
@@ -118,8 +118,8 @@ pub(super) fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usi
         let crowded = !process.active.is_empty() && free().count() < usual;
         return Some(Choice { process: *number, crowded });
     }
-    // As many processes as there are cores, those with the fewest busy runs, take all newcomers: these go before the
-    // busy ones inside their process, and the other processes, which have busy runs only, go after it (see `favour`).
+    // The processes with the fewest busy runs, one per core, take all new runs. New runs have priority over the busy
+    // runs in their process, and the other processes, which have only busy runs, have a lower priority (see `favour`).
     let mut busy: Vec<_> = open().collect();
     busy.sort_by_key(|(number, process)| (process.busy(), **number));
     let least = busy.into_iter().take(cores).min_by_key(|(_, process)| process.active.len() - process.busy());
@@ -135,8 +135,8 @@ impl Process {
         self.active.values().any(|active| active.busy)
     }
 
-    /// Gives a process that has busy runs only what CPU the others leave, for as long as that is so. Only a node with
-    /// the right to raise a priority again (root, usually) does it; elsewhere the kernel shares out the CPU evenly.
+    /// Lowers the priority of a process while it has only busy runs. Only a node that can raise a priority again
+    /// (usually root) does so; otherwise the kernel shares the CPU evenly.
     pub(super) fn favour(&mut self) {
         let lower = self.has_busy() && self.active.values().all(|active| active.busy);
         if self.may_favour && lower != self.lowered {
@@ -182,8 +182,8 @@ impl Process {
         self.active.insert(active.entry.number, active);
     }
 
-    /// Makes sure the process has the bundle; the least recently used ones make room, but not `beside`, which was
-    /// loaded for the same run.
+    /// Sends a bundle to the process when it does not have it. The least recently used bundles are dropped, except
+    /// `beside`, which was loaded for the same run.
     pub(super) fn load(&mut self, bundle: &Bundle, beside: Option<BundleHash>) {
         let hash = bundle.hash();
         if let Some(at) = self.bundles.iter().position(|(known, _)| *known == hash) {
@@ -197,7 +197,7 @@ impl Process {
         while self.bundles.len() > 1
             && (self.bundles.len() > BUNDLES || self.bundles.iter().map(|(_, size)| size).sum::<usize>() > BUNDLE_BYTES)
         {
-            // Forgetting one that a run uses is safe: the run holds it.
+            // Dropping a bundle that a run uses is safe: the run holds it.
             let Some(at) = self.bundles.iter().take(self.bundles.len() - 1).position(|(hash, _)| Some(*hash) != beside)
             else {
                 break;
@@ -210,8 +210,7 @@ impl Process {
 }
 
 impl ActiveRun {
-    /// Takes a call. A script waits for the answer to each: a process that sends more of them, or larger ones, was
-    /// taken over.
+    /// Handles a call. A script waits for each answer: a process that sends more calls, or larger ones, is compromised.
     pub(super) fn call(&mut self, call: Call) -> Result<(), String> {
         let Call { number, verb, request } = call;
         self.calls += 1;
@@ -241,7 +240,7 @@ impl ActiveRun {
         Ok(())
     }
 
-    /// Takes a part of a file that the run leaves.
+    /// Handles a part of a file that the run leaves.
     pub(super) fn file(&mut self, part: &FilePart<'_>) -> Result<(), String> {
         let files = &mut self.files;
         let (path, size, mut content) = match files.open.take() {
@@ -274,10 +273,10 @@ impl ActiveRun {
         Ok(())
     }
 
-    /// What the process says about the end of a run, checked.
+    /// Checks what the process says about the end of a run, and makes the report.
     pub(super) fn report(&self, done: Done, result: &[u8]) -> Result<Report, String> {
         let job = &self.entry.job;
-        // A run that crashed may have done so in the middle of a file.
+        // A run can crash within a file.
         if self.files.open.is_some() && done.outcome != Outcome::Crashed {
             return Err("a file that was not finished".into());
         }
@@ -319,13 +318,13 @@ impl ActiveRun {
     }
 }
 
-/// More bytes than any script can write are a lie; the numbers that go with it must still fit where numbers are kept.
+/// Limits numbers that no script can reach, so that they fit where numbers are stored.
 fn plausible(said: StreamUsage) -> StreamUsage {
     const MOST: u64 = 1 << 53;
     StreamUsage { bytes: said.bytes.min(MOST), dropped: said.dropped.min(MOST) }
 }
 
-/// Whether a path names something below the directory that it begins in, and nothing else.
+/// Returns true for a path that names something below its base directory.
 fn is_plain(path: &str) -> bool {
     path.len() <= MAX_WHOLE_PATH
         && !path.contains('\0')
@@ -333,7 +332,7 @@ fn is_plain(path: &str) -> bool {
 }
 
 impl StreamCount {
-    /// Lets more come, as long as the reader keeps up.
+    /// Gives more credit, as long as the reader keeps up.
     pub(super) fn give_credit(&mut self, link: &frame::Sender, run: RunNumber, stream: Stream) {
         let more = frame::OUT_CREDIT.saturating_sub(self.credit);
         if self.unread < UNREAD && more >= frame::OUT_CREDIT / 2 {
@@ -344,13 +343,13 @@ impl StreamCount {
 }
 
 impl RunEntry {
-    /// Whether it may do anything on the network.
+    /// Returns true when it can use the network.
     pub(super) fn may_connect(&self) -> bool {
         self.job.network.as_ref().is_some_and(|grant| !grant.policy.allow.is_empty())
     }
 
     pub(super) fn tell(&self, event: Event) {
-        // Nobody listens to a run that was dropped; it is being cancelled.
+        // The receiver of a run that was dropped is gone; the run is being cancelled.
         let _ = self.events.send(event);
     }
 

@@ -1,4 +1,4 @@
-//! Values of secrets, taken out of everything a run leaves before its caller sees it.
+//! Taking values of secrets out of the events of a run.
 
 use super::event::Event;
 use crate::egress::{RedactingStream, Redactor};
@@ -7,7 +7,7 @@ use crate::outcome::Report;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 
-/// What is on its way from one run.
+/// The state of the redaction of one run.
 pub(super) struct RedactedEvents {
     redactor: Redactor,
     stdout: RedactingStream,
@@ -22,8 +22,7 @@ impl RedactedEvents {
         RedactedEvents { redactor, stdout, stderr, paths: BTreeSet::new() }
     }
 
-    /// What the caller sees of an event: nothing of output that is kept until more is known, and at the end what was
-    /// kept before it.
+    /// Redacts an event. Output can be kept until more is known; at the end the kept output comes first.
     pub(super) fn take(&mut self, event: Event) -> Vec<Event> {
         match event {
             Event::Output { stream, bytes } => {
@@ -53,11 +52,11 @@ impl RedactedEvents {
         }
     }
 
-    /// A file's path, which stays unlike the others'.
+    /// Redacts a file's path, and keeps it different from the others.
     fn path(&mut self, path: &str) -> String {
         let redacted = self.redactor.redact(path);
         let numbered = (2..).map(|number| format!("{redacted}.{number}"));
-        // There is a number for every file.
+        // A free number always exists.
         let free = std::iter::once(redacted.clone()).chain(numbered).find(|path| !self.paths.contains(path));
         let path = free.unwrap_or(redacted);
         self.paths.insert(path.clone());
@@ -67,7 +66,7 @@ impl RedactedEvents {
     fn report(&self, mut report: Report) -> Report {
         let redact = |text: &mut String| *text = self.redactor.redact(text);
         if let Some(result) = &report.result {
-            // JSON with other strings in it is JSON.
+            // JSON stays JSON when its strings are replaced.
             report.result = RawValue::from_string(self.redactor.redact_json(result.get())).ok();
         }
         if let Some(error) = &mut report.error {

@@ -1,4 +1,4 @@
-//! A run under way, as its caller sees it.
+//! A queued or active run, as its caller sees it.
 
 use super::Pool;
 use super::event::{Event, HostCall};
@@ -15,7 +15,7 @@ const CALLS_AT_ONCE: f64 = 100.0;
 
 const CALLS_A_SECOND: f64 = 50.0;
 
-/// How many calls a run may still make now.
+/// The rate limit of a run's calls.
 #[derive(Debug)]
 pub(super) struct CallRate {
     left: f64,
@@ -27,7 +27,7 @@ impl CallRate {
         CallRate { left: CALLS_AT_ONCE, at: now }
     }
 
-    /// Takes one; how long it has to wait.
+    /// Counts a call, and returns the time that it has to wait.
     fn take(&mut self, now: Instant) -> Duration {
         let earned = now.saturating_duration_since(self.at).as_secs_f64() * CALLS_A_SECOND;
         self.left = (self.left + earned).min(CALLS_AT_ONCE) - 1.0;
@@ -39,7 +39,7 @@ impl CallRate {
 /// The end of a run, and all that it wrote.
 #[derive(Debug)]
 pub struct RunOutput {
-    /// How it ended.
+    /// The report.
     pub report: Report,
     /// The bytes of standard output that were kept.
     pub stdout: Vec<u8>,
@@ -47,23 +47,23 @@ pub struct RunOutput {
     pub stderr: Vec<u8>,
 }
 
-/// A run under way. Dropping it cancels it.
+/// A run that is queued or active. Dropping it cancels it.
 pub struct Run {
     pub(super) pool: Pool,
     pub(super) number: RunNumber,
     pub(super) events: mpsc::UnboundedReceiver<Event>,
-    /// What takes values of secrets out, when the run has any.
+    /// Takes values of secrets out, when the run has any.
     pub(super) redacted: Option<RedactedEvents>,
-    /// What was heard and not told yet.
+    /// Events that were received and are not returned yet.
     pub(super) heard: VecDeque<Event>,
     pub(super) over: bool,
     pub(super) calls: CallRate,
-    /// A call that waits until then.
+    /// A call that waits, and the time until which it waits.
     pub(super) waiting: Option<(Instant, Event)>,
 }
 
 impl Run {
-    /// What happens next; none after [`Event::Done`]. Nothing is lost when this is dropped and called again.
+    /// Waits for the next event; none after [`Event::Done`]. Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.heard.pop_front() {
@@ -113,7 +113,7 @@ impl Run {
                     stderr.clear();
                 }
                 Event::File { .. } => {}
-                // There is no standard input, which a script is told in its own words.
+                // There is no standard input.
                 Event::Call { number, call: HostCall::Stdin, .. } => self.reply(number, Ok("null".into())),
                 Event::Call { number, call, .. } => {
                     self.reply(number, Err(format!("{call} is not available here")));
@@ -124,12 +124,12 @@ impl Run {
         RunOutput { report: Report::crashed("the pool ended"), stdout, stderr }
     }
 
-    /// Answers a call of the script's.
+    /// Answers a call of the script.
     pub fn reply(&self, number: u64, answer: Result<String, String>) {
         self.pool.reply(self.number, &Reply { number, answer });
     }
 
-    /// Asks the run to stop; its end comes as an event like any other.
+    /// Cancels the run. Its end is an event like any other.
     pub fn cancel(&self) {
         self.pool.cancel(self.number);
     }

@@ -1,11 +1,11 @@
-//! A run that has ended, until the egress process has told what it used of the network.
+//! Runs that have ended, until the egress process reports their use of the network.
 
 use super::process::RunEntry;
 use crate::egress::messages::NetworkUsage;
 use crate::outcome::Report;
 use std::time::Instant;
 
-/// A run that has ended, and of which it is not known yet what it used of the network.
+/// A run that has ended and whose use of the network is not known yet.
 pub(super) struct Settling {
     pub(super) process: u64,
     pub(super) entry: RunEntry,

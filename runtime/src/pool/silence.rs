@@ -1,19 +1,19 @@
-//! What is known about a sandbox process that does not answer.
+//! Information about a sandbox process that does not answer.
 
 use crate::frame::{self, FrameKind};
 use crate::holder::Page;
 use std::time::Duration;
 
-/// What is known about a process that does not answer.
+/// Information about a process that does not answer.
 #[derive(Default)]
 pub(super) struct Silence {
     pub(super) page: Option<Page>,
-    /// The CPU time it had used when its silence was noted.
+    /// The CPU time of the process when its silence was noted.
     pub(super) noted: Option<Duration>,
 }
 
 impl Silence {
-    /// Gives a new process its page. One that cannot have one goes without: nothing is known then.
+    /// Gives a new process its page. Without a page nothing is known about the process.
     pub(super) fn watch(link: &frame::Sender) -> Self {
         let page = Page::new().map(|(page, memory)| {
             link.send_with(FrameKind::Holder, 0, b"", Some(memory));

@@ -1,19 +1,19 @@
-//! Starting processes, and starting them again: a start that fails is tried again for ever, less and less often. What
-//! was short (memory, descriptors, processes) comes back, and nothing but time is needed then.
+//! The pauses between failed starts of processes. A failed start is tried again without end, after longer and longer
+//! pauses: memory, descriptors or processes that are short become available again.
 
 use std::time::{Duration, Instant};
 
-/// The time after a start that failed, and the longest, to which it doubles.
+/// The pause after the first failed start. It doubles up to the longest pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How starts of one kind of process go.
+/// The failed starts of one kind of process.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
-    /// In a row.
+    /// The number of failures in a row.
     failures: u32,
-    /// Since when they fail, and why the last one did.
+    /// The time of the first failure in a row, and the reason of the last one.
     failing: Option<(Instant, String)>,
     not_before: Option<Instant>,
 }
@@ -35,12 +35,12 @@ impl Starts {
         self.failures
     }
 
-    /// Since when starts fail, and why the last one did.
+    /// Returns the time of the first failure in a row, and the reason of the last one.
     pub(super) fn failing(&self) -> Option<(Instant, &str)> {
         self.failing.as_ref().map(|(since, why)| (*since, why.as_str()))
     }
 
-    /// Whether another may be tried now.
+    /// Returns true when another start can be tried now.
     pub(super) fn may(&self, now: Instant) -> bool {
         self.not_before.is_none_or(|time| now >= time)
     }
@@ -50,16 +50,16 @@ impl Starts {
     }
 }
 
-/// Whether a pool can take runs, for whoever watches a node.
+/// The health of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// Processes that are up.
     pub up: usize,
-    /// Processes that are to be up when nothing is to do.
+    /// Processes that are up in normal operation.
     pub usual: usize,
-    /// Why the last start of a process failed, when no start has worked since.
+    /// The reason of the last failed start of a process, when no later start succeeded.
     pub failing: Option<String>,
-    /// Why there is no egress process, when one was needed and could not be started.
+    /// The reason why there is no egress process, when one is needed and could not be started.
     pub no_connections: Option<String>,
 }
 

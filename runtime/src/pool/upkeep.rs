@@ -1,4 +1,4 @@
-//! Keeping the processes of a pool up, and its tasks.
+//! Keeping the processes and tasks of a pool up.
 
 use super::starts::Health;
 use super::{Inner, Pool, PoolState, lock};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// How often the pool looks whether something is missing though nothing was told.
+/// The interval at which the pool checks for missing processes without a notification.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The time before a task of the pool that panicked goes on.
+/// The pause before a task of the pool is started again after a panic.
 const AFTER_PANIC: Duration = Duration::from_millis(100);
 
-/// Keeps the pool's processes up until it is gone.
+/// Keeps the pool's processes up until the pool is dropped.
 pub(super) async fn keep_up(pool: Weak<Inner>, wanted: Arc<Notify>) {
     loop {
         let Some(inner) = pool.upgrade() else { return };
@@ -27,7 +27,7 @@ pub(super) async fn keep_up(pool: Weak<Inner>, wanted: Arc<Notify>) {
     }
 }
 
-/// Runs a task of the pool's. One that panics is told of, the pool is put right, and the task begins again.
+/// Runs a task of the pool. After a panic, it is logged, the pool is repaired, and the task starts again.
 pub(super) fn supervise<F>(what: &'static str, pool: Weak<Inner>, task: impl Fn() -> F + Send + 'static) -> AbortHandle
 where
     F: Future<Output = ()> + Send + 'static,
@@ -48,7 +48,7 @@ where
     tokio::spawn(supervising).abort_handle()
 }
 
-/// Runs a future as a task of its own, which ends with this; none when it panicked.
+/// Runs a future as a task, which ends with this future. None when it panicked.
 pub(super) async fn guarded<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> Option<T> {
     let mut tasks = JoinSet::new();
     tasks.spawn(task);
@@ -56,7 +56,7 @@ pub(super) async fn guarded<T: Send + 'static>(task: impl Future<Output = T> + S
 }
 
 impl Pool {
-    /// How the pool is.
+    /// Returns the health of the pool.
     pub fn health(&self) -> Health {
         let state = self.lock();
         Health {
@@ -71,7 +71,7 @@ impl Pool {
         self.inner.config.processes.max(1)
     }
 
-    /// Starts what is missing, ends what has waited too long; when to look again.
+    /// Starts missing processes, and ends runs that have waited too long. Returns the time until the next check.
     fn keep_up(&self, now: Instant) -> Duration {
         let mut state = self.lock();
         self.replenish(&mut state);
@@ -84,7 +84,7 @@ impl Pool {
         waits.into_iter().flatten().min().unwrap_or(LOOK)
     }
 
-    /// Starts processes until there are as many as usual; after a failure one at a time, until one is up.
+    /// Starts processes up to the usual number. After a failure one at a time, until one is up.
     pub(super) fn replenish(&self, state: &mut PoolState) {
         loop {
             let there = state.processes.values().filter(|process| !process.draining).count();
@@ -104,7 +104,7 @@ impl Pool {
         self.inner.changed.notify_waiters();
     }
 
-    /// Runs that found no process within the time that they may take are given up: what they wait for may never come.
+    /// Ends runs that have waited for a process for longer than their own time limit.
     fn give_up_waiting(&self, state: &mut PoolState, now: Instant) {
         let (down, failing) = (state.down_since, state.starts.failing().map(|(_, why)| why.to_owned()));
         let unconnected = state.egress_starts.failing().map(|(since, why)| (since, why.to_owned()));
@@ -126,7 +126,7 @@ impl Pool {
         });
     }
 
-    /// Puts right what code that panicked may have left half done.
+    /// Repairs the state after a panic.
     pub(super) fn recover(&self) {
         let mut state = lock(&self.inner.state);
         let active = state.processes.values().flat_map(|process| process.active.values());
@@ -139,12 +139,12 @@ impl Pool {
 }
 
 impl PoolState {
-    /// Processes that are up.
+    /// Returns the number of processes that are up.
     pub(super) fn up(&self) -> usize {
         self.processes.values().filter(|process| process.up).count()
     }
 
-    /// Notes since when none is.
+    /// Notes the time since which no process is up.
     pub(super) fn note_up(&mut self, now: Instant) {
         self.down_since = if self.up() > 0 { None } else { Some(self.down_since.unwrap_or(now)) };
     }

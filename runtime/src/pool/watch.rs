@@ -1,5 +1,4 @@
-//! The watchdog: ends runs and processes that do not end by themselves, asks processes whether they are there, and lets
-//! surplus ones go.
+//! The watchdog: it ends runs and processes that do not end by themselves, pings processes, and ends surplus ones.
 
 use super::egress::{EgressProcess, NETWORK_USAGE_WITHIN};
 use super::process::Process;
@@ -10,29 +9,29 @@ use crate::outcome::Outcome;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
-/// A run past its wall clock by this much, or not gone this long after it was cancelled, costs its process its life.
+/// The time after the time limit or the cancellation of a run after which its process is killed.
 const OVERDUE: Duration = Duration::from_secs(2);
-/// A process that has not answered for this long is dead.
+/// The time without an answer after which a process is killed.
 const SILENT: Duration = Duration::from_secs(5);
-/// How often processes are asked whether they are there.
+/// The interval of pings.
 const PING_EVERY: Duration = Duration::from_secs(1);
-/// How often the watchdog looks.
+/// The interval of the watchdog.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
-/// A process beyond the usual number ends when it has been empty for this long.
+/// The time without a run after which a surplus process ends.
 const LINGER: Duration = Duration::from_secs(10);
-/// A process has this long to load the interpreter and say hello.
+/// The time for a process to load the interpreter and say hello.
 const START_WITHIN: Duration = Duration::from_secs(60);
-/// Bytes waiting for a process to read before it is taken for dead.
+/// Most bytes that a process has not read. Above it the process is killed.
 const MAX_QUEUED: usize = 64 << 20;
 
-/// Ends runs and processes that do not end by themselves, asks processes whether they are there, lets surplus ones go.
+/// Runs the watchdog until the pool is dropped.
 pub(super) async fn watch(pool: Weak<Inner>) {
     let mut tick = tokio::time::interval(WATCH_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let late = tick.tick().await;
         let Some(inner) = pool.upgrade() else { return };
-        // A node that was itself stopped (suspended, starved) must not blame its processes for the time.
+        // When the node itself was stopped (suspended, starved), its processes are not the cause of the delay.
         let asleep = late.elapsed() > WATCH_EVERY;
         if !asleep {
             Pool { inner }.watch(Instant::now());
@@ -62,7 +61,7 @@ impl Pool {
             }
         }
         for process in state.processes.values_mut() {
-            // Where the thread is held, those that do not end in time are not at fault; who holds it is.
+            // When a run holds the thread, that run is the cause, not the runs that do not end in time.
             let holder = process.holder(now);
             if let Some(overdue) = process.overdue(now) {
                 process.culprit.get_or_insert(holder.unwrap_or(overdue));
@@ -90,7 +89,7 @@ impl Pool {
 }
 
 impl EgressProcess {
-    /// Asks whether it is there, and ends it when it is not.
+    /// Pings the egress process, and kills it when it does not answer.
     fn watch(&mut self, now: Instant) {
         let up = self.hardening.is_some();
         let silent = now.duration_since(self.heard);
@@ -105,7 +104,7 @@ impl EgressProcess {
 }
 
 impl Process {
-    /// The run that should have ended long ago, if there is one, and how it ended.
+    /// Returns a run that should have ended, and its outcome.
     fn overdue(&self, now: Instant) -> Option<(RunNumber, Outcome)> {
         self.active.iter().find_map(|(run, active)| {
             if active.cancelled.is_some_and(|cancelled| now.duration_since(cancelled) > OVERDUE) {
