@@ -27,7 +27,7 @@ impl HostMonotonicClock for CoarseClock {
     }
 
     fn now(&self) -> u64 {
-        // The first step is 1, not 0: a clock that reads 0 looks unset to some programs.
+        // The first step is 1, because some programs treat a clock of 0 as not set.
         (self.origin.elapsed().as_millis() as u64 + 1) * RESOLUTION.as_nanos() as u64
     }
 }
@@ -42,7 +42,7 @@ impl HostWallClock for PresentTime {
     }
 
     fn now(&self) -> Duration {
-        // A clock before 1970 is the host's fault; the guest then sees 1970.
+        // When the host's clock is before 1970, the guest sees 1970.
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }

@@ -1,10 +1,10 @@
-//! Encryption for scripts, outside of the interpreter: ciphers, sums over what was encrypted, keys from passwords, and
-//! the arithmetic of public keys. Encodings (DER, PKCS #1, PSS) are the guest's, in `cronbox.crypto`.
+//! Encryption for scripts, outside of the interpreter: ciphers, authentication codes, keys from passwords, and the
+//! arithmetic of public keys. Encodings (DER, PKCS #1, PSS) are in the guest, in `cronbox.crypto`.
 //!
-//! One verb of the host leads here. What it is given comes from scripts: every argument is checked before anything is
-//! computed ([`Work::read`]), which also says what the work costs, so that it is paid before it is done. Work goes on
-//! in steps of about a millisecond, between which the run gives the thread to others; what a crate does in one piece is
-//! bounded in size instead (a private RSA key of 4,096 bits takes longest).
+//! One function of the host leads here. Its arguments come from scripts: [`Work::read`] checks all of them before
+//! anything is computed, and returns the price, so that the run pays before the work is done. Work is done in steps of
+//! about a millisecond, between which other runs get the thread. Operations that a crate does in one piece are limited
+//! in size instead (a private RSA key of 4,096 bits takes longest).
 
 mod curves;
 mod derive;
@@ -15,31 +15,31 @@ use crate::guard::caught;
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// Most bytes of all that one call is given, less than what wasmtime takes over from a guest in one call.
+/// Most bytes of all arguments of a call, less than wasmtime copies from a guest in one call.
 const MOST_BYTES: usize = 3 << 20;
-/// Most arguments of one call.
+/// Most arguments of a call.
 const MOST_PARTS: usize = 8;
-/// Most bytes of a signed message, or of any other part but data.
+/// Most bytes of a signed message, or of any other argument except data.
 const MOST_MESSAGE: usize = 1 << 20;
 /// Bytes between two steps of work on data.
 const STEP: usize = 1 << 20;
 
-/// Fuel for a byte, or for one of something.
+/// Prices in fuel.
 mod price {
     pub(super) const AES_BYTE: u64 = 10;
     pub(super) const SUM_BYTE: u64 = 8;
     pub(super) const STREAM_BYTE: u64 = 8;
-    /// The key schedule and all that is done once.
+    /// The key schedule, and everything else that is done once.
     pub(super) const START: u64 = 5_000;
 }
 
-/// What a script asks for, checked.
+/// A checked request of a script.
 #[derive(Debug)]
 pub(crate) struct Work {
     algorithm: Algorithm,
-    /// What it costs, in fuel.
+    /// The price, in fuel.
     pub(crate) price: u64,
-    /// Bytes of memory that it needs beside what it was given.
+    /// The memory that it needs in addition to its arguments, in bytes.
     pub(crate) memory: u64,
 }
 
@@ -51,7 +51,7 @@ enum Algorithm {
     Curve(curves::Curve),
 }
 
-/// What a call is given.
+/// The arguments of a call.
 #[derive(Debug)]
 struct Arguments {
     parts: Vec<Vec<u8>>,
@@ -59,7 +59,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// So many parts and so many numbers, or a sentence.
+    /// Returns exactly this many parts and numbers. The error is a sentence.
     fn exactly<const P: usize, const N: usize>(self, what: &str) -> Result<([Vec<u8>; P], [u64; N]), String> {
         let (has_parts, has_numbers) = (self.parts.len(), self.numbers.len());
         let wrong = || format!("{what} takes {P} texts of bytes and {N} numbers, not {has_parts} and {has_numbers}");
@@ -70,7 +70,7 @@ impl Arguments {
 }
 
 impl Work {
-    /// Reads what a script asks for. The error is a sentence for it.
+    /// Checks a request of a script. The error is a sentence for the script.
     pub(crate) fn read(what: &str, parts: Vec<Vec<u8>>, numbers: Vec<u64>) -> Result<Self, String> {
         let bytes: usize = parts.iter().map(Vec::len).sum();
         if bytes > MOST_BYTES || parts.len() > MOST_PARTS || numbers.len() > MOST_PARTS {
@@ -97,26 +97,26 @@ impl Work {
         }
     }
 
-    /// Does it. The error is a sentence for the script.
+    /// Does the work. The error is a sentence for the script.
     pub(crate) async fn run(self) -> Result<Vec<u8>, String> {
         match self.algorithm {
             Algorithm::Symmetric(work) => Ok(work.run().await),
             Algorithm::Derive(work) => Ok(work.run().await),
             Algorithm::Integers(work) => work.run().await,
-            // The crates check what they are given; if one did not, it is the script's arguments that are wrong.
+            // The crates check their arguments; if one panics instead, the script's arguments are wrong.
             Algorithm::Curve(work) => caught(|| work.run()).unwrap_or_else(|_| Err("the key cannot be used".into())),
         }
     }
 }
 
-/// Gives the thread to others, if others want it.
+/// Lets other runs have the thread.
 async fn step() {
     let mut given = false;
     poll_fn(|context| {
         if std::mem::replace(&mut given, true) {
             return Poll::Ready(());
         }
-        // Woken while it is polled: the run does not wait, it goes on.
+        // Woken while it is polled: a yield, not a wait.
         context.waker().wake_by_ref();
         Poll::Pending
     })

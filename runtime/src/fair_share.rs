@@ -1,12 +1,12 @@
-//! Whose turn it is inside one sandbox process.
+//! The scheduling of runs inside one sandbox process.
 //!
-//! Runs take turns of one fuel slice. A run that has computed for 20 ms lately is *busy*: from then on it steps aside
-//! while others, not busy, have something to do, so that a small run never queues behind endless loops. So that nobody
-//! starves, a busy run that stepped aside for long gets a slice all the same.
+//! Runs get the thread for one fuel slice at a time. A run that has recently computed for 20 ms is *busy*: it yields to
+//! runs that are not busy and want the CPU, so that a small run never queues behind endless loops. No run starves: a
+//! busy run that has yielded for long gets a slice anyway.
 //!
-//! What a run has computed is forgotten only by time that it really waited, and the more slowly the more others wanted
-//! the CPU meanwhile: a run stays not busy as long as it takes no more than its share. A wait for nothing changes
-//! nothing.
+//! Recent computing is forgotten only by time in which the run really waited, and more slowly when more other runs
+//! wanted the CPU meanwhile: a run does not become busy while it takes no more than its share. A wait of no time
+//! changes nothing.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,23 +16,23 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 
-/// Computing for so long makes a run busy.
+/// The computing time after which a run is busy.
 pub(crate) const BUSY_AFTER: Duration = Duration::from_millis(20);
-/// No more than this is remembered of what a run has computed: after as much waiting it is as new.
+/// The most computing time that is remembered: after as much waiting a run counts as new.
 const REMEMBERED: Duration = Duration::from_millis(40);
-/// A busy run steps aside for no longer than this.
+/// The most time that a busy run yields.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// A busy run that has waited for so long in one go leaves its process free, as far as the node is concerned.
+/// The waiting time after which the node is told that a busy run waits.
 const QUIET_AFTER: Duration = BUSY_AFTER;
 
 /// The runs of one process that want the CPU.
 #[derive(Default)]
 pub(crate) struct FairShare {
-    /// Runs that are not waiting for anything.
+    /// Runs that do not wait.
     wanting: AtomicUsize,
-    /// Those of them that are not busy.
+    /// Runs that do not wait and are not busy.
     eager: AtomicUsize,
-    /// Busy runs that stepped aside.
+    /// Busy runs that yield.
     aside: Mutex<Vec<Waker>>,
 }
 
@@ -53,7 +53,7 @@ impl FairShare {
     }
 }
 
-/// How much a run has computed lately.
+/// The recent computing time of a run.
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
     computed: Duration,
@@ -64,8 +64,8 @@ impl Account {
         self.computed = self.computed.saturating_add(time).min(REMEMBERED);
     }
 
-    /// It waited, while so many others wanted the CPU. A run that waits `others` times as long as it computes takes one
-    /// share of as many as there are.
+    /// Counts a wait while `others` runs wanted the CPU. A run that waits `others` times as long as it computes takes
+    /// just its share.
     fn waited(&mut self, time: Duration, others: usize) {
         let others = u32::try_from(others).unwrap_or(u32::MAX).max(1);
         self.computed = self.computed.saturating_sub(time / others);
@@ -76,12 +76,12 @@ impl Account {
     }
 }
 
-/// What a run wakes when it can go on; tells a yield (woken while it is polled) from a wait (woken later).
+/// The waker of a run. It distinguishes a yield (woken while it is polled) from a wait (woken later).
 struct RunWaker {
     state: Mutex<WakerState>,
     share: Arc<FairShare>,
     woken: AtomicBool,
-    /// Counted among the eager.
+    /// True when the run is counted as eager.
     eager: AtomicBool,
     busy: AtomicBool,
 }
@@ -89,7 +89,7 @@ struct RunWaker {
 struct WakerState {
     task: Waker,
     account: Account,
-    /// It waits for something, and since when.
+    /// The time since which it waits.
     waits: Option<Instant>,
 }
 
@@ -106,7 +106,7 @@ impl RunWaker {
         }
     }
 
-    /// The wait is over, if it was one.
+    /// Ends the wait, if there was one.
     fn wants(&self, state: &mut WakerState) {
         if let Some(since) = state.waits.take() {
             state.account.waited(since.elapsed(), self.share.wanting.fetch_add(1, Relaxed));
@@ -136,20 +136,20 @@ impl Wake for RunWaker {
     }
 }
 
-/// A run that takes turns with the others of its process.
+/// A run that shares the thread with the other runs of its process.
 pub(crate) struct FairRun<F, B> {
     run: F,
     waker_state: Arc<RunWaker>,
     waker: Waker,
     aside_since: Option<Instant>,
-    /// What was told last.
+    /// The last value given to `on_busy`.
     told: bool,
-    /// Ends when a busy run may have waited for long.
+    /// Ends when a busy run has waited for long.
     quiet: Option<Pin<Box<Sleep>>>,
     on_busy: B,
 }
 
-/// Lets `run` take its turns according to `share`. `on_busy` is told when it becomes busy and when it waits again.
+/// Runs `run` with its share of the thread. `on_busy` is called when it becomes busy and when it waits again.
 pub(crate) fn run_fairly<F: Future, B: FnMut(bool)>(share: &Arc<FairShare>, run: F, on_busy: B) -> FairRun<F, B> {
     let state = WakerState { task: Waker::noop().clone(), account: Account::default(), waits: None };
     let waker_state = Arc::new(RunWaker {
@@ -180,7 +180,7 @@ impl<F, B: FnMut(bool)> FairRun<F, B> {
         }
     }
 
-    /// Tells that a busy run waits, once it has done so for long enough to mean it.
+    /// Calls `on_busy(false)` once a busy run has waited for long enough.
     fn tell_if_quiet(&mut self, context: &mut Context<'_>) {
         while self.told {
             let waits = self.waker_state.state().waits;
@@ -193,7 +193,7 @@ impl<F, B: FnMut(bool)> FairRun<F, B> {
             if quiet.as_mut().poll(context).is_pending() {
                 return;
             }
-            // It was for a wait before this one.
+            // The timer was for an earlier wait.
             self.quiet = None;
         }
     }
@@ -258,7 +258,7 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
 
-    /// Computes for `slices` slices of a millisecond, yielding after each.
+    /// Computes for `slices` slices of a millisecond, and yields after each.
     fn computing(slices: usize, mut note: impl FnMut() + Unpin) -> impl Future<Output = ()> + Unpin {
         let mut left = slices;
         std::future::poll_fn(move |context| {

@@ -1,10 +1,10 @@
-//! The script's file system: a tree in memory, and nothing behind it.
+//! The script's file system: a tree in memory.
 //!
-//! `/app` holds the bundle, read-only, straight from sealed memory, and so does `/packages` the script's packages;
-//! `/tmp` is writable and ends with the run; `/output` is writable, too, with a quota of its own, and what it holds at
-//! the end is kept with the run. `/dev` has the few devices that hold nothing. There are no links and no host paths: a
-//! name either is in this tree or does not exist. Every number a guest can make large (bytes, files, names, depth, open
-//! descriptors) has a bound here.
+//! `/app` has the bundle, read-only, directly from sealed memory; `/packages` has the script's packages in the same
+//! way. `/tmp` is writable and ends with the run. `/output` is writable, with a quota of its own; its files are kept
+//! with the run. `/dev` has a few devices without content. There are no links and no paths of the host.
+//!
+//! Every number that a guest can make large (bytes, files, names, depth, open descriptors) is limited here.
 
 mod device;
 mod directory;

@@ -1,4 +1,4 @@
-//! What one guest can reach, and nothing else: every capability is a line here, and what it costs.
+//! A guest: everything that one sandbox can reach.
 
 mod host_functions;
 mod linker;
@@ -40,10 +40,10 @@ wasmtime::component::bindgen!({
     with: { "cronbox:guest/host.channel": Channel },
 });
 
-/// Handles (files, streams, timers) a guest may hold at once.
+/// Most handles (files, streams, timers) of a guest at one time.
 const MAX_HANDLES: usize = 1_000;
 
-/// A store's data: one guest's whole world.
+/// The data of a store: everything of one guest.
 pub(crate) struct Guest {
     wasi: WasiCtx,
     table: ResourceTable,
@@ -53,13 +53,13 @@ pub(crate) struct Guest {
     slice: Slice,
     node_calls: Option<NodeCalls>,
     network: Option<RunNetwork>,
-    /// Fuel for the script itself, from the moment it is loaded.
+    /// The fuel of the script itself, from the moment when it is loaded.
     script_fuel: u64,
-    /// Where its memory is, once the script has begun: the address of a byte in it.
+    /// The address of a byte in its memory, once the script has started.
     pub(crate) mark: Option<usize>,
 }
 
-/// What a run brings into a sandbox that stood ready.
+/// The input of a run, for a ready sandbox.
 pub(crate) struct RunInput<'a> {
     pub(crate) bundle: &'a Arc<Bundle>,
     pub(crate) packages: Option<&'a Packages>,
@@ -71,7 +71,7 @@ pub(crate) struct RunInput<'a> {
 }
 
 impl Guest {
-    /// A guest for nobody yet: no files, no environment, output to nowhere.
+    /// Makes a guest without a run: no files, no environment, no output.
     pub(crate) fn waiting(memory: u64) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
@@ -89,7 +89,7 @@ impl Guest {
         }
     }
 
-    /// Gives the guest its run. Nothing of the guest has been executed for anybody else.
+    /// Gives the guest its run. It has not executed anything for another run.
     pub(crate) fn begin(&mut self, input: RunInput<'_>, origin: Instant) {
         let limits = input.start.limits;
         self.limiter.tables_fixed = true;
@@ -116,24 +116,24 @@ impl Guest {
         self.script_fuel = limits.fuel;
     }
 
-    /// Ends what the run still has open: what it wrote goes out, and nothing more.
+    /// Closes the connections of the run. Bytes that were written are still sent.
     pub(crate) fn leave_network(&self) {
         if let Some(network) = &self.network {
             network.close();
         }
     }
 
-    /// The files under `/output`, by their paths below it.
+    /// Returns the files under `/output`, by their paths below it.
     pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
         self.files.as_ref().map(Files::kept).unwrap_or_default()
     }
 
-    // Every host function finds what it works on through one of these, and so pays for the call.
+    // Every host function gets its state from one of these, which charges the call.
 
     fn files(&mut self) -> FilesView<'_> {
         self.meter.call();
         let (budget, meter) = (&self.limiter.budget, &self.meter);
-        // A guest that stands ready has no files; the first access comes with its run.
+        // A guest without a run has no files.
         let files = self.files.get_or_insert_with(|| Files::empty((budget.clone(), meter.clone())));
         FilesView { files, table: &mut self.table }
     }

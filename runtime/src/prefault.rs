@@ -1,12 +1,11 @@
-//! Faulting in, ahead of a run, the pages that every run touches.
+//! Faulting in the pages that every run touches, before the run starts.
 //!
-//! The memory of a sandbox is a private mapping of the interpreter's image: each page a run writes for the first time
-//! costs a fault and a copy, each neighbourhood it reads a fault, and for a small run those are most of its time. Every
-//! run touches much the same pages first, so one run is watched before the process locks itself, and from then on those
-//! pages of a sandbox that nobody uses yet are copied, or mapped, at once, by one system call for each stretch, while
-//! its process has nothing else to do.
+//! The memory of a sandbox is a private mapping of the interpreter's image. Each page that a run writes for the first
+//! time costs a fault and a copy, each group of pages that it reads a fault, and for a small run this is most of its
+//! time. All runs touch mostly the same pages first. So one run is observed before the process locks itself, and later
+//! these pages of unused sandboxes are copied or mapped while the process is idle, by one system call for each stretch.
 //!
-//! Nothing a script can see changes: a page that was faulted in early holds what the image holds.
+//! Scripts see no difference: a page that was faulted in early has the content of the image.
 
 use rustix::mm::{Advice, madvise};
 use std::fs::{self, File};
@@ -16,11 +15,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 
 const PAGE: usize = 4096;
-/// Two written pages with no more than this many others between them are one stretch: a copy is cheaper than a call.
+/// Most other pages between two written pages of one stretch: copying them is cheaper than another call.
 const GAP: usize = 2;
-/// Most pages that are copied for a sandbox. A warm-up run that wrote more was no small run.
+/// Most pages that are copied for a sandbox. A warm-up run that writes more is not a small run.
 const MOST: usize = 1_024;
-/// Pages the kernel maps at once when one of a file is read (its `fault_around_bytes`, unless somebody changed that).
+/// Pages that the kernel maps together when one page of a file is read (the default of its `fault_around_bytes`).
 const AROUND: usize = 16;
 /// Bits of /proc/self/pagemap: the page is in memory; it is a page of a file (or shared).
 const PRESENT: u64 = 1 << 63;
@@ -29,20 +28,20 @@ const OF_FILE: u64 = 1 << 61;
 /// The pages of the interpreter's image that runs touch, and where the image is mapped.
 pub(crate) struct Prefault {
     pagemap: OwnedFd,
-    /// Where each sandbox's memory begins.
+    /// The start of each sandbox's memory.
     slots: Vec<usize>,
-    /// What to copy, in bytes from there.
+    /// The ranges to copy, in bytes from the start.
     written: Vec<Range<usize>>,
-    /// What to map.
+    /// The ranges to map.
     read: Vec<Range<usize>>,
 }
 
 /// Pages of a mapping, counted from its start.
 #[derive(Debug, Default)]
 struct Touched {
-    /// Copies of its own.
+    /// Pages that were copied.
     written: Vec<usize>,
-    /// The file's.
+    /// Pages of the file.
     read: Vec<usize>,
 }
 
@@ -54,14 +53,14 @@ struct Mapping {
 }
 
 impl Prefault {
-    /// Learns from the sandboxes that exist now, one of which has had a small run. None when there is nothing to be
-    /// learnt here (an old kernel, another layout): runs then fault for themselves.
+    /// Observes the sandboxes that exist now, one of which has had a small run. None when this is not possible (an old
+    /// kernel, another layout): runs then fault by themselves.
     pub(crate) fn learn(interpreter: &File) -> io::Result<Option<Self>> {
         let pagemap: OwnedFd = File::open("/proc/self/pagemap")?.into();
         let file = interpreter.metadata()?;
         let maps = fs::read_to_string("/proc/self/maps")?;
         let mappings = mappings_of(&maps, file.ino());
-        // Every sandbox maps the same part of the file; what maps another part is the machine code.
+        // Every sandbox maps the same part of the file; mappings of other parts are machine code.
         let Some(offset) = most_common(&mappings) else { return Ok(None) };
         let images: Vec<&Mapping> = mappings.iter().filter(|mapping| mapping.offset == offset).collect();
         let mut touched = Touched::default();
@@ -79,20 +78,20 @@ impl Prefault {
         Ok(Some(Prefault { pagemap, slots, written, read }))
     }
 
-    /// Copies what runs write for one sandbox that has not got it yet. False when all have it.
+    /// Copies the written pages for one sandbox that does not have them. Returns false when all have them.
     pub(crate) fn copy_one(&self) -> bool {
         self.fill_one(&self.written, Advice::LinuxPopulateWrite, is_written)
     }
 
-    /// Maps what runs read for one sandbox that has not got it yet. False when all have it. Comes after copying: a page
-    /// that was mapped for reading would be faulted in twice.
+    /// Maps the read pages for one sandbox that does not have them. Returns false when all have them. Call it after
+    /// copying: a page that is mapped for reading first would be faulted in twice.
     pub(crate) fn map_one(&self) -> bool {
         self.fill_one(&self.read, Advice::LinuxPopulateRead, |entry| entry & PRESENT != 0)
     }
 
     fn fill_one(&self, stretches: &[Range<usize>], advice: Advice, is_there: impl Fn(u64) -> bool) -> bool {
         let Some(last) = stretches.last() else { return false };
-        // The last stretch is the one that is faulted in last.
+        // The last stretch is faulted in last.
         let is_filled = |slot: &usize| {
             let entry = entries(&self.pagemap, slot + last.end - PAGE, 1);
             entry.is_ok_and(|entry| is_there(entry[0]))
@@ -100,10 +99,10 @@ impl Prefault {
         let Some(slot) = self.slots.iter().find(|slot| !is_filled(slot)) else { return false };
         stretches.iter().all(|stretch| {
             let start = std::ptr::without_provenance_mut(slot + stretch.start);
-            // SAFETY: populating changes no byte of memory, whoever uses it; it only makes the kernel map or copy pages
-            // now that an access would make it map or copy later. The addresses were mapped when they were learnt and
-            // belong to wasmtime's pool for as long as this process lives; if they did not, the call would fail. It
-            // also fails when memory is short: the run will fault for itself.
+            // SAFETY: populating changes no byte of memory; the kernel only maps or copies pages now that it would map
+            // or copy at an access later. The addresses were mapped when they were observed, and belong to wasmtime's
+            // pool for the life of this process; for other addresses the call would fail. It also fails when memory is
+            // short: the run then faults by itself.
             unsafe { madvise(start, stretch.len(), advice) }.is_ok()
         })
     }
@@ -113,7 +112,7 @@ fn is_written(entry: u64) -> bool {
     entry & PRESENT != 0 && entry & OF_FILE == 0
 }
 
-/// Which pages of a mapping are there, and whose they are.
+/// Returns the pages of a mapping that are in memory: copies and pages of the file.
 fn touched_pages(pagemap: &OwnedFd, image: &Mapping) -> io::Result<Touched> {
     let entries = entries(pagemap, image.memory.start, image.memory.len() / PAGE)?;
     let mut touched = Touched::default();
@@ -140,7 +139,7 @@ fn entries(pagemap: &OwnedFd, address: usize, count: usize) -> io::Result<Vec<u6
     Ok(bytes.as_chunks().0.iter().map(|entry| u64::from_le_bytes(*entry)).collect())
 }
 
-/// Pages that have no more than `gap` others between them as ranges of bytes.
+/// Joins pages with at most `gap` other pages between them to ranges of bytes.
 fn stretches(pages: &[usize], gap: usize) -> Vec<Range<usize>> {
     let mut stretches: Vec<Range<usize>> = Vec::new();
     for page in pages {
@@ -153,7 +152,7 @@ fn stretches(pages: &[usize], gap: usize) -> Vec<Range<usize>> {
     stretches
 }
 
-/// The writable private mappings of a file, from the text of /proc/self/maps.
+/// Returns the writable private mappings of a file, from the text of /proc/self/maps.
 fn mappings_of(maps: &str, inode: u64) -> Vec<Mapping> {
     let parse = |line: &str| {
         let mut fields = line.split_ascii_whitespace();

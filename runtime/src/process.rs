@@ -1,7 +1,7 @@
-//! The sandbox process: holds the interpreter and nothing else, and runs what its node sends.
+//! The sandbox process: it holds only the interpreter, and runs what its node sends.
 //!
 //! Descriptor 0 is the socket to the node, descriptor 1 the compiled interpreter, descriptor 2 a pipe into the node's
-//! log. One thread does everything; runs take turns on it (see [`crate::fair_share`]).
+//! log. It has one thread, which the runs share (see [`crate::fair_share`]).
 
 mod run;
 mod serve;
@@ -27,31 +27,31 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use wasmtime::component::Component;
 
-/// What the node tells a sandbox process on its command line.
+/// The command line of a sandbox process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessArgs {
     /// The node's process.
     pub(crate) parent: u32,
-    /// Most bytes of private memory this process may have.
+    /// Most private memory of this process, in bytes.
     pub(crate) data: u64,
-    /// Sandboxes that stand ready.
+    /// Sandboxes that are kept ready.
     pub(crate) ready: usize,
 }
 
 impl ProcessArgs {
-    /// As words of a command line.
+    /// Returns the words of the command line.
     pub(crate) fn to_words(&self) -> [String; 3] {
         [self.parent.to_string(), self.data.to_string(), self.ready.to_string()]
     }
 
-    /// From words of a command line; none when they are not what [`Self::to_words`] makes.
+    /// Parses the words of the command line.
     pub(crate) fn from_words(words: &[String]) -> Option<Self> {
         let [parent, data, ready] = words else { return None };
         Some(ProcessArgs { parent: parent.parse().ok()?, data: data.parse().ok()?, ready: ready.parse().ok()? })
     }
 }
 
-/// Why a sandbox process ended before it took any run. Goes to the node's log.
+/// The error with which a sandbox process ends. It goes to the node's log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProcessError {
     /// Wasmtime could not load or start the interpreter.
@@ -63,7 +63,7 @@ pub(crate) enum ProcessError {
     /// The socket or the runtime failed.
     #[error("the process cannot be set up")]
     Io(#[from] std::io::Error),
-    /// The node broke the protocol.
+    /// The node violated the protocol.
     #[error("the node sent what it must not: {0}")]
     Protocol(String),
 }
@@ -74,13 +74,13 @@ impl From<wasmtime::Error> for ProcessError {
     }
 }
 
-/// The whole life of a sandbox process: returns when the node has closed the link or everything was drained.
+/// Runs as a sandbox process until the node closes the link, or until the process is drained.
 pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
     let mut hardening = Hardening::default();
     harden::step_back(&mut hardening);
     heap::configure();
-    // `event_interval(1)`: the socket is looked at after every slice, so that a cancel is not late behind a busy run.
-    // (A `LocalSet` would run 61 slices before that, whatever the interval is.)
+    // `event_interval(1)`: the socket is checked after every slice, so that a busy run does not delay a cancellation.
+    // (A `LocalSet` would run 61 slices before that, with any interval.)
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -88,8 +88,8 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
         .build_local(Default::default())?;
     runtime.block_on(async {
         let engine = engine::runner(CEILING.memory)?;
-        // SAFETY: the file was compiled by this build of the program and kept where nobody else can write (the node has
-        // checked both before it handed the descriptor down); it is never changed while it is mapped.
+        // SAFETY: this build of the program compiled the file, and no other user can write to it (the node checked both
+        // before it passed the descriptor); it is never changed while it is mapped.
         let component = unsafe { Component::deserialize_file(&engine, "/proc/self/fd/1")? };
         let interpreter = Interpreter::new(engine, &component, CEILING.memory).await?;
         let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
@@ -97,7 +97,7 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
         let finished = warm_up(&interpreter, &sender).await?;
         let prefault = learn(&interpreter, args.ready).await?;
         drop(finished);
-        // A kernel that shows a process no memory, not even its own, leaves the line of a stopped run untold.
+        // When the kernel does not let a process read its own memory, the line of a stopped run is not known.
         let stop_locator = StopLocator::open().ok();
         harden::lock(&mut hardening, args.data, args.parent).map_err(|_| ProcessError::Orphaned)?;
         let hello = Hello {
@@ -133,7 +133,7 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
     })
 }
 
-/// Runs one small script before the locks close, so that everything that is set up at first use is set up.
+/// Runs one small script before the process is locked, so that everything that is set up at first use is set up.
 async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<FinishedSandbox, ProcessError> {
     let source = b"import sys\ndef run():\n    print('warm')\n    return {'warm': [1, 2.5, None]}\n";
     let bundle =
@@ -172,11 +172,11 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Fini
     Err(ProcessError::Interpreter(said))
 }
 
-/// Learns which pages runs write, while the warm-up's sandbox is still there. As many sandboxes as will usually exist
-/// at once are made for it and dropped again: the pool gives their places out first.
+/// Observes the pages that runs write, while the sandbox of the warm-up still exists. The usual number of sandboxes is
+/// made for it and dropped again: wasmtime's pool gives their slots out first.
 async fn learn(interpreter: &Interpreter, ready: usize) -> Result<Option<Prefault>, ProcessError> {
     if ready == 0 {
-        // A process for one run: what it would prepare for is already waiting.
+        // A process for one run: the run is already waiting.
         return Ok(None);
     }
     let mut sandboxes = Vec::new();
@@ -184,6 +184,6 @@ async fn learn(interpreter: &Interpreter, ready: usize) -> Result<Option<Prefaul
         sandboxes.push(interpreter.prepare().await?);
     }
     let file = std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
-    // Where a process may not see its own pages, runs fault for themselves.
+    // When a process cannot see its own pages, runs fault by themselves.
     Ok(Prefault::learn(&file).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! One single-use sandbox: made ready for nobody, given one run, thrown away.
+//! A sandbox for one run: it is made ready before the run exists, and dropped after it.
 
 use crate::files::File;
 use crate::frame::Done;
@@ -11,10 +11,10 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
-/// What a run needs beyond the interpreter's own memory to do anything at all, in bytes.
+/// The memory that a run needs beyond the interpreter's own, in bytes.
 const HEADROOM: u64 = 4 << 20;
 
-/// The loaded interpreter: makes sandboxes.
+/// The loaded interpreter, which makes sandboxes.
 pub(crate) struct Interpreter {
     engine: Engine,
     pre: guest::SandboxPre<Guest>,
@@ -22,36 +22,37 @@ pub(crate) struct Interpreter {
     max_memory: u64,
 }
 
-/// A sandbox that stands ready: instantiated, and none of its code has run.
+/// A sandbox that is ready: instantiated, without a run.
 pub(crate) struct ReadySandbox {
     store: Store<Guest>,
     instance: guest::Sandbox,
 }
 
-/// A sandbox that has had its run. Dropping it gives its memory back.
+/// A sandbox whose run has ended. Dropping it gives its memory back.
 pub(crate) struct FinishedSandbox {
     store: Store<Guest>,
 }
 
 impl FinishedSandbox {
-    /// An address in the guest's memory, which is still as the run left it; none when the script had not begun.
+    /// Returns an address in the guest's memory, which is still as the run left it; none when the script had not
+    /// started.
     pub(crate) fn mark(&self) -> Option<usize> {
         self.store.data().mark
     }
 
-    /// Ends what the run still has open on the network.
+    /// Closes the connections of the run.
     pub(crate) fn leave_network(&self) {
         self.store.data().leave_network();
     }
 
-    /// The files that the run leaves, by their paths below `/output`.
+    /// Returns the files that the run leaves, by their paths below `/output`.
     pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
         self.store.data().kept()
     }
 }
 
 impl Interpreter {
-    /// Links the component and makes one sandbox to see that it works and how much memory it takes.
+    /// Links the component, and makes one sandbox to check it and to measure its memory.
     pub(crate) async fn new(engine: Engine, component: &Component, max_memory: u64) -> wasmtime::Result<Self> {
         let linker = guest::linker(&engine, component)?;
         let pre = guest::SandboxPre::new(linker.instantiate_pre(component)?)?;
@@ -61,29 +62,29 @@ impl Interpreter {
         Ok(interpreter)
     }
 
-    /// The least memory limit that a run can have, in bytes.
+    /// Returns the smallest memory limit that a run can have, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         self.memory
     }
 
-    /// Makes a sandbox for nobody yet.
+    /// Makes a sandbox before its run exists.
     pub(crate) async fn prepare(&self) -> wasmtime::Result<ReadySandbox> {
         let mut store = Store::new(&self.engine, Guest::waiting(self.max_memory));
         store.limiter(|guest| &mut guest.limiter);
         store.call_hook(guest::settle);
         store.set_max_component_handles(MAX_COMPONENT_HANDLES);
-        // Instantiation runs a few instructions of the component's own; they are nobody's fuel.
+        // Instantiation runs a few instructions of the component; no run pays for them.
         store.set_fuel(u64::MAX)?;
         let instance = self.pre.instantiate_async(&mut store).await?;
         Ok(ReadySandbox { store, instance })
     }
 }
 
-/// Handles of resources a component instance may hold; the guest's side of the table in `guest`.
+/// Most handles of resources of a component instance: the guest's side of the table in `guest`.
 const MAX_COMPONENT_HANDLES: usize = 1_000;
 
 impl ReadySandbox {
-    /// Runs the script to its end, whatever end that is, and takes the sandbox with it.
+    /// Runs the script to its end.
     pub(crate) async fn run(mut self, input: RunInput<'_>, cancel: &Notify) -> (Done, String, FinishedSandbox) {
         let start = input.start;
         let limits = start.limits;
@@ -128,7 +129,7 @@ impl ReadySandbox {
 
     fn set_limits(&mut self, fuel: u64, result: u32) -> wasmtime::Result<()> {
         guest::fill(&mut self.store, fuel)?;
-        // What the guest passes in one call is at most a result and a little, or a chunk of a file.
+        // The largest data of one call is a result, or a chunk of a file.
         self.store.set_hostcall_fuel(result as usize * 2 + (4 << 20));
         Ok(())
     }
@@ -153,7 +154,7 @@ fn request_of(start: &crate::frame::Start, source: Vec<u8>) -> guest::Request {
     }
 }
 
-/// How the guest's export ended, before anybody has judged it.
+/// The end of the guest's export, before it is judged.
 enum Ended {
     Returned(Result<guest::Success, guest::Failure>),
     Trapped(wasmtime::Error),
@@ -165,7 +166,7 @@ fn is_out_of_fuel(error: &wasmtime::Error) -> bool {
     matches!(error.downcast_ref(), Some(Trap::OutOfFuel))
 }
 
-/// Decides the outcome. Only a typed return is a success; everything else is said by the host.
+/// Decides the outcome. Only a typed return is a success; the host decides on all other ends.
 fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String) {
     let mut done = Done {
         outcome: Outcome::TimedOut,
@@ -227,7 +228,7 @@ fn verdict_on(error: &wasmtime::Error, memory_refused: bool) -> (Outcome, Option
         return (Outcome::OutOfFuel, None);
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        // Any exit: `sys.exit` is an exception that the harness reports, so this one went around it.
+        // `sys.exit` is an exception that the harness reports, so this exit bypassed the harness.
         let message = format!("the script ended the interpreter itself (os._exit or abort; exit status {})", exit.0);
         return (Outcome::Crashed, Some(message));
     }
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_memory_error_that_nobody_caused_is_a_failure() {
+    fn a_memory_error_without_a_refusal_is_a_failure() {
         let failure = |type_name: &str| guest::Failure {
             mode: guest::Mode::Function,
             type_name: type_name.into(),

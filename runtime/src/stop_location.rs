@@ -1,13 +1,13 @@
-//! Where a stopped script stood.
+//! The line at which a script was stopped.
 //!
-//! A script that ran out of fuel or time ends in the middle of things, without a word. Its memory is still there, and
-//! CPython describes in it, for debuggers that look from outside, where the fields of its own structures are
-//! (`_Py_DebugOffsets` in its Include/internal/pycore_debug_offsets.h, used by PEP 768). So the innermost frame in the
-//! user's code can be found, from the runtime to the interpreter, its thread and its frames, and from the frame's
-//! instruction a line, through the code's line table (InternalDocs/code_objects.md in CPython's sources).
+//! A script that runs out of fuel or time is stopped without an exception. Its memory still exists, and CPython
+//! describes in it, for external debuggers, where the fields of its structures are (`_Py_DebugOffsets` in its
+//! Include/internal/pycore_debug_offsets.h, used by PEP 768). So the innermost frame in the user's code can be found:
+//! from the runtime to the interpreter, its thread and its frames; and from the frame's instruction the line, with the
+//! code's line table (InternalDocs/code_objects.md in CPython's sources).
 //!
-//! The memory is the guest's and may hold anything at all. It is read through the kernel, within the bounds of that one
-//! memory; every walk has an end; and what comes of it is two short texts and a number, which prove nothing.
+//! The memory belongs to the guest and can contain anything. It is read through the kernel, only within that memory,
+//! and every search is limited. The result is two short texts and a number, which are not trusted.
 
 use crate::outcome::SourceLocation;
 use std::cell::Cell;
@@ -16,45 +16,45 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
-/// What CPython's description of itself begins with.
+/// The start of CPython's description of itself.
 const COOKIE: &[u8; 8] = b"xdebugpy";
-/// The version that is understood: 3.14, whatever the micro version. Its fields are counted below.
+/// The supported version: 3.14, with any micro version. The indexes of its fields are below.
 const VERSION: u64 = 0x030e;
-/// Frames that are looked at. The user's is among the innermost; above it are at most a library's.
+/// Most frames that are read. The user's frame is among the innermost; above it are only frames of libraries.
 const MOST_FRAMES: usize = 1_000;
-/// Bytes of a text or a line table that are looked at.
+/// Most bytes of a text, and of a line table, that are read.
 const MOST_TEXT: usize = 300;
 const MOST_TABLE: usize = 1 << 20;
-/// Bytes that are looked at in all once CPython's description is found: a millisecond's work, whatever is in the
-/// memory.
+/// Most bytes that are read in total after CPython's description is found: about a millisecond, whatever the memory
+/// contains.
 const MOST_READ: usize = 2 << 20;
-/// Reads, likewise: each is a call of the kernel.
+/// Most reads in total: each is a system call.
 const MOST_READS: usize = 8_000;
-/// Bytes among which the cookie is looked for. It is at 3.7 MB, in CPython's static data, which come before the heap.
+/// Bytes in which the cookie is searched. It is at 3.7 MB, in CPython's static data, which come before the heap.
 const MOST_SEARCHED: usize = 8 << 20;
-/// Bytes read at once while the cookie is looked for.
+/// Bytes of one read while the cookie is searched.
 const CHUNK: usize = 256 << 10;
-/// Where scripts stand for themselves.
+/// The directory of the user's files.
 const USERS: &str = "/app/";
 
-/// Looks into the memories of this process's sandboxes.
+/// Finds lines in the memories of this process's sandboxes.
 pub(crate) struct StopLocator {
     memory: OwnedFd,
     maps: OwnedFd,
 }
 
 impl StopLocator {
-    /// Opens what cannot be opened any more when the process has locked itself.
+    /// Opens the files that cannot be opened after the process is locked.
     pub(crate) fn open() -> io::Result<Self> {
         let open = |path| Ok::<_, io::Error>(File::open(path)?.into());
         Ok(StopLocator { memory: open("/proc/self/mem")?, maps: open("/proc/self/maps")? })
     }
 
-    /// Where the script stood whose sandbox has `mark`, an address of this process, in its memory.
+    /// Returns the line of the script whose sandbox has `mark`, an address of this process, in its memory.
     pub(crate) fn locate(&self, mark: usize) -> Option<SourceLocation> {
         let range = writable_around(&self.maps()?, mark)?;
         let mut memory = GuestMemory::new(&self.memory, range);
-        // Looked for each time: what one run has in its memory must not decide where another's is looked at.
+        // Searched each time: the memory of one run must not influence the search for another.
         let runtime = memory.find(COOKIE)?;
         memory.left = Cell::new((MOST_READ, MOST_READS));
         let offsets = Offsets::read(&memory, runtime)?;
@@ -85,7 +85,8 @@ impl StopLocator {
     }
 }
 
-/// The adjoining writable mappings among which `address` is: one linear memory, for there are gaps on either side.
+/// Returns the range of adjoining writable mappings around `address`: one linear memory, because there are gaps around
+/// it.
 fn writable_around(maps: &str, address: usize) -> Option<Range<usize>> {
     let mut found: Option<Range<usize>> = None;
     for line in maps.lines() {
@@ -111,11 +112,11 @@ fn writable_around(maps: &str, address: usize) -> Option<Range<usize>> {
     found.filter(|range| range.contains(&address))
 }
 
-/// One guest's linear memory, addressed as the guest does.
+/// The linear memory of a guest, with the guest's addresses.
 struct GuestMemory<'a> {
     file: &'a OwnedFd,
     range: Range<usize>,
-    /// Bytes and reads that may still be made.
+    /// The bytes and reads that are left.
     left: Cell<(usize, usize)>,
 }
 
@@ -162,14 +163,14 @@ impl<'a> GuestMemory<'a> {
             if let Some(found) = memchr::memmem::find(&bytes, what) {
                 return u32::try_from(at + found).ok();
             }
-            // What is looked for is aligned to its own length, so it does not span two chunks.
+            // The cookie is aligned to its own length, so it is within one chunk.
             at += length;
         }
         None
     }
 }
 
-/// Where the fields are that lead to a line, each counted from the start of its structure.
+/// The offsets of the fields that lead to a line, from the start of their structures.
 struct Offsets {
     interpreter: u32,
     thread: u32,
@@ -217,7 +218,7 @@ impl Offsets {
         })
     }
 
-    /// The place of a frame of the user's; none for any other.
+    /// Returns the line of a frame of the user; none for other frames.
     fn location_of(&self, memory: &GuestMemory<'_>, frame: u32) -> Option<SourceLocation> {
         let pointer = |structure: u32, field: u32| memory.word(structure.checked_add(field)?);
         // The two lowest bits of a reference on the stack are a tag.
@@ -237,7 +238,7 @@ impl Offsets {
         Some(SourceLocation { file, line, function })
     }
 
-    /// A text in ASCII; none for any other.
+    /// Reads a text in ASCII; none for other texts.
     fn text(&self, memory: &GuestMemory<'_>, text: u32) -> Option<String> {
         let length = memory.word(text.checked_add(self.text_length)?)? as usize;
         if length > MOST_TEXT {
@@ -249,7 +250,7 @@ impl Offsets {
     }
 }
 
-/// The line of an instruction, from a code object's line table.
+/// Returns the line of an instruction, from a code object's line table.
 fn line_of(first: u32, table: &[u8], instruction: u32) -> Option<u32> {
     let mut bytes = table.iter().copied();
     let mut line = first;
@@ -258,7 +259,7 @@ fn line_of(first: u32, table: &[u8], instruction: u32) -> Option<u32> {
         end += u32::from(head & 7) + 1;
         let form = head >> 3 & 15;
         match form {
-            // Nothing is known about these instructions.
+            // These instructions have no line.
             15 => {}
             14 => {
                 line = line.checked_add_signed(signed(&mut bytes)?)?;
@@ -280,7 +281,7 @@ fn line_of(first: u32, table: &[u8], instruction: u32) -> Option<u32> {
     None
 }
 
-/// A number of six bits a byte, the lowest first; all bytes but the last have bit 6 set.
+/// Reads a number of six bits per byte, the lowest first; all bytes except the last have bit 6 set.
 fn number(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
     let mut value = 0;
     for shift in (0..30).step_by(6) {
@@ -293,7 +294,7 @@ fn number(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
     None
 }
 
-/// The same with the sign in the lowest bit.
+/// Reads a number with the sign in the lowest bit.
 fn signed(bytes: &mut impl Iterator<Item = u8>) -> Option<i32> {
     let value = number(bytes)?;
     let size = i32::try_from(value >> 1).ok()?;

@@ -1,4 +1,4 @@
-//! Signatures over elliptic curves: ECDSA (its numbers are the guest's to encode) and Ed25519.
+//! Signatures over elliptic curves: ECDSA (the guest encodes its numbers) and Ed25519.
 
 use super::Arguments;
 use ed25519_dalek::{Signature as EdSignature, Signer, SigningKey as EdSigningKey, VerifyingKey as EdVerifyingKey};
@@ -16,13 +16,13 @@ enum CurveName {
 enum Act {
     /// The public key of a private one.
     Public,
-    /// Whether a public key is one: the same, uncompressed.
+    /// The check of a public key; the result is the key, uncompressed.
     Point,
     Sign,
     Verify,
 }
 
-/// What is done, and with what.
+/// An operation with its arguments.
 #[derive(Debug)]
 pub(super) struct Curve {
     name: CurveName,
@@ -37,12 +37,12 @@ const NAMES: [(&str, CurveName, u64); 5] = [
     ("k256", CurveName::K256, 4_000_000),
     ("ed25519", CurveName::Ed25519, 1_500_000),
 ];
-/// What is done, and how many parts it takes.
+/// The operations, and the number of their arguments.
 const ACTS: [(&str, Act, usize); 4] =
     [("public", Act::Public, 1), ("point", Act::Point, 1), ("sign", Act::Sign, 2), ("verify", Act::Verify, 3)];
 
 impl Curve {
-    /// Reads what is to be done, and its price. None: it is nothing of this kind.
+    /// Checks a request, and returns its price. None when it is not of this kind.
     pub(super) fn read(what: &str, given: &Arguments) -> Result<Option<(Self, u64)>, String> {
         let Some((name, act)) = what.split_once('-') else { return Ok(None) };
         let name = NAMES.iter().find(|(known, ..)| *known == name);
@@ -72,12 +72,12 @@ impl Curve {
 const BAD_KEY: &str = "the bytes are not a key of this curve";
 const BAD_DIGEST: &str = "the digest is too short for this curve";
 
-/// The answer to whether something holds.
+/// Encodes true or false.
 fn yes(holds: bool) -> Vec<u8> {
     vec![u8::from(holds)]
 }
 
-/// One function for each curve: the crates share no trait that covers all of this.
+/// Makes the function of a curve: the crates share no trait for all of this.
 macro_rules! ecdsa {
     ($curve:ident, $smaller:literal) => {
         fn $curve(act: Act, parts: &[&[u8]]) -> Result<Vec<u8>, String> {
@@ -96,7 +96,7 @@ macro_rules! ecdsa {
                 (Act::Verify, [key, digest, signature]) => {
                     let key = public(key)?;
                     let signature = Signature::from_slice(signature);
-                    // Of two signatures that are as good k256 takes only the one with the smaller number.
+                    // Of two equivalent signatures k256 accepts only the one with the smaller number.
                     let signature = signature.map(|it| if $smaller { it.normalize_s() } else { it });
                     Ok(yes(signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())))
                 }

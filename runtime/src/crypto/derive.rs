@@ -1,21 +1,21 @@
-//! Keys from passwords (PBKDF2, RFC 8018; scrypt, RFC 7914) and sums with a key (HMAC, RFC 2104).
+//! Keys from passwords (PBKDF2, RFC 8018; scrypt, RFC 7914) and authentication codes (HMAC, RFC 2104).
 //!
-//! The loops are here and not the crates' because they have to stop now and then for other runs; what they repeat is
-//! the crates'. A test compares them with the crate `scrypt` and with the RFCs' values.
+//! The loops are here, because they must pause for other runs; the functions inside come from crates. A test compares
+//! the results with the crate `scrypt` and with the values of the RFCs.
 
 use super::{Arguments, STEP, step};
 use hmac::{EagerHash, HmacReset, KeyInit, Mac};
 
-/// Most bytes of a key that is made.
+/// Most bytes of a derived key.
 const LONGEST_KEY: u64 = 1 << 20;
-/// Most bytes of memory that scrypt may ask for.
+/// Most memory of scrypt, in bytes.
 const MOST_MEMORY: u64 = 256 << 20;
 /// Blocks of a hash between two steps.
 const BLOCKS_A_STEP: u64 = 4_000;
-/// Fuel for a Salsa20/8 on 64 bytes, with what is read and written for it.
+/// Fuel for a Salsa20/8 on 64 bytes, including its reads and writes.
 const SALSA: u64 = 900;
 
-/// A hash, and what a block of it costs in fuel.
+/// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hash {
     Md5,
@@ -43,7 +43,7 @@ pub(super) enum Derive {
 }
 
 impl Derive {
-    /// Reads what is to be done, with its price and the memory it needs. None: it is nothing of this kind.
+    /// Checks a request, and returns its price and memory. None when it is not of this kind.
     pub(super) fn read(what: &str, given: Arguments) -> Result<Option<(Self, u64, u64)>, String> {
         let hash = |name: &[u8]| {
             let found = HASHES.iter().find(|(known, ..)| known.as_bytes() == name);
@@ -129,7 +129,7 @@ impl Derive {
 }
 
 async fn hmac_of<D: EagerHash>(key: &[u8], data: &[u8]) -> Vec<u8> {
-    // A key of HMAC may have any length.
+    // A key of HMAC can have any length.
     let Ok(mut hmac) = <HmacReset<D> as KeyInit>::new_from_slice(key) else { return Vec::new() };
     for chunk in data.chunks(STEP) {
         hmac.update(chunk);
@@ -166,7 +166,7 @@ async fn pbkdf2<D: EagerHash>(password: &[u8], salt: &[u8], iterations: u64, out
 /// Words of a block of scrypt.
 type Words = Vec<u32>;
 
-/// scryptROMix (RFC 7914, 5), which is most of the work.
+/// scryptROMix (RFC 7914, 5), the main part of the work.
 async fn mix(block: &mut [u8], n: usize, r: usize) {
     let words = r * 32;
     let mut x: Words =
@@ -206,7 +206,7 @@ fn mix_block(x: &mut [u32], scratch: &mut [u32]) {
     for (at, part) in x.chunks_exact(16).enumerate() {
         last.iter_mut().zip(part).for_each(|(word, other)| *word ^= other);
         salsa(&mut last);
-        // The even ones go into the first half, the odd ones into the second.
+        // Even blocks go into the first half, odd blocks into the second.
         let to = if at % 2 == 0 { at / 2 } else { half + at / 2 };
         if let Some(place) = scratch.get_mut(to * 16..to * 16 + 16) {
             place.copy_from_slice(&last);

@@ -1,4 +1,4 @@
-//! The arithmetic of RSA: powers to a public exponent, and to a private one.
+//! The arithmetic of RSA: powers with a public exponent, and with a private one.
 
 use super::{Arguments, step};
 use crate::guard::caught;
@@ -10,25 +10,25 @@ use rsa::hazmat::rsa_decrypt_and_check;
 
 /// Most bytes of a modulus with a public exponent.
 const LARGEST: usize = 1_024;
-/// Most bytes of one with a private exponent: what is done in one piece.
+/// Most bytes of a modulus with a private exponent, because this is done in one piece.
 const LARGEST_PRIVATE: usize = 512;
 
 #[derive(Debug)]
 pub(super) enum Integers {
-    /// `base` to `exponent`, modulo an odd number: nothing in it is secret.
+    /// `base` to the power of `exponent`, modulo an odd number. Nothing in it is secret.
     Power { base: Vec<u8>, exponent: Vec<u8>, modulus: Vec<u8> },
     /// The private operation of a key with two primes, blinded.
     Private { key: [Vec<u8>; 5], value: Vec<u8> },
 }
 
-/// Without the zeros before it.
+/// Removes leading zeros.
 fn trimmed(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     bytes.get(zeros..).unwrap_or_default()
 }
 
 impl Integers {
-    /// Reads what is to be done, and its price. None: it is nothing of this kind.
+    /// Checks a request, and returns its price. None when it is not of this kind.
     pub(super) fn read(what: &str, given: &Arguments) -> Result<Option<(Self, u64)>, String> {
         let (most, many) = match what {
             "power" => (LARGEST, 3),
@@ -70,7 +70,7 @@ impl Integers {
     }
 }
 
-/// Squares and multiplies, with steps between: exponents may be long.
+/// Squares and multiplies, with pauses for other runs, because exponents can be long.
 async fn power(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Result<Vec<u8>, String> {
     let bits = (modulus.len().max(base.len()) as u32 * 8).next_multiple_of(64);
     let wrong = || "a number cannot be read".to_owned();
@@ -110,7 +110,7 @@ fn private([n, e, d, p, q]: &[Vec<u8>; 5], value: &[u8]) -> Result<Vec<u8>, Stri
     Ok(padded(&result.to_be_bytes(), n.len()))
 }
 
-/// So many bytes, the last ones of a number.
+/// Returns a number with leading zeros up to a length.
 fn padded(bytes: &[u8], length: usize) -> Vec<u8> {
     let bytes = trimmed(bytes);
     let mut padded = vec![0; length.saturating_sub(bytes.len())];

@@ -1,4 +1,4 @@
-//! Ciphers with one key, and the sums that authenticate what they encrypted.
+//! Symmetric ciphers, and the authentication codes for them.
 
 use super::{Arguments, STEP, price, step};
 use aes::cipher::array::Array;
@@ -19,9 +19,9 @@ pub(super) enum Operation {
     EcbDecrypt,
     CbcEncrypt,
     CbcDecrypt,
-    /// A counter of 128 bits, as CTR has it.
+    /// A counter of 128 bits, as in CTR.
     Ctr,
-    /// One of 32 bits, as GCM has it.
+    /// A counter of 32 bits, as in GCM.
     Ctr32,
     GHash,
     ChaCha20,
@@ -40,20 +40,20 @@ const OPERATIONS: [(&str, Operation); 9] = [
     ("poly1305", Operation::Poly1305),
 ];
 
-/// An operation with what it works on.
+/// An operation with its arguments.
 #[derive(Debug)]
 pub(super) struct Symmetric {
     operation: Operation,
     key: Vec<u8>,
-    /// An initialisation vector, a block of a counter, a nonce; or nothing.
+    /// An initialisation vector, a counter block, a nonce, or nothing.
     iv: Vec<u8>,
     data: Vec<u8>,
-    /// Where in the key stream the data begin, in bytes (CTR: within a block); ChaCha20: in blocks.
+    /// The position of the data in the key stream: in bytes for CTR (within a block), in blocks for ChaCha20.
     at: u64,
 }
 
 impl Operation {
-    /// Does it in place, or returns the sum.
+    /// Returns the data after the operation, or the authentication code.
     async fn run(self, key: &[u8], iv: &[u8], data: Vec<u8>, at: u64) -> Vec<u8> {
         match self {
             Operation::GHash => match GHash::new_from_slice(key) {
@@ -87,7 +87,7 @@ impl Operation {
         ctr::Ctr128BE<A>: KeyIvInit + StreamCipher,
         ctr::Ctr32BE<A>: KeyIvInit + StreamCipher,
     {
-        // The lengths were checked, so that none of these fails; what does is answered with nothing.
+        // The lengths were checked, so that none of these fails; a failure would give an empty result.
         match self {
             Operation::EcbEncrypt => match A::new_from_slice(key) {
                 Ok(cipher) => blocks(data, |blocks| cipher.encrypt_blocks(blocks)).await,
@@ -129,7 +129,7 @@ async fn blocks(mut data: Vec<u8>, mut work: impl FnMut(&mut Blocks)) -> Vec<u8>
     data
 }
 
-/// A stream cipher that begins within a block.
+/// Applies a stream cipher from a position within a block.
 async fn skipped(mut cipher: impl StreamCipher, data: Vec<u8>, at: u64) -> Vec<u8> {
     let mut before = [0; 16];
     if let Some(before) = before.get_mut(..at as usize) {
@@ -141,7 +141,7 @@ async fn skipped(mut cipher: impl StreamCipher, data: Vec<u8>, at: u64) -> Vec<u
 async fn stream(mut cipher: impl StreamCipher, mut data: Vec<u8>) -> Vec<u8> {
     for chunk in data.chunks_mut(STEP) {
         if cipher.try_apply_keystream(chunk).is_err() {
-            // The key stream is at its end, which was checked.
+            // The end of the key stream, which was checked before.
             return Vec::new();
         }
         step().await;
@@ -159,7 +159,7 @@ async fn sum<H: UniversalHash + BlockSizeUser<BlockSize = U16>>(mut hash: H, dat
 }
 
 impl Symmetric {
-    /// Whether there is such an operation.
+    /// Returns the operation of this name.
     pub(super) fn named(what: &str) -> Option<Operation> {
         OPERATIONS.iter().find(|(name, _)| *name == what).map(|(_, operation)| *operation)
     }
@@ -170,7 +170,7 @@ impl Symmetric {
 }
 
 impl Operation {
-    /// Checks what it is given; returns what is to be done, and its price.
+    /// Checks arguments, and returns the work and its price.
     pub(super) fn read(self, what: &str, given: Arguments) -> Result<(Symmetric, u64), String> {
         let (keys, vectors, whole, byte): (&[usize], &[usize], bool, u64) = match self {
             Operation::EcbEncrypt | Operation::EcbDecrypt => (&[16, 24, 32], &[0], true, price::AES_BYTE),

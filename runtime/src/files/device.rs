@@ -1,23 +1,23 @@
-//! What stands under `/dev`: the few devices that programs expect everywhere.
+//! The devices under `/dev` that programs expect everywhere.
 
 use super::shared::{FileError, Result};
 use rustix::rand::{GetRandomFlags, getrandom};
 
-/// A device without a place for content.
+/// A device. It keeps no content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Device {
-    /// Ends at once when it is read; takes every write.
+    /// Reads as empty; accepts every write.
     Null,
-    /// Zeros without end; takes every write.
+    /// Reads as zeros without end; accepts every write.
     Zero,
-    /// Zeros without end; a write finds no room.
+    /// Reads as zeros without end; a write fails for lack of space.
     Full,
-    /// Random bytes without end; takes every write.
+    /// Reads as random bytes without end; accepts every write.
     Random,
 }
 
 impl Device {
-    /// All of them, by their names under `/dev`.
+    /// All devices, by their names under `/dev`.
     pub(super) const ALL: [(&str, Device); 5] = [
         ("full", Device::Full),
         ("null", Device::Null),
@@ -26,7 +26,7 @@ impl Device {
         ("zero", Device::Zero),
     ];
 
-    /// What a read of at most `length` bytes brings.
+    /// Reads at most `length` bytes.
     pub(super) fn read(self, length: usize) -> Vec<u8> {
         match self {
             Device::Null => Vec::new(),
@@ -35,13 +35,13 @@ impl Device {
         }
     }
 
-    /// Takes bytes, or says that there is no room.
+    /// Accepts or refuses a write.
     pub(super) fn write(self) -> Result<()> {
         if self == Device::Full { Err(FileError::InsufficientSpace) } else { Ok(()) }
     }
 }
 
-/// Random bytes; fewer when the system has no more to give.
+/// Returns random bytes; fewer when the system gives no more.
 fn random(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     let mut filled = 0;

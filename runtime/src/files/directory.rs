@@ -1,4 +1,4 @@
-//! Directories, and what is in them.
+//! Files and directories as nodes of the tree.
 
 use super::device::Device;
 use super::file::File;
@@ -20,11 +20,11 @@ pub(super) enum Node {
 /// A directory.
 pub(super) struct Directory {
     pub(super) id: u64,
-    /// At least as deep as it really is. Bounded, so that dropping one directory inside the other needs little stack.
+    /// The depth, or a larger number. It is limited, so that dropping nested directories needs little stack.
     pub(super) depth: AtomicUsize,
-    /// Whether entries may be added and removed.
+    /// True when entries can be added and removed.
     pub(super) writable: bool,
-    /// What its entries are taken from.
+    /// The quota of its entries.
     pub(super) quota: Arc<Quota>,
     pub(super) entries: Mutex<BTreeMap<String, Node>>,
     pub(super) parent: Mutex<Weak<Directory>>,
@@ -33,7 +33,7 @@ pub(super) struct Directory {
 }
 
 impl Node {
-    /// A number that no other node of this tree has.
+    /// Returns the number of the node, which is unique in the tree.
     pub(super) fn id(&self) -> u64 {
         match self {
             Node::File(file) => file.id,
@@ -41,7 +41,7 @@ impl Node {
         }
     }
 
-    /// When it was read and written.
+    /// Returns the times.
     pub(super) fn times(&self) -> Times {
         match self {
             Node::File(file) => *lock(&file.times),
@@ -49,7 +49,7 @@ impl Node {
         }
     }
 
-    /// Sets the times; refused where nothing may be written.
+    /// Sets the times. Refused for read-only nodes.
     pub(super) fn set_times(&self, accessed: Option<Nanos>, modified: Option<Nanos>, now: Nanos) -> Result<()> {
         let times = match self {
             Node::File(file) => {
@@ -68,7 +68,7 @@ impl Node {
         Ok(())
     }
 
-    /// Bytes of a file; 0 for a directory.
+    /// Returns the size of a file in bytes; 0 for a directory.
     pub(super) fn size(&self) -> u64 {
         match self {
             Node::File(file) => file.size(),
@@ -78,7 +78,7 @@ impl Node {
 }
 
 impl Directory {
-    /// A directory of the tree's own making: it costs the script nothing.
+    /// Makes a directory that the script does not pay for.
     pub(super) fn fixed(
         quota: &Arc<Quota>,
         parent: Option<&Arc<Directory>>,
@@ -97,7 +97,7 @@ impl Directory {
         })
     }
 
-    /// `/dev`.
+    /// Makes `/dev`.
     pub(super) fn of_devices(quota: &Arc<Quota>, root: &Arc<Directory>, times: Times) -> Arc<Directory> {
         let dev = Directory::fixed(quota, Some(root), times, false);
         for (name, device) in Device::ALL {
@@ -107,7 +107,7 @@ impl Directory {
         dev
     }
 
-    /// Takes in the files of a bundle, read-only.
+    /// Adds the files of a bundle, read-only.
     pub(super) fn hold(self: &Arc<Self>, bundle: &Arc<Bundle>, quota: &Arc<Quota>, times: Times) {
         for (path, range) in bundle.files() {
             let mut directory = self.clone();
@@ -133,13 +133,13 @@ impl Directory {
         }
     }
 
-    /// Names and nodes, in order.
+    /// Returns names and nodes, in order.
     pub(super) fn list(&self) -> Vec<(String, Node)> {
         self.lock().iter().map(|(name, node)| (name.clone(), node.clone())).collect()
     }
 
-    /// The entry that comes next after a name, or the first. A directory is read by this, so that who reads one holds
-    /// nothing of it but a name, and an entry that stays is met once whatever happens to the others.
+    /// Returns the next entry after a name, or the first. So a reader of a directory holds only a name, and each entry
+    /// that stays is returned once, whatever happens to the others.
     pub(super) fn next_after(&self, name: Option<&str>) -> Option<(String, Node)> {
         let from = name.map_or(Bound::Unbounded, Bound::Excluded);
         let entries = self.lock();

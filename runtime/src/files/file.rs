@@ -1,8 +1,7 @@
-//! A regular file, and its bytes in chunks.
+//! A regular file, with its bytes in chunks.
 //!
-//! In chunks, so that no operation has to move or clear a whole file at once: what one call does is bounded by the
-//! bytes it brings or takes, and a chunk or two. Bytes that were never written take no memory of the host's; they cost
-//! the run as much as others.
+//! With chunks no operation moves or clears a whole file: the work of a call is limited by its bytes and about two
+//! chunks. Bytes that were never written take no memory of the host, but the run pays for them.
 
 use super::device::Device;
 use super::quota::{Charge, NODE_COST};
@@ -27,28 +26,28 @@ enum Content {
     /// A part of a bundle: read-only.
     Sealed(Arc<Bundle>, Range<usize>),
     Owned(Chunks),
-    /// Nothing is kept.
+    /// A device, which keeps nothing.
     Device(Device),
 }
 
 impl File {
-    /// A part of a bundle: read-only, and it costs the run nothing.
+    /// Makes a read-only file of a part of a bundle. The run does not pay for it.
     pub(super) fn sealed(id: u64, bundle: Arc<Bundle>, range: Range<usize>, times: Times) -> Self {
         File { id, times: Mutex::new(times), content: Mutex::new(Content::Sealed(bundle, range)), quota: None }
     }
 
-    /// An empty file that can be written.
+    /// Makes an empty file that can be written.
     pub(super) fn empty(id: u64, charge: Charge, times: Times) -> Self {
         let content = Mutex::new(Content::Owned(Chunks::default()));
         File { id, times: Mutex::new(times), content, quota: Some(charge) }
     }
 
-    /// A device: it costs the run nothing, and its times never change.
+    /// Makes a device. The run does not pay for it, and its times never change.
     pub(super) fn device(id: u64, device: Device, times: Times) -> Self {
         File { id, times: Mutex::new(times), content: Mutex::new(Content::Device(device)), quota: None }
     }
 
-    /// The device that this is.
+    /// Returns the device, when the file is one.
     pub(super) fn as_device(&self) -> Option<Device> {
         match &*self.content() {
             Content::Device(device) => Some(*device),
@@ -56,7 +55,7 @@ impl File {
         }
     }
 
-    /// Bytes.
+    /// Returns the size in bytes.
     pub(crate) fn size(&self) -> u64 {
         match &*self.content() {
             Content::Sealed(_, range) => range.len() as u64,
@@ -65,7 +64,7 @@ impl File {
         }
     }
 
-    /// Copies at most `length` bytes from `offset`; fewer, or none, at the end.
+    /// Reads at most `length` bytes from `offset`; fewer or none at the end.
     pub(crate) fn read(&self, offset: u64, length: usize) -> Vec<u8> {
         let content = self.content();
         let size = match &*content {
@@ -85,7 +84,7 @@ impl File {
         }
     }
 
-    /// Writes all the bytes at `offset`; the gap before it, if any, is zeros and costs as much as other bytes.
+    /// Writes all bytes at `offset`. A gap before it is zeros, for which the run pays as for other bytes.
     pub(super) fn write(&self, offset: u64, bytes: &[u8], now: Nanos) -> Result<()> {
         if let Some(device) = self.as_device() {
             return device.write();
@@ -96,7 +95,7 @@ impl File {
         if end > chunks.size as u64 {
             chunks.resize(granted(charge, end)?, charge.meter());
         }
-        // What the size is now was granted above, or before, so that it is a number of this host.
+        // The size was granted above or before, so that it fits.
         let start = usize::try_from(offset).map_err(|_| FileError::FileTooLarge)?;
         chunks.write(start, bytes, charge.meter());
         drop(content);
@@ -109,7 +108,7 @@ impl File {
         self.write(self.size(), bytes, now)
     }
 
-    /// Cuts or extends the file.
+    /// Truncates or extends the file.
     pub(super) fn set_size(&self, size: u64, now: Nanos) -> Result<()> {
         if self.as_device().is_some() {
             return Ok(());
@@ -142,7 +141,7 @@ impl File {
     }
 }
 
-/// Takes a file's new size from the quota. It is asked first: nothing is made that was not granted.
+/// Takes a file's new size from the quota, before memory is allocated.
 fn granted(charge: &Charge, size: u64) -> Result<usize> {
     let length = usize::try_from(size).map_err(|_| FileError::FileTooLarge)?;
     charge.resize(size.saturating_add(NODE_COST))?;
@@ -153,13 +152,12 @@ fn granted(charge: &Charge, size: u64) -> Result<usize> {
 #[derive(Default)]
 struct Chunks {
     size: usize,
-    /// One for each [`CHUNK`] of the size. Each holds the bytes it has up to the last one that was written; the others
-    /// are zeros.
+    /// One for each [`CHUNK`] of the size. Each has the bytes up to the last written one; the rest is zeros.
     chunks: Vec<Vec<u8>>,
 }
 
 impl Chunks {
-    /// The bytes from `start` to `end`, which are within the size.
+    /// Reads the bytes from `start` to `end`, which are within the size.
     fn read(&self, start: usize, end: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(end - start);
         for (chunk, part) in parts(start, end) {
@@ -171,7 +169,7 @@ impl Chunks {
         bytes
     }
 
-    /// Writes bytes that lie within the size.
+    /// Writes bytes within the size.
     fn write(&mut self, start: usize, bytes: &[u8], meter: &Meter) {
         let mut rest = bytes;
         for (chunk, part) in parts(start, start + bytes.len()) {
@@ -180,7 +178,7 @@ impl Chunks {
             let Some(held) = self.chunks.get_mut(chunk) else { return };
             if part.end > held.len() {
                 meter.bytes(part.start.saturating_sub(held.len()));
-                // Doubling would take up to twice what was granted.
+                // Doubling the capacity could take twice the granted size.
                 let more = part.end - held.len();
                 if part.end > held.capacity() {
                     meter.bytes(held.len());
@@ -193,7 +191,7 @@ impl Chunks {
         meter.bytes(bytes.len());
     }
 
-    /// Cuts or extends to `size`, which was granted.
+    /// Truncates or extends to `size`, which was granted.
     fn resize(&mut self, size: usize, meter: &Meter) {
         let chunks = size.div_ceil(CHUNK);
         let (fewer, more) = (self.chunks.len().saturating_sub(chunks), chunks.saturating_sub(self.chunks.len()));
@@ -215,7 +213,7 @@ impl Chunks {
     }
 }
 
-/// The chunks that a range of bytes touches, each with the range inside it.
+/// Returns the chunks of a range of bytes, each with the range inside it.
 fn parts(start: usize, end: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
     (start / CHUNK..end.div_ceil(CHUNK).max(start / CHUNK)).map(move |chunk| {
         let first = chunk * CHUNK;

@@ -1,4 +1,4 @@
-//! What the files of one run may use together, and what each of them takes from it.
+//! The quota of the files of one run, and the part that each node takes.
 
 use super::shared::{FileError, Result};
 use crate::budget::{Budget, HeldMemory};
@@ -6,16 +6,16 @@ use crate::meter::Meter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Most files and directories open at once.
+/// Most open files and directories at one time.
 pub(super) const MAX_DESCRIPTORS: u64 = 256;
 
-/// What a file or directory costs of the run's memory besides its content, in bytes: about what the host keeps for it.
+/// The memory of a file or directory without its content, in bytes: about the memory that the host needs for it.
 pub(super) const NODE_COST: u64 = 512;
 
-/// What an open file, or a directory that is being read, costs of the run's memory, in bytes.
+/// The memory of an open file, or of a directory that is being read, in bytes.
 const HANDLE_COST: u64 = 512;
 
-/// What the files of one run may use together, in one part of the tree.
+/// The quota of the files in one part of a run's tree.
 pub(super) struct Quota {
     budget: Arc<Budget>,
     meter: Arc<Meter>,
@@ -27,7 +27,7 @@ pub(super) struct Quota {
     next_id: AtomicU64,
 }
 
-/// What a node took from the quota; gives it back when the node is gone.
+/// The part of the quota that a node has taken. It is given back on drop.
 pub(super) struct Charge {
     quota: Arc<Quota>,
     bytes: AtomicU64,
@@ -37,7 +37,7 @@ impl Charge {
     pub(super) fn new(quota: &Arc<Quota>) -> Result<Self> {
         let nodes = quota.nodes.fetch_add(1, Relaxed);
         let charge = Charge { quota: quota.clone(), bytes: AtomicU64::new(0) };
-        // From here on dropping the charge gives the node back.
+        // From here on, dropping the charge gives the node back.
         if nodes >= quota.most_nodes {
             return Err(FileError::InsufficientSpace);
         }
@@ -49,7 +49,7 @@ impl Charge {
         &self.quota.meter
     }
 
-    /// Changes what is taken to `bytes`.
+    /// Changes the number of taken bytes.
     pub(super) fn resize(&self, bytes: u64) -> Result<()> {
         let held = self.bytes.load(Relaxed);
         if bytes > held {
@@ -101,17 +101,17 @@ impl Quota {
         self.next_id.fetch_add(1, Relaxed)
     }
 
-    /// What its operations cost.
+    /// Returns the meter that charges operations.
     pub(super) fn meter(&self) -> &Arc<Meter> {
         &self.meter
     }
 
-    /// Takes memory for something that the guest has a handle of, until that is dropped.
+    /// Takes memory for a handle of the guest, until it is dropped.
     pub(super) fn handle(&self) -> Result<HeldMemory> {
         HeldMemory::take(&self.budget, HANDLE_COST).ok_or(FileError::InsufficientMemory)
     }
 
-    /// Counts one more open descriptor.
+    /// Counts an open descriptor.
     pub(super) fn open(&self) -> Result<()> {
         if self.open.fetch_add(1, Relaxed) >= MAX_DESCRIPTORS {
             self.open.fetch_sub(1, Relaxed);
@@ -120,7 +120,7 @@ impl Quota {
         Ok(())
     }
 
-    /// Counts one open descriptor less.
+    /// Counts a closed descriptor.
     pub(super) fn close(&self) {
         self.open.fetch_sub(1, Relaxed);
     }

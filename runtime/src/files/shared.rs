@@ -1,8 +1,8 @@
-//! What all parts of the file system use: its errors, its times, and how a path is opened.
+//! The errors, times and options that all parts of the file system use.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Why a file operation was refused. The names are those of `wasi:filesystem`.
+/// The error of a file operation. The names are those of `wasi:filesystem`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileError {
     NoEntry,
@@ -23,10 +23,10 @@ pub(super) enum FileError {
 
 pub(super) type Result<T> = std::result::Result<T, FileError>;
 
-/// A moment, as the guest's clock counts it: nanoseconds since 1970.
+/// A time as nanoseconds since 1970.
 pub(super) type Nanos = u64;
 
-/// When a node was read and written last.
+/// The times of the last read, write and change of a node.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Times {
     pub(super) accessed: Nanos,
@@ -34,7 +34,7 @@ pub(super) struct Times {
     pub(super) changed: Nanos,
 }
 
-/// OpenOptions a path is opened.
+/// The options of opening a path.
 #[derive(Clone, Copy, Default)]
 pub(super) struct OpenOptions {
     pub(super) create: bool,
@@ -44,7 +44,7 @@ pub(super) struct OpenOptions {
     pub(super) write: bool,
 }
 
-/// Nothing panics while it holds one of these locks, and what they protect is consistent after every statement.
+/// Takes a lock. No code panics while it holds one, and the data is consistent after every statement.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! A file as a stream of bytes in one direction, for the guest to read or write.
+//! Streams for reading and writing a file.
 
 use super::device::Device;
 use super::file::File;
@@ -13,13 +13,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use wasmtime_wasi::p2::{FsError, FsResult, InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
-/// Most bytes that one read brings, however many the guest asked for.
+/// Most bytes of one read.
 pub(super) const MAX_READ: usize = 256 << 10;
 
-/// Most bytes that one write takes.
+/// Most bytes of one write.
 pub(super) const WRITE_PERMIT: usize = 256 << 10;
 
-/// A file read from some place on.
+/// A stream that reads a file from an offset.
 pub(super) struct Reader {
     pub(super) file: Arc<File>,
     pub(super) offset: u64,
@@ -44,7 +44,7 @@ impl Pollable for Reader {
     async fn ready(&mut self) {}
 }
 
-/// A file written from some place on, or at its end.
+/// A stream that writes a file from an offset, or at its end.
 pub(super) struct Writer {
     pub(super) file: Arc<File>,
     pub(super) offset: Option<u64>,
@@ -87,7 +87,7 @@ impl Pollable for Writer {
     async fn ready(&mut self) {}
 }
 
-/// A file error that travels inside a stream's error, for `filesystem-error-code` to find.
+/// A file error inside a stream's error, for `filesystem-error-code`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?}")]
 pub(super) struct StreamFailure(pub(super) FileError);
@@ -104,7 +104,7 @@ impl From<FileError> for ErrorCode {
             FileError::NotPermitted => ErrorCode::NotPermitted,
             FileError::NameTooLong => ErrorCode::NameTooLong,
             FileError::InsufficientSpace => ErrorCode::InsufficientSpace,
-            // wasi:filesystem has no code for "too many open files"; this one's errno text is the closest.
+            // wasi:filesystem has no code for "too many open files"; the errno text of this code is the closest.
             FileError::TooManyOpen | FileError::InsufficientMemory => ErrorCode::InsufficientMemory,
             FileError::FileTooLarge => ErrorCode::FileTooLarge,
             FileError::CrossDevice => ErrorCode::CrossDevice,
@@ -119,7 +119,7 @@ impl From<FileError> for FsError {
     }
 }
 
-/// What it costs to have read so many bytes of a file.
+/// Charges a read of a file.
 pub(super) fn pay_for_read(meter: &Meter, file: &File, bytes: usize) {
     meter.bytes(bytes);
     if file.as_device() == Some(Device::Random) {
@@ -128,7 +128,7 @@ pub(super) fn pay_for_read(meter: &Meter, file: &File, bytes: usize) {
 }
 
 pub(super) fn now() -> Nanos {
-    // A clock before 1970 is the host's fault; the guest then sees 1970.
+    // When the host's clock is before 1970, the guest sees 1970.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The tree of one run, and what is done in it by path.
+//! The tree of one run, and its operations by path.
 
 use super::directory::{Directory, Node};
 use super::file::File;
@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex};
 /// Most files and directories in the tree that a script made.
 const MAX_NODES: u64 = 16_384;
 
-/// The numbers of what is under `/output` begin here, so that they meet no other of the tree.
+/// The first number of nodes under `/output`, different from all others of the tree.
 const FIRST_OUTPUT_ID: u64 = 1 << 40;
 
-/// The numbers of what is under `/packages` begin here.
+/// The first number of nodes under `/packages`.
 const FIRST_PACKAGE_ID: u64 = 1 << 41;
 
 /// The whole tree of one run.
@@ -28,7 +28,7 @@ pub(crate) struct Files {
     output: Option<Arc<Directory>>,
 }
 
-/// The tree of a set of packages. Nothing in it ever changes, so that all runs with this set have the same one.
+/// The tree of a set of packages. It never changes, so that all runs with this set share it.
 #[derive(Clone)]
 pub(crate) struct Packages {
     root: Arc<Directory>,
@@ -37,17 +37,17 @@ pub(crate) struct Packages {
 /// The last name of a path.
 struct Last<'p> {
     name: &'p str,
-    /// It was followed by a slash.
+    /// True when a slash follows the name.
     must_be_directory: bool,
 }
 
 impl Packages {
-    /// The files of a bundle as packages.
+    /// Makes the tree of a bundle of packages.
     pub(crate) fn new(bundle: &Arc<Bundle>) -> Self {
-        // Nothing in it is ever written, so that nothing of it is ever taken or paid for here.
+        // The tree is read-only, so that this quota is never used.
         let account = (Arc::new(Budget::new(0)), Arc::default());
         let quota = Arc::new(Quota::new(account, 0, 0, FIRST_PACKAGE_ID));
-        // Packages have the time that archives give to files without one.
+        // The time that archives give to files without a time.
         let since_1980 = 315_532_800 * 1_000_000_000;
         let times = Times { accessed: since_1980, modified: since_1980, changed: since_1980 };
         let root = Directory::fixed(&quota, None, times, false);
@@ -57,8 +57,8 @@ impl Packages {
 }
 
 impl Files {
-    /// The tree of a run: the bundle under `/app`, its packages under `/packages` if it has any, an empty `/tmp` of at
-    /// most `limit` bytes, an empty `/output`, `now` as every time.
+    /// Makes the tree of a run: the bundle under `/app`, its packages under `/packages` if it has any, an empty `/tmp`
+    /// of at most `limit` bytes, an empty `/output`, and `now` as all times.
     pub(crate) fn new(
         bundle: &Arc<Bundle>,
         packages: Option<&Packages>,
@@ -86,14 +86,14 @@ impl Files {
         Files { root, quota, output: Some(output) }
     }
 
-    /// A tree that holds nothing and takes nothing.
+    /// Makes a tree without files and without quota.
     pub(crate) fn empty(account: (Arc<Budget>, Arc<Meter>)) -> Self {
         let quota = Arc::new(Quota::new(account, 0, 0, 1));
         let root = Directory::fixed(&quota, None, Times::default(), false);
         Files { root, quota, output: None }
     }
 
-    /// What is under `/output`: paths below it, in order, and files. Directories without files are nothing.
+    /// Returns the files under `/output`, with their paths below it, in order. Directories without files are ignored.
     pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
         let mut kept = Vec::new();
         let mut todo: Vec<(String, Arc<Directory>)> =
@@ -111,17 +111,17 @@ impl Files {
         kept
     }
 
-    /// The root directory.
+    /// Returns the root directory.
     pub(super) fn root(&self) -> Arc<Directory> {
         self.root.clone()
     }
 
-    /// The account of descriptors and bytes.
+    /// Returns the quota.
     pub(super) fn quota(&self) -> &Arc<Quota> {
         &self.quota
     }
 
-    /// Finds what `path` names, seen from `base`.
+    /// Finds the node at `path`, relative to `base`.
     pub(super) fn find(&self, base: &Arc<Directory>, path: &str) -> Result<Node> {
         let (directory, last) = self.walk(base, path)?;
         match last {
@@ -136,7 +136,7 @@ impl Files {
         }
     }
 
-    /// Opens a file, making it first when `create` says so.
+    /// Opens a file, and makes it first when the options say so.
     pub(super) fn open(&self, base: &Arc<Directory>, path: &str, options: OpenOptions, now: Nanos) -> Result<Node> {
         let (directory, last) = self.walk(base, path)?;
         let Some(Last { name, must_be_directory }) = last else {
@@ -153,7 +153,7 @@ impl Files {
             return Err(FileError::NoEntry);
         }
         if must_be_directory {
-            // As Linux has it: the name could only be a directory's, and those are not made by opening.
+            // As on Linux: only a directory can have this name, and opening does not make directories.
             return Err(FileError::IsDirectory);
         }
         if options.directory {
@@ -263,7 +263,7 @@ impl Files {
         old_directory.check_writable()?;
         new_directory.check_writable()?;
         if !Arc::ptr_eq(&old_directory.quota, &new_directory.quota) {
-            // As between two file systems: Python's shutil.move copies then.
+            // As between two file systems: Python's shutil.move then copies.
             return Err(FileError::CrossDevice);
         }
         let target = new_directory.lock().get(new.name).cloned();
@@ -284,8 +284,8 @@ impl Files {
                 if new_directory.is_inside(moved) {
                     return Err(FileError::Invalid);
                 }
-                // The tree below would have to be measured to know its new depth: a directory moves only where it
-                // gets no deeper, or is empty.
+                // The new depth of the tree below is not known without a walk: a directory that is not empty moves only
+                // to a place that is not deeper.
                 if moved.lock().is_empty() {
                     let depth = new_directory.depth() + 1;
                     if depth > MAX_DEPTH {
@@ -305,7 +305,7 @@ impl Files {
         Ok(())
     }
 
-    /// Follows `path` up to its last name. No last name means the path ends in a directory that is already found.
+    /// Follows `path` up to its last name. Without a last name the path ends in the returned directory.
     fn walk<'p>(&self, base: &Arc<Directory>, path: &'p str) -> Result<(Arc<Directory>, Option<Last<'p>>)> {
         self.quota.meter().bytes(path.len());
         if path.is_empty() {
@@ -315,7 +315,7 @@ impl Files {
             return Err(FileError::NameTooLong);
         }
         if path.starts_with('/') {
-            // wasi-libc strips the root before it asks; an absolute path here was made by hand.
+            // wasi-libc strips the root; an absolute path comes from a script that calls WASI itself.
             return Err(FileError::NotPermitted);
         }
         let trimmed = path.trim_end_matches('/');
@@ -331,7 +331,7 @@ impl Files {
                 return Err(FileError::Invalid);
             }
             if name == ".." {
-                // The root is its own parent, and that of packages, which stand in many trees.
+                // The root is its own parent, and the parent of packages, which are in many trees.
                 let parent = lock(&directory.parent).upgrade();
                 directory = parent.unwrap_or_else(|| self.root.clone());
                 continue;

@@ -1,7 +1,7 @@
 //! `wasi:filesystem` over the tree in memory: the guest's only file system.
 //!
-//! The traits come from wasmtime-wasi's bindings; their descriptor type stands for files of the host, so this room uses
-//! only the numbers of those handles and keeps its own descriptors in the table.
+//! The traits come from wasmtime-wasi's bindings. Their descriptor type is for files of the host, so this module uses
+//! only the numbers of these handles and keeps its own descriptors in the table.
 
 use super::directory::{Directory, Node};
 use super::file::File;
@@ -19,20 +19,20 @@ use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use wasmtime_wasi::p2::bindings::sync::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
-/// Selects [`FilesView`] as what the bindings are implemented for.
+/// Selects [`FilesView`] as the implementation of the bindings.
 pub(crate) struct HasFiles;
 
 impl HasData for HasFiles {
     type Data<'a> = FilesView<'a>;
 }
 
-/// A store's files and handles, for the time of one host call.
+/// The files and handles of a store, for one host call.
 pub(crate) struct FilesView<'a> {
     pub(crate) files: &'a Files,
     pub(crate) table: &'a mut ResourceTable,
 }
 
-/// One open file or directory.
+/// An open file or directory.
 struct OpenNode {
     node: Node,
     flags: types::DescriptorFlags,
@@ -251,7 +251,7 @@ impl types::HostDescriptor for FilesView<'_> {
     fn readlink_at(&mut self, descriptor: Resource<types::Descriptor>, path: String) -> FsResult<String> {
         let base = self.directory(&descriptor)?;
         self.files.find(&base, &path)?;
-        // POSIX: what exists and is not a symbolic link is an invalid argument.
+        // POSIX: a file that is not a symbolic link is an invalid argument.
         Err(ErrorCode::Invalid.into())
     }
 
@@ -387,7 +387,7 @@ fn datetime(nanos: Nanos) -> Datetime {
     Datetime { seconds: at.as_secs(), nanoseconds: at.subsec_nanos() }
 }
 
-/// The moment a guest asked for; times that 64 bits of nanoseconds cannot hold are refused.
+/// Returns the time that a guest sets. Times that do not fit into 64 bits of nanoseconds are refused.
 fn timestamp(asked: types::NewTimestamp, now: Nanos) -> FsResult<Option<Nanos>> {
     match asked {
         types::NewTimestamp::NoChange => Ok(None),

@@ -11,31 +11,31 @@ use std::time::Duration;
 use wasmtime::component::{Resource, WasmList};
 use wasmtime::{StoreContextMut, Trap};
 
-/// Most things that are waited for at once, far more than both directions of all the channels there can be.
+/// Most interests of one wait: far more than both directions of all possible channels.
 const MAX_INTERESTS: usize = 1_024;
 
-/// Most protocols of one TLS handshake, and the longest name of a server.
+/// Most protocols of a TLS handshake, and the longest name of a server.
 const MAX_PROTOCOLS: usize = 32;
 
 const MAX_SERVER_NAME: usize = 255;
 
-/// What it costs to decide on a name, in things that are looked up.
+/// The price of a decision on a name, in objects.
 const NAME_THINGS: usize = 20;
 
-/// What a connection costs of a run's memory, in bytes: what may wait in this process, on either way.
+/// The memory of a connection, in bytes: the most that waits in this process in both directions.
 const CHANNEL_COST: u64 = 2 * messages::WINDOW as u64;
 
-/// Most bytes of one request to the node.
+/// Most bytes of a request to the node.
 const MAX_REQUEST: usize = 256 << 10;
 
 impl Guest {
-    /// A name is parsed and held against each pattern of a grant.
+    /// Charges the parsing of a name and its comparison with each pattern of a grant.
     fn pay_for_name(&self, name: &str) {
         self.meter.things(NAME_THINGS);
         self.meter.bytes(name.len());
     }
 
-    /// The positions of what is ready.
+    /// Returns the positions of the interests that are ready.
     fn ready(&self, interests: &[host::Interest]) -> wasmtime::Result<Vec<u32>> {
         let mut ready = Vec::new();
         for (at, interest) in (0..).zip(interests) {
@@ -50,7 +50,7 @@ impl Guest {
 
 impl host::Host for Guest {
     async fn wait(&mut self, interests: Vec<host::Interest>, timeout: Option<u64>) -> wasmtime::Result<Vec<u32>> {
-        // A time further ahead than this clock reaches is for ever; the run's own wall clock ends it.
+        // A time beyond the range of this clock never comes; the run's time limit ends the wait.
         let until = timeout.and_then(|nanos| tokio::time::Instant::now().checked_add(Duration::from_nanos(nanos)));
         self.meter.wait(interests.len());
         let interests = &interests[..interests.len().min(MAX_INTERESTS)];
@@ -77,7 +77,7 @@ impl host::Host for Guest {
                 },
                 None => changed.await,
             }
-            // All of them are looked at again.
+            // All of them are checked again.
             self.meter.things(interests.len());
         }
     }
@@ -210,8 +210,8 @@ impl From<Failed> for host::ChannelError {
     }
 }
 
-/// The script is compiled: what is counted as its fuel starts now, so that a script that was compiled beforehand costs
-/// the same. Only the first call counts, or a script could refill its own tank.
+/// Starts the fuel of the script, which is compiled now: a script that was compiled before costs the same. Only the
+/// first call counts; otherwise a script could refill its fuel.
 pub(super) fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u8>,)) -> wasmtime::Result<()> {
     if store.data().mark.is_none() {
         let mark = mark.as_le_slice(&store).as_ptr().addr();
@@ -224,14 +224,14 @@ pub(super) fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u
     Ok(())
 }
 
-/// The fuel that the script has used, as time.
+/// Returns the fuel that the script has used, as CPU time.
 pub(super) fn cpu_time(mut store: StoreContextMut<'_, Guest>, (): ()) -> wasmtime::Result<(u64,)> {
     let left = store.get_fuel()?;
     let used = store.data_mut().host().script_fuel.saturating_sub(left);
     Ok((meter::nanoseconds_of(used),))
 }
 
-/// Encryption for the script. Its price is known before it is done; a run that cannot pay it has no fuel left.
+/// Runs encryption for the script. The price is taken before the work; a run that cannot pay it is out of fuel.
 pub(super) async fn encryption(
     mut store: StoreContextMut<'_, Guest>,
     (what, parts, numbers): (String, Vec<Vec<u8>>, Vec<u64>),

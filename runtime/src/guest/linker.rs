@@ -1,4 +1,4 @@
-//! What a guest is linked to, by name; there is nothing else.
+//! The linking of a guest, by name. A guest reaches nothing that is not named here.
 
 use super::Guest;
 use super::cronbox::guest::host;
@@ -15,7 +15,7 @@ use wasmtime_wasi::p2::bindings::sync::filesystem as file_bindings;
 use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
 use wasmtime_wasi::random::WasiRandom;
 
-/// Links everything the component imports; what is not named here does not exist or only ever refuses.
+/// Links everything that the component imports. Functions that are not named here do not exist, or always refuse.
 pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::<Guest>::new(engine);
     let l = &mut linker;
@@ -50,14 +50,14 @@ pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result
     Ok(linker)
 }
 
-/// The network handle that WASI hands out before a name is looked up. It stands for nothing.
+/// The network handle that WASI gives out before a name is looked up. It has no function.
 enum NoNetwork {}
 
-/// A socket. There are none.
+/// A socket. None exists.
 enum NoSocket {}
 
-/// CPython's `socket` module is compiled into the guest and imports `wasi:sockets`. The functions that could begin
-/// anything answer access-denied; the others need a socket to be called on, so they are never reached.
+/// Refuses `wasi:sockets`, which CPython's `socket` module imports. The functions that could open something answer
+/// access-denied; all others need a socket, so they are never called.
 fn refuse_sockets(linker: &mut Linker<Guest>, component: &Component) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
     for (import, item) in component.component_type().imports(&engine) {
@@ -79,7 +79,7 @@ fn refuse_sockets(linker: &mut Linker<Guest>, component: &Component) -> wasmtime
                 ("network", "network", _) => {
                     instance.resource(name, ResourceType::host::<NoNetwork>(), |_, _| Ok(()))?;
                 }
-                // Each type in the interface that it belongs to; the others only refer to it.
+                // Each type is defined in its own interface; the others only refer to it.
                 ("tcp", "tcp-socket", _)
                 | ("udp", "udp-socket" | "incoming-datagram-stream" | "outgoing-datagram-stream", _)
                 | ("ip-name-lookup", "resolve-address-stream", _) => {

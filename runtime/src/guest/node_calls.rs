@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// A guest's way to ask the node.
+/// The way of a guest to ask the node.
 #[derive(Clone)]
 pub(crate) struct NodeCalls {
     run: RunNumber,
@@ -24,11 +24,11 @@ impl NodeCalls {
         NodeCalls { run, node, pending: Arc::default() }
     }
 
-    /// The node's answer has come; one that nobody waits for is dropped.
+    /// Takes the node's answer. An answer to no call is dropped.
     pub(crate) fn answer(&self, reply: frame::Reply) {
         let waiting = self.pending.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&reply.number);
         if let Some(waiting) = waiting {
-            // The run may have ended meanwhile.
+            // The run has possibly ended.
             let _ = waiting.send(reply.answer);
         }
     }

@@ -1,5 +1,4 @@
-//! WASI's interfaces whose work grows with what a guest asks for: the same functions as wasmtime-wasi's, which are
-//! called here, with a bound and a price.
+//! Interfaces of WASI whose work grows with their arguments: the functions of wasmtime-wasi with a limit and a price.
 
 use super::Guest;
 use crate::meter::Meter;
@@ -11,12 +10,12 @@ use wasmtime_wasi::p2::bindings::io::poll;
 use wasmtime_wasi::p2::bindings::random::{insecure, random};
 use wasmtime_wasi::random::WasiRandomCtx;
 
-/// Most random bytes one call brings.
+/// Most random bytes of one call.
 pub(super) const MAX_RANDOM: u64 = 64 << 10;
-/// Most things that one call waits for. wasi-libc waits for each of a guest's handles once.
+/// Most objects that one call waits for. wasi-libc waits for each handle of a guest once.
 const MAX_POLLED: usize = 4_096;
 
-/// One of wasmtime-wasi's views of a guest, and where its calls are paid for.
+/// A view of wasmtime-wasi on a guest, with the meter for its calls.
 pub(super) struct Paid<'a, V> {
     view: V,
     meter: &'a Meter,

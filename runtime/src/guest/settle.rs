@@ -1,4 +1,4 @@
-//! Where a run pays for its host calls, and how its slices go on across them.
+//! Charging the host calls of a run, within its slices of fuel.
 
 use super::Guest;
 use wasmtime::{AsContextMut, CallHook, StoreContextMut, Trap};
@@ -7,20 +7,20 @@ use wasmtime::{AsContextMut, CallHook, StoreContextMut, Trap};
 /// so that one run cannot hold its process for longer.
 const SLICE: u64 = 4_000_000;
 
-/// Where a run is in its slice.
+/// The position of a run in its slice.
 #[derive(Debug, Default)]
 pub(crate) struct Slice {
-    /// The poll it began in.
+    /// The poll in which the slice started.
     poll: u64,
-    /// Fuel that is left when it is used up.
+    /// The fuel of the run at the end of the slice.
     ends: u64,
-    /// Fuel after which the store yields as it is set now.
+    /// The present yield interval of the store.
     interval: u64,
 }
 
-/// The store's hook: takes what the host call that returns now has cost.
+/// The hook of the store: takes the price of the host call that returns now.
 ///
-/// It is called for the store's own helpers, too, and so at every yield. Those cost nothing here: how many there are
+/// It is called for the store's own helpers, too, and so at every yield. These cost nothing, because their number
 /// depends on time.
 pub(crate) fn settle(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> wasmtime::Result<()> {
     if !matches!(hook, CallHook::ReturningFromHost) {
@@ -40,8 +40,8 @@ pub(crate) fn settle(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> w
     if poll != slice.poll {
         (slice.poll, slice.ends) = (poll, left.saturating_sub(SLICE));
     }
-    // What is left of the slice. When nothing is, the next instruction that looks at the fuel yields, which comes here
-    // again and begins the next slice.
+    // The rest of the slice. When there is none, the next check of the fuel yields, which calls this hook and starts
+    // the next slice.
     let interval = left.saturating_sub(slice.ends).clamp(1, SLICE);
     if owed > 0 || interval != slice.interval {
         slice.interval = interval;
@@ -51,7 +51,7 @@ pub(crate) fn settle(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> w
     Ok(())
 }
 
-/// Gives a store this much fuel, and its run a new slice.
+/// Sets the fuel of a store, and starts a new slice.
 pub(crate) fn fill(mut store: impl AsContextMut<Data = Guest>, fuel: u64) -> wasmtime::Result<()> {
     let mut store = store.as_context_mut();
     let guest = store.data_mut();

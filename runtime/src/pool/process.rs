@@ -22,7 +22,7 @@ const BUNDLE_BYTES: usize = 256 << 20;
 const BUNDLES: usize = 512;
 /// Most bytes of output that wait for a run's reader. Then the script waits.
 const UNREAD: u64 = 1 << 20;
-/// CallRate of a run that wait for their answers, and how large they are; a sandbox lets no larger ones through.
+/// Most calls of a run without an answer, and the sizes that a sandbox allows.
 const MAX_CALLS: u32 = 4;
 const MAX_VERB: usize = 64;
 const MAX_REQUEST: usize = 256 << 10;
@@ -61,7 +61,7 @@ pub(super) struct ActiveRun {
     pub(super) files: FilesReceived,
     /// The secret with which it asks for connections, when it can.
     pub(super) token: Option<Token>,
-    /// CallRate that were not answered yet.
+    /// Calls without an answer.
     pub(super) calls: u32,
 }
 

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// CallRate of a run that are answered at once, and how many a second after those: each costs the node a look into its
-/// database. A script that asks for more waits.
+/// The number of calls that are passed on at once, and the number per second after these: each can cost the node a
+/// query of its database. A script that makes more calls waits.
 const CALLS_AT_ONCE: f64 = 100.0;
 
 const CALLS_A_SECOND: f64 = 50.0;

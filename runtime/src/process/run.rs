@@ -16,11 +16,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A run that took longer may have left holes in the heap worth giving back.
+/// After a longer run the heap can have holes worth giving back.
 const SMALL_RUN: Duration = Duration::from_millis(100);
 
 impl SandboxProcess {
-    /// One run from its start to its end, whatever becomes of it.
+    /// Runs a job. A panic ends only this run.
     pub(super) async fn run(
         self: Rc<Self>,
         run: RunNumber,
@@ -53,7 +53,7 @@ impl SandboxProcess {
         }
     }
 
-    /// One run from its start to its end; what it leaves is cleared away after its end was told.
+    /// Runs a job. Its memory is given back after its end was sent.
     async fn live(
         self: Rc<Self>,
         run: RunNumber,
@@ -102,11 +102,11 @@ impl SandboxProcess {
         }
         self.runs.borrow_mut().remove(&run);
         self.send_end(run, &done, &result);
-        // The kernel may have put the node's thread, which the end has just woken, on this core, in the belief that
-        // this process is about to sleep. There it would wait while the sandbox is taken down.
+        // The end has just woken the node's thread. The kernel can have put it on this core, expecting this process to
+        // sleep; without a yield it would wait while the sandbox is taken down.
         std::thread::yield_now();
         self.empty.notify_one();
-        // Let a run that came meanwhile begin before the memory of this one is given back.
+        // A run that came meanwhile starts before the memory of this one is given back.
         tokio::task::yield_now().await;
         drop(finished);
         if done.usage.wall > SMALL_RUN {
@@ -114,8 +114,7 @@ impl SandboxProcess {
         }
     }
 
-    /// Sends all the output there is. What credit does not cover is at most the two buffers; the node allows for that
-    /// at the end.
+    /// Sends all remaining output. At most the two buffers are beyond the credit, which the node accepts at the end.
     fn send_rest(&self, run: RunNumber, handles: &RunHandles) {
         handles.stdout.add_credit(u64::MAX);
         handles.stderr.add_credit(u64::MAX);
@@ -123,7 +122,7 @@ impl SandboxProcess {
     }
 
     fn send_end(&self, run: RunNumber, done: &frame::Done, result: &str) {
-        // It has string keys and finite numbers only, so that it always is JSON; what is not ends as malformed.
+        // It has only string keys and finite numbers, so this never fails; otherwise the frame would be malformed.
         self.node.send(FrameKind::Done, run, &done.encode(result).unwrap_or_default());
     }
 
@@ -141,7 +140,7 @@ impl SandboxProcess {
         }
     }
 
-    /// What the run leaves under `/output`, part by part: no more of it waits in this process than one part.
+    /// Sends the files under `/output` in parts: at most one part waits in this process.
     async fn send_files(&self, run: RunNumber, finished: &FinishedSandbox) {
         for (path, file) in finished.kept() {
             let size = file.size();
@@ -159,7 +158,7 @@ impl SandboxProcess {
     }
 }
 
-/// The end of a run of which nothing else is known.
+/// Returns the end of a run about which nothing else is known.
 fn crashed(message: String) -> frame::Done {
     frame::Done {
         outcome: Outcome::Crashed,

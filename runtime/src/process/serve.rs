@@ -1,4 +1,4 @@
-//! What a sandbox process holds, and the frames it takes from its node.
+//! The state of a sandbox process, and the frames from its node.
 
 use super::ProcessError;
 use crate::bundle::{Bundle, BundleHash};
@@ -30,17 +30,17 @@ pub(super) struct SandboxProcess {
     pub(super) runs: RefCell<HashMap<RunNumber, Rc<RunHandles>>>,
     pub(super) fair_share: Arc<FairShare>,
     pub(super) egress: EgressLink,
-    /// Where the node sees which run has the thread.
+    /// The page for the number of the run that has the thread.
     pub(super) page: RefCell<Option<Page>>,
     pub(super) draining: Cell<bool>,
     pub(super) empty: Notify,
 }
 
-/// Files that the node has handed over: a script's, or packages.
+/// Files that the node has sent: a script's, or packages.
 #[derive(Clone)]
 pub(super) struct Loaded {
     pub(super) bundle: Arc<Bundle>,
-    /// Made when the first run has them as packages.
+    /// Made for the first run that uses them as packages.
     pub(super) packages: Rc<OnceCell<Packages>>,
 }
 
@@ -50,7 +50,7 @@ impl Loaded {
     }
 }
 
-/// A run, as the frames about it reach it.
+/// The handles of a run for frames about it.
 pub(super) struct RunHandles {
     pub(super) cancel: Notify,
     pub(super) stdout: Output,
@@ -60,7 +60,7 @@ pub(super) struct RunHandles {
 }
 
 impl SandboxProcess {
-    /// Takes frames until the node closes the link, or until everything is drained.
+    /// Handles frames until the node closes the link, or until the process is drained.
     pub(super) async fn serve(self: &Rc<Self>, receiver: &mut frame::Receiver) -> Result<(), ProcessError> {
         loop {
             if self.draining.get() && self.runs.borrow().is_empty() {
@@ -82,7 +82,7 @@ impl SandboxProcess {
         let Incoming { kind, run, payload, descriptor } = incoming;
         let wrong = |what: &str| ProcessError::Protocol(what.to_owned());
         let malformed = |error: frame::MalformedFrame| ProcessError::Protocol(error.to_string());
-        // Frames about a run that has just ended are no mistake of the node's: it did not know yet.
+        // The node can still send frames about a run that has just ended.
         let handles = self.runs.borrow().get(&run).cloned();
         match kind {
             FrameKind::Load => {
@@ -147,13 +147,13 @@ impl SandboxProcess {
         Ok(())
     }
 
-    /// Makes sandboxes while nothing else is to do, so that a run finds one standing ready.
+    /// Makes sandboxes while the process is idle, so that there is a ready one for a run.
     pub(super) async fn keep_ready(self: Rc<Self>) {
         loop {
             while self.ready.borrow().len() < self.ready_wanted {
                 match self.interpreter.prepare().await {
                     Ok(sandbox) => self.ready.borrow_mut().push_back(sandbox),
-                    // The pool is full: the next run that ends makes room and asks again.
+                    // Wasmtime's pool is full: the end of the next run makes room and wakes this task.
                     Err(_) => break,
                 }
                 tokio::task::yield_now().await;
@@ -162,7 +162,7 @@ impl SandboxProcess {
                 while prefault.copy_one() {
                     tokio::task::yield_now().await;
                 }
-                // What is only read costs a run little, and mapping it ahead costs more in all: for idle times.
+                // Mapping of pages that are only read saves a run little and costs more in total: only when idle.
                 while self.runs.borrow().is_empty() && prefault.map_one() {
                     tokio::task::yield_now().await;
                 }
