@@ -88,7 +88,7 @@ async fn servers_that_mean_no_good_cost_their_run_and_nothing_else() {
     let (report, _) = run(&pool, dropping, Limits::default()).await;
     let error = report.error.expect("an error");
     assert_eq!(error.type_name, "ConnectionResetError");
-    assert!(error.message.contains("which is all that a run may receive"), "{}", error.message);
+    assert!(error.message.contains("the most that a run can receive"), "{}", error.message);
     assert!(report.network[0].received_bytes < 260 << 20);
     let small = Limits { memory: 128 << 20, ..Limits::default() };
     let (report, _) = run(&pool, &reading("bomb"), small).await;
@@ -111,7 +111,7 @@ async fn servers_that_mean_no_good_cost_their_run_and_nothing_else() {
         let (report, _) = run(&pool, crowd, Limits::default()).await;
         let (held, why): (usize, String) = serde_json::from_str(support::result(&report)).expect("a result");
         assert_eq!(held, 64);
-        assert!(why.contains("as many as it may have at once"), "{why}");
+        assert!(why.contains("the most that it can have at once"), "{why}");
     }
     let deadline = Instant::now() + Duration::from_secs(10);
     while support::descriptors(egress) > 20 {

@@ -127,7 +127,7 @@ impl RunNetwork {
             Host::Address(address) => address.to_string(),
         };
         let Some(pass) = &self.pass else { return Err(denied("the run has no access to the network".into())) };
-        let no_process = || Failed::new(Failure::Reset, "the process that makes connections is not there");
+        let no_process = || Failed::new(Failure::Reset, "the process that makes connections is not running");
         let token: Token = pass.token.ok_or_else(no_process)?;
         let mut inner = self.network.lock();
         let Some(link) = inner.link.clone() else {
@@ -239,7 +239,7 @@ impl Channel {
             return wrong("TLS inside TLS is not possible: TLS is done outside the sandbox, once for a connection");
         }
         if !state.established || state.shut {
-            return wrong("TLS begins on a connection that is there");
+            return wrong("TLS can start only on a connection that is made");
         }
         if !state.incoming.is_empty() || state.ended {
             return wrong("the other side sent something before TLS was started, which has not been read");
@@ -283,7 +283,7 @@ impl Channel {
             return Err(failed.clone());
         }
         if state.shut {
-            return Err(Failed::new(Failure::Reset, "the script has said that it writes no more"));
+            return Err(Failed::new(Failure::Reset, "the script has already ended its writing"));
         }
         if !state.established {
             return Ok(0);
@@ -385,7 +385,7 @@ impl Shared {
 
 fn destination(name: &str, port: u16) -> Result<Destination, String> {
     if name.len() > LONGEST_NAME {
-        return Err("a name is not as long as that".into());
+        return Err("the name is too long".into());
     }
     Destination::parse(name, port).map_err(|error| error.to_string())
 }

@@ -93,7 +93,7 @@ impl Work {
         }
         match derive::Derive::read(what, given)? {
             Some((derive, price, memory)) => Ok(Work { algorithm: Algorithm::Derive(derive), price, memory }),
-            None => Err(format!("this version of Cronbox knows no {what:?}")),
+            None => Err(format!("this version of Cronbox does not have {what:?}")),
         }
     }
 

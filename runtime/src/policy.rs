@@ -106,7 +106,7 @@ impl fmt::Display for Denied {
         if self.asked {
             return write!(
                 f,
-                "{destination} is asked for by this script, and not granted: somebody with the right to grant can allow {grant}"
+                "{destination} is asked for by this script, and not granted: a user with the right to grant can allow {grant}"
             );
         }
         write!(f, "{destination} is not allowed for this script; add --allow-host {grant} (or allow = [\"{grant}\"])")

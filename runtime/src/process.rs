@@ -64,7 +64,7 @@ pub(crate) enum ProcessError {
     #[error("the process cannot be set up")]
     Io(#[from] std::io::Error),
     /// The node violated the protocol.
-    #[error("the node sent what it must not: {0}")]
+    #[error("the node violated the protocol: {0}")]
     Protocol(String),
 }
 

@@ -239,7 +239,7 @@ fn verdict_on(error: &wasmtime::Error, memory_refused: bool) -> (Outcome, Option
         Some(Trap::StackOverflow) => "the interpreter's stack is exhausted (too deep a recursion in C code)".into(),
         Some(Trap::UnreachableCodeReached) => "the interpreter aborted".into(),
         Some(trap) => format!("the interpreter crashed: {trap}"),
-        None => "the interpreter broke a rule of its host".into(),
+        None => "the interpreter violated a rule of its host".into(),
     };
     (Outcome::Crashed, Some(message))
 }

@@ -36,7 +36,7 @@ pub(super) async fn connect(
             match error {
                 Prohibited::NoAddress { .. } => Failed::new(Failure::NoName, error.to_string()),
                 _ => denied(format!(
-                    "{error}; whoever runs cronbox can allow it with --allow-network {host}=ADDRESS/LENGTH"
+                    "{error}; the operator of cronbox can allow it with --allow-network {host}=ADDRESS/LENGTH"
                 )),
             }
         })?;
@@ -66,7 +66,7 @@ async fn reach(addresses: &[IpAddr], destination: &Destination) -> Result<TcpStr
 fn could_not_connect(error: &io::Error, destination: &Destination) -> Failed {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {
-            Failed::new(Failure::Refused, format!("{destination} refused the connection: nobody listens there"))
+            Failed::new(Failure::Refused, format!("{destination} refused the connection: no server listens there"))
         }
         io::ErrorKind::TimedOut => Failed::new(Failure::TimedOut, format!("{destination} does not answer")),
         _ => Failed::new(Failure::Unreachable, format!("{destination} cannot be reached: {error}")),

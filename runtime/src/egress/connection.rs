@@ -77,7 +77,7 @@ impl Carrier<'_> {
         }
         if !wanted.verify && !self.granted.grant.unverified.iter().any(|host| host.matches(self.destination)) {
             let text = format!(
-                "{0} may not be trusted without a valid certificate: only whoever grants hosts can switch verification off, \
+                "{0} needs a valid certificate: only a user who grants hosts can switch verification off, \
                  with --allow-unverified {0}",
                 self.destination
             );
@@ -85,7 +85,7 @@ impl Carrier<'_> {
             return Err(Failed::new(Failure::Denied, text));
         }
         let server = ServerName::try_from(name.trim_matches(['[', ']']).to_owned())
-            .map_err(|_| Failed::new(Failure::Tls, format!("{name} is no name that a certificate can have")))?;
+            .map_err(|_| Failed::new(Failure::Tls, format!("{name} cannot be a name in a certificate")))?;
         let config = Arc::new(egress.secure.config(wanted.verify, &wanted.protocols));
         let handshake = tokio_rustls::TlsConnector::from(config).connect(server, stream);
         let caps = self.granted.grant.caps;

@@ -139,7 +139,7 @@ impl RunGrant {
             _ if grant.grant.secrets.is_empty() => None,
             Ok(secrets) => Some(Arc::new(secrets)),
             Err(error) => {
-                notes.push(format!("no secret is put in: {error}"));
+                notes.push(format!("no secret is injected: {error}"));
                 None
             }
         };
@@ -166,10 +166,10 @@ impl RunGrant {
             return Err("this server has as many connections open as it can have".into());
         }
         if self.open.get() >= caps.at_once {
-            return Err(format!("the script has {} connections open, as many as it may have at once", caps.at_once));
+            return Err(format!("the script has {} connections open, the most that it can have at once", caps.at_once));
         }
         if self.made.get() >= caps.in_all {
-            return Err(format!("the script has made {} connections, as many as a run may make", caps.in_all));
+            return Err(format!("the script has made {} connections, the most that a run can make", caps.in_all));
         }
         egress.open.set(egress.open.get() + 1);
         self.open.set(self.open.get() + 1);
@@ -190,7 +190,7 @@ impl RunGrant {
     fn spend(&self, so_far: &Cell<u64>, bytes: u64, most: u64, (done, to_do): (&str, &str)) -> Result<(), String> {
         so_far.set(so_far.get().saturating_add(bytes));
         if so_far.get() > most {
-            let text = format!("the script has {done} more than {most} bytes, which is all that a run may {to_do}");
+            let text = format!("the script has {done} more than {most} bytes, the most that a run can {to_do}");
             self.note(&text);
             return Err(text);
         }

@@ -33,14 +33,14 @@ impl Inbox {
         let mut said = self.said.borrow_mut();
         // Nothing can be written before the connection is made: so the number of connections bounds the kept bytes.
         if !said.open {
-            return Err("bytes for a connection that is not there".into());
+            return Err("bytes for a connection that is not made".into());
         }
         said.unreported += bytes.len();
         if said.unreported > WINDOW as usize {
-            return Err("more bytes than a channel's window lets through".into());
+            return Err("more bytes than the window of the channel".into());
         }
         if said.shut || said.start_tls.is_some() {
-            return Err("bytes after the last".into());
+            return Err("bytes after the end".into());
         }
         said.data.extend_from_slice(bytes);
         drop(said);
@@ -53,7 +53,7 @@ impl Inbox {
         said.window = said.window.saturating_add(bytes);
         // Sent bytes can exceed a window by one piece, and several reports of them can wait here.
         if said.window > 4 * WINDOW {
-            return Err("a window larger than windows are".into());
+            return Err("a window that is too large".into());
         }
         drop(said);
         self.changed.notify_one();
@@ -63,7 +63,7 @@ impl Inbox {
     pub(super) fn start_tls(&self, wanted: StartTls) -> Result<(), String> {
         let mut said = self.said.borrow_mut();
         if said.tls_begun || said.shut || !said.open {
-            return Err("TLS that cannot begin".into());
+            return Err("TLS that cannot start".into());
         }
         (said.tls_begun, said.start_tls) = (true, Some(wanted));
         drop(said);

@@ -40,7 +40,7 @@ pub(crate) enum EgressError {
     #[error("the process cannot be set up")]
     Io(#[from] std::io::Error),
     /// The node violated the protocol.
-    #[error("the node sent what it must not: {0}")]
+    #[error("the node violated the protocol: {0}")]
     Protocol(String),
 }
 
@@ -108,7 +108,7 @@ impl Egress {
                 tokio::task::spawn_local(self.clone().revoke(link, run));
             }
             FrameKind::Ping => self.node.send(FrameKind::Pong, 0, &payload),
-            _ => return Err(EgressError::Protocol("a frame of the wrong direction".into())),
+            _ => return Err(EgressError::Protocol("a frame for the other direction".into())),
         }
         Ok(())
     }

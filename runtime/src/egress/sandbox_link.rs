@@ -48,10 +48,10 @@ impl SandboxLink {
         let Incoming { kind, run: channel, payload, .. } = incoming;
         let malformed = |error: frame::MalformedFrame| error.to_string();
         if self.sender.queued() > MAX_QUEUED {
-            return Err("it asks for more than it reads".into());
+            return Err("it does not read its answers".into());
         }
         if matches!(kind, FrameKind::Open | FrameKind::StartTls) && payload.len() > MAX_REQUEST {
-            return Err("a request larger than requests are".into());
+            return Err("a request that is too large".into());
         }
         if kind == FrameKind::Open {
             return self.open(channel, frame::from_json(kind, &payload).map_err(malformed)?);
@@ -82,20 +82,20 @@ impl SandboxLink {
                 inbox.inspect(|inbox| inbox.close());
                 Ok(())
             }
-            _ => Err("a frame of the wrong direction".into()),
+            _ => Err("a frame for the other direction".into()),
         }
     }
 
     fn open(self: &Rc<Self>, channel: u64, open: Open) -> Result<(), String> {
         if open.name.len() > LONGEST_NAME {
-            return Err("a name that is longer than names are".into());
+            return Err("a name that is too long".into());
         }
         let inbox: Rc<Inbox> = Rc::default();
         {
             let mut channels = self.channels.borrow_mut();
             // Each run has fewer; scripts cannot open this many together.
             if channels.len() >= MAX_CHANNELS * 64 {
-                return Err("more channels than channels are".into());
+                return Err("too many channels".into());
             }
             if channels.insert(channel, inbox.clone()).is_some() {
                 return Err("a channel that is open already".into());

@@ -247,12 +247,12 @@ impl Receiver {
     fn parse(&mut self) -> Result<Option<Incoming>, LinkError> {
         while let Some(header) = self.buffer.first_chunk::<HEADER>() {
             let [l0, l1, l2, l3, kind, flags, 0, 0, run @ ..] = *header else {
-                return Err(LinkError::Violation("a header that is none"));
+                return Err(LinkError::Violation("a malformed header"));
             };
             let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
             let run = RunNumber::from_le_bytes(run);
             if length > MAX_PAYLOAD {
-                return Err(LinkError::Violation("a frame larger than frames are"));
+                return Err(LinkError::Violation("a frame that is too large"));
             }
             if flags & !MORE != 0 {
                 return Err(LinkError::Violation("a flag that does not exist"));
@@ -268,7 +268,7 @@ impl Receiver {
             if flags & MORE != 0 {
                 self.parts_size += length;
                 if length == 0 || self.parts_size > MAX_VALUE || self.parts.len() > MAX_PARTS {
-                    return Err(LinkError::Violation("a value larger than values are"));
+                    return Err(LinkError::Violation("a value that is too large"));
                 }
                 self.parts.entry((kind as u8, run)).or_default().extend_from_slice(&payload);
                 continue;
@@ -307,7 +307,7 @@ impl Receiver {
             }
         }
         if !self.descriptors_allowed && !self.descriptors.is_empty() {
-            return Err(LinkError::Violation("a descriptor from a side that may send none"));
+            return Err(LinkError::Violation("a descriptor from a side that cannot send any"));
         }
         Ok(size)
     }

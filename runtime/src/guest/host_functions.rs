@@ -92,7 +92,7 @@ impl host::Host for Guest {
         self.meter.bytes(verb.len() + request.len());
         self.meter.question();
         if verb.len() > 64 || request.len() > MAX_REQUEST {
-            return Ok(Err(format!("a request may have {MAX_REQUEST} bytes")));
+            return Ok(Err(format!("a request can have at most {MAX_REQUEST} bytes")));
         }
         let Some(node_calls) = &self.node_calls else { wasmtime::bail!("a guest without a run called the node") };
         match node_calls.ask(verb, request).await {
@@ -148,7 +148,7 @@ impl host::HostChannel for Guest {
         // RFC 7301: a protocol's name has 1 to 255 bytes, and the list of all of them 65,535.
         let fits = protocols.len() <= MAX_PROTOCOLS && protocols.iter().all(|name| (1..=255).contains(&name.len()));
         if !fits || name.len() > MAX_SERVER_NAME {
-            let text = "a list of protocols, or a name, that TLS cannot have";
+            let text = "a list of protocols, or a name, that is not valid in TLS";
             return Ok(Err(Failed::new(messages::Failure::Tls, text).into()));
         }
         Ok(self.table.get(&channel)?.start_tls(StartTls { name, verify, protocols }).map_err(Into::into))

@@ -73,7 +73,7 @@ impl Pool {
                 self.recycle(state, number);
                 self.dispatch(state);
             }
-            _ => return Err("a frame of the wrong direction".into()),
+            _ => return Err("a frame for the other direction".into()),
         }
         Ok(())
     }

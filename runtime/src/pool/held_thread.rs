@@ -44,7 +44,7 @@ fn fate(ran: Duration, limit: Duration, cancelled: bool) -> Outcome {
 pub(super) fn report_of_culprit(outcome: Outcome) -> Report {
     match outcome {
         Outcome::Crashed => Report::crashed(
-            "the run held its sandbox process, which did not answer any more, or made it break the rules of its link",
+            "the run held its sandbox process, which did not answer any more, or made it violate its protocol",
         ),
         _ => Report::ended(outcome),
     }

@@ -220,7 +220,7 @@ pub(super) fn check_args(args: &str) -> Result<(), String> {
     let value: Box<RawValue> = serde_json::from_str(args).map_err(|error| error.to_string())?;
     match value.get().as_bytes().first() {
         Some(b'{' | b'[') => Ok(()),
-        _ => Err("it is neither".into()),
+        _ => Err("it is neither of the two".into()),
     }
 }
 

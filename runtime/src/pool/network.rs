@@ -46,14 +46,14 @@ impl Pool {
                 Ok(Some(NetworkPass { token: Some(token), policy }))
             }
             Err(error) => {
-                self.no_egress(state, format!("a run cannot be given a way to it: {error}"));
+                self.no_egress(state, format!("a run cannot be connected to it: {error}"));
                 Err(NoEgress)
             }
         }
     }
 
     fn no_egress(&self, state: &mut PoolState, why: String) {
-        tracing::warn!("no egress process can be had: {why}");
+        tracing::warn!("no egress process can be started: {why}");
         state.egress_starts.failed(Instant::now(), why);
         self.inner.wanted.notify_one();
     }
@@ -73,7 +73,7 @@ impl Pool {
                 if let (Some(token), Some(grant)) = (active.token, &active.entry.job.network)
                     && let Err(error) = egress.grant(*number, &process.link, *run, token, grant)
                 {
-                    tracing::warn!(%error, "a run cannot be given a way to the new egress process");
+                    tracing::warn!(%error, "a run cannot be connected to the new egress process");
                 }
             }
         }
@@ -136,7 +136,7 @@ impl Pool {
                 let violation: Violation = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
                 egress.detached(violation.link);
                 if let Some(process) = state.processes.get_mut(&violation.link) {
-                    tracing::warn!(process.pid, "a sandbox process broke the rules of its link: {}", violation.why);
+                    tracing::warn!(process.pid, "a sandbox process violated its protocol: {}", violation.why);
                     // The only active run is the cause.
                     let mut active = process.active.keys();
                     if let (Some(run), None) = (active.next(), active.next()) {
@@ -145,7 +145,7 @@ impl Pool {
                     process.kill.notify_one();
                 }
             }
-            _ => return Err("a frame of the wrong direction".into()),
+            _ => return Err("a frame for the other direction".into()),
         }
         Ok(())
     }

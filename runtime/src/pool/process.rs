@@ -215,7 +215,7 @@ impl ActiveRun {
         let Call { number, verb, request } = call;
         self.calls += 1;
         if self.calls > MAX_CALLS || verb.len() > MAX_VERB || request.len() > MAX_REQUEST {
-            return Err("more calls than a run can have under way, or larger ones".into());
+            return Err("too many calls, or a call that is too large".into());
         }
         self.entry.tell(Event::Call { number, call: HostCall::from_word(verb), request });
         Ok(())
@@ -255,15 +255,15 @@ impl ActiveRun {
                     || files.count > MAX_OUTPUT_FILES
                     || files.bytes > MAX_OUTPUT_FILES_BYTES
                 {
-                    return Err("more files than a run may leave, or such as it cannot leave".into());
+                    return Err("too many files, or a file that a run cannot leave".into());
                 }
                 (part.path.to_owned(), part.size, Vec::new())
             }
         };
         content.extend_from_slice(part.bytes);
         match (content.len() as u64).cmp(&size) {
-            Ordering::Greater => return Err("a file larger than it says".into()),
-            Ordering::Less if part.bytes.is_empty() => return Err("a part of a file that is none".into()),
+            Ordering::Greater => return Err("a file that is larger than its size".into()),
+            Ordering::Less if part.bytes.is_empty() => return Err("an empty part of a file".into()),
             Ordering::Less => files.open = Some((path, size, content)),
             Ordering::Equal => {
                 files.last = Some(path.clone());

@@ -21,7 +21,7 @@ impl Settling {
                 report.network = usage.hosts;
                 report.notes.extend(usage.notes);
             }
-            None => report.notes.push("what it used of the network is not known".into()),
+            None => report.notes.push("its use of the network is not known".into()),
         }
         self.entry.end(report);
     }

@@ -37,7 +37,7 @@ where
             if guarded(task()).await.is_some() {
                 return;
             }
-            tracing::error!("the pool's {what} panicked; it goes on");
+            tracing::error!("the pool's {what} panicked and is started again");
             match pool.upgrade() {
                 Some(inner) => Pool { inner }.recover(),
                 None => return,

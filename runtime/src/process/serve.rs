@@ -142,7 +142,7 @@ impl SandboxProcess {
             }
             FrameKind::Ping => self.node.send(FrameKind::Pong, 0, &payload),
             FrameKind::Drain => self.draining.set(true),
-            _ => return Err(wrong("a frame of the wrong direction")),
+            _ => return Err(wrong("a frame for the other direction")),
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ pub enum SecretError {
     #[error("the values of the secrets of one run are too long together")]
     TooMuch,
     /// The placeholder is too short, or has characters that are encoded in some places.
-    #[error("the placeholder of {0} is not one: 16 to 200 letters, digits, - and _")]
+    #[error("the placeholder of {0} is not valid: it has 16 to 200 letters, digits, - and _")]
     Placeholder(String),
     /// One placeholder contains another.
     #[error("the placeholders of {0} and {1} cannot be told apart")]
@@ -85,7 +85,7 @@ pub enum OpaqueReason {
     Coding,
     #[error("the chunks of the request's body are not well-formed")]
     Chunk,
-    #[error("a trailer of the request is one that only a header may be")]
+    #[error("a trailer of the request is one that only a header can be")]
     Trailer,
     #[error("the connection has switched to another protocol")]
     Switched,
