@@ -16,11 +16,11 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 /// Most bytes of all arguments of a call, less than wasmtime copies from a guest in one call.
-const MOST_BYTES: usize = 3 << 20;
+const MAX_BYTES: usize = 3 << 20;
 /// Most arguments of a call.
-const MOST_PARTS: usize = 8;
+const MAX_PARTS: usize = 8;
 /// Most bytes of a signed message, or of any other argument except data.
-const MOST_MESSAGE: usize = 1 << 20;
+const MAX_MESSAGE: usize = 1 << 20;
 /// Bytes between two steps of work on data.
 const STEP: usize = 1 << 20;
 
@@ -73,8 +73,8 @@ impl Work {
     /// Checks a request of a script. The error is a sentence for the script.
     pub(crate) fn read(what: &str, parts: Vec<Vec<u8>>, numbers: Vec<u64>) -> Result<Self, String> {
         let bytes: usize = parts.iter().map(Vec::len).sum();
-        if bytes > MOST_BYTES || parts.len() > MOST_PARTS || numbers.len() > MOST_PARTS {
-            return Err(format!("one call takes at most {MOST_BYTES} bytes"));
+        if bytes > MAX_BYTES || parts.len() > MAX_PARTS || numbers.len() > MAX_PARTS {
+            return Err(format!("one call takes at most {MAX_BYTES} bytes"));
         }
         let given = Arguments { parts, numbers };
         let work = |algorithm, price| Work { algorithm, price, memory: 0 };
@@ -82,8 +82,8 @@ impl Work {
             let (symmetric, price) = symmetric.read(what, given)?;
             return Ok(work(Algorithm::Symmetric(symmetric), price));
         }
-        if what != "hmac" && given.parts.iter().any(|part| part.len() > MOST_MESSAGE) {
-            return Err(format!("{what} takes at most {MOST_MESSAGE} bytes"));
+        if what != "hmac" && given.parts.iter().any(|part| part.len() > MAX_MESSAGE) {
+            return Err(format!("{what} takes at most {MAX_MESSAGE} bytes"));
         }
         if let Some((integers, price)) = integers::Integers::read(what, &given)? {
             return Ok(work(Algorithm::Integers(integers), price));

@@ -294,7 +294,7 @@ impl Out<'_> {
 
 impl<'b> FilePart<'b> {
     /// Most bytes of a file in one part.
-    pub(crate) const MOST: usize = MAX_PAYLOAD - crate::limits::MAX_WHOLE_PATH - 12;
+    pub(crate) const MAX_BYTES: usize = MAX_PAYLOAD - crate::limits::MAX_WHOLE_PATH - 12;
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut payload = Vec::with_capacity(12 + self.path.len() + self.bytes.len());

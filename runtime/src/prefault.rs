@@ -18,7 +18,7 @@ const PAGE: usize = 4096;
 /// Most other pages between two written pages of one stretch: copying them is cheaper than another call.
 const GAP: usize = 2;
 /// Most pages that are copied for a sandbox. A warm-up run that writes more is not a small run.
-const MOST: usize = 1_024;
+const MAX_PAGES: usize = 1_024;
 /// Pages that the kernel maps together when one page of a file is read (the default of its `fault_around_bytes`).
 const AROUND: usize = 16;
 /// Bits of /proc/self/pagemap: the page is in memory; it is a page of a file (or shared).
@@ -70,7 +70,7 @@ impl Prefault {
                 touched = pages;
             }
         }
-        if touched.written.is_empty() || touched.written.len() > MOST {
+        if touched.written.is_empty() || touched.written.len() > MAX_PAGES {
             return Ok(None);
         }
         let slots = images.iter().map(|image| image.memory.start).collect();

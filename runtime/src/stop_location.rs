@@ -21,17 +21,17 @@ const COOKIE: &[u8; 8] = b"xdebugpy";
 /// The supported version: 3.14, with any micro version. The indexes of its fields are below.
 const VERSION: u64 = 0x030e;
 /// Most frames that are read. The user's frame is among the innermost; above it are only frames of libraries.
-const MOST_FRAMES: usize = 1_000;
+const MAX_FRAMES: usize = 1_000;
 /// Most bytes of a text, and of a line table, that are read.
-const MOST_TEXT: usize = 300;
-const MOST_TABLE: usize = 1 << 20;
+const MAX_TEXT: usize = 300;
+const MAX_TABLE: usize = 1 << 20;
 /// Most bytes that are read in total after CPython's description is found: about a millisecond, whatever the memory
 /// contains.
-const MOST_READ: usize = 2 << 20;
+const MAX_READ: usize = 2 << 20;
 /// Most reads in total: each is a system call.
-const MOST_READS: usize = 8_000;
+const MAX_READS: usize = 8_000;
 /// Bytes in which the cookie is searched. It is at 3.7 MB, in CPython's static data, which come before the heap.
-const MOST_SEARCHED: usize = 8 << 20;
+const MAX_SEARCHED: usize = 8 << 20;
 /// Bytes of one read while the cookie is searched.
 const CHUNK: usize = 256 << 10;
 /// The directory of the user's files.
@@ -56,12 +56,12 @@ impl StopLocator {
         let mut memory = GuestMemory::new(&self.memory, range);
         // Searched each time: the memory of one run must not influence the search for another.
         let runtime = memory.find(COOKIE)?;
-        memory.left = Cell::new((MOST_READ, MOST_READS));
+        memory.left = Cell::new((MAX_READ, MAX_READS));
         let offsets = Offsets::read(&memory, runtime)?;
         let interpreter = memory.word(runtime.checked_add(offsets.interpreter)?)?;
         let thread = memory.word(interpreter.checked_add(offsets.thread)?)?;
         let mut frame = memory.word(thread.checked_add(offsets.frame)?)?;
-        for _ in 0..MOST_FRAMES {
+        for _ in 0..MAX_FRAMES {
             if frame == 0 {
                 return None;
             }
@@ -122,7 +122,7 @@ struct GuestMemory<'a> {
 
 impl<'a> GuestMemory<'a> {
     fn new(file: &'a OwnedFd, range: Range<usize>) -> Self {
-        GuestMemory { file, range, left: Cell::new((MOST_SEARCHED, MOST_READS)) }
+        GuestMemory { file, range, left: Cell::new((MAX_SEARCHED, MAX_READS)) }
     }
 
     fn read(&self, at: u32, into: &mut [u8]) -> Option<()> {
@@ -156,7 +156,7 @@ impl<'a> GuestMemory<'a> {
 
     fn find(&self, what: &[u8]) -> Option<u32> {
         let mut at = 0;
-        let size = self.range.len().min(MOST_SEARCHED);
+        let size = self.range.len().min(MAX_SEARCHED);
         while at < size {
             let length = CHUNK.min(size - at);
             let bytes = self.bytes(u32::try_from(at).ok()?, length)?;
@@ -230,7 +230,7 @@ impl Offsets {
         let function = self.text(memory, pointer(code, self.qualified_name)?)?;
         let table = pointer(code, self.line_table)?;
         let size = pointer(table, self.bytes_size)? as usize;
-        let table = memory.bytes(table.checked_add(self.bytes_content)?, size.min(MOST_TABLE))?;
+        let table = memory.bytes(table.checked_add(self.bytes_content)?, size.min(MAX_TABLE))?;
         let first = pointer(code, self.first_line)?;
         let offset = pointer(frame, self.instruction)?.checked_sub(code.checked_add(self.instructions)?)?;
         // An instruction has two bytes.
@@ -241,7 +241,7 @@ impl Offsets {
     /// Reads a text in ASCII; none for other texts.
     fn text(&self, memory: &GuestMemory<'_>, text: u32) -> Option<String> {
         let length = memory.word(text.checked_add(self.text_length)?)? as usize;
-        if length > MOST_TEXT {
+        if length > MAX_TEXT {
             return None;
         }
         let bytes = memory.bytes(text.checked_add(self.text_content)?, length)?;

@@ -9,7 +9,7 @@ use hmac::{EagerHash, HmacReset, KeyInit, Mac};
 /// Most bytes of a derived key.
 const LONGEST_KEY: u64 = 1 << 20;
 /// Most memory of scrypt, in bytes.
-const MOST_MEMORY: u64 = 256 << 20;
+const MAX_MEMORY: u64 = 256 << 20;
 /// Blocks of a hash between two steps.
 const BLOCKS_A_STEP: u64 = 4_000;
 /// Fuel for a Salsa20/8 on 64 bytes, including its reads and writes.
@@ -75,10 +75,10 @@ impl Derive {
                     return Err("n must be a power of 2".into());
                 }
                 let memory = n.checked_mul(r).and_then(|nr| nr.checked_mul(128));
-                let (Some(memory), 1.., 1..) = (memory.filter(|memory| *memory <= MOST_MEMORY), r, p) else {
-                    return Err(format!("scrypt takes r and p from 1 on, and here at most {} MiB", MOST_MEMORY >> 20));
+                let (Some(memory), 1.., 1..) = (memory.filter(|memory| *memory <= MAX_MEMORY), r, p) else {
+                    return Err(format!("scrypt takes r and p from 1 on, and here at most {} MiB", MAX_MEMORY >> 20));
                 };
-                let blocks = p.checked_mul(r).and_then(|pr| pr.checked_mul(128)).filter(|bytes| *bytes <= MOST_MEMORY);
+                let blocks = p.checked_mul(r).and_then(|pr| pr.checked_mul(128)).filter(|bytes| *bytes <= MAX_MEMORY);
                 let Some(blocks) = blocks.filter(|_| length > 0 && length <= LONGEST_KEY) else {
                     return Err(format!("scrypt makes 1 to {LONGEST_KEY} bytes, with less parallelism than that"));
                 };

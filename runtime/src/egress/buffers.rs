@@ -14,7 +14,7 @@ pub(super) struct HeldExchange {
 }
 
 /// While more bytes come, bytes are kept for at most this many times the patience for one piece.
-const MOST_PATIENCE: u32 = 4;
+const MAX_PATIENCE: u32 = 4;
 
 impl HeldExchange {
     pub(super) fn new(exchange: Exchange) -> Self {
@@ -45,7 +45,7 @@ impl HeldExchange {
         // Bytes that were kept before were sent now, unless all of them are still kept.
         let since = if step.bytes.is_empty() { self.incoming_since.unwrap_or(now) } else { now };
         self.incoming_since = patience.map(|_| since);
-        self.incoming_by = patience.map(|patience| (now + patience).min(since + patience * MOST_PATIENCE));
+        self.incoming_by = patience.map(|patience| (now + patience).min(since + patience * MAX_PATIENCE));
         step
     }
 

@@ -146,7 +146,7 @@ impl SandboxProcess {
             let size = file.size();
             let mut sent = 0;
             loop {
-                let bytes = file.read(sent, FilePart::MOST);
+                let bytes = file.read(sent, FilePart::MAX_BYTES);
                 sent += bytes.len() as u64;
                 self.node.send(FrameKind::File, run, &FilePart { path: &path, size, bytes: &bytes }.encode());
                 self.node.drained().await;
