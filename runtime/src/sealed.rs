@@ -17,7 +17,7 @@ pub(crate) struct Sealed {
     length: usize,
 }
 
-// SAFETY: the mapping is read-only and its content cannot change (see `map`), so any thread may read it at any time.
+// SAFETY: the mapping is read-only and its content cannot change (see `map`), so any thread can read it at any time.
 unsafe impl Send for Sealed {}
 // SAFETY: as above.
 unsafe impl Sync for Sealed {}

@@ -274,7 +274,7 @@ const LINES: &[Line] = &[
     line(Range::v6(1 << 127, 1), AddressKind::Reserved),
 ];
 
-/// A name that may not be connected to because of its addresses.
+/// A name that is refused because of its addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Prohibited {
     /// The name has a prohibited address.

@@ -33,7 +33,7 @@ pub(super) struct Hit {
 impl Matcher {
     /// Makes a search. No value can be empty.
     pub(super) fn new(patterns: &[Zeroizing<Vec<u8>>]) -> Result<Self, SecretError> {
-        // The kind is named because the default may choose a table of every state and byte, which for long values takes
+        // The kind is named because the default can choose a table of every state and byte, which for long values takes
         // hundreds of megabytes.
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
@@ -88,7 +88,7 @@ impl Matcher {
             return;
         }
         find(text, &|range| range);
-        // A way of writing, and what may have been written before it: JSON in JSON, HTML in JSON and the other way
+        // An escape, and the escapes that can be inside it: JSON in JSON, HTML in JSON and the other way
         // round, a URL in a URL.
         let chains: [(Escaping, &[Escaping]); 3] = [
             (Escaping::Backslash, &[Escaping::Backslash, Escaping::Entities]),

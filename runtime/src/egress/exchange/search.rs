@@ -31,7 +31,7 @@ impl Match<'_> {
 impl Search {
     /// Makes a search. No pattern can be empty or longer than `u16::MAX`.
     pub(super) fn new(patterns: Vec<Zeroizing<Vec<u8>>>) -> Result<Self, SecretError> {
-        // The kind is named because the default may choose a table of every state and byte, which for long values takes
+        // The kind is named because the default can choose a table of every state and byte, which for long values takes
         // hundreds of megabytes.
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
