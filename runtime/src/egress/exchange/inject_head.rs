@@ -15,8 +15,8 @@ const MAX_GROWN_HEAD: usize = 128 << 10;
 const NEVER: [&str; 11] = [
     "Host",
     "Content-Length",
-    "Content-BodyEncoding",
-    "Transfer-BodyEncoding",
+    "Content-Encoding",
+    "Transfer-Encoding",
     "Connection",
     "Keep-Alive",
     "TE",

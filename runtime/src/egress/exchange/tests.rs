@@ -660,8 +660,8 @@ fn responses_come_back_with_placeholders() {
     let expected = format!("HTTP/1.1 200 {KEY}\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n*******\r\n0\r\n\r\n");
     assert_eq!(text(&make().incoming(input).bytes), expected);
     // A redirect to another host brings the placeholder there, and nothing else.
-    let old = format!("HTTP/1.0 302 Match\r\nLocation: https://evil.com/{VALUE}\r\n\r\n{VALUE}");
-    answers("GET", &old, &format!("HTTP/1.0 302 Match\r\nLocation: https://evil.com/{KEY}\r\n\r\n{stars}"));
+    let old = format!("HTTP/1.0 302 Found\r\nLocation: https://evil.com/{VALUE}\r\n\r\n{VALUE}");
+    answers("GET", &old, &format!("HTTP/1.0 302 Found\r\nLocation: https://evil.com/{KEY}\r\n\r\n{stars}"));
 }
 
 #[test]
