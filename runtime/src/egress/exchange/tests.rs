@@ -1,4 +1,5 @@
 use super::inject::PATIENCE;
+use super::inject_head::never;
 use super::reasons::{OpaqueReason, RequestPart, SkipReason};
 use super::redact_response::{BODY_PATIENCE, RAW_PATIENCE};
 use super::*;
@@ -305,6 +306,30 @@ fn only_where_a_secret_may_stand() {
     let input = format!("{KEY} / HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
     let opaque = OpaqueReason::NotHttp;
     sends(make, &input, &input, &[SecretEvent::Opaque(opaque), not_injected(SkipReason::Opaque(opaque))]);
+}
+
+#[test]
+fn no_secret_in_a_header_for_the_connection() {
+    for name in [
+        "Host",
+        "Content-Length",
+        "Content-Encoding",
+        "Transfer-Encoding",
+        "Connection",
+        "Keep-Alive",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Expect",
+        "Proxy-Authorization",
+    ] {
+        assert_eq!(never(name.as_bytes()), Some(name));
+        assert_eq!(never(name.to_lowercase().as_bytes()), Some(name));
+    }
+    assert_eq!(never(b"Proxy-X"), Some("Proxy-*"));
+    for name in ["Authorization", "X-Api-Key", "Cookie"] {
+        assert_eq!(never(name.as_bytes()), None);
+    }
 }
 
 #[test]
