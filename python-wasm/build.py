@@ -3,7 +3,8 @@
 
 Two halves, each kept under a digest of everything that goes into it, so that nothing is done twice:
 
-    component   componentize-py runs the harness once and keeps the interpreter's memory (out/component.wasm)
+    component   componentize-py runs the harness once and keeps the interpreter's memory; `corrections` changes a few
+                functions of its C libraries (out/component.wasm)
     merge       the component's core modules become one, and binaryen optimises it (out/python.wasm)
 
 What was built stands in out/python.json. Only the standard library of Python 3.9 or newer is needed to run this.
@@ -27,6 +28,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import corrections
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
@@ -185,7 +188,8 @@ def guest_inputs(merged: bool) -> str:
 def component_sources() -> list[Path]:
     """What the component is made of."""
     harness = (path for path in (HERE / "harness").rglob("*") if not is_aside(path))
-    return [*(HERE / "wit").rglob("*.wit"), *harness, HERE / "requirements.txt", HERE / "build.py"]
+    files = ["requirements.txt", "build.py", "corrections.py"]
+    return [*(HERE / "wit").rglob("*.wit"), *harness, *(HERE / name for name in files)]
 
 
 def is_aside(path: Path) -> bool:
@@ -200,6 +204,10 @@ def build_component(inputs: str, progress: Progress) -> None:
     with work_folder() as work:
         progress.step("componentize-py: link the interpreter, import the harness, keep its memory")
         component = componentize(python, work)
+        try:
+            component.write_bytes(corrections.correct(component.read_bytes()))
+        except corrections.CorrectionError as error:
+            raise BuildError(f"the C libraries of the component cannot be corrected: {error}") from None
         check_no_host_strings(component, work)
         versions = {
             "cpython": cpython_version(component),
