@@ -21,8 +21,8 @@ What it exports to the host is `WitWorld.run`.
     encryption  the host's verb for `cronbox.crypto` (in ../library), and what hashlib leaves to OpenSSL
     threads, processes, multiprocess, terminal, timezones, databases
                 what the standard library does differently in a sandbox
-    files, permissions, accounts, clocks
-                what the system does differently: opening files, modes, the user, CPU time
+    files, permissions, accounts, clocks, localtime
+                what the system does differently: opening files, modes, the user, CPU time, local time
     stdlib      the standard library in memory, and its finder
     missing     modules that WASI cannot have
     removed     modules that Python no longer has
@@ -66,6 +66,7 @@ from . import (
     databases,
     encryption,
     files,
+    localtime,
     multiprocess,
     network,
     permissions,
@@ -100,6 +101,8 @@ def _adapt_library():
     files.install(builtins)
     streams.adapt_builtins(builtins)
     clocks.adapt_time(time)
+    localtime.adapt_time(time, _library)
+    localtime.adapt_os(os)
     clocks.adapt_os(os)
     _library.adapt("subprocess", processes.adapt_subprocess)
     _library.adapt("_thread", threads.adapt_thread)

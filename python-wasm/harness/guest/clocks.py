@@ -4,18 +4,8 @@ from .kept import __builtins__
 
 from . import host
 
-_NO_TZ = (
-    "local time is UTC in a run, whatever TZ says: use datetime.now(zoneinfo.ZoneInfo('Asia/Shanghai')), or context.now()"
-)
-
 
 def adapt_time(time):
-    def __getattr__(name):
-        said = f": {_NO_TZ}" if name == "tzset" else ""
-        raise AttributeError(f"module 'time' has no attribute {name!r}{said}", name=name, obj=time)
-
-    time.__getattr__ = __getattr__
-
     def process_time():
         return host.cpu_time() / 1e9
 

@@ -16,7 +16,7 @@ from types import CoroutineType, FunctionType, ModuleType
 
 from wit_world import Failure, Mode, ResultKind, Success
 
-from . import arguments, host, report, result, source, streams
+from . import arguments, host, localtime, report, result, source, streams
 from .context import Context, keep_state
 from .errors import EntryError
 from .memory import limit_recursion
@@ -125,6 +125,8 @@ class _Run:
         sys.argv[:] = [request.path, *request.argv]
         logging._startTime = _now()
         _chdir("/app")
+        if said := localtime.begin():
+            self.notes.append(clean(said, 1000))
 
         module_name, function_name = self.entry()
         if module_name is not None:

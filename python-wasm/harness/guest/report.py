@@ -56,6 +56,10 @@ _CONTEXT = "\nDuring handling of the above exception, another exception occurred
 
 _READ_ONLY = frozenset((errno.EROFS, errno.EPERM, errno.EACCES))
 _NO_SEARCH = "the SQLite of a sandbox has no full-text search and no R*Tree: use LIKE, or an index table of your own"
+_WAL = (
+    "if it is one in WAL mode, copy it to /tmp and open it there (the SQLite of a sandbox has no WAL), or run PRAGMA "
+    "journal_mode=DELETE where it comes from"
+)
 _SQLITE_READ_ONLY = frozenset(("unable to open database file", "attempt to write a readonly database"))
 _WRITE_ELSEWHERE = (
     "files do not outlive a run: return the value, keep it in context.state, or write it under /output (kept with the "
@@ -277,6 +281,8 @@ def _advice(error, text):
         return f": {NO_ROOM}"
     if kind.__name__ == "OperationalError" and text.startswith("no such module: "):
         return f": {_NO_SEARCH}"
+    if kind.__name__ == "DatabaseError" and text == "file is not a database":
+        return f": {_WAL}"
     if kind.__name__ == "OperationalError" and text in _SQLITE_READ_ONLY:
         return f": {_WRITE_ELSEWHERE}"
     return None
