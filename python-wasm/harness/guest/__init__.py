@@ -97,6 +97,7 @@ def _adapt_library():
     _library.adapt("os", processes.adapt_os)
     permissions.adapt_os(os)
     accounts.adapt_os(os, permissions.refused)
+    terminal.adapt_os(os)
     files.adapt_os(os)
     files.install(builtins)
     streams.adapt_builtins(builtins)

@@ -8,7 +8,6 @@ USER = "cronbox"
 """The login name; also in the variables `USER` and `LOGNAME`."""
 UID = GID = 1000
 """Not 0: nothing here is the superuser's."""
-HOME = "/tmp"
 
 
 def adapt_os(os, stat_refused):
@@ -29,9 +28,6 @@ def adapt_os(os, stat_refused):
     always("getresuid", (UID, UID, UID))
     always("getresgid", (GID, GID, GID))
     always("getlogin", USER)
-    # A run is the only process it knows.
-    always("getppid", 0)
-    always("getpgrp", os.getpid())
 
     def getgroups():
         return [GID]
@@ -47,25 +43,9 @@ def adapt_os(os, stat_refused):
     def refuse_user(*args):
         raise PermissionError(errno.EPERM, "a run has one user, whom it cannot change")
 
-    def sched_getaffinity(pid, /):
-        return set(range(os.cpu_count() or 1))
-
-    def nice(increment, /):
-        # A run has no neighbours whom it could be kinder to.
-        return 0
-
-    def getloadavg():
-        return 0.0, 0.0, 0.0
-
-    def sync():
-        pass
-
-    def get_terminal_size(fd=1, /):
-        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
-
     for name in ("setuid", "seteuid", "setgid", "setegid", "setgroups", "setreuid", "setregid"):
         setattr(os, name, refuse_user)
-    for function in (getgroups, chown, fchown, sched_getaffinity, nice, getloadavg, sync, get_terminal_size):
+    for function in (getgroups, chown, fchown):
         function.__module__ = "os"
         setattr(os, function.__name__, function)
     os.lchown = chown

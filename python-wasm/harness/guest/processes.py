@@ -55,6 +55,32 @@ def adapt_os(os):
         return status >> 8
 
     os.waitstatus_to_exitcode = waitstatus_to_exitcode
+    _add_neighbours(os)
+
+
+def _add_neighbours(os):
+    """The functions about a process among others: a run is the only one it knows."""
+    own = os.getpid()
+
+    def getppid():
+        return 0
+
+    def getpgrp():
+        return own
+
+    def sched_getaffinity(pid, /):
+        return set(range(os.cpu_count() or 1))
+
+    def nice(increment, /):
+        return 0
+
+    def getloadavg():
+        return 0.0, 0.0, 0.0
+
+    for function in (getppid, getpgrp, sched_getaffinity, nice, getloadavg):
+        function.__module__ = "os"
+        function.__qualname__ = function.__name__
+        setattr(os, function.__name__, function)
 
 
 def adapt_signal(signal):

@@ -2,6 +2,7 @@
 
 from .kept import __builtins__
 
+import errno
 import sys
 
 _NO_DEBUGGER = "a run has no terminal to debug in: print or log what you want to see"
@@ -19,3 +20,11 @@ def adapt_pdb(pdb):
     for name in ("set_trace", "set_trace_async", "post_mortem", "pm", "run", "runeval", "runcall"):
         if hasattr(pdb, name):
             setattr(pdb, name, _refuse)
+
+
+def adapt_os(os):
+    def get_terminal_size(fd=1, /):
+        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+
+    get_terminal_size.__module__ = "os"
+    os.get_terminal_size = get_terminal_size
