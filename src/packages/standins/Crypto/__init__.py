@@ -3,8 +3,7 @@
 The package itself is native code, which a sandbox does not load. What is not here says so when it is used.
 """
 
-import importlib
-import sys
+from cronbox import _standin
 
 __all__ = ["Cipher", "Hash", "PublicKey", "Random", "Signature", "Util"]
 version_info = (4, 4, "0")
@@ -25,28 +24,6 @@ def _sentence(name):
     return f"{name} is not in Cronbox's part of pycryptodome, which has {_HERE}; cronbox.crypto has more"
 
 
-def _part(package, parts):
-    """A package's `__getattr__`: its parts are imported when they are asked for, everything else raises a sentence."""
-
-    def __getattr__(name):
-        if name in parts:
-            return importlib.import_module(f"{package}.{name}")
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise ImportError(_sentence(f"{package}.{name}"), name=f"{package}.{name}")
-
-    return __getattr__
-
-
-class _Finder:
-    """The last one: says of the modules of pycryptodome that are not here that they are not."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name.startswith(__name__ + "."):
-            raise ModuleNotFoundError(_sentence(name), name=name)
-        return None
-
-
-sys.meta_path.append(_Finder)
+_part = _standin.parts_of(_sentence)
+_standin.refuse_others(__name__, _sentence)
 __getattr__ = _part(__name__, __all__)
