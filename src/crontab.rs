@@ -121,18 +121,19 @@ fn job(line: &str, folder: &Path, env: &BTreeMap<String, String>) -> Result<Job,
     let words = words(rest)?;
     let mut command = Command { folder: folder.to_owned(), env: env.clone(), timeout: None };
     let (file, argv) = command.read(&words)?;
-    // As in cron itself: TZ is for what the command prints, CRON_TZ alone is for when it starts.
+    // As in cron itself: TZ is for the command's local time, CRON_TZ alone is for when it starts.
     let timezone = command.env.get("CRON_TZ").cloned();
     let mut notes = Vec::new();
     if let Some(zone) = command.env.get("TZ") {
         notes.push(format!(
-            "TZ={zone} has no effect: when a line starts is said by CRON_TZ or --timezone, and scripts have UTC as local time"
+            "TZ={zone} has no effect on when the line starts, which CRON_TZ or --timezone say; it is passed on, and the \
+             script's local time follows it"
         ));
     }
     let env = command
         .env
         .into_iter()
-        .filter(|(name, _)| !NOT_PASSED.contains(&name.as_str()) && !matches!(name.as_str(), "CRON_TZ" | "TZ"));
+        .filter(|(name, _)| !NOT_PASSED.contains(&name.as_str()) && name.as_str() != "CRON_TZ");
     Ok(Job { line: 0, when: when.join(" "), timezone, file, argv, env: env.collect(), timeout: command.timeout, notes })
 }
 
