@@ -4,13 +4,12 @@ The module offers what the interpreter's C module of the same name offers, so th
 layer works in a build which has no C library for it. Compression is in the module beside it.
 """
 
-from _thread import allocate_lock
 from array import array
 from binascii import crc32
 from itertools import islice
-from operator import index
 
 from _bz2_encoder import BLOCK_MAGIC, END_MAGIC, GROUP, TURNED, BZ2Compressor, same_as_before, turn_crc
+from _codec_decompressor import Decompressor
 
 __all__ = ["BZ2Compressor", "BZ2Decompressor"]
 
@@ -98,86 +97,38 @@ def _decoding_table(lengths):
     return (out_lengths + rest)[:size], (out_symbols + rest)[:size], width, size - 1, long_codes
 
 
-class BZ2Decompressor:
+class BZ2Decompressor(Decompressor):
     """A decompressor that takes its input in pieces of any size.
 
     It decodes one stream; what follows the stream's end is left in unused_data.
     """
 
+    _ERRORS = OSError
+    _ENDED = "End of stream already reached"
+
     def __new__(cls):
         self = super().__new__(cls)
-        self._lock = allocate_lock()
-        self.eof = False
-        self.needs_input = True
-        self.unused_data = b""
         self._input = b""
         self._at = 0
         self._bits = 0          # bits taken from the input; the lowest _left of them are still to be used
         self._left = 0
-        self._pending = b""     # decoded, but more than the caller asked for
-        self._given = 0
-        self._error = None
-        self._steps = self._stream()
+        self._begin(self._stream())
         return self
 
     def __reduce__(self):
         raise TypeError("cannot pickle '_bz2.BZ2Decompressor' object")
 
-    def decompress(self, data, max_length=-1):
-        """Take more input and return output, at most max_length bytes of it unless that is negative.
+    def _accept(self, data):
+        self._input = self._input[self._at:] + data if self._at < len(self._input) else data
+        self._at = 0
 
-        While more output waits, needs_input is False and the next call may be given b"".
-        """
-        if not isinstance(data, bytes):
-            data = memoryview(data).tobytes()
-        wanted = index(max_length)
-        with self._lock:
-            if self.eof:
-                raise EOFError("End of stream already reached")
-            if self._error is not None:
-                raise self._error
-            if data:
-                self._input = self._input[self._at:] + data if self._at < len(self._input) else data
-                self._at = 0
-            return self._collect(None if wanted < 0 else wanted)
-
-    def _collect(self, wanted):
-        parts = []
-        while wanted is None or wanted > 0:
-            if self._given < len(self._pending):
-                end = len(self._pending) if wanted is None else self._given + wanted
-                part = self._pending[self._given:end]
-                self._given += len(part)
-                parts.append(part)
-                if wanted is not None:
-                    wanted -= len(part)
-                continue
-            try:
-                self._pending = next(self._steps)
-            except StopIteration:
-                self._finish()
-                break
-            except OSError as error:
-                self._error = error
-                raise
-            self._given = 0
-            if self._pending is None:
-                self._pending = b""
-                break
-        else:
-            self.needs_input = False
-            return b"".join(parts)
-        self.needs_input = not self.eof
-        return b"".join(parts)
-
-    def _finish(self):
-        self.eof = True
+    def _rest(self):
         # The bit buffer may have run ahead of the end by some whole bytes.
         ahead = self._left >> 3
-        rest = (self._bits & ((1 << 8 * ahead) - 1)).to_bytes(ahead, "big")
-        self.unused_data = rest + self._input[self._at:]
-        self._input = self._pending = b""
+        rest = (self._bits & ((1 << 8 * ahead) - 1)).to_bytes(ahead, "big") + self._input[self._at:]
+        self._input = b""
         self._at = 0
+        return rest
 
     def _take(self, count):
         """Return the next count bits as a number; yields while there are too few."""

@@ -16,6 +16,7 @@ from _lzma_base import (
     encode_filter_properties, encode_number, full_chain, new_check, preparing, unsupported)
 from _lzma_decoder import Source, lzma1_stream, raw_stream
 from _lzma_encoder import new_writer
+from _codec_decompressor import Decompressor
 
 __all__ = [
     "CHECK_CRC32", "CHECK_CRC64", "CHECK_ID_MAX", "CHECK_NONE", "CHECK_SHA256", "CHECK_UNKNOWN", "FILTER_ARM",
@@ -186,12 +187,15 @@ def _xz_end(source, flags, count, records):
         raise corrupt()
 
 
-class LZMADecompressor:
+class LZMADecompressor(Decompressor):
     """A decompressor that takes its input in pieces of any size.
 
     format is the container format; FORMAT_AUTO tells .xz from .lzma by itself. memlimit bounds the memory a stream
     may ask for. filters, for FORMAT_RAW only, is the chain that was used for compressing.
     """
+
+    _ERRORS = (LZMAError, MemoryError)
+    _ENDED = "Already at end of stream"
 
     def __new__(cls, format=FORMAT_AUTO, memlimit=None, filters=None):
         self = super().__new__(cls)
@@ -208,28 +212,22 @@ class LZMADecompressor:
         if format != FORMAT_RAW and filters is not None:
             raise ValueError("Cannot specify filters except with FORMAT_RAW")
         self.check = CHECK_NONE if format in (FORMAT_ALONE, FORMAT_RAW) else CHECK_UNKNOWN
-        self.eof = False
-        self.needs_input = True
-        self.unused_data = b""
         self._source = Source()
         self._queue = []        # input that came while output was still waiting
-        self._pending = b""
-        self._given = 0
-        self._error = None
         if format == FORMAT_AUTO:
-            self._steps = self._auto(memlimit)
+            steps = self._auto(memlimit)
         elif format == FORMAT_XZ:
-            self._steps = xz_stream(self._source, memlimit, self._tell)
+            steps = xz_stream(self._source, memlimit, self._tell)
         elif format == FORMAT_ALONE:
-            self._steps = alone_stream(self._source, memlimit, False)
+            steps = alone_stream(self._source, memlimit, False)
         elif format == FORMAT_RAW:
             chain = full_chain(filters)
             for spec in chain[:-1]:
                 preparing(spec, False)
-            self._steps = raw_stream(self._source, chain)
+            steps = raw_stream(self._source, chain)
         else:
             raise ValueError("Invalid container format: %d" % format)
-        self._lock = allocate_lock()
+        self._begin(steps)
         return self
 
     def __reduce__(self):
@@ -247,56 +245,20 @@ class LZMADecompressor:
             self.check = CHECK_NONE
             yield from alone_stream(self._source, memlimit, True)
 
-    def decompress(self, data, max_length=-1):
-        """Take more input and return output, at most max_length bytes of it unless that is negative.
+    def _accept(self, data):
+        self._queue.append(data)
 
-        While more output waits, needs_input is False and the next call may be given b"".
-        """
-        if not isinstance(data, bytes):
-            data = memoryview(data).tobytes()
-        max_length = index(max_length)
-        with self._lock:
-            if self.eof:
-                raise EOFError("Already at end of stream")
-            if self._error is not None:
-                raise self._error
-            if data:
-                self._queue.append(data)
-            return self._collect(None if max_length < 0 else max_length)
+    def _more(self):
+        if not self._queue:
+            return False
+        self._source.more(b"".join(self._queue))
+        self._queue.clear()
+        return True
 
-    def _collect(self, wanted):
-        parts = []
-        while wanted is None or wanted > 0:
-            if self._given < len(self._pending):
-                end = len(self._pending) if wanted is None else self._given + wanted
-                part = self._pending[self._given:end]
-                self._given += len(part)
-                parts.append(part)
-                if wanted is not None:
-                    wanted -= len(part)
-                continue
-            try:
-                piece = next(self._steps)
-            except StopIteration:
-                self.eof = True
-                self.needs_input = False
-                self.unused_data = self._source.data[self._source.at:] + b"".join(self._queue)
-                self._source = self._pending = None
-                return b"".join(parts)
-            except (LZMAError, MemoryError) as error:
-                self._error = error
-                raise
-            if piece is not None:
-                self._pending = piece
-                self._given = 0
-            elif self._queue:
-                self._source.more(b"".join(self._queue))
-                self._queue.clear()
-            else:
-                self.needs_input = True
-                return b"".join(parts)
-        self.needs_input = False
-        return b"".join(parts)
+    def _rest(self):
+        rest = self._source.data[self._source.at:] + b"".join(self._queue)
+        self._source = None
+        return rest
 
 
 class LZMACompressor:
