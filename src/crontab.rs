@@ -130,10 +130,8 @@ fn job(line: &str, folder: &Path, env: &BTreeMap<String, String>) -> Result<Job,
              script's local time follows it"
         ));
     }
-    let env = command
-        .env
-        .into_iter()
-        .filter(|(name, _)| !NOT_PASSED.contains(&name.as_str()) && name.as_str() != "CRON_TZ");
+    let env =
+        command.env.into_iter().filter(|(name, _)| !NOT_PASSED.contains(&name.as_str()) && name.as_str() != "CRON_TZ");
     Ok(Job { line: 0, when: when.join(" "), timezone, file, argv, env: env.collect(), timeout: command.timeout, notes })
 }
 
