@@ -1,14 +1,16 @@
-"""Changes four functions of the C libraries in the component that componentize-py makes.
+"""Changes five functions of the C libraries in the component that componentize-py makes.
 
-The libraries are built without time zones and without file locks, and there is no setting for either. Each change is a
-beginning that is put before what a function does already:
+The libraries are built without time zones and without file locks, and there is no setting for either. Each change but the
+last is a beginning that is put before what a function does already:
 
     __secs_to_zone       wasi-libc: local time, by a table that the harness makes of a zone (harness/guest/localtime.py)
     __tm_to_tzname       wasi-libc: the name of a zone for a time that does not bring one
     fcntl                wasi-libc: locks of files are granted, since a run is the only process that it knows
     dotlockIoFinderImpl  SQLite: the VFS that it opens files with keeps account of the locks of a process, as elsewhere
+    __wasilibc_nocwd_fstatat
+                         wasi-libc: what `stat` says of a symbolic link has the number of the file that it leads to
 
-A function that is not there, or is there twice, ends the build.
+A function that is not there, or is there twice, ends the build; so does one without the instructions to replace.
 """
 
 from __future__ import annotations
@@ -102,19 +104,30 @@ LOCKS = (
 )
 LOCKS_OF_SQLITE = ("path file", "", "local.get $path  local.get $file  call $posixIoFinderImpl  return")
 
-CORRECTIONS = {
+# It asks for the number of a file without following a link, whatever its fourth parameter says (1, AT_SYMLINK_NOFOLLOW).
+NUMBER_OF_FILE = (
+    "i32.const 0  local.get 4  i32.const 132  i32.add  local.get 4  i32.const 112  i32.add",
+    """
+    local.get 3  i32.const -1  i32.xor  i32.const 1  i32.and
+    local.get 4  i32.const 132  i32.add  local.get 4  i32.const 112  i32.add
+    """,
+)
+
+CORRECTIONS: dict[str, tuple[str, ...]] = {
     "__secs_to_zone": LOCAL_TIME,
     "__tm_to_tzname": ZONE_NAME,
     "fcntl": LOCKS,
     "dotlockIoFinderImpl": LOCKS_OF_SQLITE,
+    "__wasilibc_nocwd_fstatat": NUMBER_OF_FILE,
 }
+"""By function: parameters, locals and instructions of a beginning; or instructions, and others in their place."""
 
 _OPCODES = {
     "block": 0x02, "loop": 0x03, "if": 0x04, "else": 0x05, "end": 0x0B, "br": 0x0C, "br_if": 0x0D, "return": 0x0F,
     "call": 0x10, "local.get": 0x20, "local.set": 0x21, "local.tee": 0x22, "global.get": 0x23, "global.set": 0x24,
     "i32.load": 0x28, "i64.load": 0x29, "i32.store": 0x36, "i64.store": 0x37, "i32.store16": 0x3B,
     "i32.const": 0x41, "i64.const": 0x42, "i32.eqz": 0x45, "i32.eq": 0x46, "i32.lt_u": 0x49, "i64.ge_s": 0x59, "i32.add": 0x6A,
-    "i32.sub": 0x6B, "i32.mul": 0x6C, "i32.shl": 0x74, "i32.shr_u": 0x76, "i64.add": 0x7C, "i64.sub": 0x7D,
+    "i32.sub": 0x6B, "i32.mul": 0x6C, "i32.and": 0x71, "i32.xor": 0x73, "i32.shl": 0x74, "i32.shr_u": 0x76, "i64.add": 0x7C, "i64.sub": 0x7D,
     "i64.rem_u": 0x82,
 }  # fmt: skip
 _BLOCKS = {"block", "loop", "if"}
@@ -169,8 +182,8 @@ class _Module:
         return self.functions.get(function, -1) >= self.imported
 
 
-def _corrected(module: bytes, known: _Module, corrections: dict[int, tuple[str, str, str]]) -> bytes:
-    """A core module with beginnings put before functions, by their number."""
+def _corrected(module: bytes, known: _Module, corrections: dict[int, tuple[str, ...]]) -> bytes:
+    """A core module with functions changed, by their number."""
     parts = [module[:8]]
     for kind, content in _sections(module, 8):
         if kind == _CODE:
@@ -180,8 +193,9 @@ def _corrected(module: bytes, known: _Module, corrections: dict[int, tuple[str, 
                 size, at = _number(content, at)
                 body = content[at : at + size]
                 at += size
-                if index in corrections:
-                    body = _begin(body, known, *corrections[index])
+                change = corrections.get(index)
+                if change is not None:
+                    body = _begin(body, known, *change) if len(change) == 3 else _replace(body, known, *change)
                 bodies += [_unsigned(len(body)), body]
             content = b"".join(bodies)
         parts += [bytes([kind]), _unsigned(len(content)), content]
@@ -206,6 +220,14 @@ def _begin(body: bytes, module: _Module, parameters: str, own: str, text: str) -
     return declared + _assemble(" ".join(lines).split(), module, local) + body[at:]
 
 
+def _replace(body: bytes, module: _Module, old: str, new: str) -> bytes:
+    """A function's body with some of its instructions replaced."""
+    before, after = (_assemble(text.split(), module, {}) for text in (old, new))
+    if body.count(before) != 1:
+        raise CorrectionError(f"a function has these instructions {body.count(before)} times, not once: {old}")
+    return body.replace(before, after)
+
+
 def _assemble(words: list[str], module: _Module, local: dict[str, int]) -> bytes:
     """Instructions from their names and operands."""
     rest = iter(words)
@@ -215,7 +237,8 @@ def _assemble(words: list[str], module: _Module, local: dict[str, int]) -> bytes
         if name in _BLOCKS:
             code.append(_NO_RESULT)
         elif name.startswith("local."):
-            code += _unsigned(local[next(rest)[1:]])
+            place = next(rest)
+            code += _unsigned(local[place[1:]] if place.startswith("$") else int(place))
         elif name.startswith("global."):
             code += _unsigned(_known(module.globals, next(rest)[1:]))
         elif name == "call":
