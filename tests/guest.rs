@@ -131,3 +131,22 @@ async fn a_package_of_native_code_is_refused_with_what_works_instead() {
     assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
     assert_eq!(report.result.expect("a result").get(), count.to_string());
 }
+
+/// The standard library's `test` and `venv` are not in the interpreter; a script's own are what it imports then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_is_refused_gives_way_to_one_of_that_name_in_the_bundle() {
+    let _shared = support::beside_others().await;
+    let pool = support::pool_with(|config| config.processes = 1).await;
+    let main = "import test.prices\nimport venv\n\n\ndef run():\n    try:\n        import tkinter\n    \
+        except ModuleNotFoundError as error:\n        return [test.prices.LOW, venv.NAME, str(error)]\n";
+    let files: &[(&str, &[u8])] = &[
+        ("main.py", main.as_bytes()),
+        ("test/__init__.py", b""),
+        ("test/prices.py", b"LOW = 7\n"),
+        ("venv.py", b"NAME = 'mine'\n"),
+    ];
+    let job = Job { bundle: Arc::new(Bundle::of_files(files).unwrap()), path: "main.py".into(), ..support::job("") };
+    let report = support::finish(&pool, job).await;
+    let expected = r#"[7,"mine","the module 'tkinter' is not available on WASI: a run has no screen"#;
+    assert!(support::result(&report).starts_with(expected), "{report:?}");
+}

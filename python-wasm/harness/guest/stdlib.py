@@ -12,7 +12,7 @@ import marshal
 import os
 import sys
 from importlib import _bootstrap
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 
 from . import instead, missing, removed, resources
 
@@ -93,7 +93,8 @@ class Library:
             if package:
                 spec.submodule_search_locations.append(folder)
             return spec
-        if _is_import() and (message := missing.sentence(name)):
+        if _is_import() and (message := missing.sentence(name)) and PathFinder.find_spec(name, path) is None:
+            # A bundle or package may have a module of that name: `test` and `venv` are common ones.
             raise ModuleNotFoundError(message, name=name)
         return None
 
