@@ -2,6 +2,8 @@
 
 from .kept import __builtins__
 
+from types import SimpleNamespace
+
 from . import host
 
 
@@ -24,6 +26,14 @@ def adapt_time(time):
     time.process_time = time.thread_time = process_time
     time.process_time_ns = time.thread_time_ns = process_time_ns
     time.clock_gettime, time.clock_gettime_ns = gettime, gettime_ns
+    clock_info = time.get_clock_info
+
+    def get_clock_info(name, /):
+        if name in ("process_time", "thread_time"):
+            return SimpleNamespace(implementation="fuel", monotonic=True, adjustable=False, resolution=1e-9)
+        return clock_info(name)
+
+    time.get_clock_info = get_clock_info
 
 
 def adapt_os(os):
