@@ -7,9 +7,9 @@ files to itself.
 from .kept import __builtins__
 
 import errno
+import importlib
 import os as _os
 import stat as _modes
-from collections import namedtuple
 
 from . import accounts
 
@@ -184,6 +184,8 @@ def mkdir(path, mode=0o777, *, dir_fd=None):
 
 
 _BLOCK = 4096
+_FILESYSTEM = 1
+"""Its number."""
 _ROOM = {"/output": 16 << 20}
 _ROOM_ELSEWHERE = 64 << 20
 
@@ -200,19 +202,13 @@ def statvfs(path):
     for folder, _, names in _os.walk(top if top in ("/tmp", "/output") else "/tmp"):
         used += sum(-(-_lstat(f"{folder}/{name}").st_size // _BLOCK) for name in names)
     free = max(room - used, 0) if top in ("/tmp", "/output") else 0
-    return _os.statvfs_result((_BLOCK, _BLOCK, room, free, free, 16384, 16384, 16384, 0, 255))
+    return _os.statvfs_result((_BLOCK, _BLOCK, room, free, free, 16384, 16384, 16384, 0, 255, _FILESYSTEM))
 
 
 def adapt_shutil(shutil):
-    """The function that shutil has where there was a `statvfs` when it was imported."""
-    usage = namedtuple("usage", "total used free", module="shutil")
-
-    def disk_usage(path):
-        found = statvfs(path)
-        total, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
-        return usage(total, total - free, free)
-
-    shutil.disk_usage = disk_usage
+    """Has shutil look again at what there is. It is imported before this package is: then there is no `statvfs` yet, and
+    no `bz2` and `lzma`, so that it would have no `disk_usage`, and no archives that are compressed with them."""
+    importlib.reload(shutil)
 
 
 def adapt_os(os):
