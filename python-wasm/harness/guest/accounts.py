@@ -3,6 +3,7 @@
 from .kept import __builtins__
 
 import errno
+from operator import index
 
 USER = "cronbox"
 """The login name; also in the variables `USER` and `LOGNAME`."""
@@ -33,6 +34,7 @@ def adapt_os(os, stat_refused):
         return [GID]
 
     def chown(path, uid, gid, *, dir_fd=None, follow_symlinks=True):
+        uid, gid = index(uid), index(gid)
         os.stat(path)
         if uid not in (-1, UID) or gid not in (-1, GID):
             raise stat_refused(path)

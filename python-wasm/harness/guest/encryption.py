@@ -2,6 +2,8 @@
 
 from .kept import __builtins__
 
+from operator import index
+
 from componentize_py_types import Err
 from wit_world.imports import host as _host
 
@@ -22,7 +24,7 @@ def call(what, parts, numbers=()):
         raise TypeError("what is to be done is a str")
     # Text that is no Unicode, and numbers that are none of 64 bits, do not get that far.
     what.encode()
-    numbers = [number.__index__() for number in numbers]
+    numbers = [index(number) for number in numbers]
     if any(not 0 <= number < 1 << 64 for number in numbers):
         raise OverflowError("a number is not one of 64 bits without a sign")
     parts = [part if type(part) is bytes else bytes(memoryview(part)) for part in parts]
@@ -45,7 +47,7 @@ def _name(name):
 
 
 def _number(value, name, least):
-    value = value.__index__()
+    value = index(value)
     if value < least:
         raise ValueError(f"{name} must be at least {least}.")
     if value >= 1 << 63:

@@ -26,6 +26,12 @@ except ValueError as error:
     assert "memory limit exceeded" in str(error)
 else:
     raise AssertionError("32 MiB are the bound")
+try:
+    hashlib.scrypt(b"p", salt=b"s", n=16, r=8, p=None)
+except TypeError as error:
+    assert "cannot be interpreted as an integer" in str(error)
+else:
+    raise AssertionError("None is no number")
 for length in (0, 1, 16 << 10, 5 << 20):
     message = bytes(range(256)) * (length // 256 + 1)
     for name in ("sha256", "sha512", "md5", "sha1"):
