@@ -73,6 +73,7 @@ def run():
         "pwd": (pwd.getpwuid(os.getuid()).pw_dir, "/tmp"),
         "expanduser": (path.expanduser("~/x"), "/tmp/x"),
         "grp": (grp.getgrgid(os.getgid()).gr_name, "cronbox"),
+        "root": (pwd.getpwuid(0).pw_name + grp.getgrnam("root").gr_name + str(len(pwd.getpwall())), "rootroot2"),
         "environ": (environ["HOME"], "/tmp"),
         "superuser": (os.geteuid() == 0, False),
         "flock": (fcntl.flock(1, fcntl.LOCK_EX | fcntl.LOCK_NB), None),
