@@ -124,7 +124,6 @@ def _adapt_library():
     _library.adapt("hmac", encryption.adapt_hmac)
     _library.adapt("cronbox._verb", encryption.adapt_verb)
     _library.adapt("zoneinfo._common", timezones.adapt_zoneinfo_common(_library))
-    terminal.install()
 
 
 with snapshot.Entropy():

@@ -3,7 +3,6 @@
 from .kept import __builtins__
 
 import errno
-import sys
 
 _NO_DEBUGGER = "a run has no terminal to debug in: print or log what you want to see"
 
@@ -12,11 +11,8 @@ def _refuse(*args, **kwargs):
     raise RuntimeError(_NO_DEBUGGER)
 
 
-def install():
-    sys.breakpointhook = sys.__breakpointhook__ = _refuse
-
-
 def adapt_pdb(pdb):
+    """`breakpoint()` calls `pdb.set_trace`, unless `PYTHONBREAKPOINT` names something else."""
     for name in ("set_trace", "set_trace_async", "post_mortem", "pm", "run", "runeval", "runcall"):
         if hasattr(pdb, name):
             setattr(pdb, name, _refuse)
