@@ -95,7 +95,9 @@ def adapt_signal(signal):
 
     signal.__getattr__ = __getattr__
     for name in ("alarm", "setitimer", "pause"):
-        setattr(signal, name, _refusing(name, _NO_SIGNALS))
+        function = _refusing(name, _NO_SIGNALS)
+        function.__module__ = "signal"
+        setattr(signal, name, function)
 
 
 def _is_import_from():

@@ -26,10 +26,15 @@ class lock:
     def __init__(self):
         self._held = False
 
+    def __init_subclass__(cls):
+        raise TypeError("type '_thread.lock' is not an acceptable base type")
+
     def acquire(self, blocking=True, timeout=-1):
         if timeout != -1:
             if not blocking:
                 raise ValueError("can't specify a timeout for a non-blocking call")
+            if timeout != timeout:
+                raise ValueError("Invalid value NaN (not a number)")
             if timeout < 0:
                 raise ValueError("timeout value must be a non-negative number")
             if timeout > TIMEOUT_MAX:

@@ -14,7 +14,12 @@ _OUT = _select.POLLOUT
 
 def _number(thing):
     """The descriptor of an object."""
-    number = thing if isinstance(thing, int) else thing.fileno()
+    if isinstance(thing, int):
+        number = thing
+    elif (fileno := getattr(thing, "fileno", None)) is None:
+        raise TypeError("argument must be an int, or have a fileno() method.")
+    elif not isinstance(number := fileno(), int):
+        raise TypeError("fileno() returned a non-integer")
     if number < 0:
         raise ValueError(f"file descriptor cannot be a negative integer ({number})")
     return number
