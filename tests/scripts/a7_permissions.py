@@ -26,6 +26,7 @@ def run():
     shown["copied"] = (oct(os.stat("/tmp/copied").st_mode & 0o777), "0o755")
     os.close(os.open("/tmp/secret", os.O_CREAT | os.O_WRONLY, 0o600))
     shown["open"] = (oct(os.stat("/tmp/secret").st_mode & 0o777), "0o600")
+    shown["owner"] = ((Path("/tmp/r/a.txt").owner(), Path("/tmp/r/a.txt").group()), ("cronbox", "cronbox"))
     shown["umask"] = ([os.umask(0o077), os.umask(0o022)], [0o022, 0o077])
     with tarfile.open("/output/b.tar.gz", "w:gz") as tar:
         tar.add("/tmp/r", arcname="r")

@@ -110,6 +110,7 @@ def _adapt_library():
     _library.adapt("threading", threads.adapt_threading)
     _library.adapt("queue", threads.adapt_queue)
     _library.adapt("shutil", permissions.adapt_shutil)
+    _library.adapt("pathlib", accounts.adapt_pathlib)
     _library.adapt("signal", processes.adapt_signal)
     _library.adapt("sqlite3", databases.adapt_sqlite3)
     _library.adapt("multiprocessing.process", multiprocess.adapt_process)

@@ -51,3 +51,11 @@ def adapt_os(os, stat_refused):
         function.__module__ = "os"
         setattr(os, function.__name__, function)
     os.lchown = chown
+
+
+def adapt_pathlib(pathlib):
+    """Gives `Path.owner` and `Path.group` the modules that were not there yet when pathlib was imported."""
+    import grp
+    import pwd
+
+    pathlib.pwd, pathlib.grp = pwd, grp
