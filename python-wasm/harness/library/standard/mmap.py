@@ -1,5 +1,5 @@
 """mmap for a sandbox, whose files are in memory already: a map is a copy of the file, which `flush` and `close` write
-back, as long as the file is open."""
+back. The script may close the file before."""
 
 import os
 
@@ -11,8 +11,25 @@ PAGESIZE = ALLOCATIONGRANULARITY = 4096
 error = OSError
 
 
+def _opened_again(descriptor):
+    """A descriptor of the map's own for the same file. WASI cannot duplicate one, so the file is looked for by its number;
+    None if it has no name (any more)."""
+    wanted = os.fstat(descriptor)
+    for top in ("/tmp", "/output"):
+        for folder, _, names in os.walk(top):
+            for name in names:
+                path = f"{folder}/{name}"
+                if os.path.samestat(os.lstat(path), wanted):
+                    return os.open(path, os.O_RDWR)
+    return None
+
+
 class mmap:
     """A part of a file, or of nothing (`fileno` -1), as bytes that can be changed."""
+
+    def __new__(cls, *args, **kwargs):
+        # A subclass may take other arguments.
+        return super().__new__(cls)
 
     def __init__(
         self, fileno, length, flags=MAP_SHARED, prot=PROT_READ | PROT_WRITE, access=ACCESS_DEFAULT, offset=0, *, trackfd=True
@@ -45,7 +62,8 @@ class mmap:
         while len(self._data) < length and (more := os.pread(fileno, length - len(self._data), offset + len(self._data))):
             self._data += more
         if self._kept and not self._read_only:
-            self._descriptor = fileno
+            own = _opened_again(fileno)
+            self._descriptor, self._is_own = (fileno, False) if own is None else (own, True)
 
     def _all(self):
         if self._data is None:
@@ -63,8 +81,12 @@ class mmap:
 
     def close(self):
         if self._data is not None:
-            self.flush()
-            self._data = None
+            try:
+                self.flush()
+            finally:
+                self._data = None
+                if self._descriptor is not None and self._is_own:
+                    os.close(self._descriptor)
 
     def __del__(self):
         try:
