@@ -1,7 +1,10 @@
 # expect: succeeded result='[]'
 # What is ours in place of C refuses the same arguments with the same types of errors, and knows the same switches.
+import fcntl
+import grp
 import hashlib
 import os
+import pwd
 import select
 import signal
 import threading
@@ -21,6 +24,9 @@ def run():
         ("a timeout that is no number", ValueError, lambda: held.acquire(timeout=float("nan"))),
         ("an event's timeout", ValueError, lambda: threading.Event().wait(float("nan"))),
         ("a lock as a base", TypeError, subclass),
+        ("a lock of no file", TypeError, lambda: fcntl.flock("spam", fcntl.LOCK_SH)),
+        ("a user that is no number", TypeError, lambda: pwd.getpwuid(3.14)),
+        ("a group that is no number", TypeError, lambda: grp.getgrgid(3.14)),
         ("scrypt without a number", TypeError, lambda: hashlib.scrypt(b"p", salt=b"s", n=16, r=8, p=None)),
     ]:
         try:

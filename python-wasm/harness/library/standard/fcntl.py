@@ -11,7 +11,12 @@ LOCK_SH, LOCK_EX, LOCK_NB, LOCK_UN = 1, 2, 4, 8
 
 
 def _descriptor(thing):
-    number = thing if isinstance(thing, int) else thing.fileno()
+    if isinstance(thing, int):
+        number = thing
+    elif hasattr(thing, "fileno"):
+        number = thing.fileno()
+    else:
+        raise TypeError("argument must be an int, or have a fileno() method.")
     if number < 0:
         raise ValueError(f"file descriptor cannot be a negative integer ({number})")
     return number

@@ -3,6 +3,7 @@
 from collections import namedtuple as _namedtuple
 
 import os as _os
+from operator import index as _index
 
 struct_group = _namedtuple("struct_group", "gr_name gr_passwd gr_gid gr_mem", module="grp")
 
@@ -13,6 +14,7 @@ def _groups():
 
 def getgrgid(id):
     """The group with that number."""
+    id = _index(id)
     for group in _groups():
         if group.gr_gid == id:
             return group

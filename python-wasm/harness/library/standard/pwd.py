@@ -3,6 +3,7 @@
 from collections import namedtuple as _namedtuple
 
 import os as _os
+from operator import index as _index
 
 struct_passwd = _namedtuple("struct_passwd", "pw_name pw_passwd pw_uid pw_gid pw_gecos pw_dir pw_shell", module="pwd")
 struct_passwd.__qualname__ = "struct_passwd"
@@ -15,6 +16,7 @@ def _users():
 
 def getpwuid(uid, /):
     """The user with that number."""
+    uid = _index(uid)
     for user in _users():
         if user.pw_uid == uid:
             return user
