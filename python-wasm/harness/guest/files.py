@@ -10,6 +10,8 @@ import _io
 import errno
 import io
 import os as _os
+from importlib import import_module
+from types import MethodType
 
 from . import permissions, streams
 from .errors import NO_ROOM
@@ -54,7 +56,14 @@ class FileIO(_io.FileIO):
 FileIO.__module__ = "_io"
 
 
-def open(file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None):
+class _Module:
+    """What `open` is bound to, as a function in C is to its module: stored in a class it must not become a method."""
+
+    def __reduce__(self):
+        return import_module, ("_io",)
+
+
+def open(_, file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None):
     if type(file) is str and file in _STREAMS:
         # A stream has no end to look for, and nothing to cut.
         file, closefd = _STREAMS[file], False
@@ -121,8 +130,9 @@ def sync():
 def install(builtins):
     """Puts it into the modules that hand it out."""
     open.__module__ = "_io"
+    bound = MethodType(open, _Module())
     for module in (builtins, io, _io):
-        module.open = open
+        module.open = bound
 
 
 def adapt_os(os):

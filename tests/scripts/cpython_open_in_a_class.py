@@ -1,0 +1,21 @@
+# expect: succeeded result='["class", "copy", "(file, mode=\'r\', buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None)"]'
+# `open` is a function of the interpreter: it does not become a method of a class that it is stored in, and can be copied.
+import copy
+import inspect
+import io
+import pickle
+
+
+class Files:
+    open = open
+    of_io = staticmethod(io.open)
+
+
+def run():
+    with Files().open("/tmp/a", "w") as file:
+        file.write("class")
+    copied = copy.deepcopy({"open": open})["open"]
+    with copied("/tmp/b", mode="w") as file:
+        file.write("copy")
+    assert pickle.loads(pickle.dumps(open)) == open == Files.of_io
+    return [Files().of_io("/tmp/a").read(), open("/tmp/b").read(), str(inspect.signature(open))]
