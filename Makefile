@@ -1,5 +1,5 @@
 # The commands of this project. `make run` and `make test` need Rust, Python 3 and a C compiler, and get the rest
-# themselves: Python packages into python-wasm/out, binaryen from npm beside them.
+# themselves: Python packages into python-wasm/out, binaryen from npm beside them, Debian's packages for the tests.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -12,6 +12,9 @@ RUST_NEEDED := 1.95
 TEST_VENV := $(abspath $(TARGET))/test-venv
 # Packages from PyPI that the tests run in sandboxes.
 TEST_WHEELS := $(abspath $(TARGET))/test-wheels
+# CPython's own tests, which run in sandboxes.
+TEST_SUITE := $(abspath $(TARGET))/test-suite
+TEST_ENV := CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) CRONBOX_TEST_SUITE=$(TEST_SUITE)
 # The resolver of packages, beside the program.
 UV := $(TARGET)/release/uv
 # Debian's packages of what the tests start.
@@ -35,8 +38,8 @@ tour: build
 	@echo '$$ cronbox run tests/tour/endless.py --fuel 5e9' && { $(CRONBOX) run tests/tour/endless.py --fuel 5e9; test $$? -eq 3; }
 
 # Everything that is proven, proven.
-test: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
-	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) $(CARGO) test --release --locked --workspace
+test: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
+	$(TEST_ENV) $(CARGO) test --release --locked --workspace
 
 # Format, clippy with warnings as errors, the room test. Release, like everything else: one set of build artefacts.
 lint: guest
@@ -47,11 +50,11 @@ lint: guest
 # What it costs, in tables. PYERYX_PYTHON names a Python that has pyeryx, to have it measured beside; PARTS names some of
 # sandbox, kernels, network, server, schedules.
 bench: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
-	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) $(CARGO) bench --locked --workspace --bench sandbox -- $(PARTS)
+	$(TEST_ENV) $(CARGO) bench --locked --workspace --bench sandbox -- $(PARTS)
 
 # The tests again, with ten times the rounds where rounds are counted.
-soak: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
-	CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace
+soak: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
+	$(TEST_ENV) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace
 
 # The interpreter, as a WebAssembly component; does nothing when it is up to date.
 guest: tools
@@ -82,6 +85,10 @@ $(TEST_WHEELS)/fetched: tests/packages/requirements.txt $(OPTIONAL) | $(TEST_VEN
 	     --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux_2_28_x86_64 \
 	     --python-version $${tag#cp} --implementation cp --abi $$tag --abi abi3 --abi none -d $(TEST_WHEELS) -r $$list || exit 1; done
 	@touch $@
+
+# From Debian's archive, through the mirror that this machine's apt uses.
+$(TEST_SUITE)/version: tests/cpython/suite.txt tests/cpython/fetch.sh
+	tests/cpython/fetch.sh $(TEST_SUITE)
 
 $(UV): src/packages/uv.txt
 	@mkdir -p $(@D)
