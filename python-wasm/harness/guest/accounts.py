@@ -54,8 +54,18 @@ def adapt_os(os, stat_refused):
 
 
 def adapt_pathlib(pathlib):
-    """Gives `Path.owner` and `Path.group` the modules that were not there yet when pathlib was imported."""
+    """Gives `Path` the two methods that it has where `pwd` and `grp` were there when pathlib was imported."""
     import grp
     import pwd
 
-    pathlib.pwd, pathlib.grp = pwd, grp
+    def owner(self, *, follow_symlinks=True):
+        """Return the login name of the file owner."""
+        return pwd.getpwuid(self.stat(follow_symlinks=follow_symlinks).st_uid).pw_name
+
+    def group(self, *, follow_symlinks=True):
+        """Return the group name of the file gid."""
+        return grp.getgrgid(self.stat(follow_symlinks=follow_symlinks).st_gid).gr_name
+
+    for function in (owner, group):
+        function.__module__, function.__qualname__ = "pathlib", f"Path.{function.__name__}"
+        setattr(pathlib.Path, function.__name__, function)
