@@ -6,6 +6,7 @@ mod api;
 mod attacks;
 mod cli;
 mod clocks;
+mod cpython;
 mod crowds;
 mod deaths;
 mod documents;
