@@ -19,6 +19,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
@@ -162,7 +163,7 @@ async fn accept_all(
         let now = router.read().unwrap_or_else(PoisonError::into_inner).clone();
         let open = connections.enter();
         let of = open.clone();
-        let service = service_fn(move |request| answer(now.clone(), of.clone(), peer, request));
+        let service = service_fn(move |request| begun(answer(now.clone(), of.clone(), peer, request)));
         let stream = Paced::new(Typed::new(stream), open.stalled.clone());
         let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
         let all = connections.clone();
@@ -202,6 +203,21 @@ fn is_of_client(error: &io::Error) -> bool {
 async fn asks_nothing(open: &Open) {
     if !open.is_crowded() || tokio::time::timeout(FIRST, open.asked.notified()).await.is_ok() {
         std::future::pending::<()>().await;
+    }
+}
+
+/// Begins an answer before hyper looks at the connection again. When the client has closed its side already, hyper drops the
+/// answer to a request without a body before its first step: a change that came whole would be lost. After its first step
+/// it is carried out to its end (see [`super::carry_out`]).
+fn begun<F: Future>(answer: F) -> impl Future<Output = F::Output> {
+    let mut answer = Box::pin(answer);
+    // hyper takes the second step in the same turn, so that no waking is lost.
+    let first = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    async move {
+        match first {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => answer.await,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::server::{Folder, Server};
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -111,6 +111,43 @@ async fn a_change_is_carried_out_though_its_client_hangs_up() {
     ];
     for (method, path, body, look, holds) in steps {
         hang_up(&server, method, path, body, Duration::ZERO).await;
+        until(&server, look, holds).await;
+    }
+}
+
+/// The last byte of a request and the end of its connection are there before the server looks: what came is whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_carried_out_though_its_connection_ended_before_it_was_read() {
+    let _shared = crate::support::beside_others().await;
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, &["--data-dir", "data"]);
+    assert_eq!(server.put("job", "def run(): return 1\n").await.0, 201);
+    let yearly = json!({"script": "job", "trigger": "0 0 1 1 *"}).to_string();
+    let steps: [Step<'_>; 5] = [
+        ("PUT", "/v1/schedules/s", &yearly, "/v1/schedules/s", |status, _| status == 200),
+        ("POST", "/v1/schedules/s/pause", "", "/v1/schedules/s", |_, it| it["state"] == "paused"),
+        ("POST", "/v1/scripts/job/runs", "", "/v1/runs?script=job&status=succeeded", |_, it| items(it).len() == 1),
+        ("DELETE", "/v1/schedules/s", "", "/v1/schedules/s", |status, _| status == 404),
+        ("DELETE", "/v1/scripts/job", "", "/v1/scripts/job", |status, _| status == 404),
+    ];
+    let host = server.url.trim_start_matches("http://");
+    for (method, path, body, look, holds) in steps {
+        // A connection that the server watches already: it hears of both at once.
+        let mut stream = TcpStream::connect(host).expect("connects");
+        stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).expect("sends");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"ok\n") {
+            let mut piece = [0; 1024];
+            let count = stream.read(&mut piece).expect("an answer");
+            assert!(count > 0, "{}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&piece[..count]);
+        }
+        server.signal("-STOP");
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n");
+        stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes()).expect("sends");
+        drop(stream);
+        server.signal("-CONT");
         until(&server, look, holds).await;
     }
 }
