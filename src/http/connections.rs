@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -52,7 +52,9 @@ pub(super) struct Open {
     /// Whether there were many when it came.
     crowded: bool,
     /// Whether it has one of the places that are kept.
-    kept: bool,
+    kept: AtomicBool,
+    /// The others.
+    all: Weak<Connections>,
     /// Its first request came.
     pub(super) asked: Notify,
     /// Its place is wanted.
@@ -95,7 +97,7 @@ impl Connections {
     }
 
     /// A connection came.
-    pub(super) fn enter(&self) -> Arc<Open> {
+    pub(super) fn enter(self: &Arc<Self>) -> Arc<Open> {
         let mut all = self.lock();
         let full = all.len() >= self.most;
         if full && let Some(goes) = self.least_needed(&all) {
@@ -111,12 +113,25 @@ impl Connections {
             since: AtomicU64::new(millis(self.begun)),
             begun: self.begun,
             crowded: all.len() + (self.most / 8).max(1) >= self.most,
-            kept: all.len() >= self.most,
+            kept: AtomicBool::new(all.len() >= self.most),
+            all: Arc::downgrade(self),
             asked: Notify::new(),
             ended: Notify::new(),
         });
         all.insert(open.id, open.clone());
         open
+    }
+
+    /// Gives a connection that has one of the places that are kept another: that of the oldest which has asked for nothing,
+    /// however short it has been there. Whether there was one.
+    fn move_out(&self, open: &Open) -> bool {
+        let mut all = self.lock();
+        let silent = all.values().filter(|other| !other.has_asked.load(Ordering::Relaxed));
+        let Some(goes) = silent.min_by_key(|other| other.id).cloned() else { return false };
+        goes.ended.notify_one();
+        all.remove(&goes.id);
+        open.kept.store(false, Ordering::Relaxed);
+        true
     }
 
     /// A connection is gone.
@@ -171,12 +186,17 @@ impl Open {
 
     /// Whether it has one of the places that are kept: it is for short answers.
     pub(super) fn is_kept(&self) -> bool {
-        self.kept
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// Whether its answer may go on. One with a place that is kept gets another if there is one that is needed less.
+    pub(super) fn may_stay(&self) -> bool {
+        !self.is_kept() || self.all.upgrade().is_some_and(|all| all.move_out(self))
     }
 
     /// Whether it ends after the answer that is being given.
     pub(super) fn ends_after_answer(&self) -> bool {
-        self.kept || (self.crowded && !self.known.load(Ordering::Relaxed))
+        self.is_kept() || (self.crowded && !self.known.load(Ordering::Relaxed))
     }
 }
 
@@ -195,9 +215,9 @@ impl Drop for Busy {
 mod tests {
     use super::*;
 
-    fn of(most: usize, kept: usize) -> Connections {
+    fn of(most: usize, kept: usize, grace: Duration) -> Arc<Connections> {
         let (open, next, begun) = (Mutex::default(), AtomicU64::new(0), Instant::now());
-        Connections { most, kept, grace: Duration::ZERO, open, next, begun }
+        Arc::new(Connections { most, kept, grace, open, next, begun })
     }
 
     fn went(open: &Open) -> bool {
@@ -215,7 +235,7 @@ mod tests {
 
     #[test]
     fn the_oldest_idle_stranger_goes_first() {
-        let all = of(4, 1);
+        let all = of(4, 1, Duration::ZERO);
         let known = all.enter();
         known.know();
         let (first, second) = (all.enter(), all.enter());
@@ -240,12 +260,32 @@ mod tests {
 
     #[test]
     fn a_connection_that_came_just_now_keeps_its_place() {
-        let all = Connections { grace: Duration::from_secs(3_600), ..of(8, 4) };
+        let all = of(8, 4, Duration::from_secs(3_600));
         let fresh = all.enter();
         all.make_room();
         assert!(!went(&fresh), "its request may be under way");
         drop(fresh.begin());
         all.make_room();
         assert!(went(&fresh), "it has asked, and is idle");
+    }
+
+    /// Clients that send half a head keep their places for a moment. Whoever asks meanwhile needs one more than they do.
+    #[test]
+    fn who_asks_gets_the_place_of_one_that_has_not() {
+        let all = of(3, 1, Duration::from_secs(3_600));
+        let asked = all.enter();
+        let (_asking, first, second) = (asked.begin(), all.enter(), all.enter());
+        let last = all.enter();
+        let _busy = last.begin();
+        assert!(last.is_kept() && !went(&first) && !went(&second));
+        assert!(last.may_stay() && went(&first) && !went(&second) && !went(&asked));
+        assert!(!last.is_kept());
+        let other = all.enter();
+        let _other = other.begin();
+        assert!(other.is_kept() && other.may_stay() && went(&second));
+        // All have asked: the place stays one that is kept.
+        let more = all.enter();
+        let _more = more.begin();
+        assert!(more.is_kept() && !more.may_stay());
     }
 }

@@ -160,7 +160,7 @@ pub(super) async fn bounded(
     let Some(kind) = kind_of(route.as_str(), request.uri().query(), request.headers()) else {
         return Ok(next.run(request).await);
     };
-    if open.is_some_and(|open| open.is_kept()) {
+    if open.is_some_and(|open| !open.may_stay()) {
         let detail = "there are too many connections for one that goes on; try again in a moment";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "connections_busy", detail).retry_after(5));
     }

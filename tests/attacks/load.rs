@@ -124,15 +124,22 @@ async fn half_heads_take_neither_probes_nor_runs_their_place() {
     let limited = ["bash", "-c", "ulimit -n 256 && exec \"$@\"", "bash"];
     let server = Server::start_through(&limited, &folder.0, &["--ephemeral"]);
     server.put("quick", "def run(): return 1\n").await;
-    let halves: Vec<TcpStream> = (0..300)
-        .map(|_| {
+    let mut halves = Vec::new();
+    let mut more = |count: usize| {
+        for _ in 0..count {
             let mut stream = connect(&server);
             // It may be ended already: its place was wanted.
             let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ");
-            stream
-        })
-        .collect();
+            halves.push(stream);
+        }
+    };
+    more(300);
     assert!(healthy(&server).await < Duration::from_secs(5));
+    // All places are those of connections that came just now.
+    for count in [64, 68, 128] {
+        more(count);
+        assert_eq!(server.run("quick", &json!({})).await["status"], "succeeded", "{count} more");
+    }
     let (status, ready) = server.get("/readyz").await;
     assert_eq!((status, &ready["ready"]), (200, &json!(true)));
     assert_eq!(server.run("quick", &json!({})).await["status"], "succeeded");
