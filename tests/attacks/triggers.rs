@@ -11,8 +11,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// What one computation may take here: the goal is 50 ms on an idle machine, and tests share theirs.
+/// What one computation may take of a processor: the goal is 50 ms, optimised, and tests are not.
 const LONGEST: Duration = Duration::from_millis(500);
+
+/// Time that this thread has computed: on a machine that is shared the clock goes on meanwhile.
+fn computed() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
 
 fn time(text: &str) -> Time {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
@@ -108,9 +114,9 @@ fn no_trigger_takes_longer_than_its_budget() {
             }
         };
         for (what, ask) in asks() {
-            let began = Instant::now();
+            let began = computed();
             let answer = ask(&trigger, now);
-            let took = began.elapsed();
+            let took = computed() - began;
             if let Err(error) = answer {
                 assert!(error.too_costly || what == "validate", "{name}, {what}: {error}");
             }
