@@ -12,11 +12,9 @@ use crate::source_files::Sources;
 use crate::store::StoreError;
 use bytes::Bytes;
 use chrono::TimeDelta;
-use futures_util::FutureExt;
 use futures_util::future::join_all;
 use looks::{Look, Looks};
 use std::collections::{BTreeMap, HashSet};
-use std::panic::AssertUnwindSafe;
 use std::path::{Component, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,13 +167,12 @@ impl Linker {
                 _ => Ok(()),
             }
         };
-        let looked = AssertUnwindSafe(looking).catch_unwind().await;
+        let looked = guard::caught_in("linker", looking).await;
         match looked {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(script = %known.name, %error, "a linked script cannot be looked at"),
-            Err(panic) => {
-                let said = guard::said(&*panic);
-                tracing::error!(script = %known.name, from, panic = said, "looking at a linked script panicked");
+            Err(caught) => {
+                tracing::error!(script = %known.name, from, %caught, "looking at a linked script panicked");
                 // As any other link that cannot be read: not again at once.
                 let error = Some("reading it failed, which is a mistake of this program".to_owned());
                 let state = LinkState { checked_at: Some(now), error, ..known.link_state };
@@ -296,10 +293,9 @@ impl Linker {
             begun.push(look.done());
             let (linker, root, tag) = (self.clone(), root.url.clone(), tag.clone());
             tokio::spawn(async move {
-                let taking = AssertUnwindSafe(linker.take_in(&name, &url, known, now)).catch_unwind().await;
-                let is_refused = taking.unwrap_or_else(|panic| {
-                    let said = guard::said(&*panic);
-                    tracing::error!(script = %name, from = url, panic = said, "taking a script from its source panicked");
+                let taking = guard::caught_in("linker", linker.take_in(&name, &url, known, now)).await;
+                let is_refused = taking.unwrap_or_else(|caught| {
+                    tracing::error!(script = %name, from = url, %caught, "taking a script from its source panicked");
                     true
                 });
                 if is_refused {

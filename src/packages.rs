@@ -25,6 +25,7 @@ pub use instead::hint;
 pub use process::package_process;
 pub use trial::{Trial, tried};
 
+use crate::guard;
 use crate::requirement::{Locked, Request};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
@@ -213,7 +214,7 @@ impl Resolver {
         }
         *pruned = Some(Instant::now());
         let this = self.clone();
-        tokio::spawn(async move {
+        tokio::spawn(guard::caught_in("package_cache", async move {
             let blocking = |work: fn(&Path) -> std::io::Result<bool>| {
                 let cache = this.config.cache.clone();
                 async move { tokio::task::spawn_blocking(move || work(&cache)).await.map_err(std::io::Error::other)? }
@@ -229,7 +230,7 @@ impl Resolver {
             if let Err(error) = work.await {
                 tracing::warn!(%error, "the cache of packages cannot be pruned; it is tried again later");
             }
-        });
+        }));
     }
 
     async fn ask(&self, request: &Request, tell: &(dyn Fn(Step) + Sync)) -> Result<Resolved, PackageError> {

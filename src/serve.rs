@@ -192,6 +192,7 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     let metrics = Arc::new(Metrics::default());
     let supervisor = Supervisor::new(metrics.clone());
+    supervisor.watch_all();
     tasks.spawn(http::serve(listener, router.clone(), supervisor.clone(), http_stop.clone()));
 
     let Some(store) = open_store(&config.database, &ready, &stop).await? else { return Ok(()) };
@@ -286,7 +287,7 @@ pub async fn serve(
     tasks.spawn(supervisor.clone().keep_going("notifier", work));
     let room = (store.clone(), signals.clone(), background.clone());
     let work = again(room, |room| async move { peer_signals::hear(&room.0, &room.1, &room.2).await });
-    tasks.spawn(supervisor.clone().keep_going("listener", work));
+    tasks.spawn(supervisor.clone().keep_going("hearer", work));
     let cleaner = Cleaner {
         store: store.clone(),
         blobs: blobs.clone(),

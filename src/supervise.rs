@@ -1,63 +1,48 @@
 //! Keeps the tasks of a node going: a panic inside one is logged with its place, counted in `/metrics`, shown by `/readyz`
 //! when it keeps happening, and the task starts again. A mistake in one piece of work costs that piece, not the node.
 
-use crate::guard::said;
+use crate::guard::{self, Caught, READER};
 use crate::metrics::Metrics;
-use futures_util::FutureExt;
-use std::any::Any;
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use crate::guard::{faults, log_panics};
+
 /// Panics older than this are forgotten by `/readyz`.
 const WINDOW: Duration = Duration::from_secs(60);
-/// So many panics within [`WINDOW`] make a node unready.
+/// So many panics of tasks within [`WINDOW`] make a node unready.
 const UNREADY: usize = 3;
 /// The time before a task that panicked starts again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest such time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-thread_local! {
-    /// Where this thread panicked last: the hook knows it, the code that catches the panic does not.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Has panics written to the log, with their place, instead of to standard error as plain text. For the whole process.
-pub fn log_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, message = said(info.payload()), "panic");
-        PLACE.with_borrow_mut(|last| *last = Some(place));
-    }));
-}
-
-/// Work that was ended by a panic.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}{}", .place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default())]
-pub struct Panicked {
-    message: String,
-    place: Option<String>,
-}
-
 struct Seen {
     at: Instant,
     task: &'static str,
-    panicked: Panicked,
+    caught: Caught,
 }
 
 /// Watches over the tasks of one node.
 #[derive(Default)]
 pub struct Supervisor {
     metrics: Arc<Metrics>,
-    recent: Mutex<VecDeque<Seen>>,
+    recent: Mutex<Recent>,
+}
+
+/// The last panics.
+#[derive(Default)]
+struct Recent {
+    /// In tasks.
+    tasks: VecDeque<Seen>,
+    /// In readers of foreign text: who sends the text must not have a node taken for one that cannot work.
+    readers: VecDeque<Seen>,
 }
 
 impl std::fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Supervisor").field("recent", &self.lock().len()).finish_non_exhaustive()
+        f.debug_struct("Supervisor").field("recent", &self.lock().tasks.len()).finish_non_exhaustive()
     }
 }
 
@@ -67,12 +52,19 @@ impl Supervisor {
         Arc::new(Supervisor { metrics, recent: Mutex::default() })
     }
 
+    /// Counts all panics of this process from now on, those of readers of foreign text and those of no task included.
+    pub fn watch_all(self: &Arc<Self>) {
+        let supervisor = Arc::downgrade(self);
+        guard::watch(move |task, caught| {
+            if let Some(supervisor) = supervisor.upgrade() {
+                supervisor.note(task, caught);
+            }
+        });
+    }
+
     /// Does a piece of work of a task, and brings a panic inside it as an error.
-    pub async fn catch<T>(&self, task: &'static str, work: impl Future<Output = T>) -> Result<T, Panicked> {
-        match AssertUnwindSafe(work).catch_unwind().await {
-            Ok(value) => Ok(value),
-            Err(payload) => Err(self.note(task, &*payload)),
-        }
+    pub async fn catch<T>(&self, task: &'static str, work: impl Future<Output = T>) -> Result<T, Caught> {
+        guard::catching(task, work).await.inspect_err(|caught| self.note(task, caught))
     }
 
     /// Runs a task until it returns; after a panic it starts again, after a pause that grows while it keeps panicking.
@@ -96,33 +88,38 @@ impl Supervisor {
     }
 
     /// Logs and counts a panic that was caught.
-    pub fn note(&self, task: &'static str, payload: &(dyn Any + Send)) -> Panicked {
-        let place = PLACE.with_borrow_mut(Option::take);
-        let panicked = Panicked { message: said(payload).to_owned(), place };
-        tracing::error!(task, error = %panicked, "a task panicked; it goes on");
+    fn note(&self, task: &'static str, caught: &Caught) {
+        tracing::error!(task, error = %caught, "a task panicked; it goes on");
         self.metrics.panicked(task);
         let mut recent = self.lock();
-        let now = Instant::now();
-        recent.retain(|seen| now - seen.at < WINDOW);
-        recent.push_back(Seen { at: now, task, panicked: panicked.clone() });
+        let recent = if task == READER { &mut recent.readers } else { &mut recent.tasks };
+        recent.push_back(Seen { at: Instant::now(), task, caught: caught.clone() });
         while recent.len() > 2 * UNREADY {
             recent.pop_front();
         }
-        panicked
     }
 
-    /// What `/readyz` says of panics: none, unless they keep happening.
+    /// Why `/readyz` calls the node unready: none, unless tasks keep panicking.
     pub fn trouble(&self) -> Option<String> {
-        let mut recent = self.lock();
-        let now = Instant::now();
-        recent.retain(|seen| now - seen.at < WINDOW);
-        let last = recent.back().filter(|_| recent.len() >= UNREADY)?;
-        Some(format!("{UNREADY} panics or more in the last minute, the last in {}: {}", last.task, last.panicked))
+        told(&mut self.lock().tasks)
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Seen>> {
+    /// What `/readyz` says of readers of foreign text that keep panicking.
+    pub fn warning(&self) -> Option<String> {
+        told(&mut self.lock().readers)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A sentence about panics, when there were many.
+fn told(recent: &mut VecDeque<Seen>) -> Option<String> {
+    let now = Instant::now();
+    recent.retain(|seen| now - seen.at < WINDOW);
+    let last = recent.back().filter(|_| recent.len() >= UNREADY)?;
+    Some(format!("{UNREADY} panics or more in the last minute, the last in {}: {}", last.task, last.caught))
 }
 
 #[cfg(test)]
@@ -153,7 +150,7 @@ mod tests {
         for number in 1..=3 {
             assert_eq!(supervisor.trouble(), None);
             let caught = supervisor.catch("scheduler", async move { panic!("mistake {number}") }).await;
-            let caught: Panicked = caught.map(|(): ()| ()).expect_err("it panicked");
+            let caught: Caught = caught.map(|(): ()| ()).expect_err("it panicked");
             assert!(caught.to_string().starts_with(&format!("mistake {number}")), "{caught}");
         }
         let told = supervisor.trouble().expect("trouble");
@@ -164,5 +161,18 @@ mod tests {
     async fn what_does_not_panic_is_passed_on() {
         let supervisor = Supervisor::new(Arc::default());
         assert_eq!(supervisor.catch("request", async { 7 }).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn text_that_a_reader_fails_on_is_told_and_takes_no_node_away() {
+        let supervisor = Supervisor::new(Arc::default());
+        let caught = guard::catching("a test", async { panic!("mistake") }).await.map(|(): ()| ()).expect_err("panics");
+        for _ in 0..100 {
+            supervisor.note(READER, &caught);
+        }
+        assert!(supervisor.warning().expect("a warning").contains("in reader: mistake"));
+        assert_eq!(supervisor.trouble(), None);
+        let metrics = supervisor.metrics.text();
+        assert!(metrics.contains(r#"cronbox_panics_total{task="reader"} 100"#), "{metrics}");
     }
 }

@@ -20,6 +20,7 @@ mod misery;
 mod network;
 mod nodes;
 mod packages;
+mod panics;
 mod peers;
 mod real;
 mod rooms;

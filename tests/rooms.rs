@@ -79,6 +79,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "guard",
             "publication",
             "access",
             "api",
@@ -195,12 +196,14 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "store",
         &[
+            "guard",
             "publication",
             "access",
             "clock",
             "event",
             "exact",
             "fullness",
+            "guard",
             "limits",
             "requirement",
             "run",
@@ -237,10 +240,12 @@ const RUNTIME: &[(&str, &[&str])] = &[
     (
         "pool",
         &[
+            "faults",
             "bundle",
             "children",
             "egress",
             "engine",
+            "faults",
             "frame",
             "harden",
             "holder",
@@ -255,6 +260,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     (
         "process",
         &[
+            "faults",
             "bundle",
             "engine",
             "files",
@@ -276,7 +282,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ),
     ("children", &["egress", "harden", "process"]),
     ("sandbox", &["files", "frame", "guest", "outcome"]),
-    ("guest", &["budget", "bundle", "clock", "crypto", "egress", "files", "frame", "meter", "channels", "output"]),
+    ("guest", &["budget", "bundle", "clock", "crypto", "egress", "faults", "files", "frame", "meter", "channels", "output"]),
     ("channels", &["budget", "egress", "frame", "policy"]),
     ("egress", &["frame", "harden", "outcome", "policy"]),
     ("crypto", &["guard"]),
@@ -290,6 +296,8 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("budget", &[]),
     ("clock", &[]),
+    ("faults", &[]),
+    ("faults", &[]),
     ("guard", &[]),
     ("harden", &[]),
     ("heap", &[]),

@@ -91,6 +91,7 @@ mod crypto;
 mod egress;
 mod engine;
 mod fair_share;
+pub mod faults;
 mod files;
 mod frame;
 mod guard;

@@ -10,6 +10,7 @@ use self::serve::SandboxProcess;
 use crate::bundle::Bundle;
 use crate::channels::{EgressLink, RunNetwork};
 use crate::engine;
+use crate::faults;
 use crate::frame::{self, FrameKind, Hello, Start, Stream};
 use crate::guest::{NodeCalls, RunInput};
 use crate::harden::{self, Hardening};
@@ -36,6 +37,8 @@ pub(crate) struct ProcessArgs {
     pub(crate) data: u64,
     /// Sandboxes that are kept ready.
     pub(crate) ready: usize,
+    /// Calls of the host that are to panic: for tests, in a word of their own before the others.
+    pub(crate) faults: Vec<String>,
 }
 
 impl ProcessArgs {
@@ -44,10 +47,19 @@ impl ProcessArgs {
         [self.parent.to_string(), self.data.to_string(), self.ready.to_string()]
     }
 
+    const FAULTS: &str = "faults=";
+
     /// Parses the words of the command line.
     pub(crate) fn from_words(words: &[String]) -> Option<Self> {
+        let asked = words.split_first().and_then(|(first, rest)| Some((first.strip_prefix(Self::FAULTS)?, rest)));
+        let (faults, words) = asked.unwrap_or(("", words));
         let [parent, data, ready] = words else { return None };
-        Some(ProcessArgs { parent: parent.parse().ok()?, data: data.parse().ok()?, ready: ready.parse().ok()? })
+        Some(ProcessArgs {
+            parent: parent.parse().ok()?,
+            data: data.parse().ok()?,
+            ready: ready.parse().ok()?,
+            faults: faults.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+        })
     }
 }
 
@@ -76,6 +88,7 @@ impl From<wasmtime::Error> for ProcessError {
 
 /// Runs as a sandbox process until the node closes the link, or until the process is drained.
 pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
+    faults::ask(args.faults.iter().cloned());
     let mut hardening = Hardening::default();
     harden::step_back(&mut hardening);
     heap::configure();

@@ -331,6 +331,9 @@ impl ServeArgs {
             return Exit::Usage;
         }
         supervise::log_panics();
+        // For tests of the whole.
+        let faults = config::variable("CRONBOX_TEST_FAULTS").and_then(|names| names.into_string().ok());
+        supervise::faults::ask(faults.iter().flat_map(|names| names.split(',')).map(str::to_owned));
         let tell: fn(&str) = if is_json { |text| tracing::info!("{text}") } else { complain };
         let say: serve::Say = Arc::new(move |line: &str| {
             let line = if is_json { log::line(line) } else { line.to_owned() };

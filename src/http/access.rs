@@ -9,6 +9,7 @@ use crate::access::{self, Caller, Scope, TOKEN_PREFIX, hash};
 use crate::api::{ProblemBody, WARNING};
 use crate::clock::Time;
 use crate::disk_usage::Space;
+use crate::guard;
 use crate::publication::ScriptFilter;
 use crate::run::Run;
 use crate::script::Script;
@@ -149,10 +150,10 @@ pub(super) async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, P
     }
     if found.last_used_at.is_none_or(|used| now - used >= USE_TOLD) {
         let (store, id) = (app.store.clone(), found.id.clone());
-        tokio::spawn(async move {
+        tokio::spawn(guard::caught_in("token", async move {
             // For people; the next use tells it again.
             let _ = store.token_used(&id, now).await;
-        });
+        }));
     }
     Ok(Caller::Token(found))
 }
@@ -169,7 +170,7 @@ async fn any_token(app: &App) -> Result<bool, Problem> {
 
 /// On a server that lets this machine's user in, a request must be meant for this machine and come from no page of
 /// another: a name that resolves to 127.0.0.1 (DNS rebinding) and a form on a page elsewhere are refused.
-fn check_local(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn check_local(headers: &HeaderMap) -> Result<(), Problem> {
     let refused = |what: &str| {
         let detail = format!("this server has no tokens, so it only answers this machine itself; {what}");
         Err(Problem::forbidden("not_local", detail))

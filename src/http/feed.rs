@@ -6,6 +6,7 @@
 
 use super::App;
 use crate::event::{Event, EventPosition};
+use crate::guard;
 use crate::store::events::STRIDE;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,7 +62,8 @@ impl App {
     /// Sees to it that somebody looks. A follower does so from time to time: a look may have ended as it came.
     pub(super) fn look_on(&self) {
         if !self.feed.looking.swap(true, Ordering::SeqCst) {
-            tokio::spawn(look(Looking(self.clone())));
+            // A look that panics gives the right back: the next follower looks again.
+            tokio::spawn(guard::caught_in("feed", look(Looking(self.clone()))));
         }
     }
 }

@@ -89,6 +89,7 @@ pub(super) async fn readyz(State(app): State<App>, headers: HeaderMap) -> Respon
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut warnings: Vec<String> = app.space.as_ref().and_then(Space::warning).into_iter().collect();
     warnings.extend(few_sandboxes(&sandboxes));
+    warnings.extend(app.supervisor.warning());
     // Who may see all scripts is told which source is meant.
     let is_up = parts.get("database").is_some_and(|part| part == "ok");
     let sees_all = is_up && identify(&app, &headers).await.is_ok_and(|caller| !caller.is_limited());

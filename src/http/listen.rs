@@ -3,6 +3,7 @@
 use super::connections::{Busy, Connections, FIRST, Open};
 use super::paced::Paced;
 use super::typed::Typed;
+use crate::guard;
 use crate::supervise::Supervisor;
 use axum::Router;
 use axum::body::Body;
@@ -168,12 +169,16 @@ async fn accept_all(
         let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
         let all = connections.clone();
         tokio::spawn(async move {
-            tokio::select! {
-                // A client that goes away, or never says what it wants, is no error of ours.
-                _ = connection => {}
-                () = open.ended.notified() => {}
-                () = asks_nothing(&open) => {}
-            }
+            let live = async {
+                tokio::select! {
+                    // A client that goes away, or never says what it wants, is no error of ours.
+                    _ = connection => {}
+                    () = open.ended.notified() => {}
+                    () = asks_nothing(&open) => {}
+                }
+            };
+            // A panic ends this connection alone, and its place is free again.
+            let _ = guard::caught_in("connection", live).await;
             all.leave(&open);
             drop(place);
         });

@@ -12,6 +12,7 @@ use crate::api::{self, BackfillBody, FireBody, Page, PreviewBody, ProblemBody, R
 use crate::clock::{Time, from_micros, micros, rfc3339};
 use crate::computations::{ComputeError, compute};
 use crate::exact::Exact;
+use crate::guard;
 use crate::limits::{NotGranted, RequestedLimits};
 use crate::publish::{self, keep_value};
 use crate::run::{Cause, Gate, NewRun, PRIORITIES, new_id};
@@ -844,12 +845,12 @@ pub(super) async fn backfill_schedule(
     // It is made whole whether the client waits for it or not. One that a crash cuts short is made whole by asking for what
     // is missing again.
     let (store, signals, bound) = (app.store.clone(), app.signals.clone(), app.rules.queue_bound);
-    let making = tokio::spawn(async move {
+    let making = tokio::spawn(guard::caught_in("backfill", async move {
         let made = store.backfill(runs, bound, now).await;
         signals.notify_queued();
         made
-    });
-    match making.await.map_err(|_| Problem::mistake())?? {
+    }));
+    match making.await.ok().and_then(Result::ok).ok_or_else(Problem::mistake)?? {
         Backfilled::Made(0) => Err(Problem::script_gone()),
         Backfilled::Made(_) => Ok((StatusCode::CREATED, Json(body)).into_response()),
         Backfilled::QueueFull { waiting, fits } => {

@@ -6,11 +6,10 @@
 
 use super::StoreError;
 use super::tx::{Dialect, Tx};
-use futures_util::FutureExt;
+use crate::guard;
 use futures_util::future::BoxFuture;
 use sqlx::{AnyConnection, Connection};
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -78,14 +77,31 @@ impl Writer {
 }
 
 async fn write_all(mut connection: AnyConnection, mut waiting: mpsc::Receiver<Message>) {
-    while let Some(message) = waiting.recv().await {
-        match message {
+    loop {
+        match guard::caught_in("writer", write_on(&mut connection, &mut waiting)).await {
+            Ok(Some(closed)) => return close(connection, closed).await,
+            Ok(None) => return,
+            // Whoever waited for what was not committed is told that it failed.
+            Err(_) => {
+                let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
+            }
+        }
+    }
+}
+
+/// Writes until somebody wishes to close, or until nothing can come any more.
+async fn write_on(
+    connection: &mut AnyConnection,
+    waiting: &mut mpsc::Receiver<Message>,
+) -> Option<oneshot::Sender<()>> {
+    loop {
+        match waiting.recv().await? {
+            Message::Close(closed) => return Some(closed),
             Message::Change(entry) => {
-                if let Some(closed) = write_together(&mut connection, entry, &mut waiting).await {
-                    return close(connection, closed).await;
+                if let Some(closed) = write_together(connection, entry, waiting).await {
+                    return Some(closed);
                 }
             }
-            Message::Close(closed) => return close(connection, closed).await,
         }
     }
 }
@@ -117,7 +133,7 @@ async fn write_together(
         }
         // A change that panics is one that failed: the connection, which is everybody's, goes on.
         let mut tx = Tx::new(connection, Dialect::Sqlite);
-        let change = AssertUnwindSafe(async { (entry.change)(&mut tx).await }).catch_unwind().await;
+        let change = guard::caught_in("change", async { (entry.change)(&mut tx).await }).await;
         match change
             .unwrap_or_else(|_| Err(StoreError::Corrupt("a mistake in this program: the change panicked".into())))
         {

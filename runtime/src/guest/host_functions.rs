@@ -6,6 +6,7 @@ use super::{Channel, Guest};
 use crate::budget::HeldMemory;
 use crate::crypto::Work;
 use crate::egress::messages::{self, Failed, StartTls};
+use crate::faults;
 use crate::meter;
 use std::time::Duration;
 use wasmtime::component::{Resource, WasmList};
@@ -94,6 +95,7 @@ impl host::Host for Guest {
         if verb.len() > 64 || request.len() > MAX_REQUEST {
             return Ok(Err(format!("a request can have at most {MAX_REQUEST} bytes")));
         }
+        faults::come(&verb);
         let Some(node_calls) = &self.node_calls else { wasmtime::bail!("a guest without a run called the node") };
         match node_calls.ask(verb, request).await {
             Ok(answer) => {

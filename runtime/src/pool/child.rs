@@ -75,8 +75,12 @@ impl Children {
 
     /// Starts `command` with its link as standard input and the interpreter as standard output.
     pub(super) fn spawn(&self, command: &[OsString], memory_budget: u64, ready: usize) -> io::Result<Child> {
-        let args =
-            ProcessArgs { parent: std::process::id(), data: memory_budget.saturating_add(DATA_BESIDE_RUNS), ready };
+        let args = ProcessArgs {
+            parent: std::process::id(),
+            data: memory_budget.saturating_add(DATA_BESIDE_RUNS),
+            ready,
+            faults: Vec::new(),
+        };
         self.spawn_with(command, &args.to_words(), Stdio::from(self.interpreter.file().try_clone()?))
     }
 

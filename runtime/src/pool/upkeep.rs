@@ -2,6 +2,7 @@
 
 use super::starts::Health;
 use super::{Inner, Pool, PoolState, lock};
+use crate::faults;
 use crate::outcome::Report;
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -34,7 +35,12 @@ where
 {
     let supervising = async move {
         loop {
-            if guarded(task()).await.is_some() {
+            let task = task();
+            let work = async move {
+                faults::come(what);
+                task.await;
+            };
+            if guarded(work).await.is_some() {
                 return;
             }
             tracing::error!("the pool's {what} panicked and is started again");
