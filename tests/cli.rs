@@ -295,10 +295,18 @@ fn doctor_finds_everything_in_order() {
     assert_eq!(findings["problems"], serde_json::json!([]));
     assert_eq!(findings["self_test"]["n"], 1000);
     assert!(findings["self_test"]["python"].as_str().unwrap().starts_with("3.14"));
+    let version = findings["interpreter"]["versions"]["cpython"].as_str().unwrap();
+    assert_eq!(findings["self_test"]["python"], version);
+    let faults = std::fs::read_to_string(support::tests_folder().with_file_name("docs/interpreter.md")).unwrap();
+    assert_eq!(findings["interpreter_faults"], "docs/interpreter.md");
+    assert!(faults.contains(&format!("CPython **{version}**")), "the list is about another version than {version}");
     assert_eq!(findings["self_test"]["tzdata"], true);
     assert_eq!(findings["forbidden_calls"]["tried"], findings["forbidden_calls"]["stopped"]);
     assert!(findings["hardening"].as_array().unwrap().len() >= 8);
     let people = text(&cronbox(&["doctor"]).stdout);
+    let line =
+        format!("Python: CPython {version}; the faults of this release that scripts can meet: docs/interpreter.md\n");
+    assert!(people.contains(&line), "{people}");
     assert!(people.contains("tzdata") && people.contains("hardening seccomp: in force"), "{people}");
 }
 

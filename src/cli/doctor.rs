@@ -9,6 +9,9 @@ use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 
+/// Where the known faults of the interpreter are listed.
+const FAULTS: &str = "docs/interpreter.md";
+
 /// What `cronbox doctor` takes.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
@@ -25,6 +28,7 @@ impl DoctorArgs {
             "version": env!("CARGO_PKG_VERSION"),
             "build": BUILD,
             "interpreter": serde_json::from_str::<Value>(GUEST_FACTS).unwrap_or(Value::Null),
+            "interpreter_faults": FAULTS,
             "tzdata": crate::zone::installed().release(),
         });
         let mut problems: Vec<String> = Vec::new();
@@ -105,6 +109,10 @@ fn for_people(findings: &Value) -> String {
     for (name, value) in &interpreter {
         lines.push(format!("interpreter {name}: {}", text(value)));
     }
+    lines.push(format!(
+        "Python: CPython {}; the faults of this release that scripts can meet: {FAULTS}",
+        text(&findings["interpreter"]["versions"]["cpython"])
+    ));
     lines.push(format!("time zones of schedules: {}", text(&findings["tzdata"])));
     if let Some(cache) = findings["cache"].as_str() {
         lines.push(format!("compiled interpreter: {cache}"));

@@ -26,6 +26,7 @@ What it exports to the host is `WitWorld.run`.
     stdlib      the standard library in memory, and its finder
     missing     modules that WASI cannot have
     removed     modules that Python no longer has
+    mended      faults of this release that later ones mended
     instead     packages that are native code, and what to use for them
     resources   files of packages in memory
     streams     standard input, output and error
@@ -67,6 +68,7 @@ from . import (
     encryption,
     files,
     localtime,
+    mended,
     multiprocess,
     network,
     permissions,
@@ -119,12 +121,22 @@ def _adapt_library():
     _library.adapt("concurrent.futures.thread", threads.adapt_concurrent_futures_thread)
     _library.adapt("socket", sockets.adapt_socket)
     _library.adapt("selectors", waiting.adapt_selectors)
-    _library.adapt("urllib.request", network.adapt_urllib_request)
+    _library.adapt("urllib.request", _adapt_urllib_request)
     _library.adapt("pdb", terminal.adapt_pdb)
     _library.adapt("hashlib", encryption.adapt_hashlib)
     _library.adapt("hmac", encryption.adapt_hmac)
     _library.adapt("cronbox._verb", encryption.adapt_verb)
     _library.adapt("zoneinfo._common", timezones.adapt_zoneinfo_common(_library))
+    _library.adapt("http.cookies", mended.adapt_cookies)
+    _library.adapt("http.client", mended.adapt_http_client)
+    _library.adapt("imaplib", mended.adapt_imaplib)
+    _library.adapt("xmlrpc.client", mended.adapt_xmlrpc)
+    _library.adapt("email.generator", mended.adapt_email_generator)
+
+
+def _adapt_urllib_request(module):
+    network.adapt_urllib_request(module)
+    mended.adapt_urllib_request(module)
 
 
 with snapshot.Entropy():

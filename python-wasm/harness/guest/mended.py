@@ -1,0 +1,121 @@
+"""Faults of CPython 3.14.0 that later releases mended, mended here: those by which data from elsewhere can do more than
+they should, and which are a check that is missing. `docs/interpreter.md` lists them with those that are left."""
+
+from .kept import __builtins__
+
+import re
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LINE_ENDS = re.compile(r"[\r\n]")
+_COMMAND_ENDS = re.compile(r"[\0\r\n]")
+_NEW_HEADER = re.compile(rb"\r\n(?![ \t])|\r(?![\n \t])|(?<!\r)\n(?![ \t])")
+
+
+def _text(value):
+    return value.decode("latin-1") if isinstance(value, (bytes, bytearray)) else str(value)
+
+
+def adapt_cookies(module):
+    """gh-143919, gh-145599: a cookie whose name or value has control characters would write headers of its own."""
+    morsel, refused = module.Morsel, module.CookieError
+
+    def check(*texts):
+        for text in texts:
+            if isinstance(text, str) and _CONTROL.search(text):
+                raise refused(f"a cookie can have no control characters: {text!r}")
+
+    set_all, set_item, default, update = morsel.set, morsel.__setitem__, morsel.setdefault, morsel.update
+
+    def set(self, key, val, coded_val):
+        check(key, coded_val)
+        set_all(self, key, val, coded_val)
+
+    def __setitem__(self, key, value):
+        check(key, value)
+        set_item(self, key, value)
+
+    def setdefault(self, key, val=None):
+        check(key, val)
+        return default(self, key, val)
+
+    def updated(self, values):
+        values = dict(values)
+        for key, value in values.items():
+            check(key, value)
+        update(self, values)
+
+    morsel.set, morsel.__setitem__, morsel.setdefault, morsel.update = set, __setitem__, setdefault, updated
+
+
+def adapt_imaplib(module):
+    """gh-143921: a line end in an argument would begin another command."""
+    send = module.IMAP4._command
+
+    def _command(self, name, *args):
+        for argument in args:
+            if argument is not None and _COMMAND_ENDS.search(_text(argument)):
+                raise ValueError(f"an argument of an IMAP command can have no NUL and no line end: {argument!r}")
+        return send(self, name, *args)
+
+    module.IMAP4._command = _command
+
+
+def adapt_http_client(module):
+    """gh-146211: a line end in a header for a proxy would begin another header."""
+    connection = module.HTTPConnection
+    tunnel = connection.set_tunnel
+
+    def set_tunnel(self, host, port=None, headers=None):
+        for name, value in (headers or {}).items():
+            if _LINE_ENDS.search(_text(name)) or _LINE_ENDS.search(_text(value)):
+                raise ValueError(f"a header for a proxy can have no line end: {name!r}: {value!r}")
+        tunnel(self, host, port, headers)
+
+    connection.set_tunnel = set_tunnel
+
+
+def adapt_xmlrpc(module):
+    """gh-148954: the name of a method would be put into the XML as it is."""
+    write = module.dumps
+
+    def dumps(params, methodname=None, methodresponse=None, encoding=None, allow_none=False):
+        if isinstance(methodname, str):
+            methodname = module.escape(methodname)
+        return write(params, methodname, methodresponse, encoding, allow_none)
+
+    module.dumps = dumps
+
+
+def adapt_urllib_request(module):
+    """gh-143925: the type in a `data:` address would write headers of its own."""
+    read = module.DataHandler.data_open
+
+    def data_open(self, req):
+        kind = req.full_url.partition(":")[2].partition(",")[0]
+        if _CONTROL.search(kind):
+            raise ValueError(f"the type in a data: address can have no control characters: {kind!r}")
+        return read(self, req)
+
+    module.DataHandler.data_open = data_open
+
+
+def adapt_email_generator(module):
+    """gh-144125, gh-143935: a header that is folded wrongly would write headers of its own.
+
+    `Generator` checks what it writes; `BytesGenerator`, by which mail is sent, does not.
+    """
+    from email.errors import HeaderWriteError
+
+    write = module.BytesGenerator._write_headers
+
+    def _write_headers(self, msg):
+        if self.policy.verify_generated_headers:
+            for name, value in msg.raw_items():
+                folded = self.policy.fold_binary(name, value)
+                if not folded.endswith((b"\n", b"\r")):
+                    raise HeaderWriteError(f"a header must end with a line end: {folded!r}")
+                if _NEW_HEADER.search(folded.rstrip(b"\r\n")):
+                    raise HeaderWriteError(f"a header has another one in it: {folded!r}")
+        write(self, msg)
+
+    module.BytesGenerator._write_headers = _write_headers
