@@ -3,8 +3,8 @@
 use crate::quantity;
 use crate::script::Quantity;
 use crate::suggest::nearest;
-use cronbox_runtime::limits::{LimitError, LimitName};
 use cronbox_runtime::Limits;
+use cronbox_runtime::limits::{LimitError, LimitName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -5,8 +5,8 @@ use crate::limits::{NotGranted, RequestedLimits};
 use crate::run::{Cause, NewRun, RETRY_ON, Spec, Value, new_id};
 use crate::schedule::{Policies, Schedule};
 use crate::script::{Script, Settings, Version};
-use cronbox_runtime::network::{Ceiling, HostPattern, Policy};
 use cronbox_runtime::Limits;
+use cronbox_runtime::network::{Ceiling, HostPattern, Policy};
 use std::time::Duration;
 
 /// Wall-clock time of runs that a schedule starts and that ask for none: nobody waits for them.

@@ -2,7 +2,8 @@
 //! `cpython/known.txt` which fail, and why. `cpython/fetch.sh` brings the tests.
 
 use crate::support;
-use cronbox_runtime::{Bundle, Job, Limits, Outcome, Report};
+use cronbox_runtime::testing::Inspect as _;
+use cronbox_runtime::{Bundle, Job, Limits, Outcome, Report, RunOutput};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -136,7 +137,7 @@ fn job(bundle: &Arc<Bundle>, args: &serde_json::Value) -> Job {
         files: 128 * mib,
         ..Limits::default()
     };
-    Job { bundle: bundle.clone(), path: "run.py".into(), args: args.to_string(), limits, ..support::job("") }
+    Job::new(bundle.clone(), "run.py").with_args(args.to_string()).with_limits(limits)
 }
 
 /// What `run.py` is to know of a module.
@@ -225,7 +226,7 @@ async fn cpythons_own_tests_pass_in_the_sandbox() {
         let (pool, places, job) = (pool.clone(), places.clone(), job(&bundle, &args(&module, &known)));
         runs.spawn(async move {
             let _place = places.acquire().await;
-            let (report, _, stderr) = support::start(&pool, job).finish().await;
+            let RunOutput { report, stderr, .. } = support::start(&pool, job).finish().await;
             judge(&module, &report, &stderr, is_counted_version)
         });
     }

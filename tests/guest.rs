@@ -1,7 +1,7 @@
 //! The guest: its own unit tests, run where it runs, and its two forms compared.
 
 use crate::support::{self, expect};
-use cronbox_runtime::{Bundle, CompiledInterpreter, GuestComponent, Outcome, Pool, RunOutput};
+use cronbox_runtime::{Bundle, CompiledInterpreter, GuestComponent, Job, Outcome, Pool, RunOutput};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ async fn a_module_that_is_refused_gives_way_to_one_of_that_name_in_the_bundle() 
         ("test/prices.py", b"LOW = 7\n"),
         ("venv.py", b"NAME = 'mine'\n"),
     ];
-    let job = Job { bundle: Arc::new(Bundle::of_files(files).unwrap()), path: "main.py".into(), ..support::job("") };
+    let job = Job::new(Bundle::of_files(files).unwrap(), "main.py");
     let report = support::finish(&pool, job).await;
     let expected = r#"[7,"mine","the module 'tkinter' is not available on WASI: a run has no screen"#;
     assert!(support::result(&report).starts_with(expected), "{report:?}");

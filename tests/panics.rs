@@ -3,7 +3,8 @@
 
 use crate::support::server::{Folder, Server};
 use crate::support::{self, tests_folder};
-use cronbox_runtime::Outcome;
+use cronbox_runtime::testing::Inspect as _;
+use cronbox_runtime::{Outcome, RunOutput};
 use reqwest::Method;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -180,14 +181,14 @@ async fn a_call_that_panics_ends_its_own_run_and_no_other() {
         try:\n        host.call('broken', '{}')\n    finally:\n        print('after')\n";
     for _ in 0..2 {
         let began = Instant::now();
-        let (report, stdout, _) = support::start(&pool, support::job(caller)).finish().await;
+        let RunOutput { report, stdout, .. } = support::start(&pool, support::job(caller)).finish().await;
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         assert_eq!((report.outcome, report.lost_attempts), (Outcome::Crashed, 0));
         let message = report.error.expect("an error").message;
         assert!(message.contains("a fault of Cronbox's sandbox process ended the run: a fault in broken"), "{message}");
         assert_eq!(stdout, b"before\n");
     }
-    let (report, stdout, _) = other.finish().await;
+    let RunOutput { report, stdout, .. } = other.finish().await;
     assert_eq!((report.outcome, support::result(&report)), (Outcome::Succeeded, "\"whole\""));
     assert_eq!((report.lost_attempts, stdout.as_slice()), (0, &b"began\n"[..]));
     let after = support::finish(&pool, support::job("def run(): return 7\n")).await;

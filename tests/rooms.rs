@@ -282,7 +282,10 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ),
     ("children", &["egress", "harden", "process"]),
     ("sandbox", &["files", "frame", "guest", "outcome"]),
-    ("guest", &["budget", "bundle", "clock", "crypto", "egress", "faults", "files", "frame", "meter", "channels", "output"]),
+    (
+        "guest",
+        &["budget", "bundle", "clock", "crypto", "egress", "faults", "files", "frame", "meter", "channels", "output"],
+    ),
     ("channels", &["budget", "egress", "frame", "policy"]),
     ("egress", &["frame", "harden", "outcome", "policy"]),
     ("crypto", &["guard"]),

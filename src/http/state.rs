@@ -71,7 +71,8 @@ pub(super) async fn put_state(
     if !state.is_object() {
         return Err(bad("a state is a JSON object".into()));
     }
-    let state = state.compact(cronbox_runtime::limits::MAX_JSON_DEPTH).map_err(|flaw| bad(format!("the state: {flaw}")))?;
+    let state =
+        state.compact(cronbox_runtime::limits::MAX_JSON_DEPTH).map_err(|flaw| bad(format!("the state: {flaw}")))?;
     if state.get().len() > MAX_STATE {
         return Err(Problem::too_large(format!("a state has at most {MAX_STATE} bytes as JSON")));
     }

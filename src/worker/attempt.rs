@@ -378,7 +378,13 @@ impl Worker {
     }
 
     /// What the script asks of the node.
-    async fn answer(&self, run: &Run, call: &HostCall, request: String, left: &mut AttemptOutput) -> Result<String, String> {
+    async fn answer(
+        &self,
+        run: &Run,
+        call: &HostCall,
+        request: String,
+        left: &mut AttemptOutput,
+    ) -> Result<String, String> {
         let away = |error: StoreError| error.to_string();
         let stateful = run.script.as_ref().filter(|_| run.cause != Cause::Backfill);
         match (call, &run.script) {
