@@ -12,6 +12,7 @@ mod connections;
 mod described;
 mod descriptors;
 mod docs;
+mod documents;
 mod events;
 mod feed;
 mod files;
@@ -63,6 +64,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use axum::{RequestPartsExt, Router};
 use docs::Docs;
+use documents::Documents;
 use feed::Feed;
 use health::Found;
 use known::Known;
@@ -97,6 +99,9 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/docs", Need::Nothing),
     ("GET", "/docs/", Need::Nothing),
     ("GET", "/docs/{file}", Need::Nothing),
+    ("GET", "/docs/api", Need::Nothing),
+    ("GET", "/docs/api/", Need::Nothing),
+    ("GET", "/docs/api/{file}", Need::Nothing),
     ("GET", "/metrics", Need::Server(Scope::Metrics)),
     ("GET", "/v1/script-sources/problems", Need::Server(Scope::Read)),
     ("GET", "/v1/scripts", Need::Scope(Scope::Read)),
@@ -212,6 +217,7 @@ pub struct Tools {
 #[derive(Clone)]
 pub(crate) struct App {
     docs: Arc<Docs>,
+    documents: Arc<Documents>,
     known: Arc<Known>,
     tools: Arc<Tools>,
     limiter: Arc<Limiter>,
@@ -237,6 +243,7 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
     let limiter = Arc::new(Limiter::new(tools.rules.rate));
     let app = App {
         docs: Arc::new(Docs::new(base_path)),
+        documents: Arc::new(Documents::new(base_path)),
         known: Arc::default(),
         tools: Arc::new(tools),
         limiter,
@@ -251,9 +258,12 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(docs::openapi))
-        .route("/docs", get(docs::docs))
-        .route("/docs/", get(docs::docs))
-        .route("/docs/{file}", get(docs::file))
+        .route("/docs", get(documents::index))
+        .route("/docs/", get(documents::index))
+        .route("/docs/{file}", get(documents::document))
+        .route("/docs/api", get(docs::docs))
+        .route("/docs/api/", get(docs::docs))
+        .route("/docs/api/{file}", get(docs::file))
         .route("/v1/scripts", get(scripts::list_scripts).post(scripts::create_script))
         .route(
             "/v1/scripts/{name}",

@@ -351,6 +351,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("cron::Schedule", &["src/trigger"]),
     ("Utc::now", &["src/clock"]),
     ("tracing_subscriber::", &["src/log"]),
+    ("pulldown_cmark::", &["src/http"]),
 ];
 
 struct File {

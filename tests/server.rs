@@ -892,7 +892,7 @@ async fn the_node_tells_how_it_is() {
     let (_, document) = server.get("/openapi.json").await;
     assert_eq!(document["openapi"], "3.1.0");
     for file in ["index.html", "swagger-ui-bundle.js", "swagger-initializer.js"] {
-        let response = server.request(Method::GET, &format!("/docs/{file}")).send().await.expect("answers");
+        let response = server.request(Method::GET, &format!("/docs/api/{file}")).send().await.expect("answers");
         assert_eq!(response.status(), 200, "{file}");
         let text = response.text().await.expect("text");
         assert!(!text.contains("https://unpkg") && !text.contains("https://cdn"), "{file} works without the network");

@@ -169,7 +169,7 @@ pub(super) struct RunRequest {
     stdin: Option<Value>,
 }
 
-/// A run of source that is sent along.
+/// A run of source in the request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SourceRequest {
     /// Python.
@@ -328,13 +328,13 @@ pub(super) struct TriggerNowRequest {
 pub(super) struct BackfillRequest {
     /// The first instant: RFC 3339, or 7d for so long ago.
     from: Option<String>,
-    /// The last instant; now unless told.
+    /// The last instant; now by default.
     until: Option<String>,
     /// `missing` or `all`.
     which: Option<String>,
-    /// How many run at once; 1 unless told.
+    /// How many run at once; 1 by default.
     concurrency: Option<u32>,
-    /// -10 unless told; above 0 it needs the scope grant.
+    /// -10 by default; above 0 it needs the scope grant.
     priority: Option<i64>,
 }
 
@@ -345,9 +345,9 @@ pub(super) struct PreviewRequest {
     trigger: Option<Value>,
     /// The zone, when it names none.
     timezone: Option<String>,
-    /// Strictly after this time; now unless told.
+    /// Strictly after this time; now by default.
     from: Option<String>,
-    /// How many; 10 unless told.
+    /// How many; 10 by default.
     count: Option<usize>,
 }
 
@@ -388,10 +388,15 @@ impl Docs {
         let page = Arc::new(Config::from(format!("{base_path}/openapi.json")));
         Docs { document, page, files: Mutex::default() }
     }
+
+    /// Whether the page has a file of that name.
+    pub(super) fn is_file(&self, name: &str) -> bool {
+        matches!(utoipa_swagger_ui::serve(name, self.page.clone()), Ok(Some(_)))
+    }
 }
 
 pub(super) async fn docs() -> Redirect {
-    Redirect::temporary("/docs/index.html")
+    Redirect::temporary("/docs/api/index.html")
 }
 
 /// A file of the docs: its type and its bytes.
@@ -404,7 +409,7 @@ pub(super) async fn file(State(app): State<App>, Part(name): Part) -> Result<Res
         Some(file) => file,
         None => {
             let Ok(Some(file)) = utoipa_swagger_ui::serve(&name, app.docs.page.clone()) else {
-                return Err(Problem::not_found("no_such_address", "the docs have no such file"));
+                return Err(Problem::not_found("no_such_address", "the API reference has no such file"));
             };
             let shown = (file.content_type, Bytes::from(file.bytes.into_owned()));
             files.lock().unwrap_or_else(PoisonError::into_inner).insert(name, shown.clone());
@@ -429,7 +434,7 @@ mod tests {
                 described.insert((method.to_uppercase(), path.clone()));
             }
         }
-        let own = ["/openapi.json", "/docs", "/docs/", "/docs/{file}"];
+        let own = ["/openapi.json", "/docs", "/docs/", "/docs/{file}", "/docs/api", "/docs/api/", "/docs/api/{file}"];
         let routes: BTreeSet<_> = ROUTES
             .iter()
             .filter(|(_, path, _)| !own.contains(path))

@@ -86,7 +86,7 @@ pub(super) async fn no_such_address(State(app): State<App>) -> Problem {
     if let Err(problem) = app.limiter.pass(None) {
         return problem;
     }
-    Problem::not_found("no_such_address", "there is nothing at this address; /docs shows what there is")
+    Problem::not_found("no_such_address", "there is nothing at this address; /docs/api lists the addresses")
 }
 
 /// What an address answers to a method that it does not have.
@@ -94,7 +94,7 @@ pub(super) async fn no_such_method(State(app): State<App>) -> Problem {
     if let Err(problem) = app.limiter.pass(None) {
         return problem;
     }
-    let detail = "this address does not answer this method; /docs shows what there is";
+    let detail = "this address does not answer this method; /docs/api lists the methods";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 

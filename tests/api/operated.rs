@@ -22,7 +22,7 @@ async fn token(server: &Server, body: Value) -> String {
 async fn a_proxy_may_use_its_own_name_once_there_is_a_token() {
     let (_folder, mut server) = Server::ephemeral();
     let of_proxy = [("host", "cron.example.com"), ("x-forwarded-proto", "https")];
-    let public = ["/healthz", "/readyz", "/openapi.json", "/docs/index.html"];
+    let public = ["/healthz", "/readyz", "/openapi.json", "/docs/api/index.html"];
     for (path, status) in public.iter().zip([200, 200, 403, 403]) {
         assert_eq!(get(&server, path, &of_proxy).await.status(), status, "{path} without tokens");
     }
@@ -259,13 +259,15 @@ async fn everything_is_below_the_base_path() {
     let root = server.url.strip_suffix("/cronbox").expect("the start says where it is").to_owned();
     let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
     for base in [format!("{root}/cronbox"), root.clone()] {
-        let docs = client.get(format!("{base}/docs")).send().await.expect("answers");
-        assert_eq!(header(&docs, "location"), "/cronbox/docs/index.html");
+        let docs = client.get(format!("{base}/docs/api")).send().await.expect("answers");
+        assert_eq!(header(&docs, "location"), "/cronbox/docs/api/index.html");
+        let old = client.get(format!("{base}/docs/index.html")).send().await.expect("answers");
+        assert_eq!(header(&old, "location"), "/cronbox/docs/api/index.html");
         let made = client.post(format!("{base}/v1/scripts?name=price")).body("print(1)").send().await.expect("answers");
         assert_eq!(header(&made, "location"), "/cronbox/v1/scripts/price");
         let run = client.post(format!("{base}/v1/scripts/price/runs")).send().await.expect("answers");
         assert!(header(&run, "location").starts_with("/cronbox/v1/runs/"), "{run:?}");
-        let script = client.get(format!("{base}/docs/swagger-initializer.js")).send().await.expect("answers");
+        let script = client.get(format!("{base}/docs/api/swagger-initializer.js")).send().await.expect("answers");
         assert!(script.text().await.expect("text").contains("\"/cronbox/openapi.json\""));
         let (_, document) = answer(client.get(format!("{base}/openapi.json")).send().await.expect("answers")).await;
         assert_eq!(document["servers"][0]["url"], "/cronbox");

@@ -212,7 +212,7 @@ async fn idle_strangers_go_before_anybody_is_refused() {
         let head = if n % 2 == 0 {
             "GET / HTTP/1.1\r\nX: "
         } else {
-            "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n"
+            "GET /docs/api/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n"
         };
         let _ = stream.write_all(head.as_bytes());
         strangers.push(stream);
