@@ -135,9 +135,9 @@ impl From<Written> for StreamBody {
 pub struct RunBody {
     /// UUIDv7.
     pub id: String,
-    /// The script's name, or the one given to source that was sent along.
+    /// The script's name, or the name given to source in a request.
     pub script: String,
-    /// The script's version; null for source that was sent along.
+    /// The script's version; null for source in a request.
     pub version: Option<i64>,
     /// What was asked to be called; null: `run`, or the file from top to bottom.
     pub entry: Option<String>,
@@ -151,7 +151,7 @@ pub struct RunBody {
     pub fire_time: Option<String>,
     /// The same in the schedule's zone, with its offset.
     pub fire_local: Option<String>,
-    /// The last of several fire times that share this row, when it stands for several.
+    /// The last of several fire times that share this row, when there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fire_time_until: Option<String>,
     /// How many they are.
@@ -175,7 +175,7 @@ pub struct RunBody {
     pub lateness_ms: Option<f64>,
     /// `scheduled`, `queued`, `running`, or how it ended.
     pub status: String,
-    /// Why it stands so, where that is not plain.
+    /// Why it has this status, where that is not clear.
     pub reason: Option<String>,
     /// The number of its last attempt; 0 before the first.
     pub attempt: u32,
@@ -303,7 +303,7 @@ impl RunBody {
         }
     }
 
-    /// How it stands.
+    /// Its status.
     pub fn status(&self) -> Option<Status> {
         Status::parse(&self.status)
     }
@@ -443,7 +443,7 @@ pub struct ScheduleBody {
     pub timezone: String,
     /// `active`, `paused` or `finished`.
     pub state: String,
-    /// Why it stands so, where nobody asked for it.
+    /// Why it is in this state, where no request asked for it.
     pub reason: Option<String>,
     /// The next fire time.
     pub next_fire_at: Option<String>,
@@ -486,7 +486,7 @@ pub struct ScheduleBody {
 pub struct LastRunBody {
     /// The run.
     pub id: String,
-    /// How it stands.
+    /// Its status.
     pub status: String,
     /// What it was made for.
     pub fire_time: Option<String>,
@@ -674,7 +674,7 @@ pub struct StateBody {
     pub state: Exact,
     /// Counted up with every change.
     pub revision: i64,
-    /// The run that wrote it; null: a request, or nobody.
+    /// The run that wrote it; null: a request, or none yet.
     pub run: Option<String>,
     /// When it was written.
     pub updated_at: Option<String>,
@@ -708,7 +708,7 @@ pub struct EventBody {
     pub count: Option<u64>,
     /// Why it happened, where that is not plain.
     pub reason: Option<String>,
-    /// What went wrong, as long as the run itself is kept; its traceback stands there.
+    /// What went wrong, as long as the run itself is kept; its traceback is there.
     pub error: Option<EventErrorBody>,
 }
 
@@ -947,7 +947,7 @@ pub struct LeftOutBody {
 pub struct ResealedBody {
     /// The id of the key that seals from now on.
     pub key: String,
-    /// How many secrets were sealed anew.
+    /// How many secrets were sealed again.
     pub resealed: u64,
     /// Secrets that no key of this node opens: they are as they were.
     pub unreadable: Vec<String>,
@@ -956,7 +956,7 @@ pub struct ResealedBody {
     pub warning: Option<String>,
 }
 
-/// What somebody with the right allowed a script.
+/// What a token with the scope `grant` allowed a script.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GrantBody {
     /// The script.
@@ -978,7 +978,7 @@ pub struct ReadyBody {
     pub ready: bool,
     /// Each part: `ok`, or a sentence.
     pub parts: BTreeMap<String, String>,
-    /// What somebody should see to, though it works.
+    /// What needs attention, although it works.
     #[serde(default)]
     pub warnings: Vec<String>,
 }

@@ -457,7 +457,7 @@ async fn keys_are_the_operators_and_a_lost_one_is_told() {
     std::fs::write(&file, format!("{}\n{}\n", key("b"), key("a"))).expect("writes");
     let before = server.get("/v1/secrets/API_KEY").await.1["key"].clone();
     let (code, told, _) = server.cronbox(&["secret", "rotate"]);
-    assert!(code == Some(0) && told.contains("sealed anew: 1"), "{told}");
+    assert!(code == Some(0) && told.contains("sealed again: 1"), "{told}");
     assert_ne!(server.get("/v1/secrets/API_KEY").await.1["key"], before);
     std::fs::write(&file, key("b")).expect("writes");
     assert_eq!(server.run("has", &json!({})).await["result"][0], "cronbox-secret");
@@ -626,7 +626,7 @@ fn a_run_without_a_server_has_secrets_too() {
 async fn the_first_example_of_the_readme_works() {
     let scratch = Folder::new();
     let readme = std::fs::read_to_string(support::tests_folder().join("../README.md")).expect("reads");
-    let (_, rest) = readme.split_once("```python\n").expect("an example");
+    let (_, rest) = readme.split_once("```python tea.py\n").expect("an example");
     let (source, _) = rest.split_once("```").expect("its end");
     let host = format!("localhost:{}", world().port("shop"));
     let source = source.replace("shop.example.com", &host);

@@ -147,7 +147,7 @@ impl RunArgs {
             None => self.sent_along().await?,
         };
         let source = String::from_utf8(source)
-            .map_err(|_| Refusal::usage("a script that is not UTF-8 cannot be sent along; push it first"))?;
+            .map_err(|_| Refusal::usage("a script that is not UTF-8 cannot be sent in a request; push it first"))?;
         let (args, text_args) = self.arguments()?;
         let args = Exact::parse(&args).map_err(|error| Refusal::usage(format!("--args: {error}")))?;
         let mut limits = Map::new();

@@ -173,7 +173,7 @@ impl SecretArgs {
                 if self.json {
                     say(&text)?;
                 } else {
-                    say(&format!("sealed anew: {}; the key is {}", resealed.resealed, resealed.key))?;
+                    say(&format!("sealed again: {}; the key is {}", resealed.resealed, resealed.key))?;
                 }
                 if resealed.unreadable.is_empty() {
                     return Ok(Exit::Succeeded);

@@ -80,7 +80,7 @@ pub(super) struct ServeArgs {
     /// Runs that may wait before further requests are refused [default: 10000]
     #[arg(long, value_name = "N", env = "CRONBOX_MAX_QUEUED", hide_env_values = true, help_heading = "Runs")]
     max_queued: Option<String>,
-    /// How long runs may go on when the server goes down; 0s: not at all [default: 30s]
+    /// How long runs can go on when the server stops; 0s: not at all [default: 30s]
     #[arg(long, value_name = "TIME", env = "CRONBOX_DRAIN", hide_env_values = true, help_heading = "Node")]
     drain: Option<String>,
     /// How long a node may be silent before others take its runs [default: 15s]

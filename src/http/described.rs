@@ -265,7 +265,7 @@ fn describe_responses(path: &str, responses: &mut Map<String, Value>) {
             );
         }
         if status == "200" && path.ends_with("/output/{stream}") {
-            headers.insert("X-Run-Status".into(), header("How the run stands", json!({"type": "string"})));
+            headers.insert("X-Run-Status".into(), header("The status of the run", json!({"type": "string"})));
         }
         if status.starts_with('2') && path.starts_with("/v1/") {
             headers.insert(

@@ -129,7 +129,7 @@ impl App {
 
 fn gone() -> Problem {
     let detail = "events after this place were let go of already, or it is of another database: some may be missing; \
-        begin anew, with ?since= or without a cursor";
+        begin again, with ?since= or without a cursor";
     Problem::new(StatusCode::GONE, "events_gone", detail)
 }
 
@@ -147,7 +147,7 @@ fn gone() -> Problem {
         ("schedule" = Option<String>, Query, description = "Of this schedule"),
         ("since" = Option<String>, Query, description = "From then on: a time, or 24h, 7d ago"),
         ("cursor" = Option<String>, Query, description = "Where the last part ended"),
-        ("limit" = Option<usize>, Query, description = "How many; 100 unless told, at most 1000"),
+        ("limit" = Option<usize>, Query, description = "How many; 100 by default, at most 1000"),
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came"),
     ),
     responses(

@@ -127,7 +127,7 @@ fn few_sandboxes(health: &Health) -> Vec<String> {
     get, path = "/metrics", tag = "node", operation_id = "metrics",
     responses(
         (status = 200, description = "Text", content((String = "text/plain"), (String = "application/openmetrics-text"))),
-        (status = "4XX", description = "It is not told", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {

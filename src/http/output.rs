@@ -121,7 +121,7 @@ pub(super) async fn follow_run(
     let at = match headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default()) {
         None | Some("") => Places::default(),
         Some(text) => Places::parse(text).ok_or_else(|| {
-            Problem::bad("bad_event_id", "this is no event's id: leave Last-Event-ID out to begin anew")
+            Problem::bad("bad_event_id", "this is no event's id: leave Last-Event-ID out to begin again")
                 .field("Last-Event-ID")
         })?,
     };

@@ -301,7 +301,7 @@ impl App {
     get, path = "/v1/runs", tag = "runs", operation_id = "list_runs",
     params(
         ("id" = Option<String>, Query, description = "Whose id begins so"),
-        ("script" = Option<String>, Query, description = "Of these scripts, or of source that was sent along under these names"),
+        ("script" = Option<String>, Query, description = "Of these scripts, or of source in requests under these names"),
         ("schedule" = Option<String>, Query, description = "Made by this schedule"),
         ("status" = Option<String>, Query, description = "In one of these statuses, with commas between"),
         ("cause" = Option<String>, Query, description = "Made for this cause"),
@@ -311,7 +311,7 @@ impl App {
         ("min_duration" = Option<String>, Query, description = "That took so long at least: 10s"),
         ("error_contains" = Option<String>, Query, description = "Whose error holds this text, whatever its case"),
         ("result" = Option<String>, Query, description = "Whose result passes: a JSON Pointer, a comparison, a value: /price>100"),
-        ("limit" = Option<usize>, Query, description = "How many; 50 unless told, at most 500"),
+        ("limit" = Option<usize>, Query, description = "How many; 50 by default, at most 500"),
         ("cursor" = Option<String>, Query, description = "Where the last page ended"),
         ("format" = Option<String>, Query, description = "json or csv; with csv, the header X-Next-Cursor goes on"),
     ),
@@ -359,8 +359,8 @@ fn check_slots(filter_since: Option<Time>, until: Option<Time>, bucket: Duration
 #[utoipa::path(
     get, path = "/v1/runs/counts", tag = "runs", operation_id = "count_runs",
     params(
-        ("bucket" = Option<String>, Query, description = "The width of a slot: 1h unless told"),
-        ("since" = Option<String>, Query, description = "Made then or later; 7d ago unless told"),
+        ("bucket" = Option<String>, Query, description = "The width of a slot: 1h by default"),
+        ("since" = Option<String>, Query, description = "Made then or later; 7d ago by default"),
         ("until" = Option<String>, Query, description = "Made before"),
         ("script" = Option<String>, Query, description = "Of these scripts"),
         ("schedule" = Option<String>, Query, description = "Made by this schedule"),
@@ -410,7 +410,7 @@ pub(super) async fn count_runs(
 
 /// A value of the results over time
 ///
-/// What stands at `path` in the results of the script's succeeded runs, in the order of their fire times (of when they were
+/// What is at `path` in the results of the script's succeeded runs, in the order of their fire times (of when they were
 /// due, for runs of no schedule); with `bucket`, one value a slot.
 #[utoipa::path(
     get, path = "/v1/scripts/{name}/series", tag = "scripts", operation_id = "get_series",
@@ -420,8 +420,8 @@ pub(super) async fn count_runs(
         ("since" = Option<String>, Query, description = "Of fire times then or later: RFC 3339, or 24h, 7d ago"),
         ("until" = Option<String>, Query, description = "Of fire times before"),
         ("bucket" = Option<String>, Query, description = "The width of a slot: 1d"),
-        ("agg" = Option<String>, Query, description = "avg (unless told), sum, min, max, count, first, last"),
-        ("limit" = Option<usize>, Query, description = "How many values; 1000 unless told, at most 10000"),
+        ("agg" = Option<String>, Query, description = "avg (default), sum, min, max, count, first, last"),
+        ("limit" = Option<usize>, Query, description = "How many values; 1000 by default, at most 10000"),
         ("cursor" = Option<String>, Query, description = "Where the last page ended"),
         ("format" = Option<String>, Query, description = "json or csv"),
     ),

@@ -134,7 +134,7 @@ pub(super) async fn run_script(
     app.launch(new, Shown { refused, output }, idempotency, wait, now).await
 }
 
-/// Run source that is sent along
+/// Run source in the request
 ///
 /// Nothing is kept but the run. The body is JSON with `source`, or the source itself.
 #[utoipa::path(
@@ -206,7 +206,7 @@ pub(super) async fn run_source(
     };
     let asked = settings_of(fields)?;
     if is_archive(&source) {
-        return Err(Problem::invalid("source", "an archive cannot be sent along as text; save it as a script"));
+        return Err(Problem::invalid("source", "an archive cannot be sent as text; save it as a script"));
     }
     let sources = Sources::one(&name, source)?;
     let table =
@@ -373,7 +373,7 @@ pub(super) async fn retry_run(
     let output = output_of(&query, wait)?;
     let run = app.run_for(&caller, &id).await?;
     if run.script.is_none() && !caller.has(crate::access::Scope::Exec) {
-        return Err(Problem::forbidden("missing_scope", "source that was sent along is run again with the scope exec"));
+        return Err(Problem::forbidden("missing_scope", "source of a request is run again with the scope exec"));
     }
     if !run.status.is_final() {
         return Err(Problem::conflict("run_is_not_final", format!("the run has not ended: it is {}", run.status)));

@@ -324,7 +324,7 @@ impl Said {
         ("script" = Option<String>, Query, description = "Of these scripts"),
         ("state" = Option<String>, Query, description = "active, paused or finished"),
         ("until" = Option<String>, Query, description = "Those that fire before then, sorted by time: RFC 3339, or 24h, 7d from now"),
-        ("limit" = Option<usize>, Query, description = "How many; 100 unless told, at most 1000"),
+        ("limit" = Option<usize>, Query, description = "How many; 100 by default, at most 1000"),
         ("cursor" = Option<String>, Query, description = "Where the last page ended"),
     ),
     responses(
@@ -447,7 +447,7 @@ pub(super) async fn create_schedule(
 }
 
 fn changed() -> Problem {
-    Problem::conflict("changed_meanwhile", "somebody else is changing this schedule; try again").retry_after(1)
+    Problem::conflict("changed_meanwhile", "another request is changing this schedule; try again").retry_after(1)
 }
 
 /// Look at a schedule
@@ -765,8 +765,8 @@ impl Range {
 
 /// Run for fire times in the past
 ///
-/// `missing` (unless told otherwise): those without a run that succeeded or still may; `all`: every one. The runs stand
-/// behind others, and `concurrency` of them run at once. They count towards the bound of the queue (`--max-queued`): when it
+/// `missing` (the default): those without a run that succeeded or still may; `all`: every one. The runs come
+/// after others, and `concurrency` of them run at once. They count towards the bound of the queue (`--max-queued`): when it
 /// has no room for all of them, none is made. What a crash cuts short is completed by the same request for what is `missing`.
 #[utoipa::path(
     post, path = "/v1/schedules/{id}/backfill", tag = "schedules", operation_id = "backfill_schedule",
@@ -877,8 +877,8 @@ fn backfill_too_large(wanted: usize, waiting: u64, bound: u64, last: Option<Stri
     get, path = "/v1/schedules/{id}/preview", tag = "schedules", operation_id = "preview_schedule",
     params(
         ("id" = String, Path, description = "The schedule"),
-        ("from" = Option<String>, Query, description = "Strictly after this time; now unless told"),
-        ("count" = Option<usize>, Query, description = "How many; 10 unless told, at most 1000"),
+        ("from" = Option<String>, Query, description = "Strictly after this time; now by default"),
+        ("count" = Option<usize>, Query, description = "How many; 10 by default, at most 1000"),
     ),
     responses(
         (status = 200, description = "Fire times", body = PreviewBody),
@@ -901,7 +901,7 @@ pub(super) async fn preview_schedule(
     shown.map_err(|error| request::BadSchedule::trigger(&error).into())
 }
 
-/// The next fire times of a trigger that is sent along
+/// The next fire times of a trigger in the request
 ///
 /// Nothing is kept: this is how to find out whether a trigger is understood, and how.
 #[utoipa::path(
@@ -972,12 +972,12 @@ fn just_before(time: Time) -> Time {
     time.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(time)
 }
 
-/// How the whole scheduler stands
+/// The state of the whole scheduler
 #[utoipa::path(
     get, path = "/v1/scheduler", tag = "schedules", operation_id = "get_scheduler",
     responses(
         (status = 200, description = "Whether anything fires, by which zones", body = SchedulerBody),
-        (status = "4XX", description = "It is not told", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_scheduler(

@@ -102,7 +102,7 @@ impl From<LinkError> for Problem {
     params(
         ("name" = String, Path, description = "Its name; a trailing .py is dropped"),
         ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
-        ("upgrade" = Option<bool>, Query, description = "true resolves its packages anew, though it asks for the same as before"),
+        ("upgrade" = Option<bool>, Query, description = "true resolves its packages again, although it asks for the same as before"),
         ("dry_run" = Option<bool>, Query, description = "true keeps nothing: the answer is 204, or why it would not be taken"),
     ),
     request_body(content(
@@ -155,7 +155,7 @@ async fn upload_told(
     params(
         ("name" = Option<String>, Query, description = "Its name; a trailing .py is dropped. Without it: the name in the body, or of its file"),
         ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
-        ("upgrade" = Option<bool>, Query, description = "true resolves its packages anew, though it asks for the same as before"),
+        ("upgrade" = Option<bool>, Query, description = "true resolves its packages again, although it asks for the same as before"),
     ),
     request_body(content(
         (super::docs::ScriptRequest = "application/json"),
@@ -324,7 +324,7 @@ fn without_nulls(mut changes: Map<String, Value>) -> Map<String, Value> {
     get, path = "/v1/scripts", tag = "scripts", operation_id = "list_scripts",
     params(
         ("label" = Option<String>, Query, description = "Only those with this label: key=value"),
-        ("limit" = Option<usize>, Query, description = "How many; 100 unless told, at most 1000"),
+        ("limit" = Option<usize>, Query, description = "How many; 100 by default, at most 1000"),
         ("cursor" = Option<String>, Query, description = "Where the last page ended"),
     ),
     responses(
@@ -505,7 +505,7 @@ pub(super) async fn delete_script(
     get, path = "/v1/script-sources/problems", tag = "scripts", operation_id = "list_source_problems",
     responses(
         (status = 200, description = "Files, each with why it is left out, as this node saw them last", body = Page<LeftOutBody>),
-        (status = "4XX", description = "They are not told", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_source_problems(State(app): State<App>) -> Json<Page<LeftOutBody>> {
@@ -518,7 +518,7 @@ pub(super) async fn list_source_problems(State(app): State<App>) -> Json<Page<Le
     get, path = "/v1/scripts/{name}/versions", tag = "scripts", operation_id = "list_versions",
     params(
         ("name" = String, Path, description = "The script"),
-        ("limit" = Option<usize>, Query, description = "How many; 100 unless told, at most 1000"),
+        ("limit" = Option<usize>, Query, description = "How many; 100 by default, at most 1000"),
         ("cursor" = Option<String>, Query, description = "Where the last page ended"),
     ),
     responses(

@@ -37,12 +37,12 @@ impl From<KeyError> for Problem {
 
 /// List secrets
 ///
-/// Without their values: those are told to nobody.
+/// Without their values: no answer contains those.
 #[utoipa::path(
     get, path = "/v1/secrets", tag = "access", operation_id = "list_secrets",
     responses(
         (status = 200, description = "Secrets, and what they may be used for", body = Page<SecretBody>),
-        (status = "4XX", description = "They are not told", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_secrets(
@@ -85,7 +85,7 @@ pub(super) async fn get_secret(
 ///
 /// In place of one of that name, if there is one: its value, the hosts that may get it, and the scripts that it is set for,
 /// by name or by label. Scripts find a placeholder in the environment variable of that name. A script that has the label
-/// already is granted the secret by this; one that gets it later is when somebody with the scope `grant` uploads it.
+/// already is granted the secret by this; one that gets it later is when a token with the scope `grant` uploads it.
 #[utoipa::path(
     put, path = "/v1/secrets/{name}", tag = "access", operation_id = "put_secret",
     params(("name" = String, Path, description = "The environment variable in which scripts find its placeholder")),
@@ -380,7 +380,7 @@ impl App {
                     "not there: it is set for other scripts"
                 }
                 Some(_) if !granted.iter().any(|secret| secret.name == *name) => {
-                    "not there: somebody with the scope grant must grant it to this script"
+                    "not there: a token with the scope grant must grant it to this script"
                 }
                 Some(_) => return None,
             };

@@ -25,7 +25,7 @@ const MOST: usize = 64 << 10;
     get, path = "/v1/tokens", tag = "access", operation_id = "list_tokens",
     responses(
         (status = 200, description = "Tokens, without what they are", body = Page<TokenBody>),
-        (status = "4XX", description = "They are not told", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<Page<TokenBody>>, Problem> {
@@ -132,7 +132,7 @@ pub(super) async fn delete_token(State(app): State<App>, Part(id): Part) -> Resu
     get, path = "/v1/grants", tag = "access", operation_id = "list_grants",
     responses(
         (status = 200, description = "What scripts were allowed beyond the default", body = Page<GrantBody>),
-        (status = "4XX", description = "They are not told", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_grants(

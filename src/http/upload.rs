@@ -276,7 +276,7 @@ impl Form {
         }
         match (archive, sent.files.len()) {
             (Some(archive), 0) => sent.source = Some(archive),
-            (Some(_), _) => return Err(Problem::invalid("file", "an archive stands alone").code("bad_multipart")),
+            (Some(_), _) => return Err(Problem::invalid("file", "an archive must be alone").code("bad_multipart")),
             // One file is the script, whatever it was called where it came from.
             (None, 1) => sent.source = sent.files.pop().map(|(_, content)| content),
             // Several have no one name.

@@ -23,7 +23,7 @@ impl LimitContext {
         let sentence = self.reason(report)?;
         Some(match &report.stopped_at {
             Some(SourceLocation { file, line, function }) => {
-                format!("{sentence}; it stood at {file}, line {line}, in {function}")
+                format!("{sentence}; it stopped at {file}, line {line}, in {function}")
             }
             None => sentence,
         })
