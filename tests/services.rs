@@ -44,7 +44,7 @@ async fn the_old_service_in_its_new_form() {
     assert!(run["result"].as_str().expect("text").contains("(1+2j)"), "{run}");
 }
 
-/// The jobs of an APScheduler 3 process, handed over by the script of the README; each next time is the same.
+/// The jobs of an APScheduler 3 process, handed over by the script of docs/from-apscheduler.md; each next time is the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_of_apscheduler_come_over() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! What a sandbox costs: `make bench` prints the table of the README.
+//! What a sandbox costs: `make bench` prints the tables of docs/performance.md.
 //!
 //! Everything is measured in one run and, where two things are compared, in alternation: machines are shared and noisy.
 
