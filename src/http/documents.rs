@@ -43,6 +43,7 @@ const DOCUMENTS: &[Document] = documents! {
     "http-api": "docs/http-api.md",
     "operations": "docs/operations.md",
     "security": "docs/security.md",
+    "interpreter": "docs/interpreter.md",
     "performance": "docs/performance.md",
     "architecture": "docs/architecture.md",
     "from-apscheduler": "docs/from-apscheduler.md",
