@@ -187,3 +187,28 @@ async fn a_run_without_a_server_leaves_its_files_where_it_is_told() {
     let (status, why) = run(&[]);
     assert!(status == Some(0) && why.contains("--output-dir DIR keeps it"), "{why}");
 }
+
+const LINKS: &str = "import os\n\ndef run():\n    os.mkdir('/output/2026')\n    with open('/output/2026/a.csv', 'w') as file:\n        file.write('a,b\\n')\n    with open('/tmp/log', 'w') as file:\n        file.write('log')\n    os.symlink('2026/a.csv', '/output/latest.csv')\n    os.symlink('/tmp/log', '/output/log')\n    os.symlink('2026', '/output/current')\n    os.symlink('gone', '/output/dangling')\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_are_kept_as_the_files_that_they_lead_to() {
+    let folder = Folder::new();
+    let (script, to) = (folder.0.join("links.py"), folder.0.join("out"));
+    std::fs::write(&script, LINKS).expect("writes");
+    crate::support::interpreter();
+    let done = Command::new(PROGRAM)
+        .args(["run", script.to_str().expect("UTF-8"), "--output-dir", to.to_str().expect("UTF-8")])
+        .env("CRONBOX_INTERPRETER_CACHE", crate::support::interpreter_cache())
+        .output()
+        .expect("starts");
+    let why = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(0), "{why}");
+    for (path, text) in [("2026/a.csv", "a,b\n"), ("latest.csv", "a,b\n"), ("log", "log")] {
+        let path = to.join(path);
+        assert!(std::fs::symlink_metadata(&path).expect("there").is_file(), "{}", path.display());
+        assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
+    }
+    assert!(!to.join("current").exists() && !to.join("dangling").exists());
+    let said = "2 symbolic links under /output were not kept, the first is \"current\"";
+    assert!(why.contains(said), "{why}");
+}

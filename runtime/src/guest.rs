@@ -16,7 +16,7 @@ use crate::bundle::Bundle;
 pub use crate::channels::Channel;
 use crate::channels::RunNetwork;
 use crate::clock::{CoarseClock, PresentTime};
-use crate::files::{File, Files, FilesView, Packages};
+use crate::files::{Files, FilesView, Kept, Packages};
 use crate::frame;
 use crate::meter::Meter;
 use std::sync::Arc;
@@ -123,8 +123,8 @@ impl Guest {
         }
     }
 
-    /// Returns the files under `/output`, by their paths below it.
-    pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
+    /// Returns what is kept of `/output`.
+    pub(crate) fn kept(&self) -> Kept {
         self.files.as_ref().map(Files::kept).unwrap_or_default()
     }
 

@@ -1,10 +1,9 @@
 //! A sandbox for one run: it is made ready before the run exists, and dropped after it.
 
-use crate::files::File;
+use crate::files::Kept;
 use crate::frame::Done;
 use crate::guest::{self, Guest, RunInput};
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage, bounded_notes};
-use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Notify;
 use wasmtime::component::Component;
@@ -45,8 +44,8 @@ impl FinishedSandbox {
         self.store.data().leave_network();
     }
 
-    /// Returns the files that the run leaves, by their paths below `/output`.
-    pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
+    /// Returns what is kept of `/output`.
+    pub(crate) fn kept(&self) -> Kept {
         self.store.data().kept()
     }
 }

@@ -16,8 +16,14 @@ from . import accounts
 _FILE = 0o644
 _DIRECTORY = 0o755
 _DEVICE = 0o666
+_LINK = 0o777
 _STREAM = 0o600
-_DEFAULTS = {_modes.S_IFDIR: _DIRECTORY, _modes.S_IFCHR: _DEVICE, _modes.S_IFIFO: _STREAM}
+_DEFAULTS = {
+    _modes.S_IFDIR: _DIRECTORY,
+    _modes.S_IFCHR: _DEVICE,
+    _modes.S_IFIFO: _STREAM,
+    _modes.S_IFLNK: _LINK,
+}
 _FIXED = ("/app", "/packages", "/dev")
 
 _known = {}
@@ -137,15 +143,8 @@ def fchmod(fd, mode):
     chmod(fd, mode)
 
 
-_NO_LINKS = "a sandbox has no links between files: copy the file, or write its name into another"
-
-
-def symlink(src, dst, target_is_directory=False, *, dir_fd=None):
-    raise OSError(errno.EPERM, _NO_LINKS)
-
-
 def link(src, dst, *, src_dir_fd=None, dst_dir_fd=None, follow_symlinks=True):
-    raise OSError(errno.EPERM, _NO_LINKS)
+    raise OSError(errno.EPERM, "a sandbox has no hard links: use os.symlink, or copy the file")
 
 
 def umask(mask, /):
@@ -213,7 +212,7 @@ def adapt_shutil(shutil):
 
 def adapt_os(os):
     os.statvfs = os.fstatvfs = statvfs
-    for function in (stat, lstat, fstat, scandir, chmod, fchmod, umask, open, mkdir, symlink, link):
+    for function in (stat, lstat, fstat, scandir, chmod, fchmod, umask, open, mkdir, link):
         function.__module__ = "os"
         setattr(os, function.__name__, function)
     DirEntry.__module__ = "os"

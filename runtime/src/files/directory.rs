@@ -1,20 +1,22 @@
-//! Files and directories as nodes of the tree.
+//! Files, directories and symbolic links as nodes of the tree.
 
 use super::device::Device;
 use super::file::File;
 use super::quota::{Charge, Quota};
 use super::shared::{FileError, Nanos, Result, Times, lock};
+use super::walk::Link;
 use crate::bundle::Bundle;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-/// A file or a directory.
+/// A file, a directory or a symbolic link.
 #[derive(Clone)]
 pub(super) enum Node {
     File(Arc<File>),
     Directory(Arc<Directory>),
+    Link(Arc<Link>),
 }
 
 /// A directory.
@@ -38,6 +40,7 @@ impl Node {
         match self {
             Node::File(file) => file.id,
             Node::Directory(directory) => directory.id,
+            Node::Link(link) => link.id,
         }
     }
 
@@ -46,6 +49,7 @@ impl Node {
         match self {
             Node::File(file) => *lock(&file.times),
             Node::Directory(directory) => *lock(&directory.times),
+            Node::Link(link) => *lock(&link.times),
         }
     }
 
@@ -60,6 +64,8 @@ impl Node {
                 directory.check_writable()?;
                 &directory.times
             }
+            // Links are only in writable directories.
+            Node::Link(link) => &link.times,
         };
         let mut times = lock(times);
         times.accessed = accessed.unwrap_or(times.accessed);
@@ -68,11 +74,12 @@ impl Node {
         Ok(())
     }
 
-    /// Returns the size of a file in bytes; 0 for a directory.
+    /// Returns the size of a file, or of the target of a link, in bytes; 0 for a directory.
     pub(super) fn size(&self) -> u64 {
         match self {
             Node::File(file) => file.size(),
             Node::Directory(_) => 0,
+            Node::Link(link) => link.target.len() as u64,
         }
     }
 }
@@ -118,7 +125,7 @@ impl Directory {
                     directory = match known {
                         Some(Node::Directory(next)) => next,
                         // Bundle::new refuses a path that is both a file and a directory.
-                        Some(Node::File(_)) => break,
+                        Some(Node::File(_) | Node::Link(_)) => break,
                         None => {
                             let next = Directory::fixed(quota, Some(&directory), times, false);
                             directory.lock().insert(part.into(), Node::Directory(next.clone()));

@@ -19,6 +19,8 @@ pub(super) enum FileError {
     FileTooLarge,
     CrossDevice,
     Invalid,
+    /// The path has too many symbolic links, or a link at its end that is not followed.
+    Loop,
 }
 
 pub(super) type Result<T> = std::result::Result<T, FileError>;
@@ -42,6 +44,8 @@ pub(super) struct OpenOptions {
     pub(super) directory: bool,
     pub(super) truncate: bool,
     pub(super) write: bool,
+    /// True when a symbolic link at the end of the path is followed.
+    pub(super) follow: bool,
 }
 
 /// Takes a lock. No code panics while it holds one, and the data is consistent after every statement.

@@ -109,6 +109,7 @@ impl From<FileError> for ErrorCode {
             FileError::FileTooLarge => ErrorCode::FileTooLarge,
             FileError::CrossDevice => ErrorCode::CrossDevice,
             FileError::Invalid => ErrorCode::Invalid,
+            FileError::Loop => ErrorCode::Loop,
         }
     }
 }

@@ -4,14 +4,15 @@ use super::directory::{Directory, Node};
 use super::file::File;
 use super::quota::{Charge, NODE_COST, Quota};
 use super::shared::{FileError, Nanos, OpenOptions, Result, Times, lock};
+use super::walk::{Follow, Last, Link};
 use crate::budget::Budget;
 use crate::bundle::Bundle;
-use crate::limits::{MAX_DEPTH, MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_PATH};
+use crate::limits::{MAX_DEPTH, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_PATH};
 use crate::meter::Meter;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-/// Most files and directories in the tree that a script made.
+/// Most files, directories and links in the tree that a script made.
 const MAX_NODES: u64 = 16_384;
 
 /// The first number of nodes under `/output`, different from all others of the tree.
@@ -23,22 +24,15 @@ const FIRST_PACKAGE_ID: u64 = 1 << 41;
 /// The whole tree of one run.
 #[derive(Clone)]
 pub(crate) struct Files {
-    root: Arc<Directory>,
-    quota: Arc<Quota>,
-    output: Option<Arc<Directory>>,
+    pub(super) root: Arc<Directory>,
+    pub(super) quota: Arc<Quota>,
+    pub(super) output: Option<Arc<Directory>>,
 }
 
 /// The tree of a set of packages. It never changes, so that all runs with this set share it.
 #[derive(Clone)]
 pub(crate) struct Packages {
     root: Arc<Directory>,
-}
-
-/// The last name of a path.
-struct Last<'p> {
-    name: &'p str,
-    /// True when a slash follows the name.
-    must_be_directory: bool,
 }
 
 impl Packages {
@@ -93,24 +87,6 @@ impl Files {
         Files { root, quota, output: None }
     }
 
-    /// Returns the files under `/output`, with their paths below it, in order. Directories without files are ignored.
-    pub(crate) fn kept(&self) -> Vec<(String, Arc<File>)> {
-        let mut kept = Vec::new();
-        let mut todo: Vec<(String, Arc<Directory>)> =
-            self.output.iter().map(|root| (String::new(), root.clone())).collect();
-        while let Some((path, directory)) = todo.pop() {
-            for (name, node) in directory.list() {
-                let path = if path.is_empty() { name } else { format!("{path}/{name}") };
-                match node {
-                    Node::File(file) => kept.push((path, file)),
-                    Node::Directory(directory) => todo.push((path, directory)),
-                }
-            }
-        }
-        kept.sort_by(|one, other| one.0.cmp(&other.0));
-        kept
-    }
-
     /// Returns the root directory.
     pub(super) fn root(&self) -> Arc<Directory> {
         self.root.clone()
@@ -122,12 +98,12 @@ impl Files {
     }
 
     /// Finds the node at `path`, relative to `base`.
-    pub(super) fn find(&self, base: &Arc<Directory>, path: &str) -> Result<Node> {
-        let (directory, last) = self.walk(base, path)?;
+    pub(super) fn find(&self, base: &Arc<Directory>, path: &str, follow: Follow) -> Result<Node> {
+        let (directory, last) = self.walk(base, path, follow)?;
         match last {
             None => Ok(Node::Directory(directory)),
             Some(Last { name, must_be_directory }) => {
-                let node = directory.lock().get(name).cloned().ok_or(FileError::NoEntry)?;
+                let node = directory.lock().get(&name).cloned().ok_or(FileError::NoEntry)?;
                 if must_be_directory && matches!(node, Node::File(_)) {
                     return Err(FileError::NotDirectory);
                 }
@@ -138,11 +114,14 @@ impl Files {
 
     /// Opens a file, and makes it first when the options say so.
     pub(super) fn open(&self, base: &Arc<Directory>, path: &str, options: OpenOptions, now: Nanos) -> Result<Node> {
-        let (directory, last) = self.walk(base, path)?;
+        // With `exclusive`, the name itself must be new: a link with this name is not followed.
+        let follows = options.follow && !(options.create && options.exclusive);
+        let follow = if follows { Follow::Always } else { Follow::BeforeSlash };
+        let (directory, last) = self.walk(base, path, follow)?;
         let Some(Last { name, must_be_directory }) = last else {
             return Self::opened(Node::Directory(directory), options, true, now);
         };
-        let known = directory.lock().get(name).cloned();
+        let known = directory.lock().get(&name).cloned();
         if let Some(node) = known {
             if options.create && options.exclusive {
                 return Err(FileError::Exist);
@@ -163,7 +142,7 @@ impl Files {
         let times = Times { accessed: now, modified: now, changed: now };
         let charge = Charge::new(&directory.quota)?;
         let node = Node::File(Arc::new(File::empty(directory.quota.id(), charge, times)));
-        directory.lock().insert(name.into(), node.clone());
+        directory.lock().insert(name, node.clone());
         directory.touch(now);
         Ok(node)
     }
@@ -186,15 +165,56 @@ impl Files {
                     return Err(FileError::IsDirectory);
                 }
             }
+            Node::Link(_) => return Err(FileError::Loop),
         }
         Ok(node)
     }
 
+    /// Makes a symbolic link. Its target does not have to exist.
+    pub(super) fn make_link(&self, base: &Arc<Directory>, target: &str, path: &str, now: Nanos) -> Result<()> {
+        self.quota.meter().bytes(target.len());
+        if target.is_empty() {
+            return Err(FileError::NoEntry);
+        }
+        if target.len() > MAX_PATH {
+            return Err(FileError::NameTooLong);
+        }
+        if target.contains('\0') {
+            return Err(FileError::Invalid);
+        }
+        let (directory, last) = self.walk(base, path, Follow::Never)?;
+        let Some(Last { name, must_be_directory }) = last else { return Err(FileError::Exist) };
+        if directory.lock().contains_key(&name) {
+            return Err(FileError::Exist);
+        }
+        if must_be_directory {
+            return Err(FileError::NoEntry);
+        }
+        directory.check_writable()?;
+        let times = Times { accessed: now, modified: now, changed: now };
+        let link = Link::new(directory.quota.id(), target, Charge::new(&directory.quota)?, times)?;
+        directory.lock().insert(name, Node::Link(Arc::new(link)));
+        directory.touch(now);
+        Ok(())
+    }
+
+    /// Returns the target of a symbolic link.
+    pub(super) fn read_link(&self, base: &Arc<Directory>, path: &str) -> Result<String> {
+        match self.find(base, path, Follow::BeforeSlash)? {
+            Node::Link(link) => {
+                self.quota.meter().bytes(link.target.len());
+                Ok(link.target.clone())
+            }
+            // POSIX: a file that is not a symbolic link is an invalid argument.
+            Node::File(_) | Node::Directory(_) => Err(FileError::Invalid),
+        }
+    }
+
     /// Makes a directory.
     pub(super) fn make_directory(&self, base: &Arc<Directory>, path: &str, now: Nanos) -> Result<()> {
-        let (directory, last) = self.walk(base, path)?;
+        let (directory, last) = self.walk(base, path, Follow::Never)?;
         let Some(Last { name, .. }) = last else { return Err(FileError::Exist) };
-        if directory.lock().contains_key(name) {
+        if directory.lock().contains_key(&name) {
             return Err(FileError::Exist);
         }
         directory.check_writable()?;
@@ -213,70 +233,72 @@ impl Files {
             times: Mutex::new(times),
             _charge: Some(Charge::new(&directory.quota)?),
         };
-        directory.lock().insert(name.into(), Node::Directory(Arc::new(made)));
+        directory.lock().insert(name, Node::Directory(Arc::new(made)));
         directory.touch(now);
         Ok(())
     }
 
     /// Removes an empty directory.
     pub(super) fn remove_directory(&self, base: &Arc<Directory>, path: &str, now: Nanos) -> Result<()> {
-        let (directory, last) = self.walk(base, path)?;
+        let (directory, last) = self.walk(base, path, Follow::Never)?;
         let Some(Last { name, .. }) = last else { return Err(FileError::Invalid) };
-        let node = directory.lock().get(name).cloned().ok_or(FileError::NoEntry)?;
+        let node = directory.lock().get(&name).cloned().ok_or(FileError::NoEntry)?;
         let Node::Directory(victim) = node else { return Err(FileError::NotDirectory) };
         directory.check_writable()?;
         if !victim.lock().is_empty() {
             return Err(FileError::NotEmpty);
         }
-        directory.lock().remove(name);
+        directory.lock().remove(&name);
         directory.touch(now);
         Ok(())
     }
 
-    /// Removes a file.
+    /// Removes a file or a link.
     pub(super) fn remove_file(&self, base: &Arc<Directory>, path: &str, now: Nanos) -> Result<()> {
-        let (directory, last) = self.walk(base, path)?;
+        let (directory, last) = self.walk(base, path, Follow::Never)?;
         let Some(Last { name, must_be_directory }) = last else { return Err(FileError::IsDirectory) };
-        match directory.lock().get(name) {
+        match directory.lock().get(&name) {
             None => return Err(FileError::NoEntry),
             Some(Node::Directory(_)) => return Err(FileError::IsDirectory),
-            Some(Node::File(_)) if must_be_directory => return Err(FileError::NotDirectory),
-            Some(Node::File(_)) => {}
+            Some(Node::File(_) | Node::Link(_)) if must_be_directory => return Err(FileError::NotDirectory),
+            Some(Node::File(_) | Node::Link(_)) => {}
         }
         directory.check_writable()?;
-        directory.lock().remove(name);
+        directory.lock().remove(&name);
         directory.touch(now);
         Ok(())
     }
 
-    /// Gives a file or directory another name, replacing a file or an empty directory that has it.
+    /// Gives a file, link or directory another name, replacing a file, a link or an empty directory that has it.
     pub(super) fn rename(
         &self,
         (old_base, old_path): (&Arc<Directory>, &str),
         (new_base, new_path): (&Arc<Directory>, &str),
         now: Nanos,
     ) -> Result<()> {
-        let (old_directory, old_last) = self.walk(old_base, old_path)?;
-        let (new_directory, new_last) = self.walk(new_base, new_path)?;
+        let (old_directory, old_last) = self.walk(old_base, old_path, Follow::Never)?;
+        let (new_directory, new_last) = self.walk(new_base, new_path, Follow::Never)?;
         let (Some(old), Some(new)) = (old_last, new_last) else { return Err(FileError::Invalid) };
-        let node = old_directory.lock().get(old.name).cloned().ok_or(FileError::NoEntry)?;
+        let node = old_directory.lock().get(&old.name).cloned().ok_or(FileError::NoEntry)?;
         old_directory.check_writable()?;
         new_directory.check_writable()?;
         if !Arc::ptr_eq(&old_directory.quota, &new_directory.quota) {
             // As between two file systems: Python's shutil.move then copies.
             return Err(FileError::CrossDevice);
         }
-        let target = new_directory.lock().get(new.name).cloned();
+        let target = new_directory.lock().get(&new.name).cloned();
         match &node {
-            Node::File(_) if old.must_be_directory || new.must_be_directory => return Err(FileError::NotDirectory),
-            Node::File(file) => match target {
+            Node::File(_) | Node::Link(_) if old.must_be_directory || new.must_be_directory => {
+                return Err(FileError::NotDirectory);
+            }
+            Node::File(_) | Node::Link(_) => match target {
                 Some(Node::Directory(_)) => return Err(FileError::IsDirectory),
-                Some(Node::File(same)) if Arc::ptr_eq(&same, file) => return Ok(()),
+                Some(same) if same.id() == node.id() => return Ok(()),
                 _ => {}
             },
             Node::Directory(moved) => {
                 match target {
-                    Some(Node::File(_)) => return Err(FileError::NotDirectory),
+                    Some(Node::File(_) | Node::Link(_)) => return Err(FileError::NotDirectory),
                     Some(Node::Directory(same)) if Arc::ptr_eq(&same, moved) => return Ok(()),
                     Some(Node::Directory(other)) if !other.lock().is_empty() => return Err(FileError::NotEmpty),
                     _ => {}
@@ -298,54 +320,11 @@ impl Files {
                 *lock(&moved.parent) = Arc::downgrade(&new_directory);
             }
         }
-        old_directory.lock().remove(old.name);
-        new_directory.lock().insert(new.name.into(), node);
+        old_directory.lock().remove(&old.name);
+        new_directory.lock().insert(new.name, node);
         old_directory.touch(now);
         new_directory.touch(now);
         Ok(())
-    }
-
-    /// Follows `path` up to its last name. Without a last name the path ends in the returned directory.
-    fn walk<'p>(&self, base: &Arc<Directory>, path: &'p str) -> Result<(Arc<Directory>, Option<Last<'p>>)> {
-        self.quota.meter().bytes(path.len());
-        if path.is_empty() {
-            return Err(FileError::NoEntry);
-        }
-        if path.len() > MAX_PATH {
-            return Err(FileError::NameTooLong);
-        }
-        if path.starts_with('/') {
-            // wasi-libc strips the root; an absolute path comes from a script that calls WASI itself.
-            return Err(FileError::NotPermitted);
-        }
-        let trimmed = path.trim_end_matches('/');
-        let must_be_directory = trimmed.len() < path.len();
-        let mut directory = base.clone();
-        let mut parts = trimmed.split('/').filter(|part| !part.is_empty() && *part != ".").peekable();
-        while let Some(name) = parts.next() {
-            self.quota.meter().things(1);
-            if name.len() > MAX_NAME {
-                return Err(FileError::NameTooLong);
-            }
-            if name.contains('\0') {
-                return Err(FileError::Invalid);
-            }
-            if name == ".." {
-                // The root is its own parent, and the parent of packages, which are in many trees.
-                let parent = lock(&directory.parent).upgrade();
-                directory = parent.unwrap_or_else(|| self.root.clone());
-                continue;
-            }
-            if parts.peek().is_none() {
-                return Ok((directory, Some(Last { name, must_be_directory })));
-            }
-            let next = directory.lock().get(name).cloned().ok_or(FileError::NoEntry)?;
-            match next {
-                Node::Directory(next) => directory = next,
-                Node::File(_) => return Err(FileError::NotDirectory),
-            }
-        }
-        Ok((directory, None))
     }
 }
 
@@ -368,7 +347,7 @@ mod tests {
     fn open_file(files: &Files, path: &str, options: OpenOptions) -> Result<Arc<File>> {
         match files.open(&files.root(), path, options, 8)? {
             Node::File(file) => Ok(file),
-            Node::Directory(_) => Err(FileError::IsDirectory),
+            Node::Directory(_) | Node::Link(_) => Err(FileError::IsDirectory),
         }
     }
 
@@ -423,15 +402,16 @@ mod tests {
     #[test]
     fn paths_cannot_leave_the_tree() {
         let files = tree(KIB);
-        let Node::Directory(root) = files.find(&files.root(), "../../..").expect("finds") else { panic!("a file") };
+        let up = files.find(&files.root(), "../../..", Follow::Always).expect("finds");
+        let Node::Directory(root) = up else { panic!("a file") };
         assert!(Arc::ptr_eq(&root, &files.root()));
-        assert!(files.find(&files.root(), "tmp/../../app/main.py").is_ok());
-        assert_eq!(error(files.find(&files.root(), "/app")), FileError::NotPermitted);
-        assert_eq!(error(files.find(&files.root(), "etc/passwd")), FileError::NoEntry);
-        assert_eq!(error(files.find(&files.root(), "app/main.py/")), FileError::NotDirectory);
-        assert_eq!(error(files.find(&files.root(), "app/main.py/x")), FileError::NotDirectory);
-        assert_eq!(error(files.find(&files.root(), &"n".repeat(256))), FileError::NameTooLong);
-        assert_eq!(error(files.find(&files.root(), "")), FileError::NoEntry);
+        assert!(files.find(&files.root(), "tmp/../../app/main.py", Follow::Always).is_ok());
+        assert_eq!(error(files.find(&files.root(), "/app", Follow::Always)), FileError::NotPermitted);
+        assert_eq!(error(files.find(&files.root(), "etc/passwd", Follow::Always)), FileError::NoEntry);
+        assert_eq!(error(files.find(&files.root(), "app/main.py/", Follow::Always)), FileError::NotDirectory);
+        assert_eq!(error(files.find(&files.root(), "app/main.py/x", Follow::Always)), FileError::NotDirectory);
+        assert_eq!(error(files.find(&files.root(), &"n".repeat(256), Follow::Always)), FileError::NameTooLong);
+        assert_eq!(error(files.find(&files.root(), "", Follow::Always)), FileError::NoEntry);
         assert_eq!(error(open_file(&files, "tmp/a\0b", create())), FileError::Invalid);
     }
 
@@ -486,12 +466,12 @@ mod tests {
     fn output_has_a_quota_of_its_own() {
         let files = tree(1 << 30);
         let root = files.root();
-        assert!(files.kept().is_empty());
+        assert!(files.kept().files.is_empty());
         files.make_directory(&root, "output/b", 1).expect("makes");
         open_file(&files, "output/b/x", create()).expect("creates").write(0, b"two", 1).expect("writes");
         open_file(&files, "output/a", create()).expect("creates").write(0, b"one", 1).expect("writes");
         open_file(&files, "tmp/t", create()).expect("creates");
-        let kept: Vec<_> = files.kept().into_iter().map(|(path, file)| (path, file.read(0, 9))).collect();
+        let kept: Vec<_> = files.kept().files.into_iter().map(|(path, file)| (path, file.read(0, 9))).collect();
         assert_eq!(kept, [("a".to_owned(), b"one".to_vec()), ("b/x".to_owned(), b"two".to_vec())]);
         // Another file system, as far as renaming goes.
         assert_eq!(error(files.rename((&root, "tmp/t"), (&root, "output/t"), 1)), FileError::CrossDevice);
@@ -506,8 +486,8 @@ mod tests {
             files.open(&root, &format!("output/{n}"), create(), 1).expect("creates");
         }
         assert_eq!(error(files.open(&root, "output/more", create(), 1)), FileError::InsufficientSpace);
-        let ids: std::collections::HashSet<u64> = files.kept().iter().map(|(_, file)| file.id).collect();
-        assert_eq!(ids.len(), files.kept().len());
+        let ids: std::collections::HashSet<u64> = files.kept().files.iter().map(|(_, file)| file.id).collect();
+        assert_eq!(ids.len(), files.kept().files.len());
     }
 
     #[test]
@@ -526,9 +506,9 @@ mod tests {
         assert_eq!(error(rename("tmp/.", "tmp/g")), FileError::ReadOnly);
         rename("tmp/f", "tmp/f").expect("same name");
         rename("tmp/f", "tmp/d/e/f").expect("moves");
-        assert_eq!(error(files.find(&root, "tmp/f")), FileError::NoEntry);
+        assert_eq!(error(files.find(&root, "tmp/f", Follow::Always)), FileError::NoEntry);
         assert_eq!(error(files.remove_directory(&root, "tmp/d/e", 1)), FileError::NotEmpty);
         rename("tmp/d/e", "tmp/e").expect("moves up");
-        assert!(files.find(&root, "tmp/e/../e/f").is_ok());
+        assert!(files.find(&root, "tmp/e/../e/f", Follow::Always).is_ok());
     }
 }

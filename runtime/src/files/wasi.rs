@@ -9,6 +9,7 @@ use super::quota::Quota;
 use super::shared::{Nanos, OpenOptions};
 use super::streams::{MAX_READ, Reader, StreamFailure, WRITE_PERMIT, Writer, now, pay_for_read};
 use super::tree::Files;
+use super::walk::Follow;
 use crate::budget::HeldMemory;
 use crate::meter::Meter;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ impl FilesView<'_> {
         match &self.get(descriptor)?.node {
             Node::File(file) => Ok(file.clone()),
             Node::Directory(_) => Err(ErrorCode::IsDirectory.into()),
+            Node::Link(_) => Err(ErrorCode::Invalid.into()),
         }
     }
 
@@ -89,7 +91,7 @@ impl FilesView<'_> {
     fn directory(&self, descriptor: &Resource<types::Descriptor>) -> FsResult<Arc<Directory>> {
         match &self.get(descriptor)?.node {
             Node::Directory(directory) => Ok(directory.clone()),
-            Node::File(_) => Err(ErrorCode::NotDirectory.into()),
+            Node::File(_) | Node::Link(_) => Err(ErrorCode::NotDirectory.into()),
         }
     }
 
@@ -212,17 +214,17 @@ impl types::HostDescriptor for FilesView<'_> {
     fn stat_at(
         &mut self,
         descriptor: Resource<types::Descriptor>,
-        _flags: types::PathFlags,
+        flags: types::PathFlags,
         path: String,
     ) -> FsResult<types::DescriptorStat> {
         let base = self.directory(&descriptor)?;
-        Ok(Self::stat_of(&self.files.find(&base, &path)?))
+        Ok(Self::stat_of(&self.files.find(&base, &path, follow(flags))?))
     }
 
     fn set_times_at(
         &mut self,
         descriptor: Resource<types::Descriptor>,
-        _flags: types::PathFlags,
+        flags: types::PathFlags,
         path: String,
         accessed: types::NewTimestamp,
         modified: types::NewTimestamp,
@@ -230,7 +232,7 @@ impl types::HostDescriptor for FilesView<'_> {
         let now = now();
         let (accessed, modified) = (timestamp(accessed, now)?, timestamp(modified, now)?);
         let base = self.directory(&descriptor)?;
-        Ok(self.files.find(&base, &path)?.set_times(accessed, modified, now)?)
+        Ok(self.files.find(&base, &path, follow(flags))?.set_times(accessed, modified, now)?)
     }
 
     fn link_at(
@@ -244,21 +246,20 @@ impl types::HostDescriptor for FilesView<'_> {
         Err(ErrorCode::NotPermitted.into())
     }
 
-    fn symlink_at(&mut self, _descriptor: Resource<types::Descriptor>, _target: String, _path: String) -> FsResult<()> {
-        Err(ErrorCode::NotPermitted.into())
+    fn symlink_at(&mut self, descriptor: Resource<types::Descriptor>, target: String, path: String) -> FsResult<()> {
+        let base = self.directory(&descriptor)?;
+        Ok(self.files.make_link(&base, &target, &path, now())?)
     }
 
     fn readlink_at(&mut self, descriptor: Resource<types::Descriptor>, path: String) -> FsResult<String> {
         let base = self.directory(&descriptor)?;
-        self.files.find(&base, &path)?;
-        // POSIX: a file that is not a symbolic link is an invalid argument.
-        Err(ErrorCode::Invalid.into())
+        Ok(self.files.read_link(&base, &path)?)
     }
 
     fn open_at(
         &mut self,
         descriptor: Resource<types::Descriptor>,
-        _flags: types::PathFlags,
+        path_flags: types::PathFlags,
         path: String,
         how: types::OpenFlags,
         flags: types::DescriptorFlags,
@@ -270,6 +271,7 @@ impl types::HostDescriptor for FilesView<'_> {
             directory: how.contains(types::OpenFlags::DIRECTORY),
             truncate: how.contains(types::OpenFlags::TRUNCATE),
             write: flags.contains(types::DescriptorFlags::WRITE),
+            follow: path_flags.contains(types::PathFlags::SYMLINK_FOLLOW),
         };
         let node = self.files.open(&base, &path, options, now())?;
         self.push(node, flags)
@@ -339,11 +341,11 @@ impl types::HostDescriptor for FilesView<'_> {
     fn metadata_hash_at(
         &mut self,
         descriptor: Resource<types::Descriptor>,
-        _flags: types::PathFlags,
+        flags: types::PathFlags,
         path: String,
     ) -> FsResult<types::MetadataHashValue> {
         let base = self.directory(&descriptor)?;
-        Ok(Self::hash_of(&self.files.find(&base, &path)?))
+        Ok(Self::hash_of(&self.files.find(&base, &path, follow(flags))?))
     }
 
     fn drop(&mut self, descriptor: Resource<types::Descriptor>) -> wasmtime::Result<()> {
@@ -375,7 +377,13 @@ fn type_of(node: &Node) -> types::DescriptorType {
         Node::File(file) if file.as_device().is_some() => types::DescriptorType::CharacterDevice,
         Node::File(_) => types::DescriptorType::RegularFile,
         Node::Directory(_) => types::DescriptorType::Directory,
+        Node::Link(_) => types::DescriptorType::SymbolicLink,
     }
+}
+
+/// Returns whether a link at the end of a path is followed.
+fn follow(flags: types::PathFlags) -> Follow {
+    if flags.contains(types::PathFlags::SYMLINK_FOLLOW) { Follow::Always } else { Follow::BeforeSlash }
 }
 
 fn trap(error: FsError) -> wasmtime::Error {

@@ -8,7 +8,7 @@ use crate::frame::{self, FilePart, FrameKind, Out, RunNumber, RunUsage, Start};
 use crate::guard::{Panicked, guarded};
 use crate::guest::RunInput;
 use crate::heap;
-use crate::outcome::{Outcome, ResultKind, ScriptError};
+use crate::outcome::{Outcome, ResultKind, ScriptError, bounded_notes};
 use crate::sandbox::FinishedSandbox;
 use std::future::Future;
 use std::pin::Pin;
@@ -98,7 +98,9 @@ impl SandboxProcess {
         self.send_rest(run, &handles);
         if let Some(finished) = &finished {
             finished.leave_network();
-            self.send_files(run, finished).await;
+            if let Some(note) = self.send_files(run, finished).await {
+                done.notes = bounded_notes(done.notes.into_iter().chain([note]).collect());
+            }
         }
         self.runs.borrow_mut().remove(&run);
         self.send_end(run, &done, &result);
@@ -140,9 +142,11 @@ impl SandboxProcess {
         }
     }
 
-    /// Sends the files under `/output` in parts: at most one part waits in this process.
-    async fn send_files(&self, run: RunNumber, finished: &FinishedSandbox) {
-        for (path, file) in finished.kept() {
+    /// Sends the files under `/output` in parts: at most one part waits in this process. Returns a note about the links
+    /// that were not kept.
+    async fn send_files(&self, run: RunNumber, finished: &FinishedSandbox) -> Option<String> {
+        let kept = finished.kept();
+        for (path, file) in kept.files {
             let size = file.size();
             let mut sent = 0;
             loop {
@@ -155,6 +159,14 @@ impl SandboxProcess {
                 }
             }
         }
+        let first = kept.links_left_out.first()?;
+        let count = kept.links_left_out.len();
+        let (links, were) = if count == 1 { ("link", "was") } else { ("links", "were") };
+        Some(format!(
+            "{count} symbolic {links} under /output {were} not kept, the first is {first:?}: a link to a file is kept as \
+             a copy of the file, while all files together are at most 16 MiB; a link to a directory, or to nothing, is \
+             not kept"
+        ))
     }
 }
 

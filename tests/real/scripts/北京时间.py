@@ -1,5 +1,5 @@
-# expect: succeeded hosts=http env=HOOK=http://127.0.0.1:{http}/hook/wecom stdout='本地时间比UTC早8小时' received='hook wecom: {"msgtype": "text", "text": {"content": "' gap='time.tzset'
-# The contract says that TZ has no effect. Scripts of this kind set it, and have local time from then on.
+# expect: succeeded hosts=http env=HOOK=http://127.0.0.1:{http}/hook/wecom stdout='本地时间比UTC早8小时' received='hook wecom: {"msgtype": "text", "text": {"content": "'
+# Scripts of this kind set TZ, and have local time from then on.
 import os, time, json
 from datetime import datetime, timezone
 from urllib.request import Request, urlopen
