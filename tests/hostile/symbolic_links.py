@@ -54,7 +54,7 @@ def run():
     made = 0
     try:
         for made in range(100_000):
-            os.symlink("/" + "y/" * 500, f"/tmp/many{made}")
+            os.symlink("/" + "y/" * 2000, f"/tmp/many{made}")
     except OSError as error:
         assert error.errno == errno.ENOSPC, error
     assert 1000 < made < 17_000, made
