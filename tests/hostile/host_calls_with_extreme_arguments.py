@@ -97,7 +97,8 @@ def paths():
 
 
 def waiting():
-    file = os.open("/tmp/file", os.O_RDWR | os.O_CREAT)
+    # Whatever the paths above have made of the others.
+    file = os.open("/tmp/waiting", os.O_RDWR | os.O_CREAT)
     many = [file, 0, 1, 2] * 500
     for number in NUMBERS:
         attempt(select.select, [file], [file], [file], number) if not isinstance(number, float) or number < 2 else None
