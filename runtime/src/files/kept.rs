@@ -7,6 +7,9 @@ use super::walk::Follow;
 use crate::limits::MAX_OUTPUT_FILES_BYTES;
 use std::sync::Arc;
 
+/// Most work to follow the links under `/output`, in fuel: about two slices. The run has ended and does not pay for it.
+const MAX_FUEL: u64 = 8_000_000;
+
 /// What is kept of `/output`.
 #[derive(Default)]
 pub(crate) struct Kept {
@@ -18,7 +21,7 @@ pub(crate) struct Kept {
 
 impl Files {
     /// Returns what is kept of `/output`. A link to a file is kept as a copy of the file, as long as all files together
-    /// are not larger than `/output` can be.
+    /// are not larger than `/output` can be. The work for links is limited.
     pub(crate) fn kept(&self) -> Kept {
         let mut kept = Kept::default();
         let mut links = Vec::new();
@@ -36,8 +39,17 @@ impl Files {
         }
         links.sort_by(|one, other| one.0.cmp(&other.0));
         let mut bytes: u64 = kept.files.iter().map(|(_, file)| file.size()).sum();
+        let meter = self.quota().meter();
+        meter.take();
+        let mut fuel = 0;
         for (path, directory, name) in links {
-            match self.find(&directory, &name, Follow::Always) {
+            if fuel >= MAX_FUEL {
+                kept.links_left_out.push(path);
+                continue;
+            }
+            let found = self.find(&directory, &name, Follow::Always);
+            fuel += meter.take();
+            match found {
                 Ok(Node::File(file))
                     if file.as_device().is_none() && bytes.saturating_add(file.size()) <= MAX_OUTPUT_FILES_BYTES =>
                 {

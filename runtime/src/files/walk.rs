@@ -11,8 +11,12 @@ use crate::limits::{MAX_NAME, MAX_PATH};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
-/// Most links that are followed for one path, as on Linux. It also limits the work for one path.
+/// Most links that are followed for one path, as on Linux.
 const MAX_LINKS: usize = 40;
+
+/// Most names that are looked up for one path, with those of its links. A path without links has fewer. It limits the
+/// work of one host call to about one slice of fuel.
+const MAX_NAMES: usize = MAX_PATH;
 
 /// A symbolic link.
 pub(crate) struct Link {
@@ -71,8 +75,9 @@ impl Files {
         }
         let mut directory = base.clone();
         let mut path = Cow::Borrowed(path);
+        let mut names = 0;
         for _ in 0..=MAX_LINKS {
-            match self.walk_to_link(directory, &path, follow)? {
+            match self.walk_to_link(directory, &path, follow, &mut names)? {
                 Step::End(directory, last) => return Ok((directory, last)),
                 Step::Link(at, link, rest) => {
                     directory = if link.target.starts_with('/') { self.root.clone() } else { at };
@@ -84,8 +89,14 @@ impl Files {
         Err(FileError::Loop)
     }
 
-    /// Follows `path` up to its last name or to the first link that is followed.
-    fn walk_to_link(&self, mut directory: Arc<Directory>, path: &str, follow: Follow) -> Result<Step> {
+    /// Follows `path` up to its last name or to the first link that is followed, and adds the number of names to `names`.
+    fn walk_to_link(
+        &self,
+        mut directory: Arc<Directory>,
+        path: &str,
+        follow: Follow,
+        names: &mut usize,
+    ) -> Result<Step> {
         if path.len() > MAX_PATH {
             return Err(FileError::NameTooLong);
         }
@@ -93,6 +104,10 @@ impl Files {
         while let Some((name, after)) = next_name(rest) {
             rest = after;
             self.quota.meter().things(1);
+            *names += 1;
+            if *names > MAX_NAMES {
+                return Err(FileError::Loop);
+            }
             if name.len() > MAX_NAME {
                 return Err(FileError::NameTooLong);
             }
@@ -152,6 +167,7 @@ mod tests {
     use crate::budget::Budget;
     use crate::bundle::Bundle;
     use crate::files::shared::OpenOptions;
+    use crate::meter::Meter;
 
     fn tree() -> Files {
         let bundle = Bundle::of_files(&[("main.py", b"print(1)")]).expect("bundle");
@@ -242,6 +258,32 @@ mod tests {
         }
         assert_eq!(read(&files, &format!("tmp/{MAX_LINKS}")), Ok(b"end".to_vec()));
         assert_eq!(read(&files, &format!("tmp/{}", MAX_LINKS + 1)), Err(FileError::Loop));
+    }
+
+    #[test]
+    fn the_names_of_all_links_of_a_path_are_limited_together() {
+        let meter = Arc::new(Meter::default());
+        let bundle = Bundle::of_files(&[("main.py", b"print(1)")]).expect("bundle");
+        let account = (Arc::new(Budget::new(1 << 30)), meter.clone());
+        let files = Files::new(&Arc::new(bundle), None, 1 << 20, account, 7);
+        files.make_directory(&files.root(), "tmp/d", 1).expect("makes");
+        write(&files, "tmp/0", b"end").expect("writes");
+        let long = "d/../".repeat(800);
+        for n in 1..=30 {
+            link(&files, &format!("{long}{}", n - 1), &format!("tmp/{n}")).expect("links");
+        }
+        assert_eq!(read(&files, "tmp/2"), Ok(b"end".to_vec()));
+        meter.take();
+        assert_eq!(read(&files, "tmp/30"), Err(FileError::Loop));
+        let fuel = meter.take();
+        assert!((4_000_000..5_000_000).contains(&fuel), "{fuel}");
+        // Links that are kept are followed after the run, which cannot pay: their work is limited, too.
+        for n in 0..100 {
+            link(&files, "/tmp/2", &format!("output/{n:02}")).expect("links");
+        }
+        let kept = files.kept();
+        assert_eq!(kept.files.len() + kept.links_left_out.len(), 100);
+        assert!((2..10).contains(&kept.files.len()), "{}", kept.files.len());
     }
 
     #[test]

@@ -164,8 +164,8 @@ impl SandboxProcess {
         let (links, were) = if count == 1 { ("link", "was") } else { ("links", "were") };
         Some(format!(
             "{count} symbolic {links} under /output {were} not kept, the first is {first:?}: a link to a file is kept as \
-             a copy of the file, while all files together are at most 16 MiB; a link to a directory, or to nothing, is \
-             not kept"
+             a copy of the file, while all files together are at most 16 MiB; a link to a directory, or to nothing, or \
+             through very long paths, is not kept"
         ))
     }
 }
