@@ -250,52 +250,60 @@ impl Command {
         self.run(&last)
     }
 
-    fn run(&mut self, words: &[String]) -> Result<(PathBuf, Vec<String>), String> {
-        let Some((first, rest)) = words.split_first() else { return Err("there is no command in it".into()) };
-        if let Some((name, value)) = assignment(first) {
-            self.env.insert(name, value);
-            return self.run(rest);
-        }
-        let name = first.rsplit('/').next().unwrap_or_default();
-        match name {
-            "env" => match rest.first() {
-                Some(option) if option.starts_with('-') => Err(format!("env {option} is not understood")),
-                _ => self.run(rest),
-            },
-            "nice" | "ionice" => {
-                let mut at = 0;
-                while let Some(word) = rest.get(at).filter(|word| word.starts_with('-')) {
-                    // The option's value stands apart, unless it is part of the word.
-                    at += if word.len() == 2 && !word[1..].starts_with(|c: char| c.is_ascii_digit()) { 2 } else { 1 };
-                }
-                self.run(rest.get(at..).unwrap_or_default())
+    /// Skips the words before the file (`env`, `nice`, `timeout`, variables) in a loop: there can be very many.
+    fn run(&mut self, mut words: &[String]) -> Result<(PathBuf, Vec<String>), String> {
+        loop {
+            let Some((first, rest)) = words.split_first() else { return Err("there is no command in it".into()) };
+            if let Some((name, value)) = assignment(first) {
+                self.env.insert(name, value);
+                words = rest;
+                continue;
             }
-            "timeout" => {
-                let mut at = 0;
-                while let Some(word) = rest.get(at).filter(|word| word.starts_with('-')) {
-                    at += if matches!(word.as_str(), "-k" | "-s") { 2 } else { 1 };
-                }
-                let time = rest.get(at).ok_or("its command has timeout without a time")?.clone();
-                quantity::parse_duration(&time).map_err(|why| format!("timeout {time}: {why}"))?;
-                self.timeout = Some(time);
-                self.run(rest.get(at + 1..).unwrap_or_default())
-            }
-            _ if is_python(name) => {
-                let mut at = 0;
-                while let Some(word) = rest.get(at).filter(|word| word.starts_with('-')) {
-                    match word.as_str() {
-                        "-c" | "-m" => return Err(format!("it runs python {word}, and no file")),
-                        "-W" | "-X" => at += 2,
-                        _ => at += 1,
+            let name = first.rsplit('/').next().unwrap_or_default();
+            words = match name {
+                "env" => match rest.first() {
+                    Some(option) if option.starts_with('-') => return Err(format!("env {option} is not understood")),
+                    _ => rest,
+                },
+                "nice" | "ionice" => {
+                    let mut at = 0;
+                    while let Some(word) = rest.get(at).filter(|word| word.starts_with('-')) {
+                        // The option's value is the next word, unless it is part of this one.
+                        at +=
+                            if word.len() == 2 && !word[1..].starts_with(|c: char| c.is_ascii_digit()) { 2 } else { 1 };
                     }
+                    rest.get(at..).unwrap_or_default()
                 }
-                match rest.get(at) {
-                    Some(file) => Ok((self.folder.join(file), rest[at + 1..].to_vec())),
-                    None => Err("it runs python without a file".into()),
+                "timeout" => {
+                    let mut at = 0;
+                    while let Some(word) = rest.get(at).filter(|word| word.starts_with('-')) {
+                        at += if matches!(word.as_str(), "-k" | "-s") { 2 } else { 1 };
+                    }
+                    let time = rest.get(at).ok_or("its command has timeout without a time")?.clone();
+                    quantity::parse_duration(&time).map_err(|why| format!("timeout {time}: {why}"))?;
+                    self.timeout = Some(time);
+                    rest.get(at + 1..).unwrap_or_default()
                 }
+                _ if is_python(name) => return self.python(rest),
+                _ if name.ends_with(".py") => return Ok((self.folder.join(first), rest.to_vec())),
+                _ => return Err(format!("{name} is no Python file")),
+            };
+        }
+    }
+
+    /// Returns the file that a Python interpreter runs, and the arguments of the file.
+    fn python(&self, words: &[String]) -> Result<(PathBuf, Vec<String>), String> {
+        let mut at = 0;
+        while let Some(word) = words.get(at).filter(|word| word.starts_with('-')) {
+            match word.as_str() {
+                "-c" | "-m" => return Err(format!("it runs python {word}, and no file")),
+                "-W" | "-X" => at += 2,
+                _ => at += 1,
             }
-            _ if name.ends_with(".py") => Ok((self.folder.join(first), rest.to_vec())),
-            _ => Err(format!("{name} is no Python file")),
+        }
+        match words.get(at) {
+            Some(file) => Ok((self.folder.join(file), words[at + 1..].to_vec())),
+            None => Err("it runs python without a file".into()),
         }
     }
 }
@@ -378,5 +386,11 @@ mod tests {
             assert!(found.jobs.is_empty(), "{line}: {found:?}");
             assert!(found.others[0].why.contains(why), "{line}: {}", found.others[0].why);
         }
+    }
+
+    #[test]
+    fn a_command_of_many_words_is_read() {
+        let found = job(&format!("0 9 * * * {}{}python3 x.py", "A=1 ".repeat(100_000), "env ".repeat(100_000)));
+        assert_eq!(found.file, Path::new("/home/ann/x.py"));
     }
 }
