@@ -13,6 +13,8 @@ pub(super) const ACCEPTED: &str =
 pub(super) const JSON: &str = "application/vnd.pypi.simple.v1+json";
 /// Most files of one project that are looked at.
 const MOST_FILES: usize = 50_000;
+/// Most bytes of one HTML tag.
+const LONGEST_TAG: usize = 2 << 10;
 
 /// A file of a project.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -66,6 +68,8 @@ pub(super) fn read(content: &str, is_json: bool, at: &Url) -> Result<Vec<File>, 
     let mut files = if is_json {
         let page: Page = serde_json::from_str(content).map_err(|error| error.to_string())?;
         page.files
+    } else if has_long_tag(content) {
+        return Err(format!("a tag of the page is longer than {LONGEST_TAG} bytes"));
     } else {
         anchors(content)
     };
@@ -82,6 +86,13 @@ pub(super) fn write(name: &str, files: Vec<File>) -> String {
     let page = Page { meta: serde_json::json!({"api-version": "1.0"}), name: name.to_owned(), files };
     // It has string keys and finite numbers only, so that it always is JSON.
     serde_json::to_string(&page).unwrap_or_default()
+}
+
+/// Returns whether a tag is longer than any link: the HTML parser is recursive in the attributes of a tag, and very many
+/// of them would overflow the stack. Comments and declarations have no attributes.
+fn has_long_tag(content: &str) -> bool {
+    let tags = content.split('<').skip(1).filter(|tag| !tag.starts_with('!'));
+    tags.map(|tag| tag.find('>').unwrap_or(tag.len())).any(|length| length > LONGEST_TAG)
 }
 
 /// The links of a page of HTML.
@@ -147,6 +158,17 @@ pub(super) mod tests {
         assert!(files[0].has_metadata() && !files[0].is_yanked());
         assert_eq!(files[1].filename, "demo-2.tar.gz");
         assert!(files[1].is_yanked() && !files[1].has_metadata());
+    }
+
+    #[test]
+    fn a_tag_of_very_many_attributes_is_refused() {
+        for attribute in ["x=\"1\"", " x='1'", " x=1", " x", "/"] {
+            let page = format!("<a href='a.whl'>x</a><a {}>", attribute.repeat(100_000));
+            let why = read(&page, false, &at()).expect_err(attribute);
+            assert!(why.contains("longer than 2048 bytes"), "{why}");
+            let small = format!("<a href='a.whl' {}>", attribute.repeat(1_900 / attribute.len()));
+            assert_eq!(read(&small, false, &at()).expect("reads").len(), 1, "{attribute}");
+        }
     }
 
     #[test]
