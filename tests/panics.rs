@@ -169,7 +169,7 @@ async fn a_call_that_panics_ends_its_own_run_and_no_other() {
     let _shared = support::beside_others().await;
     let pool = support::pool_with(|config| {
         (config.processes, config.max_processes) = (1, 1);
-        config.command.push("faults=broken,broken".into());
+        config.command.push("faults=stdin,stdin".into());
     })
     .await;
     let pids = pool.process_ids();
@@ -177,15 +177,16 @@ async fn a_call_that_panics_ends_its_own_run_and_no_other() {
         &pool,
         support::job("import time\ndef run():\n    print('began')\n    time.sleep(3)\n    return 'whole'\n"),
     );
-    let caller = "import sys\ndef run():\n    print('before', flush=True)\n    host = sys.modules['wit_world.imports.host']\n    \
-        try:\n        host.call('broken', '{}')\n    finally:\n        print('after')\n";
+    // Reading standard input calls the host.
+    let caller = "import sys\ndef run():\n    print('before', flush=True)\n    \
+        try:\n        sys.stdin.read()\n    finally:\n        print('after')\n";
     for _ in 0..2 {
         let began = Instant::now();
         let RunOutput { report, stdout, .. } = support::start(&pool, support::job(caller)).finish().await;
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         assert_eq!((report.outcome, report.lost_attempts), (Outcome::Crashed, 0));
         let message = report.error.expect("an error").message;
-        assert!(message.contains("a fault of Cronbox's sandbox process ended the run: a fault in broken"), "{message}");
+        assert!(message.contains("a fault of Cronbox's sandbox process ended the run: a fault in stdin"), "{message}");
         assert_eq!(stdout, b"before\n");
     }
     let RunOutput { report, stdout, .. } = other.finish().await;
