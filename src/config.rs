@@ -119,8 +119,12 @@ pub fn file(named: Option<&Path>) -> Result<BTreeMap<String, Setting>, String> {
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
     };
-    let settings: BTreeMap<String, Setting> =
-        toml::from_str(&text).map_err(|error| format!("{}: {}", path.display(), error.message()))?;
+    read(&text).map_err(|why| format!("{}: {why}", path.display()))
+}
+
+/// Reads the settings in the text of a configuration file. The error is a sentence.
+pub fn read(text: &str) -> Result<BTreeMap<String, Setting>, String> {
+    let settings: BTreeMap<String, Setting> = toml::from_str(text).map_err(|error| error.message().to_owned())?;
     Ok(settings.into_iter().map(|(name, setting)| (name.replace('_', "-"), setting)).collect())
 }
 

@@ -27,6 +27,8 @@ mod problem;
 mod progress;
 mod queries;
 mod rate;
+#[cfg(test)]
+pub(crate) mod readers;
 mod runs;
 mod schedules;
 mod scripts;

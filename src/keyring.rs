@@ -304,7 +304,7 @@ fn read(path: &Path) -> Result<Option<Keys>, KeyError> {
 }
 
 /// One key a line; in a variable, blanks and commas do as well. Lines that begin with `#` say nothing.
-fn parse(text: &str, from: &str) -> Result<Keys, KeyError> {
+pub(crate) fn parse(text: &str, from: &str) -> Result<Keys, KeyError> {
     let mut keys = Vec::new();
     for (line, content) in (1..).zip(text.lines()) {
         if content.trim_start().starts_with('#') {

@@ -51,6 +51,7 @@
 //! - [`serve`]: the node, all rooms put together
 //! - [`crontab`]: a crontab, read as it was meant
 //! - [`cli`]: the command line, one file a command
+//! - [`readers`]: the list of all readers of foreign text, only in tests
 //!
 //! Running Python is the crate `cronbox-runtime`'s.
 
@@ -125,3 +126,13 @@ pub mod serve;
 pub mod crontab;
 
 pub mod cli;
+
+#[cfg(test)]
+pub mod readers;
+
+#[cfg(test)]
+#[path = "../tests/support/dice.rs"]
+mod dice;
+#[cfg(test)]
+#[path = "../tests/support/try_readers.rs"]
+mod try_readers;

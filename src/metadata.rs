@@ -178,6 +178,7 @@ fn block(text: &str) -> Result<Option<(usize, String)>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dice::Dice;
 
     #[test]
     fn a_block_is_read() {
@@ -266,13 +267,8 @@ mod tests {
             "[[",
             "env = {}",
         ];
-        let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut roll = |most: usize| {
-            dice ^= dice << 13;
-            dice ^= dice >> 7;
-            dice ^= dice << 17;
-            (dice % most as u64) as usize
-        };
+        let mut dice = Dice::new(1);
+        let mut roll = |most: usize| dice.index(most);
         for _ in 0..20_000 {
             let inner: String = (0..roll(16)).map(|_| pieces[roll(pieces.len())]).collect();
             let _ = read(inner.as_bytes());

@@ -14,6 +14,8 @@ mod offer;
 mod optional;
 mod page;
 mod process;
+#[cfg(test)]
+pub(crate) mod readers;
 mod refusal;
 mod sdist;
 mod standin;

@@ -105,6 +105,22 @@ impl Request {
     }
 }
 
+/// Most levels of nested parentheses in a marker: the parser of markers is recursive, and more would overflow the stack.
+const DEEPEST: usize = 50;
+
+/// Returns whether the parentheses of a text are nested too deep for the parser of markers.
+pub fn is_deep(text: &str) -> bool {
+    let mut depth = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEEPEST
+    })
+}
+
 impl Requirement {
     /// Reads one requirement. The error is a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -129,6 +145,9 @@ impl Requirement {
             return Err(format!(
                 "{shown:?} names a place: packages come from the server's index alone; write a name and a version, such as requests>=2"
             ));
+        }
+        if is_deep(text) {
+            return Err(format!("{shown:?} has more than {DEEPEST} levels of parentheses"));
         }
         let text = &spaced(text);
         if let Some(marker) = uncomparable(text) {
@@ -303,6 +322,7 @@ fn first_line(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dice::Dice;
 
     #[test]
     fn requirements_are_names_extras_versions_and_markers() {
@@ -335,6 +355,7 @@ mod tests {
             ("requests; os_nam == 'x'", "is no requirement"),
             ("x\n--index-url y", "which no requirement has"),
             ("${HOME}", "which no requirement has"),
+            (&format!("a; {}os_name == 'x'{}", "(".repeat(51), ")".repeat(51)), "more than 50 levels of parentheses"),
         ] {
             let why = Requirement::parse(text).expect_err(text);
             assert!(why.contains(says), "{text}: {why}");
@@ -453,13 +474,8 @@ mod tests {
             "dev0",
             "*",
         ];
-        let mut dice = 0x2545_f491_4f6c_dd1d_u64;
-        let mut roll = |most: usize| {
-            dice ^= dice << 13;
-            dice ^= dice >> 7;
-            dice ^= dice << 17;
-            (dice % most as u64) as usize
-        };
+        let mut dice = Dice::new(1);
+        let mut roll = |most: usize| dice.index(most);
         for _ in 0..20_000 {
             let text: String = (0..roll(12) + 1).map(|_| pieces[roll(pieces.len())]).collect();
             let _ = Request::of(std::slice::from_ref(&text), Some(&text), Some(text.as_bytes()));

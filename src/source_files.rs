@@ -257,6 +257,7 @@ pub fn pack(files: &[(String, Bytes)]) -> Result<Vec<u8>, SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dice::Dice;
 
     fn files(list: &[(&str, &str)]) -> Vec<(String, Bytes)> {
         list.iter().map(|(path, content)| ((*path).to_owned(), Bytes::from((*content).to_owned()))).collect()
@@ -274,13 +275,8 @@ mod tests {
     #[test]
     fn no_archive_panics() {
         let whole = archive(&[("main.py", "x = 1"), ("a/b.txt", &"y".repeat(3_000))]);
-        let mut dice = 0xd1b5_4a32_d192_ed03_u64;
-        let mut roll = |most: usize| {
-            dice ^= dice << 13;
-            dice ^= dice >> 7;
-            dice ^= dice << 17;
-            (dice % most as u64) as usize
-        };
+        let mut dice = Dice::new(1);
+        let mut roll = |most: usize| dice.index(most);
         for at in 0..whole.len() {
             let _ = Sources::of_bytes("x", Bytes::from(whole[..at].to_vec()));
         }

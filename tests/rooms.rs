@@ -73,6 +73,35 @@ const PROGRAM: &[(&str, &[&str])] = &[
         ],
     ),
     ("crontab", &["access", "quantity", "script"]),
+    // Only in tests: the list of all readers of foreign text.
+    (
+        "readers",
+        &[
+            "access",
+            "blobs",
+            "clock",
+            "config",
+            "crontab",
+            "event",
+            "exact",
+            "http",
+            "keyring",
+            "limits",
+            "metadata",
+            "packages",
+            "quantity",
+            "requirement",
+            "schedule",
+            "script",
+            "secret",
+            "source_encoding",
+            "source_files",
+            "stdin",
+            "store",
+            "trigger",
+            "zone",
+        ],
+    ),
     ("log", &["clock"]),
     ("config", &[]),
     // The rooms of a node: they meet in the store and send one another signals.
@@ -101,6 +130,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "plan",
             "packages",
             "quantity",
+            "readers",
             "run",
             "schedule",
             "scheduler",
@@ -186,7 +216,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("plan", &["clock", "limits", "run", "schedule", "script"]),
     ("checker", &["script", "source_files"]),
     ("computations", &["guard"]),
-    ("packages", &["access", "config", "guard", "requirement"]),
+    ("packages", &["access", "config", "guard", "readers", "requirement"]),
     ("source_files", &["blobs", "guard"]),
     ("metrics", &["run"]),
     ("live_output", &[]),
@@ -237,6 +267,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
 
 /// The same for the crate that runs Python.
 const RUNTIME: &[(&str, &[&str])] = &[
+    ("readers", &["bundle", "crypto", "egress", "frame", "policy", "pool", "process"]),
     (
         "pool",
         &[

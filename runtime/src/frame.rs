@@ -9,6 +9,8 @@
 
 mod link;
 
+#[cfg(test)]
+pub(crate) use link::read_all;
 pub(crate) use link::{Incoming, LinkError, Receiver, Sender, connect, connect_locked, pair, pair_for_locked};
 
 use crate::harden::Hardening;

@@ -110,6 +110,8 @@ mod policy;
 mod pool;
 mod prefault;
 mod process;
+#[cfg(test)]
+pub mod readers;
 mod sandbox;
 mod sealed;
 mod stop_location;
@@ -156,6 +158,13 @@ pub mod design {}
 pub mod testing {
     pub use crate::pool::testing::Inspect;
 }
+
+#[cfg(test)]
+#[path = "../../tests/support/dice.rs"]
+mod dice;
+#[cfg(test)]
+#[path = "../../tests/support/try_readers.rs"]
+mod try_readers;
 
 /// Names this build. Both ends of a link must be of the same build, and so must the compiled interpreter.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("CRONBOX_BUILD_INPUTS"));

@@ -16,7 +16,7 @@ mod egress;
 mod event;
 mod frames;
 mod held_thread;
-mod job;
+pub(crate) mod job;
 mod network;
 mod process;
 mod redact;

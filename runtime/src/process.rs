@@ -3,7 +3,7 @@
 //! Descriptor 0 is the socket to the node, descriptor 1 the compiled interpreter, descriptor 2 a pipe into the node's
 //! log. It has one thread, which the runs share (see [`crate::fair_share`]).
 
-mod run;
+pub(crate) mod run;
 mod serve;
 
 use self::serve::SandboxProcess;

@@ -136,13 +136,13 @@ pub(super) async fn follow_run(
 
 /// How much of each stream was told of. As an event's id: `12.0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Places {
+pub(super) struct Places {
     stdout: u64,
     stderr: u64,
 }
 
 impl Places {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (stdout, stderr) = text.split_once('.')?;
         Some(Places { stdout: stdout.parse().ok()?, stderr: stderr.parse().ok()? })
     }

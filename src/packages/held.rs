@@ -4,7 +4,7 @@ use super::offer::{Form, Held, Project};
 use super::process::Chosen;
 use super::view::View;
 use crate::guard;
-use crate::requirement::{Request, environment, runs_here};
+use crate::requirement::{Request, environment, is_deep, runs_here};
 use pep508_rs::pep440_rs::Version;
 use pep508_rs::{VerbatimUrl, VersionOrUrl};
 use std::collections::HashMap;
@@ -122,6 +122,9 @@ fn needs(metadata: &str) -> Vec<Parsed> {
 }
 
 fn parse(text: &str) -> Option<Parsed> {
+    if is_deep(text) {
+        return None;
+    }
     guard::caught("a requirement", || Parsed::from_str(text).ok()).ok().flatten()
 }
 

@@ -3,7 +3,7 @@
 use super::PackageError;
 use super::offer::is_pure;
 use crate::guard;
-use crate::requirement::{Request, environment};
+use crate::requirement::{Request, environment, is_deep};
 use pep508_rs::MarkerTree;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -66,6 +66,9 @@ fn read_lock(text: &str, request: &Request) -> Result<Vec<Pinned>, PackageError>
     let mut pinned = Vec::new();
     for package in lock.packages {
         if let Some(marker) = &package.marker {
+            if is_deep(marker) {
+                return Err(unreadable(format!("the marker of {} has too many levels of parentheses", package.name)));
+            }
             let tree = MarkerTree::from_str(marker).map_err(|error| unreadable(error.message.to_string()))?;
             if !tree.evaluate(&environment, &[]) {
                 continue;

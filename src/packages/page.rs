@@ -138,7 +138,7 @@ fn percent_decoded(text: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
     fn at() -> Url {
@@ -182,17 +182,6 @@ pub(super) mod tests {
         assert!(read("{", true, &at()).is_err());
     }
 
-    /// Numbers as dice throw them, the same each time.
-    pub(in crate::packages) fn dice() -> impl FnMut(usize) -> usize {
-        let mut state = 0x2545_f491_4f6c_dd1d_u64;
-        move |sides| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state % sides as u64) as usize
-        }
-    }
-
     #[test]
     fn no_bytes_of_a_page_panic() {
         let pieces = [
@@ -226,7 +215,8 @@ pub(super) mod tests {
             "//",
             "\\",
         ];
-        let mut roll = dice();
+        let mut dice = crate::dice::Dice::new(1);
+        let mut roll = |sides: usize| dice.index(sides);
         for _ in 0..4_000 {
             let text: String = (0..roll(30)).map(|_| pieces[roll(pieces.len())]).collect();
             for is_json in [true, false] {

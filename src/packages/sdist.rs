@@ -36,10 +36,10 @@ const BESIDE: [&str; 14] = [
 ];
 
 /// What is in an archive, by paths below its one folder.
-type Archive = BTreeMap<String, Vec<u8>>;
+pub(super) type Archive = BTreeMap<String, Vec<u8>>;
 
 /// A source archive that is plain Python.
-struct Plain {
+pub(super) struct Plain {
     metadata: String,
     /// What belongs to the package: where it is in the archive, and below `/packages`.
     files: Vec<(String, String)>,
@@ -128,7 +128,7 @@ fn read(filename: &str, archive: &[u8]) -> Result<Archive, String> {
     Ok(content)
 }
 
-fn plain(name: &str, version: &str, content: &Archive) -> Result<Plain, String> {
+pub(super) fn plain(name: &str, version: &str, content: &Archive) -> Result<Plain, String> {
     let text = |path: &str| content.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     if let Some(path) = content.keys().find(|path| COMPILED.contains(&ending(path)) || wheel::is_machine_code(path)) {
         return Err(format!("it has parts that must be compiled ({path})"));
@@ -372,7 +372,8 @@ mod tests {
     #[test]
     fn no_bytes_of_an_archive_panic() {
         let whole = archive(&[INFO, ("demo/__init__.py", "x"), ("demo.egg-info/requires.txt", "[:a\n]\n[b:c]\nd")]);
-        let mut roll = crate::packages::page::tests::dice();
+        let mut dice = crate::dice::Dice::new(1);
+        let mut roll = |sides: usize| dice.index(sides);
         for _ in 0..2_000 {
             let mut bytes = whole.clone();
             bytes.truncate(1 + roll(whole.len()));

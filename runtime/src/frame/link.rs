@@ -313,6 +313,32 @@ impl Receiver {
     }
 }
 
+/// Reads bytes as frames until they end or are refused. For [`crate::readers`].
+#[cfg(test)]
+pub(crate) fn read_all(bytes: &[u8]) {
+    use std::io::Write;
+    thread_local! {
+        static RUNTIME: Option<tokio::runtime::Runtime> =
+            tokio::runtime::Builder::new_current_thread().enable_io().build().ok();
+    }
+    // A socket buffers this much before anything is read.
+    let bytes = &bytes[..bytes.len().min(64 << 10)];
+    RUNTIME.with(|runtime| {
+        let (Some(runtime), Ok((ours, theirs))) = (runtime, pair()) else { return };
+        runtime.block_on(async {
+            let Ok((_sender, mut receiver)) = connect(ours, true) else { return };
+            let mut theirs = StdUnixStream::from(theirs);
+            assert!(theirs.write_all(bytes).is_ok());
+            drop(theirs);
+            let mut size = 0;
+            while let Ok(Some(incoming)) = receiver.next().await {
+                size += HEADER + incoming.payload.len();
+                assert!(size <= bytes.len());
+            }
+        });
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

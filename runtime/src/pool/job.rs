@@ -215,7 +215,7 @@ pub enum JobError {
 }
 
 /// Checks arguments before a process sees them: JSON of limited depth, an object or an array.
-pub(super) fn check_args(args: &str) -> Result<(), String> {
+pub(crate) fn check_args(args: &str) -> Result<(), String> {
     check_depth(args.as_bytes())?;
     let value: Box<RawValue> = serde_json::from_str(args).map_err(|error| error.to_string())?;
     match value.get().as_bytes().first() {
@@ -225,7 +225,7 @@ pub(super) fn check_args(args: &str) -> Result<(), String> {
 }
 
 /// Checks a result of a guest: UTF-8, JSON, limited size and depth.
-pub(super) fn check_result(result: &[u8], limit: u32) -> Result<Box<RawValue>, String> {
+pub(crate) fn check_result(result: &[u8], limit: u32) -> Result<Box<RawValue>, String> {
     if result.len() > limit as usize {
         return Err(format!("the result has {} bytes as JSON; the limit is {limit}", result.len()));
     }

@@ -171,7 +171,7 @@ impl SandboxProcess {
 }
 
 /// Returns the end of a run about which nothing else is known.
-fn crashed(message: String) -> frame::Done {
+pub(crate) fn crashed(message: String) -> frame::Done {
     frame::Done {
         outcome: Outcome::Crashed,
         mode: None,
