@@ -10,7 +10,8 @@ struct_passwd.__qualname__ = "struct_passwd"
 
 
 def _users():
-    root = struct_passwd("root", "x", 0, 0, "root", "/root", "/bin/sh")
+    # A sandbox has no folder for root.
+    root = struct_passwd("root", "x", 0, 0, "root", "/", "/bin/sh")
     return [root, struct_passwd(_os.getlogin(), "x", _os.getuid(), _os.getgid(), "", "/tmp", "/bin/sh")]
 
 
