@@ -18,7 +18,7 @@ TEST_ENV := CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) CR
 # The resolver of packages, beside the program.
 UV := $(TARGET)/release/uv
 # Debian's packages of what the tests start.
-SERVERS := postgresql redis-server iproute2 openssl
+SERVERS := postgresql redis-server iproute2 openssl libfaketime
 
 .PHONY: build run tour test lint bench soak guest tools servers clean
 
@@ -98,7 +98,7 @@ $(UV): src/packages/uv.txt
 
 # What the tests start servers and networks of their own with.
 servers:
-	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && command -v redis-server ip openssl >/dev/null || \
+	@ls /usr/lib/postgresql/*/bin/postgres /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 && command -v redis-server ip openssl >/dev/null || \
 	 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	   apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(SERVERS); \
 	 else echo 'Servers are missing, which the tests need: sudo apt-get install $(SERVERS)'; exit 1; fi

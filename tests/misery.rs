@@ -1,5 +1,5 @@
-//! Everything at once: clients that hang up, attackers as tenants, killed processes, few descriptors, a full disk, a database
-//! and a bucket that go away. Afterwards nothing is stuck, and no restart was needed for that.
+//! Everything at once: clients that hang up, attackers as tenants, killed processes, few descriptors, a full disk, clocks that
+//! jump, a database and a bucket that go away. Afterwards nothing is stuck, and no restart was needed for that.
 //!
 //! In `make soak` each of the two lasts 15 minutes, in `make test` some seconds; `CRONBOX_MISERY_SECONDS` says how long instead.
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -114,9 +114,61 @@ fn child_of(server: &Server, dice: &mut Dice) -> Option<String> {
     (!children.is_empty()).then(|| dice.pick(&children).to_owned())
 }
 
+/// The clocks of the nodes, each its own: libfaketime reads from a file how far the clock of a node is off. The clock of
+/// sandboxes is not changed, nor is the monotonic one.
+struct Clocks {
+    library: PathBuf,
+    files: Vec<PathBuf>,
+}
+
+/// The clock of a node is wrong by at most so many seconds.
+const MAX_JUMP: u64 = 40;
+
+impl Clocks {
+    fn new(folder: &Path, count: usize) -> Self {
+        let roots = std::fs::read_dir("/usr/lib").expect("a folder").filter_map(Result::ok);
+        let library = roots.map(|root| root.path().join("faketime/libfaketime.so.1")).find(|path| path.exists());
+        let library = library.expect("libfaketime: apt-get install libfaketime");
+        let files: Vec<PathBuf> = (0..count).map(|number| folder.join(format!("clock{number}"))).collect();
+        let clocks = Clocks { library, files };
+        clocks.set_right();
+        clocks
+    }
+
+    /// The environment of a node with this clock.
+    fn env(&self, number: usize) -> Vec<(String, String)> {
+        let text = |path: &Path| path.to_str().expect("text").to_owned();
+        vec![
+            ("LD_PRELOAD".into(), text(&self.library)),
+            ("FAKETIME_TIMESTAMP_FILE".into(), text(&self.files[number])),
+            ("FAKETIME_CACHE_DURATION".into(), "1".into()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC".into(), "1".into()),
+        ]
+    }
+
+    /// One of the clocks jumps, forwards or back.
+    fn jump(&self, dice: &mut Dice) {
+        let seconds = dice.roll(2 * MAX_JUMP + 1) as i64 - MAX_JUMP as i64;
+        let at = dice.roll(self.files.len() as u64) as usize;
+        Self::set(&self.files[at], seconds);
+    }
+
+    /// All clocks are right again.
+    fn set_right(&self) {
+        self.files.iter().for_each(|file| Self::set(file, 0));
+    }
+
+    fn set(file: &Path, seconds: i64) {
+        // Readers never see a file that is half written.
+        let new = file.with_extension("new");
+        std::fs::write(&new, format!("{seconds:+}\n")).expect("writes");
+        std::fs::rename(&new, file).expect("renames");
+    }
+}
+
 /// Something that goes wrong, one after another, until the end.
-fn go_wrong(servers: &mut [Server], dice: &mut Dice, kinds: &mut [Mishap<'_>]) {
-    let kind = dice.roll(6 + kinds.len() as u64) as usize;
+fn go_wrong(servers: &mut [Server], clocks: &Clocks, dice: &mut Dice, kinds: &mut [Mishap<'_>]) {
+    let kind = dice.roll(7 + kinds.len() as u64) as usize;
     let victim = dice.roll(servers.len() as u64) as usize;
     match kind {
         0 => {
@@ -161,7 +213,8 @@ fn go_wrong(servers: &mut [Server], dice: &mut Dice, kinds: &mut [Mishap<'_>]) {
                 limit(before);
             }
         }
-        other => kinds[other - 6](dice),
+        6 => clocks.jump(dice),
+        other => kinds[other - 7](dice),
     }
 }
 
@@ -182,7 +235,7 @@ fn start(folder: &Path, words: &[&str], env: &[(String, String)]) -> Server {
 }
 
 /// Lets clients and mishaps at the servers for a while, then waits until everything has ended, and checks what is left.
-async fn survive(servers: &mut [Server], kinds: &mut [Mishap<'_>]) {
+async fn survive(servers: &mut [Server], clocks: &Clocks, kinds: &mut [Mishap<'_>]) {
     for (name, source) in SCRIPTS {
         let (status, answer) = servers[0].put(name, source).await;
         assert_eq!(status, 201, "{answer}");
@@ -209,9 +262,10 @@ async fn survive(servers: &mut [Server], kinds: &mut [Mishap<'_>]) {
     let mut dice = Dice::new(uuid::Uuid::new_v4().as_u128() as u64);
     let end = Instant::now() + lasting();
     while Instant::now() < end {
-        tokio::task::block_in_place(|| go_wrong(servers, &mut dice, kinds));
+        tokio::task::block_in_place(|| go_wrong(servers, clocks, &mut dice, kinds));
         tokio::time::sleep(Duration::from_millis(dice.roll(1_500))).await;
     }
+    clocks.set_right();
     clients.stop.cancel();
     tasks.close();
     tasks.wait().await;
@@ -305,7 +359,8 @@ async fn a_node_on_sqlite_survives_everything() {
     let folder = Folder::new();
     let data = folder.0.join("data");
     let disk = if support::is_root() { Disk::mount(&data) } else { None };
-    let mut servers = [start(&folder.0, &["--data-dir", "data", "--max-queued", "2000"], &[])];
+    let clocks = Clocks::new(&folder.0, 1);
+    let mut servers = [start(&folder.0, &["--data-dir", "data", "--max-queued", "2000"], &clocks.env(0))];
     let mut fill = |_: &mut Dice| {
         if disk.is_some() {
             let filler = data.join("filler");
@@ -316,7 +371,7 @@ async fn a_node_on_sqlite_survives_everything() {
             let _ = std::fs::remove_file(&filler);
         }
     };
-    survive(&mut servers, &mut [&mut fill]).await;
+    survive(&mut servers, &clocks, &mut [&mut fill]).await;
     let [mut server] = servers;
     server.kill();
 }
@@ -329,8 +384,9 @@ async fn three_nodes_on_postgresql_survive_everything() {
     let own = Cluster::start(true);
     let database = own.database();
     let words = ["--database", &database, "--blobs", "s3://jobs/cronbox", "--lease", "3s", "--max-queued", "2000"];
-    let env = bucket.env();
-    let mut servers = [start(&folder.0, &words, &env), start(&folder.0, &words, &env), start(&folder.0, &words, &env)];
+    let clocks = Clocks::new(&folder.0, 3);
+    let node = |number: usize| start(&folder.0, &words, &[bucket.env(), clocks.env(number)].concat());
+    let mut servers = [node(0), node(1), node(2)];
     let mut database_away = |dice: &mut Dice| {
         own.down();
         std::thread::park_timeout(Duration::from_millis(dice.roll(2_000)));
@@ -342,5 +398,5 @@ async fn three_nodes_on_postgresql_survive_everything() {
         std::thread::park_timeout(Duration::from_millis(dice.roll(2_000)));
         handle.block_on(bucket.up());
     };
-    survive(&mut servers, &mut [&mut database_away, &mut bucket_away]).await;
+    survive(&mut servers, &clocks, &mut [&mut database_away, &mut bucket_away]).await;
 }
