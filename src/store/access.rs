@@ -139,7 +139,7 @@ impl Store {
         self.write(move |tx| {
             let (key, by) = (key.clone(), by.clone());
             Box::pin(async move {
-                if !super::scripts::lock(tx, &key).await? {
+                if !super::locks::script(tx, &key).await? {
                     return Ok(false);
                 }
                 let both = granted(tx, &key).await?.larger(&limits);
@@ -191,7 +191,7 @@ impl Store {
             let all = all.clone();
             Box::pin(async move {
                 let (key, granted, by) = &*all;
-                if !super::scripts::lock(tx, key).await? {
+                if !super::locks::script(tx, key).await? {
                     return Ok(false);
                 }
                 let verified = granted.hosts.iter().map(|host| (host, VERIFIED));

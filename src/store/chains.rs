@@ -1,13 +1,13 @@
 //! Chains: what becomes due because a run ended.
 //!
 //! The end of a run writes down, in its own transaction, which schedules it makes due; so no link of a chain is lost. A
-//! scheduler turns that into runs, each once: the schema allows one per schedule and upstream run. Locks are taken as
-//! everywhere: schedules, then scripts, then the queue.
+//! scheduler turns that into runs, each once: the schema allows one per schedule and upstream run.
 
 use super::queue::OverlapDecision;
+use super::rows::script::in_force;
 use super::runs::insert;
 use super::tx::{Tx, args, placeholders, stamp};
-use super::{Store, StoreError, fire, queue, schedules, scripts};
+use super::{Store, StoreError, fire, locks, queue};
 use crate::clock::Time;
 use crate::run::{Displaced, Gate, NewRun, Status};
 use crate::schedule::{Link, Overlap, State};
@@ -126,10 +126,10 @@ pub(super) async fn circle(
         return Ok(None);
     }
     // Two that each close half of a circle are looked at in order by this row's lock.
-    tx.all(format!("SELECT one FROM scheduler{}", tx.dialect.for_update()), args![]).await?;
+    locks::scheduler(tx).await?;
     let mut labelled: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut all: BTreeSet<String> = BTreeSet::new();
-    for (key, settings) in scripts::in_force(tx, "1 = 1").await? {
+    for (key, settings) in in_force(tx, "1 = 1").await? {
         for (name, value) in settings.labels {
             labelled.entry(format!("label:{name}={value}")).or_default().insert(key.clone());
         }
@@ -253,10 +253,10 @@ async fn follow(
     now: Time,
 ) -> Result<Followed, StoreError> {
     let (overlap, most) = rules.overlap;
-    let state = schedules::lock(tx, &link.schedule).await?;
+    let state = locks::schedule(tx, &link.schedule).await?;
     let waits = overlap.waits();
     if waits || new.spec.concurrency.is_some() {
-        scripts::lock(tx, new.script.as_deref().unwrap_or_default()).await?;
+        locks::script(tx, new.script.as_deref().unwrap_or_default()).await?;
     }
     if !take(tx, link).await? || !matches!(state, Some((State::Active, _))) {
         return Ok(Followed::Nothing);

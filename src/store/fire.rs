@@ -2,12 +2,13 @@
 //!
 //! Nothing but the database keeps two schedulers from firing the same time twice: a decision is dropped when the schedule is
 //! no longer as it was when it was looked at (cursor and revision), its row is locked meanwhile, and the schema allows one
-//! row per schedule and fire time. Locks are taken in this order: schedules by key, then scripts, then the queue.
+//! row per schedule and fire time. Locks are taken in the order of [`super::locks`].
 
 use super::queue::OverlapDecision;
-use super::runs::{insert, write_labels};
+use super::rows::run::write_labels;
+use super::runs::insert;
 use super::tx::{Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError, chains, held, queue, schedules, scripts};
+use super::{Store, StoreError, chains, held, locks, queue, schedules};
 use crate::clock::Time;
 use crate::run::{Displaced, Gate, NewRun, Status, new_id};
 use crate::schedule::{Decision, Overlap, Row, Verdict};
@@ -129,7 +130,7 @@ impl Store {
 
 async fn backfill(tx: &mut Tx<'_>, runs: &[NewRun], now: Time) -> Result<usize, StoreError> {
     if let Some(script) = runs.first().and_then(|run| run.script.as_deref()) {
-        scripts::lock(tx, script).await?;
+        locks::script(tx, script).await?;
     }
     let mut made = 0;
     for new in runs {
@@ -171,7 +172,7 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
     scripts.sort_unstable();
     scripts.dedup();
     for script in scripts {
-        scripts::lock(tx, script).await?;
+        locks::script(tx, script).await?;
     }
     // Ids in the order of the rows.
     let mut tick = 0;

@@ -5,9 +5,9 @@
 //! order in which its runs go. A run that ends makes room in one gate and in one lane, and the next of each is found at
 //! once, however many wait: nothing here looks at more rows than may run at once.
 
-use super::queue::{HeldEntry, Lane, lock_lane};
+use super::rows::queue::{HeldEntry, Lane};
 use super::tx::{Tx, args};
-use super::{Store, StoreError};
+use super::{Store, StoreError, locks};
 use std::collections::BTreeMap;
 
 /// Most that may run at once of a gate or a lane, as schedules and scripts can set it: no count goes further.
@@ -93,7 +93,7 @@ async fn let_through(
     }
     // A schedule may have been moved to another script: then its gate's runs are of two lanes.
     for lane in lanes.keys().filter(|lane| Some(*lane) != locked) {
-        lock_lane(tx, lane, true).await?;
+        locks::lane(tx, lane, true).await?;
     }
     Ok(())
 }
@@ -177,7 +177,7 @@ impl Store {
                 );
                 let Some(head) = tx.first(sql, args![&*key]).await? else { return Ok(()) };
                 let lane = Lane::of_key(head.text("lane")?);
-                lock_lane(tx, &lane, true).await?;
+                locks::lane(tx, &lane, true).await?;
                 let mut lanes = BTreeMap::new();
                 if column == "gate" {
                     let_through(tx, &key, Some(&lane), &mut lanes).await?;

@@ -1,6 +1,6 @@
 //! Runs by the page, counted over time, and a value of their results over time.
 
-use super::runs::{RUN, run_of, value_of};
+use super::rows::run::{RUN, run_of, value_of};
 use super::tx::{Args, Dialect, Row, args, list, stamp};
 use super::{Store, StoreError};
 use crate::clock::{Time, from_micros};

@@ -1,12 +1,13 @@
 //! The queue: which runs may start, whose turn it is, and who has taken them.
 //!
-//! Locks are always taken in this order: the script's row, then the queue's. What one transaction ends makes room for the
-//! next run of the same lane in the same transaction.
+//! What one transaction ends makes room for the next run of the same lane in the same transaction. Locks are taken in the
+//! order of [`super::locks`].
 
 use super::attempts::{self, AttemptEnd};
-use super::runs::{RUN, run_of};
+use super::rows::queue::{HeldEntry, Lane};
+use super::rows::run::{RUN, run_of};
 use super::tx::{Row, Tx, args, list, placeholders, stamp};
-use super::{Store, StoreError, chains, held, scripts};
+use super::{Store, StoreError, chains, held, locks};
 use crate::clock::Time;
 use crate::run::{Cancelled, Claim, Displaced, GivenUp, MAX_LOST, NewRun, Run, Status};
 use crate::schedule::Overlap;
@@ -44,65 +45,12 @@ impl QueueState {
     }
 }
 
-/// Runs that take turns with other lanes: those of one script, or what one token sends along.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Lane(String);
-
-impl Lane {
-    pub(super) fn of(script: Option<&str>, token: Option<&str>) -> Self {
-        match script {
-            Some(key) => Lane(key.to_owned()),
-            // No name of a script holds a colon.
-            None => Lane(format!("sent:{}", token.unwrap_or_default())),
-        }
-    }
-
-    /// As it is kept.
-    pub(super) fn of_key(key: String) -> Self {
-        Lane(key)
-    }
-
-    /// The same as it is kept.
-    pub(super) fn key(&self) -> &str {
-        &self.0
-    }
-
-    /// The script whose row is locked for it.
-    fn script(&self) -> Option<&str> {
-        (!self.0.contains(':')).then_some(&*self.0)
-    }
-}
-
 /// A place in the queue.
 pub(super) struct QueuePosition {
     pub(super) state: QueueState,
     turn: i64,
     /// Whether it has passed its gate.
     passed: bool,
-}
-
-/// An entry that a node holds.
-pub(super) struct HeldEntry {
-    pub(super) node: String,
-    pub(super) lane: Lane,
-    pub(super) concurrency: Option<i64>,
-    /// The gate, when others may wait before it.
-    pub(super) gate: Option<String>,
-}
-
-impl HeldEntry {
-    fn of(row: &Row, node: String) -> Result<Self, StoreError> {
-        Ok(HeldEntry {
-            node,
-            lane: Lane(row.text("lane")?),
-            concurrency: row.int_or_none("concurrency")?,
-            gate: if row.int_or_none("gate_most")?.is_some() { row.text_or_none("gate")? } else { None },
-        })
-    }
-
-    fn is_limited(&self) -> bool {
-        self.concurrency.is_some() || self.gate.is_some()
-    }
 }
 
 /// What a new run has to know of the queue, asked in one go.
@@ -129,7 +77,7 @@ pub(super) async fn look(tx: &mut Tx<'_>, lane: &Lane, bound: u64) -> Result<Que
         (SELECT count(*) FROM (SELECT 1 FROM queue WHERE lane = $1 AND state IN ('claimed', 'held', 'ready') LIMIT {LONGEST_TURN}) AS b) AS turn,
         (SELECT count(*) FROM (SELECT 1 FROM queue WHERE state = 'ready' LIMIT 1) AS c) AS ready"
     );
-    let row = tx.one(sql, args![&*lane.0]).await?;
+    let row = tx.one(sql, args![lane.key()]).await?;
     Ok(QueueSnapshot {
         has_script: lane.script().is_none() || row.int("scripts")? > 0,
         waiting: row.int("waiting")?,
@@ -192,7 +140,7 @@ pub(super) async fn insert(
     let values = args![
         id,
         place.state.as_str(),
-        &*lane.0,
+        lane.key(),
         new.priority,
         place.turn,
         stamp(run_at),
@@ -212,7 +160,7 @@ pub(super) async fn held_by(tx: &mut Tx<'_>, id: &str, token: &str) -> Result<Op
     let sql = "SELECT node, lane, concurrency, gate, gate_most FROM queue WHERE run = $1 AND token = $2";
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
     let entry = HeldEntry::of(&row, row.text("node")?)?;
-    lock_lane(tx, &entry.lane, entry.is_limited()).await?;
+    locks::lane(tx, &entry.lane, entry.is_limited()).await?;
     if tx.dialect.for_update().is_empty() {
         return Ok(Some(entry));
     }
@@ -230,19 +178,12 @@ pub(super) async fn release(
     lock: Option<&str>,
 ) -> Result<Option<(HeldEntry, bool)>, StoreError> {
     if let Some(key) = lock {
-        scripts::lock(tx, key).await?;
+        locks::script(tx, key).await?;
     }
     let sql = "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency, gate, gate_most,
         (SELECT count(*) FROM (SELECT 1 FROM chains LIMIT 1) AS any_chain) AS chains";
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
     Ok(Some((HeldEntry::of(&row, row.text("node")?)?, row.int("chains")? > 0)))
-}
-
-pub(super) async fn lock_lane(tx: &mut Tx<'_>, lane: &Lane, is_limited: bool) -> Result<(), StoreError> {
-    if let (Some(script), true) = (lane.script(), is_limited) {
-        scripts::lock(tx, script).await?;
-    }
-    Ok(())
 }
 
 pub(super) async fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
@@ -356,7 +297,7 @@ async fn end_all(
 pub(super) async fn set_concurrency(tx: &mut Tx<'_>, key: &str, concurrency: Option<u32>) -> Result<(), StoreError> {
     let sql = "UPDATE queue SET concurrency = $2 WHERE lane = $1 AND coalesce(concurrency, 0) <> coalesce($2, 0)";
     if tx.run(sql, args![key, concurrency.map(i64::from)]).await? > 0 {
-        held::fill(tx, &Lane(key.to_owned()), concurrency.map(i64::from)).await?;
+        held::fill(tx, &Lane::of_key(key.to_owned()), concurrency.map(i64::from)).await?;
     }
     Ok(())
 }
@@ -403,7 +344,7 @@ async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Ca
     let unlocked = tx.first("SELECT lane, concurrency, gate, gate_most FROM queue WHERE run = $1", args![id]).await?;
     if let Some(row) = unlocked {
         let entry = HeldEntry::of(&row, String::new())?;
-        lock_lane(tx, &entry.lane, entry.is_limited()).await?;
+        locks::lane(tx, &entry.lane, entry.is_limited()).await?;
         let sql = format!("SELECT node FROM queue WHERE run = $1{}", tx.dialect.for_update());
         match tx.first(sql, args![id]).await?.map(|row| row.text_or_none("node")).transpose()? {
             Some(Some(node)) => {
@@ -465,8 +406,9 @@ async fn ready_due(tx: &mut Tx<'_>, now: Time) -> Result<Due, StoreError> {
     let rows = tx.all(sql, args![stamp(now), DUE_TOGETHER]).await?;
     let all = i64::try_from(rows.len()).is_ok_and(|count| count < DUE_TOGETHER);
     for row in rows {
-        let (id, lane, concurrency) = (row.text("run")?, Lane(row.text("lane")?), row.int_or_none("concurrency")?);
-        lock_lane(tx, &lane, concurrency.is_some()).await?;
+        let (id, lane, concurrency) =
+            (row.text("run")?, Lane::of_key(row.text("lane")?), row.int_or_none("concurrency")?);
+        locks::lane(tx, &lane, concurrency.is_some()).await?;
         let look = look(tx, &lane, 0).await?;
         let most = concurrency.map(|most| u32::try_from(most).unwrap_or(u32::MAX));
         let place = place(tx, &lane, &look, most, None).await?;

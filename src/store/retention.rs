@@ -1,7 +1,8 @@
 //! Letting go of what is old: found by reading, deleted by key and in batches, so that nobody waits for it.
 
+use super::rows::script::in_force;
 use super::tx::{Args, Dialect, args, list, stamp};
-use super::{Store, StoreError, blobs, scripts};
+use super::{Store, StoreError, blobs};
 use crate::clock::Time;
 use crate::run::Status;
 use crate::script::Keep;
@@ -65,7 +66,7 @@ impl Store {
         self.read(|tx| {
             Box::pin(async move {
                 let named = "s.settings LIKE '%\"keep\"%' OR v.table_json LIKE '%\"keep\"%'";
-                let found = scripts::in_force(tx, named).await?;
+                let found = in_force(tx, named).await?;
                 Ok(found.into_iter().filter_map(|(key, settings)| Some((key, settings.keep?))).collect())
             })
         })

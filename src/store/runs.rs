@@ -1,100 +1,15 @@
 //! Runs as rows: making them, reading them, and recording how they ended.
 
 use super::attempts::{self, AttemptEnd};
+use super::rows::queue::Lane;
+use super::rows::run::{RUN, number, run_of, split, value_of, word, write_labels};
+use super::rows::script::is_there;
 use super::script_state;
 use super::tx::{Row, Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError, blobs, queue};
+use super::{Store, StoreError, blobs, locks, queue};
 use crate::clock::Time;
-use crate::run::{
-    Cause, Claim, Ended, Idempotency, Made, NewRun, OutputFile, OutputTotals, Recorded, Run, Status, Value, Written,
-};
-use cronbox_runtime::report::{Mode, ResultKind, ScriptError};
-use std::time::Duration;
-
-/// Everything about a run but what it wrote and the source that was sent along.
-pub(super) const RUN: &str =
-    "SELECT id, script, name, version, mode, schedule, cause, fire_time, fire_local, fire_until, fire_count, stood_in, upstream, status, reason, attempt, lost,
-    priority, created_at, run_at, started_at, finished_at, spec, args, args_blob, result, result_blob, result_bytes,
-    result_kind, error, notes, fuel, memory, wall, network, labels, stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped,
-    files, files_bytes, retry_of, created_by FROM runs";
-
-/// A value that stands in one of two columns: as text, or as the key of a blob.
-pub(super) fn value_of(row: &Row, text: &str, blob: &str) -> Result<Option<Value>, StoreError> {
-    Ok(match row.text_or_none(text)? {
-        Some(text) => Some(Value::Inline(text)),
-        None => row.text_or_none(blob)?.map(Value::Blob),
-    })
-}
-
-pub(super) fn run_of(row: &Row) -> Result<Run, StoreError> {
-    let number =
-        |column: &str| -> Result<Option<u64>, StoreError> { Ok(row.int_or_none(column)?.map(i64::unsigned_abs)) };
-    let small = |column: &str| -> Result<u32, StoreError> { Ok(u32::try_from(row.int(column)?).unwrap_or(u32::MAX)) };
-    let word = |column: &str| -> Result<Option<serde_json::Value>, StoreError> {
-        Ok(row.text_or_none(column)?.map(serde_json::Value::from))
-    };
-    let mode = word("mode")?.map(serde_json::from_value::<Mode>).transpose();
-    let kind = word("result_kind")?.map(serde_json::from_value::<ResultKind>).transpose();
-    let corrupt = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
-    Ok(Run {
-        id: row.text("id")?,
-        script: row.text_or_none("script")?,
-        name: row.text("name")?,
-        version: row.int_or_none("version")?,
-        schedule: row.text_or_none("schedule")?,
-        cause: row.word("cause", Cause::parse)?,
-        fire_time: row.time_or_none("fire_time")?,
-        fire_local: row.text_or_none("fire_local")?,
-        fire_until: row.time_or_none("fire_until")?.zip(number("fire_count")?),
-        stood_in: row.text_or_none("stood_in")?,
-        upstream: row.text_or_none("upstream")?,
-        status: row.word("status", Status::parse)?,
-        reason: row.text_or_none("reason")?,
-        attempt: small("attempt")?,
-        lost: small("lost")?,
-        priority: row.int("priority")?,
-        created_at: row.time("created_at")?,
-        run_at: row.time("run_at")?,
-        started_at: row.time_or_none("started_at")?,
-        finished_at: row.time_or_none("finished_at")?,
-        spec: row.json("spec")?,
-        source: None,
-        args: value_of(row, "args", "args_blob")?.unwrap_or_else(|| Value::Inline("{}".into())),
-        mode: mode.map_err(corrupt)?,
-        result: value_of(row, "result", "result_blob")?,
-        result_bytes: number("result_bytes")?,
-        result_kind: kind.map_err(corrupt)?,
-        error: row.json_or_none("error")?,
-        notes: row.json_or_none("notes")?.unwrap_or_default(),
-        fuel: number("fuel")?,
-        memory: number("memory")?,
-        wall: number("wall")?.map(Duration::from_micros),
-        network: row.json_or_none("network")?.unwrap_or_default(),
-        labels: row.json("labels")?,
-        stdout: Written { bytes: row.size("stdout_bytes")?, dropped: row.size("stdout_dropped")? },
-        stderr: Written { bytes: row.size("stderr_bytes")?, dropped: row.size("stderr_dropped")? },
-        left: OutputTotals { files: row.size("files")?, bytes: row.size("files_bytes")? },
-        retry_of: row.text_or_none("retry_of")?,
-        created_by: row.text_or_none("created_by")?,
-    })
-}
-
-fn split(value: Option<&Value>) -> (Option<String>, Option<String>) {
-    match value {
-        Some(Value::Inline(text)) => (Some(text.clone()), None),
-        Some(Value::Blob(key)) => (None, Some(key.clone())),
-        None => (None, None),
-    }
-}
-
-fn number(size: u64) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
-}
-
-/// A word of a closed set, as serde writes it, without the quotes.
-fn word<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    Ok(json(value)?.trim_matches('"').to_owned())
-}
+use crate::run::{Claim, Ended, Idempotency, Made, NewRun, OutputFile, Recorded, Run, Status, Value};
+use cronbox_runtime::report::ScriptError;
 
 async fn make(
     tx: &mut Tx<'_>,
@@ -116,9 +31,9 @@ async fn make(
             return Ok(if row.text("body")? == request.body { Made::Again(row.text("run")?) } else { Made::KeyReused });
         }
     }
-    let lane = queue::Lane::of(new.script.as_deref(), new.created_by.as_deref());
+    let lane = Lane::of(new.script.as_deref(), new.created_by.as_deref());
     if let (Some(key), Some(_)) = (&new.script, new.spec.concurrency) {
-        super::scripts::lock(tx, key).await?;
+        locks::script(tx, key).await?;
     }
     let look = queue::look(tx, &lane, bound).await?;
     if !look.has_script {
@@ -141,9 +56,9 @@ async fn make(
 /// Inserts a run that a schedule makes; its script's row is locked when anything may have to wait. With `hold` it waits for
 /// others of its gate. False when its fire time has a row already, or its script is gone.
 pub(super) async fn insert(tx: &mut Tx<'_>, new: &NewRun, hold: bool, now: Time) -> Result<bool, StoreError> {
-    let lane = queue::Lane::of(new.script.as_deref(), None);
+    let lane = Lane::of(new.script.as_deref(), None);
     let place = if hold {
-        if !super::scripts::is_there(tx, lane.key()).await? {
+        if !is_there(tx, lane.key()).await? {
             return Ok(false);
         }
         queue::BEFORE_GATE
@@ -161,7 +76,7 @@ pub(super) async fn insert(tx: &mut Tx<'_>, new: &NewRun, hold: bool, now: Time)
 async fn write(
     tx: &mut Tx<'_>,
     new: &NewRun,
-    lane: &queue::Lane,
+    lane: &Lane,
     place: &queue::QueuePosition,
     claim: Option<&Claim>,
     run_at: Time,
@@ -220,15 +135,6 @@ async fn write(
     Ok(true)
 }
 
-/// Makes a run findable by its labels.
-pub(super) async fn write_labels(tx: &mut Tx<'_>, new: &NewRun) -> Result<(), StoreError> {
-    for (key, value) in &new.labels {
-        let label = format!("{key}={value}");
-        tx.run("INSERT INTO run_labels (label, run) VALUES ($1, $2)", args![label, &*new.id]).await?;
-    }
-    Ok(())
-}
-
 async fn forget(tx: &mut Tx<'_>, idempotency: Option<&Idempotency>) -> Result<(), StoreError> {
     if let Some(request) = idempotency {
         tx.run("DELETE FROM idempotency WHERE key = $1", args![&*request.key]).await?;
@@ -238,12 +144,12 @@ async fn forget(tx: &mut Tx<'_>, idempotency: Option<&Idempotency>) -> Result<()
 
 async fn record(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: Time) -> Result<Recorded, StoreError> {
     if let (Some(state), Status::Succeeded) = (&ended.state, ended.status) {
-        // In the order of locks: schedule, script, then its state.
+        // In the order of `locks`.
         if let Some((schedule, _)) = &ended.pauses {
-            super::schedules::lock(tx, schedule).await?;
+            locks::schedule(tx, schedule).await?;
         }
         if let Some(script) = &ended.lock {
-            super::scripts::lock(tx, script).await?;
+            locks::script(tx, script).await?;
         }
         if !script_state::is_unchanged(tx, id, state.read).await? {
             let attempt = tx.one("SELECT attempt FROM runs WHERE id = $1", args![id]).await?.int("attempt")?;
@@ -262,7 +168,7 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
     let is_final = ended.next.is_none();
     let pauses = ended.pauses.as_ref().filter(|_| is_final);
     if let Some((schedule, _)) = pauses {
-        super::schedules::lock(tx, schedule).await?;
+        locks::schedule(tx, schedule).await?;
     }
     let held = match ended.next {
         // It goes on standing in the queue.

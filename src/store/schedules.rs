@@ -1,68 +1,10 @@
 //! Schedules as rows: keeping, finding, pausing and deleting them.
 
-use super::tx::{Row, Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError, chains, queue, scripts};
+use super::rows::schedule::{NEWEST, NO_RUN, schedule_of, with_run};
+use super::tx::{Tx, args, json, stamp, stamp_of};
+use super::{Store, StoreError, chains, locks, queue};
 use crate::clock::Time;
-use crate::run::Status;
-use crate::schedule::{
-    KeptSchedule, LastRun, NewSchedule, Origin, Paused, Schedule, ScheduleFilter, SchedulerState, State,
-};
-
-/// A schedule's newest run.
-const NEWEST: &str = "(SELECT id FROM runs WHERE schedule = s.key ORDER BY id DESC LIMIT 1)";
-/// None: for those who do not ask for it.
-const NO_RUN: &str = "NULL";
-
-/// Schedules, each with this run.
-fn with_run(run: &str) -> String {
-    format!(
-        "SELECT s.key, s.id, s.script, c.name AS script_name, s.origin, s.edited, s.reach, s.settings, s.trigger_json, s.state,
-        s.reason, s.revision, s.cursor, s.next_fire_at, s.next_due_at, s.fired,
-        coalesce(s.read_at, s.created_at) AS read_at, s.created_at, s.updated_at,
-        r.id AS last_id, r.status AS last_status, r.fire_time AS last_fire_time
-        FROM schedules s JOIN scripts c ON c.key = s.script LEFT JOIN runs r ON r.id = {run}"
-    )
-}
-
-fn schedule_of(row: &Row) -> Result<Schedule, StoreError> {
-    let last_run = match row.text_or_none("last_id")? {
-        Some(id) => Some(LastRun {
-            id,
-            status: row.word("last_status", Status::parse)?,
-            fire_time: row.time_or_none("last_fire_time")?,
-        }),
-        None => None,
-    };
-    Ok(Schedule {
-        id: row.text("id")?,
-        key: row.text("key")?,
-        script: row.text("script")?,
-        script_name: row.text("script_name")?,
-        origin: row.word("origin", Origin::parse)?,
-        edited: row.int("edited")? != 0,
-        reach: row.json_or_none("reach")?.unwrap_or_default(),
-        settings: row.json("settings")?,
-        trigger: row.json("trigger_json")?,
-        state: row.word("state", State::parse)?,
-        reason: row.text_or_none("reason")?,
-        revision: row.int("revision")?,
-        cursor: row.time("cursor")?,
-        next_fire_at: row.time_or_none("next_fire_at")?,
-        next_due_at: row.time_or_none("next_due_at")?,
-        fired: row.size("fired")?,
-        last_run,
-        read_at: row.time("read_at")?,
-        created_at: row.time("created_at")?,
-        updated_at: row.time("updated_at")?,
-    })
-}
-
-/// Locks a schedule's row; the schedule's state and revision, if it is there.
-pub(super) async fn lock(tx: &mut Tx<'_>, key: &str) -> Result<Option<(State, i64)>, StoreError> {
-    let sql = format!("SELECT state, revision FROM schedules WHERE key = $1{}", tx.dialect.for_update());
-    let row = tx.first(sql, args![key]).await?;
-    row.map(|row| Ok((row.word("state", State::parse)?, row.int("revision")?))).transpose()
-}
+use crate::schedule::{KeptSchedule, NewSchedule, Origin, Paused, Schedule, ScheduleFilter, SchedulerState, State};
 
 /// Keeps a schedule, by request or because its script was uploaded; `expected` is the revision that it must still have, when it
 /// is there.
@@ -73,8 +15,8 @@ async fn keep(
     by_request: bool,
     now: Time,
 ) -> Result<KeptSchedule, StoreError> {
-    let found = lock(tx, &new.key).await?;
-    if !scripts::lock(tx, &new.script).await? {
+    let found = locks::schedule(tx, &new.key).await?;
+    if !locks::script(tx, &new.script).await? {
         return Ok(KeptSchedule::NoScript);
     }
     let next = new.next.filter(|_| new.state == State::Active);
@@ -201,7 +143,7 @@ impl Store {
         self.write(move |tx| {
             let key = key.clone();
             Box::pin(async move {
-                if lock(tx, &key).await?.is_none() {
+                if locks::schedule(tx, &key).await?.is_none() {
                     return Ok(None);
                 }
                 let skipped = queue::skip_unstarted(tx, &key, "schedule_deleted", now).await?;
@@ -224,7 +166,7 @@ impl Store {
         self.write(move |tx| {
             let (key, reason) = (key.clone(), reason.clone());
             Box::pin(async move {
-                match lock(tx, &key).await? {
+                match locks::schedule(tx, &key).await? {
                     None | Some((State::Finished, _)) => Ok(None),
                     Some(_) => pause(tx, &key, reason, now).await.map(Some),
                 }
@@ -269,7 +211,7 @@ impl Store {
                 let rows = tx.all(sql, args![&*all.0]).await?;
                 for row in &rows {
                     let key = row.text("key")?;
-                    if let Some((State::Active, _)) = lock(tx, &key).await? {
+                    if let Some((State::Active, _)) = locks::schedule(tx, &key).await? {
                         pause(tx, &key, Some(all.1.clone()), now).await?;
                     }
                 }
@@ -367,24 +309,6 @@ impl Store {
     }
 }
 
-/// The keys of the schedules that a script brought along.
-async fn own(tx: &mut Tx<'_>, script: &str) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT key FROM schedules WHERE script = $1 AND origin = 'metadata'";
-    tx.all(sql, args![script]).await?.iter().map(|row| row.text("key")).collect()
-}
-
-/// Locks the schedules that a script brought along and those that it brings now, before its own row.
-pub(super) async fn lock_own(tx: &mut Tx<'_>, script: &str, new: &[NewSchedule]) -> Result<(), StoreError> {
-    let mut keys = own(tx, script).await?;
-    keys.extend(new.iter().map(|new| new.key.clone()));
-    keys.sort();
-    keys.dedup();
-    for key in keys {
-        lock(tx, &key).await?;
-    }
-    Ok(())
-}
-
 /// Makes the schedules that a script brings along equal to these; others of it stay.
 pub(super) async fn make_equal(
     tx: &mut Tx<'_>,
@@ -392,14 +316,14 @@ pub(super) async fn make_equal(
     new: &[NewSchedule],
     now: Time,
 ) -> Result<(), StoreError> {
-    for key in own(tx, script).await? {
+    for key in locks::schedules_of_metadata(tx, script).await? {
         if !new.iter().any(|new| new.key == key) {
             queue::skip_unstarted(tx, &key, "schedule_deleted", now).await?;
             delete(tx, &key, now).await?;
         }
     }
     for new in new {
-        let found = lock(tx, &new.key).await?;
+        let found = locks::schedule(tx, &new.key).await?;
         match keep(tx, new, found.map(|found| found.1), false, now).await? {
             // Somebody made one of this id in this very moment.
             KeptSchedule::Taken => return Err(StoreError::Conflict),

@@ -3,7 +3,7 @@
 //! A run writes it in the transaction that records its success, and only when nobody wrote it since the run read it.
 
 use super::tx::{Tx, args, stamp};
-use super::{Store, StoreError, scripts};
+use super::{Store, StoreError, locks};
 use crate::clock::Time;
 use crate::script::{NewState, ScriptState};
 
@@ -62,7 +62,7 @@ impl Store {
             let all = all.clone();
             Box::pin(async move {
                 let (script, value) = &*all;
-                if !scripts::lock(tx, script).await? {
+                if !locks::script(tx, script).await? {
                     return Ok(false);
                 }
                 let sql = "INSERT INTO states (script, value, revision, run, updated_at) VALUES ($1, $2, 1, NULL, $3)

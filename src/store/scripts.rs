@@ -1,86 +1,22 @@
 //! Scripts and their versions.
 
-use super::tx::{Row, Tx, args, json, stamp};
-use super::{Store, StoreError, blobs, queue, schedules};
+use super::rows::script::{SCRIPT, VERSION, script, script_of, version_of};
+use super::tx::{Tx, args, json, stamp};
+use super::{Store, StoreError, blobs, locks, queue, schedules};
 use crate::clock::Time;
 use crate::publication::{Deleted, Kept, NewVersion, ScriptFilter};
 use crate::schedule::NewSchedule;
 use crate::script::{Script, Settings, Version, key_of};
 
-const SCRIPT: &str =
-    "SELECT s.key, s.name, s.settings, s.latest, s.link, s.link_state, s.created_at AS made_at, s.updated_at,
-    v.number, v.sha256, v.blob, v.main, v.size, v.table_json, v.facts, v.code, v.code_build, v.packages, v.created_at
-    FROM scripts s JOIN versions v ON v.script = s.key AND v.number = s.version";
-const VERSION: &str =
-    "SELECT number, sha256, blob, main, size, table_json, facts, code, code_build, packages, created_at FROM versions";
-
-fn version_of(row: &Row) -> Result<Version, StoreError> {
-    Ok(Version {
-        number: row.int("number")?,
-        sha256: row.text("sha256")?,
-        blob: row.text("blob")?,
-        main: row.text("main")?,
-        size: row.size("size")?,
-        table: row.json("table_json")?,
-        facts: row.json("facts")?,
-        code: row.text_or_none("code")?.zip(row.text_or_none("code_build")?),
-        packages: row.json_or_none("packages")?,
-        created_at: row.time("created_at")?,
-    })
-}
-
-fn script_of(row: &Row) -> Result<Script, StoreError> {
-    Ok(Script {
-        name: row.text("name")?,
-        key: row.text("key")?,
-        settings: row.json("settings")?,
-        version: version_of(row)?,
-        latest: row.int("latest")?,
-        link: row.text_or_none("link")?,
-        link_state: row.json_or_none("link_state")?.unwrap_or_default(),
-        created_at: row.time("made_at")?,
-        updated_at: row.time("updated_at")?,
-    })
-}
-
-async fn script(tx: &mut Tx<'_>, key: &str) -> Result<Option<Script>, StoreError> {
-    let row = tx.first(format!("{SCRIPT} WHERE s.key = $1"), args![key]).await?;
-    row.as_ref().map(script_of).transpose()
-}
-
-/// What holds for the scripts that meet a condition on their settings (`s.settings`, `v.table_json`): key and settings.
-pub(super) async fn in_force(tx: &mut Tx<'_>, condition: &str) -> Result<Vec<(String, Settings)>, StoreError> {
-    let sql = format!(
-        "SELECT s.key, s.settings, v.table_json FROM scripts s JOIN versions v ON v.script = s.key AND v.number = s.version
-        WHERE {condition}"
-    );
-    let holds = |row: &Row| {
-        let (set, said): (Settings, Settings) = (row.json("settings")?, row.json("table_json")?);
-        Ok((row.text("key")?, set.or(&said)))
-    };
-    tx.all(sql, args![]).await?.iter().map(holds).collect()
-}
-
-/// Takes the script's row lock; whether there is such a script.
-pub(super) async fn lock(tx: &mut Tx<'_>, key: &str) -> Result<bool, StoreError> {
-    let sql = format!("SELECT key FROM scripts WHERE key = $1{}", tx.dialect.for_update());
-    Ok(tx.first(sql, args![key]).await?.is_some())
-}
-
-/// Whether there is such a script.
-pub(super) async fn is_there(tx: &mut Tx<'_>, key: &str) -> Result<bool, StoreError> {
-    Ok(tx.first("SELECT 1 AS one FROM scripts WHERE key = $1", args![key]).await?.is_some())
-}
-
 async fn keep(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, StoreError> {
-    schedules::lock_own(tx, &new.key, &new.schedules).await?;
+    locks::own_schedules(tx, &new.key, &new.schedules).await?;
     let kept = keep_version(tx, new, now).await?;
     schedules::make_equal(tx, &new.key, &new.schedules, now).await?;
     Ok(kept)
 }
 
 async fn keep_version(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, StoreError> {
-    let found = if lock(tx, &new.key).await? { script(tx, &new.key).await? } else { None };
+    let found = if locks::script(tx, &new.key).await? { script(tx, &new.key).await? } else { None };
     let Some(old) = found else {
         let settings = json(&new.settings.clone().unwrap_or_default())?;
         let sql = "INSERT INTO scripts (key, name, settings, version, latest, link, created_at, updated_at)
@@ -302,7 +238,7 @@ impl Store {
         self.write(move |tx| {
             let (key, settings) = (key.clone(), settings.clone());
             Box::pin(async move {
-                if !lock(tx, &key).await? {
+                if !locks::script(tx, &key).await? {
                     return Ok(None);
                 }
                 let sql = "UPDATE scripts SET settings = $2, updated_at = $3 WHERE key = $1";
@@ -330,9 +266,9 @@ impl Store {
             Box::pin(async move {
                 let (key, own) = &*all;
                 if let Some(own) = own {
-                    schedules::lock_own(tx, key, own).await?;
+                    locks::own_schedules(tx, key, own).await?;
                 }
-                lock(tx, key).await?;
+                locks::script(tx, key).await?;
                 let sql = "UPDATE scripts SET version = $2, updated_at = $3 WHERE key = $1
                     AND EXISTS (SELECT 1 FROM versions WHERE script = $1 AND number = $2)";
                 if tx.run(sql, args![&**key, number, stamp(now)]).await? == 0 {
@@ -363,9 +299,9 @@ impl Store {
                     return Ok(Deleted::HasSchedules(of_script));
                 }
                 for id in &of_script {
-                    schedules::lock(tx, &key_of(id)).await?;
+                    locks::schedule(tx, &key_of(id)).await?;
                 }
-                if !lock(tx, &key).await? {
+                if !locks::script(tx, &key).await? {
                     return Ok(Deleted::Unknown);
                 }
                 // Again: from here on nobody makes another.
