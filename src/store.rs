@@ -7,21 +7,26 @@
 //! Writing on SQLite goes through one connection that commits many callers' changes together ([`writer`]); nobody waits
 //! for a lock and nobody is told that the database is locked. On PostgreSQL each change is a transaction of its own.
 
-pub mod access;
 mod attempts;
+pub mod backfill;
 pub mod blobs;
+mod cancel;
 pub mod chains;
 mod connections;
 pub mod events;
 pub mod fire;
+mod give_up;
+pub mod grants;
 mod held;
 mod locks;
 mod migrations;
 pub mod nodes;
 pub mod notices;
 pub mod output;
+mod overlap;
 pub mod queries;
 pub mod queue;
+mod record;
 pub mod retention;
 mod rows;
 pub mod runs;
@@ -29,8 +34,11 @@ pub mod schedules;
 pub mod script_state;
 pub mod scripts;
 pub mod secrets;
+pub mod series;
+pub mod tokens;
 mod tx;
 mod unrecorded;
+mod unstarted;
 mod writer;
 
 use crate::clock::{Time, from_micros};

@@ -15,8 +15,9 @@ use cronbox::run::{
 };
 use cronbox::script::{Facts, Keep, OnLost, Settings};
 use cronbox::store::output::{Found, Part};
-use cronbox::store::queries::{Entry, ResultTest, RunFilter};
+use cronbox::store::queries::{ResultTest, RunFilter};
 use cronbox::store::retention::{Of, Old};
+use cronbox::store::series::Entry;
 use cronbox::store::{DatabaseUrl, Store, StoreError};
 use cronbox_runtime::report::{ResultKind, ScriptError};
 use cronbox_runtime::{Limits, Stream};

@@ -20,7 +20,7 @@ use crate::schedule::request::{self, ReadContext, jitter, trigger_of};
 use crate::schedule::{KeptSchedule, NewSchedule, Origin, STATES, Schedule, ScheduleFilter, State as Standing};
 use crate::script::{Name, Script, key_of};
 use crate::store::StoreError;
-use crate::store::fire::Backfilled;
+use crate::store::backfill::Backfilled;
 use crate::trigger::{Budget, MAX_PREVIEW, Trigger, TriggerError};
 use crate::zone;
 use axum::extract::{Request, State};

@@ -11,7 +11,7 @@ use crate::limits::NotGranted;
 use crate::publication::ScriptFilter;
 use crate::script::{Labels, Script, Settings};
 use crate::secret::{self, BadSecret, Secret, SecretTerms};
-use crate::store::secrets::How;
+use crate::store::grants::How;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

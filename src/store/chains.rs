@@ -3,14 +3,12 @@
 //! The end of a run writes down, in its own transaction, which schedules it makes due; so no link of a chain is lost. A
 //! scheduler turns that into runs, each once: the schema allows one per schedule and upstream run.
 
-use super::queue::OverlapDecision;
 use super::rows::script::in_force;
-use super::runs::insert;
 use super::tx::{Tx, args, placeholders, stamp};
-use super::{Store, StoreError, fire, locks, queue};
+use super::{Store, StoreError, locks};
 use crate::clock::Time;
-use crate::run::{Displaced, Gate, NewRun, Status};
-use crate::schedule::{Link, Overlap, State};
+use crate::run::Status;
+use crate::schedule::Link;
 use crate::script::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,30 +24,6 @@ pub struct DueLink {
     pub schedule: String,
     /// The run that ended.
     pub upstream: String,
-}
-
-/// What a schedule says about the runs that its links make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkRules {
-    /// What happens while as many run as may, and how many these are.
-    pub overlap: (Overlap, u32),
-    /// Whether the chain is longer than it may be.
-    pub too_deep: bool,
-    /// After how many runs the schedule is finished.
-    pub max_runs: Option<u64>,
-    /// How many runs may wait in the queue that count towards its bound.
-    pub bound: u64,
-}
-
-/// What came of a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Followed {
-    /// A run is there; these make room for it.
-    Started(Displaced),
-    /// There is a row that says why there is none.
-    Skipped,
-    /// The schedule does not fire, or had its run already; or far more follow from the same cause than may.
-    Nothing,
 }
 
 /// Writes down which schedules the end of a run makes due. A missed fire time makes those due that hang on that alone; what
@@ -213,93 +187,10 @@ impl Store {
         })
         .await
     }
-
-    /// Follows a link: makes the run, or the row that says why there is none.
-    pub async fn follow_link(
-        &self,
-        link: DueLink,
-        new: NewRun,
-        rules: LinkRules,
-        now: Time,
-    ) -> Result<Followed, StoreError> {
-        let all = std::sync::Arc::new((link, new));
-        self.write(move |tx| {
-            let all = all.clone();
-            Box::pin(async move { follow(tx, &all.0, &all.1, rules, now).await })
-        })
-        .await
-    }
 }
 
 /// Takes a link away; whether it was there.
-async fn take(tx: &mut Tx<'_>, link: &DueLink) -> Result<bool, StoreError> {
+pub(super) async fn take(tx: &mut Tx<'_>, link: &DueLink) -> Result<bool, StoreError> {
     let sql = "DELETE FROM chains_due WHERE schedule = $1 AND run = $2";
     Ok(tx.run(sql, args![&*link.schedule, &*link.upstream]).await? > 0)
-}
-
-/// Counts one more run that follows from a cause, whether it starts or only leaves a row; how many there are.
-async fn count_following(tx: &mut Tx<'_>, cause: &str, now: Time) -> Result<u64, StoreError> {
-    let sql = "INSERT INTO chain_causes (run, followed, updated_at) VALUES ($1, 1, $2)
-        ON CONFLICT (run) DO UPDATE SET followed = chain_causes.followed + 1, updated_at = excluded.updated_at
-        RETURNING followed";
-    tx.one(sql, args![cause, stamp(now)]).await?.size("followed")
-}
-
-async fn follow(
-    tx: &mut Tx<'_>,
-    link: &DueLink,
-    new: &NewRun,
-    rules: LinkRules,
-    now: Time,
-) -> Result<Followed, StoreError> {
-    let (overlap, most) = rules.overlap;
-    let state = locks::schedule(tx, &link.schedule).await?;
-    let waits = overlap.waits();
-    if waits || new.spec.concurrency.is_some() {
-        locks::script(tx, new.script.as_deref().unwrap_or_default()).await?;
-    }
-    if !take(tx, link).await? || !matches!(state, Some((State::Active, _))) {
-        return Ok(Followed::Nothing);
-    }
-    let mut new = new.clone();
-    new.gate = Some(Gate { name: link.schedule.clone(), most: waits.then_some(most) });
-    new.spec.gated = waits;
-    let cause = new.spec.chain_cause.clone().unwrap_or_else(|| link.upstream.clone());
-    let following = count_following(tx, &cause, now).await?;
-    if following > 2 * Link::MOST_FOLLOWING {
-        // So many rows have said so.
-        return Ok(Followed::Nothing);
-    }
-    let refused = if rules.too_deep {
-        Some("chain_depth")
-    } else if following > Link::MOST_FOLLOWING {
-        Some("chain_limit")
-    } else if queue::bounded(tx, rules.bound).await? >= rules.bound {
-        Some("queue_full")
-    } else {
-        None
-    };
-    if let Some(reason) = refused {
-        fire::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
-        return Ok(Followed::Skipped);
-    }
-    let (hold, room) = match queue::decide_overlap(tx, &link.schedule, (overlap, most), false, &mut None, now).await? {
-        OverlapDecision::Open(room) => (false, room),
-        OverlapDecision::Hold(room) => (true, room),
-        OverlapDecision::Full(reason) => {
-            fire::write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
-            return Ok(Followed::Skipped);
-        }
-    };
-    if !insert(tx, &new, hold, now).await? {
-        return Ok(Followed::Nothing);
-    }
-    // It counts as a fire time does: with the last one the schedule is finished.
-    let sql = "UPDATE schedules SET fired = fired + 1 WHERE key = $1 RETURNING fired";
-    let fired = tx.one(sql, args![&*link.schedule]).await?.size("fired")?;
-    if rules.max_runs.is_some_and(|most| fired >= most) {
-        let sql = "UPDATE schedules SET state = 'finished', next_fire_at = NULL, next_due_at = NULL, updated_at = $2 WHERE key = $1";
-        tx.run(sql, args![&*link.schedule, stamp(now)]).await?;
-    }
-    Ok(Followed::Started(room))
 }

@@ -1,17 +1,20 @@
-//! What was decided about fire times, written down: a row for each, in the transaction that moves the cursor.
+//! What was decided about fire times and links of chains, written down: for a fire time a row, in the transaction that moves
+//! the cursor.
 //!
 //! Nothing but the database keeps two schedulers from firing the same time twice: a decision is dropped when the schedule is
 //! no longer as it was when it was looked at (cursor and revision), its row is locked meanwhile, and the schema allows one
-//! row per schedule and fire time. Locks are taken in the order of [`super::locks`].
+//! row per schedule and fire time. Locks are taken in the order of `locks.rs`.
 
-use super::queue::OverlapDecision;
-use super::rows::run::write_labels;
+use super::chains::DueLink;
+use super::overlap::{OverlapDecision, decide_overlap};
+use super::rows::schedule::scheduler_state;
 use super::runs::insert;
-use super::tx::{Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError, chains, held, locks, queue, schedules};
+use super::tx::{Tx, args, stamp, stamp_of};
+use super::unstarted::write_row;
+use super::{Store, StoreError, chains, locks, queue};
 use crate::clock::Time;
 use crate::run::{Displaced, Gate, NewRun, Status, new_id};
-use crate::schedule::{Decision, Overlap, Row, Verdict};
+use crate::schedule::{Decision, Link, Overlap, Row, State, Verdict};
 use chrono::TimeDelta;
 use std::collections::HashMap;
 
@@ -19,8 +22,6 @@ use std::collections::HashMap;
 pub const TOGETHER: usize = 32;
 /// Rows written in one transaction, or those of one decision: whoever writes to SQLite waits for these.
 const ROWS_TOGETHER: usize = 100;
-/// Runs of a backfill made in one transaction: whoever writes to SQLite waits for no more than these.
-const BACKFILLED_TOGETHER: usize = 20;
 
 /// A decision, and what the runs of those of its rows that start are like.
 #[derive(Clone, Debug)]
@@ -33,18 +34,28 @@ pub struct Fire {
     pub overlap: (Overlap, u32),
 }
 
-/// What came of a backfill.
+/// What a schedule says about the runs that its links make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkRules {
+    /// What happens while as many run as may, and how many these are.
+    pub overlap: (Overlap, u32),
+    /// Whether the chain is longer than it may be.
+    pub too_deep: bool,
+    /// After how many runs the schedule is finished.
+    pub max_runs: Option<u64>,
+    /// How many runs may wait in the queue that count towards its bound.
+    pub bound: u64,
+}
+
+/// What came of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Backfilled {
-    /// So many runs are there.
-    Made(usize),
-    /// The queue has no room for them all, and none was made.
-    QueueFull {
-        /// How many runs wait.
-        waiting: u64,
-        /// How many more may.
-        fits: u64,
-    },
+pub enum Followed {
+    /// A run is there; these make room for it.
+    Started(Displaced),
+    /// There is a row that says why there is none.
+    Skipped,
+    /// The schedule does not fire, or had its run already; or far more follow from the same cause than may.
+    Nothing,
 }
 
 /// What came of it.
@@ -89,66 +100,26 @@ impl Store {
         Ok(fired)
     }
 
-    /// Fire times of a schedule in a range (both ends included) that have a run which succeeded, or may yet.
-    pub async fn fire_times_done(&self, schedule: &str, from: Time, until: Time) -> Result<Vec<Time>, StoreError> {
-        let schedule = schedule.to_owned();
-        self.read(move |tx| {
-            let schedule = schedule.clone();
-            Box::pin(async move {
-                let sql =
-                    "SELECT DISTINCT fire_time FROM runs WHERE schedule = $1 AND fire_time >= $2 AND fire_time <= $3
-                    AND status IN ('succeeded', 'scheduled', 'queued', 'running')";
-                let rows = tx.all(sql, args![schedule, stamp(from), stamp(until)]).await?;
-                rows.iter().map(|row| row.time("fire_time")).collect()
-            })
+    /// Follows a link: makes the run, or the row that says why there is none.
+    pub async fn follow_link(
+        &self,
+        link: DueLink,
+        new: NewRun,
+        rules: LinkRules,
+        now: Time,
+    ) -> Result<Followed, StoreError> {
+        let all = std::sync::Arc::new((link, new));
+        self.write(move |tx| {
+            let all = all.clone();
+            Box::pin(async move { follow(tx, &all.0, &all.1, rules, now).await })
         })
         .await
     }
-
-    /// Makes the runs of a backfill, which are all of one script, when the queue has room for them all (`bound`). In small
-    /// transactions: what is interrupted leaves some of them, each whole.
-    pub async fn backfill(&self, runs: Vec<NewRun>, bound: u64, now: Time) -> Result<Backfilled, StoreError> {
-        let _one_at_a_time = self.inner.backfilling.lock().await;
-        let waiting = self.read(move |tx| Box::pin(async move { queue::bounded(tx, bound).await })).await?;
-        let fits = bound.saturating_sub(waiting);
-        if runs.len() as u64 > fits {
-            return Ok(Backfilled::QueueFull { waiting, fits });
-        }
-        let mut made = 0;
-        for together in runs.chunks(BACKFILLED_TOGETHER) {
-            let together = std::sync::Arc::new(together.to_vec());
-            made += self
-                .write(move |tx| {
-                    let together = together.clone();
-                    Box::pin(async move { backfill(tx, &together, now).await })
-                })
-                .await?;
-        }
-        Ok(Backfilled::Made(made))
-    }
-}
-
-async fn backfill(tx: &mut Tx<'_>, runs: &[NewRun], now: Time) -> Result<usize, StoreError> {
-    if let Some(script) = runs.first().and_then(|run| run.script.as_deref()) {
-        locks::script(tx, script).await?;
-    }
-    let mut made = 0;
-    for new in runs {
-        let hold = match &new.gate {
-            Some(Gate { name, most: Some(most) }) => {
-                let most = i64::from(*most);
-                held::active_of_gate(tx, name, most).await? >= most
-            }
-            _ => false,
-        };
-        made += usize::from(insert(tx, new, hold, now).await?);
-    }
-    Ok(made)
 }
 
 async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, StoreError> {
     let mut fired = Fired::default();
-    if schedules::whole(tx).await?.paused {
+    if scheduler_state(tx).await?.paused {
         fired.stale = fires.len();
         return Ok(fired);
     }
@@ -249,7 +220,7 @@ async fn start(
     };
     new.spec.gated = fire.waits();
     new.gate = Some(Gate { name: key.clone(), most: new.spec.gated.then_some(fire.overlap.1) });
-    let (hold, room) = match queue::decide_overlap(tx, key, fire.overlap, wait, before, now).await? {
+    let (hold, room) = match decide_overlap(tx, key, fire.overlap, wait, before, now).await? {
         OverlapDecision::Open(room) => (false, room),
         OverlapDecision::Hold(room) => (true, room),
         OverlapDecision::Full(reason) => {
@@ -294,48 +265,69 @@ async fn note(
     }
 }
 
-/// A row of a run that never starts.
-pub(super) async fn write_row(
+/// Counts one more run that follows from a cause, whether it starts or only leaves a row; how many there are.
+async fn count_following(tx: &mut Tx<'_>, cause: &str, now: Time) -> Result<u64, StoreError> {
+    let sql = "INSERT INTO chain_causes (run, followed, updated_at) VALUES ($1, 1, $2)
+        ON CONFLICT (run) DO UPDATE SET followed = chain_causes.followed + 1, updated_at = excluded.updated_at
+        RETURNING followed";
+    tx.one(sql, args![cause, stamp(now)]).await?.size("followed")
+}
+
+async fn follow(
     tx: &mut Tx<'_>,
+    link: &DueLink,
     new: &NewRun,
-    status: Status,
-    reason: &str,
-    stood_in: Option<String>,
-    several: Option<(Time, u64)>,
+    rules: LinkRules,
     now: Time,
-) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO runs (id, script, name, version, entry, cause, status, reason, priority, created_at, run_at,
-        finished_at, spec, args, labels, schedule, fire_time, fire_local, fire_until, fire_count, stood_in, upstream)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12, '{}', $13, $14, $15, $16, $17, $18, $19, $20)
-        ON CONFLICT DO NOTHING";
-    let values = args![
-        &*new.id,
-        new.script.clone(),
-        &*new.name,
-        new.version,
-        new.spec.entry.clone(),
-        new.cause.as_str(),
-        status.as_str(),
-        reason,
-        new.priority,
-        stamp(now),
-        stamp(new.run_at.unwrap_or(now)),
-        json(&new.spec)?,
-        json(&new.labels)?,
-        new.schedule.clone(),
-        stamp_of(new.fire_time),
-        new.fire_local.clone(),
-        stamp_of(several.map(|several| several.0)),
-        several.map(|several| i64::try_from(several.1).unwrap_or(i64::MAX)),
-        stood_in,
-        new.upstream.clone(),
-    ];
-    let written = tx.run(sql, values).await? > 0;
-    if written {
-        write_labels(tx, new).await?;
-        if status == Status::Missed && chains::follow_missed(tx).await? {
-            chains::note_end(tx, &new.id, status).await?;
-        }
+) -> Result<Followed, StoreError> {
+    let (overlap, most) = rules.overlap;
+    let state = locks::schedule(tx, &link.schedule).await?;
+    let waits = overlap.waits();
+    if waits || new.spec.concurrency.is_some() {
+        locks::script(tx, new.script.as_deref().unwrap_or_default()).await?;
     }
-    Ok(written)
+    if !chains::take(tx, link).await? || !matches!(state, Some((State::Active, _))) {
+        return Ok(Followed::Nothing);
+    }
+    let mut new = new.clone();
+    new.gate = Some(Gate { name: link.schedule.clone(), most: waits.then_some(most) });
+    new.spec.gated = waits;
+    let cause = new.spec.chain_cause.clone().unwrap_or_else(|| link.upstream.clone());
+    let following = count_following(tx, &cause, now).await?;
+    if following > 2 * Link::MOST_FOLLOWING {
+        // So many rows have said so.
+        return Ok(Followed::Nothing);
+    }
+    let refused = if rules.too_deep {
+        Some("chain_depth")
+    } else if following > Link::MOST_FOLLOWING {
+        Some("chain_limit")
+    } else if queue::bounded(tx, rules.bound).await? >= rules.bound {
+        Some("queue_full")
+    } else {
+        None
+    };
+    if let Some(reason) = refused {
+        write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
+        return Ok(Followed::Skipped);
+    }
+    let (hold, room) = match decide_overlap(tx, &link.schedule, (overlap, most), false, &mut None, now).await? {
+        OverlapDecision::Open(room) => (false, room),
+        OverlapDecision::Hold(room) => (true, room),
+        OverlapDecision::Full(reason) => {
+            write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
+            return Ok(Followed::Skipped);
+        }
+    };
+    if !insert(tx, &new, hold, now).await? {
+        return Ok(Followed::Nothing);
+    }
+    // It counts as a fire time does: with the last one the schedule is finished.
+    let sql = "UPDATE schedules SET fired = fired + 1 WHERE key = $1 RETURNING fired";
+    let fired = tx.one(sql, args![&*link.schedule]).await?.size("fired")?;
+    if rules.max_runs.is_some_and(|most| fired >= most) {
+        let sql = "UPDATE schedules SET state = 'finished', next_fire_at = NULL, next_due_at = NULL, updated_at = $2 WHERE key = $1";
+        tx.run(sql, args![&*link.schedule, stamp(now)]).await?;
+    }
+    Ok(Followed::Started(room))
 }

@@ -1,18 +1,14 @@
 //! The queue: which runs may start, whose turn it is, and who has taken them.
 //!
 //! What one transaction ends makes room for the next run of the same lane in the same transaction. Locks are taken in the
-//! order of [`super::locks`].
+//! order of `locks.rs`.
 
-use super::attempts::{self, AttemptEnd};
 use super::rows::queue::{HeldEntry, Lane};
 use super::rows::run::{RUN, run_of};
-use super::tx::{Row, Tx, args, list, placeholders, stamp};
-use super::{Store, StoreError, chains, held, locks};
+use super::tx::{Tx, args, placeholders, stamp};
+use super::{Store, StoreError, held, locks};
 use crate::clock::Time;
-use crate::run::{Cancelled, Claim, Displaced, GivenUp, MAX_LOST, NewRun, Run, Status};
-use crate::schedule::Overlap;
-use crate::script::OnLost;
-use std::collections::BTreeMap;
+use crate::run::{Claim, NewRun, Run};
 
 /// A turn is counted no further: a lane so long waits in order of priority and age.
 const LONGEST_TURN: i64 = 1_000;
@@ -196,103 +192,6 @@ pub(super) async fn wait_again(tx: &mut Tx<'_>, id: &str, until: Time) -> Result
     tx.run(sql, args![id, stamp(until)]).await.map(|_| ())
 }
 
-/// What a policy says to one more run of a schedule.
-pub(super) enum OverlapDecision {
-    /// It may start as far as the schedule goes; these made room for it.
-    Open(Displaced),
-    /// It waits for the others; these are to make room.
-    Hold(Displaced),
-    /// It does not start, for this reason.
-    Full(&'static str),
-}
-
-/// What the policy of a gate says to one more run, of which `most` may run at once. With `wait` it waits whatever the policy.
-/// `before` is how many wait before the gate, once that is known: whoever lets many wait in one go counts once.
-pub(super) async fn decide_overlap(
-    tx: &mut Tx<'_>,
-    gate: &str,
-    (overlap, most): (Overlap, u32),
-    wait: bool,
-    before: &mut Option<i64>,
-    now: Time,
-) -> Result<OverlapDecision, StoreError> {
-    let most = i64::from(most);
-    if overlap == Overlap::Allow || held::active_of_gate(tx, gate, most).await? < most {
-        return Ok(OverlapDecision::Open(Displaced::default()));
-    }
-    Ok(match overlap {
-        // Whoever makes more than are ever run is told so by their rows.
-        _ if wait || overlap == Overlap::QueueAll => {
-            let count = match *before {
-                Some(count) => count,
-                None => held::waiting_before(tx, gate, held::MOST_BEFORE_GATE).await?,
-            };
-            *before = Some(count + 1);
-            if count < held::MOST_BEFORE_GATE {
-                OverlapDecision::Hold(Displaced::default())
-            } else {
-                OverlapDecision::Full("queue_full")
-            }
-        }
-        Overlap::Skip => OverlapDecision::Full("max_instances"),
-        Overlap::QueueOne if held::waiting_before(tx, gate, 1).await? > 0 => OverlapDecision::Full("max_instances"),
-        Overlap::CancelRunning => {
-            let (cancelled, stopping) = cancel_where(tx, "gate", gate, "cancelled_by_overlap", now).await?;
-            let room = Displaced { cancelled, stopping };
-            if room.stopping.is_empty() { OverlapDecision::Open(room) } else { OverlapDecision::Hold(room) }
-        }
-        Overlap::QueueOne | Overlap::QueueAll | Overlap::Allow => OverlapDecision::Hold(Displaced::default()),
-    })
-}
-
-/// Ends what waits of a schedule's fire times and has not begun: it was paused or deleted. Their ids.
-pub(super) async fn skip_unstarted(
-    tx: &mut Tx<'_>,
-    schedule: &str,
-    reason: &str,
-    now: Time,
-) -> Result<Vec<String>, StoreError> {
-    // In one statement each: a schedule may have left many.
-    let sql = "DELETE FROM queue WHERE gate = $1 AND state <> 'claimed' AND EXISTS (SELECT 1 FROM runs
-            WHERE runs.id = queue.run AND runs.attempt = 0 AND runs.cause = 'fire')
-        RETURNING run, lane, concurrency, gate, gate_most";
-    let (mut skipped, mut lanes) = (Vec::new(), BTreeMap::new());
-    for row in tx.all(sql, args![schedule]).await? {
-        skipped.push(row.text("run")?);
-        let entry = HeldEntry::of(&row, String::new())?;
-        lanes.insert(entry.lane.clone(), entry);
-    }
-    end_all(tx, &mut skipped, Status::Skipped, reason, now).await?;
-    // What else of their script waited for them may start.
-    for entry in lanes.values() {
-        held::make_room(tx, entry).await?;
-    }
-    Ok(skipped)
-}
-
-/// Ends runs whose entries are gone.
-async fn end_all(
-    tx: &mut Tx<'_>,
-    runs: &mut [String],
-    status: Status,
-    reason: &str,
-    now: Time,
-) -> Result<(), StoreError> {
-    if runs.is_empty() {
-        return Ok(());
-    }
-    runs.sort_unstable();
-    let mut values = args![status.as_str(), reason, stamp(now)];
-    let (these, _) = list(tx.dialect, 4, runs, &mut values);
-    tx.run(format!("UPDATE runs SET status = $1, reason = $2, finished_at = $3 WHERE id IN {these}"), values).await?;
-    if status != Status::Skipped && tx.first("SELECT 1 AS one FROM chains LIMIT 1", args![]).await?.is_some() {
-        for run in runs {
-            chains::note_end(tx, run, status).await?;
-        }
-    }
-    Ok(())
-}
-
 /// A script's limit has changed: what waits follows it.
 pub(super) async fn set_concurrency(tx: &mut Tx<'_>, key: &str, concurrency: Option<u32>) -> Result<(), StoreError> {
     let sql = "UPDATE queue SET concurrency = $2 WHERE lane = $1 AND coalesce(concurrency, 0) <> coalesce($2, 0)";
@@ -300,71 +199,6 @@ pub(super) async fn set_concurrency(tx: &mut Tx<'_>, key: &str, concurrency: Opt
         held::fill(tx, &Lane::of_key(key.to_owned()), concurrency.map(i64::from)).await?;
     }
     Ok(())
-}
-
-/// Ends every run of a lane that has not begun, and asks those under way to stop.
-pub(super) async fn cancel_lane(
-    tx: &mut Tx<'_>,
-    key: &str,
-    reason: &str,
-    now: Time,
-) -> Result<(Vec<String>, Vec<String>), StoreError> {
-    cancel_where(tx, "lane", key, reason, now).await
-}
-
-async fn cancel_where(
-    tx: &mut Tx<'_>,
-    column: &str,
-    key: &str,
-    reason: &str,
-    now: Time,
-) -> Result<(Vec<String>, Vec<String>), StoreError> {
-    let lock = tx.dialect.for_update();
-    if !lock.is_empty() {
-        tx.all(format!("SELECT run FROM queue WHERE {column} = $1{lock}"), args![key]).await?;
-    }
-    let runs = |rows: Vec<Row>| rows.iter().map(|row| row.text("run")).collect::<Result<Vec<_>, _>>();
-    let sql = format!("DELETE FROM queue WHERE {column} = $1 AND state <> 'claimed' RETURNING run");
-    let mut cancelled = runs(tx.all(sql, args![key]).await?)?;
-    let sql = format!("UPDATE queue SET cancel = 1 WHERE {column} = $1 AND state = 'claimed' RETURNING run");
-    let mut running = runs(tx.all(sql, args![key]).await?)?;
-    end_all(tx, &mut cancelled, Status::Cancelled, reason, now).await?;
-    running.sort_unstable();
-    Ok((cancelled, running))
-}
-
-async fn end_unstarted(tx: &mut Tx<'_>, id: &str, status: Status, reason: &str, now: Time) -> Result<(), StoreError> {
-    remove(tx, id).await?;
-    let sql = "UPDATE runs SET status = $2, reason = $3, finished_at = $4 WHERE id = $1";
-    tx.run(sql, args![id, status.as_str(), reason, stamp(now)]).await?;
-    chains::note_end(tx, id, status).await.map(|_| ())
-}
-
-async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Cancelled, StoreError> {
-    let unlocked = tx.first("SELECT lane, concurrency, gate, gate_most FROM queue WHERE run = $1", args![id]).await?;
-    if let Some(row) = unlocked {
-        let entry = HeldEntry::of(&row, String::new())?;
-        locks::lane(tx, &entry.lane, entry.is_limited()).await?;
-        let sql = format!("SELECT node FROM queue WHERE run = $1{}", tx.dialect.for_update());
-        match tx.first(sql, args![id]).await?.map(|row| row.text_or_none("node")).transpose()? {
-            Some(Some(node)) => {
-                tx.run("UPDATE queue SET cancel = 1 WHERE run = $1", args![id]).await?;
-                return Ok(Cancelled::Asked(node));
-            }
-            Some(None) => {
-                end_unstarted(tx, id, Status::Cancelled, reason, now).await?;
-                held::make_room(tx, &entry).await?;
-                return Ok(Cancelled::Done);
-            }
-            // It ended meanwhile.
-            None => {}
-        }
-    }
-    let row = tx.first("SELECT status FROM runs WHERE id = $1", args![id]).await?;
-    Ok(match row {
-        Some(row) => Cancelled::Final(row.word("status", Status::parse)?),
-        None => Cancelled::Unknown,
-    })
 }
 
 async fn claim(tx: &mut Tx<'_>, claim: &Claim, most: usize, now: Time) -> Result<Vec<Run>, StoreError> {
@@ -432,55 +266,6 @@ pub struct Due {
     pub next: Option<Time>,
 }
 
-/// Takes a run from a node that does not end it. How it stands then; none when it is no longer held so.
-async fn give_up(
-    tx: &mut Tx<'_>,
-    id: &str,
-    token: &str,
-    why: &GivenUp,
-    now: Time,
-) -> Result<Option<Status>, StoreError> {
-    let Some(held) = held_by(tx, id, token).await? else { return Ok(None) };
-    let row = tx.one(format!("{RUN} WHERE id = $1"), args![id]).await?;
-    let run = run_of(&row)?;
-    let wanted = tx.one("SELECT cancel FROM queue WHERE run = $1", args![id]).await?.int("cancel")? == 1;
-    if let (GivenUp::Postponed { until, reason }, false) = (why, wanted) {
-        let sql =
-            "UPDATE runs SET status = 'scheduled', reason = $2, attempt = attempt - 1, started_at = NULL WHERE id = $1";
-        // Some of it may be what somebody else's server said.
-        tx.run(sql, args![id, reason.replace('\0', " ")]).await?;
-        wait_again(tx, id, *until).await?;
-        held::make_room(tx, &held).await?;
-        return Ok(Some(Status::Scheduled));
-    }
-    let lost = run.lost + u32::from(*why == GivenUp::Lost);
-    let (status, reason, error) = if wanted {
-        (Status::Cancelled, Some("cancelled while its node was lost"), None)
-    } else if run.spec.on_lost == OnLost::Abandon {
-        (Status::Abandoned, Some("its node went away, and on_lost is abandon"), None)
-    } else if lost >= MAX_LOST {
-        let message = format!("the run was lost {lost} times with the node it ran on");
-        (Status::Crashed, None, Some(format!(r#"{{"type":"Crashed","message":"{message}","traceback":""}}"#)))
-    } else {
-        (Status::Queued, Some(if *why == GivenUp::Lost { "lost" } else { "handed_back" }), None)
-    };
-    let word = if *why == GivenUp::Lost { "lost" } else { "handed_back" };
-    attempts::write(tx, id, (&held.node, token), AttemptEnd::unrecorded(word), now).await?;
-    tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
-    let finished = status.is_final().then(|| stamp(now));
-    let sql = "UPDATE runs SET status = $2, reason = $3, error = $4, lost = $5, finished_at = $6 WHERE id = $1";
-    tx.run(sql, args![id, status.as_str(), reason.map(str::to_owned), error, i64::from(lost), finished]).await?;
-    if status.is_final() {
-        remove(tx, id).await?;
-        held::make_room(tx, &held).await?;
-        chains::note_end(tx, id, status).await?;
-    } else {
-        let sql = "UPDATE queue SET state = 'ready', node = NULL, token = NULL, turn = 0 WHERE run = $1";
-        tx.run(sql, args![id]).await?;
-    }
-    Ok(Some(status))
-}
-
 impl Store {
     /// Takes up to `most` runs for a node: by priority, then by turns over lanes, then by age.
     pub async fn claim(&self, by: Claim, most: usize, now: Time) -> Result<Vec<Run>, StoreError> {
@@ -505,54 +290,6 @@ impl Store {
     /// Lets runs start whose time has come.
     pub async fn ready_due(&self, now: Time) -> Result<Due, StoreError> {
         self.write(move |tx| Box::pin(async move { ready_due(tx, now).await })).await
-    }
-
-    /// Ends a run that has not begun, or has its node told to stop it.
-    pub async fn cancel(&self, id: &str, reason: &str, now: Time) -> Result<Cancelled, StoreError> {
-        let (id, reason) = (id.to_owned(), reason.to_owned());
-        self.write(move |tx| {
-            let (id, reason) = (id.clone(), reason.clone());
-            Box::pin(async move { cancel(tx, &id, &reason, now).await })
-        })
-        .await
-    }
-
-    /// Which of a node's runs somebody wants cancelled.
-    pub async fn wanted_cancelled(&self, node: &str) -> Result<Vec<String>, StoreError> {
-        let node = node.to_owned();
-        self.read(move |tx| {
-            let node = node.clone();
-            Box::pin(async move {
-                let sql = "SELECT run FROM queue WHERE state = 'claimed' AND node = $1 AND cancel = 1";
-                tx.all(sql, args![node]).await?.iter().map(|row| row.text("run")).collect()
-            })
-        })
-        .await
-    }
-
-    /// Takes a run from a node that will not end it: it starts again, or ends as its `on_lost` says. None when the node
-    /// did not have it by this token any more.
-    pub async fn give_up(&self, id: &str, token: &str, why: GivenUp, now: Time) -> Result<Option<Status>, StoreError> {
-        let (id, token) = (id.to_owned(), token.to_owned());
-        self.write(move |tx| {
-            let (id, token, why) = (id.clone(), token.clone(), why.clone());
-            Box::pin(async move { give_up(tx, &id, &token, &why, now).await })
-        })
-        .await
-    }
-
-    /// The runs a node holds, with their tokens.
-    pub async fn held_by_node(&self, node: &str) -> Result<Vec<(String, String)>, StoreError> {
-        let node = node.to_owned();
-        self.read(move |tx| {
-            let node = node.clone();
-            Box::pin(async move {
-                let rows =
-                    tx.all("SELECT run, token FROM queue WHERE state = 'claimed' AND node = $1", args![node]).await?;
-                rows.iter().map(|row| Ok((row.text("run")?, row.text("token")?))).collect()
-            })
-        })
-        .await
     }
 
     /// How long the queue is: by state, and when the oldest of those that may start was made.

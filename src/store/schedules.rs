@@ -1,8 +1,8 @@
 //! Schedules as rows: keeping, finding, pausing and deleting them.
 
-use super::rows::schedule::{NEWEST, NO_RUN, schedule_of, with_run};
+use super::rows::schedule::{NEWEST, NO_RUN, schedule_of, scheduler_state, with_run};
 use super::tx::{Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError, chains, locks, queue};
+use super::{Store, StoreError, cancel, chains, locks};
 use crate::clock::Time;
 use crate::schedule::{KeptSchedule, NewSchedule, Origin, Paused, Schedule, ScheduleFilter, SchedulerState, State};
 
@@ -63,7 +63,7 @@ async fn keep(
                 fired = CASE WHEN trigger_json = $6 THEN fired ELSE 0 END WHERE key = $1");
             tx.run(sql, values).await?;
             if new.state == State::Paused {
-                queue::skip_unstarted(tx, &new.key, "schedule_paused", now).await?;
+                cancel::skip_unstarted(tx, &new.key, "schedule_paused", now).await?;
             }
             KeptSchedule::Changed
         }
@@ -146,7 +146,7 @@ impl Store {
                 if locks::schedule(tx, &key).await?.is_none() {
                     return Ok(None);
                 }
-                let skipped = queue::skip_unstarted(tx, &key, "schedule_deleted", now).await?;
+                let skipped = cancel::skip_unstarted(tx, &key, "schedule_deleted", now).await?;
                 delete(tx, &key, now).await?;
                 Ok(Some(Paused { skipped }))
             })
@@ -257,7 +257,7 @@ impl Store {
 
     /// How the whole scheduler stands.
     pub async fn scheduler(&self) -> Result<SchedulerState, StoreError> {
-        self.read(|tx| Box::pin(async move { whole(tx).await })).await
+        self.read(|tx| Box::pin(async move { scheduler_state(tx).await })).await
     }
 
     /// A schedule's next fire time is another one, and is looked at then. Nothing is changed when the schedule was
@@ -318,7 +318,7 @@ pub(super) async fn make_equal(
 ) -> Result<(), StoreError> {
     for key in locks::schedules_of_metadata(tx, script).await? {
         if !new.iter().any(|new| new.key == key) {
-            queue::skip_unstarted(tx, &key, "schedule_deleted", now).await?;
+            cancel::skip_unstarted(tx, &key, "schedule_deleted", now).await?;
             delete(tx, &key, now).await?;
         }
     }
@@ -341,16 +341,6 @@ pub(super) async fn delete(tx: &mut Tx<'_>, key: &str, now: Time) -> Result<(), 
     tx.run("DELETE FROM schedules WHERE key = $1", args![key]).await.map(|_| ())
 }
 
-/// How the whole scheduler stands.
-pub(super) async fn whole(tx: &mut Tx<'_>) -> Result<SchedulerState, StoreError> {
-    let row = tx.one("SELECT paused, floor, tzdata FROM scheduler", args![]).await?;
-    Ok(SchedulerState {
-        paused: row.int("paused")? != 0,
-        floor: row.time("floor")?,
-        tzdata: row.text_or_none("tzdata")?,
-    })
-}
-
 /// Pauses a schedule whose row is locked.
 pub(super) async fn pause(tx: &mut Tx<'_>, key: &str, reason: Option<String>, now: Time) -> Result<Paused, StoreError> {
     let sql = "UPDATE schedules SET state = 'paused', reason = $2, next_due_at = NULL, updated_at = $3,
@@ -358,7 +348,7 @@ pub(super) async fn pause(tx: &mut Tx<'_>, key: &str, reason: Option<String>, no
     // Whatever it quotes, it can be paused.
     let reason = reason.map(|reason| reason.replace('\0', " "));
     tx.run(sql, args![key, reason, stamp(now)]).await?;
-    Ok(Paused { skipped: queue::skip_unstarted(tx, key, "schedule_paused", now).await? })
+    Ok(Paused { skipped: cancel::skip_unstarted(tx, key, "schedule_paused", now).await? })
 }
 
 /// The ids of a script's schedules.

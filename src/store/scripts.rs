@@ -2,7 +2,7 @@
 
 use super::rows::script::{SCRIPT, VERSION, script, script_of, version_of};
 use super::tx::{Tx, args, json, stamp};
-use super::{Store, StoreError, blobs, locks, queue, schedules};
+use super::{Store, StoreError, blobs, cancel, grants, locks, queue, schedules};
 use crate::clock::Time;
 use crate::publication::{Deleted, Kept, NewVersion, ScriptFilter};
 use crate::schedule::NewSchedule;
@@ -312,12 +312,12 @@ impl Store {
                 for id in &of_script {
                     schedules::delete(tx, &key_of(id), now).await?;
                 }
-                let (cancelled, running) = queue::cancel_lane(tx, &key, "script_deleted", now).await?;
+                let (cancelled, running) = cancel::cancel_lane(tx, &key, "script_deleted", now).await?;
                 let versions = tx.all("SELECT number FROM versions WHERE script = $1", args![&*key]).await?;
                 for row in versions {
                     blobs::release(tx, blobs::Owner::Version, &owner(&key, row.int("number")?), now).await?;
                 }
-                super::secrets::release(tx, &key).await?;
+                grants::release_secrets(tx, &key).await?;
                 tx.run("DELETE FROM scripts WHERE key = $1", args![&*key]).await?;
                 Ok(Deleted::Done { cancelled, running })
             })

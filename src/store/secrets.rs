@@ -1,12 +1,7 @@
-//! Secrets, and the scripts they are granted to.
-//!
-//! A script has a secret when its terms name the script, by name or by a label, and there is a grant: made for the named
-//! scripts, and those that have a label that is new to the secret, when the secret is set, and later when somebody who may
-//! grant uploads a script that has the label. So nobody gets a secret by putting a label on a script. A grant that was
-//! taken back is remembered, and given again by name only. A script that is deleted takes its grants with it.
+//! Secrets. Which scripts they are granted to is told by [`super::grants`].
 
-use super::access::Grant;
-use super::tx::{Row, Tx, args, stamp};
+use super::grants::{How, grant_secret};
+use super::tx::{Row, args, stamp};
 use super::{Store, StoreError};
 use crate::clock::Time;
 use crate::secret::{Secret, SecretTerms};
@@ -27,63 +22,6 @@ fn secret_of(row: &Row) -> Result<Secret, StoreError> {
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
-}
-
-/// Whether somebody said which script is meant, or it is one of those that have a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
-    /// Also one from which it was taken back.
-    ByName,
-    /// Not one from which it was taken back.
-    ByLabel,
-}
-
-async fn grant(
-    tx: &mut Tx<'_>,
-    secret: &str,
-    script: &str,
-    how: How,
-    by: Option<&str>,
-    now: Time,
-) -> Result<(), StoreError> {
-    let known = match how {
-        How::ByName => {
-            "UPDATE SET revoked = 0, created_at = excluded.created_at, created_by = excluded.created_by
-            WHERE secret_grants.revoked = 1"
-        }
-        How::ByLabel => "NOTHING",
-    };
-    let sql = format!(
-        "INSERT INTO secret_grants (secret, script, created_at, created_by) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (secret, script) DO {known}"
-    );
-    tx.run(sql, args![secret, script, stamp(now), by]).await.map(|_| ())
-}
-
-/// A script that is deleted has no secrets any more, nor has the next one of its name.
-pub(super) async fn release(tx: &mut Tx<'_>, script: &str) -> Result<(), StoreError> {
-    tx.run("DELETE FROM secret_grants WHERE script = $1", args![script]).await.map(|_| ())
-}
-
-/// Grants of secrets as they are told beside those of limits and hosts.
-pub(super) async fn grants(tx: &mut Tx<'_>) -> Result<Vec<Grant>, StoreError> {
-    let sql = "SELECT script, secret, created_at FROM secret_grants WHERE revoked = 0 ORDER BY script, secret";
-    let grant = |row: &Row| {
-        Ok(Grant {
-            script: row.text("script")?,
-            kind: "secret".into(),
-            name: row.text("secret")?,
-            value: "granted".into(),
-            created_at: row.time("created_at")?,
-        })
-    };
-    tx.all(sql, args![]).await?.iter().map(grant).collect()
-}
-
-/// Takes a grant back. Whether there was one.
-pub(super) async fn revoke(tx: &mut Tx<'_>, script: &str, secret: &str) -> Result<bool, StoreError> {
-    let sql = "UPDATE secret_grants SET revoked = 1 WHERE script = $1 AND secret = $2 AND revoked = 0";
-    Ok(tx.run(sql, args![script, secret]).await? > 0)
 }
 
 /// Whether it is known that there are no secrets at all, so that runs on a database without any do not ask for theirs.
@@ -152,7 +90,7 @@ impl Store {
                         }
                     }
                     for (script, how) in granted {
-                        grant(tx, name, script, *how, by.as_deref(), now).await?;
+                        grant_secret(tx, name, script, *how, by.as_deref(), now).await?;
                     }
                     Ok(!known)
                 })
@@ -218,31 +156,6 @@ impl Store {
             self.inner.secrets.found_none(changes);
         }
         Ok(found)
-    }
-
-    /// Grants secrets to a script. A secret that is gone is granted to nobody.
-    pub async fn grant_secrets(
-        &self,
-        script: &str,
-        names: Vec<(String, How)>,
-        by: Option<String>,
-        now: Time,
-    ) -> Result<(), StoreError> {
-        let all = Arc::new((script.to_owned(), names, by));
-        self.write(move |tx| {
-            let all = all.clone();
-            Box::pin(async move {
-                let (script, names, by) = &*all;
-                for (name, how) in names {
-                    let sql = "SELECT 1 AS one FROM secrets WHERE name = $1";
-                    if tx.first(sql, args![&**name]).await?.is_some() {
-                        grant(tx, name, script, *how, by.as_deref(), now).await?;
-                    }
-                }
-                Ok(())
-            })
-        })
-        .await
     }
 
     /// Removes a secret. False when there is none.

@@ -15,7 +15,7 @@ use crate::script::{Labels, NewState, check_state};
 use crate::secret::{AttemptSecrets, Secret};
 use crate::stdin;
 use crate::store::StoreError;
-use crate::store::access::GrantedHosts;
+use crate::store::grants::GrantedHosts;
 use crate::store::output::Part;
 use bytes::Bytes;
 use cronbox_runtime::network::{NetworkGrant, Policy};

@@ -10,8 +10,8 @@ use cronbox::run::{
 use cronbox::schedule::{NewSchedule, Origin, ScheduleFilter};
 use cronbox::script::{MAX_LABEL, Settings};
 use cronbox::store::StoreError;
-use cronbox::store::access::GrantedHosts;
-use cronbox::store::fire::Backfilled;
+use cronbox::store::backfill::Backfilled;
+use cronbox::store::grants::GrantedHosts;
 use cronbox::store::queries::RunFilter;
 use cronbox::store::retention::{Of, Old};
 use serde_json::json;

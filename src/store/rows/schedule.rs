@@ -1,9 +1,9 @@
 //! Schedules as rows: the columns of a schedule, and a schedule read from them.
 
 use crate::run::Status;
-use crate::schedule::{LastRun, Origin, Schedule, State};
+use crate::schedule::{LastRun, Origin, Schedule, SchedulerState, State};
 use crate::store::StoreError;
-use crate::store::tx::Row;
+use crate::store::tx::{Row, Tx, args};
 
 /// A schedule's newest run.
 pub(in crate::store) const NEWEST: &str = "(SELECT id FROM runs WHERE schedule = s.key ORDER BY id DESC LIMIT 1)";
@@ -53,5 +53,15 @@ pub(in crate::store) fn schedule_of(row: &Row) -> Result<Schedule, StoreError> {
         read_at: row.time("read_at")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
+    })
+}
+
+/// How the whole scheduler stands.
+pub(in crate::store) async fn scheduler_state(tx: &mut Tx<'_>) -> Result<SchedulerState, StoreError> {
+    let row = tx.one("SELECT paused, floor, tzdata FROM scheduler", args![]).await?;
+    Ok(SchedulerState {
+        paused: row.int("paused")? != 0,
+        floor: row.time("floor")?,
+        tzdata: row.text_or_none("tzdata")?,
     })
 }

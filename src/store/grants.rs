@@ -1,25 +1,52 @@
-//! Tokens and grants.
+//! Grants: what somebody with the right allowed a script beyond the default: limits, hosts, and secrets.
+//!
+//! A script has a secret when its terms name the script, by name or by a label, and there is a grant: made for the named
+//! scripts, and those that have a label that is new to the secret, when the secret is set, and later when somebody who may
+//! grant uploads a script that has the label. So nobody gets a secret by putting a label on a script. A grant that was
+//! taken back is remembered, and given again by name only. A script that is deleted takes its grants with it.
 
-use super::tx::{Row, Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError};
-use crate::access::Token;
+use super::tx::{Row, Tx, args, stamp};
+use super::{Store, StoreError, locks};
 use crate::clock::Time;
 use crate::limits::RequestedLimits;
 use cronbox_runtime::network::HostPattern;
+use std::sync::Arc;
 
-const TOKEN: &str = "SELECT id, name, scopes, scripts, labels, created_at, expires_at, last_used_at FROM tokens";
+/// The values of grants of hosts.
+const VERIFIED: &str = "verified";
+const UNVERIFIED: &str = "unverified";
 
-fn token_of(row: &Row) -> Result<Token, StoreError> {
-    Ok(Token {
-        id: row.text("id")?,
-        name: row.text("name")?,
-        scopes: row.json("scopes")?,
-        scripts: row.json_or_none("scripts")?,
-        labels: row.json_or_none("labels")?,
-        created_at: row.time("created_at")?,
-        expires_at: row.time_or_none("expires_at")?,
-        last_used_at: row.time_or_none("last_used_at")?,
-    })
+/// Hosts that a script was granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantedHosts {
+    /// Those that it may reach.
+    pub hosts: Vec<HostPattern>,
+    /// Those of them whose certificate need not prove their name.
+    pub unverified: Vec<HostPattern>,
+}
+
+/// What somebody with the right allowed a script beyond the default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The script's key.
+    pub script: String,
+    /// `limit`, `host`, `secret`.
+    pub kind: String,
+    /// Which.
+    pub name: String,
+    /// How much: bytes, units of fuel, milliseconds; of a host `verified` or `unverified`; of a secret `granted`.
+    pub value: String,
+    /// Since when.
+    pub created_at: Time,
+}
+
+/// Whether somebody said which script is meant, or it is one of those that have a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Also one from which it was taken back.
+    ByName,
+    /// Not one from which it was taken back.
+    ByLabel,
 }
 
 async fn granted(tx: &mut Tx<'_>, key: &str) -> Result<RequestedLimits, StoreError> {
@@ -33,90 +60,56 @@ async fn granted(tx: &mut Tx<'_>, key: &str) -> Result<RequestedLimits, StoreErr
     Ok(granted)
 }
 
+/// Grants a secret to a script.
+pub(super) async fn grant_secret(
+    tx: &mut Tx<'_>,
+    secret: &str,
+    script: &str,
+    how: How,
+    by: Option<&str>,
+    now: Time,
+) -> Result<(), StoreError> {
+    let known = match how {
+        How::ByName => {
+            "UPDATE SET revoked = 0, created_at = excluded.created_at, created_by = excluded.created_by
+            WHERE secret_grants.revoked = 1"
+        }
+        How::ByLabel => "NOTHING",
+    };
+    let sql = format!(
+        "INSERT INTO secret_grants (secret, script, created_at, created_by) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (secret, script) DO {known}"
+    );
+    tx.run(sql, args![secret, script, stamp(now), by]).await.map(|_| ())
+}
+
+/// A script that is deleted has no secrets any more, nor has the next one of its name.
+pub(super) async fn release_secrets(tx: &mut Tx<'_>, script: &str) -> Result<(), StoreError> {
+    tx.run("DELETE FROM secret_grants WHERE script = $1", args![script]).await.map(|_| ())
+}
+
+/// Grants of secrets as they are told beside those of limits and hosts.
+async fn secret_grants(tx: &mut Tx<'_>) -> Result<Vec<Grant>, StoreError> {
+    let sql = "SELECT script, secret, created_at FROM secret_grants WHERE revoked = 0 ORDER BY script, secret";
+    let grant = |row: &Row| {
+        Ok(Grant {
+            script: row.text("script")?,
+            kind: "secret".into(),
+            name: row.text("secret")?,
+            value: "granted".into(),
+            created_at: row.time("created_at")?,
+        })
+    };
+    tx.all(sql, args![]).await?.iter().map(grant).collect()
+}
+
+/// Takes a grant back. Whether there was one.
+async fn revoke_secret(tx: &mut Tx<'_>, script: &str, secret: &str) -> Result<bool, StoreError> {
+    let sql = "UPDATE secret_grants SET revoked = 1 WHERE script = $1 AND secret = $2 AND revoked = 0";
+    Ok(tx.run(sql, args![script, secret]).await? > 0)
+}
+
 impl Store {
-    /// Keeps a token; `hash` is what will be compared.
-    pub async fn add_token(&self, token: &Token, hash: &str) -> Result<(), StoreError> {
-        let all = std::sync::Arc::new((token.clone(), hash.to_owned()));
-        self.write(move |tx| {
-            let all = all.clone();
-            Box::pin(async move {
-                let (token, hash) = &*all;
-                let sql = "INSERT INTO tokens (id, name, hash, scopes, scripts, labels, created_at, expires_at)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-                let values = args![
-                    &*token.id,
-                    &*token.name,
-                    &**hash,
-                    json(&token.scopes)?,
-                    token.scripts.as_ref().map(json).transpose()?,
-                    token.labels.as_ref().map(json).transpose()?,
-                    stamp(token.created_at),
-                    stamp_of(token.expires_at),
-                ];
-                tx.run(sql, values).await.map(|_| ())
-            })
-        })
-        .await
-    }
-
-    /// The token of a hash, expired or not.
-    pub async fn token(&self, hash: &str) -> Result<Option<Token>, StoreError> {
-        let hash = hash.to_owned();
-        self.read(move |tx| {
-            let hash = hash.clone();
-            Box::pin(async move {
-                let row = tx.first(format!("{TOKEN} WHERE hash = $1"), args![hash]).await?;
-                row.as_ref().map(token_of).transpose()
-            })
-        })
-        .await
-    }
-
-    /// The token of an id, expired or not.
-    pub async fn token_of(&self, id: &str) -> Result<Option<Token>, StoreError> {
-        let id = id.to_owned();
-        self.read(move |tx| {
-            let id = id.clone();
-            Box::pin(async move {
-                let row = tx.first(format!("{TOKEN} WHERE id = $1"), args![id]).await?;
-                row.as_ref().map(token_of).transpose()
-            })
-        })
-        .await
-    }
-
-    /// All tokens, oldest first.
-    pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
-        self.read(|tx| {
-            Box::pin(async move {
-                tx.all(format!("{TOKEN} ORDER BY created_at, id"), args![]).await?.iter().map(token_of).collect()
-            })
-        })
-        .await
-    }
-
-    /// Ends a token. False when there is none.
-    pub async fn remove_token(&self, id: &str) -> Result<bool, StoreError> {
-        let id = id.to_owned();
-        self.write(move |tx| {
-            let id = id.clone();
-            Box::pin(async move { Ok(tx.run("DELETE FROM tokens WHERE id = $1", args![id]).await? > 0) })
-        })
-        .await
-    }
-
-    /// Says that a token was used.
-    pub async fn token_used(&self, id: &str, now: Time) -> Result<(), StoreError> {
-        let id = id.to_owned();
-        self.write(move |tx| {
-            let id = id.clone();
-            Box::pin(async move {
-                tx.run("UPDATE tokens SET last_used_at = $2 WHERE id = $1", args![id, stamp(now)]).await.map(|_| ())
-            })
-        })
-        .await
-    }
-
     /// The limits a script was granted beyond the default.
     pub async fn granted_limits(&self, key: &str) -> Result<RequestedLimits, StoreError> {
         let key = key.to_owned();
@@ -139,7 +132,7 @@ impl Store {
         self.write(move |tx| {
             let (key, by) = (key.clone(), by.clone());
             Box::pin(async move {
-                if !super::locks::script(tx, &key).await? {
+                if !locks::script(tx, &key).await? {
                     return Ok(false);
                 }
                 let both = granted(tx, &key).await?.larger(&limits);
@@ -186,12 +179,12 @@ impl Store {
         by: Option<String>,
         now: Time,
     ) -> Result<bool, StoreError> {
-        let all = std::sync::Arc::new((key.to_owned(), granted, by));
+        let all = Arc::new((key.to_owned(), granted, by));
         self.write(move |tx| {
             let all = all.clone();
             Box::pin(async move {
                 let (key, granted, by) = &*all;
-                if !super::locks::script(tx, key).await? {
+                if !locks::script(tx, key).await? {
                     return Ok(false);
                 }
                 let verified = granted.hosts.iter().map(|host| (host, VERIFIED));
@@ -204,6 +197,31 @@ impl Store {
                     tx.run(sql, args![&**key, host.to_string(), value, stamp(now), by.clone()]).await?;
                 }
                 Ok(true)
+            })
+        })
+        .await
+    }
+
+    /// Grants secrets to a script. A secret that is gone is granted to nobody.
+    pub async fn grant_secrets(
+        &self,
+        script: &str,
+        names: Vec<(String, How)>,
+        by: Option<String>,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let all = Arc::new((script.to_owned(), names, by));
+        self.write(move |tx| {
+            let all = all.clone();
+            Box::pin(async move {
+                let (script, names, by) = &*all;
+                for (name, how) in names {
+                    let sql = "SELECT 1 AS one FROM secrets WHERE name = $1";
+                    if tx.first(sql, args![&**name]).await?.is_some() {
+                        grant_secret(tx, name, script, *how, by.as_deref(), now).await?;
+                    }
+                }
+                Ok(())
             })
         })
         .await
@@ -224,7 +242,7 @@ impl Store {
                     })
                 };
                 let mut grants: Vec<Grant> = tx.all(sql, args![]).await?.iter().map(grant).collect::<Result<_, _>>()?;
-                grants.append(&mut super::secrets::grants(tx).await?);
+                grants.append(&mut secret_grants(tx).await?);
                 grants.sort_by(|one, other| one.script.cmp(&other.script));
                 Ok(grants)
             })
@@ -234,12 +252,12 @@ impl Store {
 
     /// Takes a grant back. False when there is none.
     pub async fn revoke(&self, key: &str, kind: &str, name: &str) -> Result<bool, StoreError> {
-        let all = std::sync::Arc::new((key.to_owned(), kind.to_owned(), name.to_owned()));
+        let all = Arc::new((key.to_owned(), kind.to_owned(), name.to_owned()));
         self.write(move |tx| {
             let all = all.clone();
             Box::pin(async move {
                 if all.1 == "secret" {
-                    return super::secrets::revoke(tx, &all.0, &all.2).await;
+                    return revoke_secret(tx, &all.0, &all.2).await;
                 }
                 let sql = "DELETE FROM grants WHERE script = $1 AND kind = $2 AND name = $3";
                 Ok(tx.run(sql, args![&*all.0, &*all.1, &*all.2]).await? > 0)
@@ -247,32 +265,4 @@ impl Store {
         })
         .await
     }
-}
-
-/// The values of grants of hosts.
-const VERIFIED: &str = "verified";
-const UNVERIFIED: &str = "unverified";
-
-/// Hosts that a script was granted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GrantedHosts {
-    /// Those that it may reach.
-    pub hosts: Vec<HostPattern>,
-    /// Those of them whose certificate need not prove their name.
-    pub unverified: Vec<HostPattern>,
-}
-
-/// What somebody with the right allowed a script beyond the default.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// The script's key.
-    pub script: String,
-    /// `limit`, `host`, `secret`.
-    pub kind: String,
-    /// Which.
-    pub name: String,
-    /// How much: bytes, units of fuel, milliseconds; of a host `verified` or `unverified`; of a secret `granted`.
-    pub value: String,
-    /// Since when.
-    pub created_at: Time,
 }
