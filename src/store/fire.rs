@@ -159,7 +159,7 @@ async fn fire(tx: &mut Tx<'_>, fires: &[Fire], now: Time) -> Result<Fired, Store
         let ids: Vec<String> = fire.decision.rows.iter().map(|_| id()).collect();
         for (row, id) in fire.decision.rows.iter().zip(&ids) {
             let Verdict::Start { due, wait } = row.verdict else { continue };
-            if count < most && start(tx, fire, row, (due, wait), id, now, (&mut fired, &mut before)).await? {
+            if count < most && start_fire_time(tx, fire, row, (due, wait), id, now, (&mut fired, &mut before)).await? {
                 made.insert(row.fire_time, id.clone());
                 count += 1;
             }
@@ -200,8 +200,8 @@ impl Fire {
     }
 }
 
-/// Starts a run, or skips it when as many run as may. Whether it is there.
-async fn start(
+/// Starts the run of a fire time, or skips it when as many run as may. Whether it is there.
+async fn start_fire_time(
     tx: &mut Tx<'_>,
     fire: &Fire,
     row: &Row,
@@ -218,23 +218,56 @@ async fn start(
         fire_local: Some(row.local.clone()),
         ..fire.like.clone()
     };
-    new.spec.gated = fire.waits();
-    new.gate = Some(Gate { name: key.clone(), most: new.spec.gated.then_some(fire.overlap.1) });
-    let (hold, room) = match decide_overlap(tx, key, fire.overlap, wait, before, now).await? {
+    put_before_gate(&mut new, key, fire.waits(), fire.overlap.1);
+    let (started, room) = start(tx, &new, key, fire.overlap, wait, before, now).await?;
+    fired.room.cancelled.extend(room.cancelled);
+    fired.room.stopping.extend(room.stopping);
+    match started {
+        Started::Run => fired.started += 1,
+        Started::Row(written) => fired.rows += usize::from(written),
+        // A fire time that has its row already gets no other: the schedule was set back by hand.
+        Started::Nothing => {}
+    }
+    Ok(matches!(started, Started::Run))
+}
+
+/// Puts a run of a schedule before the schedule's gate; with `waits` it may have to wait there.
+fn put_before_gate(new: &mut NewRun, schedule: &str, waits: bool, most: u32) {
+    new.spec.gated = waits;
+    new.gate = Some(Gate { name: schedule.to_owned(), most: waits.then_some(most) });
+}
+
+/// What became of one more run of a schedule.
+enum Started {
+    /// It is there.
+    Run,
+    /// It is skipped, as many run as may; whether there is a row that says so which was not there.
+    Row(bool),
+    /// There is a row of the same fire time or upstream run, or its script is gone.
+    Nothing,
+}
+
+/// Makes one more run of a schedule, for a fire time or a link of a chain, or skips it when as many run as may; and which runs
+/// make room for it. The schedule's row is locked, and its script's when anything may have to wait.
+async fn start(
+    tx: &mut Tx<'_>,
+    new: &NewRun,
+    schedule: &str,
+    overlap: (Overlap, u32),
+    wait: bool,
+    before: &mut Option<i64>,
+    now: Time,
+) -> Result<(Started, Displaced), StoreError> {
+    let (hold, room) = match decide_overlap(tx, schedule, overlap, wait, before, now).await? {
         OverlapDecision::Open(room) => (false, room),
         OverlapDecision::Hold(room) => (true, room),
         OverlapDecision::Full(reason) => {
-            let written = write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
-            fired.rows += usize::from(written);
-            return Ok(false);
+            let written = write_row(tx, new, Status::Skipped, reason, None, None, now).await?;
+            return Ok((Started::Row(written), Displaced::default()));
         }
     };
-    fired.room.cancelled.extend(room.cancelled);
-    fired.room.stopping.extend(room.stopping);
-    // A fire time that has its row already gets no other: the schedule was set back by hand.
-    let made = insert(tx, &new, hold, now).await?;
-    fired.started += usize::from(made);
-    Ok(made)
+    let started = if insert(tx, new, hold, now).await? { Started::Run } else { Started::Nothing };
+    Ok((started, room))
 }
 
 /// Writes down a fire time that does not start. Whether it has a row now that it had not.
@@ -290,8 +323,7 @@ async fn follow(
         return Ok(Followed::Nothing);
     }
     let mut new = new.clone();
-    new.gate = Some(Gate { name: link.schedule.clone(), most: waits.then_some(most) });
-    new.spec.gated = waits;
+    put_before_gate(&mut new, &link.schedule, waits, most);
     let cause = new.spec.chain_cause.clone().unwrap_or_else(|| link.upstream.clone());
     let following = count_following(tx, &cause, now).await?;
     if following > 2 * Link::MOST_FOLLOWING {
@@ -311,16 +343,11 @@ async fn follow(
         write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
         return Ok(Followed::Skipped);
     }
-    let (hold, room) = match decide_overlap(tx, &link.schedule, (overlap, most), false, &mut None, now).await? {
-        OverlapDecision::Open(room) => (false, room),
-        OverlapDecision::Hold(room) => (true, room),
-        OverlapDecision::Full(reason) => {
-            write_row(tx, &new, Status::Skipped, reason, None, None, now).await?;
-            return Ok(Followed::Skipped);
-        }
-    };
-    if !insert(tx, &new, hold, now).await? {
-        return Ok(Followed::Nothing);
+    let (started, room) = start(tx, &new, &link.schedule, rules.overlap, false, &mut None, now).await?;
+    match started {
+        Started::Run => {}
+        Started::Row(_) => return Ok(Followed::Skipped),
+        Started::Nothing => return Ok(Followed::Nothing),
     }
     // It counts as a fire time does: with the last one the schedule is finished.
     let sql = "UPDATE schedules SET fired = fired + 1 WHERE key = $1 RETURNING fired";
