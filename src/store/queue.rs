@@ -3,6 +3,7 @@
 //! What one transaction ends makes room for the next run of the same lane in the same transaction. Locks are taken in the
 //! order of `locks.rs`.
 
+use super::columns::Columns;
 use super::rows::queue::{HeldEntry, Lane};
 use super::rows::run::{RUN, run_of};
 use super::tx::{Tx, args, placeholders, stamp};
@@ -131,23 +132,21 @@ pub(super) async fn insert(
     run_at: Time,
 ) -> Result<(), StoreError> {
     let claim = claim.filter(|_| place.state == QueueState::Claimed);
-    let sql = "INSERT INTO queue (run, state, lane, priority, turn, run_at, bounded, concurrency, node, token, gate, gate_most, passed)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-    let values = args![
-        id,
-        place.state.as_str(),
-        lane.key(),
-        new.priority,
-        place.turn,
-        stamp(run_at),
-        i64::from(new.bounded),
-        new.spec.concurrency.map(i64::from),
-        claim.map(|claim| claim.node.clone()),
-        claim.map(|claim| claim.token.clone()),
-        new.gate.as_ref().map(|gate| gate.name.clone()),
-        new.gate.as_ref().and_then(|gate| gate.most).map(i64::from),
-        i64::from(place.passed),
-    ];
+    let (sql, values) = Columns::default()
+        .set("run", id)
+        .set("state", place.state.as_str())
+        .set("lane", lane.key())
+        .set("priority", new.priority)
+        .set("turn", place.turn)
+        .set("run_at", stamp(run_at))
+        .set("bounded", i64::from(new.bounded))
+        .set("concurrency", new.spec.concurrency.map(i64::from))
+        .set("node", claim.map(|claim| claim.node.clone()))
+        .set("token", claim.map(|claim| claim.token.clone()))
+        .set("gate", new.gate.as_ref().map(|gate| gate.name.clone()))
+        .set("gate_most", new.gate.as_ref().and_then(|gate| gate.most).map(i64::from))
+        .set("passed", i64::from(place.passed))
+        .insert_into("queue");
     tx.run(sql, values).await.map(|_| ())
 }
 

@@ -1,6 +1,7 @@
 //! How attempts ended, written down.
 
 use super::attempts::{self, AttemptEnd};
+use super::columns::Columns;
 use super::rows::run::{number, split, word};
 use super::tx::{Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, blobs, chains, held, locks, queue, schedules, script_state};
@@ -43,62 +44,13 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
     };
     let Some((held, has_chains)) = held else { return Ok(Recorded::Late) };
     attempts::write(tx, id, (&held.node, token), AttemptEnd::recorded(ended), now).await?;
-    let error = ended.error.as_ref().map(json).transpose()?;
-    let first_line =
-        |error: &ScriptError| format!("{}: {}", error.type_name, error.message).to_lowercase().replace('\0', " ");
     if ended.has_parts {
         tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
     }
-    let (result, result_blob) = split(ended.result.as_ref());
-    let notes = if ended.notes.is_empty() { None } else { Some(json(&ended.notes)?) };
-    let network = if ended.network.is_empty() { None } else { Some(json(&ended.network)?) };
-    let status = if is_final { ended.status } else { Status::Scheduled };
-    let reason = (!is_final).then(|| "retry".to_owned());
-    let sql = "UPDATE runs SET status = $2, reason = $3, mode = $4, result = $5, result_blob = $6, result_bytes = $7,
-        result_kind = $8, error = $9, error_text = $10, notes = $11, fuel = $12, memory = $13, wall = $14, stdout = $15,
-        stdout_blob = $16, stdout_bytes = $17, stdout_dropped = $18, stderr = $19, stderr_blob = $20, stderr_bytes = $21,
-        stderr_dropped = $22, finished_at = $23, lost = lost + $24, run_at = coalesce($25, run_at), files = $26, files_bytes = $27,
-        network = $28 WHERE id = $1";
-    let values = args![
-        id,
-        status.as_str(),
-        reason,
-        ended.mode.as_ref().map(word).transpose()?,
-        result,
-        result_blob.clone(),
-        ended.result_bytes.map(number),
-        word(&ended.result_kind)?,
-        error,
-        ended.error.as_ref().map(first_line),
-        notes,
-        number(ended.fuel),
-        number(ended.memory),
-        i64::try_from(ended.wall.as_micros()).unwrap_or(i64::MAX),
-        ended.stdout.inline.clone(),
-        ended.stdout.blob.clone(),
-        number(ended.stdout.written.bytes),
-        number(ended.stdout.written.dropped),
-        ended.stderr.inline.clone(),
-        ended.stderr.blob.clone(),
-        number(ended.stderr.written.bytes),
-        number(ended.stderr.written.dropped),
-        is_final.then(|| stamp(now)),
-        i64::from(ended.lost),
-        stamp_of(ended.next),
-        number(ended.left().files),
-        number(ended.left().bytes),
-        network,
-    ];
+    let (sql, values) = columns_of(ended, now)?.update("runs", "id", id);
     tx.run(sql, values).await?;
-    for file in &ended.files {
-        let sql = "INSERT INTO run_files (run, path, bytes, type, blob) VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT DO NOTHING";
-        tx.run(sql, args![id, &*file.path, number(file.bytes), &*file.media_type, &*file.blob]).await?;
-        blobs::refer(tx, &file.blob, blobs::Owner::Run, id).await?;
-    }
-    for blob in [&result_blob, &ended.stdout.blob, &ended.stderr.blob].into_iter().flatten() {
-        blobs::refer(tx, blob, blobs::Owner::Run, id).await?;
-    }
+    keep_files(tx, id, ended).await?;
+    let status = status_of(ended);
     if let (Some(state), Status::Succeeded) = (&ended.state, status) {
         script_state::write(tx, id, state, now).await?;
     }
@@ -111,6 +63,64 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
     }
     let makes_due = has_chains && chains::note_end(tx, id, status).await?;
     Ok(if makes_due { Recorded::MakesDue } else { Recorded::Done })
+}
+
+/// How the run stands when the attempt is recorded.
+fn status_of(ended: &Ended) -> Status {
+    if ended.next.is_none() { ended.status } else { Status::Scheduled }
+}
+
+/// The columns of the run that the end of an attempt writes.
+fn columns_of(ended: &Ended, now: Time) -> Result<Columns, StoreError> {
+    let is_final = ended.next.is_none();
+    let first_line =
+        |error: &ScriptError| format!("{}: {}", error.type_name, error.message).to_lowercase().replace('\0', " ");
+    let (result, result_blob) = split(ended.result.as_ref());
+    let notes = if ended.notes.is_empty() { None } else { Some(json(&ended.notes)?) };
+    let network = if ended.network.is_empty() { None } else { Some(json(&ended.network)?) };
+    Ok(Columns::default()
+        .set("status", status_of(ended).as_str())
+        .set("reason", (!is_final).then(|| "retry".to_owned()))
+        .set("mode", ended.mode.as_ref().map(word).transpose()?)
+        .set("result", result)
+        .set("result_blob", result_blob)
+        .set("result_bytes", ended.result_bytes.map(number))
+        .set("result_kind", word(&ended.result_kind)?)
+        .set("error", ended.error.as_ref().map(json).transpose()?)
+        .set("error_text", ended.error.as_ref().map(first_line))
+        .set("notes", notes)
+        .set("fuel", number(ended.fuel))
+        .set("memory", number(ended.memory))
+        .set("wall", i64::try_from(ended.wall.as_micros()).unwrap_or(i64::MAX))
+        .set("stdout", ended.stdout.inline.clone())
+        .set("stdout_blob", ended.stdout.blob.clone())
+        .set("stdout_bytes", number(ended.stdout.written.bytes))
+        .set("stdout_dropped", number(ended.stdout.written.dropped))
+        .set("stderr", ended.stderr.inline.clone())
+        .set("stderr_blob", ended.stderr.blob.clone())
+        .set("stderr_bytes", number(ended.stderr.written.bytes))
+        .set("stderr_dropped", number(ended.stderr.written.dropped))
+        .set("finished_at", is_final.then(|| stamp(now)))
+        .set_to("lost", "lost + ?", i64::from(ended.lost))
+        .set_to("run_at", "coalesce(?, run_at)", stamp_of(ended.next))
+        .set("files", number(ended.left().files))
+        .set("files_bytes", number(ended.left().bytes))
+        .set("network", network))
+}
+
+/// Keeps the files that a run left, and refers to the blobs of what it returned and wrote.
+async fn keep_files(tx: &mut Tx<'_>, id: &str, ended: &Ended) -> Result<(), StoreError> {
+    for file in &ended.files {
+        let sql = "INSERT INTO run_files (run, path, bytes, type, blob) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT DO NOTHING";
+        tx.run(sql, args![id, &*file.path, number(file.bytes), &*file.media_type, &*file.blob]).await?;
+        blobs::refer(tx, &file.blob, blobs::Owner::Run, id).await?;
+    }
+    let (_, result_blob) = split(ended.result.as_ref());
+    for blob in [&result_blob, &ended.stdout.blob, &ended.stderr.blob].into_iter().flatten() {
+        blobs::refer(tx, blob, blobs::Owner::Run, id).await?;
+    }
+    Ok(())
 }
 
 /// Counts a schedule's failures in a row, and pauses it when they are too many. Its row is locked.

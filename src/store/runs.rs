@@ -1,5 +1,6 @@
 //! Runs: making them, and reading them.
 
+use super::columns::Columns;
 use super::rows::queue::Lane;
 use super::rows::run::{RUN, run_of, split, value_of, write_labels};
 use super::rows::script::is_there;
@@ -86,40 +87,35 @@ async fn write(
     };
     let is_claimed = place.state == queue::QueueState::Claimed;
     let (args, args_blob) = split(Some(&new.args));
-    let sql = "INSERT INTO runs (id, script, name, version, entry, cause, status, attempt, priority, created_at, run_at, started_at,
-        spec, source, args, args_blob, labels, retry_of, created_by, schedule, fire_time, fire_local, backfill, upstream,
-        name_key)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
-        ON CONFLICT DO NOTHING";
-    let values = args![
-        &*new.id,
-        new.script.clone(),
-        &*new.name,
-        new.version,
-        new.spec.entry.clone(),
-        new.cause.as_str(),
-        status.as_str(),
-        i64::from(is_claimed),
-        new.priority,
-        stamp(now),
-        stamp(run_at),
-        is_claimed.then(|| stamp(now)),
-        json(&new.spec)?,
-        new.source.clone(),
-        args,
-        args_blob.clone(),
-        json(&new.labels)?,
-        new.retry_of.clone(),
-        new.created_by.clone(),
-        new.schedule.clone(),
-        stamp_of(new.fire_time),
-        new.fire_local.clone(),
-        new.backfill.clone(),
-        new.upstream.clone(),
+    let (sql, values) = Columns::default()
+        .set("id", &*new.id)
+        .set("script", new.script.clone())
+        .set("name", &*new.name)
+        .set("version", new.version)
+        .set("entry", new.spec.entry.clone())
+        .set("cause", new.cause.as_str())
+        .set("status", status.as_str())
+        .set("attempt", i64::from(is_claimed))
+        .set("priority", new.priority)
+        .set("created_at", stamp(now))
+        .set("run_at", stamp(run_at))
+        .set("started_at", is_claimed.then(|| stamp(now)))
+        .set("spec", json(&new.spec)?)
+        .set("source", new.source.clone())
+        .set("args", args)
+        .set("args_blob", args_blob.clone())
+        .set("labels", json(&new.labels)?)
+        .set("retry_of", new.retry_of.clone())
+        .set("created_by", new.created_by.clone())
+        .set("schedule", new.schedule.clone())
+        .set("fire_time", stamp_of(new.fire_time))
+        .set("fire_local", new.fire_local.clone())
+        .set("backfill", new.backfill.clone())
+        .set("upstream", new.upstream.clone())
         // Those of scripts are found by these.
-        new.script.is_none().then(|| new.name.to_lowercase()),
-    ];
-    if tx.run(sql, values).await? == 0 {
+        .set("name_key", new.script.is_none().then(|| new.name.to_lowercase()))
+        .insert_into("runs");
+    if tx.run(format!("{sql} ON CONFLICT DO NOTHING"), values).await? == 0 {
         return Ok(false);
     }
     queue::insert(tx, &new.id, lane, place, new, claim, run_at).await?;

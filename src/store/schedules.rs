@@ -1,5 +1,6 @@
 //! Schedules as rows: keeping, finding, pausing and deleting them.
 
+use super::columns::Columns;
 use super::rows::schedule::{NEWEST, NO_RUN, schedule_of, scheduler_state, with_run};
 use super::tx::{Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, cancel, chains, locks};
@@ -19,23 +20,6 @@ async fn keep(
     if !locks::script(tx, &new.script).await? {
         return Ok(KeptSchedule::NoScript);
     }
-    let next = new.next.filter(|_| new.state == State::Active);
-    let values = args![
-        &*new.key,
-        &*new.id,
-        &*new.script,
-        new.origin.as_str(),
-        json(&new.settings)?,
-        json(&new.trigger)?,
-        new.state.as_str(),
-        stamp(new.cursor),
-        stamp_of(new.next.map(|next| next.0)),
-        stamp_of(next.map(|next| next.1)),
-        stamp(now),
-        new.created_by.clone(),
-        stamp(new.read_at),
-        if new.reach.is_all() { None } else { Some(json(&new.reach)?) },
-    ];
     match (found, expected) {
         (None, None) => {}
         (Some((_, revision)), Some(expected)) if revision == expected => {}
@@ -46,21 +30,28 @@ async fn keep(
     }
     let kept = match found {
         None => {
-            let sql =
-                "INSERT INTO schedules (key, id, script, origin, settings, trigger_json, state, cursor, next_fire_at,
-                next_due_at, created_at, updated_at, created_by, revision, read_at, reach)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 1, $13, $14) ON CONFLICT DO NOTHING";
-            if tx.run(sql, values).await? == 0 {
+            let (sql, values) = columns_of(new, now)?
+                .set("key", &*new.key)
+                .set("cursor", stamp(new.cursor))
+                .set("created_at", stamp(now))
+                .set("created_by", new.created_by.clone())
+                .set_sql("revision", "1")
+                .insert_into("schedules");
+            if tx.run(format!("{sql} ON CONFLICT DO NOTHING"), values).await? == 0 {
                 return Ok(KeptSchedule::Taken);
             }
             KeptSchedule::Created
         }
         Some(_) => {
-            let edited = i64::from(by_request && new.origin == Origin::Metadata);
-            let sql = format!("UPDATE schedules SET id = $2, edited = {edited}, script = $3, origin = $4, settings = $5, trigger_json = $6, state = $7,
-                cursor = CASE WHEN cursor > $8 THEN cursor ELSE $8 END, next_fire_at = $9, next_due_at = $10, updated_at = $11, created_by = coalesce(created_by, $12),
-                reason = NULL, revision = revision + 1, failures = 0, read_at = $13, reach = $14,
-                fired = CASE WHEN trigger_json = $6 THEN fired ELSE 0 END WHERE key = $1");
+            let (sql, values) = columns_of(new, now)?
+                .set("edited", i64::from(by_request && new.origin == Origin::Metadata))
+                .set_to("cursor", "CASE WHEN cursor > ? THEN cursor ELSE ? END", stamp(new.cursor))
+                .set_to("created_by", "coalesce(created_by, ?)", new.created_by.clone())
+                .set_sql("reason", "NULL")
+                .set_sql("revision", "revision + 1")
+                .set_sql("failures", "0")
+                .set_to("fired", "CASE WHEN trigger_json = ? THEN fired ELSE 0 END", json(&new.trigger)?)
+                .update("schedules", "key", &*new.key);
             tx.run(sql, values).await?;
             if new.state == State::Paused {
                 cancel::skip_unstarted(tx, &new.key, "schedule_paused", now).await?;
@@ -70,6 +61,23 @@ async fn keep(
     };
     chains::set(tx, &new.key, &new.links).await?;
     Ok(kept)
+}
+
+/// The columns that a schedule has when it is made, and when it is changed.
+fn columns_of(new: &NewSchedule, now: Time) -> Result<Columns, StoreError> {
+    let next = new.next.filter(|_| new.state == State::Active);
+    Ok(Columns::default()
+        .set("id", &*new.id)
+        .set("script", &*new.script)
+        .set("origin", new.origin.as_str())
+        .set("settings", json(&new.settings)?)
+        .set("trigger_json", json(&new.trigger)?)
+        .set("state", new.state.as_str())
+        .set("next_fire_at", stamp_of(new.next.map(|next| next.0)))
+        .set("next_due_at", stamp_of(next.map(|next| next.1)))
+        .set("updated_at", stamp(now))
+        .set("read_at", stamp(new.read_at))
+        .set("reach", if new.reach.is_all() { None } else { Some(json(&new.reach)?) }))
 }
 
 impl Store {
