@@ -130,26 +130,11 @@ impl RunPolicy {
             chain_cause: None,
         };
         let new = NewRun {
-            id: new_id(now),
             script: files.script,
-            name: files.name,
             version: files.version,
-            cause: Cause::Api,
-            run_at: None,
-            priority: 0,
-            spec,
             source: files.source,
-            args: Value::Inline("{}".into()),
             labels: settings.labels.clone(),
-            retry_of: None,
-            created_by: None,
-            bounded: false,
-            schedule: None,
-            fire_time: None,
-            fire_local: None,
-            backfill: None,
-            upstream: None,
-            gate: None,
+            ..NewRun::new(new_id(now), files.name, spec)
         };
         (new, refused)
     }

@@ -5,7 +5,7 @@ use crate::support::scheduler::scheduler;
 use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
 use cronbox::clock::{Clock, Time};
 use cronbox::publication::NewVersion;
-use cronbox::run::{Cause, Claim, Ended, Output, Recorded, Run, Status};
+use cronbox::run::{Cause, Claim, Ended, Recorded, Run, Status};
 use cronbox::schedule::request::{self, ReadContext, trigger_of};
 use cronbox::schedule::{KeptSchedule, Origin, Schedule, State};
 use cronbox::scheduler::Scheduler;
@@ -136,26 +136,12 @@ impl Rig {
 
     async fn end(&self, (run, token): &(Run, String), status: Status) {
         let ended = Ended {
-            status,
-            mode: None,
-            result: None,
-            result_bytes: None,
             result_kind: ResultKind::Json,
-            error: None,
-            notes: Vec::new(),
             fuel: 1,
             memory: 1,
             wall: Duration::from_millis(1),
-            network: Vec::new(),
-            stdout: Output::default(),
-            stderr: Output::default(),
-            lost: 0,
-            next: None,
-            has_parts: false,
             lock: run.spec.gated.then(|| "a".to_owned()),
-            pauses: run.schedule.clone().zip(run.spec.pause_after),
-            state: None,
-            files: Vec::new(),
+            ..Ended::of(run, status)
         };
         assert_ne!(self.store.record(&run.id, token, ended, self.clock.now()).await.expect("records"), Recorded::Late);
     }

@@ -169,26 +169,10 @@ fn spec() -> Spec {
 
 pub fn new_run(script: Option<&str>, now: Time) -> NewRun {
     NewRun {
-        id: new_id(now),
         script: script.map(str::to_owned),
-        name: script.unwrap_or("sent").into(),
         version: script.map(|_| 1),
-        cause: Cause::Api,
-        run_at: None,
-        priority: 0,
-        spec: spec(),
-        source: None,
-        args: Value::Inline("{}".into()),
-        labels: Default::default(),
-        retry_of: None,
-        created_by: None,
         bounded: true,
-        schedule: None,
-        fire_time: None,
-        fire_local: None,
-        backfill: None,
-        upstream: None,
-        gate: None,
+        ..NewRun::new(new_id(now), script.unwrap_or("sent").into(), spec())
     }
 }
 
@@ -198,27 +182,15 @@ fn by(node: &str) -> Claim {
 
 pub fn ended(status: Status, result: &str) -> Ended {
     Ended {
-        status,
-        mode: None,
         result: (status == Status::Succeeded).then(|| Value::Inline(result.into())),
         result_bytes: Some(result.len() as u64),
         result_kind: ResultKind::Json,
         error: (status != Status::Succeeded)
             .then(|| ScriptError { traceback: "…".into(), ..ScriptError::new("ValueError", "Not\0 this") }),
-        notes: Vec::new(),
         fuel: 5,
         memory: 7,
         wall: Duration::from_millis(3),
-        network: Vec::new(),
-        stdout: Output::default(),
-        stderr: Output::default(),
-        lost: 0,
-        next: None,
-        has_parts: false,
-        lock: None,
-        pauses: None,
-        state: None,
-        files: Vec::new(),
+        ..Ended::new(status)
     }
 }
 

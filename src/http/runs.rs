@@ -389,28 +389,20 @@ pub(super) async fn retry_run(
 
 /// A run like another.
 fn again(run: &Run, source: Option<Vec<u8>>, caller: &Caller, clock: &Clock) -> NewRun {
+    // It is nobody's fire time, and nothing waits for it.
+    let spec = Spec { gated: false, pause_after: None, chain_cause: None, ..run.spec.clone() };
     NewRun {
-        id: new_id(clock.now()),
         script: run.script.clone(),
-        name: run.name.clone(),
         version: run.version,
         cause: Cause::Retry,
-        run_at: None,
         // What was allowed to whoever asked for the other is not allowed to everybody.
         priority: if App::grants_itself(caller) { run.priority } else { run.priority.min(0) },
-        // It is nobody's fire time, and nothing waits for it.
-        spec: Spec { gated: false, pause_after: None, chain_cause: None, ..run.spec.clone() },
         source,
         args: run.args.clone(),
         labels: run.labels.clone(),
         retry_of: Some(run.id.clone()),
         created_by: caller.id().map(str::to_owned),
         bounded: true,
-        schedule: None,
-        fire_time: None,
-        fire_local: None,
-        backfill: None,
-        upstream: None,
-        gate: None,
+        ..NewRun::new(new_id(clock.now()), run.name.clone(), spec)
     }
 }

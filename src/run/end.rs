@@ -69,15 +69,15 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// A run that crashed and left nothing but this error.
-    pub fn crashed(run: &Run, error: ScriptError, has_parts: bool) -> Ended {
+    /// An attempt that ended so, left nothing and used nothing, of a run that nothing waits for.
+    pub fn new(status: Status) -> Ended {
         Ended {
-            status: Status::Crashed,
+            status,
             mode: None,
             result: None,
             result_bytes: None,
             result_kind: ResultKind::None,
-            error: Some(error),
+            error: None,
             notes: Vec::new(),
             fuel: 0,
             memory: 0,
@@ -87,12 +87,22 @@ impl Ended {
             stderr: Output::default(),
             lost: 0,
             next: None,
-            has_parts,
-            lock: Self::lock_of(run),
-            pauses: run.schedule.clone().zip(run.spec.pause_after),
+            has_parts: false,
+            lock: None,
+            pauses: None,
             state: None,
             files: Vec::new(),
         }
+    }
+
+    /// The same of this run: with what waits for its end, and the schedule that failures pause.
+    pub fn of(run: &Run, status: Status) -> Ended {
+        Ended { lock: Self::lock_of(run), pauses: run.schedule.clone().zip(run.spec.pause_after), ..Ended::new(status) }
+    }
+
+    /// A run that crashed and left nothing but this error.
+    pub fn crashed(run: &Run, error: ScriptError, has_parts: bool) -> Ended {
+        Ended { error: Some(error), has_parts, ..Ended::of(run, Status::Crashed) }
     }
 
     /// The script whose row is locked when a run of it ends: one whose runs, or whose schedule's, may wait for that.

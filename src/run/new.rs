@@ -50,6 +50,32 @@ pub struct NewRun {
 }
 
 impl NewRun {
+    /// A run of source that was sent along, that somebody asked for by request, without arguments, and that may start at once.
+    pub fn new(id: String, name: String, spec: Spec) -> Self {
+        NewRun {
+            id,
+            script: None,
+            name,
+            version: None,
+            cause: Cause::Api,
+            run_at: None,
+            priority: 0,
+            spec,
+            source: None,
+            args: Value::Inline("{}".into()),
+            labels: Labels::new(),
+            retry_of: None,
+            created_by: None,
+            bounded: false,
+            schedule: None,
+            fire_time: None,
+            fire_local: None,
+            backfill: None,
+            upstream: None,
+            gate: None,
+        }
+    }
+
     /// The run as it is when a node takes it while it is made.
     pub fn as_begun(&self, now: Time) -> Run {
         Run {
