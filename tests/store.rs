@@ -55,6 +55,8 @@ macro_rules! on_every_engine {
 
 mod blobs_deleted;
 mod bounds;
+mod granted;
+mod schedules;
 
 on_every_engine![
     a_script_has_versions,
