@@ -29,6 +29,7 @@ mod queries;
 mod rate;
 #[cfg(test)]
 pub(crate) mod readers;
+mod requests;
 mod runs;
 mod schedules;
 mod scripts;

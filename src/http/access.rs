@@ -1,6 +1,5 @@
 //! Who a caller is and whether they may; how many requests there may be; and what is told about each.
 
-use super::health::COUNTED_WITHIN;
 use super::intake::SENDER;
 use super::listen::Peer;
 use super::problem::Problem;
@@ -20,8 +19,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// How long the database may take to answer what is counted.
+pub(super) const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 /// The route that is read while the database is away.
 const METRICS: &str = "/metrics";
 const NO_GATHERING: HeaderName = HeaderName::from_static("x-accel-buffering");

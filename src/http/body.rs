@@ -5,7 +5,7 @@ use super::problem::Problem;
 use crate::clock::Time;
 use crate::exact::{self, Exact, Flaw};
 use crate::quantity;
-use crate::script::{Labels, Name};
+use crate::script::{BadName, Labels, Name, Settings};
 use crate::suggest::nearest;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -312,6 +312,34 @@ pub(crate) fn parse_time_ahead(text: &str, now: Time) -> Result<Time, String> {
 /// The beginning of a text that somebody sent.
 pub(crate) fn short(text: &str) -> String {
     text.chars().take(60).collect()
+}
+
+/// What of a request is settings.
+pub(crate) fn settings_of(fields: Fields) -> Result<Settings, Problem> {
+    let rest = fields.rest()?;
+    // One by one, so that the one at fault is known.
+    let mut settings = Settings::default();
+    for (name, value) in rest {
+        if value.is_null() {
+            continue;
+        }
+        let one: Settings = serde_json::from_value(Value::Object(Map::from_iter([(name.clone(), value)])))
+            .map_err(|error| Problem::invalid(&name, format!("{name}: {error}")))?;
+        settings = one.or(&settings);
+    }
+    settings.check().map_err(|(field, why)| Problem::invalid(field, why))?;
+    Ok(settings)
+}
+
+/// What is said about a cursor that is none.
+pub(crate) fn bad_cursor() -> String {
+    "this is no cursor: take next_cursor of the page before".into()
+}
+
+/// The keys of the scripts that are asked for.
+pub(crate) fn scripts_of(query: &Query) -> Result<Vec<String>, Problem> {
+    let bad = |error: BadName| Problem::bad("bad_parameter", format!("script: {error}")).field("script");
+    query.many("script").into_iter().map(|name| Ok(Name::parse(name).map_err(bad)?.key().to_owned())).collect()
 }
 
 #[cfg(test)]

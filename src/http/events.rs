@@ -1,9 +1,9 @@
 //! The feed of events: by the page, and as they come (server-sent events).
 
+use super::App;
 use super::body::{self, Query};
 use super::feed::News;
 use super::problem::Problem;
-use super::{App, queries};
 use crate::access::Caller;
 use crate::api::{EventBody, FeedBody, ProblemBody};
 use crate::event::{Event, EventPosition, TYPES};
@@ -49,7 +49,7 @@ impl EventFilter {
             types.push(word.to_owned());
         }
         let schedule = query.one("schedule")?.map(key_of);
-        Ok(EventFilter { caller, scripts: queries::scripts_of(query)?, schedule, types })
+        Ok(EventFilter { caller, scripts: body::scripts_of(query)?, schedule, types })
     }
 
     /// Whether the reader asked for it.

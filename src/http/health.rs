@@ -1,6 +1,6 @@
 //! How the node is.
 
-use super::access::identify;
+use super::access::{COUNTED_WITHIN, identify};
 use super::{App, Readiness, accept};
 use crate::api::{ProblemBody, ReadyBody};
 use crate::clock::Time;
@@ -21,9 +21,6 @@ use tokio::sync::Mutex;
 const COUNTS: Duration = Duration::from_secs(1);
 /// How long they may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long the database may take to answer what is counted.
-pub(super) const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What was found out about the database and the blobs, and when.
 #[derive(Debug, Default)]

@@ -3,9 +3,8 @@
 use super::accept;
 use super::access::Reached;
 use super::answers::Rows;
-use super::body::{self, Query};
+use super::body::{self, Query, bad_cursor, scripts_of};
 use super::problem::Problem;
-use super::scripts::bad_cursor;
 use super::series::{Aggregate, Slots};
 use super::submit::stored;
 use super::{App, Part};
@@ -15,7 +14,7 @@ use crate::clock::{Time, rfc3339};
 use crate::exact::{self, Exact};
 use crate::quantity;
 use crate::run::{CAUSES, Cause, Run, STATUSES, Status, Value};
-use crate::script::{BadName, Name};
+use crate::script::Name;
 use crate::store::queries::{ResultTest, RunFilter, Sent, check_pointer};
 use crate::store::series::{Entry, read_place};
 use crate::suggest::nearest;
@@ -119,12 +118,6 @@ impl App {
             })?,
         })
     }
-}
-
-/// The keys of the scripts that are asked for.
-pub(super) fn scripts_of(query: &Query) -> Result<Vec<String>, Problem> {
-    let bad = |error: BadName| Problem::bad("bad_parameter", format!("script: {error}")).field("script");
-    query.many("script").into_iter().map(|name| Ok(Name::parse(name).map_err(bad)?.key().to_owned())).collect()
 }
 
 /// What stands at a pointer in a result.

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::Part;
-use super::body::{self, Fields, Query};
+use super::body::{self, Fields, Query, settings_of};
 use super::problem::Problem;
 use super::submit::{FIELDS, RunOptions, Shown, idempotency, output_of, wait_of};
 use super::upload::{is_stripped_form, json_as_source, kind_of, line_breaks_stripped, looks_like_json};
@@ -99,7 +99,7 @@ impl App {
         ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one run in 24 hours"),
     ),
-    request_body(content = super::docs::RunRequest, content_type = "application/json"),
+    request_body(content = super::requests::RunRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It has ended, or the same request made it before", body = RunBody),
         (status = 201, description = "It was accepted", body = RunBody),
@@ -146,7 +146,7 @@ pub(super) async fn run_script(
         ("entry" = Option<String>, Query, description = "What to call, when the body is the source itself"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one run in 24 hours"),
     ),
-    request_body(content = super::docs::SourceRequest, content_type = "application/json"),
+    request_body(content = super::requests::SourceRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It has ended, or the same request made it before", body = RunBody),
         (status = 201, description = "It was accepted", body = RunBody),
@@ -233,23 +233,6 @@ pub(super) async fn run_source(
 pub(super) fn is_json(headers: &HeaderMap, body: &[u8]) -> bool {
     let said = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     said.contains("json") || (!said.starts_with("text/") && body.trim_ascii_start().starts_with(b"{"))
-}
-
-/// What of a request is settings.
-pub(super) fn settings_of(fields: Fields) -> Result<Settings, Problem> {
-    let rest = fields.rest()?;
-    // One by one, so that the one at fault is known.
-    let mut settings = Settings::default();
-    for (name, value) in rest {
-        if value.is_null() {
-            continue;
-        }
-        let one: Settings = serde_json::from_value(Value::Object(Map::from_iter([(name.clone(), value)])))
-            .map_err(|error| Problem::invalid(&name, format!("{name}: {error}")))?;
-        settings = one.or(&settings);
-    }
-    settings.check().map_err(|(field, why)| Problem::invalid(field, why))?;
-    Ok(settings)
 }
 
 /// Look at a run

@@ -2,9 +2,8 @@
 
 use super::access::{Reached, warn};
 use super::before::Before;
-use super::body::{self, Fields, Query};
+use super::body::{self, Fields, Query, bad_cursor};
 use super::problem::Problem;
-use super::scripts::bad_cursor;
 use super::submit::{Shown, output_of, wait_of};
 use super::{App, Part};
 use crate::access::Caller;
@@ -400,7 +399,7 @@ pub(super) async fn list_schedules(
         ("replace_existing" = Option<bool>, Query, description = "Whether a schedule of that id is changed"),
         ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
     ),
-    request_body(content = super::docs::ScheduleRequest, content_type = "application/json"),
+    request_body(content = super::requests::ScheduleRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It was there, and is so now; or what would be kept", body = ScheduleBody),
         (status = 201, description = "It was made", body = ScheduleBody),
@@ -477,7 +476,7 @@ pub(super) async fn get_schedule(
         ("id" = String, Path, description = "The schedule"),
         ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
     ),
-    request_body(content = super::docs::ScheduleRequest, content_type = "application/json"),
+    request_body(content = super::requests::ScheduleRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It was there, and is so now; or what would be kept", body = ScheduleBody),
         (status = 201, description = "It was made", body = ScheduleBody),
@@ -529,7 +528,7 @@ pub(super) async fn put_schedule(
         ("id" = String, Path, description = "The schedule"),
         ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
     ),
-    request_body(content = super::docs::ScheduleRequest, content_type = "application/json"),
+    request_body(content = super::requests::ScheduleRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The schedule as it is now; or what would be kept", body = ScheduleBody),
         (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
@@ -642,7 +641,7 @@ pub(super) async fn pause_schedule(
 #[utoipa::path(
     post, path = "/v1/schedules/{id}/resume", tag = "schedules", operation_id = "resume_schedule",
     params(("id" = String, Path, description = "The schedule")),
-    request_body(content = super::docs::ResumeRequest, content_type = "application/json"),
+    request_body(content = super::requests::ResumeRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It fires, or has nothing left to fire", body = ScheduleBody),
         (status = "4XX", description = "It does not", body = ProblemBody, content_type = "application/problem+json"),
@@ -694,7 +693,7 @@ fn resume_from(content: &[u8], now: Time) -> Result<Option<Time>, Problem> {
         ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
         ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
     ),
-    request_body(content = super::docs::TriggerNowRequest, content_type = "application/json"),
+    request_body(content = super::requests::TriggerNowRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The run has ended", body = RunBody),
         (status = 201, description = "The run", body = RunBody),
@@ -771,7 +770,7 @@ impl Range {
 #[utoipa::path(
     post, path = "/v1/schedules/{id}/backfill", tag = "schedules", operation_id = "backfill_schedule",
     params(("id" = String, Path, description = "The schedule")),
-    request_body(content = super::docs::BackfillRequest, content_type = "application/json"),
+    request_body(content = super::requests::BackfillRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "There was nothing to run for, or what would be run", body = BackfillBody),
         (status = 201, description = "The runs are there", body = BackfillBody),
@@ -906,7 +905,7 @@ pub(super) async fn preview_schedule(
 /// Nothing is kept: this is how to find out whether a trigger is understood, and how.
 #[utoipa::path(
     post, path = "/v1/triggers/preview", tag = "schedules", operation_id = "preview_trigger",
-    request_body(content = super::docs::PreviewRequest, content_type = "application/json"),
+    request_body(content = super::requests::PreviewRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "Fire times", body = PreviewBody),
         (status = "4XX", description = "The trigger is not understood", body = ProblemBody, content_type = "application/problem+json"),
@@ -1008,7 +1007,7 @@ pub(super) async fn pause_scheduler(
 /// From now on; or from a time in the past, each under its misfire policy.
 #[utoipa::path(
     post, path = "/v1/scheduler/resume", tag = "schedules", operation_id = "resume_scheduler",
-    request_body(content = super::docs::ResumeRequest, content_type = "application/json"),
+    request_body(content = super::requests::ResumeRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "They fire", body = SchedulerBody),
         (status = "4XX", description = "They do not", body = ProblemBody, content_type = "application/problem+json"),

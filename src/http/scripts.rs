@@ -2,10 +2,9 @@
 
 use super::access::warn;
 use super::before::Before;
-use super::body::{self, Fields, Query};
+use super::body::{self, Fields, Query, bad_cursor, settings_of};
 use super::problem::Problem;
 use super::progress;
-use super::runs::settings_of;
 use super::upload::{self, Content, Upload, is_stripped_form, line_breaks_stripped};
 use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
@@ -106,10 +105,10 @@ impl From<LinkError> for Problem {
         ("dry_run" = Option<bool>, Query, description = "true keeps nothing: the answer is 204, or why it would not be taken"),
     ),
     request_body(content(
-        (super::docs::ScriptRequest = "application/json"),
+        (super::requests::ScriptRequest = "application/json"),
         (String = "text/x-python"),
         (Vec<u8> = "application/zip"),
-        (super::docs::ScriptForm = "multipart/form-data"),
+        (super::requests::ScriptForm = "multipart/form-data"),
     )),
     responses(
         (status = 200, description = "It had this content already", body = UploadedBody),
@@ -158,10 +157,10 @@ async fn upload_told(
         ("upgrade" = Option<bool>, Query, description = "true resolves its packages again, although it asks for the same as before"),
     ),
     request_body(content(
-        (super::docs::ScriptRequest = "application/json"),
+        (super::requests::ScriptRequest = "application/json"),
         (String = "text/x-python"),
         (Vec<u8> = "application/zip"),
-        (super::docs::ScriptForm = "multipart/form-data"),
+        (super::requests::ScriptForm = "multipart/form-data"),
     )),
     responses(
         (status = 200, description = "It had this content already", body = UploadedBody),
@@ -364,11 +363,6 @@ pub(super) async fn list_scripts(
     }
 }
 
-/// What is said about a cursor that is none.
-pub(super) fn bad_cursor() -> String {
-    "this is no cursor: take next_cursor of the page before".into()
-}
-
 /// Look at a script
 #[utoipa::path(
     get, path = "/v1/scripts/{name}", tag = "scripts", operation_id = "get_script",
@@ -392,7 +386,7 @@ pub(super) async fn get_script(
 #[utoipa::path(
     patch, path = "/v1/scripts/{name}", tag = "scripts", operation_id = "patch_script",
     params(("name" = String, Path, description = "The script")),
-    request_body(content = super::docs::SettingsRequest, content_type = "application/json"),
+    request_body(content = super::requests::SettingsRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The script as it is now", body = UploadedBody),
         (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
@@ -602,7 +596,7 @@ pub(super) async fn get_source(
         ("name" = String, Path, description = "The script"),
         ("schedules" = Option<String>, Query, description = "keep: the script's own schedules stay as they are"),
     ),
-    request_body(content = super::docs::RollbackRequest, content_type = "application/json"),
+    request_body(content = super::requests::RollbackRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The script as it is now", body = ScriptBody),
         (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),

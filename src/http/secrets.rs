@@ -89,7 +89,7 @@ pub(super) async fn get_secret(
 #[utoipa::path(
     put, path = "/v1/secrets/{name}", tag = "access", operation_id = "put_secret",
     params(("name" = String, Path, description = "The environment variable in which scripts find its placeholder")),
-    request_body(content = super::docs::SecretRequest, content_type = "application/json"),
+    request_body(content = super::requests::SecretRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It is set, in place of another value", body = SecretBody),
         (status = 201, description = "It is set", body = SecretBody),

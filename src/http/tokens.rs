@@ -37,7 +37,7 @@ pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<Page<Toke
 /// The answer holds it; it is told only this once. The first token ends the time in which this machine's user needs none.
 #[utoipa::path(
     post, path = "/v1/tokens", tag = "access", operation_id = "create_token",
-    request_body(content = super::docs::TokenRequest, content_type = "application/json"),
+    request_body(content = super::requests::TokenRequest, content_type = "application/json"),
     responses(
         (status = 201, description = "The token", body = TokenBody),
         (status = "4XX", description = "None was made", body = ProblemBody, content_type = "application/problem+json"),
@@ -155,7 +155,7 @@ pub(super) async fn list_grants(
 #[utoipa::path(
     put, path = "/v1/grants/{script}", tag = "access", operation_id = "put_grant",
     params(("script" = String, Path, description = "The script")),
-    request_body(content = super::docs::GrantRequest, content_type = "application/json"),
+    request_body(content = super::requests::GrantRequest, content_type = "application/json"),
     responses(
         (status = 204, description = "It is granted"),
         (status = "4XX", description = "It is not", body = ProblemBody, content_type = "application/problem+json"),

@@ -3,9 +3,8 @@
 //! `curl -d` says that its body is a form, whatever it is. So a body that is a JSON object is read as one, unless its type
 //! says that it is source: a script that is a JSON object runs, succeeds and does nothing, which nobody wants.
 
-use super::body::{self, Fields};
+use super::body::{self, Fields, settings_of};
 use super::problem::Problem;
-use super::runs::settings_of;
 use crate::exact::Exact;
 use crate::script::{Name, SETTINGS, Settings};
 use crate::source_files::{Sources, is_archive};
