@@ -20,6 +20,7 @@ mod health;
 mod intake;
 mod known;
 mod listen;
+mod options;
 mod output;
 mod paced;
 mod pieces;
@@ -267,22 +268,22 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         .route("/docs/api", get(docs::docs))
         .route("/docs/api/", get(docs::docs))
         .route("/docs/api/{file}", get(docs::file))
-        .route("/v1/scripts", get(scripts::list_scripts).post(scripts::create_script))
+        .route("/v1/scripts", get(scripts::show::list_scripts).post(scripts::publish::create_script))
         .route(
             "/v1/scripts/{name}",
-            get(scripts::get_script)
-                .put(scripts::put_script)
-                .patch(scripts::patch_script)
-                .delete(scripts::delete_script),
+            get(scripts::show::get_script)
+                .put(scripts::publish::put_script)
+                .patch(scripts::change::patch_script)
+                .delete(scripts::change::delete_script),
         )
-        .route("/v1/scripts/{name}/versions", get(scripts::list_versions))
-        .route("/v1/scripts/{name}/versions/{number}/source", get(scripts::get_source))
-        .route("/v1/scripts/{name}/rollback", post(scripts::roll_back_script))
+        .route("/v1/scripts/{name}/versions", get(scripts::show::list_versions))
+        .route("/v1/scripts/{name}/versions/{number}/source", get(scripts::show::get_source))
+        .route("/v1/scripts/{name}/rollback", post(scripts::change::roll_back_script))
         .route("/v1/scripts/{name}/state", get(state::get_state).put(state::put_state).delete(state::delete_state))
         .route("/v1/scripts/{name}/runs", post(runs::run_script))
-        .route("/v1/scripts/{name}/series", get(queries::get_series))
-        .route("/v1/runs", get(queries::list_runs).post(runs::run_source))
-        .route("/v1/runs/counts", get(queries::count_runs))
+        .route("/v1/scripts/{name}/series", get(queries::values::get_series))
+        .route("/v1/runs", get(queries::list::list_runs).post(runs::run_source))
+        .route("/v1/runs/counts", get(queries::counts::count_runs))
         .route("/v1/runs/{id}", get(runs::get_run).delete(runs::delete_run))
         .route("/v1/runs/{id}/output/{stream}", get(output::get_output))
         .route("/v1/runs/{id}/attempts", get(attempts::list_attempts))
@@ -291,30 +292,30 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         .route("/v1/runs/{id}/events", get(output::follow_run))
         .route("/v1/runs/{id}/cancel", post(runs::cancel_run))
         .route("/v1/runs/{id}/retry", post(runs::retry_run))
-        .route("/v1/schedules", get(schedules::list_schedules).post(schedules::create_schedule))
+        .route("/v1/schedules", get(schedules::show::list_schedules).post(schedules::change::create_schedule))
         .route(
             "/v1/schedules/{id}",
-            get(schedules::get_schedule)
-                .put(schedules::put_schedule)
-                .patch(schedules::patch_schedule)
-                .delete(schedules::delete_schedule),
+            get(schedules::show::get_schedule)
+                .put(schedules::change::put_schedule)
+                .patch(schedules::change::patch_schedule)
+                .delete(schedules::state::delete_schedule),
         )
-        .route("/v1/schedules/{id}/pause", post(schedules::pause_schedule))
-        .route("/v1/schedules/{id}/resume", post(schedules::resume_schedule))
-        .route("/v1/schedules/{id}/trigger", post(schedules::trigger_schedule))
-        .route("/v1/schedules/{id}/backfill", post(schedules::backfill_schedule))
-        .route("/v1/schedules/{id}/preview", get(schedules::preview_schedule))
-        .route("/v1/triggers/preview", post(schedules::preview_trigger))
-        .route("/v1/scheduler", get(schedules::get_scheduler))
-        .route("/v1/scheduler/pause", post(schedules::pause_scheduler))
-        .route("/v1/scheduler/resume", post(schedules::resume_scheduler))
+        .route("/v1/schedules/{id}/pause", post(schedules::state::pause_schedule))
+        .route("/v1/schedules/{id}/resume", post(schedules::state::resume_schedule))
+        .route("/v1/schedules/{id}/trigger", post(schedules::backfill::trigger_schedule))
+        .route("/v1/schedules/{id}/backfill", post(schedules::backfill::backfill_schedule))
+        .route("/v1/schedules/{id}/preview", get(schedules::preview::preview_schedule))
+        .route("/v1/triggers/preview", post(schedules::preview::preview_trigger))
+        .route("/v1/scheduler", get(schedules::state::get_scheduler))
+        .route("/v1/scheduler/pause", post(schedules::state::pause_scheduler))
+        .route("/v1/scheduler/resume", post(schedules::state::resume_scheduler))
         .route("/v1/events", get(events::list_events))
         .route("/v1/secrets", get(secrets::list_secrets))
         .route("/v1/secrets/{name}", get(secrets::get_secret).put(secrets::put_secret).delete(secrets::delete_secret))
         .route("/v1/keys/rotate", post(secrets::rotate_keys))
         .route("/v1/tokens", get(tokens::list_tokens).post(tokens::create_token))
         .route("/v1/tokens/{id}", delete(tokens::delete_token))
-        .route("/v1/script-sources/problems", get(scripts::list_source_problems))
+        .route("/v1/script-sources/problems", get(scripts::show::list_source_problems))
         .route("/v1/grants", get(tokens::list_grants))
         .route("/v1/grants/{script}", axum::routing::put(tokens::put_grant))
         .route("/v1/grants/{script}/{kind}/{name}", delete(tokens::delete_grant))

@@ -3,8 +3,9 @@
 use super::App;
 use super::Part;
 use super::body::{self, Fields, Query, settings_of};
+use super::options::{FIELDS, RunOptions, idempotency, output_of, wait_of};
 use super::problem::Problem;
-use super::submit::{FIELDS, RunOptions, Shown, idempotency, output_of, wait_of};
+use super::submit::Shown;
 use super::upload::{is_stripped_form, json_as_source, kind_of, line_breaks_stripped, looks_like_json};
 use crate::access::Caller;
 use crate::api::{ProblemBody, RunBody};

@@ -1,0 +1,39 @@
+//! What several requests about schedules need: bounds, computations over a trigger, and a conflict.
+
+use crate::access::Caller;
+use crate::clock::Time;
+use crate::computations::{ComputeError, compute};
+use crate::http::problem::Problem;
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+
+/// The largest request: a trigger, and arguments.
+pub(super) const MOST: usize = 1 << 20;
+
+/// How often a change that met another one is tried again.
+pub(super) const TRIES: usize = 3;
+
+pub(super) fn changed() -> Problem {
+    Problem::conflict("changed_meanwhile", "another request is changing this schedule; try again").retry_after(1)
+}
+
+/// Computes something over a trigger, beside the threads that answer requests.
+pub(super) async fn computed<T: Send + 'static>(
+    caller: &Caller,
+    computation: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let who = caller.id().unwrap_or("local");
+    compute(who, "the trigger", computation).await.map_err(|error| {
+        let (status, code) = match &error {
+            ComputeError::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many_computations"),
+            ComputeError::Busy | ComputeError::Down => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            ComputeError::Panicked(_) => return Problem::invalid("trigger", error.to_string()).code("bad_trigger"),
+        };
+        Problem::new(status, code, error.to_string()).retry_after(1)
+    })
+}
+
+/// The instant before another: "strictly after" it includes that other.
+pub(super) fn just_before(time: Time) -> Time {
+    time.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(time)
+}

@@ -1,0 +1,173 @@
+//! Schedules as they are told: one, a page of them, and the whole scheduler.
+
+use crate::access::Caller;
+use crate::api::{Page, ProblemBody, ScheduleBody};
+use crate::clock::{from_micros, micros};
+use crate::http::access::Reached;
+use crate::http::before::Before;
+use crate::http::body::{self, Query, bad_cursor};
+use crate::http::problem::Problem;
+use crate::http::{App, Part};
+use crate::schedule::request::trigger_of;
+use crate::schedule::{STATES, Schedule, ScheduleFilter, State as Standing};
+use crate::script::{Name, Script, key_of};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Extension, Json};
+
+/// Schedules of a list that are fetched at once.
+const TOGETHER: usize = 50;
+
+impl App {
+    /// The schedule of that id, if the caller may touch its script.
+    pub(super) async fn schedule_for(&self, caller: &Caller, id: &str) -> Result<Schedule, Problem> {
+        let name = Name::parse(id).map_err(|error| Problem::bad("bad_name", error.to_string()).field("id"))?;
+        let found = self.store.schedule(name.key()).await?;
+        let schedule =
+            found.ok_or_else(|| Problem::not_found("no_such_schedule", format!("there is no schedule {name}")))?;
+        let script = self.store.script(&schedule.script).await?;
+        self.check_reach(caller, &schedule.script, script.as_ref())?;
+        Ok(schedule)
+    }
+
+    pub(super) fn show(&self, schedule: &Schedule) -> Result<ScheduleBody, Problem> {
+        let trigger = trigger_of(schedule).map_err(|why| {
+            tracing::error!(schedule = %schedule.id, why, "a stored trigger cannot be read");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "the schedule's trigger cannot be read any more",
+            )
+        })?;
+        Ok(ScheduleBody::new(schedule, &trigger, &self.rules.runs.job_defaults))
+    }
+
+    /// The schedules that start a script.
+    pub(crate) async fn schedules_of(&self, script: &Script) -> Result<Vec<ScheduleBody>, Problem> {
+        self.show_all(&self.stored_schedules_of(&script.key).await?).await
+    }
+
+    async fn stored_schedules_of(&self, key: &str) -> Result<Vec<Schedule>, Problem> {
+        let filter = ScheduleFilter { scripts: Some(vec![key.to_owned()]), limit: 1000, ..ScheduleFilter::default() };
+        Ok(self.store.schedules(filter).await?)
+    }
+
+    /// The schedules that start a script, as they are before an upload.
+    pub(crate) async fn before_upload(&self, key: &str) -> Result<Before, Problem> {
+        let schedules = self.stored_schedules_of(key).await?;
+        let edited = schedules.iter().filter(|schedule| schedule.edited).map(|schedule| schedule.id.clone()).collect();
+        Ok(Before { schedules: self.show_all(&schedules).await?, edited })
+    }
+
+    /// Shows schedules. Reading a trigger takes up to some milliseconds: others get their turn after each.
+    async fn show_all(&self, schedules: &[Schedule]) -> Result<Vec<ScheduleBody>, Problem> {
+        let mut shown = Vec::with_capacity(schedules.len());
+        for schedule in schedules {
+            shown.push(self.show(schedule)?);
+            tokio::task::yield_now().await;
+        }
+        Ok(shown)
+    }
+
+    pub(super) async fn shown(&self, key: &str) -> Result<ScheduleBody, Problem> {
+        match self.store.schedule(key).await? {
+            Some(schedule) => self.show(&schedule),
+            None => Err(Problem::not_found("no_such_schedule", "the schedule was deleted meanwhile")),
+        }
+    }
+}
+
+/// List schedules
+///
+/// By id; with `until`, those that fire until then, in the order in which they do.
+#[utoipa::path(
+    get, path = "/v1/schedules", tag = "schedules", operation_id = "list_schedules",
+    params(
+        ("script" = Option<String>, Query, description = "Of these scripts"),
+        ("state" = Option<String>, Query, description = "active, paused or finished"),
+        ("until" = Option<String>, Query, description = "Those that fire before then, sorted by time: RFC 3339, or 24h, 7d from now"),
+        ("limit" = Option<usize>, Query, description = "How many; 100 by default, at most 1000"),
+        ("cursor" = Option<String>, Query, description = "Where the last page ended"),
+    ),
+    responses(
+        (status = 200, description = "Schedules by id", body = Page<ScheduleBody>),
+        (status = "4XX", description = "The list cannot be had so", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list_schedules(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::read(request.uri().query(), &["script", "state", "until", "limit", "cursor"])?;
+    let limit = query.limit(100, 1000)?;
+    let mut scripts = Vec::new();
+    for name in query.many("script") {
+        scripts.push(Name::parse(name)?.key().to_owned());
+    }
+    let scripts = match (scripts.is_empty(), app.reach_of(&caller).await?) {
+        (true, reach) => reach.map(Reached::into_keys),
+        (false, None) => Some(scripts),
+        (false, Some(reach)) => Some(scripts.into_iter().filter(|script| reach.contains(script)).collect()),
+    };
+    let state = query.parse("state", |word| {
+        let words: Vec<&str> = STATES.iter().map(|state| state.as_str()).collect();
+        Standing::parse(word)
+            .ok_or_else(|| format!("{:?} is no state; there are {}", body::short(word), words.join(", ")))
+    })?;
+    let now = app.clock.now();
+    let fires_before = query.parse("until", |text| body::parse_time_ahead(text, now))?;
+    let cursor = query.one("cursor")?.map(key_of);
+    let (after, after_fire) = match (cursor, fires_before) {
+        (Some(cursor), Some(_)) => {
+            let place =
+                cursor.split_once('.').and_then(|(time, key)| Some((from_micros(time.parse().ok()?), key.to_owned())));
+            (None, Some(place.ok_or_else(|| Problem::bad("bad_parameter", bad_cursor()).field("cursor"))?))
+        }
+        (cursor, _) => (cursor, None),
+    };
+    // A few at a time: each may have large arguments.
+    let mut rows = app.answers.page();
+    let mut filter = ScheduleFilter { scripts, state, after, fires_before, after_fire, limit: 0 };
+    let place_in = |filter: &ScheduleFilter| match &filter.after_fire {
+        Some((time, key)) => Some(format!("{}.{key}", micros(*time))),
+        None => filter.after.clone(),
+    };
+    loop {
+        let wanted = TOGETHER.min(limit - rows.count());
+        filter.limit = wanted + 1;
+        let found = app.store.schedules(filter.clone()).await?;
+        let more = found.len() > wanted;
+        for schedule in found.iter().take(wanted) {
+            if !rows.push(&app.show(schedule)?).await? {
+                return Ok(rows.answer(place_in(&filter).as_deref()));
+            }
+            match (fires_before, schedule.next_fire_at) {
+                (Some(_), Some(next)) => filter.after_fire = Some((next, schedule.key.clone())),
+                _ => filter.after = Some(schedule.key.clone()),
+            }
+        }
+        if !more || rows.count() >= limit {
+            return Ok(rows.answer(place_in(&filter).as_deref().filter(|_| more)));
+        }
+    }
+}
+
+/// Look at a schedule
+#[utoipa::path(
+    get, path = "/v1/schedules/{id}", tag = "schedules", operation_id = "get_schedule",
+    params(("id" = String, Path, description = "The schedule")),
+    responses(
+        (status = 200, description = "The schedule", body = ScheduleBody),
+        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn get_schedule(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(id): Part,
+) -> Result<Json<ScheduleBody>, Problem> {
+    let schedule = app.schedule_for(&caller, &id).await?;
+    app.show(&schedule).map(Json)
+}
