@@ -118,6 +118,29 @@ fn wanted(query: &Query, caller: &Caller) -> Result<PublishOptions, Problem> {
     Ok(PublishOptions { unchecked, upgrade, reach: caller.reach(), ..PublishOptions::default() })
 }
 
+/// The sources that are sent, or those at the link that is: its address, and what tells whether they changed since.
+async fn read_content(
+    app: &App,
+    caller: &Caller,
+    name: &Name,
+    sent: Content,
+) -> Result<(Sources, Option<(String, String)>), Problem> {
+    match sent {
+        Content::Sources(sources) => Ok((sources, None)),
+        // A link names a file of the server's, whosever script that is.
+        Content::Link(_) if caller.is_limited() => {
+            let detail = "a token that is limited to scripts links none: it could read others' files; send the source, or use \
+                          a token that is not limited";
+            Err(Problem::forbidden("link_out_of_reach", detail).field("from"))
+        }
+        Content::Link(from) => {
+            let url = app.linker.normal(&from)?;
+            let (content, tag) = app.linker.read(&url).await?;
+            Ok((Sources::of_bytes(name.as_str(), content)?, Some((url, tag))))
+        }
+    }
+}
+
 async fn upload(
     app: &App,
     caller: &Caller,
@@ -136,20 +159,7 @@ async fn upload(
         app.check_reach(caller, name.key(), known.as_ref())?;
     }
     let now = app.clock.now();
-    let (sources, link) = match sent {
-        Content::Sources(sources) => (sources, None),
-        // A link names a file of the server's, whosever script that is.
-        Content::Link(_) if caller.is_limited() => {
-            let detail = "a token that is limited to scripts links none: it could read others' files; send the source, or use \
-                          a token that is not limited";
-            return Err(Problem::forbidden("link_out_of_reach", detail).field("from"));
-        }
-        Content::Link(from) => {
-            let url = app.linker.normal(&from)?;
-            let (content, tag) = app.linker.read(&url).await?;
-            (Sources::of_bytes(name.as_str(), content)?, Some((url, tag)))
-        }
-    };
+    let (sources, link) = read_content(app, caller, name, sent).await?;
     if stripped && sources.source().trim_ascii_start().starts_with(b"#") {
         return Err(line_breaks_stripped());
     }
