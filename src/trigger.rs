@@ -63,10 +63,12 @@ mod cron;
 mod error;
 mod field;
 mod fires;
+mod moment;
 mod node;
 mod search;
 mod show;
 mod text;
+mod units;
 mod wall;
 mod years;
 

@@ -1,7 +1,8 @@
 //! Asking a trigger when it fires.
 
 use super::budget::{Budget, cost};
-use super::search::{Search, before};
+use super::moment::before;
+use super::search::Search;
 use super::wall::Found;
 use super::{Core, Trigger, TriggerError, show};
 use crate::clock::Time;

@@ -7,8 +7,10 @@ use serde_json::{Map, Value};
 pub(super) const MAX_NESTED: usize = 64;
 /// Most excluded ranges of dates, of all triggers in one together.
 pub(super) const MAX_EXCLUDE: usize = 1_000;
+/// Longest text form, in bytes.
+pub(super) const MAX_TEXT: usize = 256 << 10;
 /// Largest JSON form, in bytes.
-const MAX_JSON: usize = super::text::MAX_TEXT;
+const MAX_JSON: usize = MAX_TEXT;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -1,8 +1,8 @@
 //! Finding fires: a trigger that is asked again and again, and remembers what it found.
 
 use super::budget::{Budget, cost};
-use super::build::{EPOCH, beginning};
 use super::cron::LAST_YEAR;
+use super::moment::{EPOCH, before, beginning};
 use super::wall::{Found, Walls};
 use super::{Core, Moment, Trigger, TriggerError};
 use crate::clock::Time;
@@ -142,9 +142,4 @@ impl<'a> Search<'a> {
         let steps = ((after - start).num_microseconds()? / period).checked_add(1)?;
         start.checked_add_signed(TimeDelta::microseconds(steps.checked_mul(period)?)).filter(|at| *at <= LAST)
     }
-}
-
-/// The instant before another: "strictly after" it includes that other.
-pub(super) fn before(time: Time) -> Time {
-    time.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(Time::MIN_UTC)
 }

@@ -1,7 +1,7 @@
 //! Both forms, printed.
 
-use super::build::UNITS;
 use super::field::Unit;
+use super::units::UNITS;
 use super::{After, Core, Days, Dst, Form, Moment, On, Trigger, Upstream};
 use crate::clock::Time;
 use crate::zone::{Local, Zone};

@@ -1,11 +1,9 @@
 //! The text form, as the grammar of the room above has it.
 
-use super::error::{Cursor, Piece, TriggerError, short, unknown};
+use super::error::{Piece, TriggerError, short, unknown};
 use super::field::{UNITS, Unit};
-use super::node::{Kind, MAX_NESTED, Node};
-
-/// Longest text, in bytes.
-pub(super) const MAX_TEXT: usize = 256 << 10;
+use super::node::{Kind, MAX_NESTED, MAX_TEXT, Node};
+use super::units::span;
 
 /// Options that take one word, and the field each is.
 const OPTIONS: &[(&str, &str)] = &[
@@ -28,10 +26,6 @@ const UNIT_WORDS: &[(&str, &str, bool)] = &[
     ("minute", "minutes", true),
     ("second", "seconds", true),
 ];
-
-/// The letters of a span, and the field of an interval each is.
-const LETTERS: &[(u8, &str)] =
-    &[(b'w', "weeks"), (b'd', "days"), (b'h', "hours"), (b'm', "minutes"), (b's', "seconds")];
 
 const CORES: &str = "a crontab line (0 9 * * 1-5), @daily, cron:, fields:, every, at, after, or (";
 
@@ -372,25 +366,4 @@ fn set(node: &mut Node, name: &'static str, piece: Piece) -> Result<(), TriggerE
     }
     node.values.push((name, piece));
     Ok(())
-}
-
-/// The parts of a span, by the field of an interval each is.
-pub(super) fn span(piece: &Piece) -> Result<Vec<(&'static str, Piece)>, TriggerError> {
-    let mut parts: Vec<(&'static str, Piece)> = Vec::new();
-    let mut cursor = Cursor::new(piece);
-    while !cursor.is_done() {
-        let from = cursor.at();
-        if cursor.digits().is_empty() {
-            return Err(cursor.expected("a number"));
-        }
-        let number = piece.part(from, cursor.at());
-        let Some((_, field)) = LETTERS.iter().find(|(letter, _)| cursor.eat(*letter)) else {
-            return Err(cursor.expected("a unit: w, d, h, m or s"));
-        };
-        if parts.iter().any(|(given, _)| given == field) {
-            return Err(cursor.error_at(from, format!("{field} are given twice")));
-        }
-        parts.push((field, number));
-    }
-    Ok(parts)
 }
