@@ -7,11 +7,16 @@
 //! Runs never come near an index.
 
 mod cache;
+mod chosen;
+#[cfg(test)]
+mod dice;
+mod fetch;
 mod held;
 mod instead;
 mod lock;
 mod offer;
 mod optional;
+mod order;
 mod page;
 mod process;
 #[cfg(test)]
@@ -20,6 +25,7 @@ mod refusal;
 mod sdist;
 mod standin;
 mod trial;
+mod uv;
 mod view;
 mod wheel;
 
@@ -33,7 +39,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use cronbox_runtime::limits::MAX_SOURCE;
 use cronbox_runtime::{Bundle, BundleError, Job, Limits, Outcome, Pool};
-use process::{Answer, Order, Said};
+use order::{Answer, Order, Said};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -246,7 +252,7 @@ impl Resolver {
         let mut child = tokio::process::Command::new(program)
             .args(words)
             .env_clear()
-            .envs(process::environment())
+            .envs(order::environment())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

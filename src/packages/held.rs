@@ -1,7 +1,7 @@
 //! What was held back: newer versions that a sandbox cannot have, for which older ones were taken.
 
+use super::chosen::Chosen;
 use super::offer::{Form, Held, Project};
-use super::process::Chosen;
 use super::view::View;
 use crate::guard;
 use crate::requirement::{Request, environment, is_deep, runs_here};

@@ -1,7 +1,8 @@
 //! What a resolver that found nothing means: which packages are not for sandboxes, one line each.
 
 use super::offer::{Form, Held};
-use super::process::{Order, Scratch, compile};
+use super::order::Order;
+use super::uv::{Scratch, compile};
 use super::view::View;
 use super::{PackageError, hint};
 use crate::requirement::Requirement;
