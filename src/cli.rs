@@ -11,19 +11,24 @@ mod export;
 mod grants;
 mod import;
 mod input;
+mod list;
 mod logs;
 mod network;
 mod packages;
+mod preview;
 mod progress;
 mod push;
 mod remote;
 mod run;
 mod runs;
+mod schedule;
+mod schedule_options;
 mod schedules;
 mod scripts;
 mod secrets;
 mod serve;
 mod show_run;
+mod show_schedule;
 mod table;
 mod terminal;
 mod times;
@@ -70,7 +75,7 @@ enum Command {
     /// List schedules
     Schedules(schedules::SchedulesArgs),
     /// Make, show, change, pause, resume, trigger, backfill, delete or preview a schedule
-    Schedule(Box<schedules::ScheduleArgs>),
+    Schedule(Box<schedule::ScheduleArgs>),
     /// List what happened to runs and schedules, or follow it
     Events(Box<events::EventsArgs>),
     /// Show what a run wrote

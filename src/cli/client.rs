@@ -1,9 +1,8 @@
 //! Talking to a server: one request at a time, and what its problems come to here.
 
-use super::table::{Cell, Column, Table};
 use super::{Exit, address, complain, fail};
 pub(super) use crate::api::part;
-use crate::api::{Page, ProblemBody, WARNING};
+use crate::api::{Page, ProblemBody, ScheduleBody, WARNING};
 use crate::config;
 use clap::Args;
 use futures_util::StreamExt;
@@ -256,24 +255,6 @@ pub(super) fn say(line: &str) -> Result<(), Refusal> {
     writeln!(std::io::stdout().lock(), "{line}").map_err(|_| Refusal(Exit::Succeeded, String::new()))
 }
 
-/// A whole list of the server's: its document as it is, or a table.
-pub(super) async fn list<T: DeserializeOwned>(
-    server: &ServerArgs,
-    path: &str,
-    json: bool,
-    columns: &[Column],
-    row: impl Fn(&T) -> Vec<Cell>,
-) -> Result<Exit, Refusal> {
-    let server = Server::new(server)?;
-    let (text, page): (_, Page<T>) = server.ask(server.request(Method::GET, path)).await?;
-    if json {
-        say(&text)?;
-    } else {
-        Table::of(columns, &page.items, row).print()?;
-    }
-    Ok(Exit::Succeeded)
-}
-
 /// Text that a terminal shows as it is: control characters would do things to it.
 pub(super) fn plain(text: &str, most: usize) -> String {
     let shown = |c: char| if c.is_control() || turns_text(c) { ' ' } else { c };
@@ -308,4 +289,9 @@ pub(super) async fn all_pages<T: DeserializeOwned>(
             return Ok(all);
         }
     }
+}
+
+/// All schedules that pass.
+pub(super) async fn all_of(server: &Server, filter: &[(&str, String)]) -> Result<Vec<ScheduleBody>, Refusal> {
+    all_pages(server, "/v1/schedules", filter).await
 }

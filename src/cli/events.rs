@@ -2,7 +2,7 @@
 
 use super::Exit;
 use super::client::{Refusal, Server, ServerArgs, plain, say, talk};
-use super::runs::short_id;
+use super::show_run::short_id;
 use super::table::{Cell, Column, Table, column};
 use super::times::{Times, read};
 use crate::api::{EventBody, FeedBody};

@@ -1,8 +1,8 @@
 //! Schedules from one server to another: `cronbox schedule export`, `cronbox schedule import`.
 
 use super::Exit;
-use super::client::{Refusal, Server, part, say, told};
-use super::schedules::{Fields, all_of};
+use super::client::{Refusal, Server, all_of, part, say, told};
+use super::schedule_options::Fields;
 use super::table::{Cell, Table, column};
 use super::view::{BAD, WARN, view};
 use crate::api::ScheduleBody;

@@ -1,7 +1,8 @@
 //! `cronbox grants`, `grant`, `revoke`: what scripts may do beyond the default.
 
 use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, list, part, say, talk};
+use super::client::{Refusal, Server, ServerArgs, part, say, talk};
+use super::list::list;
 use super::table::{Cell, Column, column};
 use crate::api::GrantBody;
 use crate::quantity;

@@ -3,13 +3,13 @@
 use super::client::{Refusal, Server, say};
 use super::logs::{follow, write_error};
 use super::runs::write;
+use super::show_run::exit_code;
 use super::{Exit, complain};
 use crate::api::{ProblemBody, RunBody};
 use crate::quantity;
 use crate::run::Status;
 use reqwest::Method;
 use serde::Serialize;
-use serde_json::Value;
 use std::time::Duration;
 
 /// How long after Ctrl-C another one cancels the run; then it goes on alone.
@@ -74,11 +74,6 @@ async fn show(server: &Server, id: &str, as_json: bool, quiet: bool) -> Result<E
     );
     write("stderr", line.as_bytes())?;
     Ok(Exit::of_run(run.status()))
-}
-
-/// What the script gave to `sys.exit`, where the server tells it.
-pub(super) fn exit_code(run: &str) -> Option<i64> {
-    serde_json::from_str::<Value>(run).ok()?.get("exit_code")?.as_i64().filter(|code| *code != 0)
 }
 
 /// Says how the run goes on; cancels it when Ctrl-C comes once more.

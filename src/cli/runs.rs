@@ -2,7 +2,7 @@
 
 use super::Exit;
 use super::client::{Refusal, Server, ServerArgs, part, plain, say, talk};
-use super::show_run::{show, show_attempt};
+use super::show_run::{short_id, show, show_attempt};
 use super::table::{Cell, Column, Table, column};
 use super::terminal::Sink;
 use super::times::Times;
@@ -155,11 +155,6 @@ fn row(run: &RunBody) -> Vec<Cell> {
         run.cause.as_str().into(),
         Cell::or_dash(run.version.map(|version| version.to_string())),
     ]
-}
-
-/// So much of an id as tells one run from others.
-pub(super) fn short_id(id: &str) -> &str {
-    id.get(..18).unwrap_or(id)
 }
 
 impl RunsArgs {

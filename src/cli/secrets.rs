@@ -1,6 +1,7 @@
 //! `cronbox secrets`, `secret`: what scripts may use without seeing it.
 
-use super::client::{Refusal, Server, ServerArgs, list, part, say, talk};
+use super::client::{Refusal, Server, ServerArgs, part, say, talk};
+use super::list::list;
 use super::table::{Cell, column};
 use super::{Exit, complain};
 use crate::api::{ResealedBody, SecretBody};

@@ -1,12 +1,11 @@
 //! A run, for people.
 
 use super::client::{Refusal, plain, say};
-use super::remote::exit_code;
-use super::runs::short_id;
 use super::times::Times;
 use super::view::view;
 use crate::api::{AttemptBody, LimitsBody, RunBody};
 use crate::quantity;
+use serde_json::Value;
 use std::time::Duration;
 
 /// One line: what, and what of it.
@@ -141,4 +140,14 @@ fn output(run: &RunBody) -> Result<(), Refusal> {
     }
     let (stdout, stderr) = (of(run.stdout.bytes, run.stdout.truncated), of(run.stderr.bytes, run.stderr.truncated));
     line("output", &format!("{stdout}, standard error {stderr} · `cronbox logs {}`", short_id(&run.id)))
+}
+
+/// So much of an id as tells one run from others.
+pub(super) fn short_id(id: &str) -> &str {
+    id.get(..18).unwrap_or(id)
+}
+
+/// What the script gave to `sys.exit`, where the server tells it.
+pub(super) fn exit_code(run: &str) -> Option<i64> {
+    serde_json::from_str::<Value>(run).ok()?.get("exit_code")?.as_i64().filter(|code| *code != 0)
 }

@@ -1,7 +1,8 @@
 //! `cronbox tokens`, `token`: who may use a server.
 
 use super::Exit;
-use super::client::{Refusal, Server, ServerArgs, list, part, plain, say, talk};
+use super::client::{Refusal, Server, ServerArgs, part, plain, say, talk};
+use super::list::list;
 use super::table::{Cell, column};
 use crate::access::{Scope, Token, hash, new_token, script_pattern};
 use crate::api::TokenBody;
