@@ -9,7 +9,6 @@
 mod cache;
 mod chosen;
 #[cfg(test)]
-mod dice;
 mod fetch;
 mod held;
 mod instead;

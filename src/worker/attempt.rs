@@ -1,26 +1,25 @@
 //! One attempt at a run: from its files to its record.
 
+mod grants;
+mod output;
+mod record;
+
 use super::sources::FilesError;
-use super::{Aboard, RETRY, Worker};
-use crate::blobs::{BlobError, Blobs, Kind};
-use crate::clock::{Time, after, rfc3339};
+use super::{Aboard, Worker};
+use crate::blobs::BlobError;
+use crate::clock::{after, rfc3339};
 use crate::keyring::KeyError;
 use crate::live_output::Writing;
-use crate::publish::{KeepError, keep_blob};
-use crate::run::explain::{LimitContext, cut_mark};
-use crate::run::{
-    Cause, Ended, GivenUp, INLINE, Output, OutputFile, Recorded, Run, Status, Value, Written, upstream_body,
-};
-use crate::script::{Labels, NewState, check_state};
-use crate::secret::{AttemptSecrets, Secret};
+use crate::run::{Cause, Run, Value, upstream_body};
+use crate::script::check_state;
 use crate::stdin;
 use crate::store::StoreError;
-use crate::store::grants::GrantedHosts;
 use crate::store::output::Part;
-use bytes::Bytes;
-use cronbox_runtime::network::{NetworkGrant, Policy};
-use cronbox_runtime::report::{ResultKind, ScriptError, StreamUsage};
-use cronbox_runtime::{BundleError, Event, HostCall, Job, JobError, OnLost, Outcome, Report, Stream};
+use cronbox_runtime::report::ScriptError;
+use cronbox_runtime::{BundleError, Event, HostCall, Job, JobError, OnLost, Report, Stream};
+use grants::SecretsError;
+use output::AttemptOutput;
+use record::{FIRST_PAUSE, Unrecorded};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,82 +30,6 @@ use tokio::time::Instant;
 const PARTS_AFTER: Duration = Duration::from_millis(250);
 /// The largest part.
 const PART: usize = 64 << 10;
-/// The time before an end is recorded again that could not be; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The time before a run is tried again whose files cannot be had.
-const POSTPONED: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
-
-/// The longest path of a file that is kept, in bytes: databases bound what an index holds (PostgreSQL: 2,704 bytes).
-const MAX_PATH: usize = 1_024;
-
-/// What an attempt leaves beside its result.
-#[derive(Default)]
-struct AttemptOutput {
-    /// The revision of the state that it has read.
-    read: i64,
-    /// The state for the next run.
-    state: Option<String>,
-    /// Under `/output`, by path.
-    files: Vec<(String, Bytes)>,
-    /// How many files were not taken, and the beginning of the first one's path.
-    refused: Option<(usize, String)>,
-}
-
-impl AttemptOutput {
-    /// Takes a file, unless no database keeps its path.
-    fn take(&mut self, path: String, content: Bytes) {
-        if path.len() <= MAX_PATH && !path.contains('\0') {
-            return self.files.push((path, content));
-        }
-        let first = || (0, path.chars().filter(|c| !c.is_control()).take(60).collect());
-        self.refused.get_or_insert_with(first).0 += 1;
-    }
-
-    /// What the user should know of files that were not taken.
-    fn note(&self) -> Option<String> {
-        let (count, first) = self.refused.as_ref()?;
-        let files = if *count == 1 { "1 file".to_owned() } else { format!("{count} files") };
-        Some(format!("{files} under /output not kept: a path has at most {MAX_PATH} bytes; the first begins {first:?}"))
-    }
-
-    fn new_state(&self) -> Option<NewState> {
-        self.state.clone().map(|value| NewState { value, read: self.read })
-    }
-}
-
-/// Why an attempt cannot be given its secrets.
-#[derive(Debug, thiserror::Error)]
-enum SecretsError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Key(#[from] KeyError),
-}
-
-/// Why an end was not recorded.
-#[derive(Debug, thiserror::Error)]
-enum Unrecorded {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Keep(#[from] KeepError),
-}
-
-impl Unrecorded {
-    /// Whether it would be so the next time: the database refuses what the record holds.
-    fn is_final(&self) -> bool {
-        match self {
-            Unrecorded::Store(error) | Unrecorded::Keep(KeepError::Store(error)) => error.refuses_content(),
-            Unrecorded::Keep(_) => false,
-        }
-    }
-}
-
-/// The name of a run's script, when that is a saved one: source that was sent along has whatever name somebody chose.
-fn script_name(run: &Run) -> Option<&str> {
-    run.script.is_some().then_some(run.name.as_str())
-}
-
 /// How an attempt came out.
 enum End {
     /// It ended.
@@ -162,65 +85,6 @@ impl Worker {
                 return;
             }
         }
-    }
-
-    /// Records that a run crashed, and nothing else of it: what a database takes that refused everything the run left.
-    pub(super) async fn record_crash(&self, run: &Run, aboard: &Aboard, why: String) {
-        tracing::error!(run.id = %run.id, why, "the end of a run cannot be recorded; it is recorded as crashed");
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let now = self.tools.clock.now();
-            match self.tools.store.record_minimal(&run.id, &aboard.token, &why, now).await {
-                Ok(recorded) => {
-                    if recorded == Recorded::MakesDue {
-                        self.tools.signals.schedules.notify_one();
-                    }
-                    self.tools.metrics.ended(script_name(run), Status::Crashed, Duration::ZERO);
-                    return self.tools.signals.notify_ended(&run.id);
-                }
-                Err(error) => {
-                    tracing::warn!(run.id = %run.id, %error, "the crash of a run cannot be recorded; trying again");
-                }
-            }
-            if self.is_abandoned_after(aboard, &mut pause).await {
-                return;
-            }
-        }
-    }
-
-    /// Waits before another try, longer each time. Whether the node has lost the run meanwhile.
-    async fn is_abandoned_after(&self, aboard: &Aboard, pause: &mut Duration) -> bool {
-        tokio::select! {
-            () = aboard.abandon.cancelled() => return true,
-            () = tokio::time::sleep(*pause) => {}
-        }
-        *pause = (*pause * 2).min(Duration::from_secs(2));
-        false
-    }
-
-    /// Records an end, and tells of it.
-    async fn record(&self, run: &Run, aboard: &Aboard, ended: Ended, now: Time) -> Result<(), StoreError> {
-        let mut told = ended.clone();
-        match self.tools.store.record(&run.id, &aboard.token, ended, now).await? {
-            Recorded::Done => {}
-            Recorded::Conflict(conflicted) => told = *conflicted,
-            Recorded::MakesDue => self.tools.signals.schedules.notify_one(),
-            Recorded::Late => {
-                tracing::warn!(run.id = %run.id, "another node has this run by now; its end here is not recorded");
-                return Ok(());
-            }
-        }
-        let status = if told.next.is_some() { Status::Scheduled } else { told.status };
-        let (outcome, wall) = (told.status, told.wall);
-        self.tools.metrics.ended(script_name(run), outcome, wall);
-        let duration_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(run.id = %run.id, script = %run.name, %status, attempt = run.attempt, duration_ms, "run ended");
-        if status == Status::Scheduled {
-            self.tools.signals.timed.notify_one();
-        } else {
-            self.tools.signals.notify_ended_as(|| told.applied_to(run, now), &run.id);
-        }
-        Ok(())
     }
 
     /// Runs it, and follows it to its end.
@@ -446,226 +310,5 @@ impl Worker {
             "labels": run.labels,
         })
         .to_string()
-    }
-
-    /// The record of an attempt; large values are in the blob store when this returns.
-    async fn compose(
-        &self,
-        run: &Run,
-        report: Option<&Report>,
-        refused: Option<ScriptError>,
-        (stdout, stderr): (&[u8], &[u8]),
-        has_parts: bool,
-        now: Time,
-    ) -> Result<Ended, Unrecorded> {
-        let Some(report) = report else {
-            let error = refused.unwrap_or_else(|| ScriptError::new("Crashed", "the attempt ended without a report"));
-            return Ok(Ended::crashed(run, error, has_parts));
-        };
-        let spec = &run.spec;
-        let terms = LimitContext { limits: spec.limits, asked: spec.asked, ceiling: self.tools.ceiling };
-        let error = terms.error(report);
-        let result = match &report.result {
-            Some(result) if spec.result != ResultKind::None => {
-                let text = result.get();
-                Some(if text.len() <= INLINE {
-                    Value::Inline(text.to_owned())
-                } else {
-                    Value::Blob(self.put(Kind::Value, text.as_bytes(), now).await?)
-                })
-            }
-            _ => None,
-        };
-        let lost = report.lost_attempts;
-        let type_name = error.as_ref().map(|error| error.type_name.as_str());
-        let chance = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
-        let status = match report.outcome {
-            // Its one process died, and it may not start again.
-            Outcome::Crashed if lost > 0 && spec.on_lost == crate::script::OnLost::Abandon => Status::Abandoned,
-            outcome => outcome.into(),
-        };
-        let next = spec
-            .next_attempt(report.outcome, type_name, run.attempt, run.lost, chance)
-            .filter(|_| status != Status::Abandoned);
-        Ok(Ended {
-            mode: report.mode,
-            result_bytes: result.as_ref().and(report.result.as_ref()).map(|result| result.get().len() as u64),
-            result,
-            result_kind: report.result_kind,
-            error,
-            notes: report.notes.clone(),
-            fuel: report.usage.fuel,
-            memory: report.usage.peak_memory_bytes,
-            wall: report.usage.wall,
-            network: report.network.clone(),
-            stdout: self.output(stdout, &report.stdout, spec.limits.stdout, now).await?,
-            stderr: self.output(stderr, &report.stderr, spec.limits.stderr, now).await?,
-            lost,
-            next: next.map(|delay| after(now, delay)),
-            has_parts,
-            ..Ended::of(run, status)
-        })
-    }
-
-    /// What the run may reach: what it asks for, as far as it is granted now. None: nothing.
-    async fn network(&self, run: &Run) -> Result<Option<NetworkGrant>, StoreError> {
-        let asked = &run.spec.allow;
-        if asked.is_empty() {
-            return Ok(None);
-        }
-        let mut granted = match &run.script {
-            Some(key) => self.tools.store.granted_hosts(key).await?,
-            None => GrantedHosts::default(),
-        };
-        granted.hosts.extend(run.spec.allowed.iter().cloned());
-        Ok(Some(NetworkGrant {
-            policy: Policy::in_force(asked, &granted.hosts, &self.tools.hosts),
-            networks: self.tools.networks.clone(),
-            unverified: granted.unverified,
-            ..NetworkGrant::default()
-        }))
-    }
-
-    /// The secrets that the run asks for, as far as they are granted to its script now.
-    async fn secrets(&self, run: &Run) -> Result<AttemptSecrets, SecretsError> {
-        let asked = run.spec.secrets.as_deref();
-        let mut given = AttemptSecrets::default();
-        let granted = match &run.script {
-            Some(key) if asked.is_none_or(|asked| !asked.is_empty()) => {
-                let granted = self.tools.store.secrets_of(key).await?;
-                let labels = if granted.iter().all(|secret| secret.terms.are_for(key, &Labels::new())) {
-                    Labels::new()
-                } else {
-                    // Those of the script, and not of the run, which whoever starts it may choose.
-                    self.tools.store.script(key).await?.map(|script| script.in_force().labels).unwrap_or_default()
-                };
-                granted.into_iter().filter(|secret| secret.terms.are_for(key, &labels)).collect()
-            }
-            _ => Vec::new(),
-        };
-        let given_now: Vec<&Secret> =
-            granted.iter().filter(|secret| asked.is_none_or(|asked| asked.contains(&secret.name))).collect();
-        if !given_now.is_empty() {
-            let keyring = self.tools.keyring.clone();
-            let keys = tokio::task::spawn_blocking(move || keyring.keys()).await;
-            let keys = keys.unwrap_or_else(|error| Err(KeyError::File(error.to_string())))?;
-            for secret in given_now {
-                let value = match keys.open(secret) {
-                    // It may have been sealed anew, and its key forgotten, since it was read.
-                    Err(KeyError::Lost { .. }) => match self.tools.store.secret(&secret.name).await? {
-                        Some(now) if now.terms == secret.terms => self.tools.keyring.keys()?.open(&now)?,
-                        _ => continue,
-                    },
-                    opened => opened?,
-                };
-                given.add(&secret.name, &secret.terms, value).map_err(|_| KeyError::NoRandomness)?;
-            }
-        }
-        for name in asked.unwrap_or_default().iter().filter(|name| granted.iter().all(|secret| secret.name != **name)) {
-            given.notes.push(match (&run.script, self.tools.store.secret(name).await?) {
-                (None, _) => format!("the secret {name} is not there: only scripts that are saved have secrets"),
-                (Some(_), None) => format!(
-                    "the script asks for the secret {name}, which is not there: cronbox secret set {name} --host HOST --script {}",
-                    run.name
-                ),
-                (Some(_), Some(_)) => format!(
-                    "the script asks for the secret {name}, which it was not granted: cronbox grant {} --secret {name}",
-                    run.name
-                ),
-            });
-        }
-        Ok(given)
-    }
-
-    /// The same with what the attempt leaves, which is in the blob store when this returns.
-    async fn with_left(&self, mut ended: Ended, left: &AttemptOutput, now: Time) -> Result<Ended, Unrecorded> {
-        ended.state = left.new_state();
-        // What is tried again leaves nothing yet.
-        if ended.next.is_none() {
-            for (path, content) in &left.files {
-                let blob = self.put(Kind::File, content, now).await?;
-                let media_type = media_type(path, content).to_owned();
-                ended.files.push(OutputFile { path: path.clone(), bytes: content.len() as u64, media_type, blob });
-            }
-        }
-        Ok(ended)
-    }
-
-    async fn output(&self, bytes: &[u8], usage: &StreamUsage, limit: u64, now: Time) -> Result<Output, Unrecorded> {
-        let mut bytes = bytes.to_vec();
-        bytes.extend_from_slice(cut_mark(usage, limit).as_bytes());
-        let written = Written { bytes: bytes.len() as u64, dropped: usage.dropped };
-        Ok(match bytes.len() {
-            0 => Output { inline: None, blob: None, written },
-            1..=INLINE => Output { inline: Some(bytes), blob: None, written },
-            _ => Output { inline: None, blob: Some(self.put(Kind::Output, &bytes, now).await?), written },
-        })
-    }
-
-    async fn put(&self, kind: Kind, content: &[u8], now: Time) -> Result<String, Unrecorded> {
-        let (key, _) = Blobs::name(kind, content);
-        keep_blob(&self.tools.store, &self.tools.blobs, &key, Bytes::copy_from_slice(content), now).await?;
-        Ok(key)
-    }
-
-    /// Puts a run back that cannot begin now.
-    async fn postpone(&self, run: &Run, aboard: &Aboard, reason: String) {
-        tracing::warn!(run.id = %run.id, reason, "a run is put off");
-        loop {
-            let until = self.tools.clock.now() + POSTPONED;
-            let why = GivenUp::Postponed { until, reason: reason.clone() };
-            match self.tools.store.give_up(&run.id, &aboard.token, why, self.tools.clock.now()).await {
-                Ok(status) => {
-                    if status.is_some_and(Status::is_final) {
-                        self.tools.signals.notify_ended(&run.id);
-                    }
-                    self.tools.signals.timed.notify_one();
-                    return;
-                }
-                Err(error) => tracing::warn!(run.id = %run.id, %error, "a run cannot be put off; trying again"),
-            }
-            tokio::select! {
-                () = aboard.abandon.cancelled() => return,
-                () = tokio::time::sleep(RETRY) => {}
-            }
-        }
-    }
-}
-
-/// What a file looks like: by its first bytes; text, which has none of its own, by its name.
-fn media_type(path: &str, content: &[u8]) -> &'static str {
-    if let Some(kind) = infer::get(content) {
-        return kind.mime_type();
-    }
-    if std::str::from_utf8(content).is_err() {
-        return "application/octet-stream";
-    }
-    match path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str() {
-        "csv" => "text/csv",
-        "html" | "htm" => "text/html",
-        "json" | "geojson" => "application/json",
-        "md" => "text/markdown",
-        "svg" => "image/svg+xml",
-        "xml" => "application/xml",
-        _ => "text/plain",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::media_type;
-
-    #[test]
-    fn files_are_known_by_their_content_and_then_by_their_names() {
-        for (path, content, wanted) in [
-            ("chart.txt", &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], "image/png"),
-            ("a.csv", b"a,b\n1,2\n", "text/csv"),
-            ("A.JSON", b"{}", "application/json"),
-            ("notes", "Zeit: 5 µs".as_bytes(), "text/plain"),
-            ("a.csv", b"\xff\xfe\xfd", "application/octet-stream"),
-            ("empty", b"", "text/plain"),
-        ] {
-            assert_eq!(media_type(path, content), wanted, "{path}");
-        }
     }
 }

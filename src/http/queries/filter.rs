@@ -8,7 +8,8 @@ use crate::http::problem::Problem;
 use crate::http::{App, accept};
 use crate::quantity;
 use crate::run::{CAUSES, Cause, STATUSES, Status, Value};
-use crate::store::queries::{Entry, ResultTest, RunFilter, Sent};
+use crate::store::queries::{ResultTest, RunFilter, Sent};
+use crate::store::series::Entry;
 use crate::suggest::nearest;
 use axum::http::HeaderMap;
 

@@ -15,7 +15,7 @@ use crate::publish::keep_value;
 use crate::run::{Cause, Gate, NewRun, PRIORITIES, new_id};
 use crate::schedule::Schedule;
 use crate::schedule::request::{self, trigger_of};
-use crate::store::fire::Backfilled;
+use crate::store::backfill::Backfilled;
 use crate::trigger::Trigger;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;

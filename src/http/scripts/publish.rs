@@ -14,7 +14,7 @@ use crate::publish::{KeepError, PublishOptions};
 use crate::script::{LinkState, Name, Script, Settings};
 use crate::source_files::{MAX_BUNDLE, Sources};
 use crate::store::StoreError;
-use crate::store::access::GrantedHosts;
+use crate::store::grants::GrantedHosts;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
