@@ -1,29 +1,29 @@
 //! Keeps a script's new content, wherever it came from: checked in a sandbox, its content and code object in the blob
 //! store, its version in the database.
 
-use crate::access::{self, Reach};
+use crate::access::Reach;
 use crate::blobs::{BlobError, Blobs, Kind};
 use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
-use crate::computations::{ComputeError, compute};
+use crate::computations::ComputeError;
 use crate::metadata::{self, Metadata};
 use crate::packages::{self, PackageError, Resolver, Step};
 use crate::publication::{Kept, NewVersion};
 use crate::requirement::{BadRequirement, Packages, REQUIREMENTS, Request};
-use crate::run::{INLINE, Value};
-use crate::schedule::request::{self, BadSchedule, ReadContext};
-use crate::schedule::{Link, NewSchedule, Origin, Schedule};
+use crate::schedule::request::BadSchedule;
 use crate::script::{Name, Script, Settings, Version, Warning};
 use crate::source_files::{SourceError, Sources};
-use crate::store::blobs::Announced;
 use crate::store::{Store, StoreError};
-use crate::trigger::Budget;
 use bytes::Bytes;
-use serde_json::{Map, Value as Json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
+
+mod blob;
+mod schedules;
+
+pub use blob::{keep_blob, keep_value};
+pub use schedules::{OUT_OF_REACH, UpstreamError, check_upstreams};
 
 /// Why content was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -290,130 +290,6 @@ impl Keeper {
         };
         Ok(self.store.set_version(&script.key, version.number, schedules, now).await?)
     }
-
-    /// The schedules that a script brings along. Those without an id are called as the script is, and numbered from the
-    /// second on.
-    async fn schedules(
-        &self,
-        script: &Name,
-        metadata: &Metadata,
-        set: Option<&Settings>,
-        (reach, with_priority): (&Reach, bool),
-        now: Time,
-    ) -> Result<Vec<NewSchedule>, KeepError> {
-        let zone = set.and_then(|set| set.timezone.as_deref()).or(metadata.cronbox.timezone.as_deref());
-        let timezone = zone.unwrap_or(&self.timezone).to_owned();
-        let mut wanted: Vec<(Map<String, Json>, Name, Option<Schedule>)> = Vec::new();
-        for (number, asked) in (1..).zip(&metadata.schedules) {
-            let bad = |field: &str, why: String| {
-                KeepError::Schedule(BadSchedule { code: "bad_schedule", field: field.into(), why, at: None })
-            };
-            let id = match asked.get("id") {
-                Some(Json::String(id)) => Name::parse(id).map_err(|error| bad("schedules.id", error.to_string()))?,
-                Some(_) => return Err(bad("schedules.id", "a schedule's id is a text".into())),
-                None if number == 1 => script.clone(),
-                None => Name::parse(&format!("{script}-{number}"))
-                    .map_err(|error| bad("schedules.id", error.to_string()))?,
-            };
-            if asked.contains_key("script") {
-                return Err(bad("schedules.script", "a script's own schedules start the script itself".into()));
-            }
-            let existing = self.store.schedule(id.key()).await?;
-            if let Some(other) =
-                existing.as_ref().filter(|other| other.origin != Origin::Metadata || other.script != script.key())
-            {
-                // Who is limited to some scripts does not learn the names of others.
-                let of = if reach.is_all() { format!(", of {}", other.script_name) } else { String::new() };
-                let why = format!(
-                    "there is a schedule {} already{of}, which is not of this script's block: delete it first, or give the \
-                     block's another id",
-                    other.id
-                );
-                return Err(bad("schedules.id", why));
-            }
-            if wanted.iter().any(|(_, other, _)| other.key() == id.key()) {
-                return Err(bad("schedules.id", format!("two of the script's schedules are called {id}")));
-            }
-            wanted.push((asked.clone(), id, existing));
-        }
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
-        let found: Vec<Option<Schedule>> = wanted.iter().map(|(_, _, existing)| existing.clone()).collect();
-        let key = script.key().to_owned();
-        let read = move || {
-            // One budget for all: a script is no way context it.
-            let budget = Budget::whole();
-            let read = |(asked, id, existing): (Map<String, Json>, Name, Option<Schedule>)| {
-                let (existing, origin) = (existing.as_ref(), Origin::Metadata);
-                let context = ReadContext { timezone: &timezone, now, origin, existing, jitter: 0.5 };
-                request::read_within(&asked, &id, &key, &context, &budget)
-            };
-            wanted.into_iter().map(read).collect::<Result<Vec<_>, _>>()
-        };
-        let refused = |error: BadSchedule| {
-            KeepError::Schedule(BadSchedule { field: format!("schedules.{}", error.field), ..error })
-        };
-        let mut schedules = compute(script.key(), "the script's schedules", read).await?.map_err(refused)?;
-        for (new, existing) in schedules.iter_mut().zip(&found) {
-            check_upstreams(&self.store, reach, new, existing.as_ref()).await.map_err(|error| match error {
-                UpstreamError::OutOfReach(error) => refused(error),
-                UpstreamError::Store(error) => error.into(),
-            })?;
-            let had = existing.as_ref().and_then(|existing| existing.settings.priority);
-            if !with_priority && let Some(why) = access::needs_grant(new.settings.priority, had) {
-                return Err(KeepError::NotAllowed(format!("schedules.priority: {why}")));
-            }
-        }
-        Ok(schedules)
-    }
-}
-
-/// The code of an error of access: a script that the caller may not touch.
-pub const OUT_OF_REACH: &str = "script_out_of_reach";
-
-/// Why a schedule may not follow what it asks to follow.
-#[derive(Debug, thiserror::Error)]
-pub enum UpstreamError {
-    /// It names a script that whoever keeps it may not touch.
-    #[error("{0}")]
-    OutOfReach(BadSchedule),
-    /// The database did not say.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Decides whose runs may start a schedule, for it hands on what they return: those of the scripts that whoever keeps it may
-/// touch. A script that is named must be one of them; `after *` and `after label …` are kept, and follow no others. What
-/// stays as somebody with a wider reach has made it stays theirs.
-pub async fn check_upstreams(
-    store: &Store,
-    reach: &Reach,
-    new: &mut NewSchedule,
-    existing: Option<&Schedule>,
-) -> Result<(), UpstreamError> {
-    let is_same = |existing: &&Schedule| {
-        let links = request::trigger_of(existing).and_then(|trigger| Link::of(&trigger));
-        existing.script == new.script && links.is_ok_and(|links| links == new.links)
-    };
-    if let Some(existing) = existing.filter(is_same) {
-        new.reach = existing.reach.clone();
-        return Ok(());
-    }
-    new.reach = reach.clone();
-    if reach.is_all() {
-        return Ok(());
-    }
-    for link in &new.links {
-        let Some(key) = link.upstream.strip_prefix("script:") else { continue };
-        let labels = store.script(key).await?.map(|script| script.in_force().labels).unwrap_or_default();
-        if !reach.covers(key, &labels) {
-            let why = format!("this token is limited to other scripts than {key}, whose result the schedule would get");
-            let field = "trigger".to_owned();
-            return Err(UpstreamError::OutOfReach(BadSchedule { code: OUT_OF_REACH, field, why, at: None }));
-        }
-    }
-    Ok(())
 }
 
 /// What a script asks for, in its metadata and its bundle.
@@ -448,39 +324,5 @@ impl Recent {
         if resolved.len() > Self::MOST {
             resolved.pop_front();
         }
-    }
-}
-
-/// Keeps JSON that belongs to a run: in the run's row, or in a blob when it is large.
-pub async fn keep_value(store: &Store, blobs: &Blobs, text: String, now: Time) -> Result<Value, KeepError> {
-    if text.len() <= INLINE {
-        return Ok(Value::Inline(text));
-    }
-    let (key, _) = Blobs::name(Kind::Value, text.as_bytes());
-    keep_blob(store, blobs, &key, Bytes::from(text), now).await?;
-    Ok(Value::Blob(key))
-}
-
-/// How long a writer waits for a node that is deleting what it writes.
-const DELETED_WITHIN: Duration = Duration::from_secs(10);
-/// How often it looks.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// Keeps content as a blob that the database knows of before it is there, so that one which nobody comes to refer to is
-/// found and deleted. Content that a node is deleting is written when that is done.
-pub async fn keep_blob(store: &Store, blobs: &Blobs, key: &str, content: Bytes, now: Time) -> Result<(), KeepError> {
-    let deadline = Instant::now() + DELETED_WITHIN;
-    loop {
-        if let Announced::Ready { written } = store.announce_blob(key, content.len() as u64, now).await? {
-            blobs.put(key, content.clone()).await?;
-            if written || store.blob_written(key).await? {
-                return Ok(());
-            }
-            // It took so long that it was taken for left behind: once more.
-        }
-        if Instant::now() >= deadline {
-            return Err(BlobError::Unavailable(format!("the same content, {key}, is being deleted")).into());
-        }
-        tokio::time::sleep(LOOK).await;
     }
 }

@@ -143,7 +143,6 @@ impl Worker {
             .next_attempt(report.outcome, type_name, run.attempt, run.lost, chance)
             .filter(|_| status != Status::Abandoned);
         Ok(Ended {
-            status,
             mode: report.mode,
             result_bytes: result.as_ref().and(report.result.as_ref()).map(|result| result.get().len() as u64),
             result,
@@ -159,10 +158,7 @@ impl Worker {
             lost,
             next: next.map(|delay| after(now, delay)),
             has_parts,
-            lock: Ended::lock_of(run),
-            pauses: run.schedule.clone().zip(run.spec.pause_after),
-            state: None,
-            files: Vec::new(),
+            ..Ended::of(run, status)
         })
     }
 
