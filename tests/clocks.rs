@@ -6,8 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cronbox::blobs::{self, S3Access};
 use cronbox::cleaner::Retention;
 use cronbox::clock::Clock;
+use cronbox::http::Listener;
 use cronbox::schedule::Policies;
-use cronbox::serve::{Config, Roles, serve};
+use cronbox::serve::{Config, Roles, Shutdown, run};
 use cronbox::store;
 use cronbox_runtime::Limits;
 use cronbox_runtime::limits::CEILING;
@@ -16,7 +17,6 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 const SCHEDULES: usize = 5;
 
@@ -128,14 +128,17 @@ async fn a_clock_that_jumps_loses_and_doubles_nothing() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = Folder::new();
     let clock = Clock::database(Utc::now());
-    let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
+    let shutdown = Shutdown::default();
     let config = node(&folder, &clock);
     let url = config.listen.clone();
-    let ending = stop.clone();
+    let ending = shutdown.clone();
     // A thread of its own: somebody else may hold up the test's.
     let running = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(serve(config, Arc::new(|_| ()), ending, at_once))
+        runtime.block_on(async {
+            let listener = Listener::bind(&config.listen).await.expect("listens");
+            run(config, Some(listener), Arc::new(|_| ()), ending).await
+        })
     });
     let http = reqwest::Client::builder().unix_socket(url.trim_start_matches("unix:")).build().expect("a client");
     let client = Client { http, url };
@@ -165,7 +168,7 @@ async fn a_clock_that_jumps_loses_and_doubles_nothing() {
     clock.set(clock.now() + TimeDelta::hours(1));
     client.until(clock.now() + TimeDelta::seconds(2)).await;
     let rows = client.rows().await;
-    stop.cancel();
+    shutdown.stop.cancel();
     assert_eq!(rows.len(), SCHEDULES);
     for (schedule, times) in rows {
         let whole = times.windows(2).all(|two| two[1].0 == two[0].1 + 1);

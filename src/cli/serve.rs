@@ -9,7 +9,7 @@ use crate::keyring;
 use crate::limits::{self, RequestedLimits};
 use crate::schedule::{POLICIES, Policies};
 use crate::script::{Keep, Quantity};
-use crate::serve::{self, Config, Roles};
+use crate::serve::{self, Config, Roles, Shutdown};
 use crate::suggest::nearest;
 use crate::supervise;
 use crate::zone;
@@ -24,7 +24,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// What `cronbox serve` takes. Everything can also stand in `cronbox.toml` under the flag's name, and in the environment as
 /// `CRONBOX_` and the name.
@@ -348,8 +347,8 @@ impl ServeArgs {
             }
         };
         let served = runtime.block_on(async {
-            let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
-            let (first, second) = (stop.clone(), at_once.clone());
+            let shutdown = Shutdown::default();
+            let Shutdown { stop: first, at_once: second } = shutdown.clone();
             let (mut terminated, mut interrupted) =
                 match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
                     (Ok(terminated), Ok(interrupted)) => (terminated, interrupted),
@@ -370,7 +369,7 @@ impl ServeArgs {
                     }
                 }
             });
-            serve::serve(config, say, stop, at_once).await
+            serve::run(config, None, say, shutdown).await
         });
         runtime.shutdown_timeout(Duration::from_secs(1));
         match served {

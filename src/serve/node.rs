@@ -1,0 +1,367 @@
+//! A node from its start to its end: opened, started, at work, ended.
+
+use super::announce::{announce, roles_text, starting, who_can_use_it};
+use super::places::{DataDir, Places, load_interpreter, open_store};
+use super::secrets::{anonymous_access, first_token, unreadable_secrets};
+use super::{Config, Say, ServeError, Shutdown, failed};
+use crate::blobs::Blobs;
+use crate::checker::Checker;
+use crate::cleaner::Cleaner;
+use crate::clock::Clock;
+use crate::disk_usage::Space;
+use crate::heartbeat::Rescuer;
+use crate::http::{self, AnonymousAccess, Listener, Readiness, Rules};
+use crate::keyring::{self, Keyring};
+use crate::links::Linker;
+use crate::live_output::Live;
+use crate::metrics::Metrics;
+use crate::packages::Resolver;
+use crate::peer_signals;
+use crate::plan;
+use crate::publish::{Keeper, Recent};
+use crate::run::new_id;
+use crate::scheduler::Scheduler;
+use crate::signals::{PeerSignal, Signals};
+use crate::store::Store;
+use crate::supervise::Supervisor;
+use crate::worker::{self, Worker};
+use axum::Router;
+use cronbox_runtime::{Limits, Pool};
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long a node that goes down waits for requests whose clients have gone.
+const CHANGES_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What answers requests: first that the node is starting, later everything.
+pub(super) struct Front {
+    /// How the node's parts are.
+    ready: watch::Sender<Readiness>,
+    readiness: watch::Receiver<Readiness>,
+    router: Arc<RwLock<Router>>,
+    /// The address, unless it is a socket of files.
+    tcp: Option<SocketAddr>,
+    /// The address, for people.
+    address: String,
+    /// Ends it.
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    metrics: Arc<Metrics>,
+    supervisor: Arc<Supervisor>,
+}
+
+impl Front {
+    /// Answers from now on.
+    pub(super) fn open(listener: Listener, base_path: &str) -> Self {
+        let (tcp, address) = (listener.tcp(), listener.address());
+        let (ready, readiness) = watch::channel(state("database", "being opened"));
+        let router = Arc::new(RwLock::new(starting(readiness.clone(), base_path)));
+        let (stop, tasks, metrics) = (CancellationToken::new(), TaskTracker::new(), Arc::new(Metrics::default()));
+        let supervisor = Supervisor::new(metrics.clone());
+        supervisor.watch_all();
+        tasks.spawn(http::serve(listener, router.clone(), supervisor.clone(), stop.clone()));
+        Front { ready, readiness, router, tcp, address, stop, tasks, metrics, supervisor }
+    }
+}
+
+/// The clock that was given, else the database's where it has one, else the system's.
+async fn clock_of(config: &Config, store: &Store) -> Result<Clock, ServeError> {
+    Ok(match (&config.clock, store.time().await.map_err(failed)?) {
+        (Some(clock), _) => clock.clone(),
+        (None, Some(now)) => Clock::database(now),
+        (None, None) => Clock::system(),
+    })
+}
+
+/// Where the keys of secrets are. A node without a directory has none of its own.
+fn key_source(config: &Config, directory: Option<&DataDir>) -> keyring::KeySource {
+    match &config.secret_key {
+        keyring::KeySource::Own(_) if directory.is_none() => keyring::KeySource::Nowhere,
+        place => place.clone(),
+    }
+}
+
+/// How a part of the node is.
+fn state(part: &str, how: &str) -> Readiness {
+    Readiness::from([(part.to_owned(), how.to_owned())])
+}
+
+/// A node that is open.
+pub(super) struct Node {
+    config: Config,
+    shutdown: Shutdown,
+    front: Front,
+    directory: Option<DataDir>,
+    id: String,
+    store: Store,
+    blobs: Blobs,
+    clock: Clock,
+    pool: Pool,
+    signals: Arc<Signals>,
+    peer_signals: Arc<Mutex<mpsc::UnboundedReceiver<PeerSignal>>>,
+    live: Arc<Live>,
+    checker: Checker,
+    linker: Linker,
+    keyring: Arc<Keyring>,
+    rules: Arc<plan::RunPolicy>,
+    worker: Arc<Worker>,
+    /// How much room the data has; none where it is on another machine.
+    space: Option<Space>,
+    has_tokens: bool,
+    anonymous_access: AnonymousAccess,
+    /// What is to be said when there are secrets that this node has no key for.
+    lost_key: Option<String>,
+    /// Requests that are carried out whether their clients stay or not.
+    changes: TaskTracker,
+    /// Ends what goes on until nothing runs any more.
+    background: CancellationToken,
+}
+
+impl Node {
+    /// Opens what a node needs; none when it is to end before that.
+    pub(super) async fn open(
+        config: Config,
+        places: Places,
+        front: Front,
+        say: &Say,
+        shutdown: Shutdown,
+    ) -> Result<Option<Self>, ServeError> {
+        let Places { directory, blobs, roots } = places;
+        let Some(store) = open_store(&config.database, &front.ready, &shutdown.stop).await? else { return Ok(None) };
+        let clock = clock_of(&config, &store).await?;
+        let has_tokens = first_token(&store, &config, &clock).await?;
+        let anonymous_access = anonymous_access(front.tcp, has_tokens)?;
+        front.ready.send_replace(state("interpreter", "being loaded"));
+
+        let interpreter = load_interpreter(&config.interpreter_cache, say).await?;
+        let pool = Pool::start(config.pool.clone(), Arc::new(interpreter)).await.map_err(failed)?;
+        let (signals, inbox, peer_signals) = Signals::new(if config.roles.worker { config.max_running } else { 0 });
+        let checker = Checker::new(pool.clone());
+        let keeper = Keeper {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            checker: checker.clone(),
+            resolver: Resolver::new(config.packages.clone()),
+            timezone: config.timezone.clone(),
+            recent: Recent::default(),
+        };
+        let keyring = Arc::new(Keyring::new(key_source(&config, directory.as_ref())));
+        let lost_key = unreadable_secrets(&store, &keyring, &config).await?;
+        let ceiling = Limits { memory: config.ceiling.memory.min(config.pool.memory_budget), ..config.ceiling };
+        let (id, live) = (new_id(clock.now()), Arc::new(Live::default()));
+        let tools = worker::Tools {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            pool: pool.clone(),
+            clock: clock.clone(),
+            signals: signals.clone(),
+            live: live.clone(),
+            metrics: front.metrics.clone(),
+            supervisor: front.supervisor.clone(),
+            node: id.clone(),
+            ceiling,
+            hosts: config.hosts.clone(),
+            networks: config.networks.clone(),
+            keyring: keyring.clone(),
+        };
+        let rules = Arc::new(plan::RunPolicy {
+            defaults: config.defaults,
+            ceiling,
+            hosts: config.hosts.clone(),
+            interpreter_memory: pool.interpreter_memory(),
+            timezone: config.timezone.clone(),
+            job_defaults: config.job_defaults.clone(),
+        });
+        Ok(Some(Node {
+            space: directory.as_ref().map(|directory| Space::new(directory.path.clone(), config.max_data)),
+            worker: Worker::new(tools, inbox),
+            linker: Linker::new(keeper, roots),
+            peer_signals: Arc::new(Mutex::new(peer_signals)),
+            changes: TaskTracker::new(),
+            background: CancellationToken::new(),
+            config,
+            shutdown,
+            front,
+            directory,
+            id,
+            store,
+            blobs,
+            clock,
+            pool,
+            signals,
+            live,
+            checker,
+            keyring,
+            rules,
+            has_tokens,
+            anonymous_access,
+            lost_key,
+        }))
+    }
+
+    /// Starts everything but the worker, answers requests, and says so.
+    pub(super) async fn start(&self, say: &Say) -> Result<(), ServeError> {
+        let rescuer = self.rescuer();
+        rescuer.join().await.map_err(failed)?;
+        if self.config.paused {
+            self.store.pause_scheduler(self.clock.now()).await.map_err(failed)?;
+        }
+        if self.config.roles.scheduler {
+            self.start_scheduler();
+        }
+        let work = again((rescuer, self.background.clone()), |room| async move { room.0.run(room.1.clone()).await });
+        self.keep_going("rescuer", work);
+        self.start_background().await;
+
+        let scripts = self.store.count_scripts().await.map_err(failed)?;
+        if self.config.roles.api {
+            let api = http::router(self.api(), &self.config.base_path);
+            *self.front.router.write().unwrap_or_else(std::sync::PoisonError::into_inner) = api;
+        }
+        self.front.ready.send_replace(state("interpreter", "ok"));
+        let who = who_can_use_it(self.anonymous_access, self.has_tokens);
+        announce(&self.config, say, &self.front.address, self.directory.as_ref(), scripts, &self.pool, who);
+        for warning in self.lost_key.iter().cloned().chain(self.space.as_ref().and_then(Space::warning)) {
+            say(&format!("warning: {warning}"));
+        }
+        Ok(())
+    }
+
+    /// Keeps a task going beside everything else.
+    fn keep_going<W: Future<Output = ()> + Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl FnMut() -> W + Send + 'static,
+    ) {
+        self.front.tasks.spawn(self.front.supervisor.clone().keep_going(name, work));
+    }
+
+    fn rescuer(&self) -> Rescuer {
+        let lost = self.worker.clone();
+        Rescuer {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            signals: self.signals.clone(),
+            node: self.id.clone(),
+            name: self.config.name.clone(),
+            roles: roles_text(self.config.roles),
+            lease: self.config.lease,
+            on_lost: Box::new(move || lost.abandon_all()),
+        }
+    }
+
+    fn start_scheduler(&self) {
+        let scheduler = Scheduler {
+            store: self.store.clone(),
+            blobs: self.blobs.clone(),
+            clock: self.clock.clone(),
+            signals: self.signals.clone(),
+            rules: self.rules.clone(),
+            queue_bound: self.config.queue_bound,
+            read: Arc::default(),
+        };
+        let room = (scheduler, self.shutdown.stop.clone());
+        self.keep_going("scheduler", again(room, |room| async move { room.0.run(room.1.clone()).await }));
+    }
+
+    /// Starts what every node does, whatever its roles.
+    async fn start_background(&self) {
+        let (store, background) = (&self.store, &self.background);
+        let room = (store.clone(), self.peer_signals.clone(), background.clone());
+        let work = again(room, |room| async move { peer_signals::tell(&room.0, &room.1, &room.2).await });
+        self.keep_going("notifier", work);
+        let room = (store.clone(), self.signals.clone(), background.clone());
+        let work = again(room, |room| async move { peer_signals::hear(&room.0, &room.1, &room.2).await });
+        self.keep_going("hearer", work);
+        let cleaner = Cleaner {
+            store: store.clone(),
+            blobs: self.blobs.clone(),
+            clock: self.clock.clone(),
+            retention: self.config.retention.clone(),
+        };
+        let work = again((cleaner, background.clone()), |room| async move { room.0.run(room.1.clone()).await });
+        self.keep_going("cleaner", work);
+        if let Some(space) = self.space.clone() {
+            space.look().await;
+            let work = again((space, background.clone()), |room| async move { room.0.run(room.1.clone()).await });
+            self.keep_going("disk_usage", work);
+        }
+        let room = (self.linker.clone(), self.clock.clone(), background.clone());
+        let work = again(room, |room| async move { room.0.run(room.2.clone(), || room.1.now()).await });
+        self.keep_going("linker", work);
+    }
+
+    /// What requests are answered with.
+    fn api(&self) -> http::Tools {
+        http::Tools {
+            store: self.store.clone(),
+            blobs: self.blobs.clone(),
+            checker: self.checker.clone(),
+            linker: self.linker.clone(),
+            keyring: self.keyring.clone(),
+            clock: self.clock.clone(),
+            signals: self.signals.clone(),
+            live: self.live.clone(),
+            metrics: self.front.metrics.clone(),
+            supervisor: self.front.supervisor.clone(),
+            changes: self.changes.clone(),
+            node: self.config.roles.worker.then(|| self.id.clone()),
+            rules: Rules { runs: self.rules.clone(), queue_bound: self.config.queue_bound, rate: self.config.rate },
+            ready: self.front.readiness.clone(),
+            space: self.space.clone(),
+            anonymous_access: self.anonymous_access,
+            stop: self.shutdown.stop.clone(),
+            down: self.front.stop.clone(),
+        }
+    }
+
+    /// Runs scripts, when the node does that, until it is to end.
+    pub(super) async fn work(&self) {
+        let stop = &self.shutdown.stop;
+        if self.config.roles.worker {
+            let room = (self.worker.clone(), stop.clone());
+            let timing = again(room.clone(), |room| async move { room.0.watch_times(&room.1).await });
+            self.keep_going("timer", timing);
+            let work = again(room, |room| async move { room.0.run(&room.1).await });
+            self.front.supervisor.clone().keep_going("worker", work).await;
+        }
+        stop.cancelled().await;
+    }
+
+    /// Ends everything in order.
+    pub(super) async fn end(self) {
+        let Node { config, shutdown, front, store, pool, changes, .. } = &self;
+        tracing::info!(runs = self.worker.aboard(), "going down");
+        front.ready.send_replace(state("node", "going down"));
+        self.signals.slots.close();
+        self.worker.drain(config.drain, shutdown.at_once.clone()).await;
+        front.stop.cancel();
+        changes.close();
+        tokio::select! {
+            () = changes.wait() => {}
+            () = tokio::time::sleep(CHANGES_PATIENCE) => {}
+            () = shutdown.at_once.cancelled() => {}
+        }
+        pool.close(false).await;
+        self.background.cancel();
+        front.tasks.close();
+        tokio::select! {
+            () = front.tasks.wait() => {}
+            () = shutdown.at_once.cancelled() => {}
+        }
+        if let Err(error) = store.leave(&self.id).await {
+            tracing::warn!(%error, "this node cannot say that it is gone; the others will find out");
+        }
+        store.close().await;
+    }
+}
+
+/// Work that can be begun again after a panic, on what it shares with its next beginning.
+fn again<T, W: Future<Output = ()>>(room: T, work: impl Fn(Arc<T>) -> W) -> impl FnMut() -> W {
+    let room = Arc::new(room);
+    move || work(room.clone())
+}
