@@ -9,7 +9,7 @@ use crate::run::{Cause, NewRun, Run, Status, Value, upstream_body};
 use crate::schedule::{Link, Schedule, State};
 use crate::script::Script;
 use crate::store::StoreError;
-use crate::store::chains::{Followed, LinkRules};
+use crate::store::fire::{Followed, LinkRules};
 use serde_json::json;
 use std::collections::HashMap;
 
