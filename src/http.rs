@@ -10,6 +10,7 @@ mod body;
 mod carry_out;
 mod connections;
 mod described;
+mod described_fields;
 mod descriptors;
 mod docs;
 mod documents;
@@ -67,6 +68,7 @@ use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use axum::{RequestPartsExt, Router};
+use described_fields::Parameters;
 use docs::Docs;
 use documents::Documents;
 use feed::Feed;
@@ -221,6 +223,8 @@ pub struct Tools {
 #[derive(Clone)]
 pub(crate) struct App {
     docs: Arc<Docs>,
+    /// The parameters that each operation knows.
+    parameters: Arc<Parameters>,
     documents: Arc<Documents>,
     known: Arc<Known>,
     tools: Arc<Tools>,
@@ -247,6 +251,7 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
     let limiter = Arc::new(Limiter::new(tools.rules.rate));
     let app = App {
         docs: Arc::new(Docs::new(base_path)),
+        parameters: Arc::new(Parameters::of(document())),
         documents: Arc::new(Documents::new(base_path)),
         known: Arc::default(),
         tools: Arc::new(tools),

@@ -1,5 +1,6 @@
 //! Who a caller is and whether they may; how many requests there may be; and what is told about each.
 
+use super::body::Query;
 use super::intake::SENDER;
 use super::listen::Peer;
 use super::problem::Problem;
@@ -14,7 +15,7 @@ use crate::run::Run;
 use crate::script::Script;
 use crate::store::StoreError;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
@@ -49,7 +50,8 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
+    let method = if request.method() == "HEAD" { Method::GET } else { request.method().clone() };
+    let method = method.as_str();
     let route = ROUTES.iter().find(|(known, route, _)| *known == method && *route == path.as_str());
     let Some((_, _, need)) = route else {
         // A method that this address does not have gets its own answer from the router.
@@ -78,6 +80,11 @@ pub(super) async fn guard(
         if app.stop.is_cancelled() && makes_work(method, path.as_str()) {
             let detail = "this server is going down and takes nothing new; try again";
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "going_down", detail).retry_after(1));
+        }
+        if path.as_str() != METRICS {
+            let known = app.parameters.find(method, path.as_str());
+            let query = Query::read(request.uri().query(), &known)?;
+            request.extensions_mut().insert(query);
         }
         request.extensions_mut().insert(caller);
         let mut response = next.run(request).await;

@@ -7,6 +7,8 @@ use crate::exact::{self, Exact, Flaw};
 use crate::quantity;
 use crate::script::{BadName, Labels, Name, Settings};
 use crate::suggest::nearest;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -191,9 +193,18 @@ pub(crate) fn labels(labels: Option<Labels>) -> Result<Labels, Problem> {
 }
 
 /// The parameters after the question mark, each known, each there once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Query {
     map: BTreeMap<String, Vec<String>>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Problem;
+
+    /// What the guard has read: the parameters that the operation's description tells.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.remove().ok_or_else(Problem::mistake)
+    }
 }
 
 impl Query {

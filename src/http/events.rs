@@ -159,10 +159,9 @@ fn gone() -> Problem {
 pub(super) async fn list_events(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let known = ["type", "script", "schedule", "since", "cursor", "limit"];
-    let query = Query::read(request.uri().query(), &known)?;
     let headers = request.into_parts().0.headers;
     let limit = query.limit(100, 1000)?;
     let filter = EventFilter::read(caller, &query)?;

@@ -30,10 +30,6 @@ const REQUESTS_COUNT: TimeDelta = TimeDelta::hours(24);
 /// The furthest time a run can be put off to.
 const FURTHEST: TimeDelta = TimeDelta::days(3660);
 
-/// What every request for a run may say.
-pub(super) const FIELDS: &[&str] =
-    &["args", "argv", "version", "limits", "priority", "run_at", "labels", "entry", "text_args", "stdin"];
-
 /// What a request for a run says, read.
 #[derive(Debug, Default)]
 pub(super) struct RunOptions {

@@ -11,7 +11,7 @@ use crate::run::Status;
 use crate::store::output::Found;
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -57,7 +57,7 @@ pub(super) async fn get_output(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     PathParts(parts): PathParts,
-    request: Request,
+    query: Query,
 ) -> Result<Response, Problem> {
     let (id, stream) = match parts.as_slice() {
         [id, stream] => (id, stream),
@@ -71,7 +71,6 @@ pub(super) async fn get_output(
             return Err(Problem::not_found("no_such_stream", detail));
         }
     };
-    let query = Query::read(request.uri().query(), &["offset"])?;
     let offset = query.parse("offset", |text| {
         text.parse::<u64>().map_err(|_| format!("{:?} is no number of bytes", body::short(text)))
     })?;

@@ -70,6 +70,8 @@ pub(super) struct LimitsRequest {
 /// A script as JSON.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ScriptRequest {
+    /// Its name, when the address has none.
+    name: Option<String>,
     /// Python.
     source: Option<String>,
     /// Several files, by path; a run begins in `main.py`, or in the one that is named as the script.
@@ -88,6 +90,16 @@ pub(super) struct ScriptForm {
     /// Files, or one archive.
     #[schema(value_type = Vec<String>, format = Binary)]
     file: Vec<u8>,
+    /// Python, instead of a file.
+    source: Option<String>,
+    /// Its name, when the address has none.
+    name: Option<String>,
+    /// Where it is read from: `s3://bucket/key`, `file:///path`.
+    from: Option<String>,
+    /// Settings, as JSON in one field; each can also be a field of its own.
+    settings: Option<String>,
+    #[serde(flatten)]
+    own_settings: SettingsRequest,
 }
 
 /// A run of a saved script.
@@ -144,6 +156,24 @@ pub(super) struct SourceRequest {
     env: Option<BTreeMap<String, String>>,
     /// An IANA zone.
     timezone: Option<String>,
+    /// For people.
+    title: Option<String>,
+    /// Hosts that it wants to reach.
+    allow: Option<Vec<String>>,
+    /// Secrets that it wants, by name.
+    secrets: Option<Vec<String>>,
+    /// How often a run that failed is tried again: a number, or `{count, delay, backoff, max_delay}`.
+    retries: Option<Value>,
+    /// After which outcomes it is.
+    retry_on: Option<Vec<String>>,
+    /// `retry` or `abandon`.
+    on_lost: Option<String>,
+    /// How much of the history is kept.
+    keep: Option<KeepRequest>,
+    /// Which arguments were given as text on a command line.
+    text_args: Option<Vec<String>>,
+    /// Standard input: a text, or `{"base64": …}`; at most 1 MiB.
+    stdin: Option<Value>,
 }
 
 /// Which version to put in force.

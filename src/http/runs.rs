@@ -3,8 +3,10 @@
 use super::App;
 use super::Part;
 use super::body::{self, Fields, Query, settings_of};
-use super::options::{FIELDS, RunOptions, idempotency, output_of, wait_of};
+use super::described_fields::fields;
+use super::options::{RunOptions, idempotency, output_of, wait_of};
 use super::problem::Problem;
+use super::requests::{RunRequest, SourceRequest};
 use super::submit::Shown;
 use super::upload::{is_stripped_form, json_as_source, kind_of, line_breaks_stripped, looks_like_json};
 use crate::access::Caller;
@@ -14,7 +16,7 @@ use crate::clock::Clock;
 use crate::metadata;
 use crate::plan::RunFiles;
 use crate::run::{Cancelled, Cause, INLINE, NewRun, Run, Spec, Status, new_id};
-use crate::script::{Name, SETTINGS, Script, Settings, Version};
+use crate::script::{Name, Script, Settings, Version};
 use crate::source_files::{Sources, is_archive};
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -100,7 +102,7 @@ impl App {
         ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one run in 24 hours"),
     ),
-    request_body(content = super::requests::RunRequest, content_type = "application/json"),
+    request_body(content = RunRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It has ended, or the same request made it before", body = RunBody),
         (status = 201, description = "It was accepted", body = RunBody),
@@ -113,15 +115,15 @@ pub(super) async fn run_script(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(name): Part,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
-    let query = Query::read(parts.uri.query(), &["wait", "output"])?;
     let wait = wait_of(&query)?;
     let output = output_of(&query, wait)?;
     let sent = body::read(stream, MOST_ARGS).await?;
     let now = app.clock.now();
-    let mut fields = Fields::read(&sent, FIELDS)?;
+    let mut fields = Fields::read(&sent, fields::<RunRequest>())?;
     let options = RunOptions::read(&mut fields, now)?;
     let script = app.script_for(&caller, &name).await?;
     let script = app.linker.fresh(script, now).await?;
@@ -147,7 +149,7 @@ pub(super) async fn run_script(
         ("entry" = Option<String>, Query, description = "What to call, when the body is the source itself"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one run in 24 hours"),
     ),
-    request_body(content = super::requests::SourceRequest, content_type = "application/json"),
+    request_body(content = SourceRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It has ended, or the same request made it before", body = RunBody),
         (status = 201, description = "It was accepted", body = RunBody),
@@ -159,19 +161,17 @@ pub(super) async fn run_script(
 pub(super) async fn run_source(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
-    let query = Query::read(parts.uri.query(), &["wait", "output", "name", "entry"])?;
     let wait = wait_of(&query)?;
     let output = output_of(&query, wait)?;
     let sent = body::read(stream, MOST).await?;
     let now = app.clock.now();
-    let mut known = vec!["source", "name"];
-    known.extend(FIELDS.iter().filter(|field| **field != "version"));
-    known.extend(SETTINGS.iter().filter(|field| !FIELDS.contains(field) && **field != "concurrency"));
+    let known = fields::<SourceRequest>();
     let mut fields = if is_json(&parts.headers, &sent) {
-        Fields::read(&sent, &known)?
+        Fields::read(&sent, known)?
     } else if kind_of(&parts.headers) == "multipart/form-data" {
         let detail = "a form is not source: send the file as the body, with --data-binary @FILE, or JSON with source";
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_type", detail);
@@ -186,7 +186,7 @@ pub(super) async fn run_source(
         let text = String::from_utf8(sent.to_vec()).map_err(|_| {
             Problem::invalid("source", "source that is sent as the body is UTF-8; send other encodings as a script")
         })?;
-        Fields::of(Map::from_iter([("source".to_owned(), Value::from(text))]), &known)?
+        Fields::of(Map::from_iter([("source".to_owned(), Value::from(text))]), known)?
     };
     let source: Bytes = match fields.take::<String>("source")? {
         Some(source) if !source.is_empty() => Bytes::from(source),
@@ -254,9 +254,8 @@ pub(super) async fn get_run(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(id): Part,
-    request: Request,
+    query: Query,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["wait", "output"])?;
     let wait = wait_of(&query)?;
     let output = output_of(&query, wait)?;
     let run = app.run_for(&caller, &id).await?;
@@ -350,9 +349,8 @@ pub(super) async fn retry_run(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(id): Part,
-    request: Request,
+    query: Query,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["wait", "output"])?;
     let wait = wait_of(&query)?;
     let output = output_of(&query, wait)?;
     let run = app.run_for(&caller, &id).await?;

@@ -1,7 +1,9 @@
 //! Secrets: set, listed without their values, removed; and what scripts get of them.
 
 use super::body::{self, Fields};
+use super::described_fields::fields;
 use super::problem::Problem;
+use super::requests::SecretRequest;
 use super::{App, Part};
 use crate::access::Caller;
 use crate::api::{Page, ProblemBody, ResealedBody, SecretBody};
@@ -20,7 +22,6 @@ use cronbox_runtime::secrets::RequestParts;
 use zeroize::Zeroizing;
 
 const MOST: usize = 256 << 10;
-const FIELDS: &[&str] = &["value", "hosts", "scripts", "labels", "in", "methods", "path_prefix", "in_clear"];
 
 impl From<BadSecret> for Problem {
     fn from(bad: BadSecret) -> Self {
@@ -89,7 +90,7 @@ pub(super) async fn get_secret(
 #[utoipa::path(
     put, path = "/v1/secrets/{name}", tag = "access", operation_id = "put_secret",
     params(("name" = String, Path, description = "The environment variable in which scripts find its placeholder")),
-    request_body(content = super::requests::SecretRequest, content_type = "application/json"),
+    request_body(content = SecretRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It is set, in place of another value", body = SecretBody),
         (status = 201, description = "It is set", body = SecretBody),
@@ -105,7 +106,7 @@ pub(super) async fn put_secret(
 ) -> Result<Response, Problem> {
     secret::check_name(&name)?;
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, FIELDS)?;
+    let mut fields = Fields::read(&content, fields::<SecretRequest>())?;
     let value: Option<String> = fields.take("value")?;
     let value = Zeroizing::new(value.ok_or_else(|| Problem::invalid("value", "a secret has a value"))?);
     secret::check_value(&value)?;

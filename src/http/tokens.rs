@@ -1,7 +1,9 @@
 //! Tokens and grants.
 
 use super::body::{self, Fields};
+use super::described_fields::fields;
 use super::problem::Problem;
+use super::requests::{GrantRequest, TokenRequest};
 use super::{App, Part, PathParts};
 use crate::access::{Caller, SCOPES, Scope, Token, hash, new_token, script_pattern};
 use crate::api::{GrantBody, Page, ProblemBody, TokenBody};
@@ -37,7 +39,7 @@ pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<Page<Toke
 /// The answer holds it; it is told only this once. The first token ends the time in which this machine's user needs none.
 #[utoipa::path(
     post, path = "/v1/tokens", tag = "access", operation_id = "create_token",
-    request_body(content = super::requests::TokenRequest, content_type = "application/json"),
+    request_body(content = TokenRequest, content_type = "application/json"),
     responses(
         (status = 201, description = "The token", body = TokenBody),
         (status = "4XX", description = "None was made", body = ProblemBody, content_type = "application/problem+json"),
@@ -45,7 +47,7 @@ pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<Page<Toke
 )]
 pub(super) async fn create_token(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, &["name", "scopes", "scripts", "labels", "expires_in"])?;
+    let mut fields = Fields::read(&content, fields::<TokenRequest>())?;
     let name: String = fields.take("name")?.unwrap_or_default();
     if name.is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
         return Err(Problem::invalid("name", "a token needs a name of 1 to 100 characters, for people to know it by"));
@@ -155,7 +157,7 @@ pub(super) async fn list_grants(
 #[utoipa::path(
     put, path = "/v1/grants/{script}", tag = "access", operation_id = "put_grant",
     params(("script" = String, Path, description = "The script")),
-    request_body(content = super::requests::GrantRequest, content_type = "application/json"),
+    request_body(content = GrantRequest, content_type = "application/json"),
     responses(
         (status = 204, description = "It is granted"),
         (status = "4XX", description = "It is not", body = ProblemBody, content_type = "application/problem+json"),
@@ -168,7 +170,7 @@ pub(super) async fn put_grant(
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, &["limits", "hosts", "unverified", "secrets"])?;
+    let mut fields = Fields::read(&content, fields::<GrantRequest>())?;
     let limits: BTreeMap<String, Quantity> = fields.take("limits")?.unwrap_or_default();
     let asked = RequestedLimits::read(&limits)?;
     let mut hosts = |name: &str| -> Result<Vec<HostPattern>, Problem> {

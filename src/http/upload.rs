@@ -4,7 +4,9 @@
 //! says that it is source: a script that is a JSON object runs, succeeds and does nothing, which nobody wants.
 
 use super::body::{self, Fields, settings_of};
+use super::described_fields::fields;
 use super::problem::Problem;
+use super::requests::{ScriptForm, ScriptRequest};
 use crate::exact::Exact;
 use crate::script::{Name, SETTINGS, Settings};
 use crate::source_files::{Sources, is_archive};
@@ -184,11 +186,8 @@ fn read_pairs(content: &[u8]) -> Result<Sent, Problem> {
 }
 
 fn read_json(content: &[u8]) -> Result<Sent, Problem> {
-    let mut known = vec!["name", "main"];
-    known.extend(CONTENT);
-    known.extend(SETTINGS);
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    let mut fields = Fields::read(content, &known)?;
+    let mut fields = Fields::read(content, fields::<ScriptRequest>())?;
     let name: Option<String> = fields.take("name")?;
     let source: Option<String> = fields.take("source")?;
     let files: Option<Map<String, Value>> = fields.take("files")?;
@@ -242,7 +241,7 @@ impl Form {
                 self.said.insert(name.to_owned(), value.unwrap_or_else(|| Value::String(text())));
             }
             other => {
-                let known = SETTINGS.iter().copied().chain(["file", "source", "settings", "name", "from"]);
+                let known = fields::<ScriptForm>().iter().copied();
                 let meant = nearest(other, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 let shown = body::short(other);
                 let detail = format!("there is no field {shown:?}{meant}");

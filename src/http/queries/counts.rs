@@ -60,10 +60,9 @@ fn check_slots(filter_since: Option<Time>, until: Option<Time>, bucket: Duration
 pub(crate) async fn count_runs(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let known = ["bucket", "since", "until", "script", "schedule", "status", "cause", "label", "format"];
-    let query = Query::read(request.uri().query(), &known)?;
     let as_csv = wants_csv(&query, request.headers())?;
     let bucket = bucket_of(&query, Duration::from_secs(3600))?;
     let mut filter = app.filter(&caller, &query).await?;

@@ -19,23 +19,6 @@ use axum::response::Response;
 const RUNS_AT_FIRST: usize = 50;
 const MOST_RUNS: usize = 200;
 const RUNS_BYTES: usize = 1 << 20;
-const FILTERS: &[&str] = &[
-    "id",
-    "script",
-    "schedule",
-    "status",
-    "cause",
-    "label",
-    "since",
-    "until",
-    "min_duration",
-    "error_contains",
-    "result",
-    "limit",
-    "cursor",
-    "format",
-];
-
 /// A run as a list shows it: large values are left out.
 fn listed(run: &Run) -> Result<RunBody, Problem> {
     let small = |value: Option<&Value>| match value {
@@ -158,9 +141,9 @@ impl App {
 pub(crate) async fn list_runs(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), FILTERS)?;
     let limit = query.limit(50, 500)?;
     let as_csv = wants_csv(&query, request.headers())?;
     let filter = app.filter(&caller, &query).await?;

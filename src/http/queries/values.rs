@@ -104,10 +104,9 @@ pub(crate) async fn get_series(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(name): Part,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let known = ["path", "since", "until", "bucket", "agg", "limit", "cursor", "format"];
-    let query = Query::read(request.uri().query(), &known)?;
     let as_csv = wants_csv(&query, request.headers())?;
     let pointer = query.parse("path", |text| check_pointer(text).map(|()| text.to_owned()))?.unwrap_or_default();
     let limit = query.limit(1000, 10_000)?;

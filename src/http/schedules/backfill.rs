@@ -7,8 +7,10 @@ use crate::clock::{Time, rfc3339};
 use crate::exact::Exact;
 use crate::guard;
 use crate::http::body::{self, Fields, Query};
+use crate::http::described_fields::fields;
 use crate::http::options::{output_of, wait_of};
 use crate::http::problem::Problem;
+use crate::http::requests::{BackfillRequest, TriggerNowRequest};
 use crate::http::submit::Shown;
 use crate::http::{App, Part};
 use crate::publish::keep_value;
@@ -60,7 +62,7 @@ impl App {
         ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
         ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
     ),
-    request_body(content = crate::http::requests::TriggerNowRequest, content_type = "application/json"),
+    request_body(content = TriggerNowRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The run has ended", body = RunBody),
         (status = 201, description = "The run", body = RunBody),
@@ -73,13 +75,13 @@ pub(crate) async fn trigger_schedule(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(id): Part,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["wait", "output"])?;
     let wait = wait_of(&query)?;
     let output = output_of(&query, wait)?;
     let content = body::read(request.into_body(), MOST).await?;
-    let args = Fields::read(&content, &["args"])?.exact("args");
+    let args = Fields::read(&content, fields::<TriggerNowRequest>())?.exact("args");
     let schedule = app.schedule_for(&caller, &id).await?;
     let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
     let now = app.clock.now();
@@ -136,8 +138,11 @@ impl Range {
 /// has no room for all of them, none is made. What a crash cuts short is completed by the same request for what is `missing`.
 #[utoipa::path(
     post, path = "/v1/schedules/{id}/backfill", tag = "schedules", operation_id = "backfill_schedule",
-    params(("id" = String, Path, description = "The schedule")),
-    request_body(content = crate::http::requests::BackfillRequest, content_type = "application/json"),
+    params(
+        ("id" = String, Path, description = "The schedule"),
+        ("dry_run" = Option<bool>, Query, description = "true makes no runs: the answer shows the fire times"),
+    ),
+    request_body(content = BackfillRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "There was nothing to run for, or what would be run", body = BackfillBody),
         (status = 201, description = "The runs are there", body = BackfillBody),
@@ -149,11 +154,11 @@ pub(crate) async fn backfill_schedule(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(id): Part,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["dry_run"])?;
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, &["from", "until", "which", "concurrency", "priority"])?;
+    let mut fields = Fields::read(&content, fields::<BackfillRequest>())?;
     let now = app.clock.now();
     let Range { from, until, only_missing, concurrency, priority } = Range::read(&mut fields, now)?;
     App::check_priority(&caller, Some(priority), None)?;

@@ -6,7 +6,9 @@ use crate::api::{self, ProblemBody, ScheduleBody};
 use crate::exact::Exact;
 use crate::http::access::warn;
 use crate::http::body::{self, Fields, Query};
+use crate::http::described_fields::fields;
 use crate::http::problem::Problem;
+use crate::http::requests::ScheduleRequest;
 use crate::http::{App, Part};
 use crate::limits::{NotGranted, RequestedLimits};
 use crate::publish;
@@ -175,8 +177,7 @@ impl App {
 /// The fields of a request that is an object; the arguments apart from the others, as they were written.
 async fn object(request: Request) -> Result<(Map<String, Any>, Said), Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let names: Vec<&str> = request::names().collect();
-    let mut fields = Fields::read(&content, &names)?;
+    let mut fields = Fields::read(&content, fields::<ScheduleRequest>())?;
     let said = match fields.has("args").then(|| fields.exact("args")) {
         None => Said::Nothing,
         Some(None) => Said::Null,
@@ -216,7 +217,7 @@ impl Said {
         ("replace_existing" = Option<bool>, Query, description = "Whether a schedule of that id is changed"),
         ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
     ),
-    request_body(content = crate::http::requests::ScheduleRequest, content_type = "application/json"),
+    request_body(content = ScheduleRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It was there, and is so now; or what would be kept", body = ScheduleBody),
         (status = 201, description = "It was made", body = ScheduleBody),
@@ -226,9 +227,9 @@ impl Said {
 pub(crate) async fn create_schedule(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["replace_existing", "dry_run"])?;
     let replace = query.flag("replace_existing", false)?;
     let (asked, said) = object(request).await?;
     let script = app.script_named(&caller, &asked).await?;
@@ -271,7 +272,7 @@ pub(crate) async fn create_schedule(
         ("id" = String, Path, description = "The schedule"),
         ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
     ),
-    request_body(content = crate::http::requests::ScheduleRequest, content_type = "application/json"),
+    request_body(content = ScheduleRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It was there, and is so now; or what would be kept", body = ScheduleBody),
         (status = 201, description = "It was made", body = ScheduleBody),
@@ -282,9 +283,9 @@ pub(crate) async fn put_schedule(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(id): Part,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["dry_run"])?;
     let (mut asked, said) = object(request).await?;
     let name = Name::parse(&id).map_err(|error| Problem::bad("bad_name", error.to_string()).field("id"))?;
     if let Some(other) = asked.remove("id")
@@ -323,7 +324,7 @@ pub(crate) async fn put_schedule(
         ("id" = String, Path, description = "The schedule"),
         ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
     ),
-    request_body(content = crate::http::requests::ScheduleRequest, content_type = "application/json"),
+    request_body(content = ScheduleRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The schedule as it is now; or what would be kept", body = ScheduleBody),
         (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
@@ -333,9 +334,9 @@ pub(crate) async fn patch_schedule(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(id): Part,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["dry_run"])?;
     let (asked, said) = object(request).await?;
     if asked.contains_key("id") {
         return Err(Problem::invalid("id", "an id does not change: make another schedule and delete this one"));

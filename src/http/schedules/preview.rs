@@ -5,7 +5,9 @@ use crate::access::Caller;
 use crate::api::{FireBody, PreviewBody, ProblemBody};
 use crate::clock::Time;
 use crate::http::body::{self, Fields, Query};
+use crate::http::described_fields::fields;
 use crate::http::problem::Problem;
+use crate::http::requests::PreviewRequest;
 use crate::http::{App, Part};
 use crate::schedule::request::{self, trigger_of};
 use crate::trigger::{Budget, MAX_PREVIEW, Trigger, TriggerError};
@@ -29,9 +31,8 @@ pub(crate) async fn preview_schedule(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(id): Part,
-    request: Request,
+    query: Query,
 ) -> Result<Json<PreviewBody>, Problem> {
-    let query = Query::read(request.uri().query(), &["from", "count"])?;
     let now = app.clock.now();
     let schedule = app.schedule_for(&caller, &id).await?;
     let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
@@ -46,7 +47,7 @@ pub(crate) async fn preview_schedule(
 /// Nothing is kept: this is how to find out whether a trigger is understood, and how.
 #[utoipa::path(
     post, path = "/v1/triggers/preview", tag = "schedules", operation_id = "preview_trigger",
-    request_body(content = crate::http::requests::PreviewRequest, content_type = "application/json"),
+    request_body(content = PreviewRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "Fire times", body = PreviewBody),
         (status = "4XX", description = "The trigger is not understood", body = ProblemBody, content_type = "application/problem+json"),
@@ -58,7 +59,7 @@ pub(crate) async fn preview_trigger(
     request: Request,
 ) -> Result<Json<PreviewBody>, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, &["trigger", "timezone", "from", "count"])?;
+    let mut fields = Fields::read(&content, fields::<PreviewRequest>())?;
     let now = app.clock.now();
     let asked = fields.raw("trigger")?.filter(|trigger| !trigger.is_null());
     let asked = asked.ok_or_else(|| Problem::invalid("trigger", "there is no trigger to look at"))?;

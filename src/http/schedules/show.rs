@@ -11,7 +11,7 @@ use crate::http::{App, Part};
 use crate::schedule::request::trigger_of;
 use crate::schedule::{STATES, Schedule, ScheduleFilter, State as Standing};
 use crate::script::{Name, Script, key_of};
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Json};
@@ -54,7 +54,7 @@ impl App {
     }
 
     /// The schedules that start a script, as they are before an upload.
-    pub(crate) async fn before_upload(&self, key: &str) -> Result<Before, Problem> {
+    pub(in crate::http) async fn before_upload(&self, key: &str) -> Result<Before, Problem> {
         let schedules = self.stored_schedules_of(key).await?;
         let edited = schedules.iter().filter(|schedule| schedule.edited).map(|schedule| schedule.id.clone()).collect();
         Ok(Before { schedules: self.show_all(&schedules).await?, edited })
@@ -98,9 +98,8 @@ impl App {
 pub(crate) async fn list_schedules(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    request: Request,
+    query: Query,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["script", "state", "until", "limit", "cursor"])?;
     let limit = query.limit(100, 1000)?;
     let mut scripts = Vec::new();
     for name in query.many("script") {

@@ -6,7 +6,9 @@ use crate::api::{ProblemBody, ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
 use crate::http::access::warn;
 use crate::http::body::{self, Fields};
+use crate::http::described_fields::fields;
 use crate::http::problem::Problem;
+use crate::http::requests::ResumeRequest;
 use crate::http::{App, Part};
 use crate::schedule::request::{self, jitter, trigger_of};
 use crate::schedule::{Origin, State as Standing};
@@ -94,7 +96,7 @@ pub(crate) async fn pause_schedule(
 #[utoipa::path(
     post, path = "/v1/schedules/{id}/resume", tag = "schedules", operation_id = "resume_schedule",
     params(("id" = String, Path, description = "The schedule")),
-    request_body(content = crate::http::requests::ResumeRequest, content_type = "application/json"),
+    request_body(content = ResumeRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It fires, or has nothing left to fire", body = ScheduleBody),
         (status = "4XX", description = "It does not", body = ProblemBody, content_type = "application/problem+json"),
@@ -127,7 +129,7 @@ pub(crate) async fn resume_schedule(
 
 /// `{"from": "2026-01-01T00:00:00Z"}`, or nothing.
 fn resume_from(content: &[u8], now: Time) -> Result<Option<Time>, Problem> {
-    let from: Option<String> = Fields::read(content, &["from"])?.take("from")?;
+    let from: Option<String> = Fields::read(content, fields::<ResumeRequest>())?.take("from")?;
     let Some(text) = from else { return Ok(None) };
     let from = body::parse_time(&text, now).map_err(|why| Problem::invalid("from", why))?;
     if from > now {
@@ -172,7 +174,7 @@ pub(crate) async fn pause_scheduler(
 /// From now on; or from a time in the past, each under its misfire policy.
 #[utoipa::path(
     post, path = "/v1/scheduler/resume", tag = "schedules", operation_id = "resume_scheduler",
-    request_body(content = crate::http::requests::ResumeRequest, content_type = "application/json"),
+    request_body(content = ResumeRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "They fire", body = SchedulerBody),
         (status = "4XX", description = "They do not", body = ProblemBody, content_type = "application/problem+json"),

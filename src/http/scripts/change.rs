@@ -4,7 +4,9 @@ use crate::access::Caller;
 use crate::api::{ProblemBody, ScriptBody, UploadedBody};
 use crate::http::access::warn;
 use crate::http::body::{self, Fields, Query, settings_of};
+use crate::http::described_fields::fields;
 use crate::http::problem::Problem;
+use crate::http::requests::{RollbackRequest, SettingsRequest};
 use crate::http::{App, Part};
 use crate::limits::RequestedLimits;
 use crate::publication::Deleted;
@@ -37,7 +39,7 @@ fn without_nulls(mut changes: Map<String, Value>) -> Map<String, Value> {
 #[utoipa::path(
     patch, path = "/v1/scripts/{name}", tag = "scripts", operation_id = "patch_script",
     params(("name" = String, Path, description = "The script")),
-    request_body(content = crate::http::requests::SettingsRequest, content_type = "application/json"),
+    request_body(content = SettingsRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The script as it is now", body = UploadedBody),
         (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
@@ -50,7 +52,7 @@ pub(crate) async fn patch_script(
     request: Request,
 ) -> Result<Json<UploadedBody>, Problem> {
     let content = body::read(request.into_body(), MOST_SETTINGS).await?;
-    let fields = Fields::read(&content, SETTINGS)?;
+    let fields = Fields::read(&content, fields::<SettingsRequest>())?;
     let script = app.script_for(&caller, &name).await?;
     let mut merged = match serde_json::to_value(&script.settings) {
         Ok(Value::Object(map)) => map,
@@ -122,9 +124,8 @@ pub(crate) async fn delete_script(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(name): Part,
-    request: Request,
+    query: Query,
 ) -> Result<StatusCode, Problem> {
-    let query = Query::read(request.uri().query(), &["schedules"])?;
     let with_schedules = query.word("schedules", "delete")?;
     let script = app.script_for(&caller, &name).await?;
     match app.store.delete_script(&script.key, with_schedules, app.clock.now()).await? {
@@ -154,7 +155,7 @@ pub(crate) async fn delete_script(
         ("name" = String, Path, description = "The script"),
         ("schedules" = Option<String>, Query, description = "keep: the script's own schedules stay as they are"),
     ),
-    request_body(content = crate::http::requests::RollbackRequest, content_type = "application/json"),
+    request_body(content = RollbackRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The script as it is now", body = ScriptBody),
         (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
@@ -164,12 +165,12 @@ pub(crate) async fn roll_back_script(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(name): Part,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["schedules"])?;
     let keep_schedules = query.word("schedules", "keep")?;
     let content = body::read(request.into_body(), MOST_SETTINGS).await?;
-    let wanted: Option<i64> = Fields::read(&content, &["version"])?.take("version")?;
+    let wanted: Option<i64> = Fields::read(&content, fields::<RollbackRequest>())?.take("version")?;
     let script = app.script_for(&caller, &name).await?;
     let version = match wanted {
         Some(number) => app.store.version(&script.key, number).await?,

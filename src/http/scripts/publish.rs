@@ -54,9 +54,9 @@ pub(crate) async fn put_script(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(name): Part,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["check", "upgrade", "dry_run"])?;
     let how = (wanted(&query, &caller)?, query.flag("dry_run", false)?);
     upload_told(app, caller, Some(Name::parse(&name)?), how, request).await
 }
@@ -104,9 +104,9 @@ async fn upload_told(
 pub(crate) async fn create_script(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["name", "check", "upgrade"])?;
     let name = query.one("name")?.map(Name::parse).transpose()?;
     let wanted = wanted(&query, &caller)?;
     upload_told(app, caller, name, (wanted, false), request).await

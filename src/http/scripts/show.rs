@@ -7,7 +7,7 @@ use crate::http::problem::Problem;
 use crate::http::{App, Part, PathParts, pieces};
 use crate::publication::ScriptFilter;
 use crate::script::Name;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -31,9 +31,8 @@ const TOGETHER: usize = 100;
 pub(crate) async fn list_scripts(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    request: Request,
+    query: Query,
 ) -> Result<Response, Problem> {
-    let query = Query::read(request.uri().query(), &["label", "limit", "cursor"])?;
     let limit = query.limit(100, 1000)?;
     let label = query.parse("label", |text| {
         let (key, value) = text.split_once('=').ok_or("write key=value")?;
@@ -107,9 +106,8 @@ pub(crate) async fn list_versions(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(name): Part,
-    request: Request,
+    query: Query,
 ) -> Result<Json<Page<VersionBody>>, Problem> {
-    let query = Query::read(request.uri().query(), &["limit", "cursor"])?;
     let limit = query.limit(100, 1000)?;
     let before = query.parse("cursor", |text| text.parse::<i64>().map_err(|_| bad_cursor()))?;
     let script = app.script_for(&caller, &name).await?;
