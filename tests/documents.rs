@@ -1,6 +1,7 @@
 //! What the documentation says is so: its commands are run, its links lead somewhere, and its words are plain.
 
 mod commands;
+mod described;
 mod links;
 mod served;
 mod words;
