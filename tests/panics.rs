@@ -36,12 +36,12 @@ const OF_THE_POOL: &[&str] = &["keeper of processes", "watchdog"];
 const BESIDE: &[(&str, usize, &str)] = &[
     ("src/linker.rs", 2, "what they do is caught inside"),
     ("src/packages.rs", 1, "a process is started"),
-    ("src/packages/process.rs", 1, "a process is started"),
+    ("src/packages/uv.rs", 1, "a process is started"),
     ("src/packages/view.rs", 1, "in the process of one resolution, which ends with it"),
     ("src/http/carry_out.rs", 1, "the request is caught inside"),
     ("src/http/progress.rs", 1, "the request is caught inside"),
     ("src/worker.rs", 2, "the attempt is caught inside; what is left at the end is given back by others"),
-    ("src/serve.rs", 1, "the listener is kept going inside"),
+    ("src/serve/node.rs", 1, "the listener is kept going inside"),
     ("src/cli/serve.rs", 1, "signals; a second one ends the program at once"),
     ("src/store/writer.rs", 1, "the writer is caught inside"),
 ];

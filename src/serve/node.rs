@@ -237,7 +237,8 @@ impl Node {
         name: &'static str,
         work: impl FnMut() -> W + Send + 'static,
     ) {
-        self.front.tasks.spawn(self.front.supervisor.clone().keep_going(name, work));
+        let supervisor = &self.front.supervisor;
+        self.front.tasks.spawn(supervisor.clone().keep_going(name, work));
     }
 
     fn rescuer(&self) -> Rescuer {
