@@ -218,30 +218,7 @@ impl ScheduleArgs {
                 }
                 return Ok(if *wait { Exit::of_run(run.status()) } else { Exit::Succeeded });
             }
-            Verb::Backfill { id, from, until, all, concurrency, dry_run } => {
-                let which = if *all { "all" } else { "missing" };
-                let from = typed_time("--from", from)?;
-                let until = until.as_deref().map(|until| typed_time("--until", until)).transpose()?;
-                let mut body = json!({"from": from, "until": until, "which": which});
-                if let Some(concurrency) = concurrency {
-                    body["concurrency"] = (*concurrency).into();
-                }
-                let path = at(id, &format!("/backfill?dry_run={dry_run}"));
-                let (text, made): (_, BackfillBody) =
-                    server.ask(server.request(Method::POST, &path).json(&body)).await?;
-                if self.json {
-                    say(&text)?;
-                    return Ok(Exit::Succeeded);
-                }
-                let would = if *dry_run { "would be made" } else { "were made" };
-                let (count, left) = (made.fire_times.len(), made.left_out);
-                let runs = quantity::count(count, "run");
-                say(&format!("{runs} {would}; {left} fire times have a run that succeeded or still may"))?;
-                let mut table = Table::new(&[column("FIRE TIME")]);
-                made.fire_times.iter().for_each(|time| table.row(vec![Cell::time(time)]));
-                table.print()?;
-                return Ok(Exit::Succeeded);
-            }
+            Verb::Backfill { .. } => return self.backfill(&server).await,
             Verb::Rm { id } => {
                 return self.remove(&server, id).await;
             }
@@ -269,6 +246,34 @@ impl ScheduleArgs {
             let (_, preview): (_, PreviewBody) = server.ask(server.request(Method::GET, &path)).await?;
             fires(&preview.fires, &preview.timezone)?;
         }
+        Ok(Exit::Succeeded)
+    }
+
+    /// Runs for fire times in the past.
+    async fn backfill(&self, server: &Server) -> Result<Exit, Refusal> {
+        let Verb::Backfill { id, from, until, all, concurrency, dry_run } = &self.verb else {
+            return Ok(Exit::Usage);
+        };
+        let which = if *all { "all" } else { "missing" };
+        let from = typed_time("--from", from)?;
+        let until = until.as_deref().map(|until| typed_time("--until", until)).transpose()?;
+        let mut body = json!({"from": from, "until": until, "which": which});
+        if let Some(concurrency) = concurrency {
+            body["concurrency"] = (*concurrency).into();
+        }
+        let path = format!("/v1/schedules/{}/backfill?dry_run={dry_run}", part(id));
+        let (text, made): (_, BackfillBody) = server.ask(server.request(Method::POST, &path).json(&body)).await?;
+        if self.json {
+            say(&text)?;
+            return Ok(Exit::Succeeded);
+        }
+        let would = if *dry_run { "would be made" } else { "were made" };
+        let (count, left) = (made.fire_times.len(), made.left_out);
+        let runs = quantity::count(count, "run");
+        say(&format!("{runs} {would}; {left} fire times have a run that succeeded or still may"))?;
+        let mut table = Table::new(&[column("FIRE TIME")]);
+        made.fire_times.iter().for_each(|time| table.row(vec![Cell::time(time)]));
+        table.print()?;
         Ok(Exit::Succeeded)
     }
 

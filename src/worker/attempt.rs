@@ -87,55 +87,52 @@ impl Worker {
         }
     }
 
-    /// Runs it, and follows it to its end.
-    async fn make(
-        &self,
-        run: &Run,
-        aboard: &Aboard,
-        writing: &Writing,
-        has_parts: &mut bool,
-        left: &mut AttemptOutput,
-    ) -> End {
+    /// What the sandbox is given, and what the user should know of it. The error is how the attempt ends instead.
+    async fn job(&self, run: &Run) -> Result<(Job, Vec<String>), End> {
         let refused = |type_name: &str, message: String| End::Refused(ScriptError::new(type_name, message));
         let ready = match self.bundles.of(run).await {
             Ok(ready) => ready,
             Err(FilesError::Blob(BlobError::Unavailable(why))) => {
-                return End::Postponed(format!("its source cannot be fetched: {why}"));
+                return Err(End::Postponed(format!("its source cannot be fetched: {why}")));
             }
             // Out of descriptors, say; they come back.
             Err(FilesError::Bundle(error @ BundleError::Memory(_))) => {
-                return End::Postponed(format!("its source cannot be made ready: {error}"));
+                return Err(End::Postponed(format!("its source cannot be made ready: {error}")));
             }
-            Err(FilesError::Blob(error @ BlobError::Corrupt(_))) => return refused("SourceCorrupt", error.to_string()),
-            Err(FilesError::Blob(error)) => return refused("SourceMissing", error.to_string()),
-            Err(error) => return refused("SourceError", error.to_string()),
+            Err(FilesError::Blob(error @ BlobError::Corrupt(_))) => {
+                return Err(refused("SourceCorrupt", error.to_string()));
+            }
+            Err(FilesError::Blob(error)) => return Err(refused("SourceMissing", error.to_string())),
+            Err(error) => return Err(refused("SourceError", error.to_string())),
         };
         let args = match &run.args {
             Value::Inline(text) => text.clone(),
             Value::Blob(key) => match self.tools.blobs.get(key).await {
                 Ok(content) => String::from_utf8_lossy(&content).into_owned(),
                 Err(BlobError::Unavailable(why)) => {
-                    return End::Postponed(format!("its arguments cannot be fetched: {why}"));
+                    return Err(End::Postponed(format!("its arguments cannot be fetched: {why}")));
                 }
-                Err(error) => return refused("ArgumentsMissing", error.to_string()),
+                Err(error) => return Err(refused("ArgumentsMissing", error.to_string())),
             },
         };
         let spec = &run.spec;
         let mut network = match self.network(run).await {
             Ok(network) => network,
-            Err(error) => return End::Postponed(format!("its grants cannot be read: {error}")),
+            Err(error) => return Err(End::Postponed(format!("its grants cannot be read: {error}"))),
         };
         let mut given = match self.secrets(run).await {
             Ok(given) => given,
-            Err(SecretsError::Store(error)) => return End::Postponed(format!("its secrets cannot be read: {error}")),
-            Err(SecretsError::Key(error @ (KeyError::Lost { .. } | KeyError::Tampered(_) | KeyError::None))) => {
-                return refused("SecretUnavailable", error.to_string());
+            Err(SecretsError::Store(error)) => {
+                return Err(End::Postponed(format!("its secrets cannot be read: {error}")));
             }
-            Err(SecretsError::Key(error)) => return End::Postponed(error.to_string()),
+            Err(SecretsError::Key(error @ (KeyError::Lost { .. } | KeyError::Tampered(_) | KeyError::None))) => {
+                return Err(refused("SecretUnavailable", error.to_string()));
+            }
+            Err(SecretsError::Key(error)) => return Err(End::Postponed(error.to_string())),
         };
         let scrubber = match given.scrubber() {
             Ok(scrubber) => scrubber,
-            Err(error) => return refused("SecretUnavailable", error.to_string()),
+            Err(error) => return Err(refused("SecretUnavailable", error.to_string())),
         };
         if let Some(network) = &mut network {
             network.secrets = std::mem::take(&mut given.placed);
@@ -164,6 +161,23 @@ impl Worker {
             .with_redactor(scrubber)
             .with_limits(spec.limits)
             .with_on_lost(on_lost);
+        Ok((job, std::mem::take(&mut given.notes)))
+    }
+
+    /// Runs it, and follows it to its end.
+    async fn make(
+        &self,
+        run: &Run,
+        aboard: &Aboard,
+        writing: &Writing,
+        has_parts: &mut bool,
+        left: &mut AttemptOutput,
+    ) -> End {
+        let refused = |type_name: &str, message: String| End::Refused(ScriptError::new(type_name, message));
+        let (job, mut notes) = match self.job(run).await {
+            Ok(job) => job,
+            Err(end) => return end,
+        };
         let mut running = match self.tools.pool.run(job) {
             Ok(running) => running,
             Err(error @ JobError::OverBudget { .. }) => return refused("OverBudget", error.to_string()),
@@ -192,7 +206,7 @@ impl Worker {
                         return End::Postponed(report.error.map(|error| error.message).unwrap_or_default());
                     }
                     Some(Event::Done(mut report)) => {
-                        report.notes.append(&mut given.notes);
+                        report.notes.append(&mut notes);
                         report.notes.extend(left.note());
                         return End::Ended(report);
                     }
