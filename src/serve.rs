@@ -3,11 +3,14 @@
 use crate::blobs::{self, S3Access};
 use crate::cleaner::Retention;
 use crate::clock::Clock;
+use crate::disk_usage::MAX_DATA;
+use crate::heartbeat::LEASE;
 use crate::http::Listener;
 use crate::keyring;
 use crate::packages::ResolverConfig;
 use crate::schedule::Policies;
 use crate::store;
+use cronbox_runtime::limits::CEILING;
 use cronbox_runtime::network::{Ceiling, Networks};
 use cronbox_runtime::{Limits, PoolConfig};
 use std::path::PathBuf;
@@ -95,6 +98,44 @@ pub struct Config {
     pub name: String,
     /// What time it is; none: the database's time where it has one, else the system's.
     pub clock: Option<Clock>,
+}
+
+impl Config {
+    /// A node with all roles and the defaults, that keeps everything in `data_dir`. No host can be granted until some are
+    /// named.
+    pub fn new(data_dir: PathBuf, pool: PoolConfig, packages: ResolverConfig, interpreter_cache: PathBuf) -> Self {
+        Config {
+            listen: "127.0.0.1:8080".into(),
+            base_path: String::new(),
+            database: store::DatabaseUrl::Sqlite(data_dir.join("cronbox.db")),
+            blobs: blobs::BlobLocation::Disk(data_dir.join("blobs")),
+            s3: S3Access::default(),
+            script_sources: Vec::new(),
+            timezone: "UTC".into(),
+            roles: Roles { api: true, scheduler: true, worker: true },
+            pool,
+            interpreter_cache,
+            packages,
+            max_running: 64,
+            queue_bound: 10_000,
+            drain: Duration::from_secs(30),
+            lease: LEASE,
+            defaults: Limits::default(),
+            ceiling: CEILING,
+            hosts: Ceiling::default(),
+            networks: Networks::default(),
+            rate: (5_000, 1_000),
+            job_defaults: Policies::default(),
+            paused: false,
+            retention: Retention::default(),
+            max_data: MAX_DATA,
+            secret_key: keyring::KeySource::Own(data_dir.join(keyring::OWN_FILE)),
+            admin_token_file: None,
+            name: "node".into(),
+            clock: None,
+            data_dir,
+        }
+    }
 }
 
 /// Why a node did not start, or ended: a sentence.

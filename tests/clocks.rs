@@ -3,15 +3,9 @@
 use crate::support::server::Folder;
 use crate::support::{PROGRAM, beside_others, config, interpreter, interpreter_cache};
 use chrono::{DateTime, TimeDelta, Utc};
-use cronbox::blobs::{self, S3Access};
-use cronbox::cleaner::Retention;
 use cronbox::clock::Clock;
 use cronbox::http::Listener;
-use cronbox::schedule::Policies;
-use cronbox::serve::{Config, Roles, Shutdown, run};
-use cronbox::store;
-use cronbox_runtime::Limits;
-use cronbox_runtime::limits::CEILING;
+use cronbox::serve::{Config, Shutdown, run};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -21,42 +15,20 @@ use std::time::{Duration, Instant};
 const SCHEDULES: usize = 5;
 
 fn node(folder: &Folder, clock: &Clock) -> Config {
-    let data_dir = folder.0.join("data");
+    let packages = cronbox::packages::ResolverConfig {
+        command: Vec::new(),
+        uv: None,
+        index: cronbox::packages::Index::Usual,
+        cache: folder.0.join("packages"),
+    };
     Config {
-        base_path: String::new(),
         listen: format!("unix:{}", folder.0.join("socket").display()),
-        database: store::DatabaseUrl::Sqlite(data_dir.join("cronbox.db")),
-        blobs: blobs::BlobLocation::Disk(data_dir.join("blobs")),
-        data_dir,
-        s3: S3Access::default(),
-        script_sources: Vec::new(),
-        timezone: "UTC".into(),
-        roles: Roles { api: true, scheduler: true, worker: true },
-        pool: config(),
-        interpreter_cache: interpreter_cache(),
-        packages: cronbox::packages::ResolverConfig {
-            command: Vec::new(),
-            uv: None,
-            index: cronbox::packages::Index::Usual,
-            cache: folder.0.join("packages"),
-        },
-        max_running: 64,
-        queue_bound: 10_000,
         drain: Duration::from_secs(10),
-        lease: Duration::from_secs(15),
-        defaults: Limits::default(),
-        ceiling: CEILING,
-        hosts: cronbox_runtime::network::Ceiling::parse(["*"]).expect("reads"),
-        networks: cronbox_runtime::network::Networks::default(),
         rate: (100_000, 100_000),
-        job_defaults: Policies::default(),
-        paused: false,
-        retention: Retention::default(),
         max_data: u64::MAX,
         secret_key: cronbox::keyring::KeySource::Memory,
-        admin_token_file: None,
-        name: "test".into(),
         clock: Some(clock.clone()),
+        ..Config::new(folder.0.join("data"), config(), packages, interpreter_cache())
     }
 }
 
