@@ -1,5 +1,7 @@
 //! The rooms of the house: who may use whom, and which line belongs where.
 
+mod circles;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -479,5 +481,36 @@ fn the_map_names_every_room() {
     for (room, _) in PROGRAM.iter().filter(|(room, _)| *room != "main") {
         assert!(map.contains(&format!("- [`{room}`]")), "src/lib.rs does not describe {room}");
         assert!(map.contains(&format!("pub mod {room};")), "src/lib.rs has no {room}");
+    }
+}
+
+/// The layers of docs/architecture.md, by room: a room uses those of its own layer and of earlier ones.
+#[test]
+fn layers_use_earlier_layers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/architecture.md")).expect("the architecture");
+    let table = text.split("| layer | room |").nth(1).expect("the table of rooms");
+    let (mut layer, mut layers) = (String::new(), Vec::new());
+    let mut of_room = BTreeMap::new();
+    for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        if !cells[1].is_empty() {
+            cells[1].clone_into(&mut layer);
+            layers.push(layer.clone());
+        }
+        of_room.insert(cells[2].trim_matches('`').to_owned(), layers.len());
+    }
+    assert!(layers.len() > 5, "{layers:?}");
+    let place = |room: &str| *of_room.get(room).unwrap_or_else(|| panic!("docs/architecture.md has no row for {room}"));
+    for (room, used) in PROGRAM.iter().filter(|(room, _)| *room != "main") {
+        // The list of readers exists only in tests.
+        for other in used.iter().filter(|other| **other != "readers") {
+            assert!(
+                place(other) <= place(room),
+                "{room} ({}) uses {other} ({}), which is of a later layer",
+                layers[place(room) - 1],
+                layers[place(other) - 1]
+            );
+        }
     }
 }
