@@ -8,7 +8,6 @@
 
 mod cache;
 mod chosen;
-#[cfg(test)]
 mod fetch;
 mod held;
 mod instead;

@@ -387,7 +387,7 @@ fn read_event_id(bytes: &[u8]) {
 }
 
 fn read_cursor(bytes: &[u8]) {
-    let _ = store::queries::read_place(&text(bytes));
+    let _ = store::series::read_place(&text(bytes));
 }
 
 fn seeds_of_cursors() -> Vec<Vec<u8>> {

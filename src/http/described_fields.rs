@@ -13,13 +13,14 @@ type Names = &'static [&'static str];
 pub(super) fn fields<T: ToSchema + 'static>() -> Names {
     static KNOWN: Mutex<BTreeMap<TypeId, Names>> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    *known.entry(TypeId::of::<T>()).or_insert_with(|| {
+    let &mut names = known.entry(TypeId::of::<T>()).or_insert_with(|| {
         let (mut schemas, mut names) = (Vec::new(), BTreeSet::new());
         T::schemas(&mut schemas);
         collect(&T::schema(), &schemas, &mut names);
         // Once for each type of the program, and these are few.
-        Vec::leak(names.into_iter().map(|name| &*name.leak()).collect())
-    })
+        Vec::leak(names.into_iter().map(|name| -> &'static str { name.leak() }).collect())
+    });
+    names
 }
 
 /// Adds the properties of a schema, also of those that it takes into itself.

@@ -40,7 +40,11 @@ fn modules(folder: &str) -> Vec<Module> {
     let mut paths = Vec::new();
     walk(&root, &mut paths);
     // A file whose name says so holds nothing but tests.
-    paths.retain(|path| !path.ends_with("tests.rs") && !path.ends_with("readers.rs") && !path.components().any(|part| part.as_os_str() == "tests"));
+    paths.retain(|path| {
+        !path.ends_with("tests.rs")
+            && !path.ends_with("readers.rs")
+            && !path.components().any(|part| part.as_os_str() == "tests")
+    });
     let module = |path: PathBuf| {
         let name = path.strip_prefix(&root).expect("inside").with_extension("");
         let name = name.to_str().expect("text").replace('/', "::");
@@ -55,7 +59,8 @@ fn modules(folder: &str) -> Vec<Module> {
 /// The modules that each module names in a path that begins with `crate`, `super` or `self`.
 fn imports(modules: &[Module]) -> BTreeMap<&str, BTreeSet<&str>> {
     let names: BTreeSet<&str> = modules.iter().map(|module| &*module.name).collect();
-    let path = Regex::new(r"\b((?:super::)+|crate::|self::)((?:\w+::)*)(\{[^;{}]*(?:\{[^{}]*\}[^;{}]*)*\}|\w+)").expect("a pattern");
+    let path = Regex::new(r"\b((?:super::)+|crate::|self::)((?:\w+::)*)(\{[^;{}]*(?:\{[^{}]*\}[^;{}]*)*\}|\w+)")
+        .expect("a pattern");
     let item = Regex::new(r"(?:^\{|,)\s*(\w+)").expect("a pattern");
     let known = |parts: &[&str]| names.get(parts.join("::").as_str()).copied();
     let of_module = |module: &Module| {
@@ -105,7 +110,8 @@ fn circles(folder: &str) -> BTreeSet<Vec<String>> {
     let all: BTreeMap<&str, BTreeSet<&str>> = graph.keys().map(|name| (*name, reached(name, &graph))).collect();
     let circle = |name: &&str| {
         let own = &all[*name];
-        let mut circle: Vec<String> = own.iter().filter(|other| all[**other].contains(*name)).map(|other| (*other).to_owned()).collect();
+        let mut circle: Vec<String> =
+            own.iter().filter(|other| all[**other].contains(*name)).map(|other| (*other).to_owned()).collect();
         circle.sort();
         circle
     };
@@ -132,7 +138,8 @@ fn no_files_import_one_another() {
 
 #[test]
 fn files_and_functions_are_short() {
-    let function = Regex::new(r"(?m)^( *)(?:pub(?:\([a-z]+\))? )?(?:const )?(?:async )?(?:unsafe )?fn (\w+)").expect("a pattern");
+    let function =
+        Regex::new(r"(?m)^( *)(?:pub(?:\([a-z]+\))? )?(?:const )?(?:async )?(?:unsafe )?fn (\w+)").expect("a pattern");
     let (mut files, mut functions) = (BTreeMap::new(), BTreeMap::new());
     for folder in ["src", "runtime/src"] {
         for module in modules(folder) {

@@ -3,5 +3,4 @@
 
 def run():
     n = 0
-    while True:
-        n += 1
+    while True: n += 1
