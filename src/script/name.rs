@@ -65,7 +65,7 @@ impl Name {
     /// A name that is near a file's, for what is run once and not kept.
     pub fn near_file(file: &str) -> Self {
         let stem = file.strip_suffix(".py").or_else(|| file.strip_suffix(".pyc")).unwrap_or(file);
-        let text = near(&stem.nfc().collect::<String>());
+        let text = without_mixed(&near(&stem.nfc().collect::<String>()));
         Name { key: key_of(&text), text }
     }
 
@@ -163,13 +163,28 @@ fn mixed(word: &str) -> Option<String> {
     ))
 }
 
+/// Replaces letters that look like those of another script in the same word.
+fn without_mixed(name: &str) -> String {
+    let mut of_word = None;
+    let kept = |c: char| {
+        if !c.is_alphabetic() && !is_combining_mark(c) {
+            of_word = None;
+        } else if ALIKE.contains(&c.script()) && *of_word.get_or_insert(c.script()) != c.script() {
+            of_word = None;
+            return '_';
+        }
+        c
+    };
+    name.chars().map(kept).collect()
+}
+
 /// The nearest that has only what a name may have.
 fn near(stem: &str) -> String {
     let begins_well = |c: char| !matches!(c, '.' | '-') && !is_combining_mark(c);
     let stem = stem.trim_end_matches(".py");
     let name: String = stem.chars().map(|c| if may_have(c) { c } else { '_' }).take(MAX_NAME - 1).collect();
     let mut text = if name.starts_with(begins_well) { name } else { format!("_{name}") };
-    while text.len() > MAX_BYTES {
+    while text.len() > MAX_BYTES || text.ends_with(".py") {
         text.pop();
     }
     text
