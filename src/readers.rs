@@ -433,7 +433,14 @@ fn seeds_of_environments() -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     /// Inputs for which a reader was once wrong.
-    const FOUND: &[(&str, &[u8])] = &[];
+    const FOUND: &[(&str, &[u8])] = &[
+        ("names", "o\u{527}Xw".as_bytes()),
+        (
+            "lock",
+            b"lock-version = \"1.0\"\n[[packages]]\nname = \"demo\"\nversion = \"1.0\"\n\
+              wheels = [{ url = \"https://a/demo-1.0-py3-none-any.whl\", hashes = { sha256 = \"\" } }]\n",
+        ),
+    ];
 
     #[test]
     fn no_reader_is_wrong_about_random_input() {

@@ -84,7 +84,9 @@ fn read_lock(text: &str, request: &Request) -> Result<Vec<Pinned>, PackageError>
             (None, Some(path)) => format!("file://{path}"),
             (None, None) => return Err(unreadable(format!("{} has a wheel without a place", package.name))),
         };
-        let Some(sha256) = wheel.hashes.get("sha256").map(|digest| digest.to_lowercase()) else {
+        let Some(sha256) =
+            wheel.hashes.get("sha256").filter(|digest| !digest.is_empty()).map(|digest| digest.to_lowercase())
+        else {
             let (name, version) = (package.name, version);
             return Err(PackageError::BadWheel(format!(
                 "{name} {version}: the index gives no SHA-256 for its wheel, so that its content cannot be checked"
