@@ -435,6 +435,8 @@ mod tests {
     /// Inputs for which a reader was once wrong.
     const FOUND: &[(&str, &[u8])] = &[
         ("names", "o\u{527}Xw".as_bytes()),
+        ("names", "+-\u{fffd}".as_bytes()),
+        ("names", "UTC+a\u{e9}b".as_bytes()),
         (
             "lock",
             b"lock-version = \"1.0\"\n[[packages]]\nname = \"demo\"\nversion = \"1.0\"\n\
