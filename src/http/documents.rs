@@ -5,6 +5,7 @@
 
 use super::problem::Problem;
 use super::{App, Part};
+use crate::access::hex;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -13,6 +14,7 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd,
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 /// A document.
 #[derive(Debug)]
@@ -71,10 +73,7 @@ struct Page {
 
 impl Page {
     fn new(kind: &'static str, bytes: Bytes) -> Self {
-        let hash = Sha256::digest(&bytes).iter().take(16).fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let hash = hex(&Sha256::digest(&bytes)[..16]);
         // Weak: the same page is sent compressed to clients that ask for it.
         let tag = HeaderValue::try_from(format!("W/\"{hash}\"")).unwrap_or(HeaderValue::from_static("W/\"0\""));
         Page { kind, bytes, tag }
@@ -109,11 +108,23 @@ fn has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
 
 /// The pages of a server whose addresses begin with a base path.
 #[derive(Debug)]
-pub(super) struct Documents(BTreeMap<&'static str, Page>);
+pub(super) struct Documents {
+    base_path: String,
+    /// Rendered for the first one that asks: this takes a few milliseconds, which no start of a node has to wait for.
+    pages: OnceLock<BTreeMap<&'static str, Page>>,
+}
 
 impl Documents {
-    /// Renders all documents; this takes a few milliseconds.
+    /// The documents below a base path.
     pub(super) fn new(base_path: &str) -> Self {
+        Documents { base_path: base_path.to_owned(), pages: OnceLock::new() }
+    }
+
+    fn find(&self, name: &str) -> Option<&Page> {
+        self.pages.get_or_init(|| Self::render(&self.base_path)).get(name)
+    }
+
+    fn render(base_path: &str) -> BTreeMap<&'static str, Page> {
         let rendered: Vec<_> = DOCUMENTS.iter().map(|document| (document, render(document, base_path))).collect();
         let mut pages = BTreeMap::new();
         for (document, body) in &rendered {
@@ -122,7 +133,7 @@ impl Documents {
         }
         let style = Bytes::from_static(include_bytes!("documents.css"));
         pages.insert(STYLE, Page::new("text/css; charset=utf-8", style));
-        Documents(pages)
+        pages
     }
 }
 
@@ -144,7 +155,7 @@ pub(super) async fn document(
 }
 
 fn found(app: &App, name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
-    match app.documents.0.get(name) {
+    match app.documents.find(name) {
         Some(page) => Ok(page.answer(headers)),
         None => {
             Err(Problem::not_found("no_such_address", "there is no document of this name; /docs lists the documents"))
