@@ -83,7 +83,7 @@ pub(super) async fn guard(
         }
         if path.as_str() != METRICS {
             let known = app.parameters.find(method, path.as_str());
-            let query = Query::read(request.uri().query(), &known)?;
+            let query = Query::read(request.uri().query(), known)?;
             request.extensions_mut().insert(query);
         }
         request.extensions_mut().insert(caller);

@@ -209,15 +209,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 
 impl Query {
     /// Reads what stands after the question mark.
-    pub(crate) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
+    pub(crate) fn read(query: Option<&str>, known: &[impl AsRef<str>]) -> Result<Self, Problem> {
         let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            if !known.contains(&&*name) {
+            let names = known.iter().map(AsRef::as_ref);
+            if !names.clone().any(|known| known == name) {
                 let shown: String = name.chars().take(60).collect();
-                let meant = match nearest(&name, known.iter().copied()) {
+                let meant = match nearest(&name, names.clone()) {
                     Some(near) => format!("did you mean {near}?"),
                     None if known.is_empty() => "there are none here".to_owned(),
-                    None => format!("there are {}", known.join(", ")),
+                    None => format!("there are {}", names.collect::<Vec<&str>>().join(", ")),
                 };
                 let detail = format!("there is no parameter {shown:?}: {meant}");
                 return Err(Problem::bad("unknown_parameter", detail).field(&shown));

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use utoipa::ToSchema;
@@ -39,31 +40,31 @@ fn collect(schema: &RefOr<Schema>, schemas: &[(String, RefOr<Schema>)], names: &
     }
 }
 
-/// The parameters after the question mark of each operation, by its method and path.
+/// The parameters after the question mark of each operation, by its path and method.
 #[derive(Debug, Default)]
-pub(super) struct Parameters(BTreeMap<(String, String), Vec<String>>);
+pub(super) struct Parameters(BTreeMap<String, BTreeMap<String, Vec<String>>>);
 
 impl Parameters {
     /// Those of a description.
     pub(super) fn of(document: &str) -> Self {
         let document: Value = serde_json::from_str(document).unwrap_or_default();
-        let mut found = BTreeMap::new();
+        let mut found: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {
                 let parameters = operation["parameters"].as_array().into_iter().flatten();
                 let queries = parameters.filter(|parameter| parameter["in"] == "query");
                 let names = queries.filter_map(|parameter| Some(parameter["name"].as_str()?.to_owned()));
-                found.insert((method.to_uppercase(), path.clone()), names.collect());
+                found.entry(path.clone()).or_default().insert(method.to_uppercase(), names.collect());
             }
         }
         Parameters(found)
     }
 
     /// Those of one operation.
-    pub(super) fn find(&self, method: &str, route: &str) -> Vec<&str> {
+    pub(super) fn find(&self, method: &str, route: &str) -> &[String] {
         // The description knows no part of a path that has slashes.
-        let found = self.0.get(&(method.to_owned(), route.replace("{*", "{")));
-        found.into_iter().flatten().map(String::as_str).collect()
+        let route = if route.contains("{*") { Cow::Owned(route.replace("{*", "{")) } else { Cow::Borrowed(route) };
+        self.0.get(&*route).and_then(|operations| operations.get(method)).map_or(&[], Vec::as_slice)
     }
 }
 
