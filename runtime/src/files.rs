@@ -11,6 +11,7 @@ mod device;
 mod directory;
 mod file;
 mod kept;
+mod link;
 mod quota;
 mod shared;
 mod streams;

@@ -2,9 +2,9 @@
 
 use super::device::Device;
 use super::file::File;
+use super::link::Link;
 use super::quota::{Charge, Quota};
 use super::shared::{FileError, Nanos, Result, Times, lock};
-use super::walk::Link;
 use crate::bundle::Bundle;
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -2,8 +2,8 @@
 
 use super::directory::{Directory, Node};
 use super::file::File;
+use super::link::Follow;
 use super::tree::Files;
-use super::walk::Follow;
 use crate::limits::MAX_OUTPUT_FILES_BYTES;
 use std::sync::Arc;
 

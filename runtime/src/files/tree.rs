@@ -2,9 +2,9 @@
 
 use super::directory::{Directory, Node};
 use super::file::File;
+use super::link::{Follow, Last, Link};
 use super::quota::{Charge, NODE_COST, Quota};
 use super::shared::{FileError, Nanos, OpenOptions, Result, Times, lock};
-use super::walk::{Follow, Last, Link};
 use crate::budget::Budget;
 use crate::bundle::Bundle;
 use crate::limits::{MAX_DEPTH, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_PATH};

@@ -4,12 +4,12 @@
 //! the directory of the link. So a link leads only to nodes that a path can name, and their own rules apply.
 
 use super::directory::{Directory, Node};
-use super::quota::{Charge, NODE_COST};
-use super::shared::{FileError, Result, Times, lock};
+use super::link::{Follow, Last, Link};
+use super::shared::{FileError, Result, lock};
 use super::tree::Files;
 use crate::limits::{MAX_NAME, MAX_PATH};
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Most links that are followed for one path, as on Linux.
 const MAX_LINKS: usize = 40;
@@ -17,38 +17,6 @@ const MAX_LINKS: usize = 40;
 /// Most names that are looked up for one path, with those of its links. A path without links has fewer. It limits the
 /// work of one host call to about one slice of fuel.
 const MAX_NAMES: usize = MAX_PATH;
-
-/// A symbolic link.
-pub(crate) struct Link {
-    pub(super) id: u64,
-    pub(super) target: String,
-    pub(super) times: Mutex<Times>,
-    _charge: Charge,
-}
-
-impl Link {
-    /// Makes a link. It takes the memory of a node and of its target.
-    pub(super) fn new(id: u64, target: &str, charge: Charge, times: Times) -> Result<Self> {
-        charge.resize(NODE_COST + target.len() as u64)?;
-        Ok(Link { id, target: target.to_owned(), times: Mutex::new(times), _charge: charge })
-    }
-}
-
-/// When a link that is the last name of a path is followed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Follow {
-    Always,
-    /// When a slash follows the name, as in POSIX for `lstat`.
-    BeforeSlash,
-    Never,
-}
-
-/// The last name of a path.
-pub(super) struct Last {
-    pub(super) name: String,
-    /// True when a slash follows the name.
-    pub(super) must_be_directory: bool,
-}
 
 /// How far a path was followed.
 enum Step {

@@ -5,11 +5,11 @@
 
 use super::directory::{Directory, Node};
 use super::file::File;
+use super::link::Follow;
 use super::quota::Quota;
 use super::shared::{Nanos, OpenOptions};
 use super::streams::{MAX_READ, Reader, StreamFailure, WRITE_PERMIT, Writer, now, pay_for_read};
 use super::tree::Files;
-use super::walk::Follow;
 use crate::budget::HeldMemory;
 use crate::meter::Meter;
 use std::sync::Arc;
