@@ -3,6 +3,7 @@
 use crate::limits::{MAX_MESSAGE, MAX_NOTE, MAX_NOTES, MAX_TRACEBACK, MAX_TYPE_NAME};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::fmt;
 use std::time::Duration;
 
 /// The end of a run. The host alone decides it; the guest only says what its script returned or raised.
@@ -76,6 +77,13 @@ pub struct ScriptError {
     /// The exit status, when the script called `sys.exit`. It is 1 when the argument was a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+}
+
+/// `Type: message`, as the last line of a traceback.
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.type_name, self.message)
+    }
 }
 
 impl ScriptError {

@@ -58,8 +58,7 @@ impl LimitContext {
             Outcome::Crashed => report.error.as_ref()?.message.clone(),
             Outcome::Failed => {
                 // The traceback ends with the message; without one the message stands alone.
-                let error = report.error.as_ref().filter(|error| error.traceback.is_empty())?;
-                format!("{}: {}", error.type_name, error.message)
+                report.error.as_ref().filter(|error| error.traceback.is_empty())?.to_string()
             }
             Outcome::Succeeded | Outcome::Cancelled => return None,
         })

@@ -1,5 +1,6 @@
 //! Attempts as rows: one when an attempt ends, whatever becomes of its run.
 
+use super::rows::run::{micros_of, number};
 use super::tx::{Row, Tx, args, stamp};
 use super::{Store, StoreError};
 use crate::clock::Time;
@@ -19,7 +20,7 @@ pub(super) struct AttemptEnd<'a> {
 impl<'a> AttemptEnd<'a> {
     /// One whose node told how it ended.
     pub(super) fn recorded(ended: &Ended) -> Self {
-        let error = ended.error.as_ref().map(|error| format!("{}: {}", error.type_name, error.message));
+        let error = ended.error.as_ref().map(ToString::to_string);
         let usage = AttemptUsage { fuel: ended.fuel, memory: ended.memory, wall: ended.wall };
         AttemptEnd { outcome: ended.status.as_str(), error, usage: Some(usage) }
     }
@@ -41,21 +42,19 @@ pub(super) async fn write(
     let sql =
         "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome, error, fuel, memory, wall)
         SELECT id, attempt, $2, $3, started_at, $4, $5, $6, $7, $8, $9 FROM runs WHERE id = $1 ON CONFLICT DO NOTHING";
-    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let micros = |wall: Duration| i64::try_from(wall.as_micros()).unwrap_or(i64::MAX);
     // PostgreSQL keeps no NUL.
     let error = end.error.map(|error| error.replace('\0', " "));
-    let (fuel, memory) = (end.usage.map(|used| whole(used.fuel)), end.usage.map(|used| whole(used.memory)));
-    let wall = end.usage.map(|used| micros(used.wall));
+    let (fuel, memory) = (end.usage.map(|used| number(used.fuel)), end.usage.map(|used| number(used.memory)));
+    let wall = end.usage.map(|used| micros_of(used.wall));
     let values = args![run, node, token, stamp(now), end.outcome, error, fuel, memory, wall];
     tx.run(sql, values).await.map(|_| ())
 }
 
 fn attempt_of(row: &Row) -> Result<Attempt, StoreError> {
-    let usage = match (row.int_or_none("fuel")?, row.int_or_none("memory")?, row.int_or_none("wall")?) {
+    let used = (row.size_or_none("fuel")?, row.size_or_none("memory")?, row.size_or_none("wall")?);
+    let usage = match used {
         (Some(fuel), Some(memory), Some(wall)) => {
-            let whole = |number: i64| u64::try_from(number).unwrap_or_default();
-            Some(AttemptUsage { fuel: whole(fuel), memory: whole(memory), wall: Duration::from_micros(whole(wall)) })
+            Some(AttemptUsage { fuel, memory, wall: Duration::from_micros(wall) })
         }
         _ => None,
     };

@@ -2,7 +2,7 @@
 
 use super::attempts::{self, AttemptEnd};
 use super::columns::Columns;
-use super::rows::run::{number, split, word};
+use super::rows::run::{micros_of, number, split, word};
 use super::tx::{Tx, args, json, stamp, stamp_of};
 use super::{Store, StoreError, blobs, chains, held, locks, queue, schedules, script_state};
 use crate::clock::Time;
@@ -73,8 +73,7 @@ fn status_of(ended: &Ended) -> Status {
 /// The columns of the run that the end of an attempt writes.
 fn columns_of(ended: &Ended, now: Time) -> Result<Columns, StoreError> {
     let is_final = ended.next.is_none();
-    let first_line =
-        |error: &ScriptError| format!("{}: {}", error.type_name, error.message).to_lowercase().replace('\0', " ");
+    let first_line = |error: &ScriptError| error.to_string().to_lowercase().replace('\0', " ");
     let (result, result_blob) = split(ended.result.as_ref());
     let notes = if ended.notes.is_empty() { None } else { Some(json(&ended.notes)?) };
     let network = if ended.network.is_empty() { None } else { Some(json(&ended.network)?) };
@@ -91,7 +90,7 @@ fn columns_of(ended: &Ended, now: Time) -> Result<Columns, StoreError> {
         .set("notes", notes)
         .set("fuel", number(ended.fuel))
         .set("memory", number(ended.memory))
-        .set("wall", i64::try_from(ended.wall.as_micros()).unwrap_or(i64::MAX))
+        .set("wall", micros_of(ended.wall))
         .set("stdout", ended.stdout.inline.clone())
         .set("stdout_blob", ended.stdout.blob.clone())
         .set("stdout_bytes", number(ended.stdout.written.bytes))

@@ -208,6 +208,10 @@ impl Row {
         Ok(self.int(column)?.unsigned_abs())
     }
 
+    pub(super) fn size_or_none(&self, column: &str) -> Result<Option<u64>, StoreError> {
+        Ok(self.int_or_none(column)?.map(i64::unsigned_abs))
+    }
+
     pub(super) fn text(&self, column: &str) -> Result<String, StoreError> {
         self.get(column)
     }

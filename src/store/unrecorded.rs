@@ -44,7 +44,7 @@ async fn record(
     now: Time,
 ) -> Result<Recorded, StoreError> {
     let Some(held) = queue::held_by(tx, id, token).await? else { return Ok(Recorded::Late) };
-    let text = format!("{}: {}", error.type_name, error.message);
+    let text = error.to_string();
     let end = AttemptEnd { outcome: Status::Crashed.as_str(), error: Some(text.clone()), usage: None };
     attempts::write(tx, id, (&held.node, token), end, now).await?;
     queue::remove(tx, id).await?;

@@ -23,8 +23,7 @@ pub(in crate::store) fn value_of(row: &Row, text: &str, blob: &str) -> Result<Op
 
 /// The run of a row of [`RUN`].
 pub(in crate::store) fn run_of(row: &Row) -> Result<Run, StoreError> {
-    let number =
-        |column: &str| -> Result<Option<u64>, StoreError> { Ok(row.int_or_none(column)?.map(i64::unsigned_abs)) };
+    let number = |column: &str| row.size_or_none(column);
     let small = |column: &str| -> Result<u32, StoreError> { Ok(u32::try_from(row.int(column)?).unwrap_or(u32::MAX)) };
     let word = |column: &str| -> Result<Option<serde_json::Value>, StoreError> {
         Ok(row.text_or_none(column)?.map(serde_json::Value::from))
@@ -87,6 +86,11 @@ pub(in crate::store) fn split(value: Option<&Value>) -> (Option<String>, Option<
 /// A size as it is kept.
 pub(in crate::store) fn number(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// A duration as it is kept: in microseconds.
+pub(in crate::store) fn micros_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A word of a closed set, as serde writes it, without the quotes.
