@@ -165,6 +165,7 @@ impl RunsArgs {
     async fn act(&self) -> Result<Exit, Refusal> {
         let server = Server::new(&self.server)?;
         let Some(verb) = &self.verb else { return self.list(&server).await };
+        let is_shown = matches!(verb, RunVerb::Show { .. });
         let (id, method, verb, wait) = match verb {
             RunVerb::Show { id } => (id, Method::GET, "", false),
             RunVerb::Cancel { id } => (id, Method::POST, "/cancel", false),
@@ -176,7 +177,6 @@ impl RunsArgs {
             "/cancel" => named_by_id(&server, id).await?,
             _ => find(&server, id).await?.id,
         };
-        let method_is_show = method == Method::GET;
         let query = if wait { "?wait=300s" } else { "" };
         let (text, run): (_, RunBody) =
             server.ask(server.request(method, &format!("/v1/runs/{id}{verb}{query}"))).await?;
@@ -184,7 +184,7 @@ impl RunsArgs {
             say(&text)?;
         } else {
             show(&run, &text)?;
-            if method_is_show && (run.attempt > 1 || run.lost_attempts > 0) {
+            if is_shown && (run.attempt > 1 || run.lost_attempts > 0) {
                 let list = server.request(Method::GET, &format!("/v1/runs/{id}/attempts"));
                 let (_, page): (_, Page<AttemptBody>) = server.ask(list).await?;
                 page.items.iter().try_for_each(show_attempt)?;
