@@ -333,7 +333,6 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("budget", &[]),
     ("clock", &[]),
     ("faults", &[]),
-    ("faults", &[]),
     ("guard", &[]),
     ("harden", &[]),
     ("heap", &[]),

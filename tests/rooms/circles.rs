@@ -1,9 +1,9 @@
 //! Files that import one another, and files and functions that are too long.
 
+use super::{File, files};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Most lines of a file, without its tests and comments.
 const MAX_LINES: usize = 400;
@@ -18,7 +18,7 @@ const LONG_FUNCTIONS: &[(&str, usize)] =
     &[("src/cli/scripts act", 96), ("src/http router", 88), ("src/schedule/request read_within", 88)];
 
 /// Files of the runtime that import one another. None may be added.
-const RUNTIME_CIRCLES: &[&[&str]] = &[&["files::directory", "files::tree", "files::walk"]];
+const RUNTIME_CIRCLES: &[&[&str]] = &[];
 /// Files of the program that import one another. None may be added.
 const CIRCLES: &[&[&str]] = &[];
 
@@ -29,34 +29,18 @@ struct Module {
 }
 
 fn modules(folder: &str) -> Vec<Module> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            match path.extension() {
-                _ if path.is_dir() => walk(&path, found),
-                Some(extension) if extension == "rs" => found.push(path),
-                _ => {}
-            }
-        }
-    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut paths = Vec::new();
-    walk(&root, &mut paths);
     // A file whose name says so holds nothing but tests.
-    paths.retain(|path| {
+    let is_product = |path: &Path| {
         !path.ends_with("tests.rs")
             && !path.ends_with("readers.rs")
             && !path.components().any(|part| part.as_os_str() == "tests")
-    });
-    let module = |path: PathBuf| {
-        let name = path.strip_prefix(&root).expect("inside").with_extension("");
-        let name = name.to_str().expect("text").replace('/', "::");
-        let text = fs::read_to_string(&path).expect("text");
-        let product = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        let lines = product.lines().filter(|line| !line.trim_start().starts_with("//"));
-        Module { name, code: lines.collect::<Vec<_>>().join("\n") }
     };
-    paths.into_iter().map(module).collect()
+    let module = |file: File| {
+        let name = file.path.strip_prefix(&root).expect("inside").with_extension("");
+        Module { name: name.to_str().expect("text").replace('/', "::"), code: file.code }
+    };
+    files(&root).into_iter().filter(|file| is_product(&file.path)).map(module).collect()
 }
 
 /// The modules that each module names in a path that begins with `crate`, `super` or `self`.
