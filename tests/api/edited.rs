@@ -190,10 +190,12 @@ async fn follow_what_is_missed(server: &Server) {
         assert_eq!(made.0, 201, "{}", made.1);
     }
     assert_eq!(server.get("/v1/schedules/missed").await.1["text"], "after * on missed @ UTC");
-    let made = json!({"id": "daily", "script": "tick", "trigger": "0 0 * * *", "misfire_grace_time": 1});
+    // Exactly one fire time is in the last 24 hours, whatever time of day it is.
+    let half_a_day_ago = (chrono::Utc::now() - chrono::TimeDelta::hours(12)).format("%-M %-H * * *").to_string();
+    let made = json!({"id": "daily", "script": "tick", "trigger": half_a_day_ago, "misfire_grace_time": 1});
     assert_eq!(server.post("/v1/schedules", &made).await.0, 201);
     server.post("/v1/schedules/daily/pause", &json!({})).await;
-    let (_, resumed) = server.post("/v1/schedules/daily/resume", &json!({"from": "30h"})).await;
+    let (_, resumed) = server.post("/v1/schedules/daily/resume", &json!({"from": "24h"})).await;
     assert_eq!(resumed["state"], "active", "{resumed}");
     let upstream = ended(server, "missed").await["result"].clone();
     assert_eq!(
