@@ -8,6 +8,7 @@ use crate::quantity;
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::io::Write;
 
 /// What `cronbox scripts` takes.
 #[derive(Debug, Args)]
@@ -151,66 +152,10 @@ impl ScriptArgs {
     }
 
     async fn act(&self) -> Result<Exit, Refusal> {
-        let server = Server::new(&self.server)?;
+        let server = &Server::new(&self.server)?;
         match &self.verb {
-            ScriptVerb::Show { name, source: true, version } => {
-                let address = format!("/v1/scripts/{}", part(name));
-                let number = match version {
-                    Some(number) => *number,
-                    None => server.ask::<ScriptBody>(server.request(Method::GET, &address)).await?.1.version,
-                };
-                let response =
-                    server.send(server.request(Method::GET, &format!("{address}/versions/{number}/source"))).await?;
-                let content = response.bytes().await.map_err(Refusal::unavailable)?;
-                use std::io::Write;
-                std::io::stdout().lock().write_all(&content).map_err(Refusal::unavailable)?;
-            }
-            ScriptVerb::Show { name, .. } => {
-                let address = format!("/v1/scripts/{}", part(name));
-                let (text, script): (_, ScriptBody) = server.ask(server.request(Method::GET, &address)).await?;
-                if self.json {
-                    say(&text)?;
-                    return Ok(Exit::Succeeded);
-                }
-                let versions: Vec<VersionBody> = all_pages(&server, &format!("{address}/versions"), &[]).await?;
-                say(&format!("{} · {}", script.name, plain(script.title.as_deref().unwrap_or("no title"), 100)))?;
-                if let Some(link) = &script.link {
-                    let state =
-                        link.error.as_deref().map_or_else(|| "read".to_owned(), |error| format!("unreadable: {error}"));
-                    say(&format!("linked to {} ({})", link.from, plain(&state, 200)))?;
-                }
-                let settings = serde_json::to_value(&script.settings).unwrap_or_default();
-                for (name, value) in settings.as_object().into_iter().flatten() {
-                    let text = match value {
-                        Value::String(text) => text.clone(),
-                        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
-                        other => other.to_string(),
-                    };
-                    say(&format!("{name:<12} {}", plain(&text, 500)))?;
-                }
-                let packages: Vec<String> =
-                    script.packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
-                if !packages.is_empty() {
-                    say(&format!("{:<12} {}", "packages", packages.join(", ")))?;
-                }
-                let row = |version: &VersionBody| {
-                    vec![
-                        Cell::from(version.version.to_string()),
-                        Cell::status(if version.in_force { "in force" } else { "" }),
-                        version.sha256.get(..12).unwrap_or_default().into(),
-                        quantity::bytes(version.size).into(),
-                        Cell::time(&version.created_at),
-                    ]
-                };
-                let columns = [
-                    column("VERSION").right(),
-                    column("STATE"),
-                    column("SHA256").spare(),
-                    column("SIZE").right(),
-                    column("CREATED"),
-                ];
-                Table::of(&columns, &versions, row).print()?;
-            }
+            ScriptVerb::Show { name, source: true, version } => print_source(server, name, *version).await?,
+            ScriptVerb::Show { name, .. } => self.show(server, name).await?,
             ScriptVerb::Rollback { name, to, keep_schedules } => {
                 let body = to.map_or_else(|| json!({}), |number| json!({"version": number}));
                 let query = if *keep_schedules { "?schedules=keep" } else { "" };
@@ -246,4 +191,68 @@ impl ScriptArgs {
         }
         Ok(Exit::Succeeded)
     }
+
+    /// Shows a script and its versions.
+    async fn show(&self, server: &Server, name: &str) -> Result<(), Refusal> {
+        let address = format!("/v1/scripts/{}", part(name));
+        let (text, script): (_, ScriptBody) = server.ask(server.request(Method::GET, &address)).await?;
+        if self.json {
+            return say(&text);
+        }
+        let versions: Vec<VersionBody> = all_pages(server, &format!("{address}/versions"), &[]).await?;
+        print_head(&script)?;
+        let row = |version: &VersionBody| {
+            vec![
+                Cell::from(version.version.to_string()),
+                Cell::status(if version.in_force { "in force" } else { "" }),
+                version.sha256.get(..12).unwrap_or_default().into(),
+                quantity::bytes(version.size).into(),
+                Cell::time(&version.created_at),
+            ]
+        };
+        let columns = [
+            column("VERSION").right(),
+            column("STATE"),
+            column("SHA256").spare(),
+            column("SIZE").right(),
+            column("CREATED"),
+        ];
+        Table::of(&columns, &versions, row).print()
+    }
+}
+
+/// Prints the source of a version, as it was uploaded; without a number, of the one in force.
+async fn print_source(server: &Server, name: &str, version: Option<i64>) -> Result<(), Refusal> {
+    let address = format!("/v1/scripts/{}", part(name));
+    let number = match version {
+        Some(number) => number,
+        None => server.ask::<ScriptBody>(server.request(Method::GET, &address)).await?.1.version,
+    };
+    let response = server.send(server.request(Method::GET, &format!("{address}/versions/{number}/source"))).await?;
+    let content = response.bytes().await.map_err(Refusal::unavailable)?;
+    std::io::stdout().lock().write_all(&content).map_err(Refusal::unavailable)
+}
+
+/// Prints what holds for a script: its title, where it is linked to, its settings and packages.
+fn print_head(script: &ScriptBody) -> Result<(), Refusal> {
+    say(&format!("{} · {}", script.name, plain(script.title.as_deref().unwrap_or("no title"), 100)))?;
+    if let Some(link) = &script.link {
+        let state = link.error.as_deref().map_or_else(|| "read".to_owned(), |error| format!("unreadable: {error}"));
+        say(&format!("linked to {} ({})", link.from, plain(&state, 200)))?;
+    }
+    let settings = serde_json::to_value(&script.settings).unwrap_or_default();
+    for (name, value) in settings.as_object().into_iter().flatten() {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
+            other => other.to_string(),
+        };
+        say(&format!("{name:<12} {}", plain(&text, 500)))?;
+    }
+    let packages: Vec<String> =
+        script.packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    say(&format!("{:<12} {}", "packages", packages.join(", ")))
 }
