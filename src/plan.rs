@@ -1,7 +1,7 @@
 //! From a script and what is asked of it to a run that can be made: whoever asks, request, schedule or another run.
 
 use crate::clock::Time;
-use crate::limits::{NotGranted, RequestedLimits};
+use crate::limits::{BadLimit, NotGranted, RequestedLimits};
 use crate::run::{Cause, NewRun, RETRY_ON, Spec, Value, new_id};
 use crate::schedule::{Policies, Schedule};
 use crate::script::{Script, Settings, Version};
@@ -27,6 +27,17 @@ pub struct RunPolicy {
     pub timezone: String,
     /// The policies of schedules that name none.
     pub job_defaults: Policies,
+}
+
+/// Why a schedule can start no run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPlan {
+    /// A limit that it or its script asks for cannot be read.
+    #[error("limits.{0}")]
+    Limit(#[from] BadLimit),
+    /// Its trigger cannot be read: a sentence.
+    #[error("{0}")]
+    Trigger(String),
 }
 
 /// Where a run's source is.
@@ -139,7 +150,7 @@ impl RunPolicy {
         (new, refused)
     }
 
-    /// A run that a schedule starts; `zone` is its trigger's, and `args` what its settings say, as text or blob.
+    /// A run that a schedule starts; `args` is what its settings say, as text or blob.
     #[allow(clippy::too_many_arguments, reason = "each is another thing; a struct for one call would only rename them")]
     pub fn run_of_schedule(
         &self,
@@ -147,15 +158,14 @@ impl RunPolicy {
         script: &Script,
         version: &Version,
         granted: &RequestedLimits,
-        zone: &str,
         args: Value,
         cause: Cause,
         now: Time,
-    ) -> Result<NewRun, String> {
+    ) -> Result<NewRun, BadPlan> {
         let own = &schedule.settings;
         let settings = script.settings.or(&version.table);
-        let of_script = RequestedLimits::read(&settings.limits).map_err(|error| error.to_string())?;
-        let asked = RequestedLimits::read(&own.limits).map_err(|error| error.to_string())?.or(&of_script);
+        let asked = RequestedLimits::read(&own.limits)?.or(&RequestedLimits::read(&settings.limits)?);
+        let trigger = schedule.trigger.parsed().map_err(BadPlan::Trigger)?;
         let defaults = self.scheduled_defaults();
         let (mut new, _) = self.run(RunFiles::of(script, version), &settings, asked, granted, &defaults, now);
         new.cause = cause;
@@ -166,7 +176,7 @@ impl RunPolicy {
         let spec = &mut new.spec;
         spec.entry = own.entry.clone().or(spec.entry.take());
         spec.argv.clone_from(&own.argv);
-        spec.timezone = zone.to_owned();
+        trigger.zone().name().clone_into(&mut spec.timezone);
         spec.retries = own.retries.clone().or(spec.retries.take()).filter(|retries| retries.count > 0);
         if let Some(retry_on) = &own.retry_on {
             spec.retry_on.clone_from(retry_on);

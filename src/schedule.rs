@@ -9,15 +9,16 @@ use crate::trigger::{After, Budget, Trigger, TriggerError, Upstream};
 use chrono::TimeDelta;
 use cronbox_runtime::Outcome;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 mod keep;
 mod policies;
 pub mod request;
+mod stored_trigger;
 
 pub use keep::{KeptSchedule, NewSchedule, Paused, ScheduleFilter, SchedulerState};
 pub use policies::{CATCHUP_LIMIT, Coalesce, Grace, Overlap, POLICIES, Policies};
+pub use stored_trigger::StoredTrigger;
 
 /// Whether a schedule fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,8 +167,8 @@ pub struct Schedule {
     pub reach: Reach,
     /// What it starts, and how.
     pub settings: Settings,
-    /// When it fires, as JSON; [`Trigger::from_json`] reads it.
-    pub trigger: Value,
+    /// When it fires.
+    pub trigger: StoredTrigger,
     /// Whether it fires.
     pub state: State,
     /// Why it stands so, where nobody asked for it.

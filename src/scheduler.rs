@@ -7,7 +7,7 @@
 use crate::blobs::Blobs;
 use crate::clock::{Clock, Time};
 use crate::limits::RequestedLimits;
-use crate::plan::RunPolicy;
+use crate::plan::{BadPlan, RunPolicy};
 use crate::publish::{KeepError, keep_value};
 use crate::run::{Cause, Displaced};
 use crate::schedule::{Decision, Schedule, ScheduleFilter, State};
@@ -15,7 +15,7 @@ use crate::script::{Script, Version};
 use crate::signals::Signals;
 use crate::store::fire::{Fire, TOGETHER};
 use crate::store::{Store, StoreError};
-use crate::trigger::{QUICK, Trigger};
+use crate::trigger::QUICK;
 use crate::zone;
 use deciding::Undecided;
 use std::collections::HashMap;
@@ -55,8 +55,8 @@ pub struct Scheduler {
     pub rules: Arc<RunPolicy>,
     /// How many runs may wait that count towards the bound of the queue.
     pub queue_bound: u64,
-    /// Triggers that were read, and what they cost.
-    pub read: Arc<Memory>,
+    /// What deciding costs, and what waits for its turn.
+    pub memory: Arc<Memory>,
 }
 
 /// Why a schedule was not fired now.
@@ -89,6 +89,12 @@ impl Look {
 impl From<KeepError> for Unfired {
     fn from(error: KeepError) -> Self {
         Unfired::Away(error.to_string())
+    }
+}
+
+impl From<BadPlan> for Unfired {
+    fn from(error: BadPlan) -> Self {
+        Unfired::Broken(error.to_string())
     }
 }
 
@@ -176,9 +182,9 @@ impl Scheduler {
     /// Fires what is due; how long there is nothing to do then.
     pub async fn tick(&self) -> Result<Duration, StoreError> {
         let wait = self.look().await?;
-        while let Some(key) = self.read.next() {
+        while let Some(key) = self.memory.next() {
             let turn = self.turn(&key).await;
-            self.read.done(&key);
+            self.memory.done(&key);
             turn?;
         }
         Ok(wait)
@@ -199,21 +205,21 @@ impl Scheduler {
         if whole.paused {
             return Ok(LOOK);
         }
-        let limit = BATCH + self.read.count_waiting().min(PASSED_OVER);
+        let limit = BATCH + self.memory.count_waiting().min(PASSED_OVER);
         let mut due = self.store.due_schedules(now, limit).await?;
         let mut is_full = due.len() == limit;
         due.retain(|schedule| {
-            if self.read.is_costly(schedule) {
-                self.read.wait(&schedule.key);
+            if self.memory.is_costly(schedule) {
+                self.memory.wait(&schedule.key);
             }
-            !self.read.is_waiting(&schedule.key)
+            !self.memory.is_waiting(&schedule.key)
         });
         if due.is_empty() {
             let next = self.store.next_schedule_after(now).await?;
             let until = next.and_then(|next| (next - self.clock.now()).to_std().ok());
             return Ok(if next.is_some() { LOOK.min(until.unwrap_or_default()) } else { LOOK });
         }
-        due.sort_by_cached_key(|schedule| self.read.cost(schedule));
+        due.sort_by_cached_key(|schedule| self.memory.cost(schedule));
         let (mut scripts, mut stale, mut is_stuck) = (HashMap::new(), 0, false);
         let began = Instant::now();
         while !due.is_empty() {
@@ -249,17 +255,17 @@ impl Scheduler {
     async fn fire_of(
         &self,
         schedule: &Schedule,
-        decided: Result<(Arc<Trigger>, Decision), Undecided>,
+        decided: Result<Decision, Undecided>,
         now: Time,
         scripts: &mut HashMap<String, (Script, RequestedLimits)>,
     ) -> Result<Look, StoreError> {
         let unfired = match decided {
             Err(Undecided::Costly(_)) => {
-                self.read.wait(&schedule.key);
+                self.memory.wait(&schedule.key);
                 return Ok(Look::Nothing);
             }
             Err(Undecided::Broken(why)) => Unfired::Broken(why),
-            Ok((trigger, decision)) => match self.like(schedule, &trigger, decision, now, scripts).await {
+            Ok(decision) => match self.like(schedule, decision, now, scripts).await {
                 Ok(fire) => return Ok(Look::Fire(Box::new(fire))),
                 Err(unfired) => unfired,
             },
@@ -315,7 +321,6 @@ impl Scheduler {
     async fn like(
         &self,
         schedule: &Schedule,
-        trigger: &Trigger,
         decision: Decision,
         now: Time,
         scripts: &mut HashMap<String, (Script, RequestedLimits)>,
@@ -324,11 +329,7 @@ impl Scheduler {
         let version = self.version_of(schedule, script).await?;
         let text = schedule.settings.args.as_ref().map_or_else(|| "{}".to_owned(), ToString::to_string);
         let args = keep_value(&self.store, &self.blobs, text, now).await?;
-        let zone = trigger.zone().name();
-        let like = self
-            .rules
-            .run_of_schedule(schedule, script, &version, granted, zone, args, Cause::Fire, now)
-            .map_err(Unfired::Broken)?;
+        let like = self.rules.run_of_schedule(schedule, script, &version, granted, args, Cause::Fire, now)?;
         Ok(Fire { like, overlap: schedule.settings.policies.overlap_in_force(&self.rules.job_defaults), decision })
     }
 

@@ -251,7 +251,10 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("keyring", &["access", "secret"]),
     ("source_encoding", &[]),
     ("metadata", &["source_encoding", "guard", "suggest", "script"]),
-    ("schedule", &["access", "clock", "exact", "limits", "quantity", "run", "script", "suggest", "trigger", "zone"]),
+    (
+        "schedule",
+        &["access", "clock", "exact", "guard", "limits", "quantity", "run", "script", "suggest", "trigger", "zone"],
+    ),
     ("run", &["clock", "limits", "quantity", "script", "stdin"]),
     ("stdin", &[]),
     ("event", &["clock", "run"]),

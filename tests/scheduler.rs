@@ -6,7 +6,7 @@ use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
 use cronbox::clock::{Clock, Time};
 use cronbox::publication::NewVersion;
 use cronbox::run::{Cause, Claim, Ended, Recorded, Run, Status};
-use cronbox::schedule::request::{self, ReadContext, trigger_of};
+use cronbox::schedule::request::{self, ReadContext};
 use cronbox::schedule::{KeptSchedule, Origin, Schedule, State};
 use cronbox::scheduler::Scheduler;
 use cronbox::script::{Facts, Name, Settings};
@@ -353,14 +353,14 @@ async fn pausing_leaves_no_rows_and_skips_what_waits() {
     // The same again changes nothing, whether it is paused or not.
     assert_eq!(rig.add("x", trigger).await.state, State::Paused);
     let schedule = rig.schedule("x").await;
-    let next = request::first(&trigger_of(&schedule).expect("reads"), after(35), 0.0).expect("computes");
+    let next = request::first(&schedule.trigger.parsed().expect("reads"), after(35), 0.0).expect("computes");
     assert!(rig.store.resume_schedule("x", schedule.revision, after(35), next, after(35)).await.expect("resumes"));
     assert!(!rig.store.resume_schedule("x", schedule.revision, after(35), next, after(35)).await.expect("asks"));
     rig.at(after(40)).await;
     assert_eq!(rig.rows("x").await[1..], expect(&[(40, "queued", "")]));
     // From a time in the past: under its policies, and no fire time twice.
     let schedule = rig.schedule("x").await;
-    let next = request::first(&trigger_of(&schedule).expect("reads"), after(-1), 0.0).expect("computes");
+    let next = request::first(&schedule.trigger.parsed().expect("reads"), after(-1), 0.0).expect("computes");
     assert!(rig.store.resume_schedule("x", schedule.revision, after(-1), next, after(45)).await.expect("resumes"));
     rig.at(after(45)).await;
     assert_eq!(
@@ -458,7 +458,7 @@ async fn backfilled_runs_wait_for_one_another() {
     let like = rig
         .scheduler
         .rules
-        .run_of_schedule(&schedule, &script, &script.version, &Default::default(), "UTC", args, Cause::Backfill, noon())
+        .run_of_schedule(&schedule, &script, &script.version, &Default::default(), args, Cause::Backfill, noon())
         .expect("a run");
     let gate = cronbox::run::Gate { name: "backfill".into(), most: Some(2) };
     let runs = (1..=5).map(|hour| {
@@ -545,7 +545,7 @@ async fn chains_make_no_circle() {
     // A change that would close one changes nothing.
     assert_eq!(rig.keep("x", "a", json!({"trigger": "every 1h"})).await, KeptSchedule::Created);
     assert!(matches!(rig.keep("x", "a", json!({"trigger": "after b"})).await, KeptSchedule::Circle(_)));
-    assert_eq!(rig.schedule("x").await.trigger["type"], "interval");
+    assert_eq!(rig.schedule("x").await.trigger.json()["type"], "interval");
 }
 
 /// Two requests that each close half of a circle.
@@ -578,16 +578,8 @@ async fn a_chain_is_only_so_long() {
     for (depth, expected) in [(49, "queued"), (50, "skipped")] {
         let args = cronbox::run::Value::Inline("{}".into());
         let rules = &rig.scheduler.rules;
-        let made = rules.run_of_schedule(
-            &schedule,
-            &script,
-            &script.version,
-            &Default::default(),
-            "UTC",
-            args,
-            Cause::Api,
-            noon(),
-        );
+        let made =
+            rules.run_of_schedule(&schedule, &script, &script.version, &Default::default(), args, Cause::Api, noon());
         let mut new = made.expect("a run");
         new.id = cronbox::run::new_id(noon() + TimeDelta::microseconds(depth));
         new.spec.chain_depth = u32::try_from(depth).expect("small");
@@ -791,7 +783,7 @@ async fn a_year_of_a_hundred_schedules() {
     }
     let mut all = 0;
     for (id, text) in &triggers {
-        let trigger = trigger_of(&rig.schedule(id).await).expect("reads");
+        let trigger = rig.schedule(id).await.trigger.parsed().expect("reads");
         let expected = trigger.fires_between(noon() - TimeDelta::microseconds(1), end, 100_000).expect("computes");
         let expected: Vec<Option<Time>> = expected.fires.iter().map(|fire| Some(fire.at)).collect();
         let runs = rig.runs(id).await;

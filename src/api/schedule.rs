@@ -100,7 +100,7 @@ impl ScheduleBody {
             entry: settings.entry.clone(),
             args: settings.args.clone().unwrap_or_else(|| Exact::from(Value::Object(serde_json::Map::new()))),
             argv: settings.argv.clone(),
-            trigger: schedule.trigger.clone(),
+            trigger: schedule.trigger.json().clone(),
             text: trigger.to_string(),
             notes: trigger.notes().to_vec(),
             timezone: trigger.zone().name().to_owned(),

@@ -5,6 +5,7 @@ use crate::api::ProblemBody;
 use crate::blobs::BlobError;
 use crate::checker;
 use crate::limits::BadLimit;
+use crate::plan::BadPlan;
 use crate::publish::{OUT_OF_REACH, UpstreamError};
 use crate::schedule::request::BadSchedule;
 use crate::script::{BadName, Script};
@@ -250,6 +251,15 @@ impl From<BadLimit> for Problem {
     fn from(error: BadLimit) -> Self {
         let field = format!("limits.{}", error.name);
         Problem::invalid(&field, format!("{field}: {}", error.why))
+    }
+}
+
+impl From<BadPlan> for Problem {
+    fn from(error: BadPlan) -> Self {
+        match error {
+            BadPlan::Limit(error) => error.into(),
+            BadPlan::Trigger(why) => Problem::invalid("trigger", why),
+        }
     }
 }
 

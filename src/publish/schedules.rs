@@ -115,7 +115,7 @@ pub async fn check_upstreams(
     existing: Option<&Schedule>,
 ) -> Result<(), UpstreamError> {
     let is_same = |existing: &&Schedule| {
-        let links = request::trigger_of(existing).and_then(|trigger| Link::of(&trigger));
+        let links = existing.trigger.parsed().and_then(|trigger| Link::of(&trigger));
         existing.script == new.script && links.is_ok_and(|links| links == new.links)
     };
     if let Some(existing) = existing.filter(is_same) {

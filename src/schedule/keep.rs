@@ -1,9 +1,8 @@
 //! A schedule to be kept, what becomes of it, and which ones a list shows.
 
-use super::{Link, Origin, Settings, State};
+use super::{Link, Origin, Settings, State, StoredTrigger};
 use crate::access::Reach;
 use crate::clock::Time;
-use serde_json::Value;
 
 /// A schedule to be kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +19,8 @@ pub struct NewSchedule {
     pub reach: Reach,
     /// What it starts, and how.
     pub settings: Settings,
-    /// When it fires, complete.
-    pub trigger: Value,
+    /// When it fires.
+    pub trigger: StoredTrigger,
     /// The instant that stood for now when that was read.
     pub read_at: Time,
     /// Whether it fires from now on.

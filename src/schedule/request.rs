@@ -2,7 +2,7 @@
 
 use crate::access::Reach;
 use crate::clock::Time;
-use crate::schedule::{Link, NewSchedule, Origin, POLICIES, SETTINGS, Schedule, Settings, State, due};
+use crate::schedule::{Link, NewSchedule, Origin, POLICIES, SETTINGS, Schedule, Settings, State, StoredTrigger, due};
 use crate::script::Name;
 use crate::suggest::nearest;
 use crate::trigger::{Budget, Defaults, Trigger, TriggerError};
@@ -91,15 +91,7 @@ pub fn read_within(
     context: &ReadContext<'_>,
     budget: &Budget,
 ) -> Result<NewSchedule, BadSchedule> {
-    if let Some(name) = asked.keys().find(|name| !names().any(|known| known == name.as_str())) {
-        let shown: String = name.chars().take(60).collect();
-        let meant = match nearest(name, names()) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-        };
-        let why = format!("there is no field {shown:?}: {meant}");
-        return Err(BadSchedule { code: "unknown_field", ..BadSchedule::new(&shown, why) });
-    }
+    check_names(asked)?;
     let settings = settings(asked)?;
     let timezone = match asked.get("timezone") {
         None | Some(Value::Null) => context.timezone,
@@ -113,67 +105,125 @@ pub fn read_within(
     };
     let now = context.now;
     let kept = context.existing.filter(|existing| existing.script == script);
-    let (trigger, is_same) = match asked.get("trigger") {
-        None | Some(Value::Null) => {
-            let once = json!({"type": "date", "run_date": crate::clock::rfc3339(now)});
-            (read_trigger(&once, "UTC", now)?, false)
-        }
-        Some(asked) => {
-            // The same words as before mean the same, though an interval begins when it is read.
-            let again = kept.map(|kept| read_trigger(asked, timezone, kept.read_at)).transpose()?;
-            match (again, kept) {
-                (Some(again), Some(kept)) if again.to_json() == kept.trigger => (again, true),
-                _ => {
-                    let trigger = read_trigger(asked, timezone, now)?;
-                    trigger.within(budget).validate(now).map_err(|error| BadSchedule::trigger(&error))?;
-                    (trigger, false)
-                }
-            }
-        }
-    };
+    let Read { trigger, same_as } = trigger_asked(asked.get("trigger"), timezone, kept, now, budget)?;
     let links = Link::of(&trigger).map_err(|why| BadSchedule::new("trigger", why))?;
-    let hangs_on = !links.is_empty();
-    let mut new = NewSchedule {
+    let firing = match same_as {
+        Some(kept) => Firing::as_kept(kept, paused, &trigger, context, budget)?,
+        None => Firing::from_now(paused, &trigger, context, budget)?,
+    };
+    let read_at = same_as.map_or(now, |kept| kept.read_at);
+    Ok(NewSchedule {
         id: id.as_str().to_owned(),
         key: id.key().to_owned(),
         script: script.to_owned(),
         origin: context.origin,
         reach: Reach::default(),
         settings,
-        trigger: trigger.to_json(),
-        read_at: now,
-        state: State::Active,
-        cursor: now,
-        next: None,
+        trigger: StoredTrigger::of(trigger, now),
+        read_at,
+        state: firing.state,
+        cursor: firing.cursor,
+        next: firing.next,
         created_by: None,
         links,
+    })
+}
+
+/// Refuses what cannot be asked for.
+fn check_names(asked: &Map<String, Value>) -> Result<(), BadSchedule> {
+    let Some(name) = asked.keys().find(|name| !names().any(|known| known == name.as_str())) else { return Ok(()) };
+    let shown: String = name.chars().take(60).collect();
+    let meant = match nearest(name, names()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
     };
-    let state = |paused: bool| if paused { State::Paused } else { State::Active };
-    if let (Some(kept), true) = (kept, is_same) {
-        // Nothing about its fire times changes; one that was paused stays so unless it is told not to.
-        new.read_at = kept.read_at;
-        new.cursor = kept.cursor;
-        new.next = kept.next_fire_at.map(|next| (next, kept.next_due_at.unwrap_or(next)));
-        new.state = match (kept.state, paused) {
-            (State::Finished, _) => State::Finished,
+    let why = format!("there is no field {shown:?}: {meant}");
+    Err(BadSchedule { code: "unknown_field", ..BadSchedule::new(&shown, why) })
+}
+
+/// A trigger that was asked for.
+struct Read<'a> {
+    trigger: Trigger,
+    /// The schedule that has the same trigger already.
+    same_as: Option<&'a Schedule>,
+}
+
+/// Reads the trigger that is asked for.
+fn trigger_asked<'a>(
+    asked: Option<&Value>,
+    timezone: &str,
+    kept: Option<&'a Schedule>,
+    now: Time,
+    budget: &Budget,
+) -> Result<Read<'a>, BadSchedule> {
+    let Some(asked) = asked.filter(|asked| !asked.is_null()) else {
+        let once = json!({"type": "date", "run_date": crate::clock::rfc3339(now)});
+        return Ok(Read { trigger: read_trigger(&once, "UTC", now)?, same_as: None });
+    };
+    if let Some(kept) = kept {
+        // The same words as before mean the same, though an interval begins when it is read.
+        let again = read_trigger(asked, timezone, kept.read_at)?;
+        if again.to_json() == *kept.trigger.json() {
+            return Ok(Read { trigger: again, same_as: Some(kept) });
+        }
+    }
+    let trigger = read_trigger(asked, timezone, now)?;
+    trigger.within(budget).validate(now).map_err(|error| BadSchedule::trigger(&error))?;
+    Ok(Read { trigger, same_as: None })
+}
+
+/// Whether a schedule fires, and when.
+struct Firing {
+    state: State,
+    cursor: Time,
+    next: Option<(Time, Time)>,
+}
+
+impl Firing {
+    /// Of a schedule that has this trigger already: nothing about its fire times changes. One that was paused stays paused
+    /// when the request does not say otherwise.
+    fn as_kept(
+        kept: &Schedule,
+        paused: Option<bool>,
+        trigger: &Trigger,
+        context: &ReadContext<'_>,
+        budget: &Budget,
+    ) -> Result<Self, BadSchedule> {
+        let next = kept.next_fire_at.map(|next| (next, kept.next_due_at.unwrap_or(next)));
+        let state = match (kept.state, paused) {
             (State::Paused, Some(false)) => {
-                new.cursor = now;
-                new.next = first_within(&trigger, now, context.jitter, budget)?;
-                if new.next.is_some() || hangs_on { State::Active } else { State::Finished }
+                let next = first_within(trigger, context.now, context.jitter, budget)?;
+                let fires = next.is_some() || !trigger.chains().is_empty();
+                let state = if fires { State::Active } else { State::Finished };
+                return Ok(Firing { state, cursor: context.now, next });
             }
-            (_, Some(paused)) => state(paused),
+            (State::Finished, _) => State::Finished,
+            (_, Some(paused)) => state_of(paused),
             (was, None) => was,
         };
-        return Ok(new);
+        Ok(Firing { state, cursor: kept.cursor, next })
     }
-    // The very instant of its making counts: an interval's first fire is its start, which is that.
-    new.cursor = now.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(now);
-    new.next = first_within(&trigger, new.cursor, context.jitter, budget)?;
-    new.state = state(paused.unwrap_or(context.existing.is_some_and(|existing| existing.state == State::Paused)));
-    if new.next.is_none() && !hangs_on {
-        return Err(BadSchedule { code: "bad_trigger", ..BadSchedule::new("trigger", "this can never fire") });
+
+    /// Of a trigger that is new to the schedule.
+    fn from_now(
+        paused: Option<bool>,
+        trigger: &Trigger,
+        context: &ReadContext<'_>,
+        budget: &Budget,
+    ) -> Result<Self, BadSchedule> {
+        // The very instant of its making counts: an interval's first fire is its start, which is that.
+        let cursor = context.now.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(context.now);
+        let next = first_within(trigger, cursor, context.jitter, budget)?;
+        if next.is_none() && trigger.chains().is_empty() {
+            return Err(BadSchedule { code: "bad_trigger", ..BadSchedule::new("trigger", "this can never fire") });
+        }
+        let was_paused = context.existing.is_some_and(|existing| existing.state == State::Paused);
+        Ok(Firing { state: state_of(paused.unwrap_or(was_paused)), cursor, next })
     }
-    Ok(new)
+}
+
+fn state_of(paused: bool) -> State {
+    if paused { State::Paused } else { State::Active }
 }
 
 /// [`first_within`], with a budget of its own.
@@ -216,14 +266,6 @@ fn settings(asked: &Map<String, Value>) -> Result<Settings, BadSchedule> {
         return Err(BadSchedule::new("args", "args is an object (by name) or an array (by position)"));
     }
     Ok(settings)
-}
-
-/// Reads a stored trigger, which is complete: nothing is taken from its surroundings.
-pub fn trigger_of(schedule: &Schedule) -> Result<Trigger, String> {
-    let zones = zone::installed();
-    let utc = zones.get("UTC").map_err(|error| error.to_string())?;
-    let defaults = Defaults { zones: zones.clone(), timezone: utc, now: schedule.created_at };
-    Trigger::from_stored(&schedule.trigger, &defaults).map_err(|error| error.to_string())
 }
 
 /// By jitter, 0 to 1.

@@ -3,11 +3,10 @@
 //! Each schedule is judged on its own. First all are decided about that take no work to speak of, the cheapest first; what
 //! takes more waits for its turn among its like, and is late itself. Nothing waits for it.
 
-use super::memory::Memory;
 use super::{Scheduler, Unfired};
 use crate::clock::Time;
 use crate::guard;
-use crate::schedule::request::{self, jitter, trigger_of};
+use crate::schedule::request::{self, jitter};
 use crate::schedule::{Decision, Schedule, State};
 use crate::store::StoreError;
 use crate::trigger::{Budget, QUICK, Trigger};
@@ -20,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// A schedule, and what is decided about it.
-pub(super) type Decided = (Schedule, Result<(Arc<Trigger>, Decision), Undecided>);
+pub(super) type Decided = (Schedule, Result<Decision, Undecided>);
 
 /// Why nothing was decided about a schedule.
 #[derive(Debug)]
@@ -31,28 +30,7 @@ pub(super) enum Undecided {
     Broken(String),
 }
 
-/// A schedule's trigger, read once. The error is a sentence.
-fn read(memory: &Memory, schedule: &Schedule) -> Result<Arc<Trigger>, String> {
-    if let Some(trigger) = memory.trigger(schedule) {
-        return Ok(trigger);
-    }
-    let read = guard::caught("the trigger", || trigger_of(schedule)).map_err(|panicked| panicked.to_string())?;
-    let trigger = Arc::new(read?);
-    memory.keep(schedule, trigger.clone());
-    Ok(trigger)
-}
-
 impl Scheduler {
-    /// A schedule's trigger. The error is a sentence.
-    pub(super) async fn trigger(&self, schedule: &Schedule) -> Result<Arc<Trigger>, String> {
-        if let Some(trigger) = self.read.trigger(schedule) {
-            return Ok(trigger);
-        }
-        let (memory, schedule) = (self.read.clone(), schedule.clone());
-        let read = tokio::task::spawn_blocking(move || read(&memory, &schedule)).await;
-        read.unwrap_or_else(|_| Err("its trigger cannot be read".into()))
-    }
-
     /// Decides about schedules, each with its own budget of so much work.
     pub(super) async fn decide(
         &self,
@@ -61,18 +39,17 @@ impl Scheduler {
         now: Time,
         budget: u64,
     ) -> Result<Vec<Decided>, Unfired> {
-        let (memory, defaults) = (self.read.clone(), self.rules.job_defaults.clone());
+        let (memory, defaults) = (self.memory.clone(), self.rules.job_defaults.clone());
         let decide = move |schedule: Schedule| -> Decided {
             let decide = || {
-                let trigger = read(&memory, &schedule).map_err(Undecided::Broken)?;
+                let trigger = schedule.trigger.parsed().map_err(Undecided::Broken)?;
                 let budget = Budget::of(budget);
                 let decided = schedule.decide(&trigger, &defaults, (floor, now), jitter(), &budget);
                 memory.took(&schedule, budget.spent());
-                match decided {
-                    Ok(decision) => Ok((trigger, decision)),
-                    Err(error) if error.too_costly => Err(Undecided::Costly(uncomputable(&error))),
-                    Err(error) => Err(Undecided::Broken(uncomputable(&error))),
-                }
+                decided.map_err(|error| match error.too_costly {
+                    true => Undecided::Costly(uncomputable(&error)),
+                    false => Undecided::Broken(uncomputable(&error)),
+                })
             };
             let decided = guard::caught("the trigger", decide);
             let decided = decided.unwrap_or_else(|panicked| Err(Undecided::Broken(uncomputable(&panicked))));
@@ -84,11 +61,10 @@ impl Scheduler {
 
     /// The next fire time of a schedule by the rules of its zone; `None` when finding it takes more than a quick look.
     pub(super) async fn next_by_zone(&self, schedule: &Schedule) -> Result<Option<Option<(Time, Time)>>, String> {
-        let (memory, schedule) = (self.read.clone(), schedule.clone());
+        let (trigger, cursor) = (schedule.trigger.clone(), schedule.cursor);
         let next = move || {
-            let trigger = read(&memory, &schedule)?;
-            let budget = Budget::of(QUICK);
-            match request::first_within(&trigger, schedule.cursor, jitter(), &budget) {
+            let (trigger, budget) = (trigger.parsed()?, Budget::of(QUICK));
+            match request::first_within(&trigger, cursor, jitter(), &budget) {
                 Ok(next) => Ok(Some(next)),
                 Err(_) if budget.spent() == QUICK => Ok(None),
                 Err(error) => Err(error.to_string()),
@@ -104,8 +80,8 @@ impl Scheduler {
     /// Gives the costly schedules their turns until `stop`, one after another, and rests after each for as long as it took.
     pub(super) async fn take_turns(&self, stop: CancellationToken) {
         loop {
-            let waiting = self.read.waiting.notified();
-            let Some(key) = self.read.next() else {
+            let waiting = self.memory.waiting.notified();
+            let Some(key) = self.memory.next() else {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = waiting => continue,
@@ -113,7 +89,7 @@ impl Scheduler {
             };
             let began = Instant::now();
             let turn = self.turn(&key).await;
-            self.read.done(&key);
+            self.memory.done(&key);
             let rest = match turn {
                 Ok(()) => began.elapsed(),
                 Err(error) => {
@@ -153,6 +129,13 @@ impl Scheduler {
         }
         Ok(())
     }
+}
+
+/// Parses a schedule's trigger beside the threads that do everything else. The error is a sentence.
+pub(super) async fn parse(schedule: &Schedule) -> Result<Arc<Trigger>, String> {
+    let trigger = schedule.trigger.clone();
+    let parsed = tokio::task::spawn_blocking(move || trigger.parsed()).await;
+    parsed.unwrap_or_else(|_| Err("its trigger cannot be read".into()))
 }
 
 fn uncomputable(why: &impl std::fmt::Display) -> String {

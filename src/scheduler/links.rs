@@ -1,5 +1,6 @@
 //! The links of chains: what starts when another run has ended.
 
+use super::deciding::parse;
 use super::{Scheduler, Unfired};
 use crate::clock::Time;
 use crate::exact;
@@ -56,7 +57,7 @@ impl Scheduler {
             let rules = LinkRules {
                 overlap: schedule.settings.policies.overlap_in_force(&self.rules.job_defaults),
                 too_deep: depth > Link::DEEPEST,
-                max_runs: self.trigger(&schedule).await.ok().and_then(|trigger| trigger.max_runs()),
+                max_runs: schedule.trigger.parsed().ok().and_then(|trigger| trigger.max_runs()),
                 bound: self.queue_bound,
             };
             if let Followed::Started(room) = self.store.follow_link(link, made, rules, now).await? {
@@ -90,7 +91,7 @@ impl Scheduler {
         now: Time,
         scripts: &mut HashMap<String, (Script, RequestedLimits)>,
     ) -> Result<NewRun, Unfired> {
-        let trigger = self.trigger(schedule).await.map_err(Unfired::Broken)?;
+        parse(schedule).await.map_err(Unfired::Broken)?;
         let (script, granted) = self.script_of(schedule, scripts).await?;
         let version = self.version_of(schedule, script).await?;
         let takes =
@@ -123,9 +124,7 @@ impl Scheduler {
             }
         }
         let args = keep_value(&self.store, &self.blobs, text, now).await?;
-        let zone = trigger.zone().name();
-        let made = self.rules.run_of_schedule(schedule, script, &version, granted, zone, args, Cause::Chain, now);
-        let mut new = made.map_err(Unfired::Broken)?;
+        let mut new = self.rules.run_of_schedule(schedule, script, &version, granted, args, Cause::Chain, now)?;
         new.upstream = Some(upstream.id.clone());
         new.spec.chain_depth = depth;
         new.spec.chain_cause = Some(upstream.spec.chain_cause.clone().unwrap_or_else(|| upstream.id.clone()));

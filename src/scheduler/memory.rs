@@ -1,43 +1,31 @@
-//! What a scheduler remembers between two looks: triggers that were read, what computing them costs, and the schedules whose
-//! computation waits for its turn.
+//! What a scheduler remembers between two looks: what deciding about schedules costs, and the schedules whose computation
+//! waits for its turn.
 
 use crate::clock::Time;
 use crate::schedule::Schedule;
-use crate::trigger::{QUICK, Trigger};
+use crate::trigger::QUICK;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Triggers that are kept read.
+/// Costs that are remembered.
 const MOST: usize = 10_000;
-/// Bytes that they may take together, about.
-const MOST_BYTES: usize = 64 << 20;
-/// How much more memory a trigger takes than its JSON.
-const BLOWN_UP: usize = 8;
 
 /// What is remembered. It can be forgotten at any time.
 #[derive(Debug, Default)]
 pub struct Memory {
-    triggers: Mutex<Triggers>,
+    costs: Mutex<HashMap<String, Cost>>,
     costly: Mutex<Costly>,
     /// Rings when a schedule waits for its turn.
     pub(super) waiting: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Triggers {
-    read: HashMap<String, Read>,
-    bytes: usize,
-}
-
-/// A trigger as it was read.
+/// What deciding about a schedule took the last time.
 #[derive(Debug)]
-struct Read {
+struct Cost {
     /// Of which schedule: the revision, and when that was made.
     of: (i64, Time),
-    trigger: Arc<Trigger>,
-    /// What deciding about it took the last time.
-    cost: u64,
+    work: u64,
 }
 
 #[derive(Debug, Default)]
@@ -52,41 +40,30 @@ fn of(schedule: &Schedule) -> (i64, Time) {
 }
 
 impl Memory {
-    fn triggers(&self) -> MutexGuard<'_, Triggers> {
-        self.triggers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn costs(&self) -> MutexGuard<'_, HashMap<String, Cost>> {
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn costly(&self) -> MutexGuard<'_, Costly> {
         self.costly.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A schedule's trigger, when it was read already.
-    pub(super) fn trigger(&self, schedule: &Schedule) -> Option<Arc<Trigger>> {
-        let triggers = self.triggers();
-        triggers.read.get(&schedule.key).filter(|read| read.of == of(schedule)).map(|read| read.trigger.clone())
-    }
-
-    /// Keeps a trigger that was read.
-    pub(super) fn keep(&self, schedule: &Schedule, trigger: Arc<Trigger>) {
-        let bytes = schedule.trigger.to_string().len() * BLOWN_UP;
-        let mut triggers = self.triggers();
-        if triggers.read.len() >= MOST || triggers.bytes + bytes > MOST_BYTES {
-            *triggers = Triggers::default();
-        }
-        triggers.bytes += bytes;
-        triggers.read.insert(schedule.key.clone(), Read { of: of(schedule), trigger, cost: 0 });
-    }
-
     /// Notes what deciding about a schedule took.
-    pub(super) fn took(&self, schedule: &Schedule, cost: u64) {
-        if let Some(read) = self.triggers().read.get_mut(&schedule.key).filter(|read| read.of == of(schedule)) {
-            read.cost = cost;
+    pub(super) fn took(&self, schedule: &Schedule, work: u64) {
+        let mut costs = self.costs();
+        if costs.len() >= MOST && !costs.contains_key(&schedule.key) {
+            // The costly ones hold others up until they are known again.
+            costs.retain(|_, cost| cost.work > QUICK);
+            if costs.len() >= MOST {
+                costs.clear();
+            }
         }
+        costs.insert(schedule.key.clone(), Cost { of: of(schedule), work });
     }
 
     /// What deciding about a schedule took the last time; nothing when that is not known.
     pub(super) fn cost(&self, schedule: &Schedule) -> u64 {
-        self.triggers().read.get(&schedule.key).filter(|read| read.of == of(schedule)).map_or(0, |read| read.cost)
+        self.costs().get(&schedule.key).filter(|cost| cost.of == of(schedule)).map_or(0, |cost| cost.work)
     }
 
     /// Whether deciding about a schedule would hold others up.

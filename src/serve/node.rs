@@ -263,7 +263,7 @@ impl Node {
             signals: self.signals.clone(),
             rules: self.rules.clone(),
             queue_bound: self.config.queue_bound,
-            read: Arc::default(),
+            memory: Arc::default(),
         };
         let room = (scheduler, self.shutdown.stop.clone());
         self.keep_going("scheduler", again(room, |room| async move { room.0.run(room.1.clone()).await }));

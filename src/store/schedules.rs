@@ -50,7 +50,7 @@ async fn keep(
                 .set_sql("reason", "NULL")
                 .set_sql("revision", "revision + 1")
                 .set_sql("failures", "0")
-                .set_to("fired", "CASE WHEN trigger_json = ? THEN fired ELSE 0 END", json(&new.trigger)?)
+                .set_to("fired", "CASE WHEN trigger_json = ? THEN fired ELSE 0 END", json(new.trigger.json())?)
                 .update("schedules", "key", &*new.key);
             tx.run(sql, values).await?;
             if new.state == State::Paused {
@@ -71,7 +71,7 @@ fn columns_of(new: &NewSchedule, now: Time) -> Result<Columns, StoreError> {
         .set("script", &*new.script)
         .set("origin", new.origin.as_str())
         .set("settings", json(&new.settings)?)
-        .set("trigger_json", json(&new.trigger)?)
+        .set("trigger_json", json(new.trigger.json())?)
         .set("state", new.state.as_str())
         .set("next_fire_at", stamp_of(new.next.map(|next| next.0)))
         .set("next_due_at", stamp_of(next.map(|next| next.1)))

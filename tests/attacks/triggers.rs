@@ -389,7 +389,7 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
     use crate::support::scheduler::scheduler;
     use cronbox::clock::Clock;
     use cronbox::schedule::request::{self, ReadContext};
-    use cronbox::schedule::{Origin, State};
+    use cronbox::schedule::{Origin, State, StoredTrigger};
     use cronbox::script::{Name, Settings};
     use cronbox::store::{DatabaseUrl, Store};
     let start = time("2026-11-26T12:00:00Z");
@@ -425,7 +425,7 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
         let mut new = request::read(asked.as_object().unwrap(), &name, "a", &context).unwrap();
         let trigger = read(&trigger).unwrap();
         let next = if id == "evil" { start + TimeDelta::seconds(1) } else { start + TimeDelta::seconds(60) };
-        (new.trigger, new.next) = (trigger.to_json(), Some((next, next)));
+        (new.trigger, new.next) = (StoredTrigger::of(trigger, start), Some((next, next)));
         store.keep_schedule(new, None, start).await.unwrap();
     }
     clock.set(start + TimeDelta::seconds(61));

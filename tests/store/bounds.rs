@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use cronbox::run::{
     Cause, Claim, Ended, Gate, Idempotency, Made, NewRun, OutputFile, Recorded, Run, Status, Value, new_id,
 };
-use cronbox::schedule::{NewSchedule, Origin, ScheduleFilter};
+use cronbox::schedule::{NewSchedule, Origin, ScheduleFilter, StoredTrigger};
 use cronbox::script::{MAX_LABEL, Settings};
 use cronbox::store::StoreError;
 use cronbox::store::backfill::Backfilled;
@@ -266,7 +266,7 @@ async fn texts_at_their_longest_are_kept(store: Store) {
         origin: Origin::Request,
         reach: Default::default(),
         settings: Default::default(),
-        trigger: json!({}),
+        trigger: StoredTrigger::from_row(json!({}), start()),
         read_at: start(),
         state: cronbox::schedule::State::Active,
         cursor: start(),

@@ -7,7 +7,7 @@ use super::{
 use cronbox::access::{Scope, Token};
 use cronbox::publication::NewVersion;
 use cronbox::run::{Ended, NewRun, Recorded, Status};
-use cronbox::schedule::{NewSchedule, Origin, State};
+use cronbox::schedule::{NewSchedule, Origin, State, StoredTrigger};
 use cronbox::script::{LinkState, NewState};
 use cronbox::secret::{Secret, SecretTerms};
 use cronbox::store::grants::{GrantedHosts, How};
@@ -172,7 +172,7 @@ async fn links_of_scripts_are_found(store: Store) {
         origin: Origin::Request,
         reach: Default::default(),
         settings: Default::default(),
-        trigger: json!({"type": "interval", "seconds": 10}),
+        trigger: StoredTrigger::from_row(json!({"type": "interval", "seconds": 10}), start()),
         read_at: start(),
         state: State::Active,
         cursor: start(),

@@ -7,7 +7,8 @@ use super::{
 use cronbox::publication::NewVersion;
 use cronbox::run::{Cause, NewRun, Recorded, Run, Status, new_id};
 use cronbox::schedule::{
-    Decision, KeptSchedule, Link, NewSchedule, Origin, Overlap, Row, Schedule, ScheduleFilter, State, Verdict,
+    Decision, KeptSchedule, Link, NewSchedule, Origin, Overlap, Row, Schedule, ScheduleFilter, State, StoredTrigger,
+    Verdict,
 };
 use cronbox::store::chains::DueLink;
 use cronbox::store::fire::{Fire, Fired, Followed, LinkRules};
@@ -31,7 +32,7 @@ fn schedule(id: &str, script: &str) -> NewSchedule {
         origin: Origin::Request,
         reach: Default::default(),
         settings: Default::default(),
-        trigger: json!({"type": "interval", "seconds": 10}),
+        trigger: StoredTrigger::from_row(json!({"type": "interval", "seconds": 10}), start()),
         read_at: start(),
         state: State::Active,
         cursor: start(),

@@ -24,7 +24,7 @@ pub fn scheduler(store: &Store, clock: &Clock) -> (Scheduler, WorkerInbox) {
     let blobs = Blobs::open(&blobs::BlobLocation::Memory, &S3Access::default()).expect("opens");
     let (store, clock) = (store.clone(), clock.clone());
     (
-        Scheduler { store, blobs, clock, signals, rules: Arc::new(rules), queue_bound: 10_000, read: Arc::default() },
+        Scheduler { store, blobs, clock, signals, rules: Arc::new(rules), queue_bound: 10_000, memory: Arc::default() },
         inbox,
     )
 }

@@ -1,6 +1,6 @@
 //! Runs of a schedule by request: one now, and those for fire times of the past.
 
-use super::common::{MOST, computed, just_before};
+use super::common::{MOST, computed, just_before, trigger_of};
 use crate::access::Caller;
 use crate::api::{BackfillBody, ProblemBody, RunBody};
 use crate::clock::{Time, rfc3339};
@@ -16,9 +16,8 @@ use crate::http::{App, Part};
 use crate::publish::keep_value;
 use crate::run::{Cause, Gate, NewRun, PRIORITIES, new_id};
 use crate::schedule::Schedule;
-use crate::schedule::request::{self, trigger_of};
+use crate::schedule::request;
 use crate::store::backfill::Backfilled;
-use crate::trigger::Trigger;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -36,7 +35,6 @@ impl App {
     async fn run_of(
         &self,
         schedule: &Schedule,
-        trigger: &Trigger,
         args: Option<Exact>,
         cause: Cause,
         now: Time,
@@ -46,9 +44,7 @@ impl App {
         let text = body::arguments(args.or_else(|| schedule.settings.args.clone()))?;
         let args = keep_value(&self.store, &self.blobs, text, now).await?;
         let granted = self.store.granted_limits(&script.key).await?;
-        let zone = trigger.zone().name();
-        let made = self.rules.runs.run_of_schedule(schedule, &script, &version, &granted, zone, args, cause, now);
-        made.map_err(|why| Problem::invalid("limits", why))
+        Ok(self.rules.runs.run_of_schedule(schedule, &script, &version, &granted, args, cause, now)?)
     }
 }
 
@@ -83,9 +79,8 @@ pub(crate) async fn trigger_schedule(
     let content = body::read(request.into_body(), MOST).await?;
     let args = Fields::read(&content, fields::<TriggerNowRequest>())?.exact("args");
     let schedule = app.schedule_for(&caller, &id).await?;
-    let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
     let now = app.clock.now();
-    let mut new = app.run_of(&schedule, &trigger, args, Cause::Manual, now).await?;
+    let mut new = app.run_of(&schedule, args, Cause::Manual, now).await?;
     (new.created_by, new.bounded) = (caller.id().map(str::to_owned), true);
     app.launch(new, Shown::output(output), None, wait, now).await
 }
@@ -163,15 +158,11 @@ pub(crate) async fn backfill_schedule(
     let Range { from, until, only_missing, concurrency, priority } = Range::read(&mut fields, now)?;
     App::check_priority(&caller, Some(priority), None)?;
     let schedule = app.schedule_for(&caller, &id).await?;
-    let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
+    let trigger = trigger_of(&schedule)?;
     // Its start is no bound here: somebody asks for what was before it was made.
     let bounded = |error| Problem::from(request::BadSchedule::trigger(&error));
-    let (trigger, found) = computed(&caller, move || {
-        let found = trigger.fires_between(just_before(from), until, MOST_BACKFILLED);
-        (trigger, found)
-    })
-    .await?;
-    let found = found.map_err(bounded)?;
+    let look = move || trigger.fires_between(just_before(from), until, MOST_BACKFILLED);
+    let found = computed(&caller, look).await?.map_err(bounded)?;
     if found.more {
         let last = found.fires.last().map(|fire| rfc3339(fire.at)).unwrap_or_default();
         let detail = format!(
@@ -192,7 +183,7 @@ pub(crate) async fn backfill_schedule(
     if wanted.is_empty() || query.flag("dry_run", false)? {
         return Ok((StatusCode::OK, Json(body)).into_response());
     }
-    let like = app.run_of(&schedule, &trigger, None, Cause::Backfill, now).await?;
+    let like = app.run_of(&schedule, None, Cause::Backfill, now).await?;
     let runs: Vec<NewRun> = wanted
         .iter()
         .zip(1..)

@@ -13,7 +13,7 @@ use crate::http::{App, Part};
 use crate::limits::{NotGranted, RequestedLimits};
 use crate::publish;
 use crate::run::new_id;
-use crate::schedule::request::{self, ReadContext, jitter, trigger_of};
+use crate::schedule::request::{self, ReadContext, jitter};
 use crate::schedule::{KeptSchedule, NewSchedule, Origin, Schedule};
 use crate::script::{Name, Script};
 use crate::store::StoreError;
@@ -305,7 +305,7 @@ pub(crate) async fn put_schedule(
         };
         let mut asked = asked.clone();
         if let (None, Some(existing)) = (asked.get("trigger"), &existing) {
-            asked.insert("trigger".into(), existing.trigger.clone());
+            asked.insert("trigger".into(), existing.trigger.json().clone());
         }
         let new = app.plan((&asked, said.over(None)), &name, &script, (existing.as_ref(), None), &caller).await?;
         if let Some(response) = app.keep(&caller, new, existing.map(|existing| existing.revision), &query).await? {
@@ -351,7 +351,7 @@ pub(crate) async fn patch_schedule(
             Some(script) => script,
             None => app.script_for(&caller, &existing.script_name).await?,
         };
-        let mut whole = request::as_asked(&existing.settings, &existing.trigger);
+        let mut whole = request::as_asked(&existing.settings, existing.trigger.json());
         whole.extend(asked.clone());
         // Another zone alone means the same trigger there.
         if let (Some(zone), None) = (asked.get("timezone").filter(|zone| !zone.is_null()), asked.get("trigger"))
@@ -363,7 +363,7 @@ pub(crate) async fn patch_schedule(
         // A trigger that names no zone is meant in the one that the schedule has.
         let zone = match asked.contains_key("timezone") {
             true => None,
-            false => trigger_of(&existing).ok().map(|trigger| trigger.zone().name().to_owned()),
+            false => existing.trigger.parsed().ok().map(|trigger| trigger.zone().name().to_owned()),
         };
         let new = app.plan((&whole, args), &name, &script, (Some(&existing), zone), &caller).await?;
         if let Some(response) = app.keep(&caller, new, Some(existing.revision), &query).await? {

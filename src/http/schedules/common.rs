@@ -4,8 +4,11 @@ use crate::access::Caller;
 use crate::clock::Time;
 use crate::computations::{ComputeError, compute};
 use crate::http::problem::Problem;
+use crate::schedule::Schedule;
+use crate::trigger::Trigger;
 use axum::http::StatusCode;
 use chrono::TimeDelta;
+use std::sync::Arc;
 
 /// The largest request: a trigger, and arguments.
 pub(super) const MOST: usize = 1 << 20;
@@ -15,6 +18,11 @@ pub(super) const TRIES: usize = 3;
 
 pub(super) fn changed() -> Problem {
     Problem::conflict("changed_meanwhile", "another request is changing this schedule; try again").retry_after(1)
+}
+
+/// A schedule's trigger, for a request that needs it.
+pub(super) fn trigger_of(schedule: &Schedule) -> Result<Arc<Trigger>, Problem> {
+    schedule.trigger.parsed().map_err(|why| Problem::invalid("trigger", why))
 }
 
 /// Computes something over a trigger, beside the threads that answer requests.

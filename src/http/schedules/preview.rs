@@ -1,6 +1,6 @@
 //! The next fire times of a schedule, and of a trigger in the request.
 
-use super::common::{MOST, computed};
+use super::common::{MOST, computed, trigger_of};
 use crate::access::Caller;
 use crate::api::{FireBody, PreviewBody, ProblemBody};
 use crate::clock::Time;
@@ -9,7 +9,7 @@ use crate::http::described_fields::fields;
 use crate::http::problem::Problem;
 use crate::http::requests::PreviewRequest;
 use crate::http::{App, Part};
-use crate::schedule::request::{self, trigger_of};
+use crate::schedule::request;
 use crate::trigger::{Budget, MAX_PREVIEW, Trigger, TriggerError};
 use axum::extract::{Request, State};
 use axum::{Extension, Json};
@@ -35,7 +35,7 @@ pub(crate) async fn preview_schedule(
 ) -> Result<Json<PreviewBody>, Problem> {
     let now = app.clock.now();
     let schedule = app.schedule_for(&caller, &id).await?;
-    let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
+    let trigger = trigger_of(&schedule)?;
     let from = query.time("from", now)?.unwrap_or(now);
     let count = query.limit_named("count", 10, MAX_PREVIEW)?;
     let shown = computed(&caller, move || preview(&trigger, from, count, &Budget::whole())).await?;

@@ -8,7 +8,6 @@ use crate::http::before::Before;
 use crate::http::body::{self, Query, bad_cursor};
 use crate::http::problem::Problem;
 use crate::http::{App, Part};
-use crate::schedule::request::trigger_of;
 use crate::schedule::{STATES, Schedule, ScheduleFilter, State as Standing};
 use crate::script::{Name, Script, key_of};
 use axum::extract::State;
@@ -32,7 +31,7 @@ impl App {
     }
 
     pub(super) fn show(&self, schedule: &Schedule) -> Result<ScheduleBody, Problem> {
-        let trigger = trigger_of(schedule).map_err(|why| {
+        let trigger = schedule.trigger.parsed().map_err(|why| {
             tracing::error!(schedule = %schedule.id, why, "a stored trigger cannot be read");
             Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,6 +1,6 @@
 //! Pausing and resuming schedules and the whole scheduler, and deleting schedules.
 
-use super::common::{MOST, TRIES, changed, computed, just_before};
+use super::common::{MOST, TRIES, changed, computed, just_before, trigger_of};
 use crate::access::Caller;
 use crate::api::{ProblemBody, ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
@@ -10,7 +10,7 @@ use crate::http::described_fields::fields;
 use crate::http::problem::Problem;
 use crate::http::requests::ResumeRequest;
 use crate::http::{App, Part};
-use crate::schedule::request::{self, jitter, trigger_of};
+use crate::schedule::request::{self, jitter};
 use crate::schedule::{Origin, State as Standing};
 use crate::zone;
 use axum::extract::{Request, State};
@@ -116,7 +116,7 @@ pub(crate) async fn resume_schedule(
         if schedule.state == Standing::Active && from.is_none() {
             return app.show(&schedule).map(Json);
         }
-        let trigger = trigger_of(&schedule).map_err(|why| Problem::invalid("trigger", why))?;
+        let trigger = trigger_of(&schedule)?;
         let cursor = from.map_or(now, just_before);
         let next = computed(&caller, move || request::first(&trigger, cursor, jitter())).await??;
         if app.store.resume_schedule(&schedule.key, schedule.revision, cursor, next, now).await? {

@@ -1,7 +1,7 @@
 //! Schedules as rows: the columns of a schedule, and a schedule read from them.
 
 use crate::run::Status;
-use crate::schedule::{LastRun, Origin, Schedule, SchedulerState, State};
+use crate::schedule::{LastRun, Origin, Schedule, SchedulerState, State, StoredTrigger};
 use crate::store::StoreError;
 use crate::store::tx::{Row, Tx, args};
 
@@ -32,6 +32,7 @@ pub(in crate::store) fn schedule_of(row: &Row) -> Result<Schedule, StoreError> {
         }),
         None => None,
     };
+    let created_at = row.time("created_at")?;
     Ok(Schedule {
         id: row.text("id")?,
         key: row.text("key")?,
@@ -41,7 +42,7 @@ pub(in crate::store) fn schedule_of(row: &Row) -> Result<Schedule, StoreError> {
         edited: row.int("edited")? != 0,
         reach: row.json_or_none("reach")?.unwrap_or_default(),
         settings: row.json("settings")?,
-        trigger: row.json("trigger_json")?,
+        trigger: StoredTrigger::from_row(row.json("trigger_json")?, created_at),
         state: row.word("state", State::parse)?,
         reason: row.text_or_none("reason")?,
         revision: row.int("revision")?,
@@ -51,7 +52,7 @@ pub(in crate::store) fn schedule_of(row: &Row) -> Result<Schedule, StoreError> {
         fired: row.size("fired")?,
         last_run,
         read_at: row.time("read_at")?,
-        created_at: row.time("created_at")?,
+        created_at,
         updated_at: row.time("updated_at")?,
     })
 }
