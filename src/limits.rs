@@ -1,7 +1,6 @@
 //! Limits as people ask for them, what of it is granted, and the sentences about both.
 
-use crate::quantity;
-use crate::script::Quantity;
+use crate::quantity::{self, Quantity};
 use crate::suggest::nearest;
 use cronbox_runtime::Limits;
 use cronbox_runtime::limits::{LimitError, LimitName};

@@ -1,9 +1,32 @@
 //! Sizes, times and fuel, as people write and read them.
 
-use std::fmt::Write;
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 pub use cronbox_runtime::limits::FUEL_PER_SECOND;
+
+/// A number, or a number with its unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Quantity {
+    /// `2000000000`
+    Whole(u64),
+    /// `2e9`
+    Real(f64),
+    /// `"256MiB"`
+    Text(String),
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Quantity::Whole(number) => number.fmt(f),
+            Quantity::Real(number) => number.fmt(f),
+            Quantity::Text(text) => f.write_str(text),
+        }
+    }
+}
 
 /// Parses bytes: a number with an optional unit (`k`, `KiB`, `kB`, `M`, `MiB`, `G`, …). Letters alone and `…iB` are
 /// powers of 1024, `…B` with a prefix powers of 1000.

@@ -14,7 +14,7 @@ use crate::limits;
 use crate::metadata;
 use crate::quantity;
 use crate::requirement::{Request, Requirement, runs_here};
-use crate::script::{Name, Quantity, Settings};
+use crate::script::{Name, Settings};
 use crate::secret::{self, SecretTerms};
 use crate::source_files::{self, Sources};
 use crate::stdin::{self, Stdin};

@@ -3,8 +3,9 @@
 use crate::access::Reach;
 use crate::clock::Time;
 use crate::exact::Exact;
+use crate::quantity::Quantity;
 use crate::run::Status;
-use crate::script::{Labels, MAX_LABEL, MAX_RETRIES, Name, OnLost, Quantity, Retries};
+use crate::script::{Labels, MAX_LABEL, MAX_RETRIES, Name, OnLost, Retries};
 use crate::trigger::{After, Budget, Trigger, TriggerError, Upstream};
 use chrono::TimeDelta;
 use cronbox_runtime::Outcome;

@@ -1,14 +1,13 @@
 //! Scripts: their names, their settings, and what a version is.
 
 use crate::clock::Time;
-use crate::quantity;
+use crate::quantity::{self, Quantity};
 use crate::requirement::Packages;
 use cronbox_runtime::Outcome;
 use cronbox_runtime::network::{HostError, HostPattern};
 use cronbox_runtime::report::{Mode, ResultKind};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 mod name;
@@ -49,28 +48,6 @@ pub fn bad_labels(labels: &Labels) -> Option<String> {
             format!("the label {shown:?}: keys and values have at most {MAX_LABEL} characters without control characters, and a key has no =")
         })
     })
-}
-
-/// A number, or a number with its unit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Quantity {
-    /// `2000000000`
-    Whole(u64),
-    /// `2e9`
-    Real(f64),
-    /// `"256MiB"`
-    Text(String),
-}
-
-impl fmt::Display for Quantity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Quantity::Whole(number) => number.fmt(f),
-            Quantity::Real(number) => number.fmt(f),
-            Quantity::Text(text) => f.write_str(text),
-        }
-    }
 }
 
 /// How much of a script's history is kept. What says nothing is as the server has it.

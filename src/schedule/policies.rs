@@ -1,7 +1,6 @@
 //! The policies of schedules: what happens when the clock and the script disagree.
 
-use crate::quantity;
-use crate::script::Quantity;
+use crate::quantity::{self, Quantity};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::time::Duration;

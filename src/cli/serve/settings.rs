@@ -3,7 +3,7 @@
 use crate::config::{self, Setting};
 use crate::limits::RequestedLimits;
 use crate::schedule::{POLICIES, Policies};
-use crate::script::Quantity;
+use crate::quantity::Quantity;
 use crate::serve::Roles;
 use crate::suggest::nearest;
 use std::collections::BTreeMap;
