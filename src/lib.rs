@@ -11,8 +11,9 @@
 //! - [`guard`]: readers of foreign text whose panic is a refusal
 //! - [`quantity`]: sizes, times and fuel as people write and read them
 //! - [`requirement`]: packages that a script asks for, and those that it got
-//! - [`script`]: scripts, their names, settings and versions
+//! - [`hosts`]: hosts as they were written, and their patterns
 //! - [`limits`]: limits as they are asked for and granted
+//! - [`script`]: scripts, their names, settings and versions
 //! - [`zone`]: time zones, of one release
 //! - [`trigger`]: when a schedule fires
 //! - [`schedule`]: schedules, and what is decided about their fire times
@@ -59,6 +60,7 @@ pub mod clock;
 pub mod exact;
 pub mod fullness;
 pub mod guard;
+pub mod hosts;
 pub mod quantity;
 pub mod source_encoding;
 pub mod suggest;

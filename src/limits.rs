@@ -5,13 +5,16 @@ use crate::suggest::nearest;
 use cronbox_runtime::Limits;
 use cronbox_runtime::limits::{LimitError, LimitName};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+mod written;
+
+pub use written::WrittenLimits;
 
 /// The limits that can be asked for, by name.
 pub const NAMES: &[&str] = &["fuel", "memory", "timeout", "output"];
 
-/// What somebody asked for; nothing where they said nothing.
+/// What is asked for; none: nothing is said about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RequestedLimits {
@@ -51,27 +54,6 @@ pub struct NotGranted {
 }
 
 impl RequestedLimits {
-    /// Reads a table of limits: numbers, or numbers with their units.
-    pub fn read(table: &BTreeMap<String, Quantity>) -> Result<Self, BadLimit> {
-        let mut asked = RequestedLimits::default();
-        for (name, value) in table {
-            let bad = |why: String| BadLimit { name: name.chars().take(40).collect(), why };
-            let text = value.to_string();
-            match name.as_str() {
-                "fuel" => asked.fuel = Some(quantity::parse_fuel(&text).map_err(bad)?),
-                "memory" => asked.memory = Some(quantity::parse_bytes(&text).map_err(bad)?),
-                "timeout" => asked.timeout = Some(quantity::parse_duration(&text).map_err(bad)?),
-                "output" => asked.output = Some(quantity::parse_bytes(&text).map_err(bad)?),
-                _ => {
-                    let near = nearest(name, NAMES.iter().copied());
-                    let meant = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
-                    return Err(bad(format!("{meant}there are {}", NAMES.join(", "))));
-                }
-            }
-        }
-        Ok(asked)
-    }
-
     /// This, and where it says nothing, the other.
     pub fn or(&self, other: &RequestedLimits) -> RequestedLimits {
         RequestedLimits {
@@ -172,6 +154,24 @@ impl RequestedLimits {
     }
 }
 
+/// What one limit asks for: a number, or a number with its unit.
+fn one(name: &str, value: &Quantity) -> Result<RequestedLimits, BadLimit> {
+    let bad = |why: String| BadLimit { name: name.chars().take(40).collect(), why };
+    let (text, mut asked) = (value.to_string(), RequestedLimits::default());
+    match name {
+        "fuel" => asked.fuel = Some(quantity::parse_fuel(&text).map_err(bad)?),
+        "memory" => asked.memory = Some(quantity::parse_bytes(&text).map_err(bad)?),
+        "timeout" => asked.timeout = Some(quantity::parse_duration(&text).map_err(bad)?),
+        "output" => asked.output = Some(quantity::parse_bytes(&text).map_err(bad)?),
+        _ => {
+            let near = nearest(name, NAMES.iter().copied());
+            let meant = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+            return Err(bad(format!("{meant}there are {}", NAMES.join(", "))));
+        }
+    }
+    Ok(asked)
+}
+
 /// A limit's complaint in units that people read; `shown` says how the limit is written where it was asked for
 /// (`--memory`, `limits.memory`).
 pub fn sentence(error: &LimitError, shown: impl Fn(LimitName) -> String) -> String {
@@ -198,22 +198,6 @@ pub fn sentence(error: &LimitError, shown: impl Fn(LimitName) -> String) -> Stri
 mod tests {
     use super::*;
     use cronbox_runtime::limits::CEILING;
-
-    fn table(name: &str, value: &str) -> BTreeMap<String, Quantity> {
-        [(name.to_owned(), Quantity::Text(value.to_owned()))].into()
-    }
-
-    #[test]
-    fn limits_are_read_by_name() {
-        assert_eq!(RequestedLimits::read(&table("memory", "64MiB")).expect("reads").memory, Some(64 << 20));
-        assert_eq!(
-            RequestedLimits::read(&table("timeout", "5m")).expect("reads").timeout,
-            Some(Duration::from_secs(300))
-        );
-        let why = RequestedLimits::read(&table("memroy", "1")).expect_err("no such limit").to_string();
-        assert!(why.contains("did you mean memory?"), "{why}");
-        assert!(RequestedLimits::read(&table("fuel", "much")).is_err());
-    }
 
     #[test]
     fn what_is_asked_is_not_what_is_granted() {

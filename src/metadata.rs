@@ -187,8 +187,9 @@ mod tests {
         let metadata = read(source).expect("reads");
         assert_eq!(metadata.dependencies, ["requests"]);
         assert_eq!(metadata.cronbox.entry.as_deref(), Some("main"));
-        assert_eq!(metadata.cronbox.limits["memory"].to_string(), "64MiB");
-        assert_eq!(metadata.cronbox.limits["fuel"].to_string(), "2000000000");
+        let written = |name| metadata.cronbox.limits.written(name).expect("there").to_string();
+        assert_eq!(written("memory"), "64MiB");
+        assert_eq!(written("fuel"), "2000000000");
         assert_eq!(metadata.cronbox.env["A"], "1");
     }
 

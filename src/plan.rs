@@ -164,7 +164,7 @@ impl RunPolicy {
     ) -> Result<NewRun, BadPlan> {
         let own = &schedule.settings;
         let settings = script.settings.or(&version.table);
-        let asked = RequestedLimits::read(&own.limits)?.or(&RequestedLimits::read(&settings.limits)?);
+        let asked = own.limits.asked()?.or(&settings.limits.asked()?);
         let trigger = schedule.trigger.parsed().map_err(BadPlan::Trigger)?;
         let defaults = self.scheduled_defaults();
         let (mut new, _) = self.run(RunFiles::of(script, version), &settings, asked, granted, &defaults, now);

@@ -39,7 +39,7 @@ pub enum KeepError {
     Metadata(String),
     /// What it, or the request, sets cannot be: the setting, and why.
     #[error("{0}: {1}")]
-    Setting(&'static str, String),
+    Setting(String, String),
     /// A schedule that it brings along cannot be.
     #[error("{0}")]
     Schedule(BadSchedule),

@@ -12,7 +12,7 @@ use crate::event::EventPosition;
 use crate::exact::{self, Exact};
 use crate::limits;
 use crate::metadata;
-use crate::quantity;
+use crate::quantity::{self, Quantity};
 use crate::requirement::{Request, Requirement, runs_here};
 use crate::script::{Name, Settings};
 use crate::secret::{self, SecretTerms};
@@ -412,8 +412,8 @@ fn read_environment(bytes: &[u8]) {
     let _ = (blobs::BlobLocation::parse(&text), store::DatabaseUrl::parse(&text));
     let _ = (Networks::parse(text.split(',')), Ceiling::parse(text.split(',')));
     let pairs = text.split(',').filter_map(|part| part.split_once('='));
-    let table = pairs.map(|(name, value)| (name.to_owned(), Quantity::Text(value.to_owned()))).collect();
-    let _ = limits::RequestedLimits::read(&table);
+    let table = pairs.map(|(name, value)| (name.to_owned(), Quantity::Text(value.to_owned())));
+    let _ = limits::WrittenLimits::from_iter(table).asked();
 }
 
 fn seeds_of_environments() -> Vec<Vec<u8>> {

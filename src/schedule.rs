@@ -3,7 +3,7 @@
 use crate::access::Reach;
 use crate::clock::Time;
 use crate::exact::Exact;
-use crate::quantity::Quantity;
+use crate::limits::WrittenLimits;
 use crate::run::Status;
 use crate::script::{Labels, MAX_LABEL, MAX_RETRIES, Name, OnLost, Retries};
 use crate::trigger::{After, Budget, Trigger, TriggerError, Upstream};
@@ -100,8 +100,8 @@ pub struct Settings {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
     /// Limits that are asked for.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, Quantity>,
+    #[serde(skip_serializing_if = "WrittenLimits::is_empty")]
+    pub limits: WrittenLimits,
     /// Runs of a higher one start first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,

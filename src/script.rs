@@ -1,10 +1,12 @@
 //! Scripts: their names, their settings, and what a version is.
 
 use crate::clock::Time;
+use crate::hosts::WrittenHosts;
+use crate::limits::{BadLimit, WrittenLimits};
 use crate::quantity::{self, Quantity};
 use crate::requirement::Packages;
 use cronbox_runtime::Outcome;
-use cronbox_runtime::network::{HostError, HostPattern};
+use cronbox_runtime::network::HostPattern;
 use cronbox_runtime::report::{Mode, ResultKind};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -138,14 +140,14 @@ pub struct Settings {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
     /// Limits: `fuel`, `memory`, `timeout`, `output`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, Quantity>,
+    #[serde(skip_serializing_if = "WrittenLimits::is_empty")]
+    pub limits: WrittenLimits,
     /// The environment.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Hosts the script wants to reach.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub allow: Vec<String>,
+    #[serde(skip_serializing_if = "WrittenHosts::is_empty")]
+    pub allow: WrittenHosts,
     /// Secrets the script wants, by name. One that names none gets those that are set for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Vec<String>>,
@@ -198,7 +200,7 @@ impl Settings {
             result: self.result.or(other.result),
             timezone: self.timezone.clone().or_else(|| other.timezone.clone()),
             labels: joined(&self.labels, &other.labels),
-            limits: joined(&self.limits, &other.limits),
+            limits: self.limits.or(&other.limits),
             env: joined(&self.env, &other.env),
             allow: if self.allow.is_empty() { other.allow.clone() } else { self.allow.clone() },
             secrets: self.secrets.clone().or_else(|| other.secrets.clone()),
@@ -218,12 +220,17 @@ impl Settings {
         if self.allow.len() > MAX_HOSTS {
             return Err(format!("a script asks for at most {MAX_HOSTS} hosts"));
         }
-        let read = |text: &String| text.parse().map_err(|why: HostError| format!("{:?}: {why}", shortened(text)));
-        self.allow.iter().map(read).collect()
+        self.allow.patterns().map_err(|(text, why)| format!("{:?}: {why}", shortened(text)))
     }
 
     /// What cannot be meant, as the setting's name and a sentence.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
+    pub fn check(&self) -> Result<(), (String, String)> {
+        self.check_but_limits().map_err(|(setting, why)| (setting.to_owned(), why))?;
+        let bad = |error: BadLimit| (format!("limits.{}", error.name), error.why);
+        self.limits.asked().map(|_| ()).map_err(bad)
+    }
+
+    fn check_but_limits(&self) -> Result<(), (&'static str, String)> {
         let short = |text: &Option<String>, most: usize| text.as_ref().is_none_or(|text| text.chars().count() <= most);
         if !short(&self.title, 200) {
             return Err(("title", "a title has at most 200 characters".into()));
@@ -463,9 +470,9 @@ mod tests {
             result: Some(ResultKind::Json),
             timezone: Some(String::new()),
             labels: [(String::new(), String::new())].into(),
-            limits: [(String::new(), Quantity::Whole(1))].into(),
+            limits: [(String::new(), Quantity::Whole(1))].into_iter().collect(),
             env: [(String::new(), String::new())].into(),
-            allow: vec![String::new()],
+            allow: [""].into_iter().collect(),
             secrets: Some(Vec::new()),
             concurrency: Some(1),
             retries: Some(Retries::count(1)),

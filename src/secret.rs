@@ -2,8 +2,9 @@
 
 use crate::access::hex;
 use crate::clock::Time;
+use crate::hosts::WrittenHosts;
 use crate::script::{Labels, MAX_NAME, bad_labels, has_label, is_variable, shortened};
-use cronbox_runtime::network::{HostError, HostPattern};
+use cronbox_runtime::network::HostPattern;
 use cronbox_runtime::secrets::{Redactor, RequestParts, SecretError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -20,7 +21,7 @@ const MOST: usize = 100;
 #[serde(default)]
 pub struct SecretTerms {
     /// The hosts that may get it: `api.example.com`, `*.example.org:443`.
-    pub hosts: Vec<String>,
+    pub hosts: WrittenHosts,
     /// The scripts that it is set for, by key, whether they are there yet or not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scripts: Vec<String>,
@@ -175,11 +176,8 @@ impl SecretTerms {
 
     /// The hosts, read.
     pub fn patterns(&self) -> Result<Vec<HostPattern>, BadSecret> {
-        let read = |text: &String| {
-            text.parse()
-                .map_err(|why: HostError| BadSecret { part: "hosts", why: format!("{:?}: {why}", shortened(text)) })
-        };
-        self.hosts.iter().map(read).collect()
+        let bad = |(text, why)| BadSecret { part: "hosts", why: format!("{:?}: {why}", shortened(text)) };
+        self.hosts.patterns().map_err(bad)
     }
 
     /// Its labels among these.
@@ -262,7 +260,11 @@ mod tests {
     use super::*;
 
     fn terms() -> SecretTerms {
-        SecretTerms { hosts: vec!["api.example.com".into()], scripts: vec!["price".into()], ..SecretTerms::default() }
+        SecretTerms {
+            hosts: ["api.example.com"].into_iter().collect(),
+            scripts: vec!["price".into()],
+            ..SecretTerms::default()
+        }
     }
 
     #[test]
@@ -296,9 +298,9 @@ mod tests {
             change(&mut changed);
             changed.check().expect_err("refuses").part
         };
-        assert_eq!(wrong(|terms| terms.hosts.clear()), "hosts");
-        assert_eq!(wrong(|terms| terms.hosts = vec!["*".into()]), "hosts");
-        assert_eq!(wrong(|terms| terms.hosts = vec!["https://x.example/".into()]), "hosts");
+        assert_eq!(wrong(|terms| terms.hosts = WrittenHosts::default()), "hosts");
+        assert_eq!(wrong(|terms| terms.hosts = ["*"].into_iter().collect()), "hosts");
+        assert_eq!(wrong(|terms| terms.hosts = ["https://x.example/"].into_iter().collect()), "hosts");
         assert_eq!(wrong(|terms| terms.scripts.clear()), "scripts");
         assert_eq!(wrong(|terms| terms.labels = vec!["team".into()]), "labels");
         assert_eq!(wrong(|terms| terms.methods = Some(vec!["get it".into()])), "methods");

@@ -247,6 +247,9 @@ async fn what_is_no_script_is_refused_by_name() {
             (400, "bad_multipart"),
         ),
         (put("w").body("# /// script\n# [tool.cronbox]\n# entry = 5\n# ///\n"), (422, "bad_metadata")),
+        // Refused before it is kept.
+        (put("w").body("# /// script\n# [tool.cronbox]\n# limits = { memroy = 1 }\n# ///\n"), (422, "invalid_value")),
+        (put("w").json(&json!({"source": "x=1", "limits": {"memory": "much"}})), (422, "invalid_value")),
         (put("a%2Fb").body("x = 1"), (400, "bad_name")),
         (put("..%2f").body("x = 1"), (400, "bad_name")),
         (put("pr%D1%96ce").body("x = 1"), (400, "bad_name")),

@@ -87,7 +87,7 @@ impl From<&Secret> for SecretBody {
         let words = [(places.headers, "headers"), (places.query, "query"), (places.body, "body")];
         SecretBody {
             name: secret.name.clone(),
-            hosts,
+            hosts: hosts.texts().map(str::to_owned).collect(),
             scripts,
             labels,
             granted: Vec::new(),

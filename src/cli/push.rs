@@ -242,7 +242,7 @@ fn tell(kept: &UploadedBody, before: Option<&Before>) -> Result<Exit, Refusal> {
     schedules(&kept.schedules, before)?;
     let refused =
         |what: &str, name: &str| kept.not_granted.iter().any(|one| one.what.starts_with(what) && one.asked == name);
-    for host in script.settings.allow.iter().filter(|host| !refused("allow", host)) {
+    for host in script.settings.allow.texts().filter(|host| !refused("allow", host)) {
         line("host", &view.paint(GOOD, "✓"), &format!("{} is granted", plain(host, 200)))?;
     }
     for secret in script.settings.secrets.iter().flatten().filter(|secret| !refused("secrets", secret)) {

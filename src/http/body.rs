@@ -339,7 +339,8 @@ pub(crate) fn settings_of(fields: Fields) -> Result<Settings, Problem> {
             .map_err(|error| Problem::invalid(&name, format!("{name}: {error}")))?;
         settings = one.or(&settings);
     }
-    settings.check().map_err(|(field, why)| Problem::invalid(field, why))?;
+    settings.limits.asked()?;
+    settings.check().map_err(|(field, why)| Problem::invalid(&field, why))?;
     Ok(settings)
 }
 

@@ -5,14 +5,13 @@ use super::body::Fields;
 use super::problem::Problem;
 use crate::access::{Caller, hex};
 use crate::clock::Time;
-use crate::quantity::Quantity;
+use crate::limits::{RequestedLimits, WrittenLimits};
 use crate::run::{Idempotency, PRIORITIES};
 use crate::script::Labels;
 use crate::stdin::Stdin;
 use axum::http::HeaderMap;
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The longest wait for a run's end.
@@ -38,7 +37,7 @@ pub(super) struct RunOptions {
     pub(super) argv: Vec<String>,
     pub(super) text_args: Vec<String>,
     pub(super) version: Option<i64>,
-    pub(super) limits: BTreeMap<String, Quantity>,
+    pub(super) limits: RequestedLimits,
     pub(super) priority: i64,
     pub(super) run_at: Option<Time>,
     pub(super) labels: Labels,
@@ -85,7 +84,7 @@ impl RunOptions {
             argv,
             text_args: fields.take("text_args")?.unwrap_or_default(),
             version: fields.take("version")?,
-            limits: fields.take("limits")?.unwrap_or_default(),
+            limits: fields.take::<WrittenLimits>("limits")?.unwrap_or_default().asked()?,
             priority,
             run_at,
             labels: body::labels(fields.take("labels")?)?,

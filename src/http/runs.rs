@@ -213,7 +213,7 @@ pub(super) async fn run_source(
     let table =
         metadata::read(sources.source()).map_err(|why| Problem::invalid("source", why).code("bad_metadata"))?.cronbox;
     let settings = asked.or(&table);
-    settings.check().map_err(|(field, why)| Problem::invalid(field, why))?;
+    settings.check().map_err(|(field, why)| Problem::invalid(&field, why))?;
     let (blob, source) = if sources.source().len() <= INLINE {
         (None, Some(sources.source().to_vec()))
     } else {

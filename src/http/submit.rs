@@ -40,8 +40,7 @@ impl App {
         now: Time,
     ) -> Result<(NewRun, Vec<NotGranted>), Problem> {
         Self::check_priority(caller, Some(options.priority), None)?;
-        let of_script = RequestedLimits::read(&settings.limits)?;
-        let asked = RequestedLimits::read(&options.limits)?.or(&of_script);
+        let asked = options.limits.or(&settings.limits.asked()?);
         let granted = self.granted(caller, files.script.as_deref(), &asked, &self.rules.runs.defaults).await?;
         let defaults = self.rules.runs.defaults;
         let (mut new, mut refused) = self.rules.runs.run(files, settings, asked, &granted, &defaults, now);

@@ -8,7 +8,7 @@ use super::{App, Part, PathParts};
 use crate::access::{Caller, SCOPES, Scope, Token, hash, new_token, script_pattern};
 use crate::api::{GrantBody, Page, ProblemBody, TokenBody};
 use crate::clock::rfc3339;
-use crate::limits::RequestedLimits;
+use crate::limits::{RequestedLimits, WrittenLimits};
 use crate::quantity;
 use crate::quantity::Quantity;
 use crate::script::Name;
@@ -18,7 +18,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use cronbox_runtime::network::{HostError, HostPattern};
-use std::collections::BTreeMap;
 
 const MOST: usize = 64 << 10;
 
@@ -172,8 +171,7 @@ pub(super) async fn put_grant(
 ) -> Result<StatusCode, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
     let mut fields = Fields::read(&content, fields::<GrantRequest>())?;
-    let limits: BTreeMap<String, Quantity> = fields.take("limits")?.unwrap_or_default();
-    let asked = RequestedLimits::read(&limits)?;
+    let asked = fields.take::<WrittenLimits>("limits")?.unwrap_or_default().asked()?;
     let mut hosts = |name: &str| -> Result<Vec<HostPattern>, Problem> {
         let texts: Vec<String> = fields.take(name)?.unwrap_or_default();
         let read = |text: &String| {

@@ -257,7 +257,9 @@ fn settings(asked: &Map<String, Value>) -> Result<Settings, BadSchedule> {
     let settings: Settings =
         serde_json::from_value(Value::Object(rest)).map_err(|error| BadSchedule::new("settings", error.to_string()))?;
     settings.check().map_err(|(field, why)| BadSchedule::new(field, why))?;
-    crate::limits::RequestedLimits::read(&settings.limits)
+    settings
+        .limits
+        .asked()
         .map_err(|error| BadSchedule::new(&format!("limits.{}", error.name), format!("limits.{error}")))?;
     if let Some(args) = &settings.args
         && !args.is_object()

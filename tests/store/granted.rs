@@ -30,7 +30,7 @@ on_every_engine![
 ];
 
 fn secret(name: &str, sealed: &str) -> Secret {
-    let terms = SecretTerms { hosts: vec!["api.example.com".into()], ..SecretTerms::default() };
+    let terms = SecretTerms { hosts: ["api.example.com"].into_iter().collect(), ..SecretTerms::default() };
     Secret {
         name: name.into(),
         sealed_terms: serde_json::to_string(&terms).expect("JSON"),

@@ -157,14 +157,13 @@ impl RunArgs {
 
     /// What the script may reach: what the flags say, and what its metadata asks for. None: nothing.
     fn grant(&self, table: &Settings) -> Result<Option<NetworkGrant>, Refusal> {
+        let bad = |flag: &str, text: &str, error: HostError| Refusal::usage(format!("{flag} {text}: {error}"));
         let read = |flag: &str, texts: &[String]| -> Result<Vec<HostPattern>, Refusal> {
-            let read = |text: &String| {
-                text.parse().map_err(|error: HostError| Refusal::usage(format!("{flag} {text}: {error}")))
-            };
-            texts.iter().map(read).collect()
+            texts.iter().map(|text| text.parse().map_err(|error| bad(flag, text, error))).collect()
         };
         let mut allow = read("--allow-host", &self.allow_host)?;
-        allow.extend(read("the script's metadata, allow:", &table.allow)?);
+        let in_script = table.allow.patterns();
+        allow.extend(in_script.map_err(|(text, error)| bad("the script's metadata, allow:", text, error))?);
         let unverified = read("--allow-unverified", &self.allow_unverified)?;
         let grant =
             NetworkGrant { policy: Policy { allow, ..Policy::default() }, unverified, ..NetworkGrant::default() };
@@ -189,7 +188,7 @@ impl RunArgs {
                 }
             };
             let terms = secret::SecretTerms {
-                hosts: vec![host.to_owned()],
+                hosts: [host].into_iter().collect(),
                 scripts: vec!["run".to_owned()],
                 ..secret::SecretTerms::default()
             };
@@ -212,8 +211,10 @@ impl RunArgs {
     /// The limits in force: flags, then what the script asks for itself, then the defaults. Whoever runs a script at
     /// their own terminal grants it what it asks for, up to the ceiling.
     fn limits(&self, metadata: &Metadata) -> Result<LimitContext, Refusal> {
-        let in_script = RequestedLimits::read(&metadata.cronbox.limits)
-            .map_err(|error| Refusal::usage(format!("the script's metadata has a limit that cannot be: {error}")))?;
+        let in_script =
+            metadata.cronbox.limits.asked().map_err(|error| {
+                Refusal::usage(format!("the script's metadata has a limit that cannot be: {error}"))
+            })?;
         let parsed = |flag: &'static str| move |error: String| Refusal::usage(format!("{flag}: {error}"));
         let flag = |text: &Option<String>, parse: fn(&str) -> Result<u64, String>, name: &'static str| {
             text.as_deref().map(parse).transpose().map_err(parsed(name))

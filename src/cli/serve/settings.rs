@@ -1,9 +1,9 @@
 //! Settings of the server as they are written: on the line, in the environment, in the file.
 
 use crate::config::{self, Setting};
-use crate::limits::RequestedLimits;
-use crate::schedule::{POLICIES, Policies};
+use crate::limits::{RequestedLimits, WrittenLimits};
 use crate::quantity::Quantity;
+use crate::schedule::{POLICIES, Policies};
 use crate::serve::Roles;
 use crate::suggest::nearest;
 use std::collections::BTreeMap;
@@ -66,12 +66,12 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
 
 /// `memory=512MiB,timeout=10m`
 pub(super) fn limits_of(text: &str) -> Result<RequestedLimits, String> {
-    let mut table = BTreeMap::new();
+    let mut table = Vec::new();
     for part in text.split(',').filter(|part| !part.trim().is_empty()) {
         let (name, value) = part.split_once('=').ok_or("write NAME=VALUE, with commas between")?;
-        table.insert(name.trim().to_owned(), Quantity::Text(value.trim().to_owned()));
+        table.push((name.trim().to_owned(), Quantity::Text(value.trim().to_owned())));
     }
-    RequestedLimits::read(&table).map_err(|error| error.to_string())
+    WrittenLimits::from_iter(table).asked().map_err(|error| error.to_string())
 }
 
 /// `/cronbox`; a slash at its end says nothing.

@@ -77,7 +77,7 @@ impl App {
         if new.settings.version.is_some_and(|version| version < 1 || version > script.latest) {
             return Err(Problem::no_such_version(script, new.settings.version.unwrap_or_default()));
         }
-        let limits = RequestedLimits::read(&new.settings.limits)?;
+        let limits = new.settings.limits.asked()?;
         let defaults = self.rules.runs.scheduled_defaults();
         // What a schedule asks for beyond that is granted to its script, or not: here only what can never be is refused.
         let (limits, _) = limits.in_force(&limits.above(&defaults), &defaults, &self.rules.runs.ceiling);
@@ -87,7 +87,7 @@ impl App {
 
     /// Grants a schedule's script what the schedule asks for, when the caller may; what is not granted.
     async fn grant_limits(&self, caller: &Caller, new: &NewSchedule) -> Result<Vec<NotGranted>, Problem> {
-        let (asked, defaults) = (RequestedLimits::read(&new.settings.limits)?, self.rules.runs.scheduled_defaults());
+        let (asked, defaults) = (new.settings.limits.asked()?, self.rules.runs.scheduled_defaults());
         let above = asked.above(&defaults);
         if above == RequestedLimits::default() {
             return Ok(Vec::new());

@@ -8,7 +8,6 @@ use crate::http::described_fields::fields;
 use crate::http::problem::Problem;
 use crate::http::requests::{RollbackRequest, SettingsRequest};
 use crate::http::{App, Part};
-use crate::limits::RequestedLimits;
 use crate::publication::Deleted;
 use crate::publish::KeepError;
 use crate::schedule::request::BadSchedule;
@@ -86,7 +85,6 @@ pub(crate) async fn patch_script(
     }
     let said = settings_of(Fields::of(without_nulls(said), SETTINGS)?)?;
     let settings = settings_of(Fields::of(merged, SETTINGS)?)?;
-    RequestedLimits::read(&settings.limits)?;
     // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
     let changed = Script { settings: settings.clone(), ..script.clone() };
     if app.check_reach(&caller, &script.key, Some(&changed)).is_err() {

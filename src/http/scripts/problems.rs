@@ -13,7 +13,7 @@ impl From<KeepError> for Problem {
             KeepError::Refused(refused) => refused.into(),
             KeepError::Metadata(why) => Problem::invalid("source", why).code("bad_metadata"),
             KeepError::Setting(setting, why) => {
-                Problem::invalid(setting, format!("the script's metadata, {setting}: {why}"))
+                Problem::invalid(&setting, format!("the script's metadata, {setting}: {why}"))
             }
             KeepError::Schedule(error) => error.into(),
             KeepError::OutOfReach => Problem::forbidden(OUT_OF_REACH, error.to_string()),

@@ -225,8 +225,8 @@ impl App {
         now: Time,
     ) -> Result<Vec<NotGranted>, Problem> {
         let settings = script.in_force();
-        let asked = RequestedLimits::read(&settings.limits)?;
-        let above = RequestedLimits::read(&said.limits)?.above(&self.rules.runs.defaults);
+        let asked = settings.limits.asked()?;
+        let above = said.limits.asked()?.above(&self.rules.runs.defaults);
         if above != RequestedLimits::default() && Self::grants_itself(caller) {
             self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
         }

@@ -1,0 +1,79 @@
+//! Hosts as they were written, with the patterns that they are.
+
+use cronbox_runtime::network::{HostError, HostPattern};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Hosts that somebody names: each as it was written, so that it is stored and shown like that, and its pattern, which is
+/// parsed once.
+///
+/// A host that cannot be parsed fails whoever asks for the patterns, and not the reader of the row that it is in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WrittenHosts(Vec<WrittenHost>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct WrittenHost {
+    text: String,
+    pattern: Result<HostPattern, HostError>,
+}
+
+impl WrittenHosts {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// As they were written.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|host| &*host.text)
+    }
+
+    /// The patterns. The error is the first host that cannot be parsed, and why.
+    pub fn patterns(&self) -> Result<Vec<HostPattern>, (&str, HostError)> {
+        self.0.iter().map(|host| host.pattern.clone().map_err(|error| (&*host.text, error))).collect()
+    }
+}
+
+impl<T: Into<String>> FromIterator<T> for WrittenHosts {
+    fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Self {
+        let host = |text: String| WrittenHost { pattern: text.parse(), text };
+        WrittenHosts(texts.into_iter().map(Into::into).map(host).collect())
+    }
+}
+
+impl Serialize for WrittenHosts {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.texts())
+    }
+}
+
+impl<'de> Deserialize<'de> for WrittenHosts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Vec::<String>::deserialize(from)?.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_written_back_as_they_were() {
+        let text = r#"["API.example.com","*.example.org:443"]"#;
+        let hosts: WrittenHosts = serde_json::from_str(text).expect("reads");
+        assert_eq!(serde_json::to_string(&hosts).expect("writes"), text);
+        let patterns: Vec<String> = hosts.patterns().expect("reads").iter().map(ToString::to_string).collect();
+        assert_eq!(patterns, ["api.example.com", "*.example.org:443"]);
+    }
+
+    #[test]
+    fn a_host_that_cannot_be_parsed_is_kept_and_told() {
+        let hosts: WrittenHosts = ["a.example.com", "https://x/"].into_iter().collect();
+        assert_eq!(hosts.patterns().expect_err("refuses").0, "https://x/");
+        assert_eq!(hosts.texts().collect::<Vec<_>>(), ["a.example.com", "https://x/"]);
+    }
+}
