@@ -5,7 +5,7 @@
 //! node that cannot count stops its runs before its lease is over; should it wake up later all the same, its records are
 //! refused, because each needs the attempt's token.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, rfc3339};
 use crate::run::{GivenUp, Status};
 use crate::signals::Signals;
 use crate::store::{Store, StoreError};
@@ -116,7 +116,7 @@ impl Rescuer {
         }
         let now = Instant::now();
         let nodes = self.store.nodes().await?;
-        let mut holders: Vec<(String, i64)> = nodes.into_iter().map(|node| (node.id, node.beat)).collect();
+        let mut holders: Vec<(String, i64)> = nodes.iter().map(|node| (node.id.clone(), node.beat)).collect();
         // Whoever took over and died in the middle left a node that is no longer known.
         holders.extend(self.store.unknown_holders().await?.into_iter().map(|node| (node, -1)));
         others.retain(|id, _| holders.iter().any(|(holder, _)| holder == id));
@@ -128,7 +128,15 @@ impl Rescuer {
             if seen.beat != beat {
                 *seen = Seen { beat, since: now };
             } else if seen.since.elapsed() >= self.lease {
-                tracing::warn!(node = %id, "a node is dead: its runs are taken over");
+                let node = nodes.iter().find(|node| node.id == id);
+                tracing::warn!(
+                    node = %id,
+                    node.name = node.map(|node| &*node.name),
+                    node.roles = node.map(|node| &*node.roles),
+                    node.program = node.map(|node| &*node.program),
+                    node.started_at = node.map(|node| rfc3339(node.started_at)),
+                    "a node is dead: its runs are taken over"
+                );
                 self.take_over(&id).await?;
                 others.remove(&id);
             }

@@ -365,6 +365,7 @@ mod tests {
             sealed: String::new(),
             created_at: at,
             updated_at: at,
+            created_by: None,
         }
     }
 

@@ -192,6 +192,8 @@ pub struct Schedule {
     pub created_at: Time,
     /// When it was last changed.
     pub updated_at: Time,
+    /// The token that made it.
+    pub created_by: Option<String>,
 }
 
 /// A schedule's newest run.

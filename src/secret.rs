@@ -58,6 +58,8 @@ pub struct Secret {
     pub created_at: Time,
     /// When it was set last.
     pub updated_at: Time,
+    /// The token that set it last.
+    pub created_by: Option<String>,
 }
 
 impl std::fmt::Debug for Secret {

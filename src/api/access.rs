@@ -76,6 +76,8 @@ pub struct SecretBody {
     pub created_at: String,
     /// When it was set last.
     pub updated_at: String,
+    /// The id of the token that set it last; null: no token did.
+    pub created_by: Option<String>,
     /// What whoever set it should know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
@@ -99,6 +101,7 @@ impl From<&Secret> for SecretBody {
             readable: true,
             created_at: time(secret.created_at),
             updated_at: time(secret.updated_at),
+            created_by: secret.created_by.clone(),
             warning: None,
         }
     }
@@ -131,4 +134,6 @@ pub struct GrantBody {
     pub value: String,
     /// Since when.
     pub created_at: String,
+    /// The id of the token that granted it; null: no token did.
+    pub created_by: Option<String>,
 }

@@ -74,6 +74,8 @@ pub struct ScheduleBody {
     pub created_at: String,
     /// When it was last changed.
     pub updated_at: String,
+    /// The id of the token that made it; null: no token did.
+    pub created_by: Option<String>,
 }
 
 /// A schedule's newest run.
@@ -129,6 +131,7 @@ impl ScheduleBody {
             origin: schedule.origin.as_str().into(),
             created_at: time(schedule.created_at),
             updated_at: time(schedule.updated_at),
+            created_by: schedule.created_by.clone(),
         }
     }
 }

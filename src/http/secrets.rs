@@ -212,15 +212,16 @@ impl App {
         let sealed_terms =
             serde_json::to_string(&terms).map_err(|error| Problem::bad("bad_json", error.to_string()))?;
         let (key, sealed) = Default::default();
+        let (created_at, updated_at, created_by) = (now, now, caller.id().map(str::to_owned));
         let mut secret =
-            Secret { name: name.clone(), terms, sealed_terms, key, sealed, created_at: now, updated_at: now };
+            Secret { name: name.clone(), terms, sealed_terms, key, sealed, created_at, updated_at, created_by };
         let keys: Vec<String> =
             others.iter().filter(|other| other.name != name).map(|other| other.key.clone()).collect();
         let warning = self.keyring.seal(&mut secret, value.as_bytes(), &keys)?;
         if let Some(warning) = &warning {
             tracing::warn!("{warning}");
         }
-        let is_new = self.store.set_secret(secret, covered, granted, caller.id().map(str::to_owned), now).await?;
+        let is_new = self.store.set_secret(secret, covered, granted, now).await?;
         tracing::info!(secret = name, "a secret was set");
         let secret = self.store.secret(&name).await?.ok_or_else(|| no_such_secret(&name))?;
         Ok((is_new, SecretBody { warning, ..self.secret_body(caller, secret).await? }))

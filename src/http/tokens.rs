@@ -149,6 +149,7 @@ pub(super) async fn list_grants(
         name: grant.name,
         value: grant.value,
         created_at: rfc3339(grant.created_at),
+        created_by: grant.created_by,
     });
     Ok(Json(Page { items: items.collect(), next_cursor: None }))
 }

@@ -38,6 +38,8 @@ pub struct Grant {
     pub value: String,
     /// Since when.
     pub created_at: Time,
+    /// The token that granted it.
+    pub created_by: Option<String>,
 }
 
 /// Whether somebody said which script is meant, or it is one of those that have a label.
@@ -90,7 +92,8 @@ pub(super) async fn release_secrets(tx: &mut Tx<'_>, script: &str) -> Result<(),
 
 /// Grants of secrets as they are told beside those of limits and hosts.
 async fn secret_grants(tx: &mut Tx<'_>) -> Result<Vec<Grant>, StoreError> {
-    let sql = "SELECT script, secret, created_at FROM secret_grants WHERE revoked = 0 ORDER BY script, secret";
+    let sql =
+        "SELECT script, secret, created_at, created_by FROM secret_grants WHERE revoked = 0 ORDER BY script, secret";
     let grant = |row: &Row| {
         Ok(Grant {
             script: row.text("script")?,
@@ -98,6 +101,7 @@ async fn secret_grants(tx: &mut Tx<'_>) -> Result<Vec<Grant>, StoreError> {
             name: row.text("secret")?,
             value: "granted".into(),
             created_at: row.time("created_at")?,
+            created_by: row.text_or_none("created_by")?,
         })
     };
     tx.all(sql, args![]).await?.iter().map(grant).collect()
@@ -227,11 +231,12 @@ impl Store {
         .await
     }
 
-    /// All grants: script, kind, name, value, since when.
+    /// All grants.
     pub async fn grants(&self) -> Result<Vec<Grant>, StoreError> {
         self.read(|tx| {
             Box::pin(async move {
-                let sql = "SELECT script, kind, name, value, created_at FROM grants ORDER BY script, kind, name";
+                let sql =
+                    "SELECT script, kind, name, value, created_at, created_by FROM grants ORDER BY script, kind, name";
                 let grant = |row: &Row| -> Result<Grant, StoreError> {
                     Ok(Grant {
                         script: row.text("script")?,
@@ -239,6 +244,7 @@ impl Store {
                         name: row.text("name")?,
                         value: row.text("value")?,
                         created_at: row.time("created_at")?,
+                        created_by: row.text_or_none("created_by")?,
                     })
                 };
                 let mut grants: Vec<Grant> = tx.all(sql, args![]).await?.iter().map(grant).collect::<Result<_, _>>()?;

@@ -11,6 +11,12 @@ pub struct Node {
     pub id: String,
     /// For people.
     pub name: String,
+    /// The version of its program.
+    pub program: String,
+    /// What it does.
+    pub roles: String,
+    /// When it was started.
+    pub started_at: Time,
     /// A counter that stands still when the node does.
     pub beat: i64,
 }
@@ -44,9 +50,17 @@ impl Store {
     pub async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
         self.read(|tx| {
             Box::pin(async move {
-                let rows = tx.all("SELECT id, name, beat FROM nodes ORDER BY id", args![]).await?;
+                let rows =
+                    tx.all("SELECT id, name, program, roles, beat, started_at FROM nodes ORDER BY id", args![]).await?;
                 let node = |row: &super::tx::Row| {
-                    Ok(Node { id: row.text("id")?, name: row.text("name")?, beat: row.int("beat")? })
+                    Ok(Node {
+                        id: row.text("id")?,
+                        name: row.text("name")?,
+                        program: row.text("program")?,
+                        roles: row.text("roles")?,
+                        started_at: row.time("started_at")?,
+                        beat: row.int("beat")?,
+                    })
                 };
                 rows.iter().map(node).collect()
             })

@@ -8,7 +8,7 @@ use crate::secret::{Secret, SecretTerms};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-const SECRET: &str = "SELECT name, terms, key, sealed, created_at, updated_at FROM secrets";
+const SECRET: &str = "SELECT name, terms, key, sealed, created_at, updated_at, created_by FROM secrets";
 
 fn secret_of(row: &Row) -> Result<Secret, StoreError> {
     let sealed_terms = row.text("terms")?;
@@ -21,6 +21,7 @@ fn secret_of(row: &Row) -> Result<Secret, StoreError> {
         sealed: row.text("sealed")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
+        created_by: row.text_or_none("created_by")?,
     })
 }
 
@@ -62,23 +63,21 @@ impl Store {
         secret: Secret,
         covered: Vec<String>,
         granted: Vec<(String, How)>,
-        by: Option<String>,
         now: Time,
     ) -> Result<bool, StoreError> {
-        let all = Arc::new((secret, covered, granted, by));
+        let all = Arc::new((secret, covered, granted));
         let is_new = self
             .write(move |tx| {
                 let all = all.clone();
                 Box::pin(async move {
-                    let (secret, covered, granted, by) = &*all;
-                    let name = &*secret.name;
+                    let (secret, covered, granted) = &*all;
+                    let (name, by) = (&*secret.name, secret.created_by.as_deref());
                     let known = tx.first("SELECT 1 AS one FROM secrets WHERE name = $1", args![name]).await?.is_some();
                     let sql = "INSERT INTO secrets (name, terms, key, sealed, created_at, updated_at, created_by)
                         VALUES ($1, $2, $3, $4, $5, $5, $6) ON CONFLICT (name) DO UPDATE SET terms = excluded.terms,
                         key = excluded.key, sealed = excluded.sealed, updated_at = excluded.updated_at,
                         created_by = excluded.created_by";
-                    let values =
-                        args![name, &*secret.sealed_terms, &*secret.key, &*secret.sealed, stamp(now), by.as_deref()];
+                    let values = args![name, &*secret.sealed_terms, &*secret.key, &*secret.sealed, stamp(now), by];
                     tx.run(sql, values).await?;
                     let covered: HashSet<&str> = covered.iter().map(String::as_str).collect();
                     let sql = "SELECT script FROM secret_grants WHERE secret = $1";
@@ -90,7 +89,7 @@ impl Store {
                         }
                     }
                     for (script, how) in granted {
-                        grant_secret(tx, name, script, *how, by.as_deref(), now).await?;
+                        grant_secret(tx, name, script, *how, by, now).await?;
                     }
                     Ok(!known)
                 })

@@ -39,6 +39,7 @@ fn secret(name: &str, sealed: &str) -> Secret {
         sealed: sealed.into(),
         created_at: start(),
         updated_at: start(),
+        created_by: Some("t1".into()),
     }
 }
 
@@ -52,12 +53,13 @@ async fn secrets_are_granted(store: Store) {
     assert!(names_of(&store, "a").await.is_empty());
     let to = |script: &str, how| vec![(script.to_owned(), how)];
     let first = secret("TOKEN", "one");
-    assert!(store.set_secret(first.clone(), Vec::new(), to("a", How::ByLabel), None, start()).await.expect("sets"));
+    assert!(store.set_secret(first.clone(), Vec::new(), to("a", How::ByLabel), start()).await.expect("sets"));
     assert_eq!(store.secret("TOKEN").await.expect("reads"), Some(first.clone()));
     assert_eq!(names_of(&store, "a").await, ["TOKEN"]);
     assert!(names_of(&store, "b").await.is_empty());
     let grant = store.grants().await.expect("lists").pop().expect("a grant");
     assert_eq!((grant.script.as_str(), grant.kind.as_str(), grant.name.as_str()), ("a", "secret", "TOKEN"));
+    assert_eq!(grant.created_by.as_deref(), Some("t1"));
     // What was taken back is given again by name only.
     assert!(store.revoke("a", "secret", "TOKEN").await.expect("revokes"));
     assert!(!store.revoke("a", "secret", "TOKEN").await.expect("asks"));
@@ -69,9 +71,9 @@ async fn secrets_are_granted(store: Store) {
     // Set again: the grants of scripts that it is no longer for go.
     let other = secret("TOKEN", "two");
     let covered = vec!["a".to_owned()];
-    assert!(!store.set_secret(other.clone(), covered, to("b", How::ByName), None, after(2)).await.expect("sets"));
+    assert!(!store.set_secret(other.clone(), covered, to("b", How::ByName), after(2)).await.expect("sets"));
     assert_eq!((names_of(&store, "a").await.len(), names_of(&store, "b").await.len()), (1, 1));
-    store.set_secret(other.clone(), vec!["b".into()], Vec::new(), None, after(3)).await.expect("sets");
+    store.set_secret(other.clone(), vec!["b".into()], Vec::new(), after(3)).await.expect("sets");
     assert_eq!((names_of(&store, "a").await.len(), names_of(&store, "b").await.len()), (0, 1));
     // Sealed with another key: only what is still as it was.
     let sealed = Secret { key: "k2".into(), sealed: "three".into(), ..other.clone() };

@@ -75,6 +75,7 @@ async fn schedules_are_kept_and_found(store: Store) {
     assert_eq!((kept.id.as_str(), kept.revision, kept.state, kept.fired), ("S", 1, State::Active, 0));
     assert_eq!((kept.next_fire_at, kept.next_due_at, kept.cursor), (Some(after(10)), Some(after(11)), start()));
     assert_eq!((kept.reason, kept.edited, kept.reach.is_all()), (None, false, true));
+    assert_eq!(kept.created_by.as_deref(), Some("t1"));
     for (expected, script, kept) in [
         (None, "a", KeptSchedule::Taken),
         (Some(2), "a", KeptSchedule::Taken),

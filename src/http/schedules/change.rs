@@ -169,6 +169,7 @@ impl App {
             read_at: new.read_at,
             created_at: now,
             updated_at: now,
+            created_by: new.created_by.clone(),
         };
         self.show(&schedule).map(Json)
     }

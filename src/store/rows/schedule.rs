@@ -16,7 +16,7 @@ pub(in crate::store) fn with_run(run: &str) -> String {
     format!(
         "SELECT s.key, s.id, s.script, c.name AS script_name, s.origin, s.edited, s.reach, s.settings, s.trigger_json, s.state,
         s.reason, s.revision, s.cursor, s.next_fire_at, s.next_due_at, s.fired,
-        coalesce(s.read_at, s.created_at) AS read_at, s.created_at, s.updated_at,
+        coalesce(s.read_at, s.created_at) AS read_at, s.created_at, s.updated_at, s.created_by,
         r.id AS last_id, r.status AS last_status, r.fire_time AS last_fire_time
         FROM schedules s JOIN scripts c ON c.key = s.script LEFT JOIN runs r ON r.id = {run}"
     )
@@ -54,6 +54,7 @@ pub(in crate::store) fn schedule_of(row: &Row) -> Result<Schedule, StoreError> {
         read_at: row.time("read_at")?,
         created_at,
         updated_at: row.time("updated_at")?,
+        created_by: row.text_or_none("created_by")?,
     })
 }
 
