@@ -61,7 +61,7 @@ impl Rig {
         let store = Store::open(place).await.expect("opens");
         for name in ["a", "b", "c"] {
             let blob = format!("sources/{name}");
-            store.announce_blob(&blob, 1, noon()).await.expect("announces");
+            store.announce_blob(&blob, noon()).await.expect("announces");
             store.blob_written(&blob).await.expect("writes");
             store.keep_version(version(name), noon()).await.expect("keeps");
         }

@@ -215,7 +215,7 @@ async fn made_and_ended(store: &Store, new: NewRun, end: Ended, now: Time) -> St
 
 /// Makes a blob known as one whose content is there.
 pub async fn announce(store: &Store, key: &str, now: Time) {
-    store.announce_blob(key, 10, now).await.expect("announces");
+    store.announce_blob(key, now).await.expect("announces");
     store.blob_written(key).await.expect("writes");
 }
 
@@ -535,7 +535,9 @@ async fn a_lost_node_gives_its_runs_back(store: Store) {
     keep(&store, version("a", "a"), start()).await.expect("keeps");
     store.join("n", "node", "api", start()).await.expect("joins");
     assert!(store.beat("n").await.expect("beats"));
-    assert_eq!(store.nodes().await.expect("lists")[0].beat, 1);
+    let node = store.nodes().await.expect("lists").remove(0);
+    assert_eq!((node.beat, &*node.name, &*node.roles, node.started_at), (1, "node", "api", start()));
+    assert_eq!(node.program, env!("CARGO_PKG_VERSION"));
     let id = make(&store, new_run(Some("a"), start()), start()).await;
     let abandon = NewRun { spec: Spec { on_lost: OnLost::Abandon, ..spec() }, ..new_run(Some("a"), start()) };
     let once = make(&store, abandon, start()).await;

@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub async fn keep_blob(store: &Store, blobs: &Blobs, key: &str, content: Bytes, now: Time) -> Result<(), KeepError> {
     let deadline = Instant::now() + DELETED_WITHIN;
     loop {
-        if let Announced::Ready { written } = store.announce_blob(key, content.len() as u64, now).await? {
+        if let Announced::Ready { written } = store.announce_blob(key, now).await? {
             blobs.put(key, content.clone()).await?;
             if written || store.blob_written(key).await? {
                 return Ok(());

@@ -35,18 +35,17 @@ impl<'a> AttemptEnd<'a> {
 pub(super) async fn write(
     tx: &mut Tx<'_>,
     run: &str,
-    (node, token): (&str, &str),
+    node: &str,
     end: AttemptEnd<'_>,
     now: Time,
 ) -> Result<(), StoreError> {
-    let sql =
-        "INSERT INTO attempts (run, number, node, token, started_at, finished_at, outcome, error, fuel, memory, wall)
-        SELECT id, attempt, $2, $3, started_at, $4, $5, $6, $7, $8, $9 FROM runs WHERE id = $1 ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO attempts (run, number, node, started_at, finished_at, outcome, error, fuel, memory, wall)
+        SELECT id, attempt, $2, started_at, $3, $4, $5, $6, $7, $8 FROM runs WHERE id = $1 ON CONFLICT DO NOTHING";
     // PostgreSQL keeps no NUL.
     let error = end.error.map(|error| error.replace('\0', " "));
     let (fuel, memory) = (end.usage.map(|used| number(used.fuel)), end.usage.map(|used| number(used.memory)));
     let wall = end.usage.map(|used| micros_of(used.wall));
-    let values = args![run, node, token, stamp(now), end.outcome, error, fuel, memory, wall];
+    let values = args![run, node, stamp(now), end.outcome, error, fuel, memory, wall];
     tx.run(sql, values).await.map(|_| ())
 }
 

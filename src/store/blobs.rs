@@ -109,17 +109,15 @@ pub(super) async fn release_some(
 
 impl Store {
     /// Makes a blob known before it is written, so that one that nobody comes to refer to is found and deleted.
-    pub async fn announce_blob(&self, key: &str, size: u64, now: Time) -> Result<Announced, StoreError> {
+    pub async fn announce_blob(&self, key: &str, now: Time) -> Result<Announced, StoreError> {
         let key = key.to_owned();
         self.write(move |tx| {
             let key = key.clone();
             Box::pin(async move {
-                let sql = "INSERT INTO blobs (key, size, created_at, condemned_at, written) VALUES ($1, $2, $3, $3, 0)
-                    ON CONFLICT (key) DO UPDATE SET size = excluded.size,
-                    condemned_at = CASE WHEN blobs.condemned_at IS NULL THEN NULL ELSE excluded.condemned_at END
+                let sql = "INSERT INTO blobs (key, condemned_at, written) VALUES ($1, $2, 0)
+                    ON CONFLICT (key) DO UPDATE SET condemned_at = CASE WHEN blobs.condemned_at IS NULL THEN NULL ELSE excluded.condemned_at END
                     WHERE blobs.deleting_at IS NULL RETURNING written";
-                let values = args![key, i64::try_from(size).unwrap_or(i64::MAX), stamp(now)];
-                Ok(match tx.first(sql, values).await? {
+                Ok(match tx.first(sql, args![key, stamp(now)]).await? {
                     Some(row) => Announced::Ready { written: row.int("written")? == 1 },
                     None => Announced::BeingDeleted,
                 })

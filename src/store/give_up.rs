@@ -42,7 +42,7 @@ async fn give_up(
         (Status::Queued, Some(if *why == GivenUp::Lost { "lost" } else { "handed_back" }), None)
     };
     let word = if *why == GivenUp::Lost { "lost" } else { "handed_back" };
-    attempts::write(tx, id, (&held.node, token), AttemptEnd::unrecorded(word), now).await?;
+    attempts::write(tx, id, &held.node, AttemptEnd::unrecorded(word), now).await?;
     tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
     let finished = status.is_final().then(|| stamp(now));
     let sql = "UPDATE runs SET status = $2, reason = $3, error = $4, lost = $5, finished_at = $6 WHERE id = $1";

@@ -43,7 +43,7 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
         None => queue::release(tx, id, token, ended.lock.as_deref()).await?,
     };
     let Some((held, has_chains)) = held else { return Ok(Recorded::Late) };
-    attempts::write(tx, id, (&held.node, token), AttemptEnd::recorded(ended), now).await?;
+    attempts::write(tx, id, &held.node, AttemptEnd::recorded(ended), now).await?;
     if ended.has_parts {
         tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
     }

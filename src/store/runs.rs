@@ -92,7 +92,6 @@ async fn write(
         .set("script", new.script.clone())
         .set("name", &*new.name)
         .set("version", new.version)
-        .set("entry", new.spec.entry.clone())
         .set("cause", new.cause.as_str())
         .set("status", status.as_str())
         .set("attempt", i64::from(is_claimed))

@@ -46,7 +46,7 @@ async fn record(
     let Some(held) = queue::held_by(tx, id, token).await? else { return Ok(Recorded::Late) };
     let text = error.to_string();
     let end = AttemptEnd { outcome: Status::Crashed.as_str(), error: Some(text.clone()), usage: None };
-    attempts::write(tx, id, (&held.node, token), end, now).await?;
+    attempts::write(tx, id, &held.node, end, now).await?;
     queue::remove(tx, id).await?;
     tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
     let sql = "UPDATE runs SET status = 'crashed', reason = NULL, error = $2, error_text = $3, finished_at = $4 WHERE id = $1";

@@ -22,7 +22,6 @@ pub(super) async fn write_row(
         .set("script", new.script.clone())
         .set("name", &*new.name)
         .set("version", new.version)
-        .set("entry", new.spec.entry.clone())
         .set("cause", new.cause.as_str())
         .set("status", status.as_str())
         .set("reason", reason)

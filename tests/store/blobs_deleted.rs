@@ -91,7 +91,7 @@ async fn nothing_refers_to_what_is_being_deleted(store: Store) {
     };
     let announce = |now: Time| {
         let store = store.clone();
-        async move { store.announce_blob(key, 1, now).await.expect("announces") }
+        async move { store.announce_blob(key, now).await.expect("announces") }
     };
     let gone =
         |kept: std::result::Result<_, StoreError>| matches!(kept, Err(StoreError::BlobGone(other)) if other == key);
@@ -145,7 +145,7 @@ async fn a_slow_delete_takes_nothing_that_is_written_again(store: Store) {
         }
     });
     // The writer has seen that it is, and waits.
-    while store.announce_blob(&key, 1, after(7201)).await.expect("asks") != Announced::BeingDeleted {
+    while store.announce_blob(&key, after(7201)).await.expect("asks") != Announced::BeingDeleted {
         tokio::task::yield_now().await;
     }
     assert!(!writing.is_finished());
@@ -217,7 +217,7 @@ async fn whatever_happens_what_is_referred_to_is_there() {
                     }
                     Writer::Idle => {
                         let content = chance.below(2) as usize;
-                        match store.announce_blob(&keys[content], 3, now).await.expect("announces") {
+                        match store.announce_blob(&keys[content], now).await.expect("announces") {
                             Announced::Ready { written } => Writer::Announced(content, written),
                             Announced::BeingDeleted => Writer::Idle,
                         }
