@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::{App, Part};
 use crate::access::Caller;
-use crate::api::{AttemptBody, Page, ProblemBody};
+use crate::api::{AttemptBody, Page};
 use axum::extract::State;
 use axum::{Extension, Json};
 
@@ -16,8 +16,6 @@ use axum::{Extension, Json};
     params(("id" = String, Path, description = "The run")),
     responses(
         (status = 200, description = "Attempts, by number", body = Page<AttemptBody>),
-        (status = "4XX", description = "The run is not found", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database is not available", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_attempts(

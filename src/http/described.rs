@@ -235,11 +235,17 @@ fn describe_parameter(path: &str, parameter: &mut Value) {
     parameter["example"] = example.into();
 }
 
+/// What every operation can answer.
+const PROBLEMS: [(&str, &str); 2] = [
+    ("4XX", "The request was refused; `code` and `detail` say why"),
+    ("5XX", "The server cannot do it now, or has a fault; `code` and `detail` say which"),
+];
+
 fn describe_responses(path: &str, responses: &mut Map<String, Value>) {
-    if !responses.keys().any(|status| status.starts_with('4')) {
+    for (status, description) in PROBLEMS {
         let problem = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
-        let refused = json!({"description": "It was refused", "content": {"application/problem+json": problem}});
-        responses.insert("4XX".into(), refused);
+        let response = json!({"description": description, "content": {"application/problem+json": problem}});
+        responses.insert(status.into(), response);
     }
     for (status, response) in responses.iter_mut() {
         let mut headers = Map::new();
@@ -254,7 +260,7 @@ fn describe_responses(path: &str, responses: &mut Map<String, Value>) {
             headers
                 .insert("Location".into(), header("Where it is", json!({"type": "string", "format": "uri-reference"})));
         }
-        if status.starts_with('4') || status == "503" {
+        if status.starts_with(['4', '5']) {
             let text = "After how many seconds to try again, where that helps (429, 503)";
             headers.insert("Retry-After".into(), header(text, json!({"type": "integer", "minimum": 0})));
         }

@@ -5,7 +5,7 @@ use super::{
     App, Part, attempts, described, events, files, health, output, queries, runs, schedules, scripts, secrets, state,
     tokens,
 };
-use crate::api::ErrorBody;
+use crate::api::{ErrorBody, ProblemBody};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header;
@@ -33,7 +33,7 @@ use utoipa_swagger_ui::Config;
         attempts::list_attempts, files::list_files, files::get_file, secrets::list_secrets, secrets::get_secret, secrets::put_secret,
         secrets::delete_secret, secrets::rotate_keys,
     ),
-    components(schemas(ErrorBody)),
+    components(schemas(ErrorBody, ProblemBody)),
     modifiers(&Bearer),
     security((), ("token" = [])),
     tags(

@@ -153,7 +153,6 @@ fn gone() -> Problem {
     responses(
         (status = 200, description = "Events", content((FeedBody = "application/json"), (String = "text/event-stream"))),
         (status = 410, description = "Events after the cursor were let go of", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "4XX", description = "They cannot be had so", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_events(

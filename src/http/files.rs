@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
-use crate::api::{FileBody, Page, ProblemBody};
+use crate::api::{FileBody, Page};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,6 @@ use axum::{Extension, Json};
     params(("id" = String, Path, description = "The run")),
     responses(
         (status = 200, description = "Files, by path", body = Page<FileBody>),
-        (status = "4XX", description = "There is no such run", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_files(
@@ -39,9 +38,6 @@ pub(super) async fn list_files(
     ),
     responses(
         (status = 200, description = "Its content", body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = "4XX", description = "There is no such run or file", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 500, description = "It is corrupt or missing", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_file(

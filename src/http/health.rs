@@ -2,7 +2,7 @@
 
 use super::access::{COUNTED_WITHIN, identify};
 use super::{App, Readiness, accept};
-use crate::api::{ProblemBody, ReadyBody};
+use crate::api::ReadyBody;
 use crate::clock::Time;
 use crate::disk_usage::Space;
 use crate::fullness::Fullness;
@@ -124,7 +124,6 @@ fn few_sandboxes(health: &Health) -> Vec<String> {
     get, path = "/metrics", tag = "node", operation_id = "metrics",
     responses(
         (status = 200, description = "Text", content((String = "text/plain"), (String = "application/openmetrics-text"))),
-        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {

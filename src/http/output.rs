@@ -4,7 +4,6 @@ use super::body::{self, Query};
 use super::problem::Problem;
 use super::{App, Part, PathParts, pieces};
 use crate::access::Caller;
-use crate::api::ProblemBody;
 use crate::blobs::BlobError;
 use crate::live_output::LiveRun;
 use crate::run::Status;
@@ -48,9 +47,6 @@ const RUN_STATUS: HeaderName = HeaderName::from_static("x-run-status");
     ),
     responses(
         (status = 200, description = "Bytes", body = Vec<u8>, content_type = "text/plain"),
-        (status = "4XX", description = "There is no such run or stream", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 500, description = "What it wrote is corrupt or missing", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_output(
@@ -107,7 +103,6 @@ pub(super) async fn get_output(
     ),
     responses(
         (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
-        (status = "4XX", description = "There is no such run", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn follow_run(

@@ -10,7 +10,7 @@ use super::requests::{RunRequest, SourceRequest};
 use super::submit::Shown;
 use super::upload::{is_stripped_form, json_as_source, kind_of, line_breaks_stripped, looks_like_json};
 use crate::access::Caller;
-use crate::api::{ProblemBody, RunBody};
+use crate::api::RunBody;
 use crate::blobs::Kind;
 use crate::clock::Clock;
 use crate::metadata;
@@ -107,8 +107,6 @@ impl App {
         (status = 200, description = "It has ended, or the same request made it before", body = RunBody),
         (status = 201, description = "It was accepted", body = RunBody),
         (status = 202, description = "It has not ended yet", body = RunBody),
-        (status = "4XX", description = "It was not accepted", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn run_script(
@@ -154,8 +152,6 @@ pub(super) async fn run_script(
         (status = 200, description = "It has ended, or the same request made it before", body = RunBody),
         (status = 201, description = "It was accepted", body = RunBody),
         (status = 202, description = "It has not ended yet", body = RunBody),
-        (status = "4XX", description = "It was not accepted", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn run_source(
@@ -247,7 +243,6 @@ pub(super) fn is_json(headers: &HeaderMap, body: &[u8]) -> bool {
     responses(
         (status = 200, description = "The run", body = RunBody),
         (status = 202, description = "It has not ended while this waited", body = RunBody),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_run(
@@ -273,7 +268,6 @@ pub(super) async fn get_run(
     params(("id" = String, Path, description = "The run")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = "4XX", description = "There is none, or it has not ended", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn delete_run(
@@ -300,7 +294,6 @@ pub(super) async fn delete_run(
     responses(
         (status = 200, description = "It is cancelled", body = RunBody),
         (status = 202, description = "It was told to stop", body = RunBody),
-        (status = "4XX", description = "It was not", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn cancel_run(
@@ -341,8 +334,6 @@ pub(super) async fn cancel_run(
         (status = 200, description = "The new run has ended", body = RunBody),
         (status = 201, description = "The new run", body = RunBody),
         (status = 202, description = "The new run has not ended yet", body = RunBody),
-        (status = "4XX", description = "None was made", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn retry_run(

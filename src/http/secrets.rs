@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::requests::SecretRequest;
 use super::{App, Part};
 use crate::access::Caller;
-use crate::api::{Page, ProblemBody, ResealedBody, SecretBody};
+use crate::api::{Page, ResealedBody, SecretBody};
 use crate::clock::Time;
 use crate::keyring::KeyError;
 use crate::limits::NotGranted;
@@ -43,7 +43,6 @@ impl From<KeyError> for Problem {
     get, path = "/v1/secrets", tag = "access", operation_id = "list_secrets",
     responses(
         (status = 200, description = "Secrets, and what they may be used for", body = Page<SecretBody>),
-        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_secrets(
@@ -67,7 +66,6 @@ pub(super) async fn list_secrets(
     params(("name" = String, Path, description = "The secret")),
     responses(
         (status = 200, description = "What it may be used for", body = SecretBody),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_secret(
@@ -94,8 +92,6 @@ pub(super) async fn get_secret(
     responses(
         (status = 200, description = "It is set, in place of another value", body = SecretBody),
         (status = 201, description = "It is set", body = SecretBody),
-        (status = "4XX", description = "It is not", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "There is no key to seal it with", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn put_secret(
@@ -126,7 +122,6 @@ pub(super) async fn put_secret(
     params(("name" = String, Path, description = "The secret")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn delete_secret(
@@ -150,8 +145,6 @@ pub(super) async fn delete_secret(
     post, path = "/v1/keys/rotate", tag = "access", operation_id = "rotate_keys",
     responses(
         (status = 200, description = "They are sealed with the first key", body = ResealedBody),
-        (status = "4XX", description = "They are not", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "There is no key", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn rotate_keys(State(app): State<App>) -> Result<Json<ResealedBody>, Problem> {

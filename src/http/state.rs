@@ -5,7 +5,7 @@ use super::problem::Problem;
 use super::submit::stored;
 use super::{App, Part};
 use crate::access::Caller;
-use crate::api::{ProblemBody, StateBody};
+use crate::api::StateBody;
 use crate::clock::rfc3339;
 use crate::exact::Exact;
 use crate::script::{MAX_STATE, Script};
@@ -34,7 +34,6 @@ impl App {
     params(("name" = String, Path, description = "The script")),
     responses(
         (status = 200, description = "The state", body = StateBody),
-        (status = "4XX", description = "There is no such script", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_state(
@@ -55,7 +54,6 @@ pub(super) async fn get_state(
     request_body(content = serde_json::Map<String, serde_json::Value>, content_type = "application/json"),
     responses(
         (status = 200, description = "The state as it is now", body = StateBody),
-        (status = "4XX", description = "It stays as it was", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn put_state(
@@ -86,7 +84,6 @@ pub(super) async fn put_state(
     params(("name" = String, Path, description = "The script")),
     responses(
         (status = 204, description = "It is empty"),
-        (status = "4XX", description = "There is no such script", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn delete_state(

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::requests::{GrantRequest, TokenRequest};
 use super::{App, Part, PathParts};
 use crate::access::{Caller, SCOPES, Scope, Token, hash, new_token, script_pattern};
-use crate::api::{GrantBody, Page, ProblemBody, TokenBody};
+use crate::api::{GrantBody, Page, TokenBody};
 use crate::clock::rfc3339;
 use crate::limits::{RequestedLimits, WrittenLimits};
 use crate::quantity;
@@ -26,7 +26,6 @@ const MOST: usize = 64 << 10;
     get, path = "/v1/tokens", tag = "access", operation_id = "list_tokens",
     responses(
         (status = 200, description = "Tokens, without what they are", body = Page<TokenBody>),
-        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<Page<TokenBody>>, Problem> {
@@ -42,7 +41,6 @@ pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<Page<Toke
     request_body(content = TokenRequest, content_type = "application/json"),
     responses(
         (status = 201, description = "The token", body = TokenBody),
-        (status = "4XX", description = "None was made", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create_token(State(app): State<App>, request: Request) -> Result<Response, Problem> {
@@ -104,7 +102,6 @@ pub(super) async fn create_token(State(app): State<App>, request: Request) -> Re
     params(("id" = String, Path, description = "The token's id")),
     responses(
         (status = 204, description = "It is gone, at once"),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn delete_token(State(app): State<App>, Part(id): Part) -> Result<StatusCode, Problem> {
@@ -133,7 +130,6 @@ pub(super) async fn delete_token(State(app): State<App>, Part(id): Part) -> Resu
     get, path = "/v1/grants", tag = "access", operation_id = "list_grants",
     responses(
         (status = 200, description = "What scripts were allowed beyond the default", body = Page<GrantBody>),
-        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_grants(
@@ -161,7 +157,6 @@ pub(super) async fn list_grants(
     request_body(content = GrantRequest, content_type = "application/json"),
     responses(
         (status = 204, description = "It is granted"),
-        (status = "4XX", description = "It is not", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn put_grant(
@@ -224,7 +219,6 @@ impl App {
     ),
     responses(
         (status = 204, description = "It is gone: a limit for runs that are made from now on, a host or a secret from their next attempt on"),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn delete_grant(

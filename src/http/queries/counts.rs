@@ -2,7 +2,7 @@
 
 use super::filter::wants_csv;
 use crate::access::Caller;
-use crate::api::{CountBody, Page, ProblemBody};
+use crate::api::{CountBody, Page};
 use crate::clock::{Time, rfc3339};
 use crate::http::App;
 use crate::http::body::Query;
@@ -54,7 +54,6 @@ fn check_slots(filter_since: Option<Time>, until: Option<Time>, bucket: Duration
     ),
     responses(
         (status = 200, description = "Slots that have runs", content((Page<CountBody> = "application/json"), (String = "text/csv"))),
-        (status = "4XX", description = "They cannot be counted so", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn count_runs(

@@ -2,7 +2,7 @@
 
 use super::filter::{MOST_READ, cell, wants_csv};
 use crate::access::Caller;
-use crate::api::{Page, ProblemBody, RunBody};
+use crate::api::{Page, RunBody};
 use crate::exact::Exact;
 use crate::http::App;
 use crate::http::answers::Rows;
@@ -135,7 +135,6 @@ impl App {
     ),
     responses(
         (status = 200, description = "Runs", content((Page<RunBody> = "application/json"), (String = "text/csv"))),
-        (status = "4XX", description = "The list cannot be had so", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn list_runs(

@@ -3,7 +3,7 @@
 use super::counts::bucket_of;
 use super::filter::{MOST_READ, cell, inline, wants_csv};
 use crate::access::Caller;
-use crate::api::{Page, PointBody, ProblemBody};
+use crate::api::{Page, PointBody};
 use crate::clock::{Time, rfc3339};
 use crate::exact::{self, Exact};
 use crate::http::answers::Rows;
@@ -97,7 +97,6 @@ impl<'a> Points<'a> {
     ),
     responses(
         (status = 200, description = "Values", content((Page<PointBody> = "application/json"), (String = "text/csv"))),
-        (status = "4XX", description = "They cannot be had so", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn get_series(

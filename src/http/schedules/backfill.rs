@@ -2,7 +2,7 @@
 
 use super::common::{MOST, computed, just_before, trigger_of};
 use crate::access::Caller;
-use crate::api::{BackfillBody, ProblemBody, RunBody};
+use crate::api::{BackfillBody, RunBody};
 use crate::clock::{Time, rfc3339};
 use crate::exact::Exact;
 use crate::guard;
@@ -63,8 +63,6 @@ impl App {
         (status = 200, description = "The run has ended", body = RunBody),
         (status = 201, description = "The run", body = RunBody),
         (status = 202, description = "The run has not ended yet", body = RunBody),
-        (status = "4XX", description = "None was made", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn trigger_schedule(
@@ -141,8 +139,6 @@ impl Range {
     responses(
         (status = 200, description = "There was nothing to run for, or what would be run", body = BackfillBody),
         (status = 201, description = "The runs are there", body = BackfillBody),
-        (status = "4XX", description = "None was made", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn backfill_schedule(

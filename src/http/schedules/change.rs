@@ -2,7 +2,7 @@
 
 use super::common::{MOST, TRIES, changed, computed};
 use crate::access::Caller;
-use crate::api::{self, ProblemBody, ScheduleBody};
+use crate::api::{self, ScheduleBody};
 use crate::exact::Exact;
 use crate::http::access::warn;
 use crate::http::body::{self, Fields, Query};
@@ -222,7 +222,6 @@ impl Said {
     responses(
         (status = 200, description = "It was there, and is so now; or what would be kept", body = ScheduleBody),
         (status = 201, description = "It was made", body = ScheduleBody),
-        (status = "4XX", description = "Nothing was kept", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn create_schedule(
@@ -277,7 +276,6 @@ pub(crate) async fn create_schedule(
     responses(
         (status = 200, description = "It was there, and is so now; or what would be kept", body = ScheduleBody),
         (status = 201, description = "It was made", body = ScheduleBody),
-        (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn put_schedule(
@@ -328,7 +326,6 @@ pub(crate) async fn put_schedule(
     request_body(content = ScheduleRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The schedule as it is now; or what would be kept", body = ScheduleBody),
-        (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn patch_schedule(

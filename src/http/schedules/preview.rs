@@ -2,7 +2,7 @@
 
 use super::common::{MOST, computed, trigger_of};
 use crate::access::Caller;
-use crate::api::{FireBody, PreviewBody, ProblemBody};
+use crate::api::{FireBody, PreviewBody};
 use crate::clock::Time;
 use crate::http::body::{self, Fields, Query};
 use crate::http::described_fields::fields;
@@ -24,7 +24,6 @@ use axum::{Extension, Json};
     ),
     responses(
         (status = 200, description = "Fire times", body = PreviewBody),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn preview_schedule(
@@ -50,7 +49,6 @@ pub(crate) async fn preview_schedule(
     request_body(content = PreviewRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "Fire times", body = PreviewBody),
-        (status = "4XX", description = "The trigger is not understood", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn preview_trigger(

@@ -1,7 +1,7 @@
 //! Schedules as they are told: one, a page of them, and the whole scheduler.
 
 use crate::access::Caller;
-use crate::api::{Page, ProblemBody, ScheduleBody};
+use crate::api::{Page, ScheduleBody};
 use crate::clock::{from_micros, micros};
 use crate::http::access::Reached;
 use crate::http::before::Before;
@@ -91,7 +91,6 @@ impl App {
     ),
     responses(
         (status = 200, description = "Schedules by id", body = Page<ScheduleBody>),
-        (status = "4XX", description = "The list cannot be had so", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn list_schedules(
@@ -158,7 +157,6 @@ pub(crate) async fn list_schedules(
     params(("id" = String, Path, description = "The schedule")),
     responses(
         (status = 200, description = "The schedule", body = ScheduleBody),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn get_schedule(

@@ -2,7 +2,7 @@
 
 use super::common::{MOST, TRIES, changed, computed, just_before, trigger_of};
 use crate::access::Caller;
-use crate::api::{ProblemBody, ScheduleBody, SchedulerBody};
+use crate::api::{ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
 use crate::http::access::warn;
 use crate::http::body::{self, Fields};
@@ -40,7 +40,6 @@ impl App {
     params(("id" = String, Path, description = "The schedule")),
     responses(
         (status = 204, description = "It is gone; the header x-cronbox-warning says when it will come back"),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn delete_schedule(
@@ -73,7 +72,6 @@ pub(crate) async fn delete_schedule(
     params(("id" = String, Path, description = "The schedule")),
     responses(
         (status = 200, description = "It is paused", body = ScheduleBody),
-        (status = "4XX", description = "It is not", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn pause_schedule(
@@ -99,7 +97,6 @@ pub(crate) async fn pause_schedule(
     request_body(content = ResumeRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "It fires, or has nothing left to fire", body = ScheduleBody),
-        (status = "4XX", description = "It does not", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn resume_schedule(
@@ -143,7 +140,6 @@ fn resume_from(content: &[u8], now: Time) -> Result<Option<Time>, Problem> {
     get, path = "/v1/scheduler", tag = "schedules", operation_id = "get_scheduler",
     responses(
         (status = 200, description = "Whether anything fires, by which zones", body = SchedulerBody),
-        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn get_scheduler(
@@ -158,7 +154,6 @@ pub(crate) async fn get_scheduler(
     post, path = "/v1/scheduler/pause", tag = "schedules", operation_id = "pause_scheduler",
     responses(
         (status = 200, description = "Nothing fires", body = SchedulerBody),
-        (status = "4XX", description = "It is not paused", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn pause_scheduler(
@@ -177,7 +172,6 @@ pub(crate) async fn pause_scheduler(
     request_body(content = ResumeRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "They fire", body = SchedulerBody),
-        (status = "4XX", description = "They do not", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn resume_scheduler(

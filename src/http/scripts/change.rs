@@ -1,7 +1,7 @@
 //! Changing the settings of a script, going back to a version, and deleting it.
 
 use crate::access::Caller;
-use crate::api::{ProblemBody, ScriptBody, UploadedBody};
+use crate::api::{ScriptBody, UploadedBody};
 use crate::http::access::warn;
 use crate::http::body::{self, Fields, Query, settings_of};
 use crate::http::described_fields::fields;
@@ -41,7 +41,6 @@ fn without_nulls(mut changes: Map<String, Value>) -> Map<String, Value> {
     request_body(content = SettingsRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The script as it is now", body = UploadedBody),
-        (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn patch_script(
@@ -115,7 +114,6 @@ pub(crate) async fn patch_script(
     ),
     responses(
         (status = 204, description = "It is gone"),
-        (status = "4XX", description = "There is none, or it has schedules", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn delete_script(
@@ -156,7 +154,6 @@ pub(crate) async fn delete_script(
     request_body(content = RollbackRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The script as it is now", body = ScriptBody),
-        (status = "4XX", description = "Nothing was changed", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn roll_back_script(

@@ -1,7 +1,7 @@
 //! Uploading a script in every form.
 
 use crate::access::Caller;
-use crate::api::{self, ProblemBody, ScriptBody, UploadedBody};
+use crate::api::{self, ScriptBody, UploadedBody};
 use crate::clock::Time;
 use crate::http::access::warn;
 use crate::http::before::Before;
@@ -46,8 +46,6 @@ const MOST: usize = MAX_BUNDLE + (1 << 20);
         (status = 200, description = "It had this content already", body = UploadedBody),
         (status = 201, description = "This is a new version", body = UploadedBody),
         (status = 204, description = "It would be taken"),
-        (status = "4XX", description = "It was not taken", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn put_script(
@@ -97,8 +95,6 @@ async fn upload_told(
     responses(
         (status = 200, description = "It had this content already", body = UploadedBody),
         (status = 201, description = "This is a new version", body = UploadedBody),
-        (status = "4XX", description = "It was not taken", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The database or the blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn create_script(

@@ -1,7 +1,7 @@
 //! Scripts as they are told: one, a page of them, their versions and sources.
 
 use crate::access::Caller;
-use crate::api::{self, LeftOutBody, Page, ProblemBody, ScriptBody, VersionBody};
+use crate::api::{self, LeftOutBody, Page, ScriptBody, VersionBody};
 use crate::http::body::{self, Query, bad_cursor};
 use crate::http::problem::Problem;
 use crate::http::{App, Part, PathParts, pieces};
@@ -25,7 +25,6 @@ const TOGETHER: usize = 100;
     ),
     responses(
         (status = 200, description = "Scripts by name", body = Page<ScriptBody>),
-        (status = "4XX", description = "The list cannot be had so", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn list_scripts(
@@ -65,7 +64,6 @@ pub(crate) async fn list_scripts(
     params(("name" = String, Path, description = "The script")),
     responses(
         (status = 200, description = "The script", body = ScriptBody),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn get_script(
@@ -81,7 +79,6 @@ pub(crate) async fn get_script(
     get, path = "/v1/script-sources/problems", tag = "scripts", operation_id = "list_source_problems",
     responses(
         (status = 200, description = "Files, each with why it is left out, as this node saw them last", body = Page<LeftOutBody>),
-        (status = "4XX", description = "Not authorised, or invalid request", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn list_source_problems(State(app): State<App>) -> Json<Page<LeftOutBody>> {
@@ -99,7 +96,6 @@ pub(crate) async fn list_source_problems(State(app): State<App>) -> Json<Page<Le
     ),
     responses(
         (status = 200, description = "Versions, newest first", body = Page<VersionBody>),
-        (status = "4XX", description = "The list cannot be had so", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn list_versions(
@@ -130,9 +126,6 @@ pub(crate) async fn list_versions(
     ),
     responses(
         (status = 200, description = "The source", content((String = "text/x-python"), (Vec<u8> = "application/zip"), (Vec<u8> = "application/octet-stream"))),
-        (status = "4XX", description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 500, description = "The source is corrupt or missing", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "The blob store is away", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn get_source(
