@@ -1,4 +1,4 @@
-//! The API over HTTP: the one list of routes with their scopes, and what every request passes.
+//! The API over HTTP: all endpoints, and what every request passes.
 
 mod accept;
 mod access;
@@ -14,6 +14,7 @@ mod described_fields;
 mod descriptors;
 mod docs;
 mod documents;
+mod endpoints;
 mod events;
 mod feed;
 mod files;
@@ -47,9 +48,9 @@ mod upload;
 pub use access::AnonymousAccess;
 pub use below::below;
 pub use docs::document;
+pub use endpoints::{Endpoint, Need};
 pub use listen::{Listener, serve};
 
-use crate::access::Scope;
 use crate::blobs::Blobs;
 use crate::checker::Checker;
 use crate::clock::Clock;
@@ -66,18 +67,17 @@ use answers::Answers;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post};
 use axum::{RequestPartsExt, Router};
-use described_fields::Parameters;
 use docs::Docs;
 use documents::Documents;
+use endpoints::Endpoints;
 use feed::Feed;
 use health::Found;
 use known::Known;
 use problem::Problem;
 use rate::Limiter;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use streams::Streams;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -86,84 +86,31 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
-/// What a route asks of its caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// Nothing: it tells nothing about scripts.
-    Nothing,
-    /// A scope. What the route tells and changes is about the scripts that the caller may touch.
-    Scope(Scope),
-    /// A scope, of a caller who may touch all scripts: the route concerns the whole server.
-    Server(Scope),
+/// All endpoints with their handlers and their description.
+fn declared() -> &'static Endpoints {
+    static DECLARED: LazyLock<Endpoints> = LazyLock::new(|| {
+        health::endpoints()
+            .merge(docs::endpoints())
+            .merge(documents::endpoints())
+            .merge(scripts::endpoints())
+            .merge(state::endpoints())
+            .merge(queries::endpoints())
+            .merge(runs::endpoints())
+            .merge(output::endpoints())
+            .merge(attempts::endpoints())
+            .merge(files::endpoints())
+            .merge(schedules::endpoints())
+            .merge(events::endpoints())
+            .merge(secrets::endpoints())
+            .merge(tokens::endpoints())
+    });
+    &DECLARED
 }
 
-/// Every route: method, path, what it asks of its caller. A route that is not here answers nobody.
-pub const ROUTES: &[(&str, &str, Need)] = &[
-    ("GET", "/healthz", Need::Nothing),
-    ("GET", "/readyz", Need::Nothing),
-    ("GET", "/openapi.json", Need::Nothing),
-    ("GET", "/docs", Need::Nothing),
-    ("GET", "/docs/", Need::Nothing),
-    ("GET", "/docs/{file}", Need::Nothing),
-    ("GET", "/docs/api", Need::Nothing),
-    ("GET", "/docs/api/", Need::Nothing),
-    ("GET", "/docs/api/{file}", Need::Nothing),
-    ("GET", "/metrics", Need::Server(Scope::Metrics)),
-    ("GET", "/v1/script-sources/problems", Need::Server(Scope::Read)),
-    ("GET", "/v1/scripts", Need::Scope(Scope::Read)),
-    ("POST", "/v1/scripts", Need::Scope(Scope::Write)),
-    ("GET", "/v1/scripts/{name}", Need::Scope(Scope::Read)),
-    ("PUT", "/v1/scripts/{name}", Need::Scope(Scope::Write)),
-    ("PATCH", "/v1/scripts/{name}", Need::Scope(Scope::Write)),
-    ("DELETE", "/v1/scripts/{name}", Need::Scope(Scope::Write)),
-    ("GET", "/v1/scripts/{name}/versions", Need::Scope(Scope::Read)),
-    ("GET", "/v1/scripts/{name}/versions/{number}/source", Need::Scope(Scope::Read)),
-    ("POST", "/v1/scripts/{name}/rollback", Need::Scope(Scope::Write)),
-    ("GET", "/v1/scripts/{name}/state", Need::Scope(Scope::Read)),
-    ("PUT", "/v1/scripts/{name}/state", Need::Scope(Scope::Write)),
-    ("DELETE", "/v1/scripts/{name}/state", Need::Scope(Scope::Write)),
-    ("POST", "/v1/scripts/{name}/runs", Need::Scope(Scope::Run)),
-    ("GET", "/v1/scripts/{name}/series", Need::Scope(Scope::Read)),
-    ("GET", "/v1/runs", Need::Scope(Scope::Read)),
-    ("POST", "/v1/runs", Need::Scope(Scope::Exec)),
-    ("GET", "/v1/runs/counts", Need::Scope(Scope::Read)),
-    ("GET", "/v1/runs/{id}", Need::Scope(Scope::Read)),
-    ("DELETE", "/v1/runs/{id}", Need::Scope(Scope::Write)),
-    ("GET", "/v1/runs/{id}/output/{stream}", Need::Scope(Scope::Read)),
-    ("GET", "/v1/runs/{id}/attempts", Need::Scope(Scope::Read)),
-    ("GET", "/v1/runs/{id}/files", Need::Scope(Scope::Read)),
-    ("GET", "/v1/runs/{id}/files/{*path}", Need::Scope(Scope::Read)),
-    ("GET", "/v1/runs/{id}/events", Need::Scope(Scope::Read)),
-    ("POST", "/v1/runs/{id}/cancel", Need::Scope(Scope::Run)),
-    ("POST", "/v1/runs/{id}/retry", Need::Scope(Scope::Run)),
-    ("GET", "/v1/schedules", Need::Scope(Scope::Read)),
-    ("POST", "/v1/schedules", Need::Scope(Scope::Write)),
-    ("GET", "/v1/schedules/{id}", Need::Scope(Scope::Read)),
-    ("PUT", "/v1/schedules/{id}", Need::Scope(Scope::Write)),
-    ("PATCH", "/v1/schedules/{id}", Need::Scope(Scope::Write)),
-    ("DELETE", "/v1/schedules/{id}", Need::Scope(Scope::Write)),
-    ("POST", "/v1/schedules/{id}/pause", Need::Scope(Scope::Write)),
-    ("POST", "/v1/schedules/{id}/resume", Need::Scope(Scope::Write)),
-    ("POST", "/v1/schedules/{id}/trigger", Need::Scope(Scope::Run)),
-    ("POST", "/v1/schedules/{id}/backfill", Need::Scope(Scope::Run)),
-    ("GET", "/v1/schedules/{id}/preview", Need::Scope(Scope::Read)),
-    ("POST", "/v1/triggers/preview", Need::Scope(Scope::Read)),
-    ("GET", "/v1/scheduler", Need::Scope(Scope::Read)),
-    ("POST", "/v1/scheduler/pause", Need::Server(Scope::Admin)),
-    ("POST", "/v1/scheduler/resume", Need::Server(Scope::Admin)),
-    ("GET", "/v1/events", Need::Scope(Scope::Read)),
-    ("GET", "/v1/secrets", Need::Scope(Scope::Read)),
-    ("GET", "/v1/secrets/{name}", Need::Scope(Scope::Read)),
-    ("PUT", "/v1/secrets/{name}", Need::Scope(Scope::Grant)),
-    ("DELETE", "/v1/secrets/{name}", Need::Scope(Scope::Grant)),
-    ("POST", "/v1/keys/rotate", Need::Server(Scope::Admin)),
-    ("GET", "/v1/tokens", Need::Server(Scope::Admin)),
-    ("POST", "/v1/tokens", Need::Server(Scope::Admin)),
-    ("DELETE", "/v1/tokens/{id}", Need::Server(Scope::Admin)),
-    ("GET", "/v1/grants", Need::Scope(Scope::Read)),
-    ("PUT", "/v1/grants/{script}", Need::Scope(Scope::Grant)),
-    ("DELETE", "/v1/grants/{script}/{kind}/{name}", Need::Scope(Scope::Grant)),
-];
+/// Every endpoint. What is not here is refused to every caller.
+pub fn endpoints() -> &'static [Endpoint] {
+    declared().list()
+}
 
 /// What the operator decides about requests.
 #[derive(Clone, Debug)]
@@ -223,8 +170,6 @@ pub struct Tools {
 #[derive(Clone)]
 pub(crate) struct App {
     docs: Arc<Docs>,
-    /// The parameters that each operation knows.
-    parameters: Arc<Parameters>,
     documents: Arc<Documents>,
     known: Arc<Known>,
     tools: Arc<Tools>,
@@ -251,7 +196,6 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
     let limiter = Arc::new(Limiter::new(tools.rules.rate));
     let app = App {
         docs: Arc::new(Docs::new(base_path)),
-        parameters: Arc::new(Parameters::of(document())),
         documents: Arc::new(Documents::new(base_path)),
         known: Arc::default(),
         tools: Arc::new(tools),
@@ -262,68 +206,8 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         found: Arc::default(),
         sealing: Arc::default(),
     };
-    let api = Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .route("/openapi.json", get(docs::openapi))
-        .route("/docs", get(documents::index))
-        .route("/docs/", get(documents::index))
-        .route("/docs/{file}", get(documents::document))
-        .route("/docs/api", get(docs::docs))
-        .route("/docs/api/", get(docs::docs))
-        .route("/docs/api/{file}", get(docs::file))
-        .route("/v1/scripts", get(scripts::show::list_scripts).post(scripts::publish::create_script))
-        .route(
-            "/v1/scripts/{name}",
-            get(scripts::show::get_script)
-                .put(scripts::publish::put_script)
-                .patch(scripts::change::patch_script)
-                .delete(scripts::change::delete_script),
-        )
-        .route("/v1/scripts/{name}/versions", get(scripts::show::list_versions))
-        .route("/v1/scripts/{name}/versions/{number}/source", get(scripts::show::get_source))
-        .route("/v1/scripts/{name}/rollback", post(scripts::change::roll_back_script))
-        .route("/v1/scripts/{name}/state", get(state::get_state).put(state::put_state).delete(state::delete_state))
-        .route("/v1/scripts/{name}/runs", post(runs::run_script))
-        .route("/v1/scripts/{name}/series", get(queries::values::get_series))
-        .route("/v1/runs", get(queries::list::list_runs).post(runs::run_source))
-        .route("/v1/runs/counts", get(queries::counts::count_runs))
-        .route("/v1/runs/{id}", get(runs::get_run).delete(runs::delete_run))
-        .route("/v1/runs/{id}/output/{stream}", get(output::get_output))
-        .route("/v1/runs/{id}/attempts", get(attempts::list_attempts))
-        .route("/v1/runs/{id}/files", get(files::list_files))
-        .route("/v1/runs/{id}/files/{*path}", get(files::get_file))
-        .route("/v1/runs/{id}/events", get(output::follow_run))
-        .route("/v1/runs/{id}/cancel", post(runs::cancel_run))
-        .route("/v1/runs/{id}/retry", post(runs::retry_run))
-        .route("/v1/schedules", get(schedules::show::list_schedules).post(schedules::change::create_schedule))
-        .route(
-            "/v1/schedules/{id}",
-            get(schedules::show::get_schedule)
-                .put(schedules::change::put_schedule)
-                .patch(schedules::change::patch_schedule)
-                .delete(schedules::state::delete_schedule),
-        )
-        .route("/v1/schedules/{id}/pause", post(schedules::state::pause_schedule))
-        .route("/v1/schedules/{id}/resume", post(schedules::state::resume_schedule))
-        .route("/v1/schedules/{id}/trigger", post(schedules::backfill::trigger_schedule))
-        .route("/v1/schedules/{id}/backfill", post(schedules::backfill::backfill_schedule))
-        .route("/v1/schedules/{id}/preview", get(schedules::preview::preview_schedule))
-        .route("/v1/triggers/preview", post(schedules::preview::preview_trigger))
-        .route("/v1/scheduler", get(schedules::state::get_scheduler))
-        .route("/v1/scheduler/pause", post(schedules::state::pause_scheduler))
-        .route("/v1/scheduler/resume", post(schedules::state::resume_scheduler))
-        .route("/v1/events", get(events::list_events))
-        .route("/v1/secrets", get(secrets::list_secrets))
-        .route("/v1/secrets/{name}", get(secrets::get_secret).put(secrets::put_secret).delete(secrets::delete_secret))
-        .route("/v1/keys/rotate", post(secrets::rotate_keys))
-        .route("/v1/tokens", get(tokens::list_tokens).post(tokens::create_token))
-        .route("/v1/tokens/{id}", delete(tokens::delete_token))
-        .route("/v1/script-sources/problems", get(scripts::show::list_source_problems))
-        .route("/v1/grants", get(tokens::list_grants))
-        .route("/v1/grants/{script}", axum::routing::put(tokens::put_grant))
-        .route("/v1/grants/{script}/{kind}/{name}", delete(tokens::delete_grant))
+    let api = declared()
+        .router()
         .method_not_allowed_fallback(rate::no_such_method)
         // The guard comes before it: it knows the caller.
         .route_layer(from_fn_with_state(app.clone(), streams::bounded))

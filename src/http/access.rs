@@ -1,10 +1,11 @@
 //! Who a caller is and whether they may; how many requests there may be; and what is told about each.
 
 use super::body::Query;
+use super::endpoints::Need;
 use super::intake::SENDER;
 use super::listen::Peer;
 use super::problem::Problem;
-use super::{App, Need, ROUTES, rate};
+use super::{App, declared, rate};
 use crate::access::{self, Caller, Scope, TOKEN_PREFIX, hash};
 use crate::api::{ProblemBody, WARNING};
 use crate::clock::Time;
@@ -52,10 +53,9 @@ pub(super) async fn guard(
 ) -> Result<Response, Problem> {
     let method = if request.method() == "HEAD" { Method::GET } else { request.method().clone() };
     let method = method.as_str();
-    let route = ROUTES.iter().find(|(known, route, _)| *known == method && *route == path.as_str());
-    let Some((_, _, need)) = route else {
+    let Some(endpoint) = declared().find(method, path.as_str()) else {
         // A method that this address does not have gets its own answer from the router.
-        if ROUTES.iter().any(|(_, route, _)| *route == path.as_str()) {
+        if declared().has(path.as_str()) {
             return Ok(next.run(request).await);
         }
         return Err(Problem::forbidden("no_scope", "this address has no scope; nobody may use it"));
@@ -63,17 +63,17 @@ pub(super) async fn guard(
     if !rate::is_probe(path.as_str()) {
         app.limiter.pass(None)?;
     }
-    if let Need::Scope(scope) | Need::Server(scope) = need {
+    if let Need::Scope(scope) | Need::Server(scope) = endpoint.need {
         let caller = match path.as_str() {
             METRICS => identify_reader(&app, request.headers()).await?,
             _ => identify(&app, request.headers()).await?,
         };
         app.limiter.pass(Some(caller.id().unwrap_or("local")))?;
-        if !caller.has(*scope) {
+        if !caller.has(scope) {
             let detail = format!("this needs a token with the scope {}", scope.as_str());
             return Err(Problem::forbidden("missing_scope", detail));
         }
-        if matches!(need, Need::Server(_)) && caller.is_limited() {
+        if matches!(endpoint.need, Need::Server(_)) && caller.is_limited() {
             let detail = "this concerns the whole server, and this token is limited to some scripts";
             return Err(Problem::forbidden("token_is_limited", detail));
         }
@@ -82,8 +82,7 @@ pub(super) async fn guard(
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "going_down", detail).retry_after(1));
         }
         if path.as_str() != METRICS {
-            let known = app.parameters.find(method, path.as_str());
-            let query = Query::read(request.uri().query(), known)?;
+            let query = Query::read(request.uri().query(), &endpoint.parameters)?;
             request.extensions_mut().insert(query);
         }
         request.extensions_mut().insert(caller);

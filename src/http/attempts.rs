@@ -1,11 +1,18 @@
 //! The attempts of a run.
 
+use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
 use super::{App, Part};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{AttemptBody, Page};
 use axum::extract::State;
 use axum::{Extension, Json};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default().add(Need::Scope(Scope::Read), routes!(list_attempts))
+}
 
 /// List the attempts of a run
 ///

@@ -68,6 +68,7 @@ const ASKED: [&str; 2] = ["from", "until"];
 pub(super) fn finish(document: &mut Value, base_path: &str) {
     document["servers"] = json!([{"url": base_path, "description": "This server"}]);
     document["info"]["contact"] = json!({"name": "Whoever runs this server"});
+    whole_parts(document);
     rename(document);
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         for (name, schema) in schemas.iter_mut() {
@@ -78,6 +79,13 @@ pub(super) fn finish(document: &mut Value, base_path: &str) {
     operations(document);
     examples(document);
     drop_unused(document);
+}
+
+/// OpenAPI has only parts of a path without slashes, so `{*path}` of the router is `{path}` here.
+fn whole_parts(document: &mut Value) {
+    if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
+        *paths = std::mem::take(paths).into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    }
 }
 
 /// Gives schemas their names, where they stand and where they are referred to.

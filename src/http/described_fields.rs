@@ -1,8 +1,6 @@
-//! Which fields and parameters a request has: those that the description of the API tells, and no others.
+//! Which fields a request has: those that the description of the API tells, and no others.
 
-use serde_json::Value;
 use std::any::TypeId;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use utoipa::ToSchema;
@@ -40,34 +38,6 @@ fn collect(schema: &RefOr<Schema>, schemas: &[(String, RefOr<Schema>)], names: &
     }
 }
 
-/// The parameters after the question mark of each operation, by its path and method.
-#[derive(Debug, Default)]
-pub(super) struct Parameters(BTreeMap<String, BTreeMap<String, Vec<String>>>);
-
-impl Parameters {
-    /// Those of a description.
-    pub(super) fn of(document: &str) -> Self {
-        let document: Value = serde_json::from_str(document).unwrap_or_default();
-        let mut found: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for (path, methods) in document["paths"].as_object().into_iter().flatten() {
-            for (method, operation) in methods.as_object().into_iter().flatten() {
-                let parameters = operation["parameters"].as_array().into_iter().flatten();
-                let queries = parameters.filter(|parameter| parameter["in"] == "query");
-                let names = queries.filter_map(|parameter| Some(parameter["name"].as_str()?.to_owned()));
-                found.entry(path.clone()).or_default().insert(method.to_uppercase(), names.collect());
-            }
-        }
-        Parameters(found)
-    }
-
-    /// Those of one operation.
-    pub(super) fn find(&self, method: &str, route: &str) -> &[String] {
-        // The description knows no part of a path that has slashes.
-        let route = if route.contains("{*") { Cow::Owned(route.replace("{*", "{")) } else { Cow::Borrowed(route) };
-        self.0.get(&*route).and_then(|operations| operations.get(method)).map_or(&[], Vec::as_slice)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,13 +61,5 @@ mod tests {
         let of_source = SETTINGS.iter().copied().filter(|field| *field != "concurrency").chain(["source", "name"]);
         assert_eq!(fields::<SourceRequest>(), sorted(of_runs.chain(of_source)));
         assert_eq!(fields::<ScheduleRequest>(), sorted(crate::schedule::request::names()));
-    }
-
-    #[test]
-    fn parameters_are_those_of_the_operation() {
-        let parameters = Parameters::of(crate::http::document());
-        assert_eq!(parameters.find("POST", "/v1/schedules/{id}/backfill"), ["dry_run"]);
-        assert_eq!(parameters.find("GET", "/v1/runs/{id}"), ["wait", "output"]);
-        assert!(parameters.find("GET", "/v1/runs/{id}/files/{*path}").is_empty());
     }
 }

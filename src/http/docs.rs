@@ -1,10 +1,8 @@
 //! The API's description (OpenAPI 3.1), made from the code, and a page that shows it without the network.
 
+use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
-use super::{
-    App, Part, attempts, described, events, files, health, output, queries, runs, schedules, scripts, secrets, state,
-    tokens,
-};
+use super::{App, Part, described};
 use crate::api::{ErrorBody, ProblemBody};
 use axum::body::Bytes;
 use axum::extract::State;
@@ -16,23 +14,18 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add_page(Need::Nothing, "/openapi.json", openapi)
+        .add_page(Need::Nothing, "/docs/api", docs)
+        .add_page(Need::Nothing, "/docs/api/", docs)
+        .add_page(Need::Nothing, "/docs/api/{file}", file)
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Cronbox", description = "Takes Python scripts, runs each run in a sandbox of its own, and keeps the results."),
-    paths(
-        scripts::show::list_scripts, scripts::publish::create_script, scripts::show::get_script, scripts::publish::put_script, scripts::change::patch_script,
-        scripts::change::delete_script, scripts::show::list_versions, scripts::show::get_source, scripts::change::roll_back_script, runs::run_script,
-        queries::values::get_series, queries::list::list_runs, runs::run_source, queries::counts::count_runs, runs::get_run, runs::delete_run, output::get_output,
-        output::follow_run, runs::cancel_run, runs::retry_run, tokens::list_tokens, tokens::create_token,
-        tokens::delete_token, tokens::list_grants, scripts::show::list_source_problems, tokens::put_grant, tokens::delete_grant, health::healthz,
-        health::readyz, health::metrics, schedules::show::list_schedules, schedules::change::create_schedule, schedules::show::get_schedule,
-        schedules::change::put_schedule, schedules::change::patch_schedule, schedules::state::delete_schedule, schedules::state::pause_schedule,
-        schedules::state::resume_schedule, schedules::backfill::trigger_schedule, schedules::backfill::backfill_schedule, schedules::preview::preview_schedule,
-        schedules::preview::preview_trigger, schedules::state::get_scheduler, schedules::state::pause_scheduler, schedules::state::resume_scheduler,
-        events::list_events, state::get_state, state::put_state, state::delete_state,
-        attempts::list_attempts, files::list_files, files::get_file, secrets::list_secrets, secrets::get_secret, secrets::put_secret,
-        secrets::delete_secret, secrets::rotate_keys,
-    ),
     components(schemas(ErrorBody, ProblemBody)),
     modifiers(&Bearer),
     security((), ("token" = [])),
@@ -66,6 +59,7 @@ pub fn document() -> &'static str {
 /// The description of the API at this path.
 fn written(path: &str) -> String {
     let mut document = Document::openapi();
+    document.merge(super::declared().description().clone());
     document.info.version = env!("CARGO_PKG_VERSION").into();
     // A document of our own types can always be written.
     let mut document = serde_json::to_value(&document).unwrap_or_default();
@@ -127,12 +121,12 @@ pub(super) async fn file(State(app): State<App>, Part(name): Part) -> Result<Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::ROUTES;
+    use crate::http::{endpoints, rate};
     use serde_json::Value;
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_route_has_a_scope_and_is_described() {
+    fn every_endpoint_is_described_but_the_pages() {
         let document: Value = serde_json::from_str(document()).expect("JSON");
         let mut described = BTreeSet::new();
         for (path, methods) in document["paths"].as_object().expect("paths") {
@@ -141,13 +135,22 @@ mod tests {
             }
         }
         let own = ["/openapi.json", "/docs", "/docs/", "/docs/{file}", "/docs/api", "/docs/api/", "/docs/api/{file}"];
-        let routes: BTreeSet<_> = ROUTES
+        let endpoints: BTreeSet<_> = endpoints()
             .iter()
-            .filter(|(_, path, _)| !own.contains(path))
+            .filter(|endpoint| !own.contains(&endpoint.path.as_str()))
             // The description knows no part of a path that has slashes.
-            .map(|(method, path, _)| ((*method).to_owned(), path.replace("{*", "{")))
+            .map(|endpoint| (endpoint.method.to_owned(), endpoint.path.replace("{*", "{")))
             .collect();
-        assert_eq!(routes, described);
+        assert_eq!(endpoints, described);
         assert_eq!(document["openapi"], "3.1.0");
+    }
+
+    #[test]
+    fn only_probes_and_pages_need_nothing() {
+        for endpoint in endpoints() {
+            let is_open =
+                rate::is_probe(&endpoint.path) || !endpoint.path.starts_with("/v1/") && endpoint.path != "/metrics";
+            assert_eq!(endpoint.need == Need::Nothing, is_open, "{endpoint:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! A link between documents is relative, so that it works in a copy of the source. Here it becomes the address of the page. A
 //! link to another file of the source leads nowhere in a running server: its text is shown, and the file's path as its title.
 
+use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
 use super::{App, Part};
 use crate::access::hex;
@@ -15,6 +16,15 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default().add_page(Need::Nothing, "/docs", index).add_page(Need::Nothing, "/docs/", index).add_page(
+        Need::Nothing,
+        "/docs/{file}",
+        document,
+    )
+}
 
 /// A document.
 #[derive(Debug)]

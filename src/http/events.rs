@@ -2,9 +2,10 @@
 
 use super::App;
 use super::body::{self, Query};
+use super::endpoints::{Endpoints, Need};
 use super::feed::News;
 use super::problem::Problem;
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{EventBody, FeedBody, ProblemBody};
 use crate::event::{Event, EventPosition, TYPES};
 use crate::script::key_of;
@@ -21,6 +22,12 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::watch;
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default().add(Need::Scope(Scope::Read), routes!(list_events))
+}
 
 /// How often it is seen to that somebody looks.
 const LOOK_ON: Duration = Duration::from_secs(5);

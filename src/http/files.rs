@@ -1,13 +1,22 @@
 //! What runs left under `/output`: listed, and downloaded.
 
+use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
 use super::{App, Part, PathParts, pieces};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{FileBody, Page};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Read), routes!(list_files))
+        .add(Need::Scope(Scope::Read), routes!(get_file))
+}
 
 /// List the files that a run left
 ///
@@ -31,7 +40,7 @@ pub(super) async fn list_files(
 
 /// Download a file that a run left
 #[utoipa::path(
-    get, path = "/v1/runs/{id}/files/{path}", tag = "runs", operation_id = "get_file",
+    get, path = "/v1/runs/{id}/files/{*path}", tag = "runs", operation_id = "get_file",
     params(
         ("id" = String, Path, description = "The run"),
         ("path" = String, Path, description = "Below /output; may have slashes"),

@@ -1,7 +1,9 @@
 //! How the node is.
 
 use super::access::{COUNTED_WITHIN, identify};
+use super::endpoints::{Endpoints, Need};
 use super::{App, Readiness, accept};
+use crate::access::Scope;
 use crate::api::ReadyBody;
 use crate::clock::Time;
 use crate::disk_usage::Space;
@@ -15,6 +17,15 @@ use axum::response::{IntoResponse, Response};
 use cronbox_runtime::Health;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Nothing, routes!(healthz))
+        .add(Need::Nothing, routes!(readyz))
+        .add(Need::Server(Scope::Metrics), routes!(metrics))
+}
 
 /// For how long it counts what was found out about the database and the blobs: a probe has no token, and however often it
 /// asks, these are asked once.

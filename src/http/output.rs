@@ -1,9 +1,10 @@
 //! What runs write: by offset, and as it comes (server-sent events).
 
 use super::body::{self, Query};
+use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
 use super::{App, Part, PathParts, pieces};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::blobs::BlobError;
 use crate::live_output::LiveRun;
 use crate::run::Status;
@@ -22,6 +23,14 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::watch;
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Read), routes!(get_output))
+        .add(Need::Scope(Scope::Read), routes!(follow_run))
+}
 
 /// How soon a run that is not here is looked at again, and how often when nothing happens.
 const LOOK: Duration = Duration::from_millis(300);

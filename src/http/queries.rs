@@ -4,3 +4,10 @@ pub(super) mod counts;
 pub(super) mod filter;
 pub(super) mod list;
 pub(super) mod values;
+
+use super::endpoints::Endpoints;
+
+/// The endpoints of this folder.
+pub(super) fn endpoints() -> Endpoints {
+    list::endpoints().merge(counts::endpoints()).merge(values::endpoints())
+}

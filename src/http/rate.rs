@@ -116,8 +116,8 @@ pub(super) fn method_word(method: &Method) -> &'static str {
 
 /// The pattern of a route in what is counted; `none` for an address that does not exist.
 pub(super) fn route_word(route: Option<&str>) -> &'static str {
-    let known = super::ROUTES.iter().map(|(_, known, _)| *known);
-    route.and_then(|route| known.into_iter().find(|known| *known == route)).unwrap_or("none")
+    let mut known = super::endpoints().iter().map(|endpoint| endpoint.path.as_str());
+    route.and_then(|route| known.find(|known| *known == route)).unwrap_or("none")
 }
 
 #[cfg(test)]

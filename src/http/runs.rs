@@ -4,12 +4,13 @@ use super::App;
 use super::Part;
 use super::body::{self, Fields, Query, settings_of};
 use super::described_fields::fields;
+use super::endpoints::{Endpoints, Need};
 use super::options::{RunOptions, idempotency, output_of, wait_of};
 use super::problem::Problem;
 use super::requests::{RunRequest, SourceRequest};
 use super::submit::Shown;
 use super::upload::{is_stripped_form, json_as_source, kind_of, line_breaks_stripped, looks_like_json};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::RunBody;
 use crate::blobs::Kind;
 use crate::clock::Clock;
@@ -25,6 +26,18 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::time::Duration;
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Run), routes!(run_script))
+        .add(Need::Scope(Scope::Exec), routes!(run_source))
+        .add(Need::Scope(Scope::Read), routes!(get_run))
+        .add(Need::Scope(Scope::Write), routes!(delete_run))
+        .add(Need::Scope(Scope::Run), routes!(cancel_run))
+        .add(Need::Scope(Scope::Run), routes!(retry_run))
+}
 
 /// The largest request for a run of source that comes with it: arguments, and source written as JSON.
 const MOST: usize = 4 << 20;
@@ -345,7 +358,7 @@ pub(super) async fn retry_run(
     let wait = wait_of(&query)?;
     let output = output_of(&query, wait)?;
     let run = app.run_for(&caller, &id).await?;
-    if run.script.is_none() && !caller.has(crate::access::Scope::Exec) {
+    if run.script.is_none() && !caller.has(Scope::Exec) {
         return Err(Problem::forbidden("missing_scope", "source of a request is run again with the scope exec"));
     }
     if !run.status.is_final() {

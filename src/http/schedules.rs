@@ -6,3 +6,14 @@ pub(super) mod common;
 pub(super) mod preview;
 pub(super) mod show;
 pub(super) mod state;
+
+use super::endpoints::Endpoints;
+
+/// The endpoints of this folder.
+pub(super) fn endpoints() -> Endpoints {
+    show::endpoints()
+        .merge(change::endpoints())
+        .merge(state::endpoints())
+        .merge(backfill::endpoints())
+        .merge(preview::endpoints())
+}

@@ -2,10 +2,11 @@
 
 use super::body::{self, Fields};
 use super::described_fields::fields;
+use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
 use super::requests::SecretRequest;
 use super::{App, Part};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{Page, ResealedBody, SecretBody};
 use crate::clock::Time;
 use crate::keyring::KeyError;
@@ -19,7 +20,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use cronbox_runtime::secrets::RequestParts;
+use utoipa_axum::routes;
 use zeroize::Zeroizing;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Read), routes!(list_secrets))
+        .add(Need::Scope(Scope::Read), routes!(get_secret))
+        .add(Need::Scope(Scope::Grant), routes!(put_secret))
+        .add(Need::Scope(Scope::Grant), routes!(delete_secret))
+        .add(Need::Server(Scope::Admin), routes!(rotate_keys))
+}
 
 const MOST: usize = 256 << 10;
 

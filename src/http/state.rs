@@ -1,10 +1,11 @@
 //! What scripts leave for their next runs, to look at and to set by hand.
 
 use super::body;
+use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
 use super::submit::stored;
 use super::{App, Part};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::StateBody;
 use crate::clock::rfc3339;
 use crate::exact::Exact;
@@ -12,6 +13,15 @@ use crate::script::{MAX_STATE, Script};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Read), routes!(get_state))
+        .add(Need::Scope(Scope::Write), routes!(put_state))
+        .add(Need::Scope(Scope::Write), routes!(delete_state))
+}
 
 impl App {
     async fn state_of(&self, script: &Script) -> Result<StateBody, Problem> {

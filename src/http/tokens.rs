@@ -2,6 +2,7 @@
 
 use super::body::{self, Fields};
 use super::described_fields::fields;
+use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
 use super::requests::{GrantRequest, TokenRequest};
 use super::{App, Part, PathParts};
@@ -18,6 +19,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use cronbox_runtime::network::{HostError, HostPattern};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Server(Scope::Admin), routes!(list_tokens))
+        .add(Need::Server(Scope::Admin), routes!(create_token))
+        .add(Need::Server(Scope::Admin), routes!(delete_token))
+        .add(Need::Scope(Scope::Read), routes!(list_grants))
+        .add(Need::Scope(Scope::Grant), routes!(put_grant))
+        .add(Need::Scope(Scope::Grant), routes!(delete_grant))
+}
 
 const MOST: usize = 64 << 10;
 

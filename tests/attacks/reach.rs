@@ -2,7 +2,7 @@
 
 use crate::support::dice::Dice;
 use crate::support::server::{Folder, Server};
-use cronbox::http::ROUTES;
+use cronbox::http::{Need, endpoints};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -203,9 +203,9 @@ async fn a_limited_token_has_no_say_about_the_server() {
         assert_eq!((status, answer["field"].as_str()), (422, Some("scopes")), "{answer}");
     }
     let limited = token(&server, "limited", &SCOPES, json!({"scripts": ["mine"]})).await;
-    for (method, path, need) in ROUTES {
-        if matches!(need, cronbox::http::Need::Server(_)) {
-            let path = path.replace("{id}", "x");
+    for endpoint in endpoints() {
+        if matches!(endpoint.need, Need::Server(_)) {
+            let (method, path) = (endpoint.method, endpoint.path.replace("{id}", "x"));
             let (status, answer) = ask(&server, &limited, method, &path, Some(&json!({}))).await;
             assert_eq!(status, 403, "{method} {path}: {answer}");
         }
@@ -331,14 +331,15 @@ fn check_names(method: &str, path: &str, body: &Value, answer: &(u16, String)) {
 }
 
 async fn walk(world: &World) {
-    for (method, route, _) in ROUTES {
+    for endpoint in endpoints() {
+        let (method, route) = (endpoint.method, endpoint.path.as_str());
         for address in addresses(route, world) {
             // Its own things stay, for the routes that follow.
             let own = ["mine", "ours", &world.own].iter().any(|name| address.contains(name));
-            if *method == "DELETE" && own {
+            if method == "DELETE" && own {
                 continue;
             }
-            if *method == "GET" {
+            if method == "GET" {
                 for query in queries(world) {
                     let path = if query.is_empty() { address.clone() } else { format!("{address}?{query}") };
                     let answer = ask(&world.server, &world.limited, method, &path, None).await;
@@ -418,7 +419,8 @@ async fn requests_put_together_by_chance_show_nothing_of_others() {
         "hosts",
     ];
     for _ in 0..rounds() {
-        let (method, route, _) = dice.pick(ROUTES);
+        let endpoint = &endpoints()[dice.index(endpoints().len())];
+        let (method, route) = (endpoint.method, endpoint.path.as_str());
         let address = dice.pick(&addresses(route, &world).iter().map(String::as_str).collect::<Vec<_>>()).to_owned();
         let own = ["mine", "ours", &world.own].iter().any(|name| address.contains(name));
         if method == "DELETE" && own {

@@ -1,11 +1,12 @@
 //! Runs counted over time, as JSON or CSV.
 
 use super::filter::wants_csv;
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{CountBody, Page};
 use crate::clock::{Time, rfc3339};
 use crate::http::App;
 use crate::http::body::Query;
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::quantity;
 use crate::run::{STATUSES, Status};
@@ -13,6 +14,12 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use std::time::Duration;
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default().add(Need::Scope(Scope::Read), routes!(count_runs))
+}
 
 /// Most slots in one answer.
 const MOST_SLOTS: u128 = 10_000;

@@ -1,12 +1,13 @@
 //! Runs by the page, as JSON or CSV.
 
 use super::filter::{MOST_READ, cell, wants_csv};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{Page, RunBody};
 use crate::exact::Exact;
 use crate::http::App;
 use crate::http::answers::Rows;
 use crate::http::body::Query;
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::submit::stored;
 use crate::run::{Run, Value};
@@ -14,6 +15,12 @@ use crate::store::queries::{ResultTest, RunFilter};
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default().add(Need::Scope(Scope::Read), routes!(list_runs))
+}
 
 /// Runs of a list fetched at first at once, and at most; and how many bytes they should come to.
 const RUNS_AT_FIRST: usize = 50;

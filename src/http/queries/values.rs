@@ -2,12 +2,13 @@
 
 use super::counts::bucket_of;
 use super::filter::{MOST_READ, cell, inline, wants_csv};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{Page, PointBody};
 use crate::clock::{Time, rfc3339};
 use crate::exact::{self, Exact};
 use crate::http::answers::Rows;
 use crate::http::body::{Query, bad_cursor};
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::series::{Aggregate, Slots};
 use crate::http::submit::stored;
@@ -19,6 +20,12 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use std::time::Duration;
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default().add(Need::Scope(Scope::Read), routes!(get_series))
+}
 
 /// Most values looked at for one answer.
 const MOST_POINTS: usize = 50_000;

@@ -1,13 +1,14 @@
 //! Runs of a schedule by request: one now, and those for fire times of the past.
 
 use super::common::{MOST, computed, just_before, trigger_of};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{BackfillBody, RunBody};
 use crate::clock::{Time, rfc3339};
 use crate::exact::Exact;
 use crate::guard;
 use crate::http::body::{self, Fields, Query};
 use crate::http::described_fields::fields;
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::options::{output_of, wait_of};
 use crate::http::problem::Problem;
 use crate::http::requests::{BackfillRequest, TriggerNowRequest};
@@ -23,6 +24,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use chrono::TimeDelta;
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Run), routes!(trigger_schedule))
+        .add(Need::Scope(Scope::Run), routes!(backfill_schedule))
+}
 
 /// Most fire times of one backfill.
 const MOST_BACKFILLED: usize = 1_000;

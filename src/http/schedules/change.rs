@@ -1,12 +1,13 @@
 //! Making schedules and changing parts of them.
 
 use super::common::{MOST, TRIES, changed, computed};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{self, ScheduleBody};
 use crate::exact::Exact;
 use crate::http::access::warn;
 use crate::http::body::{self, Fields, Query};
 use crate::http::described_fields::fields;
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::requests::ScheduleRequest;
 use crate::http::{App, Part};
@@ -22,6 +23,15 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Map, Value as Any};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Write), routes!(create_schedule))
+        .add(Need::Scope(Scope::Write), routes!(put_schedule))
+        .add(Need::Scope(Scope::Write), routes!(patch_schedule))
+}
 
 impl App {
     fn zone_of<'a>(&'a self, script: &'a Script) -> &'a str {

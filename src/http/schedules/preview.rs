@@ -1,11 +1,12 @@
 //! The next fire times of a schedule, and of a trigger in the request.
 
 use super::common::{MOST, computed, trigger_of};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{FireBody, PreviewBody};
 use crate::clock::Time;
 use crate::http::body::{self, Fields, Query};
 use crate::http::described_fields::fields;
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::requests::PreviewRequest;
 use crate::http::{App, Part};
@@ -13,6 +14,14 @@ use crate::schedule::request;
 use crate::trigger::{Budget, MAX_PREVIEW, Trigger, TriggerError};
 use axum::extract::{Request, State};
 use axum::{Extension, Json};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Read), routes!(preview_schedule))
+        .add(Need::Scope(Scope::Read), routes!(preview_trigger))
+}
 
 /// A schedule's next fire times
 #[utoipa::path(

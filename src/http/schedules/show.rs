@@ -1,11 +1,12 @@
 //! Schedules as they are told: one, a page of them, and the whole scheduler.
 
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{Page, ScheduleBody};
 use crate::clock::{from_micros, micros};
 use crate::http::access::Reached;
 use crate::http::before::Before;
 use crate::http::body::{self, Query, bad_cursor};
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::{App, Part};
 use crate::schedule::{STATES, Schedule, ScheduleFilter, State as Standing};
@@ -14,6 +15,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Json};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Read), routes!(list_schedules))
+        .add(Need::Scope(Scope::Read), routes!(get_schedule))
+}
 
 /// Schedules of a list that are fetched at once.
 const TOGETHER: usize = 50;

@@ -1,12 +1,13 @@
 //! Pausing and resuming schedules and the whole scheduler, and deleting schedules.
 
 use super::common::{MOST, TRIES, changed, computed, just_before, trigger_of};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
 use crate::http::access::warn;
 use crate::http::body::{self, Fields};
 use crate::http::described_fields::fields;
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::requests::ResumeRequest;
 use crate::http::{App, Part};
@@ -17,6 +18,18 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Write), routes!(delete_schedule))
+        .add(Need::Scope(Scope::Write), routes!(pause_schedule))
+        .add(Need::Scope(Scope::Write), routes!(resume_schedule))
+        .add(Need::Scope(Scope::Read), routes!(get_scheduler))
+        .add(Need::Server(Scope::Admin), routes!(pause_scheduler))
+        .add(Need::Server(Scope::Admin), routes!(resume_scheduler))
+}
 
 impl App {
     async fn show_scheduler(&self, caller: &Caller) -> Result<SchedulerBody, Problem> {

@@ -1,10 +1,11 @@
 //! Changing the settings of a script, going back to a version, and deleting it.
 
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{ScriptBody, UploadedBody};
 use crate::http::access::warn;
 use crate::http::body::{self, Fields, Query, settings_of};
 use crate::http::described_fields::fields;
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::requests::{RollbackRequest, SettingsRequest};
 use crate::http::{App, Part};
@@ -18,6 +19,15 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Map, Value};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Write), routes!(patch_script))
+        .add(Need::Scope(Scope::Write), routes!(delete_script))
+        .add(Need::Scope(Scope::Write), routes!(roll_back_script))
+}
 
 /// The largest change of settings.
 const MOST_SETTINGS: usize = 1 << 20;

@@ -1,11 +1,12 @@
 //! Uploading a script in every form.
 
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{self, ScriptBody, UploadedBody};
 use crate::clock::Time;
 use crate::http::access::warn;
 use crate::http::before::Before;
 use crate::http::body::{self, Query};
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::upload::{self, Content, Upload, is_stripped_form, line_breaks_stripped};
 use crate::http::{App, Part, progress};
@@ -19,6 +20,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Write), routes!(put_script))
+        .add(Need::Scope(Scope::Write), routes!(create_script))
+}
 
 /// The largest upload: a bundle, and what the form around it takes; in JSON a source may take six times its size.
 const MOST: usize = MAX_BUNDLE + (1 << 20);

@@ -1,8 +1,9 @@
 //! Scripts as they are told: one, a page of them, their versions and sources.
 
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::api::{self, LeftOutBody, Page, ScriptBody, VersionBody};
 use crate::http::body::{self, Query, bad_cursor};
+use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::{App, Part, PathParts, pieces};
 use crate::publication::ScriptFilter;
@@ -11,6 +12,17 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use utoipa_axum::routes;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .add(Need::Scope(Scope::Read), routes!(list_scripts))
+        .add(Need::Scope(Scope::Read), routes!(get_script))
+        .add(Need::Server(Scope::Read), routes!(list_source_problems))
+        .add(Need::Scope(Scope::Read), routes!(list_versions))
+        .add(Need::Scope(Scope::Read), routes!(get_source))
+}
 
 /// Scripts of a list that are fetched at once.
 const TOGETHER: usize = 100;
