@@ -48,15 +48,19 @@ pub struct ProblemBody {
     pub detail: String,
     /// The field or parameter at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub field: Option<String>,
     /// Counted from 1: where in the source.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub line: Option<u32>,
     /// Counted from 1: where in the line.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub column: Option<u32>,
     /// Names the request in the server's log.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub request_id: Option<String>,
 }
 
@@ -82,5 +86,6 @@ pub struct ReadyBody {
     pub parts: BTreeMap<String, String>,
     /// What needs attention, although it works.
     #[serde(default)]
+    #[schema(required = true)]
     pub warnings: Vec<String>,
 }

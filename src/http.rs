@@ -11,6 +11,7 @@ mod carry_out;
 mod connections;
 mod described;
 mod described_fields;
+mod described_words;
 mod descriptors;
 mod docs;
 mod documents;

@@ -318,7 +318,7 @@ pub fn check_entry(entry: &str) -> Result<(), String> {
 }
 
 /// What the checker says about a source without refusing it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Warning {
     /// A word for programs.
     pub code: String,

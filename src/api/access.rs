@@ -27,6 +27,7 @@ pub struct TokenBody {
     pub last_used_at: Option<String>,
     /// The token itself, only in the answer that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub token: Option<String>,
 }
 
@@ -80,6 +81,7 @@ pub struct SecretBody {
     pub created_by: Option<String>,
     /// What whoever set it should know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub warning: Option<String>,
 }
 
@@ -118,6 +120,7 @@ pub struct ResealedBody {
     pub unreadable: Vec<String>,
     /// What whoever rotated should know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub warning: Option<String>,
 }
 

@@ -27,9 +27,11 @@ pub struct EventBody {
     pub fire_time: Option<String>,
     /// The last of several fire times that share one row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub fire_time_until: Option<String>,
     /// How many fire times these are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub count: Option<u64>,
     /// Why it happened, where that is not plain.
     pub reason: Option<String>,

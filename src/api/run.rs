@@ -32,10 +32,26 @@ pub struct UsageBody {
     pub peak_memory_bytes: u64,
     /// Wall-clock time in the sandbox.
     pub wall_ms: f64,
-    /// What it did on the network, by host and port: `{host, connections, received_bytes, sent_bytes, ms}`.
+    /// What it did on the network, by host and port.
     #[serde(default)]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<HostUsageBody>, required = true)]
     pub network: Vec<HostUsage>,
+}
+
+/// The use that a run made of one host and port.
+// `HostUsage` for the description: the runtime knows none.
+#[derive(Serialize, ToSchema)]
+struct HostUsageBody {
+    /// Host and port, such as `api.example.com:443`.
+    host: String,
+    /// Connections that were made.
+    connections: u64,
+    /// Bytes received from it.
+    received_bytes: u64,
+    /// Bytes sent to it.
+    sent_bytes: u64,
+    /// The time that connections to it were open, in milliseconds, added up.
+    ms: u64,
 }
 
 /// The limits in force.
@@ -74,6 +90,7 @@ pub struct StreamBody {
     pub truncated: bool,
     /// The beginning, where it was asked for (`?wait`, `?output=8KiB`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub text: Option<String>,
 }
 
@@ -106,15 +123,19 @@ pub struct RunBody {
     pub fire_local: Option<String>,
     /// The last of several fire times that share this row, when there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub fire_time_until: Option<String>,
     /// How many they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub count: Option<u64>,
     /// The run that was made for this fire time too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub stood_in_by: Option<String>,
     /// The run whose end made it due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub upstream: Option<String>,
     /// When it was accepted.
     pub created_at: String,
@@ -331,8 +352,10 @@ pub struct PointBody {
     pub value: Exact,
     /// The run, when it is the value of one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub run: Option<String>,
     /// How many values the slot has.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub count: Option<u64>,
 }

@@ -43,7 +43,6 @@ pub struct ScriptBody {
     /// Where it is read from, when it is linked.
     pub link: Option<LinkBody>,
     /// What may not be meant.
-    #[schema(value_type = Vec<Object>)]
     pub warnings: Vec<Warning>,
     /// The packages that the version in force has.
     pub packages: Vec<Locked>,
@@ -131,7 +130,6 @@ pub struct VersionBody {
     /// The entry's parameters.
     pub signature: Option<String>,
     /// What may not be meant.
-    #[schema(value_type = Vec<Object>)]
     pub warnings: Vec<Warning>,
     /// When it came.
     pub created_at: String,

@@ -1,8 +1,6 @@
 //! The description of the API, finished: what the types of this program do not say by themselves, in the words of OpenAPI.
 
-use crate::access::SCOPES;
-use crate::run::{CAUSES, STATUSES};
-use crate::schedule::STATES;
+use super::described_words::{self, is_of_type};
 use serde_json::{Map, Value, json};
 
 /// The names of schemas as clients see them: those of the program's types, without what only tells types apart here.
@@ -21,44 +19,6 @@ fn name_of(schema: &str) -> String {
     }
 }
 
-/// The values of properties that are words of a closed set, by the name of the schema (as clients see it; `*` for any) and of the
-/// property.
-fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
-    let statuses: Vec<&str> = STATUSES.iter().map(|status| status.as_str()).collect();
-    let outcomes: Vec<&str> = ["failed", "timed_out", "out_of_fuel", "out_of_memory", "crashed"].to_vec();
-    vec![
-        ("Run", "status", statuses.clone()),
-        ("LastRun", "status", statuses),
-        ("*", "cause", CAUSES.iter().map(|cause| cause.as_str()).collect()),
-        ("*", "mode", vec!["function", "script"]),
-        ("*", "result_kind", vec!["json", "text", "none"]),
-        ("*", "result", vec!["json", "text", "none"]),
-        ("Schedule", "state", STATES.iter().map(|state| state.as_str()).collect()),
-        ("Schedule", "coalesce", vec!["latest", "earliest", "all"]),
-        ("*", "overlap", vec!["skip", "queue_one", "queue_all", "cancel_running", "allow"]),
-        ("Schedule", "origin", vec!["request", "metadata"]),
-        ("ScheduleChange", "change", vec!["created", "changed", "removed"]),
-        ("Grant", "kind", vec!["limit", "host", "secret"]),
-        ("*", "on_lost", vec!["retry", "abandon"]),
-        ("*", "retry_on", outcomes),
-        ("BackfillRequest", "which", vec!["missing", "all"]),
-        ("Event", "type", crate::event::TYPES.to_vec()),
-        ("Secret", "in", vec!["headers", "query", "body"]),
-        ("SecretRequest", "in", vec!["query", "body"]),
-        ("TokenRequest", "scopes", SCOPES.iter().map(|scope| scope.as_str()).collect()),
-    ]
-}
-
-/// Parameters that are words of a closed set.
-const PARAMETERS: &[(&str, &[&str])] = &[
-    ("format", &["json", "csv"]),
-    ("agg", &["avg", "sum", "min", "max", "count", "first", "last"]),
-    ("stream", &["stdout", "stderr"]),
-    ("kind", &["limit", "host", "secret"]),
-    ("schedules", &["delete", "keep"]),
-    ("state", &["active", "paused", "finished"]),
-];
-
 /// Properties that are instants, beside those whose names end in `_at`.
 const INSTANTS: [&str; 5] = ["fire_time", "fire_time_until", "at", "next_fire_local", "fire_local"];
 /// Properties that are instants where the program writes them, and anything that stands for one where somebody asks.
@@ -74,6 +34,7 @@ pub(super) fn finish(document: &mut Value, base_path: &str) {
         for (name, schema) in schemas.iter_mut() {
             describe(name, schema);
         }
+        described_words::add_schemas(schemas);
     }
     plain(document);
     operations(document);
@@ -128,42 +89,37 @@ fn each(value: &mut Value, act: &mut impl FnMut(&mut Map<String, Value>)) {
     }
 }
 
-/// Whether a schema is of a type, or of that and null.
-fn is_of_type(schema: &Value, wanted: &str) -> bool {
-    match &schema["type"] {
-        Value::String(kind) => kind == wanted,
-        Value::Array(kinds) => kinds.iter().any(|kind| kind == wanted),
-        _ => false,
-    }
+/// Whether a value can be null.
+fn is_nullable(schema: &Value) -> bool {
+    let one_of = schema["oneOf"].as_array().into_iter().flatten();
+    is_of_type(schema, "null") || one_of.into_iter().any(|part| is_of_type(part, "null"))
 }
 
-/// Says of a schema's properties what they are: instants, and words of closed sets.
+/// Says of a schema's properties what they are: instants, words of closed sets, and what every answer has.
 fn describe(of: &str, schema: &mut Value) {
-    let is_request = of.ends_with("Request");
-    let words = words();
-    let of_properties = |properties: &mut Map<String, Value>| {
+    let is_sent = of.ends_with("Request") || of.ends_with("Form");
+    each(schema, &mut |fields| {
+        let Some(Value::Object(properties)) = fields.get_mut("properties") else { return };
+        let mut always = Vec::new();
         for (name, property) in properties {
             let is_instant = name.ends_with("_at") || INSTANTS.contains(&name.as_str());
-            let asked = is_request && ASKED.contains(&name.as_str());
+            let asked = is_sent && ASKED.contains(&name.as_str());
             if is_of_type(property, "string") && is_instant && !asked {
                 property["format"] = "date-time".into();
+            } else if is_of_type(property, "array") && name.ends_with("_times") {
+                property["items"]["format"] = "date-time".into();
             }
-            let found = words.iter().find(|(schema, word, _)| word == name && (*schema == of || *schema == "*"));
-            let Some((_, _, values)) = found else { continue };
-            if is_of_type(property, "string") {
-                let mut values: Vec<Value> = values.iter().map(|word| Value::from(*word)).collect();
-                if is_of_type(property, "null") {
-                    values.push(Value::Null);
-                }
-                property["enum"] = values.into();
-            } else if is_of_type(property, "array") && property["items"]["type"] == "string" {
-                property["items"]["enum"] = json!(values);
+            described_words::describe_property(of, name, property);
+            // What an answer can leave out is never null there: its field says `nullable = false`.
+            if !is_sent && is_nullable(property) {
+                always.push(Value::from(name.as_str()));
             }
         }
-    };
-    each(schema, &mut |fields| {
-        if let Some(Value::Object(properties)) = fields.get_mut("properties") {
-            of_properties(properties);
+        if !always.is_empty()
+            && let Value::Array(required) = fields.entry("required").or_insert_with(|| json!([]))
+        {
+            always.retain(|name| !required.contains(name));
+            required.append(&mut always);
         }
     });
 }
@@ -198,6 +154,7 @@ fn operations(document: &mut Value) {
             for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
                 describe_parameter(path, parameter);
             }
+            describe_body(operation);
             if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
                 describe_responses(path, responses);
             }
@@ -205,32 +162,21 @@ fn operations(document: &mut Value) {
     }
 }
 
+/// A body that can be left out (`Option` at its handler) is not null, but missing.
+fn describe_body(operation: &mut Value) {
+    let contents = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+    for content in contents.into_iter().flat_map(|contents| contents.values_mut()) {
+        let schema = content["schema"].take();
+        let parts = schema["oneOf"].as_array().into_iter().flatten();
+        let body = parts.into_iter().find(|part| !is_of_type(part, "null")).filter(|_| is_nullable(&schema)).cloned();
+        content["schema"] = body.unwrap_or(schema);
+    }
+}
+
 fn describe_parameter(path: &str, parameter: &mut Value) {
-    let name = parameter["name"].as_str().unwrap_or_default().to_owned();
-    let words = PARAMETERS.iter().find(|(word, _)| *word == name).map(|(_, words)| *words);
-    // The one word that each place knows.
-    let words: Option<Vec<&str>> = match (words, name.as_str()) {
-        (Some(_), "schedules") => Some(vec![if path.ends_with("/rollback") { "keep" } else { "delete" }]),
-        (words, _) => words.map(<[&str]>::to_vec),
-    };
-    if let Some(words) = words.filter(|_| is_of_type(&parameter["schema"], "string")) {
-        parameter["schema"]["enum"] = json!(words);
-    }
-    let listed: Option<Vec<&str>> = match name.as_str() {
-        "status" => Some(STATUSES.iter().map(|status| status.as_str()).collect()),
-        "type" => Some(crate::event::TYPES.to_vec()),
-        _ => None,
-    };
-    if let Some(words) = listed {
-        // With commas between, or several times.
-        parameter["schema"] = json!({"type": "array", "items": {"type": "string", "enum": words}});
-        parameter["style"] = "form".into();
-        parameter["explode"] = false.into();
-    }
-    if name == "cause" {
-        parameter["schema"]["enum"] = CAUSES.iter().map(|cause| cause.as_str()).collect();
-    }
-    let example = match name.as_str() {
+    described_words::describe_parameter(path, parameter);
+    let name = parameter["name"].as_str().unwrap_or_default();
+    let example = match name {
         "wait" => "30s",
         "output" => "8KiB",
         "since" => "7d",

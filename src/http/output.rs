@@ -55,7 +55,7 @@ const RUN_STATUS: HeaderName = HeaderName::from_static("x-run-status");
         ("offset" = Option<u64>, Query, description = "How many bytes to leave out"),
     ),
     responses(
-        (status = 200, description = "Bytes", body = Vec<u8>, content_type = "text/plain"),
+        (status = 200, description = "The bytes", body = String, content_type = "text/plain"),
     )
 )]
 pub(super) async fn get_output(

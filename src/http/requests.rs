@@ -13,7 +13,6 @@ pub(super) struct SettingsRequest {
     /// `function`, or `module:function`.
     entry: Option<String>,
     /// `json`, `text` or `none`.
-    #[schema(pattern = "^(json|text|none)$")]
     result: Option<String>,
     /// An IANA zone.
     timezone: Option<String>,
@@ -304,7 +303,7 @@ pub(super) struct TriggerNowRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BackfillRequest {
     /// The first instant: RFC 3339, or 7d for so long ago.
-    from: Option<String>,
+    from: String,
     /// The last instant; now by default.
     until: Option<String>,
     /// `missing` or `all`.
@@ -319,7 +318,7 @@ pub(super) struct BackfillRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PreviewRequest {
     /// Text or JSON.
-    trigger: Option<Value>,
+    trigger: Value,
     /// The zone, when it names none.
     timezone: Option<String>,
     /// Strictly after this time; now by default.

@@ -115,7 +115,7 @@ impl App {
         ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one run in 24 hours"),
     ),
-    request_body(content = RunRequest, content_type = "application/json"),
+    request_body(content = Option<RunRequest>, content_type = "application/json"),
     responses(
         (status = 200, description = "It has ended, or the same request made it before", body = RunBody),
         (status = 201, description = "It was accepted", body = RunBody),

@@ -91,6 +91,8 @@ async fn the_description_is_whole() {
     walk("", &document, &mut bad);
     assert!(bad.is_empty(), "{bad:#?}");
     let status = &document["components"]["schemas"]["Run"]["properties"]["status"];
+    assert_eq!(status["$ref"], "#/components/schemas/RunStatus");
+    let status = &document["components"]["schemas"]["RunStatus"];
     assert!(status["enum"].as_array().is_some_and(|all| all.contains(&json!("out_of_memory"))), "{status}");
     let created = &document["components"]["schemas"]["Run"]["properties"]["created_at"];
     assert_eq!(created["format"], "date-time");

@@ -21,7 +21,7 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-/// The properties of a schema, also of those that it takes into itself, and whether each is needed.
+/// The properties of a schema, also of those that it takes into itself.
 fn properties(document: &Value, schema: &Value) -> Map<String, Value> {
     let schema = resolved(document, schema);
     let mut found = schema["properties"].as_object().cloned().unwrap_or_default();
@@ -29,6 +29,14 @@ fn properties(document: &Value, schema: &Value) -> Map<String, Value> {
         found.extend(properties(document, part));
     }
     found
+}
+
+/// The properties that each value of a schema has, also of those that it takes into itself.
+fn needed(document: &Value, schema: &Value) -> BTreeSet<String> {
+    let schema = resolved(document, schema);
+    let own = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    let parts = schema["allOf"].as_array().into_iter().flatten().flat_map(|part| needed(document, part));
+    own.chain(parts).collect()
 }
 
 /// The fields of an operation's body as JSON.
@@ -79,8 +87,9 @@ fn snapshot(document: &Value) -> String {
                 (parameter["name"].as_str().expect("a name"), parameter["in"].as_str().expect("a place"));
             writeln!(text, "  {place} {name}: {}", kind(&parameter["schema"])).expect("writes");
         }
+        let optional = if operation["requestBody"]["required"] == true { "" } else { "?" };
         for (media, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
-            writeln!(text, "  body {media}: {}", kind(&content["schema"])).expect("writes");
+            writeln!(text, "  body{optional} {media}: {}", kind(&content["schema"])).expect("writes");
         }
         for (status, response) in operation["responses"].as_object().expect("responses") {
             let media = response["content"].as_object().into_iter().flatten();
@@ -89,9 +98,12 @@ fn snapshot(document: &Value) -> String {
         }
     }
     for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
-        writeln!(text, "{name}").expect("writes");
+        let words = if schema["enum"].is_array() { format!(" {}", kind(schema)) } else { String::new() };
+        writeln!(text, "{name}{words}").expect("writes");
+        let needed = needed(document, schema);
         for (field, schema) in properties(document, schema) {
-            writeln!(text, "  {field}: {}", kind(&schema)).expect("writes");
+            let optional = if needed.contains(&field) { "" } else { "?" };
+            writeln!(text, "  {field}{optional}: {}", kind(&schema)).expect("writes");
         }
     }
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()

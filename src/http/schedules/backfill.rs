@@ -67,7 +67,7 @@ impl App {
         ("wait" = Option<String>, Query, description = "Wait so long for the end: 30s; at most 300s"),
         ("output" = Option<String>, Query, description = "How much of what it wrote is shown: 8KiB, which it is by itself with wait; false for nothing"),
     ),
-    request_body(content = TriggerNowRequest, content_type = "application/json"),
+    request_body(content = Option<TriggerNowRequest>, content_type = "application/json"),
     responses(
         (status = 200, description = "The run has ended", body = RunBody),
         (status = 201, description = "The run", body = RunBody),

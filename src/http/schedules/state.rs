@@ -107,7 +107,7 @@ pub(crate) async fn pause_schedule(
 #[utoipa::path(
     post, path = "/v1/schedules/{id}/resume", tag = "schedules", operation_id = "resume_schedule",
     params(("id" = String, Path, description = "The schedule")),
-    request_body(content = ResumeRequest, content_type = "application/json"),
+    request_body(content = Option<ResumeRequest>, content_type = "application/json"),
     responses(
         (status = 200, description = "It fires, or has nothing left to fire", body = ScheduleBody),
     )
@@ -182,7 +182,7 @@ pub(crate) async fn pause_scheduler(
 /// From now on; or from a time in the past, each under its misfire policy.
 #[utoipa::path(
     post, path = "/v1/scheduler/resume", tag = "schedules", operation_id = "resume_scheduler",
-    request_body(content = ResumeRequest, content_type = "application/json"),
+    request_body(content = Option<ResumeRequest>, content_type = "application/json"),
     responses(
         (status = 200, description = "They fire", body = SchedulerBody),
     )

@@ -161,7 +161,7 @@ pub(crate) async fn delete_script(
         ("name" = String, Path, description = "The script"),
         ("schedules" = Option<String>, Query, description = "keep: the script's own schedules stay as they are"),
     ),
-    request_body(content = RollbackRequest, content_type = "application/json"),
+    request_body(content = Option<RollbackRequest>, content_type = "application/json"),
     responses(
         (status = 200, description = "The script as it is now", body = ScriptBody),
     )
