@@ -1,6 +1,7 @@
 //! The description of the API, finished: what the types of this program do not say by themselves, in the words of OpenAPI.
 
 use super::described_words::{self, is_of_type};
+use super::endpoints::{Endpoint, Need};
 use serde_json::{Map, Value, json};
 
 /// The names of schemas as clients see them: those of the program's types, without what only tells types apart here.
@@ -24,8 +25,8 @@ const INSTANTS: [&str; 5] = ["fire_time", "fire_time_until", "at", "next_fire_lo
 /// Properties that are instants where the program writes them, and anything that stands for one where somebody asks.
 const ASKED: [&str; 2] = ["from", "until"];
 
-/// Finishes a description of the API at this path.
-pub(super) fn finish(document: &mut Value, base_path: &str) {
+/// Finishes a description of these endpoints at this path.
+pub(super) fn finish(document: &mut Value, endpoints: &[Endpoint], base_path: &str) {
     document["servers"] = json!([{"url": base_path, "description": "This server"}]);
     document["info"]["contact"] = json!({"name": "Whoever runs this server"});
     whole_parts(document);
@@ -38,14 +39,19 @@ pub(super) fn finish(document: &mut Value, base_path: &str) {
     }
     plain(document);
     operations(document);
+    add_scopes(document, endpoints);
     examples(document);
     drop_unused(document);
 }
 
 /// OpenAPI has only parts of a path without slashes, so `{*path}` of the router is `{path}` here.
+fn described_path(path: &str) -> String {
+    path.replace("{*", "{")
+}
+
 fn whole_parts(document: &mut Value) {
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
-        *paths = std::mem::take(paths).into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+        *paths = std::mem::take(paths).into_iter().map(|(path, item)| (described_path(&path), item)).collect();
     }
 }
 
@@ -158,6 +164,25 @@ fn operations(document: &mut Value) {
             if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
                 describe_responses(path, responses);
             }
+        }
+    }
+}
+
+/// Says of each operation which scope it needs.
+fn add_scopes(document: &mut Value, endpoints: &[Endpoint]) {
+    for endpoint in endpoints {
+        let needs = match endpoint.need {
+            Need::Nothing => "Needs no token.".to_owned(),
+            Need::Scope(scope) => format!("Needs a token with the scope `{}`.", scope.as_str()),
+            Need::Server(scope) => {
+                format!("Needs a token with the scope `{}` that is not limited to some scripts.", scope.as_str())
+            }
+        };
+        let path = described_path(&endpoint.path);
+        let operation = document["paths"].get_mut(path).and_then(|path| path.get_mut(endpoint.method.to_lowercase()));
+        if let Some(Value::String(description)) = operation.and_then(|operation| operation.get_mut("description")) {
+            description.push_str("\n\n");
+            description.push_str(&needs);
         }
     }
 }

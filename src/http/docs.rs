@@ -63,7 +63,7 @@ fn written(path: &str) -> String {
     document.info.version = env!("CARGO_PKG_VERSION").into();
     // A document of our own types can always be written.
     let mut document = serde_json::to_value(&document).unwrap_or_default();
-    described::finish(&mut document, path);
+    described::finish(&mut document, super::endpoints(), path);
     serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 

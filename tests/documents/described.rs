@@ -82,6 +82,8 @@ fn snapshot(document: &Value) -> String {
     let mut text = String::new();
     for (path, method, operation) in operations(document) {
         writeln!(text, "{} {path}", method.to_uppercase()).expect("writes");
+        let description = operation["description"].as_str().expect("a description");
+        writeln!(text, "  {}", description.lines().last().expect("what it needs")).expect("writes");
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let (name, place) =
                 (parameter["name"].as_str().expect("a name"), parameter["in"].as_str().expect("a place"));
