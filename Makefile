@@ -1,5 +1,6 @@
 # The commands of this project. `make run` and `make test` need Rust, Python 3 and a C compiler, and get the rest
-# themselves: Python packages into python-wasm/out, binaryen from npm beside them, Debian's packages for the tests.
+# themselves: Python packages into python-wasm/out, binaryen from npm beside them; packages from PyPI and npm into target and
+# Debian's packages for the tests.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -10,11 +11,14 @@ MERGE_TOOL := $(TARGET)/release/cronbox-guest-merge
 RUST_NEEDED := 1.95
 # Programs from PyPI that the tests set against ours.
 TEST_VENV := $(abspath $(TARGET))/test-venv
+# A generator of TypeScript clients, and the compiler, from npm.
+TEST_NODE := $(abspath $(TARGET))/test-node
 # Packages from PyPI that the tests run in sandboxes.
 TEST_WHEELS := $(abspath $(TARGET))/test-wheels
 # CPython's own tests, which run in sandboxes.
 TEST_SUITE := $(abspath $(TARGET))/test-suite
-TEST_ENV := CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) CRONBOX_TEST_SUITE=$(TEST_SUITE)
+TEST_ENV := CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_NODE=$(TEST_NODE) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) \
+   CRONBOX_TEST_SUITE=$(TEST_SUITE)
 # The resolver of packages, beside the program.
 UV := $(TARGET)/release/uv
 # Debian's packages of what the tests start.
@@ -38,7 +42,7 @@ tour: build
 	@echo '$$ cronbox run tests/tour/endless.py --fuel 5e9' && { $(CRONBOX) run tests/tour/endless.py --fuel 5e9; test $$? -eq 3; }
 
 # Everything that is proven, proven.
-test: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
+test: guest servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
 	$(TEST_ENV) $(CARGO) test --release --locked --workspace
 
 # Format, clippy with warnings as errors, the room test. Release, like everything else: one set of build artefacts.
@@ -53,7 +57,7 @@ bench: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
 	$(TEST_ENV) $(CARGO) bench --locked --workspace --bench sandbox -- $(PARTS)
 
 # The tests again, with ten times the rounds where rounds are counted.
-soak: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
+soak: guest servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
 	$(TEST_ENV) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace
 
 # The interpreter, as a WebAssembly component; does nothing when it is up to date.
@@ -72,6 +76,10 @@ tools:
 $(TEST_VENV)/installed: tests/peers/requirements.txt
 	$(PYTHON) -m venv --clear $(TEST_VENV)
 	$(TEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/peers/requirements.txt
+	@touch $@
+
+$(TEST_NODE)/installed: tests/clients/fetch.sh tests/clients/package.json tests/clients/package-lock.json | $(TEST_VENV)/installed
+	tests/clients/fetch.sh $(TEST_NODE) $(TEST_VENV)/bin/python
 	@touch $@
 
 # With the test environment's pip: a system's Python may have none.

@@ -5,6 +5,7 @@
 mod api;
 mod attacks;
 mod cli;
+mod clients;
 mod clocks;
 mod cpython;
 mod crowds;
