@@ -21,6 +21,8 @@ TEST_ENV := CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_NODE=$(TEST_NODE) CRONBO
    CRONBOX_TEST_SUITE=$(TEST_SUITE)
 # The resolver of packages, beside the program.
 UV := $(TARGET)/release/uv
+# Programs that look at the dependencies.
+LINT_TOOLS := $(TARGET)/lint-tools
 # Debian's packages of what the tests start.
 SERVERS := postgresql redis-server iproute2 openssl libfaketime
 
@@ -45,9 +47,12 @@ tour: build
 test: guest servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
 	$(TEST_ENV) $(CARGO) test --release --locked --workspace
 
-# Format, clippy with warnings as errors, the room test. Release, like everything else: one set of build artefacts.
-lint: guest
+# Format, dependencies, clippy with warnings as errors, the room test. Release, like everything else: one set of build
+# artefacts. `.deny.toml` says what dependencies must keep to.
+lint: guest $(LINT_TOOLS)/installed
 	$(CARGO) fmt --all --check
+	$(LINT_TOOLS)/bin/cargo-shear --locked --deny-warnings
+	$(LINT_TOOLS)/bin/cargo-deny --locked --workspace check --deny unmatched-skip --hide-inclusion-graph bans licenses sources
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --release --locked --workspace --test main -- rooms
 
@@ -80,6 +85,11 @@ $(TEST_VENV)/installed: tests/peers/requirements.txt
 
 $(TEST_NODE)/installed: tests/clients/fetch.sh tests/clients/package.json tests/clients/package-lock.json | $(TEST_VENV)/installed
 	tests/clients/fetch.sh $(TEST_NODE) $(TEST_VENV)/bin/python
+	@touch $@
+
+$(LINT_TOOLS)/installed: .ci/tools.txt
+	$(PYTHON) -m venv --clear $(LINT_TOOLS)
+	$(LINT_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 # With the test environment's pip: a system's Python may have none.
