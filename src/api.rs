@@ -16,6 +16,7 @@ pub use run::{
 pub use schedule::{BackfillBody, FireBody, LastRunBody, PreviewBody, ScheduleBody, SchedulerBody};
 pub use script::{LeftOutBody, LinkBody, ScheduleChangeBody, ScriptBody, StateBody, UploadedBody, VersionBody};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -64,17 +65,12 @@ pub struct ProblemBody {
     pub request_id: Option<String>,
 }
 
-/// A name as a part of an address: what is not a plain letter or digit in percent (RFC 3986).
+/// All bytes but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A name as a part of an address: percent-encoded but for the unreserved characters of RFC 3986.
 pub fn part(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(byte.into());
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// Whether a node is ready, and why not.

@@ -46,6 +46,7 @@ use crate::clock::{Time, from_micros};
 use crate::fullness::Fullness;
 use connections::{Borrowed, Connections};
 use futures_util::future::BoxFuture;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::any::{AnyConnectOptions, install_default_drivers};
 use sqlx::{AnyConnection, ConnectOptions, Connection};
 use std::path::Path;
@@ -374,15 +375,10 @@ async fn connect(options: &AnyConnectOptions) -> Result<AnyConnection, StoreErro
     }
 }
 
-/// A path as sqlx wants it: what a URL cannot hold is written in percent.
+/// The bytes of a path that a URL cannot hold.
+const NOT_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'_').remove(b'-');
+
+/// A path as sqlx wants it: what a URL cannot hold is percent-encoded.
 fn sqlite_url(path: &Path) -> String {
-    let mut url = String::from("sqlite://");
-    for byte in path.to_string_lossy().bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
-            url.push(byte.into());
-        } else {
-            url.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    url
+    format!("sqlite://{}", utf8_percent_encode(&path.to_string_lossy(), NOT_IN_PATH))
 }

@@ -5,6 +5,7 @@
 
 use super::File;
 use html5gum::{Readable, Reader, StringReader, Token, Tokenizer};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -82,7 +83,8 @@ pub(super) fn anchors(content: &str) -> Result<Vec<File>, String> {
         };
         let path = url.split('?').next().unwrap_or_default();
         let filename = path.rsplit('/').next().unwrap_or_default();
-        let filename = percent_decoded(filename);
+        // Versions have a plus sign, which some indexes write as `%2B`.
+        let filename = percent_decode_str(filename).decode_utf8_lossy().into_owned();
         let hashes = fragment.split('&').filter_map(|part| part.split_once('='));
         let hashes = hashes.map(|(kind, digest)| (kind.to_owned(), digest.to_owned())).collect();
         let core_metadata = value("data-core-metadata").or_else(|| value("data-dist-info-metadata"));
@@ -97,10 +99,4 @@ pub(super) fn anchors(content: &str) -> Result<Vec<File>, String> {
         });
     }
     Ok(files)
-}
-
-/// `a%2Bb` is `a+b`: versions have a plus sign, which some indexes write so.
-fn percent_decoded(text: &str) -> String {
-    let coded = format!("x={}", text.replace('+', "%2B"));
-    form_urlencoded::parse(coded.as_bytes()).next().map_or_else(String::new, |(_, value)| value.into_owned())
 }

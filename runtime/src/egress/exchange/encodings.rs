@@ -4,6 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
@@ -50,17 +51,12 @@ pub(super) fn encodings(value: &[u8]) -> Vec<(ValueEncoding, Zeroizing<Vec<u8>>)
     encodings
 }
 
-/// Percent-encodes all but RFC 3986's unreserved characters.
+/// All bytes but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Percent-encodes all but the unreserved characters of RFC 3986.
 pub(super) fn percent(value: &[u8]) -> Vec<u8> {
-    let mut text = String::new();
-    for byte in value {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(*byte)),
-            // Writing to a string cannot fail.
-            byte => _ = write!(text, "%{byte:02X}"),
-        }
-    }
-    text.into_bytes()
+    percent_encode(value, RESERVED).to_string().into_bytes()
 }
 
 /// The inside of a JSON string, as Python's `json.dumps` writes it by default: in ASCII.
