@@ -29,21 +29,15 @@ pub const INLINE: usize = 16 << 10;
 /// The range of priorities; runs of a higher one start first.
 pub const PRIORITIES: std::ops::RangeInclusive<i64> = -100..=100;
 
-/// A new id: UUIDv7 of this instant. The twelve bits after the millisecond tell the microsecond (RFC 9562, section 6.2,
-/// method 3), so that ids are in the order of time without a memory that a clock set back would confuse.
+/// A new id: UUIDv7 of this instant. The first bits after the millisecond tell the microsecond (RFC 9562, section 6.2,
+/// method 3), so that ids are in the order of time without a memory that a clock set back would confuse: the contexts of
+/// the `uuid` crate have such a memory.
 pub fn new_id(now: Time) -> String {
-    let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
     let micros = now.timestamp_subsec_micros() % 1000;
-    let mut bytes = *uuid::Uuid::new_v4().as_bytes();
-    // 1,000 microseconds in twelve bits: four steps each; the two bits below stay random.
-    let fraction = (micros << 2) | u32::from(bytes[1] & 3);
-    bytes[0] = (fraction >> 8) as u8;
-    bytes[1] = (fraction & 0xff) as u8;
-    let mut rest = [0; 10];
-    rest.copy_from_slice(&bytes[..10]);
-    // Bytes 6 and 8 of a random UUID hold its version; those from 10 on do not.
-    rest[6..].copy_from_slice(&bytes[10..14]);
-    uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid().to_string()
+    // 1,000 microseconds are ten bits, which take the place of a counter; all bits after them are random.
+    let at = uuid::Timestamp::from_unix_time(seconds, now.timestamp_subsec_nanos(), micros.into(), 10);
+    uuid::Uuid::new_v7(at).to_string()
 }
 
 /// An id that none made at `at` or later is less than.
