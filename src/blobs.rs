@@ -16,7 +16,6 @@ mod stream;
 
 pub use stream::Pieces;
 
-use crate::access::hex;
 use crate::fullness::Fullness;
 use bytes::Bytes;
 use object_store::aws::AmazonS3Builder;
@@ -229,7 +228,7 @@ impl Blobs {
 
     /// The key that content will have, and its hash.
     pub fn name(kind: Kind, content: &[u8]) -> (String, String) {
-        let sha256 = hex(&Sha256::digest(content));
+        let sha256 = hex::encode(Sha256::digest(content));
         (kind.key(&sha256), sha256)
     }
 

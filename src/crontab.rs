@@ -67,7 +67,7 @@ impl Job {
     /// A name that stays the same as long as the line means the same: the script's, and a part of a hash.
     pub fn id(&self, script: &str) -> String {
         let said = format!("{:?}", (&self.when, &self.timezone, &self.argv, &self.timeout));
-        let hash = crate::access::hex(&Sha256::digest(said.as_bytes()));
+        let hash = hex::encode(Sha256::digest(said.as_bytes()));
         Name::with_ending(script, &hash[..6])
     }
 }

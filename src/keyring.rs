@@ -4,7 +4,6 @@
 //! changes the database cannot make a secret go to another host. Keys stand in a file of the operator's, in a variable,
 //! or in the data directory, where one is made when the first secret is set. The first key seals; all of them open.
 
-use crate::access::hex;
 use crate::secret::Secret;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -153,7 +152,7 @@ pub struct Keyring {
 impl Key {
     fn new(bytes: Zeroizing<[u8; KEY]>) -> Self {
         let digest = Sha256::new().chain_update(b"cronbox key id\0").chain_update(bytes.as_slice()).finalize();
-        Key { id: hex(&digest[..6]), bytes }
+        Key { id: hex::encode(&digest[..6]), bytes }
     }
 
     fn make() -> Result<Self, KeyError> {

@@ -1,6 +1,5 @@
 //! Secrets: what may be done with one, by whom. Their values are sealed by the [`crate::keyring`].
 
-use crate::access::hex;
 use crate::clock::Time;
 use crate::hosts::WrittenHosts;
 use crate::script::{Labels, MAX_NAME, bad_labels, has_label, is_variable, shortened};
@@ -254,7 +253,7 @@ impl AttemptSecrets {
 fn placeholder() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;
-    Ok(format!("cronbox-secret-{}", hex(&bytes)))
+    Ok(format!("cronbox-secret-{}", hex::encode(bytes)))
 }
 
 #[cfg(test)]

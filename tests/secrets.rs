@@ -17,7 +17,7 @@ const VALUE: &str = "tök\"en/with+odd&signs 42";
 fn forms(value: &str) -> Vec<Vec<u8>> {
     let inner = |text: String| text[1..text.len() - 1].to_owned();
     let json = [inner(Value::from(value).to_string()), inner(ascii_json(value))];
-    let others = [value.to_owned(), cronbox::access::hex(value.as_bytes()), form_urlencoded(value)];
+    let others = [value.to_owned(), hex::encode(value.as_bytes()), form_urlencoded(value)];
     others.into_iter().chain(json).map(String::into_bytes).collect()
 }
 
@@ -66,7 +66,7 @@ fn set(server: &Server, value: &str, words: &[&str]) -> (Option<i32>, String) {
 
 fn digest(text: &str) -> Value {
     use sha2::Digest;
-    Value::from(cronbox::access::hex(&sha2::Sha256::digest(text.as_bytes())))
+    Value::from(hex::encode(sha2::Sha256::digest(text.as_bytes())))
 }
 
 /// A script that may reach the mirrors, and the lines of its body.

@@ -1,7 +1,6 @@
 //! Blobs in pieces: what is sent to a client is never in memory as a whole.
 
 use super::{BlobError, Blobs, blob_error, sha256_of};
-use crate::access::hex;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, try_unfold};
 use futures_util::{StreamExt, TryStreamExt};
@@ -35,7 +34,7 @@ impl Blobs {
         }
         let fetched = self.inner.store.get(&self.path(key)).await.map_err(|error| blob_error(key, error))?;
         let content = fetched.bytes().await.map_err(|error| blob_error(key, error))?;
-        if hex(&Sha256::digest(&content)) != sha256_of(key) {
+        if hex::encode(Sha256::digest(&content)) != sha256_of(key) {
             return Err(BlobError::Corrupt(key.to_owned()));
         }
         Ok(content)
@@ -52,7 +51,7 @@ impl Blobs {
         let size = fetched.meta.size;
         if size <= SMALL {
             let content = fetched.bytes().await.map_err(|error| blob_error(key, error))?;
-            if hex(&Sha256::digest(&content)) != sha256_of(key) {
+            if hex::encode(Sha256::digest(&content)) != sha256_of(key) {
                 return Err(BlobError::Corrupt(key.to_owned()));
             }
             self.cache().keep(key, &content);
@@ -63,7 +62,7 @@ impl Blobs {
         while let Some(piece) = stream.next().await {
             hasher.update(piece.map_err(|error| blob_error(key, error))?);
         }
-        if hex(&hasher.finalize()) != sha256_of(key) {
+        if hex::encode(hasher.finalize()) != sha256_of(key) {
             return Err(BlobError::Corrupt(key.to_owned()));
         }
         if offset >= size {

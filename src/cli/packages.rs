@@ -3,7 +3,6 @@
 use super::client::Refusal;
 use super::progress::Progress;
 use super::{Exit, PACKAGE_PROCESS, complain, this_program};
-use crate::access::hex;
 use crate::config;
 use crate::packages::{self, Index, PackageError, Resolver, ResolverConfig, Step};
 use crate::requirement::Request;
@@ -65,7 +64,7 @@ pub(super) async fn packages_for(
         cronbox_runtime::BUILD,
     ]);
     let of = of.to_string();
-    let kept = config.cache.join("sets").join(format!("{}.bundle", hex(&Sha256::digest(of))));
+    let kept = config.cache.join("sets").join(format!("{}.bundle", hex::encode(Sha256::digest(of))));
     let known = Kept::read(&kept);
     if let Some(known) = known.as_ref().filter(|known| offline || known.age < FRESH) {
         return Ok(known.files.clone());

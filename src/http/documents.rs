@@ -6,7 +6,6 @@
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
 use super::{App, Part};
-use crate::access::hex;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -83,7 +82,7 @@ struct Page {
 
 impl Page {
     fn new(kind: &'static str, bytes: Bytes) -> Self {
-        let hash = hex(&Sha256::digest(&bytes)[..16]);
+        let hash = hex::encode(&Sha256::digest(&bytes)[..16]);
         // Weak: the same page is sent compressed to clients that ask for it.
         let tag = HeaderValue::try_from(format!("W/\"{hash}\"")).unwrap_or(HeaderValue::from_static("W/\"0\""));
         Page { kind, bytes, tag }

@@ -3,7 +3,7 @@
 use super::body;
 use super::body::Fields;
 use super::problem::Problem;
-use crate::access::{Caller, hex};
+use crate::access::Caller;
 use crate::clock::Time;
 use crate::limits::{RequestedLimits, WrittenLimits};
 use crate::run::{Idempotency, PRIORITIES};
@@ -132,7 +132,7 @@ pub(super) fn idempotency(
     })?;
     Ok(Some(Idempotency {
         key: format!("{}:{endpoint}:{key}", caller.id().unwrap_or_default()),
-        body: hex(&Sha256::digest(body)),
+        body: hex::encode(Sha256::digest(body)),
         since: now - REQUESTS_COUNT,
     }))
 }

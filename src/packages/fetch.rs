@@ -7,7 +7,6 @@ use super::offer::Form;
 use super::order::{Order, tell};
 use super::wheel;
 use super::{PackageError, Step, write_whole};
-use crate::access::hex;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -59,7 +58,7 @@ async fn fetch_one(
     pinned: &Pinned,
     kept: &Path,
 ) -> Result<Vec<u8>, PackageError> {
-    let is_right = |content: &[u8]| hex(&Sha256::digest(content)) == pinned.sha256;
+    let is_right = |content: &[u8]| hex::encode(Sha256::digest(content)) == pinned.sha256;
     if let Ok(content) = std::fs::read(kept)
         && is_right(&content)
     {

@@ -9,7 +9,6 @@
 use super::optional;
 use super::page::File;
 use super::standin;
-use crate::access::hex;
 use pep508_rs::pep440_rs::Version;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -149,7 +148,7 @@ fn made_file(name: &str, version: &Version, of: &File, made: &str) -> File {
     let filename = pure_name(name, version);
     // The resolver wants a digest of every file; who fetches it takes the one of what is fetched.
     let mut hashes = of.hashes.clone();
-    hashes.entry("sha256".into()).or_insert_with(|| hex(&Sha256::digest(&filename)));
+    hashes.entry("sha256".into()).or_insert_with(|| hex::encode(Sha256::digest(&filename)));
     File {
         hashes,
         url: format!("{made}/{name}/{version}/{filename}"),

@@ -7,7 +7,6 @@
 use super::offer::{self, Form, Held, Offer, Project};
 use super::page::{self, File};
 use super::{cache, sdist, standin};
-use crate::access::hex;
 use crate::guard;
 use axum::Router;
 use axum::body::Body;
@@ -57,7 +56,7 @@ const SECRET: usize = 16;
 fn new_secret() -> std::io::Result<String> {
     let mut bytes = [0; SECRET];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-    Ok(hex(&bytes))
+    Ok(hex::encode(bytes))
 }
 
 /// Writes the server's place down, for nobody else to read.
@@ -308,7 +307,7 @@ impl View {
             return Err(format!("it has more than {most} bytes"));
         }
         match file.hashes.get("sha256") {
-            Some(digest) if *digest != hex(&Sha256::digest(&content)) => {
+            Some(digest) if *digest != hex::encode(Sha256::digest(&content)) => {
                 Err("its digest is not what the index says".into())
             }
             _ => Ok(content),
@@ -363,7 +362,7 @@ fn in_directory(directory: &Path, name: &str) -> Result<Vec<File>, String> {
         }
         let content = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let Ok(url) = Url::from_file_path(&path) else { continue };
-        let hashes = BTreeMap::from([("sha256".to_owned(), hex(&Sha256::digest(&content)))]);
+        let hashes = BTreeMap::from([("sha256".to_owned(), hex::encode(Sha256::digest(&content)))]);
         files.push(File { filename: filename.to_owned(), url: url.to_string(), hashes, ..File::default() });
     }
     Ok(files)
