@@ -18,6 +18,7 @@ pub use stream::Pieces;
 
 use crate::fullness::Fullness;
 use bytes::Bytes;
+use hashlink::LruCache;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
@@ -26,7 +27,6 @@ use object_store::{
     BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
 };
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -150,11 +150,17 @@ struct Inner {
     fullness: Fullness,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Cache {
-    blobs: HashMap<String, (u64, Bytes)>,
+    /// The sum of their sizes is bounded, which `keep` does.
+    blobs: LruCache<String, Bytes>,
     bytes: usize,
-    uses: u64,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Cache { blobs: LruCache::new_unbounded(), bytes: 0 }
+    }
 }
 
 /// Opens a disk or bucket.
@@ -330,31 +336,24 @@ fn first_line(text: &str) -> String {
 
 impl Cache {
     fn take(&mut self, key: &str) -> Option<Bytes> {
-        self.uses += 1;
-        let (used, content) = self.blobs.get_mut(key)?;
-        *used = self.uses;
-        Some(content.clone())
+        self.blobs.get(key).cloned()
     }
 
     fn keep(&mut self, key: &str, content: &Bytes) {
         if content.len() > CACHE / 4 {
             return;
         }
-        self.uses += 1;
-        if self.blobs.insert(key.to_owned(), (self.uses, content.clone())).is_none() {
+        if self.blobs.insert(key.to_owned(), content.clone()).is_none() {
             self.bytes += content.len();
         }
         while self.bytes > CACHE {
-            let oldest = self.blobs.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
-            match oldest {
-                Some(oldest) => self.forget(&oldest),
-                None => return,
-            }
+            let Some((_, content)) = self.blobs.remove_lru() else { return };
+            self.bytes -= content.len();
         }
     }
 
     fn forget(&mut self, key: &str) {
-        if let Some((_, content)) = self.blobs.remove(key) {
+        if let Some(content) = self.blobs.remove(key) {
             self.bytes -= content.len();
         }
     }

@@ -5,7 +5,7 @@ use crate::run::Run;
 use crate::source_files::{SourceError, Sources};
 use bytes::Bytes;
 use cronbox_runtime::{Bundle, BundleError};
-use std::collections::HashMap;
+use hashlink::LruCache;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bundles kept at hand, in bytes, and in number: each holds a descriptor of the node's.
@@ -42,12 +42,10 @@ pub(super) struct Ready {
 /// A bundle's blob, and that of the code object in it.
 type Named = (String, Option<String>);
 
-#[derive(Default)]
 struct Kept {
-    /// The last use, the size, the bundle.
-    bundles: HashMap<Named, (u64, u64, Arc<Bundle>)>,
+    /// The size, and the bundle. Their sum is bounded, which `keep` does.
+    bundles: LruCache<Named, (u64, Arc<Bundle>)>,
     bytes: u64,
-    uses: u64,
 }
 
 pub(super) struct Bundles {
@@ -57,7 +55,7 @@ pub(super) struct Bundles {
 
 impl Bundles {
     pub(super) fn new(blobs: Blobs) -> Self {
-        Bundles { blobs, kept: Mutex::default() }
+        Bundles { blobs, kept: Mutex::new(Kept { bundles: LruCache::new_unbounded(), bytes: 0 }) }
     }
 
     /// The files of a run.
@@ -109,23 +107,18 @@ impl Bundles {
 
 impl Kept {
     fn take(&mut self, name: &Named) -> Option<Arc<Bundle>> {
-        self.uses += 1;
-        let (used, _, bundle) = self.bundles.get_mut(name)?;
-        *used = self.uses;
-        Some(bundle.clone())
+        self.bundles.get(name).map(|(_, bundle)| bundle.clone())
     }
 
     fn keep(&mut self, name: Named, bundle: &Arc<Bundle>) {
-        self.uses += 1;
         // A mapping and a descriptor cost something too, however small the file.
         let size = bundle.bytes().len() as u64 + (64 << 10);
-        if self.bundles.insert(name, (self.uses, size, bundle.clone())).is_none() {
+        if self.bundles.insert(name, (size, bundle.clone())).is_none() {
             self.bytes += size;
         }
         // The newest stays, however large it is: the run that it was made for is not the last.
         while self.bundles.len() > MOST || self.bytes > KEPT && self.bundles.len() > 1 {
-            let oldest = self.bundles.iter().min_by_key(|(_, (used, _, _))| *used).map(|(name, _)| name.clone());
-            let Some((_, size, _)) = oldest.and_then(|name| self.bundles.remove(&name)) else { return };
+            let Some((_, (size, _))) = self.bundles.remove_lru() else { return };
             self.bytes -= size;
         }
     }
