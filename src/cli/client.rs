@@ -5,10 +5,12 @@ pub(super) use crate::api::part;
 use crate::api::{Page, ProblemBody, ScheduleBody, WARNING};
 use crate::config;
 use clap::Args;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sse_stream::{Sse, SseByteStream};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -159,18 +161,10 @@ pub(super) struct Told {
     id: Option<String>,
 }
 
-impl Told {
-    /// Takes the first whole event off what came; none when more has to come.
-    fn take(waiting: &mut Vec<u8>) -> Option<Self> {
-        let end = waiting.windows(2).position(|pair| pair == b"\n\n")?;
-        let event: Vec<u8> = waiting.drain(..end + 2).collect();
-        let event = String::from_utf8_lossy(&event);
-        let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        Some(Told {
-            name: field("event:").unwrap_or_default().into(),
-            data: field("data:").and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default(),
-            id: field("id:").map(str::to_owned),
-        })
+impl From<Sse> for Told {
+    fn from(sent: Sse) -> Self {
+        let data = sent.data.and_then(|data| serde_json::from_str(&data).ok()).unwrap_or_default();
+        Told { name: sent.event.unwrap_or_default(), data, id: sent.id }
     }
 }
 
@@ -189,17 +183,19 @@ impl Server {
             }
             match self.send(request).await {
                 Ok(response) => {
-                    let mut stream = response.bytes_stream();
-                    let mut waiting = Vec::new();
-                    while let Some(Ok(piece)) = stream.next().await {
-                        failures = 0;
-                        waiting.extend_from_slice(&piece);
-                        while let Some(mut told) = Told::take(&mut waiting) {
-                            last = told.id.take().unwrap_or(last);
-                            if let Some(exit) = hear(told)? {
-                                return Ok(exit);
-                            }
+                    // A connection on which anything came was up, even if that was no event.
+                    let came = Cell::new(false);
+                    let pieces = response.bytes_stream().inspect_ok(|_| came.set(true));
+                    let mut events = SseByteStream::new(pieces);
+                    while let Some(Ok(event)) = events.next().await {
+                        let mut told = Told::from(event);
+                        last = told.id.take().unwrap_or(last);
+                        if let Some(exit) = hear(told)? {
+                            return Ok(exit);
                         }
+                    }
+                    if came.get() {
+                        failures = 0;
                     }
                 }
                 Err(refusal) if last.is_empty() || failures >= BREAKS => return Err(refusal),
