@@ -119,19 +119,19 @@ impl Keys {
     }
 
     /// The key that a secret is sealed with, if it is here.
-    fn of(&self, secret: &Secret) -> Option<&Key> {
+    fn key_of(&self, secret: &Secret) -> Option<&Key> {
         self.0.iter().find(|key| key.id == secret.key)
     }
 
     /// Whether the key that a secret is sealed with is here.
     pub fn has_key_of(&self, secret: &Secret) -> bool {
-        self.of(secret).is_some()
+        self.key_of(secret).is_some()
     }
 
     /// Opens a secret's value.
     pub fn open(&self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let lost = || KeyError::Lost { name: secret.name.clone(), key: secret.key.clone() };
-        let key = self.of(secret).ok_or_else(lost)?;
+        let key = self.key_of(secret).ok_or_else(lost)?;
         let tampered = || KeyError::Tampered(secret.name.clone());
         let bytes = BASE64_STANDARD.decode(&secret.sealed).map_err(|_| tampered())?;
         let (nonce, text) = bytes.split_first_chunk::<NONCE>().ok_or_else(tampered)?;

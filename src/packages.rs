@@ -183,8 +183,8 @@ impl Step {
         if let Step::Fetching { done, .. } = self { Some(done) } else { None }
     }
 
-    /// Of how much.
-    pub fn of(self) -> Option<usize> {
+    /// How much there is to do, where that can be counted.
+    pub fn total(self) -> Option<usize> {
         if let Step::Fetching { of, .. } = self { Some(of) } else { None }
     }
 }

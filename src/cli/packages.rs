@@ -74,7 +74,7 @@ pub(super) async fn packages_for(
         return Err(refusal(&PackageError::Offline(why)));
     }
     let progress = Progress::new(false);
-    let tell = |step: Step| progress.show(&format!("{} packages", step.name()), step.done().zip(step.of()));
+    let tell = |step: Step| progress.show(&format!("{} packages", step.name()), step.done().zip(step.total()));
     let found = Resolver::new(config).resolve(request, &tell).await;
     progress.clear();
     let resolved = match (found, known) {

@@ -75,7 +75,7 @@ struct Telling {
 impl Telling {
     async fn next(&mut self) -> Option<sse::Event> {
         if let Some(step) = self.steps.recv().await {
-            let data = json!({"step": step.name(), "done": step.done(), "of": step.of(), "text": step.to_string()});
+            let data = json!({"step": step.name(), "done": step.done(), "of": step.total(), "text": step.to_string()});
             return Some(sse::Event::default().event("progress").data(data.to_string()));
         }
         // All that could tell of steps is gone: the work is done.

@@ -82,7 +82,7 @@ pub(super) fn sort(name: &str, files: Vec<File>, made: &str) -> Project {
     }
     let has_pure = versions.values().any(|version| !version.pure.is_empty());
     let has_native = versions.values().any(|version| !version.native.is_empty());
-    let stand_in = standin::of(name).filter(|_| !has_pure);
+    let stand_in = standin::find(name).filter(|_| !has_pure);
     if let Some(stand_in) = stand_in
         && versions.is_empty()
         && let Ok(version) = Version::from_str(stand_in.version)

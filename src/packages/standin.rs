@@ -85,13 +85,13 @@ const ALL: [StandIn; 4] = [
 ];
 
 /// The stand-in for a project.
-pub(super) fn of(name: &str) -> Option<&'static StandIn> {
+pub(super) fn find(name: &str) -> Option<&'static StandIn> {
     ALL.iter().find(|stand_in| stand_in.name == name)
 }
 
 /// Adds the stand-in's files to those of others; a sentence about it.
 pub(super) fn add(name: &str, version: &str, files: &mut Files) -> Option<String> {
-    let stand_in = of(name)?;
+    let stand_in = find(name)?;
     let (module, called) = stand_in.module;
     for (path, content) in stand_in.files {
         let path = path.replacen(called, module, 1);
@@ -127,6 +127,6 @@ mod tests {
             };
             assert!(!files.iter().any(strays), "{name}");
         }
-        assert!(of("numpy").is_none());
+        assert!(find("numpy").is_none());
     }
 }

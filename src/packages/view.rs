@@ -205,8 +205,8 @@ impl View {
         };
         let files = match files {
             // What Cronbox has in the place of a project is there where the project is not.
-            Err(NoPage::NotFound) if standin::of(name).is_some() => Vec::new(),
-            Ok(files) if files.is_empty() && standin::of(name).is_none() => return Err(NoPage::NotFound),
+            Err(NoPage::NotFound) if standin::find(name).is_some() => Vec::new(),
+            Ok(files) if files.is_empty() && standin::find(name).is_none() => return Err(NoPage::NotFound),
             other => other?,
         };
         let project = Arc::new(offer::sort(name, files, &format!("{}/made", self.address)));

@@ -24,7 +24,7 @@ pub struct Memory {
 #[derive(Debug)]
 struct Cost {
     /// Of which schedule: the revision, and when that was made.
-    of: (i64, Time),
+    edition: (i64, Time),
     work: u64,
 }
 
@@ -35,7 +35,7 @@ struct Costly {
     there: HashSet<String>,
 }
 
-fn of(schedule: &Schedule) -> (i64, Time) {
+fn edition(schedule: &Schedule) -> (i64, Time) {
     (schedule.revision, schedule.created_at)
 }
 
@@ -58,12 +58,12 @@ impl Memory {
                 costs.clear();
             }
         }
-        costs.insert(schedule.key.clone(), Cost { of: of(schedule), work });
+        costs.insert(schedule.key.clone(), Cost { edition: edition(schedule), work });
     }
 
     /// What deciding about a schedule took the last time; nothing when that is not known.
     pub(super) fn cost(&self, schedule: &Schedule) -> u64 {
-        self.costs().get(&schedule.key).filter(|cost| cost.of == of(schedule)).map_or(0, |cost| cost.work)
+        self.costs().get(&schedule.key).filter(|cost| cost.edition == edition(schedule)).map_or(0, |cost| cost.work)
     }
 
     /// Whether deciding about a schedule would hold others up.
