@@ -41,7 +41,8 @@ impl AttemptOutput {
     }
 }
 
-/// What a file looks like: by its first bytes; text, which has none of its own, by its name.
+/// What a file looks like: by its first bytes; text, which has none of its own, by its name. Lists of all names, such as that
+/// of `mime_guess`, have types that are not text too: a text called `a.png` would be an image.
 pub(super) fn media_type(path: &str, content: &[u8]) -> &'static str {
     if let Some(kind) = infer::get(content) {
         return kind.mime_type();
