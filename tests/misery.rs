@@ -3,6 +3,7 @@
 //!
 //! In `make soak` each of the two lasts 15 minutes, in `make test` some seconds; `CRONBOX_MISERY_SECONDS` says how long instead.
 
+use crate::support::clocks::Clocks;
 use crate::support::dice::Dice;
 use crate::support::postgres::Cluster;
 use crate::support::s3::Bucket;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -114,56 +115,13 @@ fn child_of(server: &Server, dice: &mut Dice) -> Option<String> {
     (!children.is_empty()).then(|| dice.pick(&children).to_owned())
 }
 
-/// The clocks of the nodes, each its own: libfaketime reads from a file how far the clock of a node is off. The clock of
-/// sandboxes is not changed, nor is the monotonic one.
-struct Clocks {
-    library: PathBuf,
-    files: Vec<PathBuf>,
-}
-
 /// The clock of a node is wrong by at most so many seconds.
 const MAX_JUMP: u64 = 40;
 
-impl Clocks {
-    fn new(folder: &Path, count: usize) -> Self {
-        let roots = std::fs::read_dir("/usr/lib").expect("a folder").filter_map(Result::ok);
-        let library = roots.map(|root| root.path().join("faketime/libfaketime.so.1")).find(|path| path.exists());
-        let library = library.expect("libfaketime: apt-get install libfaketime");
-        let files: Vec<PathBuf> = (0..count).map(|number| folder.join(format!("clock{number}"))).collect();
-        let clocks = Clocks { library, files };
-        clocks.set_right();
-        clocks
-    }
-
-    /// The environment of a node with this clock.
-    fn env(&self, number: usize) -> Vec<(String, String)> {
-        let text = |path: &Path| path.to_str().expect("text").to_owned();
-        vec![
-            ("LD_PRELOAD".into(), text(&self.library)),
-            ("FAKETIME_TIMESTAMP_FILE".into(), text(&self.files[number])),
-            ("FAKETIME_CACHE_DURATION".into(), "1".into()),
-            ("FAKETIME_DONT_FAKE_MONOTONIC".into(), "1".into()),
-        ]
-    }
-
-    /// One of the clocks jumps, forwards or back.
-    fn jump(&self, dice: &mut Dice) {
-        let seconds = dice.roll(2 * MAX_JUMP + 1) as i64 - MAX_JUMP as i64;
-        let at = dice.roll(self.files.len() as u64) as usize;
-        Self::set(&self.files[at], seconds);
-    }
-
-    /// All clocks are right again.
-    fn set_right(&self) {
-        self.files.iter().for_each(|file| Self::set(file, 0));
-    }
-
-    fn set(file: &Path, seconds: i64) {
-        // Readers never see a file that is half written.
-        let new = file.with_extension("new");
-        std::fs::write(&new, format!("{seconds:+}\n")).expect("writes");
-        std::fs::rename(&new, file).expect("renames");
-    }
+/// One of the clocks jumps, forwards or back.
+fn jump(clocks: &Clocks, dice: &mut Dice) {
+    let seconds = dice.roll(2 * MAX_JUMP + 1) as i64 - MAX_JUMP as i64;
+    clocks.set(dice.roll(clocks.count() as u64) as usize, seconds);
 }
 
 /// Something that goes wrong, one after another, until the end.
@@ -213,7 +171,7 @@ fn go_wrong(servers: &mut [Server], clocks: &Clocks, dice: &mut Dice, kinds: &mu
                 limit(before);
             }
         }
-        6 => clocks.jump(dice),
+        6 => jump(clocks, dice),
         other => kinds[other - 7](dice),
     }
 }
