@@ -9,9 +9,9 @@ mod operated;
 mod values;
 
 use crate::support::server::Server;
+use crate::support::wait::until;
 use reqwest::{Method, Response};
 use serde_json::Value;
-use std::time::{Duration, Instant};
 
 fn code(answer: &(u16, Value)) -> (u16, &str) {
     (answer.0, answer.1["code"].as_str().unwrap_or_default())
@@ -27,18 +27,6 @@ async fn get(server: &Server, path: &str, headers: &[(&str, &str)]) -> Response 
 /// A header of an answer.
 fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// What a look finds, as soon as it finds something.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what} does not happen");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// The newest run of a schedule that has ended.

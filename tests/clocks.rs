@@ -1,6 +1,7 @@
 //! A whole node whose clock jumps: on SQLite the machine's time decides, and somebody may set it.
 
 use crate::support::server::Folder;
+use crate::support::wait::until;
 use crate::support::{PROGRAM, beside_others, config, interpreter, interpreter_cache};
 use chrono::{DateTime, TimeDelta, Utc};
 use cronbox::clock::Clock;
@@ -75,20 +76,17 @@ impl Client {
 
     /// Waits until each schedule's last fire time is at least this.
     async fn until(&self, wanted: DateTime<Utc>) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
+        until("each schedule comes that far", async || {
             let page = self.get("/v1/schedules").await;
             let reached = |schedule: &Value| {
                 let fired = schedule["last_run"]["fire_time"].as_str()?;
                 Some(DateTime::parse_from_rfc3339(fired).expect("a time") >= wanted)
             };
             let items = page["items"].as_array().expect("items");
-            if items.len() == SCHEDULES && items.iter().all(|schedule| reached(schedule) == Some(true)) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{page}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            let all = items.len() == SCHEDULES && items.iter().all(|schedule| reached(schedule) == Some(true));
+            if all { Ok(()) } else { Err(page) }
+        })
+        .await;
     }
 }
 

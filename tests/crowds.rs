@@ -54,11 +54,7 @@ async fn small_runs_are_quick_beside_endless_loops() {
     endless.limits.fuel = 2_000_000_000_000;
     endless.limits.wall = Duration::from_secs(120);
     let loops: Vec<_> = (0..16).map(|_| support::start(&pool, endless.clone())).collect();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while pool.load().busy < 16 {
-        assert!(Instant::now() < deadline, "the loops are not seen to be loops: {:?}", pool.load());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    support::wait::until("the loops are seen to be loops", async || pool.load().busy >= 16).await;
 
     let beside_loops = all_at_once(&pool, &tiny).await;
 

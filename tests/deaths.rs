@@ -1,21 +1,12 @@
 //! Sandbox processes that die: the runs aboard do not notice more than they must.
 
-use crate::support;
+use crate::support::{self, wait::until};
 use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{OnLost, Outcome, Pool, RunOutput};
-use std::time::{Duration, Instant};
 
 fn kill(pid: u32) {
     let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
     assert!(status.success());
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// A run that waits long enough for its process to be killed under it.
@@ -32,7 +23,7 @@ async fn fifty_runs_survive_the_death_of_a_process() {
         job.args = format!("{{\"n\": {n}}}");
         runs.push((n, support::start(&pool, job)));
     }
-    until("all are aboard", || pool.load().active == 50).await;
+    until("all are aboard", async || pool.load().active == 50).await;
     let victim = pool.process_ids()[0];
     kill(victim);
     let mut again = 0;
@@ -44,7 +35,7 @@ async fn fifty_runs_survive_the_death_of_a_process() {
         again += usize::from(report.lost_attempts > 0);
     }
     assert!(again > 0, "no run was aboard the process that died");
-    until("another process is up", || pool.process_ids().len() >= 2).await;
+    until("another process is up", async || pool.process_ids().len() >= 2).await;
     assert!(!pool.process_ids().contains(&victim));
 }
 
@@ -56,10 +47,10 @@ async fn a_run_is_given_up_after_three_processes() {
     job.args = "{\"n\": 1}".into();
     let run = support::start(&pool, job);
     for _ in 0..3 {
-        until("it is aboard", || pool.load().active == 1).await;
+        until("it is aboard", async || pool.load().active == 1).await;
         let pids = pool.process_ids();
         kill(pids[0]);
-        until("the process is gone", || pool.process_ids() != pids).await;
+        until("the process is gone", async || pool.process_ids() != pids).await;
     }
     let report = run.finish().await.report;
     assert_eq!((report.outcome, report.lost_attempts), (Outcome::Crashed, 2));
@@ -74,7 +65,7 @@ async fn a_run_that_must_not_start_twice_is_reported() {
     job.args = "{\"n\": 1}".into();
     job.on_lost = OnLost::Report;
     let run = support::start(&pool, job);
-    until("it is aboard", || pool.load().active == 1).await;
+    until("it is aboard", async || pool.load().active == 1).await;
     kill(pool.process_ids()[0]);
     assert_eq!(run.finish().await.report.outcome, Outcome::Crashed);
 }
@@ -86,7 +77,7 @@ async fn a_process_that_does_not_answer_is_ended() {
     let mut job = support::job(SLEEPER);
     job.args = "{\"n\": 5}".into();
     let run = support::start(&pool, job);
-    until("it is aboard", || pool.load().active == 1).await;
+    until("it is aboard", async || pool.load().active == 1).await;
     let pid = pool.process_ids()[0];
     let stop = std::process::Command::new("kill").args(["-STOP", &pid.to_string()]).status().expect("kill");
     assert!(stop.success());
@@ -113,7 +104,7 @@ async fn processes_are_replaced_after_enough_runs() {
         let report = support::finish(&pool, support::job("def run(): return 1\n")).await;
         assert_eq!(report.outcome, Outcome::Succeeded);
     }
-    until("the first process is gone", || !pool.process_ids().contains(&first[0])).await;
+    until("the first process is gone", async || !pool.process_ids().contains(&first[0])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,5 +113,6 @@ async fn processes_end_with_their_pool() {
     let pool = support::pool().await;
     let pids = pool.process_ids();
     drop(pool);
-    until("they are gone", || pids.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())).await;
+    until("they are gone", async || pids.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()))
+        .await;
 }

@@ -41,11 +41,7 @@ async fn two_nodes_share_a_database_and_a_bucket() {
     assert!(bucket.path(&object).exists(), "the source is in the bucket, where the docs say");
     assert_eq!(other.run("sleep", &json!({})).await["status"], "succeeded");
     // A script that was only copied into the bucket.
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while other.get("/v1/scripts/copied").await.0 != 200 {
-        assert!(Instant::now() < deadline, "{}", other.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    other.answers("/v1/scripts/copied", 200).await;
     assert_eq!(one.run("copied", &json!({})).await["result"], "from the bucket");
     // The same file without a server.
     let mut command = std::process::Command::new(PROGRAM);
@@ -57,15 +53,11 @@ async fn two_nodes_share_a_database_and_a_bucket() {
     let (_, run) = one.post("/v1/scripts/sleep/runs", &json!({"args": {"s": 600}})).await;
     let id = run["id"].as_str().expect("an id").to_owned();
     other.run_when(&id, |run| run["status"] == "running").await;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
+    let has_output = async || {
         let output = other.request(Method::GET, &format!("/v1/runs/{id}/output/stdout")).send().await.expect("answers");
-        if output.text().await.expect("text") == "begun\n" {
-            break;
-        }
-        assert!(Instant::now() < deadline, "the output does not come");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        output.text().await.expect("text") == "begun\n"
+    };
+    other.until("the output comes", has_output).await;
     let asked = Instant::now();
     let (_, cancelled) = other.post(&format!("/v1/runs/{id}/cancel"), &json!({})).await;
     other.run_when(cancelled["id"].as_str().expect("an id"), |run| run["status"] == "cancelled").await;
@@ -122,11 +114,7 @@ async fn a_bucket_or_a_database_that_goes_away_comes_back() {
     assert_eq!((away.0, &away.1["code"]), (503, &json!("database_unavailable")), "{}", away.1);
     assert_eq!(server.get("/healthz").await.0, 200);
     own.up();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.get("/v1/scripts").await.0 != 200 {
-        assert!(Instant::now() < deadline, "{}", server.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    server.answers("/v1/scripts", 200).await;
     let run = server.run_when(&id, |run| run["finished_at"].is_string()).await;
     assert_eq!(run["result"], "done", "its end was recorded when the database was back: {run}");
     drop(server);

@@ -127,19 +127,15 @@ async fn every_task_of_a_node_survives_a_panic() {
     let stream = server.request(Method::GET, "/v1/events").header("accept", "text/event-stream").send().await;
     assert_eq!(stream.as_ref().map(reqwest::Response::status).ok(), Some(reqwest::StatusCode::OK));
 
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
+    let all_counted = async || {
         let answer = server.request(Method::GET, "/metrics").send().await.expect("an answer");
         let text = answer.text().await.expect("text");
         let lines = |task: &&&str| !text.contains(&format!("cronbox_panics_total{{task=\"{task}\"}} 1\n"));
         let missing: Vec<_> = FROM_THE_START.iter().chain(ASKED_FOR).chain(&["reader"]).filter(lines).collect();
         let others = format!("cronbox_panics_total{{task=\"other\"}} {}\n", OF_THE_POOL.len());
-        if missing.is_empty() && text.contains(&others) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "not counted: {missing:?}\n{text}\n{}", server.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        if missing.is_empty() && text.contains(&others) { Ok(()) } else { Err((missing, text)) }
+    };
+    server.until("all panics are counted", all_counted).await;
     let log = server.log();
     for task in faults {
         let line = log.lines().find(|line| line.contains(&format!("a fault in {task} that was asked for")));
@@ -153,16 +149,8 @@ async fn every_task_of_a_node_survives_a_panic() {
     drop(stream);
     let runs = "/v1/runs?schedule=s&status=succeeded";
     let (_, list) = server.get(runs).await;
-    let deadline = Instant::now() + Duration::from_secs(30);
     let seen = list["items"].as_array().map_or(0, Vec::len);
-    loop {
-        let (_, list) = server.get(runs).await;
-        if list["items"].as_array().map_or(0, Vec::len) > seen + 1 {
-            break;
-        }
-        assert!(Instant::now() < deadline, "the schedule does not fire any more\n{}", server.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    server.items_when(runs, |items| items.len() > seen + 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -81,11 +81,7 @@ async fn a_slow_reader_costs_the_script_time_and_the_node_no_memory() {
     let run = support::start(&pool, job);
     // Nobody reads until the script's time is over.
     let RunOutput { report, stdout, .. } = {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while pool.load().active > 0 {
-            assert!(Instant::now() < deadline, "the run did not end");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        support::wait::until("the run ends", async || pool.load().active == 0).await;
         run.finish().await
     };
     assert_eq!(report.outcome, Outcome::TimedOut);

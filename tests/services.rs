@@ -2,7 +2,7 @@
 
 use crate::support::server::{Folder, Server};
 use crate::support::tests_folder;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_service_in_its_new_form() {
@@ -84,7 +84,7 @@ print(json.dumps({job.id: job.next_run_time and job.next_run_time.timestamp() fo
         .expect("starts");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let said = String::from_utf8_lossy(&done.stdout);
-    let theirs: serde_json::Value = serde_json::from_str(said.lines().last().expect("a line")).expect("JSON");
+    let theirs: Value = serde_json::from_str(said.lines().last().expect("a line")).expect("JSON");
     let (_, list) = server.get("/v1/schedules").await;
     let list = list["items"].as_array().expect("items");
     assert_eq!(list.len(), 8, "{said}");
@@ -114,24 +114,16 @@ async fn the_tutorials_of_apscheduler() {
     server.put("tick", "def run(text='tick'):\n    print(text)\n    return text\n").await;
     server.put("atick", "import asyncio\nasync def run():\n    await asyncio.sleep(0.01)\n    return 'async'\n").await;
     server.put("listener", "def run(upstream=None):\n    return ['heard', upstream]\n").await;
-    let put = async |id: &str, body: serde_json::Value| {
+    let put = async |id: &str, body: Value| {
         let (status, made) =
             server.json(server.request(reqwest::Method::PUT, &format!("/v1/schedules/{id}")).json(&body)).await;
         assert!(status == 200 || status == 201, "{made}");
         made
     };
     let ended = async |id: &str| {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-        loop {
-            let (_, page) = server.get(&format!("/v1/runs?schedule={id}")).await;
-            let done =
-                page["items"].as_array().expect("items").iter().find(|run| run["finished_at"].is_string()).cloned();
-            if let Some(run) = done {
-                return run;
-            }
-            assert!(std::time::Instant::now() < deadline, "{id} does not fire\n{}", server.log());
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        let ended = |run: &Value| run["finished_at"].is_string();
+        let runs = server.items_when(&format!("/v1/runs?schedule={id}"), |items| items.iter().any(ended)).await;
+        runs.into_iter().find(ended).expect("one")
     };
     // scheduler.add_job(tick, "interval", minutes=2); a listener; modify, reschedule, remove.
     put("listening", json!({"script": "listener", "trigger": "after tick on any"})).await;
@@ -139,7 +131,7 @@ async fn the_tutorials_of_apscheduler() {
     assert_eq!(made["text"].as_str().expect("text")[..8], *"every 2m");
     assert_eq!(ended("my_job_id").await["result"], "tick", "the first fires at once");
     assert_eq!(ended("listening").await["result"], json!(["heard", "tick"]));
-    let patch = |body: serde_json::Value| server.request(reqwest::Method::PATCH, "/v1/schedules/my_job_id").json(&body);
+    let patch = |body: Value| server.request(reqwest::Method::PATCH, "/v1/schedules/my_job_id").json(&body);
     let (_, modified) = server.json(patch(json!({"max_instances": 6, "title": "Alternate name"}))).await;
     assert_eq!(
         (&modified["max_instances"], &modified["next_fire_at"]),

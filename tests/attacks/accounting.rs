@@ -68,20 +68,12 @@ async fn latency(pool: &Pool) -> (Duration, Duration) {
 }
 
 async fn busy(pool: &Pool, runs: usize) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while pool.load().busy < runs {
-        assert!(Instant::now() < deadline, "they are not seen to be busy: {:?}", pool.load());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    support::wait::until("they are seen to be busy", async || pool.load().busy >= runs).await;
 }
 
 /// Waits until a run is aboard and has done its work among twenty others: one that mostly waits is never seen to be busy.
 async fn under_way(pool: &Pool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while pool.load().active == 0 {
-        assert!(Instant::now() < deadline, "it does not begin: {:?}", pool.load());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    support::wait::until("it begins", async || pool.load().active > 0).await;
     for _ in 0..20 {
         assert_eq!(support::finish(pool, support::job(TINY)).await.outcome, Outcome::Succeeded);
     }

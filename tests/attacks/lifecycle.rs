@@ -4,7 +4,7 @@ use crate::support::server::{Folder, Server};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Sends a request whole and hangs up after a while, without reading a byte of the answer.
 async fn hang_up(server: &Server, method: &str, path: &str, body: &str, after: Duration) {
@@ -23,15 +23,11 @@ async fn hang_up(server: &Server, method: &str, path: &str, body: &str, after: D
 
 /// Waits until what a path answers is as it should be.
 async fn until(server: &Server, path: &str, holds: impl Fn(u16, &Value) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
+    let look = async || {
         let (status, body) = server.get(path).await;
-        if holds(status, &body) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{path} answers {status} {body}\n{}", server.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        if holds(status, &body) { Ok(()) } else { Err((status, body)) }
+    };
+    server.until(path, look).await;
 }
 
 fn items(list: &Value) -> &[Value] {

@@ -27,22 +27,10 @@ fn jobs(folder: &Path) -> PathBuf {
     jobs
 }
 
-async fn until<T>(server: &Server, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}\n{}", server.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 async fn taken(server: &Server, name: &str, version: i64) {
-    until(server, name, async || {
-        (server.get(&format!("/v1/scripts/{name}")).await.1["version"] == version).then_some(())
-    })
-    .await;
+    server
+        .until(name, async || (server.get(&format!("/v1/scripts/{name}")).await.1["version"] == version).then_some(()))
+        .await;
 }
 
 /// `p16.py`, `p16b.py`: a token that is limited to a script of its own reads no files of others through a link.
@@ -125,12 +113,13 @@ async fn what_is_no_file_holds_nothing_up() {
     drop(std::os::unix::net::UnixListener::bind(jobs.join("talk.py")).unwrap());
     let mut server = Server::start(&folder.0, &["--ephemeral", "--script-source", jobs.to_str().unwrap()]);
     taken(&server, "mine", 1).await;
-    let warning = until(&server, "a warning", async || {
-        let (_, ready) = server.get("/readyz").await;
-        let warnings = ready["warnings"].as_array().unwrap().clone();
-        warnings.into_iter().find(|warning| warning.as_str().unwrap().contains("left out"))
-    })
-    .await;
+    let warning = server
+        .until("a warning", async || {
+            let (_, ready) = server.get("/readyz").await;
+            let warnings = ready["warnings"].as_array().unwrap().clone();
+            warnings.into_iter().find(|warning| warning.as_str().unwrap().contains("left out"))
+        })
+        .await;
     let warning = warning.as_str().unwrap();
     for part in ["5 files", "1: a named pipe", "2: a symbolic link", "1: a socket", "1: larger than"] {
         assert!(warning.contains(part), "{warning}");
@@ -148,7 +137,7 @@ async fn what_is_no_file_holds_nothing_up() {
     // A script that was one becomes a pipe: its last good version runs.
     std::fs::remove_file(jobs.join("mine.py")).unwrap();
     assert!(Command::new("mkfifo").arg(jobs.join("mine.py")).status().unwrap().success());
-    until(&server, "left out", async || server.log().contains("\"file\":\"mine.py\"").then_some(())).await;
+    server.until("left out", async || server.log().contains("\"file\":\"mine.py\"").then_some(())).await;
     assert_eq!(server.run("mine", &json!({})).await["result"], 2);
     let began = Instant::now();
     server.signal("-TERM");
@@ -198,11 +187,12 @@ async fn a_bucket_that_hangs_holds_up_neither_a_folder_nor_the_end() {
     assert_eq!((link.0, &link.1["code"]), (503, &json!("link_unavailable")), "{}", link.1);
     std::fs::write(jobs.join("one.py"), "def run():\n    return 2\n").unwrap();
     taken(&server, "one", 2).await;
-    until(&server, "a warning", async || {
-        let (_, ready) = server.get("/readyz").await;
-        ready["warnings"].to_string().contains("cannot be looked through").then_some(())
-    })
-    .await;
+    server
+        .until("a warning", async || {
+            let (_, ready) = server.get("/readyz").await;
+            ready["warnings"].to_string().contains("cannot be looked through").then_some(())
+        })
+        .await;
     server.signal("-TERM");
     assert!(server.ended(Duration::from_secs(10)).success(), "{}", server.log());
 }

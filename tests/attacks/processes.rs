@@ -1,6 +1,7 @@
 //! Processes that cannot be started for a while, and a node that goes on; scripts that ask the node for too much.
 
 use crate::support::server::{Folder, Server};
+use crate::support::wait::until;
 use crate::support::world::world;
 use crate::support::{self, PROGRAM};
 use cronbox_runtime::network::Policy;
@@ -11,7 +12,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A program that does not start as long as a file is there, and counts how often it was tried.
 struct Hurdle {
@@ -55,14 +56,6 @@ fn kill(pid: u32) {
     assert!(status.success());
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 async fn succeeds(pool: &Pool) {
     let report = support::finish(pool, support::job("def run(): return 1\n")).await;
     assert_eq!((report.outcome, support::result(&report)), (Outcome::Succeeded, "1"), "{:?}", report.error);
@@ -82,7 +75,7 @@ async fn starts_that_fail_are_tried_again_until_they_work() {
     hurdle.raise();
     kill(pool.process_ids()[0]);
     // Far more than the three that were the end of it once.
-    until("it was tried six times", || hurdle.hits() >= 6).await;
+    until("it was tried six times", async || hurdle.hits() >= 6).await;
     let health = pool.health();
     assert_eq!((health.up, health.usual), (1, 2));
     assert!(health.failing.is_some_and(|why| why.contains("no room for it")));
@@ -90,7 +83,7 @@ async fn starts_that_fail_are_tried_again_until_they_work() {
     succeeds(&pool).await;
     // None is there: a run waits, and one that may not wait for long is told.
     kill(pool.process_ids()[0]);
-    until("none is up", || pool.health().up == 0).await;
+    until("none is up", async || pool.health().up == 0).await;
     let patient = support::start(&pool, support::job("def run(): return 2\n"));
     let mut hasty = support::job("def run(): return 3\n");
     hasty.limits.wall = Duration::from_millis(200);
@@ -103,7 +96,7 @@ async fn starts_that_fail_are_tried_again_until_they_work() {
     hurdle.lower();
     let report = patient.finish().await.report;
     assert_eq!((report.outcome, support::result(&report)), (Outcome::Succeeded, "2"), "{:?}", report.error);
-    until("both are up", || pool.health().up == 2).await;
+    until("both are up", async || pool.health().up == 2).await;
     assert_eq!(pool.health().failing, None);
 }
 
@@ -140,7 +133,7 @@ async fn a_run_that_may_connect_waits_for_the_egress_process_and_no_other_does()
     let policy = Policy { allow: Vec::new(), ..world().grant().policy };
     nothing.network = Some(Arc::new(cronbox_runtime::network::NetworkGrant { policy, ..world().grant() }));
     assert_eq!(support::finish(&pool, nothing).await.outcome, Outcome::Succeeded);
-    until("it was tried four times", || hurdle.hits() >= 4).await;
+    until("it was tried four times", async || hurdle.hits() >= 4).await;
     assert_eq!(pool.load().queued, 1);
     hurdle.lower();
     let report = patient.finish().await.report;
@@ -185,18 +178,15 @@ async fn a_node_that_had_no_descriptors_for_a_while_is_as_before() {
     // With what the dead one leaves enough for a file or two, and not for a process.
     allow_descriptors(pid, limit_for(pid, 1));
     kill(process[0]);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
+    let ready = until("the node says that it has no process", async || {
         let (status, ready) = server.get("/readyz").await;
         let said = ready["parts"]["sandboxes"].as_str().unwrap_or_default();
-        if status == 503 && said.contains("no sandbox process can be started") && said.ends_with("trying again") {
-            assert!(said.contains("open files"), "{said}");
-            assert_eq!(ready["ready"], false);
-            break;
-        }
-        assert!(Instant::now() < deadline, "{ready}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        let has_none = said.contains("no sandbox process can be started") && said.ends_with("trying again");
+        if status == 503 && has_none { Ok(ready) } else { Err(ready) }
+    })
+    .await;
+    assert!(ready["parts"]["sandboxes"].as_str().is_some_and(|said| said.contains("open files")), "{ready}");
+    assert_eq!(ready["ready"], false);
     let (status, run) = server.post("/v1/scripts/quick/runs", &json!({})).await;
     assert_eq!(status, 201, "{run}");
     let request = server.request(reqwest::Method::PUT, "/v1/scripts/other").body("def run(): return 2\n");

@@ -2,10 +2,11 @@
 
 use crate::support::dice::Dice;
 use crate::support::server::{Folder, Server};
+use crate::support::wait::until;
 use cronbox::http::{Need, endpoints};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Stands in everything of the scripts that are not the limited token's: results, arguments, output, titles, labels, states.
 const FOREIGN: &str = "sentinel-of-others";
@@ -48,17 +49,6 @@ async fn ask(server: &Server, token: &str, method: &str, path: &str, body: Optio
         text.extend_from_slice(&piece);
     }
     (status, String::from_utf8_lossy(&text).into_owned())
-}
-
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// The runs of a script that have ended.

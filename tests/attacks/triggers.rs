@@ -375,11 +375,7 @@ async fn schedules_that_cost_delay_no_other() {
     misses_none(&server, "tick", 10).await;
     // They fire too, each in its turn.
     for id in ["evil0", "many0", "many19"] {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while rows(&server, id).await.is_empty() {
-            assert!(Instant::now() < deadline, "{}", server.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        server.until(id, async || !rows(&server, id).await.is_empty()).await;
     }
 }
 

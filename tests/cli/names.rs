@@ -30,15 +30,8 @@ async fn names_of_other_scripts_than_latin_are_kept_apart() {
         server.post("/v1/schedules", &json!({"script": "天气", "trigger": "after 签到", "id": "链"})).await;
     assert_eq!(status, 201, "{chain}");
     server.run("%E7%AD%BE%E5%88%B0", &json!({})).await;
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
-        let (_, page) = server.get("/v1/runs?cause=chain&status=succeeded").await;
-        if page["items"][0]["script"] == "天气" {
-            break;
-        }
-        assert!(std::time::Instant::now() < deadline, "{page}\n{}", server.log());
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    let followed = |items: &[Value]| items.first().is_some_and(|run| run["script"] == "天气");
+    server.items_when("/v1/runs?cause=chain&status=succeeded", followed).await;
     let sent = server.request(Method::PUT, path).body("def run(): return 'A2'\n").send().await.expect("answers");
     assert_eq!(sent.headers()["location"], path);
     let source = server.request(Method::GET, &format!("{path}/versions/1/source")).send().await.expect("answers");

@@ -170,15 +170,8 @@ async fn a_run_is_shown_whole() {
     server.put("a", "def run(): return 1\n").await;
     server.post("/v1/schedules", &json!({"script": "a", "trigger": "every 1s max 1", "id": "tick"})).await;
     server.run("a", &json!({"labels": {"k": "v"}, "limits": {"timeout": "5s"}})).await;
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    let fired = loop {
-        let (_, page) = server.get("/v1/runs?cause=fire&status=succeeded").await;
-        if let Some(id) = page["items"][0]["id"].as_str() {
-            break id.to_owned();
-        }
-        assert!(std::time::Instant::now() < deadline, "{}", server.log());
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    };
+    let fired = server.items_when("/v1/runs?cause=fire&status=succeeded", |items| !items.is_empty()).await;
+    let fired = fired[0]["id"].as_str().expect("an id").to_owned();
     let (_, shown, _) = server.cronbox(&["runs", "show", &fired, "--utc"]);
     for part in [
         "cause      fire of the schedule tick",

@@ -1,7 +1,6 @@
 //! What a script source has that is not taken.
 
 use crate::support::server::{Folder, Server};
-use std::time::{Duration, Instant};
 
 /// E6: a file with a name of any language is taken; what is not taken is said in the log, in /readyz and by name.
 #[tokio::test(flavor = "multi_thread")]
@@ -13,21 +12,15 @@ async fn what_is_not_taken_of_a_script_source_is_said() {
         std::fs::write(jobs.join(file), "def run(): return 1\n").expect("written");
     }
     let server = Server::start(&folder.0, &["--ephemeral", "--script-source", jobs.to_str().expect("UTF-8")]);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.get("/v1/scripts/%E7%AD%BE%E5%88%B0").await.0 != 200 || server.get("/v1/scripts/ok").await.0 != 200 {
-        assert!(Instant::now() < deadline, "{}", server.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    server.answers("/v1/scripts/%E7%AD%BE%E5%88%B0", 200).await;
+    server.answers("/v1/scripts/ok", 200).await;
     server.put("pushed", "def run(): return 2\n").await;
     std::fs::write(jobs.join("pushed.py"), "def run(): return 3\n").expect("written");
-    let said = loop {
+    let look = async || {
         let (_, said, why) = server.cronbox(&["scripts", "--problems"]);
-        if said.contains("pushed.py") {
-            break said;
-        }
-        assert!(Instant::now() < deadline, "{said}{why}{}", server.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        if said.contains("pushed.py") { Ok(said) } else { Err(said + &why) }
     };
+    let said = server.until("the file is left out", look).await;
     assert!(said.contains("my script.py") && said.contains("cannot be a script's"), "{said}");
     assert!(said.contains("twice.py") && said.contains("but for case"), "{said}");
     assert!(said.contains("a script that was pushed"), "{said}");

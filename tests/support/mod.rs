@@ -7,6 +7,7 @@ pub mod postgres;
 pub mod s3;
 pub mod scheduler;
 pub mod server;
+pub mod wait;
 pub mod world;
 
 use cronbox_runtime::testing::Inspect as _;
@@ -53,11 +54,7 @@ pub async fn pool() -> Pool {
 
 /// Waits until so many processes are up.
 pub async fn all_up(pool: &Pool, processes: usize) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while pool.process_ids().len() < processes {
-        assert!(std::time::Instant::now() < deadline, "the processes do not come up");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    wait::until("the processes are up", async || pool.process_ids().len() >= processes).await;
 }
 
 /// A job that runs `source` as `/app/script.py` with the default limits.

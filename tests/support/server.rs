@@ -1,5 +1,6 @@
 //! A server of the tests' own: the real program on a free port, with a data directory of its own, ended with the test.
 
+use super::wait::{self, Look};
 use super::{PROGRAM, interpreter_cache};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
@@ -222,15 +223,34 @@ impl Server {
 
     /// A run, when it has come to a state that `reached` knows.
     pub async fn run_when(&self, id: &str, reached: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
+        self.until("the run comes that far", async || {
             let (_, run) = self.get(&format!("/v1/runs/{id}")).await;
-            if reached(&run) {
-                return run;
-            }
-            assert!(Instant::now() < deadline, "the run stands at {run}\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            if reached(&run) { Ok(run) } else { Err(run) }
+        })
+        .await
+    }
+
+    /// Looks until a condition holds; fails with the log.
+    pub async fn until<L: Look>(&self, what: &str, look: impl AsyncFnMut() -> L) -> L::Found {
+        match wait::within(wait::PATIENCE, look).await {
+            Ok(found) => found,
+            Err(instead) => panic!("waited in vain: {what}; {instead}\n{}", self.log()),
         }
+    }
+
+    /// The items of a list, when `enough` is true of them.
+    pub async fn items_when(&self, path: &str, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        self.until(path, async || {
+            let (_, page) = self.get(path).await;
+            let items = page["items"].as_array().cloned().unwrap_or_default();
+            if enough(&items) { Ok(items) } else { Err(page) }
+        })
+        .await
+    }
+
+    /// Waits until a path answers with a status.
+    pub async fn answers(&self, path: &str, status: u16) {
+        self.until(path, async || self.get(path).await.0 == status).await;
     }
 }
 
