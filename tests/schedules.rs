@@ -1,5 +1,6 @@
 //! Schedules over HTTP and on the command line, as their users meet them.
 
+use crate::support::clocks::Clocks;
 use crate::support::postgres::{Cluster, cluster};
 use crate::support::s3::Bucket;
 use crate::support::server::{Folder, Server};
@@ -35,19 +36,16 @@ async fn runs(server: &Server, id: &str) -> Vec<Value> {
 
 /// Waits until a schedule has at least so many final runs.
 async fn runs_when(server: &Server, id: &str, count: usize) -> Vec<Value> {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
+    let look = async || {
         let all = runs(server, id).await;
-        if all.iter().filter(|run| run["finished_at"].is_string()).count() >= count {
-            return all;
-        }
-        assert!(Instant::now() < deadline, "{all:?}\n{}", server.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        let ended = all.iter().filter(|run| run["finished_at"].is_string()).count();
+        if ended >= count { Ok(all) } else { Err(all) }
+    };
+    server.until("its runs end", look).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schedule_is_made_looked_at_fired_paused_and_deleted() {
+async fn a_schedule_is_kept_with_its_defaults_and_its_next_fire_time() {
     let (_folder, server) = ephemeral().await;
     let asked = json!({"script": "price", "trigger": "0 9 * * 1-5", "timezone": "Asia/Shanghai", "args": {"n": 4}, "title": "Prices"});
     let (status, made) = put(&server, "Daily", asked.clone()).await;
@@ -74,11 +72,20 @@ async fn a_schedule_is_made_looked_at_fired_paused_and_deleted() {
     let fires: Vec<&str> =
         preview["fires"].as_array().expect("fires").iter().filter_map(|fire| fire["at"].as_str()).collect();
     assert_eq!(fires[..3], ["2026-01-01T01:00:00Z", "2026-01-02T01:00:00Z", "2026-01-05T01:00:00Z"]);
+}
 
-    // Fires: each time is a run with its cause, and the next one is known.
-    let (_, tick) =
-        server.post("/v1/schedules", &json!({"id": "tick", "script": "price", "trigger": "every 1s"})).await;
-    let first = tick["next_fire_at"].as_str().expect("a time").to_owned();
+/// The schedule `tick` of every second.
+async fn ticking(server: &Server) -> Value {
+    let tick = json!({"id": "tick", "script": "price", "trigger": "every 1s"});
+    let (status, tick) = server.post("/v1/schedules", &tick).await;
+    assert_eq!(status, 201, "{tick}");
+    tick
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fire_time_is_a_run_with_its_cause() {
+    let (_folder, server) = ephemeral().await;
+    let first = ticking(&server).await["next_fire_at"].as_str().expect("a time").to_owned();
     let fired = runs_when(&server, "tick", 3).await;
     let oldest = fired.last().expect("a run");
     assert_eq!(
@@ -88,6 +95,13 @@ async fn a_schedule_is_made_looked_at_fired_paused_and_deleted() {
     assert_eq!((&oldest["result"]["schedule"], &oldest["schedule"]), (&json!("tick"), &json!("tick")));
     assert!(oldest["lateness_ms"].as_f64().expect("a time") < 1000.0, "{oldest}");
     assert_eq!(oldest["limits"]["timeout"], 900.0, "nobody waits for it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_schedule_runs_only_when_it_is_triggered() {
+    let (_folder, server) = ephemeral().await;
+    ticking(&server).await;
+    runs_when(&server, "tick", 1).await;
     let (_, paused) = server.post("/v1/schedules/tick/pause", &json!({})).await;
     assert_eq!(paused["state"], "paused");
     let (status, manual) = server.post("/v1/schedules/tick/trigger?wait=30s", &json!({"args": {"n": 9}})).await;
@@ -98,6 +112,14 @@ async fn a_schedule_is_made_looked_at_fired_paused_and_deleted() {
     let (_, tick) = server.post("/v1/schedules/tick/resume", &json!({})).await;
     assert_eq!(tick["state"], "active");
     runs_when(&server, "tick", count + 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_with_schedules_is_deleted_only_with_them_and_runs_stay() {
+    let (_folder, server) = ephemeral().await;
+    assert_eq!(put(&server, "daily", json!({"script": "price", "trigger": "0 9 * * *"})).await.0, 201);
+    ticking(&server).await;
+    let count = runs_when(&server, "tick", 1).await.len();
     let (status, list) = server.get("/v1/schedules?script=price&state=active").await;
     assert_eq!((status, list["items"].as_array().map(Vec::len)), (200, Some(2)));
     let refused = server.json(server.request(Method::DELETE, "/v1/scripts/price")).await;
@@ -106,7 +128,7 @@ async fn a_schedule_is_made_looked_at_fired_paused_and_deleted() {
     let gone = server.request(Method::DELETE, "/v1/schedules/tick").send().await.expect("answers");
     assert_eq!(gone.status(), 204);
     assert_eq!(code(&server.get("/v1/schedules/tick").await), (404, "no_such_schedule"));
-    assert!(runs(&server, "tick").await.len() > count, "its runs stay");
+    assert!(runs(&server, "tick").await.len() >= count, "its runs stay");
     let gone = server.request(Method::DELETE, "/v1/scripts/price?schedules=delete").send().await.expect("answers");
     assert_eq!(gone.status(), 204);
     assert_eq!(server.get("/v1/schedules").await.1["items"], json!([]));
@@ -237,11 +259,7 @@ async fn another_release_of_time_zones_moves_fire_times() {
         server.ended(Duration::from_secs(20));
         server.words = words.into_iter().map(str::to_owned).collect();
         server.up();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while next(&server, "tokyo").await != wanted {
-            assert!(Instant::now() < deadline, "{}", server.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        server.until("the next fire time is new", async || next(&server, "tokyo").await == wanted).await;
         assert_eq!(next(&server, "utc").await, "09:00");
         let (_, shown) = server.get("/v1/schedules/paused").await;
         assert_eq!(shown["state"], "paused");
@@ -369,15 +387,11 @@ async fn a_folder_brings_schedules_and_takes_them_away() {
     .expect("writes");
     let server = Server::start(&folder.0, &["--ephemeral", "--script-source", jobs.to_str().expect("text")]);
     let when = async |state: &str| {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
+        let look = async || {
             let (_, schedule) = server.get("/v1/schedules/job").await;
-            if schedule["state"] == state {
-                return schedule;
-            }
-            assert!(Instant::now() < deadline, "{schedule}\n{}", server.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            if schedule["state"] == state { Ok(schedule) } else { Err(schedule) }
+        };
+        server.until(state, look).await
     };
     when("active").await;
     std::fs::remove_file(jobs.join("job.py")).expect("removes");
@@ -396,10 +410,10 @@ async fn what_a_stopped_server_missed_is_told() {
     put(&server, "none", json!({"script": "price", "trigger": "every 1s", "misfire_grace_time": "500ms"})).await;
     runs_when(&server, "last", 1).await;
     server.kill();
-    let down = Instant::now();
-    while down.elapsed() < Duration::from_secs(4) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    // For its clock it was down for five seconds.
+    let clocks = Clocks::new(&folder.0, 1);
+    clocks.set(0, 5);
+    server.env.extend(clocks.env(0));
     server.up();
     for id in ["all", "last", "none"] {
         let count = runs(&server, id).await.len();
@@ -620,6 +634,17 @@ async fn many(server: &Server, schedules: usize, rate: usize) {
     }
 }
 
+/// Waits for so many more rows of fire times.
+async fn fires(server: &Server, more: usize) {
+    let count = async || {
+        let (_, counts) = server.get("/v1/runs/counts?cause=fire&bucket=1d").await;
+        let items = counts["items"].as_array().cloned().unwrap_or_default();
+        items.iter().filter_map(|slot| slot["total"].as_u64()).sum::<u64>()
+    };
+    let before = count().await;
+    server.until("schedules fire", async || count().await >= before + more as u64).await;
+}
+
 /// Every fire time of each schedule up to its pause has exactly one row with the cause fire, and every one ended.
 async fn check(server: &Server, schedules: usize, rate: usize) -> usize {
     for n in 0..schedules {
@@ -738,11 +763,8 @@ async fn three_nodes_fire_everything_once_whoever_dies() {
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut round = 0;
     while Instant::now() < until {
-        // Every few seconds another node dies and comes back; once the database does.
-        let next = Instant::now() + Duration::from_secs(4);
-        while Instant::now() < next {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        // After the fire times of some seconds another node dies and comes back; once the database does.
+        fires(&servers[0], rate * 4).await;
         round += 1;
         if round == 5 {
             own.down();
@@ -768,10 +790,7 @@ async fn one_node_on_sqlite_fires_everything_once_though_it_dies() {
     let (schedules, rate) = (100, 50);
     many(&server, schedules, rate).await;
     for _ in 0..4 {
-        let next = Instant::now() + Duration::from_secs(3);
-        while Instant::now() < next {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        fires(&server, rate * 3).await;
         server.kill();
         server.up();
     }
