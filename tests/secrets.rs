@@ -1,5 +1,8 @@
 //! Secrets: used by scripts that never see them, and found nowhere.
 
+mod granted;
+mod keys;
+
 use crate::network::Redis;
 use crate::support::postgres::cluster;
 use crate::support::server::{Folder, Server};
@@ -103,16 +106,23 @@ def run():
     }
 ";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_goes_to_its_host_and_nowhere_else() {
+/// A server whose script `uses` has the secret API_KEY for one of the mirrors, set with these words too.
+async fn used(words: &[&str]) -> (Folder, Server) {
     let scratch = Folder::new();
     let server = start(&scratch.0, &[], &[]);
     let host = format!("localhost:{}", world().port("tls_mirror"));
-    let (code, told) = set(&server, &format!("{VALUE}\n"), &["API_KEY", "--host", &host, "--script", "uses"]);
+    let words = [&["API_KEY", "--host", &host, "--script", "uses"], words].concat();
+    let (code, told) = set(&server, &format!("{VALUE}\n"), &words);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("a key for secrets was made in") && told.contains("keep a copy"), "{told}");
     let (status, kept) = server.put("uses", &script("", USES)).await;
     assert_eq!((status, &kept["not_granted"]), (201, &json!([])), "{kept}");
+    (scratch, server)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_goes_to_its_host_and_nowhere_else() {
+    let (scratch, server) = used(&[]).await;
     let done = server.run("uses", &json!({})).await;
     assert_eq!(done["status"], "succeeded", "{done}");
     let result = &done["result"];
@@ -141,9 +151,13 @@ async fn a_secret_goes_to_its_host_and_nowhere_else() {
     // Another attempt, another placeholder.
     let again = server.run("uses", &json!({})).await;
     assert_ne!(again["result"]["placeholder"], placeholder);
-    // With more granted.
-    let words = ["API_KEY", "--host", &host, "--script", "uses", "--in", "query", "--in", "body", "--path", "/seen"];
-    assert_eq!(set(&server, VALUE, &words).0, Some(0));
+    hunt(server.log().as_bytes(), "the log");
+    assert!(hunt_below(&scratch.0) > 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_placed_in_queries_and_bodies_where_that_is_granted() {
+    let (scratch, server) = used(&["--in", "query", "--in", "body", "--path", "/seen"]).await;
     let done = server.run("uses", &json!({})).await;
     let result = &done["result"];
     let quoted: String = form_urlencoded(VALUE);
@@ -152,18 +166,24 @@ async fn a_secret_goes_to_its_host_and_nowhere_else() {
     assert_eq!(result["body"]["body"], digest(&body), "{done}");
     let length = json!([body.len().to_string(), body.len()]);
     assert_eq!(result["body"]["length"], length, "{done}");
-    // Only some methods.
-    let words = ["API_KEY", "--host", &host, "--script", "uses", "--method", "post"];
-    assert_eq!(set(&server, VALUE, &words).0, Some(0));
+    hunt(server.log().as_bytes(), "the log");
+    assert!(hunt_below(&scratch.0) > 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_for_some_methods_is_placed_in_no_others() {
+    let (_scratch, server) = used(&["--method", "post"]).await;
     let done = server.run("uses", &json!({})).await;
     let placeholder = done["result"]["placeholder"].as_str().expect("a placeholder");
     assert_eq!(done["result"]["head"]["headers"]["x-key"], digest(placeholder), "{done}");
-    // Taken away.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_was_removed_is_in_no_run_after_that() {
+    let (_scratch, server) = used(&[]).await;
     assert_eq!(server.json(server.request(Method::DELETE, "/v1/secrets/API_KEY")).await.0, 204);
     let done = server.run("uses", &json!({})).await;
     assert_eq!(done["result"]["placeholder"], "", "{done}");
-    hunt(server.log().as_bytes(), "the log");
-    assert!(hunt_below(&scratch.0) > 3);
 }
 
 /// A header's value as the mirror hashes it: Python reads headers as Latin-1 and hashes them as UTF-8.
@@ -289,226 +309,6 @@ async fn a_value_that_a_host_gives_back_is_found_in_nothing_that_is_kept() {
 }
 
 const HAS: &str = "\ndef run():\n    return [os.environ.get(name, '')[:14] for name in ('API_KEY', 'OTHER')]\n";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn scripts_have_the_secrets_that_somebody_with_the_right_set_for_them() {
-    let scratch = Folder::new();
-    let server = start(&scratch.0, &[], &[]);
-    let put =
-        |name: &str, body: Value| server.json(server.request(Method::PUT, &format!("/v1/secrets/{name}")).json(&body));
-    let good = json!({"value": VALUE, "hosts": ["api.example.com"], "scripts": ["a"]});
-    let with = |field: &str, value: Value| {
-        let mut body = good.clone();
-        body[field] = value;
-        body
-    };
-    for (name, body, field) in [
-        ("API_KEY", with("hosts", json!([])), "hosts"),
-        ("API_KEY", with("hosts", json!(["*"])), "hosts"),
-        ("API_KEY", with("hosts", json!(["https://a.example/"])), "hosts"),
-        ("API_KEY", with("scripts", json!([])), "scripts"),
-        ("API_KEY", with("scripts", json!(["a/b"])), "scripts"),
-        ("API_KEY", with("value", json!("seven77")), "value"),
-        ("API_KEY", with("value", json!("x".repeat(4097))), "value"),
-        ("API_KEY", with("value", json!(null)), "value"),
-        ("API_KEY", with("in", json!(["path"])), "in"),
-        ("API_KEY", with("labels", json!(["team"])), "labels"),
-        ("API_KEY", with("path_prefix", json!("v1")), "path_prefix"),
-        ("API_KEY", with("hots", json!(["a.example"])), "hots"),
-        ("API-KEY", good.clone(), "name"),
-        ("HOME", good.clone(), "name"),
-    ] {
-        let (status, problem) = put(name, body).await;
-        assert_eq!((status, &problem["field"]), (422, &json!(field)), "{problem}");
-        hunt(problem.to_string().as_bytes(), "a refusal");
-    }
-    assert_eq!(set(&server, VALUE, &["API_KEY", "--script", "a"]).0, Some(2));
-    assert_eq!(set(&server, VALUE, &["API_KEY", "--host", "a.example"]).0, Some(2));
-    let (code, told) = set(&server, "short\n", &["API_KEY", "--host", "a.example", "--script", "a"]);
-    assert!(code == Some(2) && told.contains("this one has 5"), "{told}");
-    assert_eq!(server.get("/v1/secrets").await.1["items"], json!([]));
-
-    let (_, admin) = server.post("/v1/tokens", &json!({"name": "boss", "scopes": ["admin"]})).await;
-    let admin = admin["token"].as_str().expect("a token").to_owned();
-    let ask = |token: &str, method: Method, path: &str, body: Value| {
-        let request = server.request(method, path).bearer_auth(token);
-        server.json(if body.is_null() { request } else { request.json(&body) })
-    };
-    let token = async |body: Value| {
-        let (status, made) = ask(&admin, Method::POST, "/v1/tokens", body).await;
-        assert_eq!(status, 201, "{made}");
-        made["token"].as_str().expect("a token").to_owned()
-    };
-    let writer = token(json!({"name": "w", "scopes": ["write", "run", "read"]})).await;
-    let granter = token(json!({"name": "g", "scopes": ["grant", "read"], "labels": ["team=data"]})).await;
-    let upload = async |token: &str, name: &str, table: &str| {
-        let path = format!("/v1/scripts/{name}");
-        let request = server.request(Method::PUT, &path).bearer_auth(token).body(script(table, HAS));
-        server.json(request).await.1
-    };
-    let run = async |name: &str| {
-        let path = format!("/v1/scripts/{name}/runs?wait=30s");
-        ask(&admin, Method::POST, &path, json!({})).await.1
-    };
-    let path = "/v1/secrets/API_KEY";
-    assert_eq!(ask(&writer, Method::PUT, path, good.clone()).await.0, 403);
-    // A token that grants for a label sets no secret for other scripts, nor takes theirs.
-    assert_eq!(ask(&granter, Method::PUT, path, good.clone()).await.0, 403);
-    assert_eq!(ask(&admin, Method::PUT, path, good.clone()).await.0, 201);
-    let own = json!({"value": VALUE, "hosts": ["api.example.com"], "labels": ["team=data"]});
-    assert_eq!(ask(&granter, Method::PUT, path, own.clone()).await.0, 403);
-    assert_eq!(ask(&granter, Method::DELETE, path, Value::Null).await.0, 403);
-    assert_eq!(ask(&granter, Method::GET, path, Value::Null).await.0, 404);
-    assert_eq!(ask(&granter, Method::PUT, "/v1/secrets/OTHER", own.clone()).await.0, 201);
-    let (_, listed) = ask(&granter, Method::GET, "/v1/secrets", Value::Null).await;
-    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
-    assert_eq!((&listed["items"][0]["name"], &listed["items"][0]["readable"]), (&json!("OTHER"), &json!(true)));
-
-    // By name, whoever uploads it; and no other.
-    let kept = upload(&writer, "a", "").await;
-    assert_eq!(kept["not_granted"].as_array().map(Vec::len), Some(3), "{kept}");
-    assert_eq!(run("a").await["result"], json!(["cronbox-secret", ""]));
-    upload(&writer, "b", "").await;
-    assert_eq!(run("b").await["result"], json!(["", ""]));
-    // A label that somebody puts on a script grants nothing, until somebody with the right says so.
-    let table = "# labels = { team = \"data\" }\n# secrets = [\"OTHER\", \"API_KEY\", \"NONE\"]\n";
-    let kept = upload(&writer, "c", table).await;
-    let told = kept["not_granted"].to_string();
-    for why in ["must grant it to this script", "it is set for other scripts", "no secret of this name"] {
-        assert!(told.contains(why), "{kept}");
-    }
-    let done = run("c").await;
-    assert_eq!(done["result"], json!(["", ""]), "{done}");
-    assert!(
-        done["notes"]
-            .to_string()
-            .contains("asks for the secret OTHER, which it was not granted: cronbox grant c --secret OTHER"),
-        "{done}"
-    );
-    let grant = |name: &str, secret: &str| {
-        ask(&admin, Method::PUT, &format!("/v1/grants/{name}"), json!({"secrets": [secret]}))
-    };
-    assert_eq!(grant("c", "API_KEY").await.0, 422);
-    assert_eq!(grant("c", "NONE").await.0, 422);
-    assert_eq!(grant("c", "OTHER").await.0, 204);
-    assert_eq!(run("c").await["result"], json!(["", "cronbox-secret"]));
-    let (_, grants) = ask(&admin, Method::GET, "/v1/grants", Value::Null).await;
-    assert!(grants.to_string().contains(r#""kind":"secret","name":"OTHER","script":"c""#), "{grants}");
-    let revoke = "/v1/grants/c/secret/OTHER";
-    assert_eq!(ask(&admin, Method::DELETE, revoke, Value::Null).await.0, 204);
-    assert_eq!(ask(&admin, Method::DELETE, revoke, Value::Null).await.0, 404);
-    assert_eq!(run("c").await["result"], json!(["", ""]));
-    // Somebody with the right grants what they upload.
-    upload(&admin, "c", table).await;
-    assert_eq!(run("c").await["result"], json!(["", "cronbox-secret"]));
-    // Neither who put a label on a script nor who is limited to it gets the secret of that label, also when it is set anew.
-    upload(&writer, "d", "# labels = { team = \"data\" }\n").await;
-    let (status, set) = ask(&granter, Method::PUT, "/v1/secrets/OTHER", own).await;
-    assert_eq!((status, &set["granted"]), (200, &json!(["c"])), "{set}");
-    assert_eq!(run("d").await["result"], json!(["", ""]));
-    let limited = token(json!({"name": "l", "scopes": ["grant", "write", "read"], "scripts": ["d"]})).await;
-    upload(&limited, "d", "# labels = { team = \"data\" }\n# secrets = [\"OTHER\"]\n").await;
-    let asked = json!({"secrets": ["OTHER"]});
-    assert_eq!(ask(&limited, Method::PUT, "/v1/grants/d", asked.clone()).await.0, 403);
-    assert_eq!(run("d").await["result"], json!(["", ""]));
-    // What was taken back stays so, until somebody says the name again.
-    assert_eq!(ask(&admin, Method::DELETE, revoke, Value::Null).await.0, 204);
-    upload(&admin, "c", "# labels = { team = \"data\" }\n").await;
-    assert_eq!(run("c").await["result"], json!(["", ""]));
-    assert_eq!(ask(&admin, Method::PUT, "/v1/grants/c", asked).await.0, 204);
-    assert_eq!(run("c").await["result"], json!(["", "cronbox-secret"]));
-    // A run's own labels count for nothing, and the script's only as long as it has them.
-    let labelled = json!({"labels": {"team": "data"}});
-    let (_, done) = ask(&admin, Method::POST, "/v1/scripts/b/runs?wait=30s", labelled).await;
-    assert_eq!(done["result"], json!(["", ""]));
-    upload(&writer, "c", "").await;
-    assert_eq!(run("c").await["result"], json!(["", ""]));
-    // A script that names some gets no others.
-    upload(&writer, "a", "# secrets = []\n").await;
-    assert_eq!(run("a").await["result"], json!(["", ""]));
-    // A script that is deleted takes its grant with it.
-    upload(&writer, "a", "").await;
-    assert_eq!(run("a").await["result"], json!(["cronbox-secret", ""]));
-    assert_eq!(ask(&writer, Method::DELETE, "/v1/scripts/a", Value::Null).await.0, 204);
-    upload(&writer, "a", "").await;
-    assert_eq!(run("a").await["result"], json!(["", ""]));
-    // Source that is sent along has none.
-    let sent = json!({"source": script("# secrets = [\"API_KEY\"]\n", HAS), "name": "a"});
-    let (_, done) = ask(&admin, Method::POST, "/v1/runs?wait=30s", sent).await;
-    assert_eq!(done["result"], json!(["", ""]), "{done}");
-    assert!(done["not_granted"].to_string().contains("only scripts that are saved"), "{done}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn keys_are_the_operators_and_a_lost_one_is_told() {
-    let scratch = Folder::new();
-    let key = |letter: &str| base64(&letter.repeat(32));
-    let file = scratch.0.join("keys");
-    std::fs::write(&file, key("a")).expect("writes");
-    let shown = file.display().to_string();
-    let words = ["--secret-key-file", shown.as_str()];
-    let data = Folder::new();
-    let server = start(&data.0, &words, &[]);
-    let (code, told) = set(&server, VALUE, &["API_KEY", "--host", "a.example", "--script", "has"]);
-    assert!(code == Some(0) && !told.contains("warning"), "{told}");
-    assert_eq!(server.put("has", &script("", HAS)).await.0, 201);
-    assert_eq!(server.run("has", &json!({})).await["result"][0], "cronbox-secret");
-    // Rotation: a new key goes first, all are sealed with it, and the old one may go.
-    std::fs::write(&file, format!("{}\n{}\n", key("b"), key("a"))).expect("writes");
-    let before = server.get("/v1/secrets/API_KEY").await.1["key"].clone();
-    let (code, told, _) = server.cronbox(&["secret", "rotate"]);
-    assert!(code == Some(0) && told.contains("sealed again: 1"), "{told}");
-    assert_ne!(server.get("/v1/secrets/API_KEY").await.1["key"], before);
-    std::fs::write(&file, key("b")).expect("writes");
-    assert_eq!(server.run("has", &json!({})).await["result"][0], "cronbox-secret");
-    // A file that is being written delays runs and loses none.
-    std::fs::write(&file, "").expect("writes");
-    let (_, run) = server.post("/v1/scripts/has/runs", &json!({})).await;
-    let id = run["id"].as_str().expect("an id").to_owned();
-    server.run_when(&id, |run| run["status"] == "scheduled").await;
-    std::fs::write(&file, key("b")).expect("writes");
-    let done = server.run_when(&id, |run| run["status"] == "succeeded").await;
-    assert_eq!(done["result"][0], "cronbox-secret", "{done}");
-    // Lost.
-    std::fs::write(&file, key("c")).expect("writes");
-    let done = server.run("has", &json!({})).await;
-    assert_eq!(done["error"]["type"], "SecretUnavailable", "{done}");
-    assert!(done["error"]["message"].as_str().is_some_and(|text| text.contains("give it back with")), "{done}");
-    assert_eq!(server.get("/v1/secrets/API_KEY").await.1["readable"], false);
-    assert!(server.cronbox(&["secrets"]).1.contains("KEY IS LOST"));
-    let (code, _, told) = server.cronbox(&["secret", "rotate"]);
-    assert!(code == Some(1) && told.contains("set them again: API_KEY"), "{told}");
-    drop(server);
-    let server = start(&data.0, &words, &[]);
-    assert!(server.log().contains("no key that is here opens these secrets"), "{}", server.log());
-    // AttemptSecrets back, by the other way.
-    drop(server);
-    let given = key("b");
-    let server = start(&data.0, &[], &[("CRONBOX_SECRET_KEY", given.as_str())]);
-    assert_eq!(server.run("has", &json!({})).await["result"][0], "cronbox-secret");
-    drop(server);
-    // Without any: another is not made over it.
-    let server = start(&data.0, &[], &[]);
-    assert!(server.log().contains("no key that is here opens these secrets"), "{}", server.log());
-    let (code, told) = set(&server, VALUE, &["OTHER", "--host", "a.example", "--script", "has"]);
-    assert!(code == Some(5) && told.contains("if it is lost, remove those secrets"), "{told}");
-    assert_eq!(server.cronbox(&["secret", "rm", "API_KEY"]).0, Some(0));
-    assert_eq!(set(&server, VALUE, &["OTHER", "--host", "a.example", "--script", "has"]).0, Some(0));
-    assert_eq!(server.run("has", &json!({})).await["result"], json!(["", "cronbox-secret"]));
-    let (code, told, _) = server.cronbox(&["secret", "rotate", "--json"]);
-    assert!(code == Some(0) && told.contains("\"resealed\":1"), "{told}");
-    assert_eq!(server.run("has", &json!({})).await["result"], json!(["", "cronbox-secret"]));
-    let own = std::fs::read_to_string(data.0.join("cronbox-data/secret.key")).expect("a file of keys");
-    assert_eq!(own.lines().filter(|line| !line.starts_with('#')).count(), 1, "the old key is forgotten");
-    // Wrong ones end the start.
-    std::fs::write(&file, "c2hvcnQ=\n").expect("writes");
-    let (_, told) = Server::refused(&Folder::new().0, &words, &[]);
-    assert!(told.contains("line 1") && told.contains("openssl rand -base64 32"), "{told}");
-    let (_, told) = Server::refused(&Folder::new().0, &["--secret-key-file", "/nowhere/keys"], &[]);
-    assert!(told.contains("/nowhere/keys") && told.contains("it is not there"), "{told}");
-    let (_, told) = Server::refused(&Folder::new().0, &words, &[("CRONBOX_SECRET_KEY", given.as_str())]);
-    assert!(told.contains("exclude one another"), "{told}");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_on_postgresql_share_secrets_and_rows_that_were_changed_are_refused() {
