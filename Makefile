@@ -17,8 +17,10 @@ TEST_NODE := $(abspath $(TARGET))/test-node
 TEST_WHEELS := $(abspath $(TARGET))/test-wheels
 # CPython's own tests, which run in sandboxes.
 TEST_SUITE := $(abspath $(TARGET))/test-suite
+# A snapshot that is missing or differs is a failure and is not written; `INSTA_UPDATE=always make test` writes them.
+INSTA_UPDATE ?= no
 TEST_ENV := CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_NODE=$(TEST_NODE) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) \
-   CRONBOX_TEST_SUITE=$(TEST_SUITE)
+   CRONBOX_TEST_SUITE=$(TEST_SUITE) INSTA_UPDATE=$(INSTA_UPDATE)
 # The resolver of packages, beside the program.
 UV := $(TARGET)/release/uv
 # Programs that look at the dependencies.

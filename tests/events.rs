@@ -2,6 +2,7 @@
 
 use crate::support::postgres::{binary, cluster};
 use crate::support::server::{Folder, Server};
+use crate::support::wait::until;
 use cronbox::event::EventPosition;
 use cronbox::store::{self, Store};
 use futures_util::StreamExt;
@@ -9,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Events as they come.
 struct Followed {
@@ -78,70 +79,93 @@ async fn pages(server: &Server, query: &str, limit: usize) -> (Vec<Value>, Strin
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_happens_is_told_in_order() {
+/// What a script that succeeds, one that fails, and the life of a schedule make of events; after them comes the schedule's
+/// first run.
+const HAPPENED: [&str; 7] = [
+    "run_succeeded",
+    "run_failed",
+    "schedule_created",
+    "schedule_changed",
+    "schedule_paused",
+    "schedule_resumed",
+    "schedule_deleted",
+];
+
+/// A server on which all of that has happened: with the two runs, and with the events as a follower heard them, the
+/// schedule's first run apart.
+async fn with_events() -> (Folder, Server, [Value; 2], Vec<Value>, Value) {
     let folder = Folder::new();
-    let mut server = Server::start(&folder.0, &["--ephemeral"]);
+    let server = Server::start(&folder.0, &["--ephemeral"]);
     server.put("Good", "def run():\n    return 1\n").await;
     server.put("bad", "def run():\n    raise ValueError('no')\n").await;
     let mut follower = Followed::begin(&server, "", None).await;
-    let good = server.run("good", &json!({})).await;
-    let bad = server.run("bad", &json!({})).await;
-    let schedule =
-        |id: &str, body: Value| server.json(server.request(Method::PUT, &format!("/v1/schedules/{id}")).json(&body));
-    assert_eq!(schedule("S", json!({"script": "good", "trigger": "every 1h"})).await.0, 201);
+    let runs = [server.run("good", &json!({})).await, server.run("bad", &json!({})).await];
+    let schedule = |body: Value| server.json(server.request(Method::PUT, "/v1/schedules/S").json(&body));
+    assert_eq!(schedule(json!({"script": "good", "trigger": "every 1h"})).await.0, 201);
     // The interval's first fire time is its start.
     let mut told = Vec::new();
     while told.len() < 4 {
         told.push(follower.next().await.expect("goes on"));
     }
     let fired = told.pop().expect("the last one");
-    assert_eq!(
-        (&fired["type"], &fired["cause"], &fired["schedule"], &fired["script"]),
-        (&json!("run_succeeded"), &json!("fire"), &json!("S"), &json!("Good"))
-    );
     // The same again is no change; a title is one.
-    assert_eq!(schedule("S", json!({"script": "good", "trigger": "every 1h"})).await.0, 200);
-    assert_eq!(schedule("S", json!({"script": "good", "trigger": "every 1h", "title": "T"})).await.0, 200);
+    assert_eq!(schedule(json!({"script": "good", "trigger": "every 1h"})).await.0, 200);
+    assert_eq!(schedule(json!({"script": "good", "trigger": "every 1h", "title": "T"})).await.0, 200);
     for verb in ["pause", "resume"] {
         assert_eq!(server.post(&format!("/v1/schedules/S/{verb}"), &json!({})).await.0, 200);
     }
     assert_eq!(server.json(server.request(Method::DELETE, "/v1/schedules/S")).await.0, 204);
-    let wanted = [
-        "run_succeeded",
-        "run_failed",
-        "schedule_created",
-        "schedule_changed",
-        "schedule_paused",
-        "schedule_resumed",
-        "schedule_deleted",
-    ];
-    while told.len() < wanted.len() {
+    while told.len() < HAPPENED.len() {
         told.push(follower.next().await.expect("goes on"));
     }
-    assert_eq!(types(&told), wanted);
+    (folder, server, runs, told, fired)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_is_told_in_order() {
+    let (_folder, _server, [good, bad], told, fired) = with_events().await;
+    assert_eq!(types(&told), HAPPENED);
     assert_eq!((&told[0]["run"], &told[0]["script"], &told[0]["error"]), (&good["id"], &json!("Good"), &Value::Null));
     assert_eq!((&told[1]["run"], &told[1]["error"]), (&bad["id"], &json!({"type": "ValueError", "message": "no"})));
     assert!(told[2..].iter().all(|event| event["schedule"] == "S"), "{told:?}");
-    // Pages of any size hold the same.
+    assert_eq!(
+        (&fired["type"], &fired["cause"], &fired["schedule"], &fired["script"]),
+        (&json!("run_succeeded"), &json!("fire"), &json!("S"), &json!("Good"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_any_size_and_filters_show_the_same_events() {
+    let (_folder, server, ..) = with_events().await;
     let (all, end) = pages(&server, "", 3).await;
-    assert_eq!(all.len(), wanted.len() + 1);
+    assert_eq!(all.len(), HAPPENED.len() + 1);
     assert_eq!(all, pages(&server, "", 1000).await.0);
     assert_eq!(pages(&server, &format!("&cursor={end}"), 3).await.0, Vec::<Value>::new());
-    // Filters.
     assert_eq!(
         types(&pages(&server, "&type=run_failed,schedule_paused", 1).await.0),
         ["run_failed", "schedule_paused"]
     );
     assert_eq!(pages(&server, "&script=bad", 5).await.0.len(), 1);
-    assert_eq!(pages(&server, "&schedule=s", 2).await.0.len(), wanted.len() - 1);
-    assert_eq!(pages(&server, "&since=1h", 2).await.0.len(), wanted.len() + 1);
+    assert_eq!(pages(&server, "&schedule=s", 2).await.0.len(), HAPPENED.len() - 1);
+    assert_eq!(pages(&server, "&since=1h", 2).await.0.len(), HAPPENED.len() + 1);
     assert_eq!(pages(&server, "&since=0s", 2).await.0.len(), 0);
-    // Where a connection broke, the next goes on.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_goes_on_where_its_connection_broke_and_does_not_hold_up_the_end() {
+    let (_folder, mut server, ..) = with_events().await;
+    let (all, _) = pages(&server, "", 1000).await;
     let mut rest = Followed::begin(&server, "?type=schedule_deleted,schedule_paused", all[1]["id"].as_str()).await;
     assert_eq!(rest.next().await.expect("told")["type"], "schedule_paused");
     assert_eq!(rest.next().await.expect("told")["type"], "schedule_deleted");
-    // What cannot be meant.
+    server.signal("-TERM");
+    assert!(server.ended(Duration::from_secs(4)).success(), "{}", server.log());
+    assert!(rest.next().await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_for_events_that_cannot_be_meant_are_refused() {
+    let (_folder, server) = Server::ephemeral();
     for (query, wanted) in [
         ("?type=run_faild", (400, "bad_parameter")),
         ("?cursor=abc", (400, "bad_cursor")),
@@ -154,10 +178,6 @@ async fn what_happens_is_told_in_order() {
     }
     let (_, problem) = server.get("/v1/events?type=run_faild").await;
     assert!(problem["detail"].as_str().expect("text").contains("did you mean run_failed?"), "{problem}");
-    // A follower does not hold up the server's end.
-    server.signal("-TERM");
-    assert!(server.ended(Duration::from_secs(4)).success(), "{}", server.log());
-    assert!(rest.next().await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,14 +255,7 @@ async fn all(store: &Store) -> Vec<String> {
 
 /// Waits until so many events can be read: other tests' transactions may be open.
 async fn all_when(store: &Store, count: usize) -> Vec<String> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let found = all(store).await;
-        if found.len() >= count || Instant::now() > deadline {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the events can be read", async || Some(all(store).await).filter(|found| found.len() >= count)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

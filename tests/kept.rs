@@ -5,7 +5,6 @@ use crate::support::server::{Folder, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 const COUNTER: &str = "import asyncio\n\nasync def run(context, wait=0, fail=False):\n    n = context.state.get('n', 0) + 1\n    await asyncio.sleep(wait)\n    context.state['n'] = n\n    if fail:\n        raise ValueError('no')\n    return n\n";
 
@@ -15,27 +14,41 @@ async fn state(server: &Server, script: &str) -> Value {
     body["state"].clone()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_state_goes_from_run_to_run() {
+/// A server with the script `count`.
+async fn counting() -> (Folder, Server) {
     let folder = Folder::new();
-    let mut server = Server::start(&folder.0, &[]);
+    let server = Server::start(&folder.0, &[]);
     let (_, kept) = server.put("count", COUNTER).await;
     assert_eq!(kept["settings"]["concurrency"], 1, "two at once would lose a change: {kept}");
+    (folder, server)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_goes_from_run_to_run_and_outlives_the_server() {
+    let (_folder, mut server) = counting().await;
     assert_eq!(state(&server, "count").await, json!({}));
     for n in [1, 2] {
         assert_eq!(server.run("count", &json!({})).await["result"], n);
     }
-    // A run that fails leaves it as it was.
-    assert_eq!(server.run("count", &json!({"args": {"fail": true}})).await["status"], "failed");
-    assert_eq!(state(&server, "count").await, json!({"n": 2}));
-    // It outlives the server.
     server.kill();
     server.up();
     let third = server.run("count", &json!({})).await;
     assert_eq!(third["result"], 3);
     let (_, shown) = server.get("/v1/scripts/count/state").await;
     assert_eq!((&shown["run"], &shown["revision"]), (&third["id"], &json!(3)));
-    // By hand.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_leaves_the_state_as_it_was() {
+    let (_folder, server) = counting().await;
+    assert_eq!(server.run("count", &json!({})).await["result"], 1);
+    assert_eq!(server.run("count", &json!({"args": {"fail": true}})).await["status"], "failed");
+    assert_eq!(state(&server, "count").await, json!({"n": 1}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_set_and_deleted_by_hand() {
+    let (_folder, server) = counting().await;
     let put = |text: &'static str| server.request(Method::PUT, "/v1/scripts/count/state").body(text);
     assert_eq!(server.json(put("{\"n\": 41}")).await.0, 200);
     assert_eq!(server.run("count", &json!({})).await["result"], 42);
@@ -48,23 +61,18 @@ async fn a_state_goes_from_run_to_run() {
     assert_eq!((status, said.trim()), (Some(0), "{\"n\":1}"), "{why}");
     server.cronbox(&["script", "state", "count", "--set", "{\"n\": 5}"]);
     assert_eq!(state(&server, "count").await, json!({"n": 5}));
-    // A backfill reads none and writes none; nor does source that is sent along.
-    let asked = json!({"script": "count", "trigger": "0 0 * * *", "id": "daily", "start_date": null});
-    let asked = json!({"script": asked["script"], "trigger": asked["trigger"], "id": asked["id"]});
-    assert_eq!(server.post("/v1/schedules", &asked).await.0, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn backfills_and_source_in_a_request_neither_read_nor_write_the_state() {
+    let (_folder, server) = counting().await;
+    server.cronbox(&["script", "state", "count", "--set", "{\"n\": 5}"]);
+    let daily = json!({"script": "count", "trigger": "0 0 * * *", "id": "daily"});
+    assert_eq!(server.post("/v1/schedules", &daily).await.0, 201);
     let (status, filled) = server.post("/v1/schedules/daily/backfill", &json!({"from": "3d", "until": "0s"})).await;
     assert_eq!(status, 201, "{filled}");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let filled = loop {
-        let (_, page) = server.get("/v1/runs?cause=backfill").await;
-        let items = page["items"].as_array().expect("items").clone();
-        if items.len() >= 3 && items.iter().all(|run| run["finished_at"].is_string()) {
-            break items;
-        }
-        assert!(Instant::now() < deadline, "{page}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
-    for run in &filled {
+    let all_ended = |items: &[Value]| items.len() >= 3 && items.iter().all(|run| run["finished_at"].is_string());
+    for run in server.items_when("/v1/runs?cause=backfill", all_ended).await {
         assert_eq!(run["result"], 1);
         assert!(run["notes"][0].as_str().expect("a note").contains("is not kept: a backfill"), "{run}");
     }

@@ -1,11 +1,12 @@
 //! The network: the guest's sockets and TLS against real servers, who may reach what, and servers that mean no good.
 
-use crate::support::server::{Folder, Server};
+mod granted;
+
+use crate::support::server::Folder;
 use crate::support::world::world;
 use crate::support::{self, PROGRAM, beside_others, job, postgres, start};
 use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Bundle, Event, Job, Limits, Outcome, Pool, Report, RunOutput};
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -113,11 +114,11 @@ async fn servers_that_mean_no_good_cost_their_run_and_nothing_else() {
         assert_eq!(held, 64);
         assert!(why.contains("the most that it can have at once"), "{why}");
     }
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while support::descriptors(egress) > 20 {
-        assert!(Instant::now() < deadline, "{} descriptors", support::descriptors(egress));
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    support::wait::until("its descriptors are closed", async || {
+        let open = support::descriptors(egress);
+        if open <= 20 { Ok(()) } else { Err(open) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -310,76 +311,6 @@ fn databases_are_reached_by_their_pure_clients() {
         POSTGRES.replace("def run(port, database)", &format!("def run(port={port}, database={})", json!(database)));
     let (code, result, why) = cronbox_run(&scratch, &source, &[format!("localhost:{port}")]);
     assert_eq!((code, &*result), (Some(0), "[100,\"24.75\"]"), "{why}");
-}
-
-fn asking(port: u16) -> String {
-    format!(
-        "# /// script\n# [tool.cronbox]\n# allow = [\"localhost:{port}\", \"denied.example\"]\n# ///\nimport urllib.request\n\
-         def run(path='/a'):\n    return urllib.request.urlopen('http://localhost:{port}' + path).read().decode()\n"
-    )
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn hosts_are_asked_for_by_scripts_and_granted_by_others() {
-    let (world, scratch) = (world(), Folder::new());
-    let port = world.port("http");
-    let ceiling = format!("localhost:{port}");
-    let words = ["--allow-network", "localhost=127.0.0.0/8", "--host-ceiling", &ceiling, "--ca-file", world.ca()];
-    let server = Server::start(&scratch.0, &words);
-    // Without tokens the local user grants by uploading, as far as the operator allows.
-    let (status, kept) = server.put("page", &asking(port)).await;
-    assert_eq!(status, 201, "{kept}");
-    let refused =
-        json!([{"what": "allow", "asked": "denied.example", "in_force": "beyond what this server can grant"}]);
-    assert_eq!(kept["not_granted"], refused, "{kept}");
-    let done = server.run("page", &json!({})).await;
-    assert_eq!((&done["result"], &done["status"]), (&json!("at /a"), &json!("succeeded")), "{done}");
-    let used = &done["usage"]["network"][0];
-    assert_eq!((&used["host"], &used["connections"]), (&json!(format!("localhost:{port}")), &json!(1)), "{done}");
-    assert!(used["received_bytes"].as_u64().is_some_and(|bytes| bytes > 40) && used["sent_bytes"].as_u64() > Some(20));
-    // A grant that is taken back holds from the next attempt on.
-    let grant = format!("/v1/grants/page/host/localhost:{port}");
-    assert_eq!(server.json(server.request(Method::DELETE, &grant)).await.0, 204);
-    let done = server.run("page", &json!({})).await;
-    assert_eq!((&done["status"], &done["error"]["type"]), (&json!("failed"), &json!("NetworkDenied")), "{done}");
-    let put = |body: Value| server.json(server.request(Method::PUT, "/v1/grants/page").json(&body));
-    let (status, problem) = put(json!({"hosts": ["other.example"]})).await;
-    assert_eq!((status, &problem["detail"]), (422, &json!("other.example is beyond what this server can grant")));
-    for bad in ["*", "http://a.example", "a.example/x", "2130706433", "user@a.example", ""] {
-        let (status, problem) = put(json!({"hosts": [bad]})).await;
-        assert_eq!(status, 422, "{bad}: {problem}");
-    }
-    let local = format!("localhost:{port}");
-    let words = ["grant", "page", "--host", &local, "--limit", "memory=512MiB"];
-    assert_eq!(server.cronbox(&words).0, Some(0));
-    let (_, listed, _) = server.cronbox(&["grants"]);
-    assert!(listed.contains(&local) && listed.contains("512 MiB"), "{listed}");
-    assert_eq!(server.cronbox(&["revoke", "page", "--host", &local, "--limit", "memory"]).0, Some(0));
-    assert_eq!(server.cronbox(&["revoke", "page", "--host", &local]).0, Some(2));
-    assert_eq!(server.cronbox(&["revoke", "page"]).0, Some(2));
-    assert_eq!(server.cronbox(&["grant", "page", "--limit", "memory"]).0, Some(2));
-    assert_eq!(put(json!({"hosts": [local]})).await.0, 204);
-    assert_eq!(server.run("page", &json!({})).await["result"], "at /a");
-    // Source that is sent along is granted what whoever sends it may grant.
-    let (_, done) = server.post("/v1/runs?wait=30s", &json!({"source": asking(port)})).await;
-    assert_eq!((&done["result"], &done["not_granted"]), (&json!("at /a"), &refused), "{done}");
-    // A script that asks for what cannot be meant is not kept.
-    for bad in ["*", "*.com", "https://a.example", "0x7f.1", "a..b"] {
-        let source = format!("# /// script\n# [tool.cronbox]\n# allow = [{}]\n# ///\n", json!(bad));
-        let (status, problem) = server.put("bad", &source).await;
-        assert_eq!((status, &problem["field"]), (422, &json!("allow")), "{bad}: {problem}");
-    }
-    // Somebody without the right to grant asks in vain, whatever the script was granted before.
-    let (_, admin) = server.post("/v1/tokens", &json!({"name": "boss", "scopes": ["admin"]})).await;
-    let writer = server.request(Method::POST, "/v1/tokens").bearer_auth(admin["token"].as_str().expect("a token"));
-    let (_, writer) = server.json(writer.json(&json!({"name": "w", "scopes": ["write", "run", "read"]}))).await;
-    let secret = writer["token"].as_str().expect("a token").to_owned();
-    let upload = server.request(Method::PUT, "/v1/scripts/new").bearer_auth(&secret).body(asking(port));
-    let (status, kept) = server.json(upload).await;
-    assert_eq!((status, kept["not_granted"].as_array().map(Vec::len)), (201, Some(2)), "{kept}");
-    let wished = server.request(Method::POST, "/v1/scripts/new/runs?wait=30s").bearer_auth(&secret);
-    let (_, done) = server.json(wished).await;
-    assert_eq!(done["error"]["type"], "NetworkDenied", "{done}");
 }
 
 /// Attacks from inside a network of the test's own, whose interfaces have the forbidden addresses: nobody may knock there.
