@@ -185,6 +185,19 @@ impl Caller {
         }
     }
 
+    /// Whether what they ask for is granted by their asking: they have the scope for it.
+    pub fn grants_itself(&self) -> bool {
+        self.has(Scope::Grant)
+    }
+
+    /// Whether a label is one that their token is limited to, or their token is not limited to labels at all.
+    pub fn has_label(&self, label: &str) -> bool {
+        match self {
+            Caller::Local => true,
+            Caller::Token(token) => token.labels.as_ref().is_some_and(|labels| labels.iter().any(|own| own == label)),
+        }
+    }
+
     /// The scripts they may touch.
     pub fn reach(&self) -> Reach {
         match self {

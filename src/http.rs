@@ -52,17 +52,10 @@ pub use docs::document;
 pub use endpoints::{Endpoint, Need};
 pub use listen::{Listener, serve};
 
-use crate::blobs::Blobs;
 use crate::checker::Checker;
-use crate::clock::Clock;
 use crate::disk_usage::Space;
-use crate::keyring::Keyring;
-use crate::links::Linker;
-use crate::live_output::Live;
 use crate::metrics::Metrics;
-use crate::plan;
-use crate::signals::Signals;
-use crate::store::Store;
+use crate::service::Service;
 use crate::supervise::Supervisor;
 use answers::Answers;
 use axum::extract::FromRequestParts;
@@ -113,48 +106,23 @@ pub fn endpoints() -> &'static [Endpoint] {
     declared().list()
 }
 
-/// What the operator decides about requests.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// What holds for runs.
-    pub runs: Arc<plan::RunPolicy>,
-    /// How many runs may wait that were asked for by request.
-    pub queue_bound: u64,
-    /// Requests a second, of all and of each token.
-    pub rate: (u32, u32),
-}
-
 /// What the node has found out about its parts: `ok`, or a sentence.
 pub type Readiness = BTreeMap<String, String>;
 
 /// What handlers work with.
 pub struct Tools {
-    /// The database.
-    pub store: Store,
-    /// Sources and large values.
-    pub blobs: Blobs,
-    /// Looks at scripts before they are kept.
-    pub checker: Checker,
-    /// Reads linked scripts.
-    pub linker: Linker,
-    /// The keys of secrets.
-    pub keyring: Arc<Keyring>,
-    /// What time it is.
-    pub clock: Clock,
-    /// The signals of this node.
-    pub signals: Arc<Signals>,
-    /// What runs of this node write.
-    pub live: Arc<Live>,
+    /// What is done for callers.
+    pub service: Arc<Service>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Catches panics of requests.
     pub supervisor: Arc<Supervisor>,
     /// Requests that are carried out whether their clients stay or not.
     pub changes: TaskTracker,
-    /// The node that takes runs while they are made; none when this one has no worker.
-    pub node: Option<String>,
-    /// What the operator decides.
-    pub rules: Rules,
+    /// The sandbox processes, to tell how they are.
+    pub checker: Checker,
+    /// Requests a second, of all and of each token.
+    pub rate: (u32, u32),
     /// How the node's parts are.
     pub ready: watch::Receiver<Readiness>,
     /// How much room the data has; none where it is on another machine.
@@ -180,21 +148,19 @@ pub(crate) struct App {
     feed: Arc<Feed>,
     /// How the database and the blobs were a moment ago.
     found: Arc<Found>,
-    /// Held while secrets are sealed.
-    sealing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl std::ops::Deref for App {
-    type Target = Tools;
+    type Target = Service;
 
-    fn deref(&self) -> &Tools {
-        &self.tools
+    fn deref(&self) -> &Service {
+        &self.tools.service
     }
 }
 
 /// The API, below this path.
 pub fn router(tools: Tools, base_path: &str) -> Router {
-    let limiter = Arc::new(Limiter::new(tools.rules.rate));
+    let limiter = Arc::new(Limiter::new(tools.rate));
     let app = App {
         docs: Arc::new(Docs::new(base_path)),
         documents: Arc::new(Documents::new(base_path)),
@@ -205,7 +171,6 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         streams: Arc::default(),
         feed: Arc::default(),
         found: Arc::default(),
-        sealing: Arc::default(),
     };
     let api = declared()
         .router()

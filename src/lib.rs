@@ -39,6 +39,7 @@
 //! - [`live_output`]: what runs of this node have written so far
 //! - [`metrics`]: what is counted
 //! - [`supervise`]: keeps the node's tasks going after a panic
+//! - [`service`]: what the program does for a caller, without HTTP
 //! - [`worker`]: takes runs, runs them, records how they ended
 //! - [`scheduler`]: looks at schedules when their time has come
 //! - [`heartbeat`]: says that this node lives, takes over what dead ones held
@@ -106,6 +107,8 @@ pub mod live_output;
 pub mod metrics;
 pub mod signals;
 pub mod supervise;
+
+pub mod service;
 
 pub mod worker;
 

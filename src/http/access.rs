@@ -6,21 +6,16 @@ use super::intake::SENDER;
 use super::listen::Peer;
 use super::problem::Problem;
 use super::{App, declared, rate};
-use crate::access::{self, Caller, Scope, TOKEN_PREFIX, hash};
+use crate::access::{Caller, TOKEN_PREFIX, hash};
 use crate::api::{ProblemBody, WARNING};
-use crate::clock::Time;
 use crate::disk_usage::Space;
 use crate::guard;
-use crate::publication::ScriptFilter;
-use crate::run::Run;
-use crate::script::Script;
 use crate::store::StoreError;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How long the database may take to answer what is counted.
@@ -77,7 +72,7 @@ pub(super) async fn guard(
             let detail = "this concerns the whole server, and this token is limited to some scripts";
             return Err(Problem::forbidden("token_is_limited", detail));
         }
-        if app.stop.is_cancelled() && makes_work(method, path.as_str()) {
+        if app.tools.stop.is_cancelled() && makes_work(method, path.as_str()) {
             let detail = "this server is going down and takes nothing new; try again";
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "going_down", detail).retry_after(1));
         }
@@ -87,9 +82,9 @@ pub(super) async fn guard(
         }
         request.extensions_mut().insert(caller);
         let mut response = next.run(request).await;
-        warn(&mut response, app.space.as_ref().and_then(Space::warning).as_deref());
+        warn(&mut response, app.tools.space.as_ref().and_then(Space::warning).as_deref());
         return Ok(response);
-    } else if app.anonymous_access == AnonymousAccess::Loopback
+    } else if app.tools.anonymous_access == AnonymousAccess::Loopback
         && !rate::is_probe(path.as_str())
         // Who does not know whether there are tokens takes it that there are none.
         && !any_token(&app).await.unwrap_or(false)
@@ -133,10 +128,10 @@ async fn identify_reader(app: &App, headers: &HeaderMap) -> Result<Caller, Probl
 pub(super) async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     let denied = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
     let Some(given) = headers.get(header::AUTHORIZATION) else {
-        if app.anonymous_access == AnonymousAccess::Nobody || any_token(app).await? {
+        if app.tools.anonymous_access == AnonymousAccess::Nobody || any_token(app).await? {
             return Err(denied("this server wants a token: Authorization: Bearer cbx_…"));
         }
-        if app.anonymous_access == AnonymousAccess::Loopback {
+        if app.tools.anonymous_access == AnonymousAccess::Loopback {
             check_local(headers)?;
         }
         return Ok(Caller::Local);
@@ -207,92 +202,11 @@ fn is_loopback(host: &str) -> bool {
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-impl App {
-    /// Refuses a caller that may not touch a script.
-    pub(super) fn check_reach(&self, caller: &Caller, key: &str, script: Option<&Script>) -> Result<(), Problem> {
-        let labels = script.map(|script| script.in_force().labels).unwrap_or_default();
-        if caller.reaches(key, &labels) {
-            return Ok(());
-        }
-        Err(Problem::out_of_reach(caller))
-    }
-
-    /// Whether a caller may see a run of a saved script: its script is within reach. A label reaches the runs of the script
-    /// that has it, and not those of an earlier one of the same name, which was deleted.
-    pub(super) fn reaches_run(caller: &Caller, run: &Run, script: Option<&Script>) -> bool {
-        let Some(key) = &run.script else { return !caller.is_limited() };
-        let same = script.filter(|script| run.created_at >= script.created_at);
-        caller.reaches(key, &same.map(|script| script.in_force().labels).unwrap_or_default())
-    }
-
-    /// The scripts a caller may see; none when they may see all.
-    pub(super) async fn reach_of(&self, caller: &Caller) -> Result<Option<Reached>, Problem> {
-        if !caller.is_limited() {
-            return Ok(None);
-        }
-        let scripts = self.store.scripts(ScriptFilter::all()).await?;
-        let reach = caller.reach();
-        let reached = scripts.into_iter().filter(|script| reach.covers(&script.key, &script.in_force().labels));
-        let mut since: BTreeMap<String, Time> = reached
-            .map(|script| {
-                let since = if reach.names(&script.key) { Time::MIN_UTC } else { script.created_at };
-                (script.key, since)
-            })
-            .collect();
-        // Scripts that were deleted have runs too; only names reach those. A pattern is no script's key.
-        since.extend(reach.scripts.into_iter().flatten().map(|key| (key, Time::MIN_UTC)));
-        Ok(Some(Reached { since }))
-    }
-
-    /// Refuses a priority that goes before others, from somebody who may not give it; `had` is what was there before.
-    pub(super) fn check_priority(caller: &Caller, priority: Option<i64>, had: Option<i64>) -> Result<(), Problem> {
-        match access::needs_grant(priority, had) {
-            Some(why) if !Self::grants_itself(caller) => {
-                Err(Problem::forbidden("missing_scope", why).field("priority"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What a caller's grant is worth: somebody with the scope grants what they ask for.
-    pub(super) fn grants_itself(caller: &Caller) -> bool {
-        caller.has(Scope::Grant)
-    }
-}
-
 /// Who sends a request, for its share of what all requests hold: a token, else an address.
 fn sender(request: &Request) -> String {
     match request.headers().get(header::AUTHORIZATION) {
         Some(given) => hash(&String::from_utf8_lossy(given.as_bytes())),
         None => format!("{:?}", request.extensions().get::<Peer>().and_then(|peer| peer.0)),
-    }
-}
-
-/// The scripts that a limited caller may see.
-pub(super) struct Reached {
-    /// By key, from when on: what is older belongs to a deleted script of the same name.
-    since: BTreeMap<String, Time>,
-}
-
-impl Reached {
-    /// Whether a script is one of them.
-    pub(super) fn contains(&self, key: &str) -> bool {
-        self.since.contains_key(key)
-    }
-
-    /// Whether what happened to a script at an instant is the caller's to see.
-    pub(super) fn holds(&self, key: &str, at: Time) -> bool {
-        self.since.get(key).is_some_and(|since| *since <= at)
-    }
-
-    /// The keys of those whose earlier scripts of the same name may be seen too.
-    pub(super) fn whole(&self) -> Vec<String> {
-        self.since.iter().filter(|(_, since)| **since == Time::MIN_UTC).map(|(key, _)| key.clone()).collect()
-    }
-
-    /// Their keys.
-    pub(super) fn into_keys(self) -> Vec<String> {
-        self.since.into_keys().collect()
     }
 }
 
@@ -325,7 +239,7 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
     }
     response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     let (status, time) = (response.status().as_u16(), started.elapsed());
-    app.metrics.answered(rate::method_word(&method), route, status, time);
+    app.tools.metrics.answered(rate::method_word(&method), route, status, time);
     let duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(request.id = %id, http.method = %method, http.path = %path, http.status = status, duration_ms, "request");
     response
@@ -333,7 +247,7 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
 
 /// A handler that panics is a mistake of ours: the caller is told so, and the node goes on.
 pub(super) async fn never_panic(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.supervisor.catch("request", next.run(request)).await {
+    match app.tools.supervisor.catch("request", next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::mistake().into_response(),
     }

@@ -3,9 +3,10 @@
 pub(crate) use super::intake::read;
 use super::problem::Problem;
 use crate::clock::Time;
-use crate::exact::{self, Exact, Flaw};
+use crate::exact::{self, Exact};
 use crate::quantity;
-use crate::script::{BadName, Labels, Name, Settings};
+use crate::script::{BadName, Name, Settings};
+use crate::service::short;
 use crate::suggest::nearest;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -156,42 +157,6 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Arguments as they were written: an object or an array, bounded in size and depth.
-pub(crate) fn arguments(args: Option<Exact>) -> Result<String, Problem> {
-    let Some(args) = args else { return Ok("{}".into()) };
-    if !args.is_object() && !args.is_array() {
-        let what = args.kind();
-        return Err(Problem::invalid(
-            "args",
-            format!("args is {what}; it is an object (by name) or an array (by position)"),
-        ));
-    }
-    let args = args.compact(cronbox_runtime::limits::MAX_JSON_DEPTH).map_err(|flaw| {
-        let why = match flaw {
-            Flaw::TooDeep(most) => format!("args is nested deeper than {most}"),
-            flaw => format!("args: {flaw}"),
-        };
-        Problem::invalid("args", why)
-    })?;
-    let text = args.get().to_owned();
-    if text.len() > cronbox_runtime::limits::MAX_ARGS {
-        let most = quantity::bytes(cronbox_runtime::limits::MAX_ARGS as u64);
-        return Err(
-            Problem::too_large(format!("args has {} bytes; at most {most} are taken", text.len())).field("args")
-        );
-    }
-    Ok(text)
-}
-
-/// Labels, checked.
-pub(crate) fn labels(labels: Option<Labels>) -> Result<Labels, Problem> {
-    let labels = labels.unwrap_or_default();
-    match crate::script::bad_labels(&labels) {
-        Some(why) => Err(Problem::invalid("labels", why)),
-        None => Ok(labels),
-    }
-}
-
 /// The parameters after the question mark, each known, each there once.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
@@ -321,11 +286,6 @@ pub(crate) fn parse_time_ahead(text: &str, now: Time) -> Result<Time, String> {
     }
 }
 
-/// The beginning of a text that somebody sent.
-pub(crate) fn short(text: &str) -> String {
-    text.chars().take(60).collect()
-}
-
 /// What of a request is settings.
 pub(crate) fn settings_of(fields: Fields) -> Result<Settings, Problem> {
     let rest = fields.rest()?;
@@ -405,16 +365,5 @@ mod tests {
             assert!(query(bad).expect("reads").limit(10, 100).is_err(), "{bad}");
         }
         assert!(query("wait").expect("reads").flag("wait", false).expect("reads"));
-    }
-
-    #[test]
-    fn arguments_are_objects_or_arrays() {
-        assert_eq!(arguments(None).expect("takes"), "{}");
-        let of = |text: &str| arguments(Some(Exact::parse(text).expect("JSON")));
-        assert_eq!(of("[1, 12345678901234567890123]").expect("takes"), "[1,12345678901234567890123]");
-        assert_eq!(of(r#"{"b": 1.0, "a": 1e2, "b": 2}"#).expect("takes"), r#"{"b":1.0,"a":1e2,"b":2}"#);
-        assert!(of("4").is_err());
-        assert!(of(&("[".repeat(105) + &"]".repeat(105))).expect_err("refuses").detail.contains("deeper"));
-        assert!(of("[1e999]").expect_err("refuses").detail.contains("1e999"));
     }
 }

@@ -24,12 +24,12 @@ pub(super) async fn carry_out(State(app): State<App>, request: Request, next: Ne
         return next.run(request).await;
     }
     let gone = CancellationToken::new();
-    let supervisor = app.supervisor.clone();
+    let supervisor = app.tools.supervisor.clone();
     // What the task of the connection knows goes along.
     let sender = SENDER.try_with(Clone::clone).unwrap_or_default();
     let work = async move { supervisor.catch("request", next.run(request)).await };
     let work = CLIENT.scope(gone.clone(), SENDER.scope(sender, work));
-    let task = app.changes.spawn(work);
+    let task = app.tools.changes.spawn(work);
     // Dropped with this future, when the client hangs up.
     let _client = gone.drop_guard();
     match task.await {
@@ -44,10 +44,7 @@ pub(super) fn stop_waiting() {
     let _ = CLIENT.try_with(CancellationToken::cancel);
 }
 
-/// Waits until the client of this request has gone; for ever in a request that is not carried out without it.
-pub(super) async fn client_gone() {
-    match CLIENT.try_with(CancellationToken::clone) {
-        Ok(gone) => gone.cancelled_owned().await,
-        Err(_) => std::future::pending().await,
-    }
+/// Cancelled when the client of this request has gone; never in a request that is not carried out without it.
+pub(super) fn client() -> CancellationToken {
+    CLIENT.try_with(CancellationToken::clone).unwrap_or_default()
 }

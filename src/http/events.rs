@@ -9,6 +9,7 @@ use crate::access::{Caller, Scope};
 use crate::api::{EventBody, FeedBody, ProblemBody};
 use crate::event::{Event, EventPosition, TYPES};
 use crate::script::key_of;
+use crate::service;
 use crate::store::events::STRIDE;
 use crate::store::queries::MOST_LOOKED_AT;
 use crate::suggest::nearest;
@@ -50,7 +51,8 @@ impl EventFilter {
             if !TYPES.contains(&word) {
                 let near =
                     nearest(word, TYPES.into_iter()).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
-                let detail = format!("type: {:?} is no event; {near}there are {}", body::short(word), TYPES.join(", "));
+                let detail =
+                    format!("type: {:?} is no event; {near}there are {}", service::short(word), TYPES.join(", "));
                 return Err(Problem::bad("bad_parameter", detail).field("type"));
             }
             types.push(word.to_owned());
@@ -228,7 +230,7 @@ impl Follower {
                 continue;
             }
             tokio::select! {
-                () = self.app.down.cancelled() => return None,
+                () = self.app.tools.down.cancelled() => return None,
                 changed = self.heard.changed() => if changed.is_err() { return None },
                 () = tokio::time::sleep(LOOK_ON) => self.app.look_on(),
             }

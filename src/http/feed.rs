@@ -101,7 +101,7 @@ async fn look(looking: Looking) {
             return;
         }
         tokio::select! {
-            () = app.down.cancelled() => return,
+            () = app.tools.down.cancelled() => return,
             () = notified => tokio::time::sleep(TOGETHER).await,
             () = tokio::time::sleep(wait) => {}
         }

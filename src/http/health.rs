@@ -86,18 +86,18 @@ pub(super) async fn healthz() -> &'static str {
     )
 )]
 pub(super) async fn readyz(State(app): State<App>, headers: HeaderMap) -> Response {
-    let mut parts = app.ready.borrow().clone();
+    let mut parts = app.tools.ready.borrow().clone();
     parts.extend(app.found().await);
-    if let Some(trouble) = app.supervisor.trouble() {
+    if let Some(trouble) = app.tools.supervisor.trouble() {
         parts.insert("tasks".into(), trouble);
     }
-    let sandboxes = app.checker.pool().health();
+    let sandboxes = app.tools.checker.pool().health();
     parts.extend(no_sandboxes(&sandboxes).map(|why| ("sandboxes".to_owned(), why)));
     let ready = parts.values().all(|part| part == "ok");
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut warnings: Vec<String> = app.space.as_ref().and_then(Space::warning).into_iter().collect();
+    let mut warnings: Vec<String> = app.tools.space.as_ref().and_then(Space::warning).into_iter().collect();
     warnings.extend(few_sandboxes(&sandboxes));
-    warnings.extend(app.supervisor.warning());
+    warnings.extend(app.tools.supervisor.warning());
     // Who may see all scripts is told which source is meant.
     let is_up = parts.get("database").is_some_and(|part| part == "ok");
     let sees_all = is_up && identify(&app, &headers).await.is_ok_and(|caller| !caller.is_limited());
@@ -144,18 +144,18 @@ pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Respo
     if let Err(error) = &looked {
         tracing::warn!(%error, "what the database knows is not counted");
     }
-    app.metrics.database(looked.is_ok());
-    if let Some(space) = &app.space {
+    app.tools.metrics.database(looked.is_ok());
+    if let Some(space) = &app.tools.space {
         let found = space.found();
-        app.metrics.space([("data", found.data), ("disk", found.disk), ("free", found.free)]);
+        app.tools.metrics.space([("data", found.data), ("disk", found.disk), ("free", found.free)]);
     }
-    let load = app.checker.load();
-    app.metrics.node(app.live.count(), [("queued", load.queued), ("aboard", load.active), ("busy", load.busy)]);
-    app.metrics.process(&Process::look());
+    let load = app.tools.checker.load();
+    app.tools.metrics.node(app.live.count(), [("queued", load.queued), ("aboard", load.active), ("busy", load.busy)]);
+    app.tools.metrics.process(&Process::look());
     let (kind, text) = if accept::prefers(&headers, "application/openmetrics-text", "text/plain") {
-        ("application/openmetrics-text; version=1.0.0; charset=utf-8", app.metrics.text())
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", app.tools.metrics.text())
     } else {
-        ("text/plain; version=0.0.4; charset=utf-8", app.metrics.prometheus())
+        ("text/plain; version=0.0.4; charset=utf-8", app.tools.metrics.prometheus())
     };
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
@@ -165,18 +165,18 @@ impl App {
     async fn count_in_database(&self) -> Result<(), StoreError> {
         let asked = Instant::now();
         self.store.ping().await?;
-        self.metrics.pinged(asked.elapsed());
+        self.tools.metrics.pinged(asked.elapsed());
         let depth = self.store.queue_depth().await?;
         let now = self.clock.now();
         let since = |at: Option<Time>| at.and_then(|at| (now - at).to_std().ok()).unwrap_or_default();
         let states =
             [("waiting", depth.waiting), ("held", depth.held), ("ready", depth.ready), ("claimed", depth.claimed)];
-        self.metrics.queue(states, since(depth.oldest));
+        self.tools.metrics.queue(states, since(depth.oldest));
         let lag = if self.store.scheduler().await?.paused { None } else { self.store.next_schedule().await? };
-        self.metrics.lag(since(lag));
+        self.tools.metrics.lag(since(lag));
         let successes = self.store.last_successes(MOST_SCRIPTS).await?;
         let seconds = |at: Time| at.timestamp_micros() as f64 / 1e6;
-        self.metrics.last_successes(successes.into_iter().map(|(script, at)| (script, seconds(at))));
+        self.tools.metrics.last_successes(successes.into_iter().map(|(script, at)| (script, seconds(at))));
         Ok(())
     }
 }

@@ -5,10 +5,9 @@ use super::body::Fields;
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::clock::Time;
-use crate::limits::{RequestedLimits, WrittenLimits};
-use crate::run::{Idempotency, PRIORITIES};
-use crate::script::Labels;
-use crate::stdin::Stdin;
+use crate::limits::WrittenLimits;
+use crate::run::Idempotency;
+use crate::service::{self, RunOptions};
 use axum::http::HeaderMap;
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
@@ -27,70 +26,26 @@ const MOST_OUTPUT: u64 = 1 << 20;
 /// How long a client's name for a request counts.
 const REQUESTS_COUNT: TimeDelta = TimeDelta::hours(24);
 
-/// The furthest time a run can be put off to.
-const FURTHEST: TimeDelta = TimeDelta::days(3660);
-
-/// What a request for a run says, read.
-#[derive(Debug, Default)]
-pub(super) struct RunOptions {
-    pub(super) args: String,
-    pub(super) argv: Vec<String>,
-    pub(super) text_args: Vec<String>,
-    pub(super) version: Option<i64>,
-    pub(super) limits: RequestedLimits,
-    pub(super) priority: i64,
-    pub(super) run_at: Option<Time>,
-    pub(super) labels: Labels,
-    pub(super) entry: Option<String>,
-    pub(super) stdin: Option<Stdin>,
-}
-
-impl RunOptions {
-    pub(super) fn read(fields: &mut Fields, now: Time) -> Result<Self, Problem> {
-        let args = body::arguments(fields.exact("args"))?;
-        let argv: Vec<String> = fields.take("argv")?.unwrap_or_default();
-        if argv.len() > 1000 || argv.iter().map(String::len).sum::<usize>() > 64 << 10 {
-            return Err(Problem::too_large("argv has at most 1000 words and 64 KiB").field("argv"));
-        }
-        let priority: i64 = fields.take("priority")?.unwrap_or_default();
-        if !PRIORITIES.contains(&priority) {
-            let detail = format!("priority is between {} and {}", PRIORITIES.start(), PRIORITIES.end());
-            return Err(Problem::invalid("priority", detail));
-        }
-        let run_at = match fields.take::<String>("run_at")? {
-            None => None,
-            Some(text) => {
-                let time = chrono::DateTime::parse_from_rfc3339(&text).map_err(|_| {
-                    let detail = format!("{:?} is no time: write 2026-01-31T09:00:00Z", body::short(&text));
-                    Problem::invalid("run_at", detail)
-                })?;
-                if time.to_utc() > now + FURTHEST {
-                    return Err(Problem::invalid("run_at", "run_at is at most ten years ahead"));
-                }
-                Some(time.to_utc())
-            }
-        };
-        let entry: Option<String> = fields.take("entry")?;
-        if let Some(entry) = &entry {
-            crate::script::check_entry(entry).map_err(|why| Problem::invalid("entry", why))?;
-        }
-        let stdin: Option<Stdin> = fields.take("stdin")?;
-        if let Some(stdin) = &stdin {
-            stdin.check().map_err(|why| Problem::invalid("stdin", why.to_string()))?;
-        }
-        Ok(RunOptions {
-            stdin,
-            args,
-            argv,
-            text_args: fields.take("text_args")?.unwrap_or_default(),
-            version: fields.take("version")?,
-            limits: fields.take::<WrittenLimits>("limits")?.unwrap_or_default().asked()?,
-            priority,
-            run_at,
-            labels: body::labels(fields.take("labels")?)?,
-            entry,
-        })
-    }
+/// What a request for a run asks of it.
+pub(super) fn read_options(fields: &mut Fields) -> Result<RunOptions, Problem> {
+    let run_at: Option<String> = fields.take("run_at")?;
+    let run_at = run_at.map(|text| {
+        let detail = || format!("{:?} is no time: write 2026-01-31T09:00:00Z", service::short(&text));
+        let time = chrono::DateTime::parse_from_rfc3339(&text).map_err(|_| Problem::invalid("run_at", detail()))?;
+        Ok::<_, Problem>(time.to_utc())
+    });
+    Ok(RunOptions {
+        args: service::arguments(fields.exact("args"))?,
+        argv: fields.take("argv")?.unwrap_or_default(),
+        text_args: fields.take("text_args")?.unwrap_or_default(),
+        version: fields.take("version")?,
+        limits: fields.take::<WrittenLimits>("limits")?.unwrap_or_default().asked()?,
+        priority: fields.take("priority")?.unwrap_or_default(),
+        run_at: run_at.transpose()?,
+        labels: fields.take("labels")?.unwrap_or_default(),
+        entry: fields.take("entry")?,
+        stdin: fields.take("stdin")?,
+    })
 }
 
 /// `?wait=30s`, `?wait`.

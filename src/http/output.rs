@@ -1,6 +1,6 @@
 //! What runs write: by offset, and as it comes (server-sent events).
 
-use super::body::{self, Query};
+use super::body::Query;
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
 use super::{App, Part, PathParts, pieces};
@@ -8,6 +8,7 @@ use crate::access::{Caller, Scope};
 use crate::blobs::BlobError;
 use crate::live_output::LiveRun;
 use crate::run::Status;
+use crate::service;
 use crate::store::output::Found;
 use axum::Extension;
 use axum::body::Bytes;
@@ -72,12 +73,12 @@ pub(super) async fn get_output(
         "stdout" => OutputStream::Stdout,
         "stderr" => OutputStream::Stderr,
         other => {
-            let detail = format!("there is no stream {:?}: there are stdout and stderr", body::short(other));
+            let detail = format!("there is no stream {:?}: there are stdout and stderr", service::short(other));
             return Err(Problem::not_found("no_such_stream", detail));
         }
     };
     let offset = query.parse("offset", |text| {
-        text.parse::<u64>().map_err(|_| format!("{:?} is no number of bytes", body::short(text)))
+        text.parse::<u64>().map_err(|_| format!("{:?} is no number of bytes", service::short(text)))
     })?;
     let run = app.run_for(&caller, id).await?;
     let (offset, live) = (offset.unwrap_or(0), app.live.find(&run.id));
@@ -216,7 +217,7 @@ impl Follower {
             drop(live);
             let (app, id) = (&self.app, &self.id);
             tokio::select! {
-                () = app.down.cancelled() => return None,
+                () = app.tools.down.cancelled() => return None,
                 () = notified => {}
                 () = tokio::time::sleep(pause) => {}
                 _ = async { match &mut changes { Some(changes) => changes.changed().await.is_ok(), None => std::future::pending().await } } => {}

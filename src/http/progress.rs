@@ -48,8 +48,8 @@ where
     let (ended, answer) = oneshot::channel();
     let request = Request::from_parts(parts, Body::from(content));
     let work = work(app.clone(), request, Progress::to(sender));
-    let supervisor = app.supervisor.clone();
-    app.changes.spawn(async move {
+    let supervisor = app.tools.supervisor.clone();
+    app.tools.changes.spawn(async move {
         let response = match supervisor.catch("request", work).await {
             Ok(response) => response.unwrap_or_else(IntoResponse::into_response),
             Err(_) => Problem::mistake().into_response(),

@@ -24,7 +24,7 @@ fn read_fields(bytes: &[u8]) {
         let _ = fields.take::<String>("source");
         let _ = fields.take::<u64>("wait");
         let _ = fields.scripts();
-        let _ = super::body::arguments(fields.exact("args"));
+        let _ = crate::service::arguments(fields.exact("args"));
         let _ = fields.rest();
     }
 }

@@ -1,24 +1,18 @@
 //! Runs: asking for one, looking at it, cancelling it, trying it again.
 
-use super::App;
-use super::Part;
 use super::body::{self, Fields, Query, settings_of};
+use super::carry_out::client;
 use super::described_fields::fields;
 use super::endpoints::{Endpoints, Need};
-use super::options::{RunOptions, idempotency, output_of, wait_of};
+use super::options::{idempotency, output_of, read_options, wait_of};
 use super::problem::Problem;
 use super::requests::{RunRequest, SourceRequest};
 use super::submit::Shown;
 use super::upload::{is_stripped_form, json_as_source, kind_of, line_breaks_stripped, looks_like_json};
+use super::{App, Part};
 use crate::access::{Caller, Scope};
 use crate::api::RunBody;
-use crate::blobs::Kind;
-use crate::clock::Clock;
-use crate::metadata;
-use crate::plan::RunFiles;
-use crate::run::{Cancelled, Cause, INLINE, NewRun, Run, Spec, Status, new_id};
-use crate::script::{Name, Script, Settings, Version};
-use crate::source_files::{Sources, is_archive};
+use crate::script::Name;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -45,64 +39,6 @@ const MOST: usize = 4 << 20;
 const MOST_ARGS: usize = 1 << 20;
 /// How long a request to cancel waits for the run's end.
 const CANCEL_WAIT: Duration = Duration::from_secs(1);
-
-impl App {
-    /// The script of that name, if the caller may touch it.
-    pub(super) async fn script_for(&self, caller: &Caller, name: &str) -> Result<Script, Problem> {
-        let name = Name::parse(name)?;
-        let script = self.store.script(name.key()).await?;
-        self.check_reach(caller, name.key(), script.as_ref())?;
-        match script {
-            Some(script) => Ok(script),
-            None => Err(self.no_such_script(caller, &name).await),
-        }
-    }
-
-    /// The version that is asked for, or the one in force.
-    pub(super) async fn version_of(&self, script: &Script, number: Option<i64>) -> Result<Version, Problem> {
-        let found = self.store.version_or_in_force(script, number).await?;
-        found.ok_or_else(|| Problem::no_such_version(script, number.unwrap_or_default()))
-    }
-
-    async fn no_such_script(&self, caller: &Caller, name: &Name) -> Problem {
-        let filter = crate::publication::ScriptFilter { label: None, after: None, limit: 1000 };
-        let known = self.store.scripts(filter).await.unwrap_or_default();
-        let seen = known.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
-        let near = crate::suggest::nearest(name.as_str(), seen.map(|script| script.name.as_str()));
-        let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Problem::not_found("no_such_script", format!("there is no script {name}{meant}"))
-    }
-
-    /// The run of that id, if the caller may see it.
-    pub(super) async fn run_for(&self, caller: &Caller, id: &str) -> Result<Run, Problem> {
-        let not_found = || Problem::not_found("no_such_run", format!("there is no run {:?}", body::short(id)));
-        if uuid::Uuid::parse_str(id).is_err() {
-            let detail = if id.bytes().all(|byte| byte.is_ascii_digit()) {
-                format!(
-                    "there is no run {:?}: runs are named by UUIDs, such as 0198c2a4-…, and not by numbers",
-                    body::short(id)
-                )
-            } else {
-                format!("{:?} is no run's id: those are UUIDs", body::short(id))
-            };
-            return Err(Problem::not_found("no_such_run", detail).field("id"));
-        }
-        let run = self.store.run(&id.to_ascii_lowercase()).await?.ok_or_else(not_found)?;
-        if caller.is_limited() {
-            let own = run.created_by.is_some() && run.created_by.as_deref() == caller.id();
-            let script = match &run.script {
-                Some(key) => self.store.script(key).await?,
-                None => None,
-            };
-            // One's own runs of source that was sent along, or of a script that is gone by now, belong to no other script.
-            let is_seen = Self::reaches_run(caller, &run, script.as_ref()) || own && script.is_none();
-            if !is_seen {
-                return Err(if run.script.is_some() { Problem::out_of_reach(caller) } else { not_found() });
-            }
-        }
-        Ok(run)
-    }
-}
 
 /// Run a saved script
 ///
@@ -135,16 +71,12 @@ pub(super) async fn run_script(
     let sent = body::read(stream, MOST_ARGS).await?;
     let now = app.clock.now();
     let mut fields = Fields::read(&sent, fields::<RunRequest>())?;
-    let options = RunOptions::read(&mut fields, now)?;
+    let options = read_options(&mut fields)?;
     let script = app.script_for(&caller, &name).await?;
-    let script = app.linker.fresh(script, now).await?;
-    let version = app.version_of(&script, options.version).await?;
-    let settings = script.settings.or(&version.table);
-    let files = RunFiles::of(&script, &version);
     let idempotency = idempotency(&parts.headers, &caller, &format!("scripts/{}/runs", script.key), &sent, now)?;
     // The room that its body has is for others while this waits.
     drop(sent);
-    let (new, refused) = app.new_run(&caller, options, files, &settings, now).await?;
+    let (new, refused) = app.run_of_script(&caller, script, options, now).await?;
     app.launch(new, Shown { refused, output }, idempotency, wait, now).await
 }
 
@@ -197,45 +129,19 @@ pub(super) async fn run_source(
         })?;
         Fields::of(Map::from_iter([("source".to_owned(), Value::from(text))]), known)?
     };
-    let source: Bytes = match fields.take::<String>("source")? {
-        Some(source) if !source.is_empty() => Bytes::from(source),
-        _ => return Err(Problem::bad("empty_source", "there is no source to run").field("source")),
-    };
+    let source = Bytes::from(fields.take::<String>("source")?.unwrap_or_default());
     let name: Option<String> = fields.take("name")?;
-    let name = match name.as_deref().or(query.one("name")?) {
-        Some(name) => Name::parse(name)?.as_str().to_owned(),
-        None => "script".to_owned(),
-    };
-    let mut options = RunOptions::read(&mut fields, now)?;
-    options.entry = match (options.entry, query.one("entry")?) {
-        (None, Some(entry)) => {
-            crate::script::check_entry(entry).map_err(|why| Problem::invalid("entry", why))?;
-            Some(entry.to_owned())
-        }
-        (entry, _) => entry,
+    let name = Name::parse(name.as_deref().or(query.one("name")?).unwrap_or("script"))?;
+    let mut options = read_options(&mut fields)?;
+    options.entry = match options.entry {
+        None => query.one("entry")?.map(str::to_owned),
+        entry => entry,
     };
     let asked = settings_of(fields)?;
-    if is_archive(&source) {
-        return Err(Problem::invalid("source", "an archive cannot be sent as text; save it as a script"));
-    }
-    let sources = Sources::one(&name, source)?;
-    let table =
-        metadata::read(sources.source()).map_err(|why| Problem::invalid("source", why).code("bad_metadata"))?.cronbox;
-    let settings = asked.or(&table);
-    settings.check().map_err(|(field, why)| Problem::invalid(&field, why))?;
-    let (blob, source) = if sources.source().len() <= INLINE {
-        (None, Some(sources.source().to_vec()))
-    } else {
-        (Some(app.put_blob(Kind::Source, sources.source().clone(), now).await?), None)
-    };
-    let settings = Settings { concurrency: None, ..settings };
-    let packages = app.linker.keeper().packages_sent(&sources, now).await?.map(|packages| packages.blob);
-    let main = sources.main.clone();
-    let files = RunFiles { script: None, name, version: None, blob, code: None, packages, main, source };
     let idempotency = idempotency(&parts.headers, &caller, "runs", &sent, now)?;
     // The room that its body has is for others while this waits.
     drop(sent);
-    let (new, refused) = app.new_run(&caller, options, files, &settings, now).await?;
+    let (new, refused) = app.run_of_source(&caller, (&name, source), asked, options, now).await?;
     app.launch(new, Shown { refused, output }, idempotency, wait, now).await
 }
 
@@ -268,7 +174,10 @@ pub(super) async fn get_run(
     let output = output_of(&query, wait)?;
     let run = app.run_for(&caller, &id).await?;
     match wait {
-        Some(wait) => app.wait_for(&run.id, wait, output).await,
+        Some(wait) => {
+            let run = app.wait_for_end(&run.id, wait, &client()).await?;
+            app.answer_as_it_is(&run, Shown::output(output)).await
+        }
         None => app.answer_run(&run, StatusCode::OK, Shown::output(output)).await,
     }
 }
@@ -288,13 +197,7 @@ pub(super) async fn delete_run(
     Extension(caller): Extension<Caller>,
     Part(id): Part,
 ) -> Result<StatusCode, Problem> {
-    let run = app.run_for(&caller, &id).await?;
-    if !run.status.is_final() {
-        let detail =
-            format!("the run has not ended: it is {}; cancel it first: POST /v1/runs/{}/cancel", run.status, run.id);
-        return Err(Problem::conflict("run_is_not_final", detail));
-    }
-    app.store.delete_runs(vec![run.id], app.clock.now()).await?;
+    app.delete_run(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -314,23 +217,8 @@ pub(super) async fn cancel_run(
     Extension(caller): Extension<Caller>,
     Part(id): Part,
 ) -> Result<Response, Problem> {
-    let run = app.run_for(&caller, &id).await?;
-    match app.store.cancel(&run.id, "cancelled", app.clock.now()).await? {
-        Cancelled::Done => {
-            app.signals.notify_ended(&run.id);
-            app.signals.notify_queued();
-            app.answer(&run.id, StatusCode::OK, Shown::default()).await
-        }
-        Cancelled::Asked(_) => {
-            app.signals.notify_cancel(&run.id);
-            app.wait_for(&run.id, CANCEL_WAIT, 0).await
-        }
-        Cancelled::Final(Status::Cancelled) => app.answer(&run.id, StatusCode::OK, Shown::default()).await,
-        Cancelled::Final(status) => {
-            Err(Problem::conflict("run_is_final", format!("the run has ended already: {status}")))
-        }
-        Cancelled::Unknown => Err(Problem::not_found("no_such_run", "the run is gone")),
-    }
+    let run = app.cancel_run(&caller, &id, CANCEL_WAIT, &client()).await?;
+    app.answer_as_it_is(&run, Shown::default()).await
 }
 
 /// Try a run again
@@ -357,38 +245,7 @@ pub(super) async fn retry_run(
 ) -> Result<Response, Problem> {
     let wait = wait_of(&query)?;
     let output = output_of(&query, wait)?;
-    let run = app.run_for(&caller, &id).await?;
-    if run.script.is_none() && !caller.has(Scope::Exec) {
-        return Err(Problem::forbidden("missing_scope", "source of a request is run again with the scope exec"));
-    }
-    if !run.status.is_final() {
-        return Err(Problem::conflict("run_is_not_final", format!("the run has not ended: it is {}", run.status)));
-    }
     let now = app.clock.now();
-    let source = match (&run.script, &run.spec.blob) {
-        (None, None) => app.store.run_source(&run.id).await?,
-        _ => None,
-    };
-    let new = again(&run, source, &caller, &app.clock);
+    let new = app.run_again(&caller, &id, now).await?;
     app.launch(new, Shown::output(output), None, wait, now).await
-}
-
-/// A run like another.
-fn again(run: &Run, source: Option<Vec<u8>>, caller: &Caller, clock: &Clock) -> NewRun {
-    // It is nobody's fire time, and nothing waits for it.
-    let spec = Spec { gated: false, pause_after: None, chain_cause: None, ..run.spec.clone() };
-    NewRun {
-        script: run.script.clone(),
-        version: run.version,
-        cause: Cause::Retry,
-        // What was allowed to whoever asked for the other is not allowed to everybody.
-        priority: if App::grants_itself(caller) { run.priority } else { run.priority.min(0) },
-        source,
-        args: run.args.clone(),
-        labels: run.labels.clone(),
-        retry_of: Some(run.id.clone()),
-        created_by: caller.id().map(str::to_owned),
-        bounded: true,
-        ..NewRun::new(new_id(clock.now()), run.name.clone(), spec)
-    }
 }

@@ -1,9 +1,9 @@
 //! Values over time, gathered into slots; numbers of any size.
 
-use super::body;
 use super::problem::Problem;
 use crate::clock::{Time, from_micros, micros};
 use crate::exact::{self, Exact};
+use crate::service;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +33,9 @@ impl Aggregate {
             "count" => Aggregate::Count,
             "first" => Aggregate::First,
             "last" => Aggregate::Last,
-            other => return Err(format!("{:?} is none of avg, sum, min, max, count, first, last", body::short(other))),
+            other => {
+                return Err(format!("{:?} is none of avg, sum, min, max, count, first, last", service::short(other)));
+            }
         })
     }
 }

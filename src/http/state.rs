@@ -3,13 +3,13 @@
 use super::body;
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
-use super::submit::stored;
 use super::{App, Part};
 use crate::access::{Caller, Scope};
 use crate::api::StateBody;
 use crate::clock::rfc3339;
 use crate::exact::Exact;
 use crate::script::{MAX_STATE, Script};
+use crate::service::stored;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -74,17 +74,9 @@ pub(super) async fn put_state(
 ) -> Result<Json<StateBody>, Problem> {
     let script = app.script_for(&caller, &name).await?;
     let content = body::read(request.into_body(), MAX_STATE * 2).await?;
-    let bad = |why: String| Problem::bad("bad_json", why);
-    let state = Exact::from_slice(&content).map_err(|error| bad(format!("the body is not JSON: {error}")))?;
-    if !state.is_object() {
-        return Err(bad("a state is a JSON object".into()));
-    }
-    let state =
-        state.compact(cronbox_runtime::limits::MAX_JSON_DEPTH).map_err(|flaw| bad(format!("the state: {flaw}")))?;
-    if state.get().len() > MAX_STATE {
-        return Err(Problem::too_large(format!("a state has at most {MAX_STATE} bytes as JSON")));
-    }
-    set(&app, &script, state.get().to_owned()).await?;
+    let bad = |error| Problem::bad("bad_json", format!("the body is not JSON: {error}"));
+    let state = Exact::from_slice(&content).map_err(bad)?;
+    app.set_state(&script, &state).await?;
     app.state_of(&script).await.map(Json)
 }
 
@@ -102,14 +94,6 @@ pub(super) async fn delete_state(
     Part(name): Part,
 ) -> Result<StatusCode, Problem> {
     let script = app.script_for(&caller, &name).await?;
-    // Its count goes on, so that a run which read it before does not write it back.
-    set(&app, &script, "{}".into()).await?;
+    app.clear_state(&script).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn set(app: &App, script: &Script, text: String) -> Result<(), Problem> {
-    if app.store.set_state(&script.key, text, app.clock.now()).await? {
-        return Ok(());
-    }
-    Err(Problem::script_gone())
 }

@@ -244,10 +244,11 @@ impl App {
             },
         }
         match about {
-            About::Run(id) => self.run_for(caller, id).await.map(|_| ()),
-            About::Script(name) => self.script_for(caller, name).await.map(|_| ()),
-            About::Everything => Ok(()),
+            About::Run(id) => self.run_for(caller, id).await.map(|_| ())?,
+            About::Script(name) => self.script_for(caller, name).await.map(|_| ())?,
+            About::Everything => {}
         }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::requests::{ScriptForm, ScriptRequest};
 use crate::exact::Exact;
 use crate::script::{Name, SETTINGS, Settings};
+use crate::service;
 use crate::source_files::{Sources, is_archive};
 use crate::suggest::nearest;
 use axum::extract::{FromRequest, Multipart, Request};
@@ -78,7 +79,7 @@ pub(super) async fn read(parts: Parts, content: Bytes, name: Option<Name>) -> Re
         other => {
             let detail = format!(
                 "{:?} is no type that a script comes in: send text/x-python, application/zip, multipart/form-data or application/json",
-                body::short(other)
+                service::short(other)
             );
             return Err(
                 Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_type", detail).field("Content-Type")
@@ -205,7 +206,7 @@ fn read_json(content: &[u8]) -> Result<Sent, Problem> {
     let text = |(path, content): (String, Value)| match content {
         Value::String(content) => Ok((path, Bytes::from(content))),
         other => {
-            let (path, kind) = (body::short(&path), body::kind(&other));
+            let (path, kind) = (service::short(&path), body::kind(&other));
             Err(Problem::invalid("files", format!("files: the content of {path:?} is {kind}, and not a text")))
         }
     };
@@ -243,7 +244,7 @@ impl Form {
             other => {
                 let known = fields::<ScriptForm>().iter().copied();
                 let meant = nearest(other, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                let shown = body::short(other);
+                let shown = service::short(other);
                 let detail = format!("there is no field {shown:?}{meant}");
                 return Err(Problem::invalid(&shown, detail).code("unknown_field"));
             }

@@ -10,7 +10,7 @@ use crate::cleaner::Cleaner;
 use crate::clock::Clock;
 use crate::disk_usage::Space;
 use crate::heartbeat::Rescuer;
-use crate::http::{self, AnonymousAccess, Listener, Readiness, Rules};
+use crate::http::{self, AnonymousAccess, Listener, Readiness};
 use crate::keyring::{self, Keyring};
 use crate::links::Linker;
 use crate::live_output::Live;
@@ -21,6 +21,7 @@ use crate::plan;
 use crate::publish::{Keeper, Recent};
 use crate::run::new_id;
 use crate::scheduler::Scheduler;
+use crate::service::Service;
 use crate::signals::{PeerSignal, Signals};
 use crate::store::Store;
 use crate::supervise::Supervisor;
@@ -298,20 +299,26 @@ impl Node {
 
     /// What requests are answered with.
     fn api(&self) -> http::Tools {
-        http::Tools {
+        let service = Service {
             store: self.store.clone(),
             blobs: self.blobs.clone(),
-            checker: self.checker.clone(),
             linker: self.linker.clone(),
             keyring: self.keyring.clone(),
             clock: self.clock.clone(),
             signals: self.signals.clone(),
             live: self.live.clone(),
+            policy: self.rules.clone(),
+            queue_bound: self.config.queue_bound,
+            node: self.config.roles.worker.then(|| self.id.clone()),
+            sealing: Mutex::default(),
+        };
+        http::Tools {
+            service: Arc::new(service),
             metrics: self.front.metrics.clone(),
             supervisor: self.front.supervisor.clone(),
             changes: self.changes.clone(),
-            node: self.config.roles.worker.then(|| self.id.clone()),
-            rules: Rules { runs: self.rules.clone(), queue_bound: self.config.queue_bound, rate: self.config.rate },
+            checker: self.checker.clone(),
+            rate: self.config.rate,
             ready: self.front.readiness.clone(),
             space: self.space.clone(),
             anonymous_access: self.anonymous_access,

@@ -2,12 +2,13 @@
 
 use crate::access::Caller;
 use crate::exact::Exact;
-use crate::http::access::Reached;
-use crate::http::body::{self, Query, bad_cursor, scripts_of};
+use crate::http::body::{Query, bad_cursor, scripts_of};
 use crate::http::problem::Problem;
 use crate::http::{App, accept};
 use crate::quantity;
 use crate::run::{CAUSES, Cause, STATUSES, Status, Value};
+use crate::service;
+use crate::service::Reached;
 use crate::store::queries::{ResultTest, RunFilter, Sent};
 use crate::store::series::Entry;
 use crate::suggest::nearest;
@@ -39,7 +40,7 @@ impl App {
                     "status",
                     format!(
                         "{:?} is no status; {near}there are {}",
-                        body::short(word),
+                        service::short(word),
                         words.collect::<Vec<_>>().join(", ")
                     ),
                 )
@@ -49,7 +50,7 @@ impl App {
         let cause = query.parse("cause", |word| {
             let words: Vec<&str> = CAUSES.iter().map(|cause| cause.as_str()).collect();
             Cause::parse(word)
-                .ok_or_else(|| format!("{:?} is no cause; there are {}", body::short(word), words.join(", ")))
+                .ok_or_else(|| format!("{:?} is no cause; there are {}", service::short(word), words.join(", ")))
         })?;
         let label = query.parse("label", |text| match text.contains('=') {
             true => Ok(text.to_owned()),
@@ -95,7 +96,7 @@ pub(super) fn wants_csv(query: &Query, headers: &HeaderMap) -> Result<bool, Prob
     let format = query.parse("format", |text| match text {
         "json" => Ok(false),
         "csv" => Ok(true),
-        other => Err(format!("{:?} is neither json nor csv", body::short(other))),
+        other => Err(format!("{:?} is neither json nor csv", service::short(other))),
     })?;
     Ok(format.unwrap_or_else(|| accept::prefers(headers, "text/csv", "application/json")))
 }

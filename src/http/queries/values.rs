@@ -11,9 +11,9 @@ use crate::http::body::{Query, bad_cursor};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::series::{Aggregate, Slots};
-use crate::http::submit::stored;
 use crate::http::{App, Part};
 use crate::run::Value;
+use crate::service::{ServiceError, stored};
 use crate::store::queries::check_pointer;
 use crate::store::series::{Entry, read_place};
 use axum::Extension;
@@ -41,7 +41,7 @@ struct Point {
 }
 
 /// What is found at a pointer; nothing where the result has nothing there.
-fn found_at(result: &str, pointer: &str) -> Result<Option<Exact>, Problem> {
+fn found_at(result: &str, pointer: &str) -> Result<Option<Exact>, ServiceError> {
     match exact::pointer(result, pointer) {
         Some(value) => stored(value.as_bytes()).map(Some),
         // Nothing there, or no JSON at all.
@@ -55,7 +55,7 @@ struct Points<'a> {
     app: &'a App,
     pointer: &'a str,
     entries: std::vec::IntoIter<Entry>,
-    looked: std::vec::IntoIter<Option<Result<Option<Exact>, Problem>>>,
+    looked: std::vec::IntoIter<Option<Result<Option<Exact>, ServiceError>>>,
     /// Bytes of large results that were looked into.
     read: u64,
 }

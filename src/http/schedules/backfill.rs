@@ -15,9 +15,10 @@ use crate::http::requests::{BackfillRequest, TriggerNowRequest};
 use crate::http::submit::Shown;
 use crate::http::{App, Part};
 use crate::publish::keep_value;
-use crate::run::{Cause, Gate, NewRun, PRIORITIES, new_id};
+use crate::run::{Cause, Gate, NewRun, new_id};
 use crate::schedule::Schedule;
 use crate::schedule::request;
+use crate::service::{self, ServiceError};
 use crate::store::backfill::Backfilled;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -48,12 +49,12 @@ impl App {
         cause: Cause,
         now: Time,
     ) -> Result<NewRun, Problem> {
-        let script = self.store.script(&schedule.script).await?.ok_or_else(Problem::script_gone)?;
+        let script = self.store.script(&schedule.script).await?.ok_or_else(ServiceError::script_gone)?;
         let version = self.version_of(&script, schedule.settings.version).await?;
-        let text = body::arguments(args.or_else(|| schedule.settings.args.clone()))?;
+        let text = service::arguments(args.or_else(|| schedule.settings.args.clone()))?;
         let args = keep_value(&self.store, &self.blobs, text, now).await?;
         let granted = self.store.granted_limits(&script.key).await?;
-        Ok(self.rules.runs.run_of_schedule(schedule, &script, &version, &granted, args, cause, now)?)
+        Ok(self.policy.run_of_schedule(schedule, &script, &version, &granted, args, cause, now)?)
     }
 }
 
@@ -117,7 +118,10 @@ impl Range {
             None | Some("missing") => true,
             Some("all") => false,
             Some(other) => {
-                return Err(Problem::invalid("which", format!("{:?} is neither missing nor all", body::short(other))));
+                return Err(Problem::invalid(
+                    "which",
+                    format!("{:?} is neither missing nor all", service::short(other)),
+                ));
             }
         };
         let concurrency: u32 = fields.take("concurrency")?.unwrap_or(1);
@@ -125,10 +129,7 @@ impl Range {
             return Err(Problem::invalid("concurrency", "concurrency is between 1 and 1000"));
         }
         let priority: i64 = fields.take("priority")?.unwrap_or(BACKFILL_PRIORITY);
-        if !PRIORITIES.contains(&priority) {
-            let detail = format!("priority is between {} and {}", PRIORITIES.start(), PRIORITIES.end());
-            return Err(Problem::invalid("priority", detail));
-        }
+        service::check_priority_range(priority)?;
         Ok(Range { from, until, only_missing, concurrency, priority })
     }
 }
@@ -161,7 +162,7 @@ pub(crate) async fn backfill_schedule(
     let mut fields = Fields::read(&content, fields::<BackfillRequest>())?;
     let now = app.clock.now();
     let Range { from, until, only_missing, concurrency, priority } = Range::read(&mut fields, now)?;
-    App::check_priority(&caller, Some(priority), None)?;
+    service::check_priority(&caller, Some(priority), None)?;
     let schedule = app.schedule_for(&caller, &id).await?;
     let trigger = trigger_of(&schedule)?;
     // Its start is no bound here: somebody asks for what was before it was made.
@@ -211,14 +212,14 @@ pub(crate) async fn backfill_schedule(
     };
     // It is made whole whether the client waits for it or not. One that a crash cuts short is made whole by asking for what
     // is missing again.
-    let (store, signals, bound) = (app.store.clone(), app.signals.clone(), app.rules.queue_bound);
+    let (store, signals, bound) = (app.store.clone(), app.signals.clone(), app.queue_bound);
     let making = tokio::spawn(guard::caught_in("backfill", async move {
         let made = store.backfill(runs, bound, now).await;
         signals.notify_queued();
         made
     }));
     match making.await.ok().and_then(Result::ok).ok_or_else(Problem::mistake)?? {
-        Backfilled::Made(0) => Err(Problem::script_gone()),
+        Backfilled::Made(0) => Err(ServiceError::script_gone().into()),
         Backfilled::Made(_) => Ok((StatusCode::CREATED, Json(body)).into_response()),
         Backfilled::QueueFull { waiting, fits } => {
             Err(backfill_too_large(wanted.len(), waiting, bound, last_that_fits(fits)))

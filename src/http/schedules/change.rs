@@ -17,6 +17,7 @@ use crate::run::new_id;
 use crate::schedule::request::{self, ReadContext, jitter};
 use crate::schedule::{KeptSchedule, NewSchedule, Origin, Schedule};
 use crate::script::{Name, Script};
+use crate::service::{self, ServiceError};
 use crate::store::StoreError;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -37,7 +38,7 @@ impl App {
     fn zone_of<'a>(&'a self, script: &'a Script) -> &'a str {
         let settings = &script.settings;
         let own = settings.timezone.as_deref().or(script.version.table.timezone.as_deref());
-        own.unwrap_or(&self.rules.runs.timezone)
+        own.unwrap_or(&self.policy.timezone)
     }
 
     /// The script that a request names.
@@ -45,10 +46,10 @@ impl App {
         match asked.get("script") {
             None | Some(Any::Null) => Ok(None),
             Some(Any::String(name)) => match self.script_for(caller, name).await {
-                Err(problem) if problem.code == "no_such_script" => {
-                    Err(Problem::invalid("script", problem.detail).code("no_such_script"))
+                Err(error) if error.code == "no_such_script" => {
+                    Err(Problem::invalid("script", error.detail).code("no_such_script"))
                 }
-                found => found.map(Some),
+                found => Ok(Some(found?)),
             },
             Some(_) => Err(Problem::invalid("script", "script is the name of a script")),
         }
@@ -82,32 +83,32 @@ impl App {
         new.created_by = caller.id().map(str::to_owned);
         publish::check_upstreams(&self.store, &caller.reach(), &mut new, existing).await?;
         let had = existing.filter(|existing| existing.script == script.key);
-        Self::check_priority(caller, new.settings.priority, had.and_then(|existing| existing.settings.priority))?;
+        service::check_priority(caller, new.settings.priority, had.and_then(|existing| existing.settings.priority))?;
         new.settings.args = args;
         if new.settings.version.is_some_and(|version| version < 1 || version > script.latest) {
-            return Err(Problem::no_such_version(script, new.settings.version.unwrap_or_default()));
+            return Err(ServiceError::no_such_version(script, new.settings.version.unwrap_or_default()).into());
         }
         let limits = new.settings.limits.asked()?;
-        let defaults = self.rules.runs.scheduled_defaults();
+        let defaults = self.policy.scheduled_defaults();
         // What a schedule asks for beyond that is granted to its script, or not: here only what can never be is refused.
-        let (limits, _) = limits.in_force(&limits.above(&defaults), &defaults, &self.rules.runs.ceiling);
+        let (limits, _) = limits.in_force(&limits.above(&defaults), &defaults, &self.policy.ceiling);
         self.check_limits(&limits)?;
         Ok(new)
     }
 
     /// Grants a schedule's script what the schedule asks for, when the caller may; what is not granted.
     async fn grant_limits(&self, caller: &Caller, new: &NewSchedule) -> Result<Vec<NotGranted>, Problem> {
-        let (asked, defaults) = (new.settings.limits.asked()?, self.rules.runs.scheduled_defaults());
+        let (asked, defaults) = (new.settings.limits.asked()?, self.policy.scheduled_defaults());
         let above = asked.above(&defaults);
         if above == RequestedLimits::default() {
             return Ok(Vec::new());
         }
-        if Self::grants_itself(caller) {
+        if caller.grants_itself() {
             let by = caller.id().map(str::to_owned);
             self.store.grant_limits(&new.script, above, by, self.clock.now()).await?;
         }
         let granted = self.store.granted_limits(&new.script).await?;
-        Ok(asked.in_force(&granted, &defaults, &self.rules.runs.ceiling).1)
+        Ok(asked.in_force(&granted, &defaults, &self.policy.ceiling).1)
     }
 
     /// Keeps a schedule, and tells of it.
@@ -129,10 +130,10 @@ impl App {
             KeptSchedule::Taken => return Ok(None),
             KeptSchedule::Circle(circle) => {
                 let error = StoreError::Circle(circle);
-                return Err(Problem::chain_circle(&error, caller).field("trigger"));
+                return Err(ServiceError::chain_circle(&error, caller).field("trigger").into());
             }
             KeptSchedule::NoScript => {
-                return Err(Problem::script_gone());
+                return Err(ServiceError::script_gone().into());
             }
         };
         // Shown as it was kept: a schedule that is due now may have fired a moment later.
@@ -192,7 +193,7 @@ async fn object(request: Request) -> Result<(Map<String, Any>, Said), Problem> {
     let said = match fields.has("args").then(|| fields.exact("args")) {
         None => Said::Nothing,
         Some(None) => Said::Null,
-        Some(Some(args)) => Said::Args(Exact::parse(&body::arguments(Some(args))?).unwrap_or_default()),
+        Some(Some(args)) => Said::Args(Exact::parse(&service::arguments(Some(args))?).unwrap_or_default()),
     };
     Ok((fields.rest()?, said))
 }

@@ -2,11 +2,10 @@
 
 use crate::access::Caller;
 use crate::clock::Time;
-use crate::computations::{ComputeError, compute};
+use crate::computations::compute;
 use crate::http::problem::Problem;
 use crate::schedule::Schedule;
 use crate::trigger::Trigger;
-use axum::http::StatusCode;
 use chrono::TimeDelta;
 use std::sync::Arc;
 
@@ -31,14 +30,7 @@ pub(super) async fn computed<T: Send + 'static>(
     computation: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
     let who = caller.id().unwrap_or("local");
-    compute(who, "the trigger", computation).await.map_err(|error| {
-        let (status, code) = match &error {
-            ComputeError::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many_computations"),
-            ComputeError::Busy | ComputeError::Down => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-            ComputeError::Panicked(_) => return Problem::invalid("trigger", error.to_string()).code("bad_trigger"),
-        };
-        Problem::new(status, code, error.to_string()).retry_after(1)
-    })
+    Ok(compute(who, "the trigger", computation).await?)
 }
 
 /// The instant before another: "strictly after" it includes that other.

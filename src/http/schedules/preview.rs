@@ -77,7 +77,7 @@ pub(crate) async fn preview_trigger(
     if !(1..=MAX_PREVIEW).contains(&count) {
         return Err(Problem::invalid("count", format!("count is between 1 and {MAX_PREVIEW}")));
     }
-    let timezone = timezone.unwrap_or_else(|| app.rules.runs.timezone.clone());
+    let timezone = timezone.unwrap_or_else(|| app.policy.timezone.clone());
     let look = move || {
         let (trigger, budget) = (request::read_trigger(&asked, &timezone, now)?, Budget::whole());
         let shown =

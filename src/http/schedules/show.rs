@@ -3,7 +3,6 @@
 use crate::access::{Caller, Scope};
 use crate::api::{Page, ScheduleBody};
 use crate::clock::{from_micros, micros};
-use crate::http::access::Reached;
 use crate::http::before::Before;
 use crate::http::body::{self, Query, bad_cursor};
 use crate::http::endpoints::{Endpoints, Need};
@@ -11,6 +10,8 @@ use crate::http::problem::Problem;
 use crate::http::{App, Part};
 use crate::schedule::{STATES, Schedule, ScheduleFilter, State as Standing};
 use crate::script::{Name, Script, key_of};
+use crate::service;
+use crate::service::Reached;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -28,17 +29,6 @@ pub(super) fn endpoints() -> Endpoints {
 const TOGETHER: usize = 50;
 
 impl App {
-    /// The schedule of that id, if the caller may touch its script.
-    pub(super) async fn schedule_for(&self, caller: &Caller, id: &str) -> Result<Schedule, Problem> {
-        let name = Name::parse(id).map_err(|error| Problem::bad("bad_name", error.to_string()).field("id"))?;
-        let found = self.store.schedule(name.key()).await?;
-        let schedule =
-            found.ok_or_else(|| Problem::not_found("no_such_schedule", format!("there is no schedule {name}")))?;
-        let script = self.store.script(&schedule.script).await?;
-        self.check_reach(caller, &schedule.script, script.as_ref())?;
-        Ok(schedule)
-    }
-
     pub(super) fn show(&self, schedule: &Schedule) -> Result<ScheduleBody, Problem> {
         let trigger = schedule.trigger.parsed().map_err(|why| {
             tracing::error!(schedule = %schedule.id, why, "a stored trigger cannot be read");
@@ -48,7 +38,7 @@ impl App {
                 "the schedule's trigger cannot be read any more",
             )
         })?;
-        Ok(ScheduleBody::new(schedule, &trigger, &self.rules.runs.job_defaults))
+        Ok(ScheduleBody::new(schedule, &trigger, &self.policy.job_defaults))
     }
 
     /// The schedules that start a script.
@@ -120,7 +110,7 @@ pub(crate) async fn list_schedules(
     let state = query.parse("state", |word| {
         let words: Vec<&str> = STATES.iter().map(|state| state.as_str()).collect();
         Standing::parse(word)
-            .ok_or_else(|| format!("{:?} is no state; there are {}", body::short(word), words.join(", ")))
+            .ok_or_else(|| format!("{:?} is no state; there are {}", service::short(word), words.join(", ")))
     })?;
     let now = app.clock.now();
     let fires_before = query.parse("until", |text| body::parse_time_ahead(text, now))?;

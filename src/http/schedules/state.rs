@@ -38,7 +38,7 @@ impl App {
         let next = if caller.is_limited() { None } else { self.store.next_schedule().await? };
         Ok(SchedulerBody {
             paused: whole.paused,
-            timezone: self.rules.runs.timezone.clone(),
+            timezone: self.policy.timezone.clone(),
             tzdata: zone::installed().release().to_owned(),
             next_fire_at: next.map(rfc3339),
         })

@@ -13,6 +13,7 @@ use crate::publication::Deleted;
 use crate::publish::KeepError;
 use crate::schedule::request::BadSchedule;
 use crate::script::{SETTINGS, Script};
+use crate::service::ServiceError;
 use crate::store::StoreError;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -97,10 +98,10 @@ pub(crate) async fn patch_script(
     // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
     let changed = Script { settings: settings.clone(), ..script.clone() };
     if app.check_reach(&caller, &script.key, Some(&changed)).is_err() {
-        return Err(Problem::out_of_reach_then(&caller));
+        return Err(ServiceError::out_of_reach_then(&caller).into());
     }
     let now = app.clock.now();
-    let script = app.store.set_settings(&script.key, settings, now).await?.ok_or_else(Problem::script_gone)?;
+    let script = app.store.set_settings(&script.key, settings, now).await?.ok_or_else(ServiceError::script_gone)?;
     app.signals.notify_queued();
     let not_granted = app.grant_what_is_asked(&caller, &script, &said, now).await?;
     let body = ScriptBody::from(&script);
@@ -143,7 +144,7 @@ pub(crate) async fn delete_script(
             );
             Err(Problem::conflict("script_has_schedules", detail))
         }
-        Deleted::Unknown => Err(Problem::script_gone()),
+        Deleted::Unknown => Err(ServiceError::script_gone().into()),
         Deleted::Done { cancelled, running } => {
             cancelled.iter().for_each(|id| app.signals.notify_ended(id));
             running.iter().for_each(|id| app.signals.notify_cancel(id));
@@ -190,7 +191,7 @@ pub(crate) async fn roll_back_script(
             Some(before.into_iter().next().ok_or_else(none)?)
         }
     };
-    let version = version.ok_or_else(|| Problem::no_such_version(&script, wanted.unwrap_or_default()))?;
+    let version = version.ok_or_else(|| ServiceError::no_such_version(&script, wanted.unwrap_or_default()))?;
     let now = app.clock.now();
     let before = app.before_upload(&script.key).await?;
     let set = app.linker.keeper().roll_back(&script, &version, keep_schedules, &caller.reach(), now).await;
@@ -202,10 +203,10 @@ pub(crate) async fn roll_back_script(
             );
             BadSchedule { why, ..error }.into()
         }
-        KeepError::Store(error @ StoreError::Circle(_)) => Problem::chain_circle(&error, &caller),
-        error => Problem::from(error),
+        KeepError::Store(error @ StoreError::Circle(_)) => ServiceError::chain_circle(&error, &caller),
+        error => ServiceError::from(error),
     })?;
-    let script = set.ok_or_else(Problem::script_gone)?;
+    let script = set.ok_or_else(ServiceError::script_gone)?;
     app.signals.schedules.notify_one();
     let (_, warnings) = before.changes(&app.schedules_of(&script).await?);
     let mut response = Json(ScriptBody::from(&script)).into_response();

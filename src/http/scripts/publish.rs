@@ -2,7 +2,6 @@
 
 use crate::access::{Caller, Scope};
 use crate::api::{self, ScriptBody, UploadedBody};
-use crate::clock::Time;
 use crate::http::access::warn;
 use crate::http::before::Before;
 use crate::http::body::{self, Query};
@@ -10,12 +9,11 @@ use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::upload::{self, Content, Upload, is_stripped_form, line_breaks_stripped};
 use crate::http::{App, Part, progress};
-use crate::limits::{NotGranted, RequestedLimits};
 use crate::publish::{KeepError, PublishOptions};
-use crate::script::{LinkState, Name, Script, Settings};
+use crate::script::{LinkState, Name};
+use crate::service::ServiceError;
 use crate::source_files::{MAX_BUNDLE, Sources};
 use crate::store::StoreError;
-use crate::store::grants::GrantedHosts;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -174,14 +172,14 @@ async fn upload(
     };
     let set = settings.clone();
     let link_url = link.as_ref().map(|(url, _)| url.clone());
-    let (only_new, without_priority) = (known.is_none() && caller.is_limited(), !App::grants_itself(caller));
+    let (only_new, without_priority) = (known.is_none() && caller.is_limited(), !caller.grants_itself());
     let wanted = PublishOptions { settings, link: link_url, only_new, without_priority, ..wanted };
     if is_dry {
         app.linker.keeper().try_out(name, &sources, wanted, now).await?;
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let kept = match app.linker.keeper().keep(name, &sources, wanted, now).await {
-        Err(KeepError::OutOfReach) => return Err(Problem::out_of_reach_then(caller)),
+        Err(KeepError::OutOfReach) => return Err(ServiceError::out_of_reach_then(caller).into()),
         Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => {
             return Err(line_breaks_stripped());
         }
@@ -190,7 +188,9 @@ async fn upload(
                 format!("a script {name} was made by another request in this moment; look at it and try again");
             return Err(Problem::conflict("changed_meanwhile", detail).retry_after(1));
         }
-        Err(KeepError::Store(error @ StoreError::Circle(_))) => return Err(Problem::chain_circle(&error, caller)),
+        Err(KeepError::Store(error @ StoreError::Circle(_))) => {
+            return Err(ServiceError::chain_circle(&error, caller).into());
+        }
         kept => kept?,
     };
     let mut script = kept.script;
@@ -217,40 +217,4 @@ async fn upload(
     }
     warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));
     Ok(response)
-}
-
-impl App {
-    /// Grants what the caller asks for with `said`, when it may, and says what of all that the script asks for is not
-    /// granted. What others have asked for before is not granted by the way.
-    pub(super) async fn grant_what_is_asked(
-        &self,
-        caller: &Caller,
-        script: &Script,
-        said: &Settings,
-        now: Time,
-    ) -> Result<Vec<NotGranted>, Problem> {
-        let settings = script.in_force();
-        let asked = settings.limits.asked()?;
-        let above = said.limits.asked()?.above(&self.rules.runs.defaults);
-        if above != RequestedLimits::default() && Self::grants_itself(caller) {
-            self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
-        }
-        let granted = self.store.granted_limits(&script.key).await?;
-        let (_, mut refused) = asked.in_force(&granted, &self.rules.runs.defaults, &self.rules.runs.ceiling);
-        let hosts = settings.hosts().map_err(|why| Problem::invalid("allow", why))?;
-        if !hosts.is_empty() {
-            let said = said.hosts().map_err(|why| Problem::invalid("allow", why))?;
-            if !said.is_empty() && Self::grants_itself(caller) {
-                // No more than can be in force now: a ceiling that is raised later grants nothing by itself.
-                let possible = self.rules.runs.grantable(&said);
-                let hosts = said.iter().filter(|host| possible.covers(host)).cloned().collect();
-                let granted = GrantedHosts { hosts, unverified: Vec::new() };
-                self.store.grant_hosts(&script.key, granted, caller.id().map(str::to_owned), now).await?;
-            }
-            let granted = self.store.granted_hosts(&script.key).await?.hosts;
-            refused.extend(self.rules.runs.hosts_refused(&hosts, &granted));
-        }
-        refused.append(&mut self.grant_secrets(caller, script, said, now).await?);
-        Ok(refused)
-    }
 }

@@ -2,12 +2,13 @@
 
 use crate::access::{Caller, Scope};
 use crate::api::{self, LeftOutBody, Page, ScriptBody, VersionBody};
-use crate::http::body::{self, Query, bad_cursor};
+use crate::http::body::{Query, bad_cursor};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::{App, Part, PathParts, pieces};
 use crate::publication::ScriptFilter;
 use crate::script::Name;
+use crate::service;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -152,7 +153,7 @@ pub(crate) async fn get_source(
     let script = app.script_for(&caller, name).await?;
     let missing = || {
         let detail =
-            format!("{} has no version {:?}; the last one is {}", script.name, body::short(number), script.latest);
+            format!("{} has no version {:?}; the last one is {}", script.name, service::short(number), script.latest);
         Problem::not_found("no_such_version", detail)
     };
     let number: i64 = number.parse().map_err(|_| missing())?;

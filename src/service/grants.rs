@@ -1,0 +1,164 @@
+//! Grants: what scripts are allowed beyond the default.
+
+use super::{Service, ServiceError};
+use crate::access::Caller;
+use crate::clock::Time;
+use crate::limits::{self, NotGranted, RequestedLimits};
+use crate::script::{Name, Script, Settings};
+use crate::store::grants::{Grant, GrantedHosts, How};
+use cronbox_runtime::Limits;
+use cronbox_runtime::limits::LimitName;
+use cronbox_runtime::network::HostPattern;
+
+/// What is to be granted to a script.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GrantRequest {
+    /// Limits above the defaults.
+    pub limits: RequestedLimits,
+    /// Hosts that it can reach when it asks for them.
+    pub hosts: GrantedHosts,
+    /// Secrets, by name.
+    pub secrets: Vec<String>,
+}
+
+impl Service {
+    /// The grants of scripts that the caller can see.
+    ///
+    /// # Errors
+    /// The database is not available.
+    pub async fn grants(&self, caller: &Caller) -> Result<Vec<Grant>, ServiceError> {
+        let reach = self.reach_of(caller).await?;
+        let grants = self.store.grants().await?;
+        let is_seen = |grant: &Grant| reach.as_ref().is_none_or(|reach| reach.contains(&grant.script));
+        Ok(grants.into_iter().filter(is_seen).collect())
+    }
+
+    /// Grants a script more than the default.
+    ///
+    /// # Errors
+    /// It is beyond the operator's ceiling, or there is nothing to grant; the script or a secret is not there, or not within
+    /// the caller's reach.
+    pub async fn grant(&self, caller: &Caller, script: &str, asked: GrantRequest) -> Result<(), ServiceError> {
+        if asked == GrantRequest::default() {
+            return Err(ServiceError::invalid("limits", "there is nothing to grant"));
+        }
+        let GrantRequest { limits, hosts, secrets } = asked;
+        let all: Vec<HostPattern> = hosts.hosts.iter().chain(&hosts.unverified).cloned().collect();
+        self.check_grantable(&all)?;
+        let script = self.script_for(caller, script).await?;
+        let (by, now) = (caller.id().map(str::to_owned), self.clock.now());
+        if !secrets.is_empty() {
+            self.check_secrets_for(caller, &script, &secrets).await?;
+            let named = secrets.into_iter().map(|name| (name, How::ByName)).collect();
+            self.store.grant_secrets(&script.key, named, by.clone(), now).await?;
+        }
+        if limits != RequestedLimits::default() {
+            self.store.grant_limits(&script.key, limits, by.clone(), now).await?;
+        }
+        if hosts != GrantedHosts::default() {
+            self.store.grant_hosts(&script.key, hosts, by, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a grant back: a limit for runs that are made from now on, a host or a secret from their next attempt on.
+    ///
+    /// # Errors
+    /// It is not there, or its script is not within the caller's reach.
+    pub async fn revoke(&self, caller: &Caller, script: &str, kind: &str, name: &str) -> Result<(), ServiceError> {
+        let key = match Name::parse(script) {
+            // A secret can be granted to a script that is not there yet.
+            Ok(name) if kind == "secret" && self.store.script(name.key()).await?.is_none() => {
+                self.check_reach(caller, name.key(), None)?;
+                name.key().to_owned()
+            }
+            _ => self.script_for(caller, script).await?.key,
+        };
+        match self.store.revoke(&key, kind, name).await? {
+            true => Ok(()),
+            false => Err(ServiceError::not_found("no_such_grant", "there is no such grant")),
+        }
+    }
+
+    /// Refuses hosts beyond the operator's ceiling.
+    pub(super) fn check_grantable(&self, hosts: &[HostPattern]) -> Result<(), ServiceError> {
+        let possible = self.policy.grantable(hosts);
+        match hosts.iter().find(|host| !possible.covers(host)) {
+            Some(beyond) => {
+                Err(ServiceError::invalid("hosts", format!("{beyond} is beyond what this server can grant")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses limits that no run can have.
+    pub(crate) fn check_limits(&self, limits: &Limits) -> Result<(), ServiceError> {
+        let field = |name: LimitName| match name {
+            LimitName::Fuel => "limits.fuel",
+            LimitName::Memory => "limits.memory",
+            LimitName::Timeout => "limits.timeout",
+            LimitName::Output => "limits.output",
+            LimitName::Result | LimitName::Files => "limits",
+        };
+        limits.check(self.policy.interpreter_memory).map_err(|error| {
+            use cronbox_runtime::limits::LimitError::{AboveCeiling, BelowInterpreter, Zero};
+            let at = match error {
+                Zero(name) | AboveCeiling { name, .. } => field(name),
+                BelowInterpreter { .. } => "limits.memory",
+            };
+            ServiceError::invalid(at, limits::sentence(&error, |name| field(name).to_owned()))
+        })
+    }
+
+    /// Grants what the caller asks for with `said`, when they can, and says what of all that the script asks for is not
+    /// granted. What others have asked for before is not granted by the way.
+    pub(crate) async fn grant_what_is_asked(
+        &self,
+        caller: &Caller,
+        script: &Script,
+        said: &Settings,
+        now: Time,
+    ) -> Result<Vec<NotGranted>, ServiceError> {
+        let settings = script.in_force();
+        let asked = settings.limits.asked()?;
+        let above = said.limits.asked()?.above(&self.policy.defaults);
+        if above != RequestedLimits::default() && caller.grants_itself() {
+            self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
+        }
+        let granted = self.store.granted_limits(&script.key).await?;
+        let (_, mut refused) = asked.in_force(&granted, &self.policy.defaults, &self.policy.ceiling);
+        let hosts = settings.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
+        if !hosts.is_empty() {
+            let said = said.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
+            if !said.is_empty() && caller.grants_itself() {
+                // No more than can be in force now: a ceiling that is raised later grants nothing by itself.
+                let possible = self.policy.grantable(&said);
+                let hosts = said.iter().filter(|host| possible.covers(host)).cloned().collect();
+                let granted = GrantedHosts { hosts, unverified: Vec::new() };
+                self.store.grant_hosts(&script.key, granted, caller.id().map(str::to_owned), now).await?;
+            }
+            let granted = self.store.granted_hosts(&script.key).await?.hosts;
+            refused.extend(self.policy.hosts_refused(&hosts, &granted));
+        }
+        refused.append(&mut self.grant_secrets(caller, script, said, now).await?);
+        Ok(refused)
+    }
+
+    /// What of these limits above the defaults a caller, or an earlier grant to the script, allows.
+    pub(super) async fn granted(
+        &self,
+        caller: &Caller,
+        script: Option<&str>,
+        asked: &RequestedLimits,
+        defaults: &Limits,
+    ) -> Result<RequestedLimits, ServiceError> {
+        let above = asked.above(defaults);
+        if above == RequestedLimits::default() || caller.grants_itself() {
+            return Ok(above);
+        }
+        match script {
+            Some(key) => Ok(self.store.granted_limits(key).await?),
+            None => Ok(RequestedLimits::default()),
+        }
+    }
+}
