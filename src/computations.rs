@@ -1,7 +1,7 @@
 //! Computations for requests: off the threads that answer requests, few at once, in turn for those who
 //! ask, and none that waits for long.
 
-use crate::guard::{self, Panicked};
+use crate::panics::{self, Panicked};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -71,7 +71,7 @@ impl Computing {
         let running = self.running.clone().acquire_owned().await.map_err(|_| ComputeError::Down)?;
         let held: (Place, OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn, running);
         let computed = tokio::task::spawn_blocking(move || {
-            let computed = guard::caught(what, computation);
+            let computed = panics::caught(what, computation);
             drop(held);
             computed
         });

@@ -8,7 +8,7 @@
 //! - [`exact`]: JSON as it was written, numbers of any size
 //! - [`suggest`]: the word that was meant
 //! - [`fullness`]: whether there is room to write
-//! - [`guard`]: readers of foreign text whose panic is a refusal
+//! - [`panics`]: readers of foreign text whose panic is a refusal
 //! - [`quantity`]: sizes, times and fuel as people write and read them
 //! - [`requirement`]: packages that a script asks for, and those that it got
 //! - [`hosts`]: hosts as they were written, and their patterns
@@ -60,8 +60,8 @@
 pub mod clock;
 pub mod exact;
 pub mod fullness;
-pub mod guard;
 pub mod hosts;
+pub mod panics;
 pub mod quantity;
 pub mod source_encoding;
 pub mod suggest;

@@ -5,7 +5,7 @@
 
 use crate::blobs::BlobError;
 use crate::clock::Time;
-use crate::guard;
+use crate::panics;
 use crate::publish::{KeepError, Keeper, PublishOptions};
 use crate::script::{LinkState, Name, Script};
 use crate::source_files::Sources;
@@ -167,7 +167,7 @@ impl Linker {
                 _ => Ok(()),
             }
         };
-        let looked = guard::caught_in("linker", looking).await;
+        let looked = panics::caught_in("linker", looking).await;
         match looked {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(script = %known.name, %error, "a linked script cannot be looked at"),
@@ -293,7 +293,7 @@ impl Linker {
             begun.push(look.done());
             let (linker, root, tag) = (self.clone(), root.url.clone(), tag.clone());
             tokio::spawn(async move {
-                let taking = guard::caught_in("linker", linker.take_in(&name, &url, known, now)).await;
+                let taking = panics::caught_in("linker", linker.take_in(&name, &url, known, now)).await;
                 let is_refused = taking.unwrap_or_else(|caught| {
                     tracing::error!(script = %name, from = url, %caught, "taking a script from its source panicked");
                     true

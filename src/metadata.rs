@@ -1,6 +1,6 @@
 //! What a script says about itself: the `[tool.cronbox]` table of its inline metadata (PEP 723).
 
-use crate::guard;
+use crate::panics;
 use crate::script::{SETTINGS, Settings, Warning};
 use crate::source_encoding;
 use crate::suggest::nearest;
@@ -62,7 +62,7 @@ pub fn read(source: &[u8]) -> Result<Metadata, String> {
     let mut told = near_misses(&text);
     let Some((first, block)) = block(&text)? else { return Ok(Metadata { warnings: told, ..Metadata::default() }) };
     let parse = || toml::from_str::<Document>(&block).map_err(|error| error.message().to_owned());
-    let parsed = guard::caught("the script's metadata (PEP 723)", parse).map_err(|panicked| panicked.to_string())?;
+    let parsed = panics::caught("the script's metadata (PEP 723)", parse).map_err(|panicked| panicked.to_string())?;
     let document = parsed.map_err(|why| format!("the script's metadata (PEP 723) is not valid: {why}"))?;
     if document.tool.cronbox.schedules.len() > MOST_SCHEDULES {
         return Err(format!("a script brings at most {MOST_SCHEDULES} schedules along"));

@@ -31,7 +31,7 @@ pub use instead::hint;
 pub use process::package_process;
 pub use trial::{Trial, tried};
 
-use crate::guard;
+use crate::panics;
 use crate::requirement::{Locked, Request};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
@@ -220,7 +220,7 @@ impl Resolver {
         }
         *pruned = Some(Instant::now());
         let this = self.clone();
-        tokio::spawn(guard::caught_in("package_cache", async move {
+        tokio::spawn(panics::caught_in("package_cache", async move {
             let blocking = |work: fn(&Path) -> std::io::Result<bool>| {
                 let cache = this.config.cache.clone();
                 async move { tokio::task::spawn_blocking(move || work(&cache)).await.map_err(std::io::Error::other)? }

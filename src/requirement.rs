@@ -1,6 +1,6 @@
 //! Packages that a script asks for, by name, extras, version and marker and nothing else, and those that it got.
 
-use crate::guard;
+use crate::panics;
 use pep508_rs::pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, VerbatimUrl, VersionOrUrl};
 use serde::{Deserialize, Serialize};
@@ -163,7 +163,7 @@ impl Requirement {
             }
             Ok(Requirement { name: parsed.name.to_string(), text: parsed.to_string(), hashes: Vec::new() })
         };
-        guard::caught("the requirement", read).map_err(|panicked| format!("{shown:?}: {panicked}"))?
+        panics::caught("the requirement", read).map_err(|panicked| format!("{shown:?}: {panicked}"))?
     }
 
     /// Reads a line of a `requirements.txt`, which may end in `--hash=sha256:…`.
@@ -281,7 +281,7 @@ fn check_python(wanted: &str) -> Result<(), BadRequirement> {
         let ours = Version::from_str(PYTHON_FULL).map_err(|error| error.to_string())?;
         Ok(specifiers.contains(&ours))
     };
-    match guard::caught("the version of Python", fits).map_err(|panicked| bad(panicked.to_string()))? {
+    match panics::caught("the version of Python", fits).map_err(|panicked| bad(panicked.to_string()))? {
         Ok(true) => Ok(()),
         Ok(false) => Err(bad(format!("the script asks for Python {shown}; this server runs {PYTHON}"))),
         Err(why) => Err(bad(why)),
@@ -294,7 +294,7 @@ pub fn runs_here(requires_python: &str) -> bool {
         let specifiers = VersionSpecifiers::from_str(requires_python).ok()?;
         Some(specifiers.contains(&Version::from_str(PYTHON_FULL).ok()?))
     };
-    guard::caught("the version of Python", fits).ok().flatten().unwrap_or(true)
+    panics::caught("the version of Python", fits).ok().flatten().unwrap_or(true)
 }
 
 /// What markers are evaluated for: the interpreter in the sandbox. None only if the texts below are no versions.

@@ -1,7 +1,7 @@
 //! What was uploaded, read: one file, several, or an archive; and the same content as a bundle for the sandbox.
 
 use crate::blobs::{Blobs, Kind};
-use crate::guard;
+use crate::panics;
 use bytes::Bytes;
 use cronbox_runtime::limits::MAX_SOURCE;
 use std::collections::BTreeSet;
@@ -200,7 +200,7 @@ fn check_path(path: &str) -> Result<(), SourceError> {
 
 /// The files of an archive, whatever its bytes are.
 fn unpacked(archive: &[u8]) -> Result<Vec<(String, Bytes)>, SourceError> {
-    let files = guard::caught("the zip archive", || unpack(archive));
+    let files = panics::caught("the zip archive", || unpack(archive));
     files.map_err(|panicked| SourceError::BadArchive(panicked.to_string()))?
 }
 

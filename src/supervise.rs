@@ -1,13 +1,13 @@
 //! Keeps the tasks of a node going: a panic inside one is logged with its place, counted in `/metrics`, shown by `/readyz`
 //! when it keeps happening, and the task starts again. A mistake in one piece of work costs that piece, not the node.
 
-use crate::guard::{self, Caught, READER};
 use crate::metrics::Metrics;
+use crate::panics::{self, Caught, READER};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use crate::guard::{faults, log_panics};
+pub use crate::panics::{faults, log_panics};
 
 /// Panics older than this are forgotten by `/readyz`.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -55,7 +55,7 @@ impl Supervisor {
     /// Counts all panics of this process from now on, those of readers of foreign text and those of no task included.
     pub fn watch_all(self: &Arc<Self>) {
         let supervisor = Arc::downgrade(self);
-        guard::watch(move |task, caught| {
+        panics::watch(move |task, caught| {
             if let Some(supervisor) = supervisor.upgrade() {
                 supervisor.note(task, caught);
             }
@@ -64,7 +64,7 @@ impl Supervisor {
 
     /// Does a piece of work of a task, and brings a panic inside it as an error.
     pub async fn catch<T>(&self, task: &'static str, work: impl Future<Output = T>) -> Result<T, Caught> {
-        guard::catching(task, work).await.inspect_err(|caught| self.note(task, caught))
+        panics::catching(task, work).await.inspect_err(|caught| self.note(task, caught))
     }
 
     /// Runs a task until it returns; after a panic it starts again, after a pause that grows while it keeps panicking.
@@ -166,7 +166,8 @@ mod tests {
     #[tokio::test]
     async fn text_that_a_reader_fails_on_is_told_and_takes_no_node_away() {
         let supervisor = Supervisor::new(Arc::default());
-        let caught = guard::catching("a test", async { panic!("mistake") }).await.map(|(): ()| ()).expect_err("panics");
+        let caught =
+            panics::catching("a test", async { panic!("mistake") }).await.map(|(): ()| ()).expect_err("panics");
         for _ in 0..100 {
             supervisor.note(READER, &caught);
         }

@@ -11,7 +11,7 @@ mod derive;
 mod integers;
 mod symmetric;
 
-use crate::guard::caught;
+use crate::panics::caught;
 use std::future::poll_fn;
 use std::task::Poll;
 

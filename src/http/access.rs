@@ -9,7 +9,7 @@ use super::{App, declared, rate};
 use crate::access::{Caller, TOKEN_PREFIX, hash};
 use crate::api::{ProblemBody, WARNING};
 use crate::disk_usage::Space;
-use crate::guard;
+use crate::panics;
 use crate::store::StoreError;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -152,7 +152,7 @@ pub(super) async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, P
     }
     if found.last_used_at.is_none_or(|used| now - used >= USE_TOLD) {
         let (store, id) = (app.store.clone(), found.id.clone());
-        tokio::spawn(guard::caught_in("token", async move {
+        tokio::spawn(panics::caught_in("token", async move {
             // For people; the next use tells it again.
             let _ = store.token_used(&id, now).await;
         }));

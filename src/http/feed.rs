@@ -6,7 +6,7 @@
 
 use super::App;
 use crate::event::{Event, EventPosition};
-use crate::guard;
+use crate::panics;
 use crate::store::events::STRIDE;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,7 +63,7 @@ impl App {
     pub(super) fn look_on(&self) {
         if !self.feed.looking.swap(true, Ordering::SeqCst) {
             // A look that panics gives the right back: the next follower looks again.
-            tokio::spawn(guard::caught_in("feed", look(Looking(self.clone()))));
+            tokio::spawn(panics::caught_in("feed", look(Looking(self.clone()))));
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::connections::{Busy, Connections, FIRST, Open};
 use super::paced::Paced;
 use super::typed::Typed;
-use crate::guard;
+use crate::panics;
 use crate::supervise::Supervisor;
 use axum::Router;
 use axum::body::Body;
@@ -178,7 +178,7 @@ async fn accept_all(
                 }
             };
             // A panic ends this connection alone, and its place is free again.
-            let _ = guard::caught_in("connection", live).await;
+            let _ = panics::caught_in("connection", live).await;
             all.leave(&open);
             drop(place);
         });

@@ -6,7 +6,7 @@
 
 use super::LinkError;
 use crate::blobs::BlobError;
-use crate::guard;
+use crate::panics;
 use crate::source_files::MAX_BUNDLE;
 use bytes::Bytes;
 use rustix::fd::OwnedFd;
@@ -134,7 +134,7 @@ impl Folder {
             let held: OwnedMutexGuard<()> = self.lock_of(below).lock_owned().await;
             let permit = self.threads.clone().acquire_owned().await.map_err(|_| slow())?;
             let done = tokio::task::spawn_blocking(move || {
-                let looked = guard::caught("the file", look);
+                let looked = panics::caught("the file", look);
                 drop((held, permit));
                 looked
             });

@@ -3,7 +3,7 @@
 use super::chosen::Chosen;
 use super::offer::{Form, Held, Project};
 use super::view::View;
-use crate::guard;
+use crate::panics;
 use crate::requirement::{Request, environment, is_deep, runs_here};
 use pep508_rs::pep440_rs::Version;
 use pep508_rs::{VerbatimUrl, VersionOrUrl};
@@ -125,7 +125,7 @@ fn parse(text: &str) -> Option<Parsed> {
     if is_deep(text) {
         return None;
     }
-    guard::caught("a requirement", || Parsed::from_str(text).ok()).ok().flatten()
+    panics::caught("a requirement", || Parsed::from_str(text).ok()).ok().flatten()
 }
 
 fn takes(needed: &Parsed, version: &Version) -> bool {

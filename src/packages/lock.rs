@@ -2,7 +2,7 @@
 
 use super::PackageError;
 use super::offer::is_pure;
-use crate::guard;
+use crate::panics;
 use crate::requirement::{Request, environment, is_deep};
 use pep508_rs::MarkerTree;
 use serde::Deserialize;
@@ -55,7 +55,7 @@ pub(super) struct Pinned {
 
 /// The wheels of a lock that this interpreter takes.
 pub(super) fn read(text: &str, request: &Request) -> Result<Vec<Pinned>, PackageError> {
-    let read = guard::caught("the resolver's lock", || read_lock(text, request));
+    let read = panics::caught("the resolver's lock", || read_lock(text, request));
     read.map_err(|panicked| PackageError::Failed(panicked.to_string()))?
 }
 

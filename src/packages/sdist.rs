@@ -2,7 +2,7 @@
 //! the package and what it needs. Everything else stays refused with a sentence.
 
 use super::wheel::{self, Files};
-use crate::guard;
+use crate::panics;
 use flate2::read::GzDecoder;
 use pep508_rs::PackageName;
 use pep508_rs::pep440_rs::Version;
@@ -81,7 +81,7 @@ fn look(name: &str, version: &str, filename: &str, archive: &[u8]) -> Result<(Pl
         let content = read(filename, archive)?;
         Ok((plain(name, version, &content)?, content))
     };
-    guard::caught("the source archive", look).map_err(|panicked| panicked.to_string())?
+    panics::caught("the source archive", look).map_err(|panicked| panicked.to_string())?
 }
 
 /// Reads an archive: plain files alone, within the bounds of wheels.

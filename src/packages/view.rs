@@ -7,7 +7,7 @@
 use super::offer::{self, Form, Held, Offer, Project};
 use super::page::{self, File};
 use super::{cache, sdist, standin};
-use crate::guard;
+use crate::panics;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path as Place, State};
@@ -235,7 +235,7 @@ impl View {
             }
         }
         let text = String::from_utf8_lossy(&content);
-        let read = guard::caught("a page of the index", || page::read(&text, is_json, &at));
+        let read = panics::caught("a page of the index", || page::read(&text, is_json, &at));
         let mut files = read
             .map_err(|panicked| NoPage::Away(panicked.to_string()))?
             .map_err(|why| NoPage::Away(format!("its page of {name} cannot be read: {why}")))?;

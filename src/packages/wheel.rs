@@ -5,7 +5,7 @@
 //! or too well compressed to be packages.
 
 use super::PackageError;
-use crate::guard;
+use crate::panics;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use pep508_rs::PackageName;
 use pep508_rs::pep440_rs::Version;
@@ -49,7 +49,7 @@ pub(super) fn unpack(
         let info = info_directory(&content, name, version)?;
         Ok((content, info))
     };
-    let opened = guard::caught("the wheel", open).map_err(|panicked| panicked.to_string());
+    let opened = panics::caught("the wheel", open).map_err(|panicked| panicked.to_string());
     let (content, info) = opened.flatten().map_err(bad)?;
     check_record(&content, &info).map_err(bad)?;
     let data = format!("{}.data/", info.trim_end_matches(".dist-info"));
@@ -178,7 +178,7 @@ pub(super) fn metadata(archive: &[u8]) -> Option<String> {
         zip.by_name(&name).ok()?.take(LARGEST_FILE).read_to_string(&mut text).ok()?;
         Some(text)
     };
-    guard::caught("the wheel", read).ok().flatten()
+    panics::caught("the wheel", read).ok().flatten()
 }
 
 /// The name of the one `.dist-info` directory, which must be of the package that was asked for.

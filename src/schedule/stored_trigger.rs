@@ -1,7 +1,7 @@
 //! The trigger of a schedule as it is stored.
 
 use crate::clock::Time;
-use crate::guard;
+use crate::panics;
 use crate::trigger::{Defaults, Trigger};
 use crate::zone;
 use serde_json::Value;
@@ -50,7 +50,7 @@ impl Stored {
         let zones = zone::installed();
         let utc = zones.get("UTC").map_err(|error| error.to_string())?;
         let defaults = Defaults { zones: zones.clone(), timezone: utc, now: self.made_at };
-        let parsed = guard::caught("the trigger", || Trigger::from_stored(&self.json, &defaults));
+        let parsed = panics::caught("the trigger", || Trigger::from_stored(&self.json, &defaults));
         parsed.map_err(|panicked| panicked.to_string())?.map_err(|error| error.to_string())
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{Scheduler, Unfired};
 use crate::clock::Time;
-use crate::guard;
+use crate::panics;
 use crate::schedule::request::{self, jitter};
 use crate::schedule::{Decision, Schedule, State};
 use crate::store::StoreError;
@@ -51,7 +51,7 @@ impl Scheduler {
                     false => Undecided::Broken(uncomputable(&error)),
                 })
             };
-            let decided = guard::caught("the trigger", decide);
+            let decided = panics::caught("the trigger", decide);
             let decided = decided.unwrap_or_else(|panicked| Err(Undecided::Broken(uncomputable(&panicked))));
             (schedule, decided)
         };
@@ -70,7 +70,7 @@ impl Scheduler {
                 Err(error) => Err(error.to_string()),
             }
         };
-        let next = tokio::task::spawn_blocking(move || guard::caught("the trigger", next)).await;
+        let next = tokio::task::spawn_blocking(move || panics::caught("the trigger", next)).await;
         match next {
             Ok(next) => next.map_err(|panicked| panicked.to_string())?,
             Err(_) => Ok(None),

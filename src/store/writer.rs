@@ -6,7 +6,7 @@
 
 use super::StoreError;
 use super::tx::{Dialect, Tx};
-use crate::guard;
+use crate::panics;
 use futures_util::future::BoxFuture;
 use sqlx::{AnyConnection, Connection};
 use std::collections::VecDeque;
@@ -78,7 +78,7 @@ impl Writer {
 
 async fn write_all(mut connection: AnyConnection, mut waiting: mpsc::Receiver<Message>) {
     loop {
-        match guard::caught_in("writer", write_on(&mut connection, &mut waiting)).await {
+        match panics::caught_in("writer", write_on(&mut connection, &mut waiting)).await {
             Ok(Some(closed)) => return close(connection, closed).await,
             Ok(None) => return,
             // Whoever waited for what was not committed is told that it failed.
@@ -133,7 +133,7 @@ async fn write_together(
         }
         // A change that panics is one that failed: the connection, which is everybody's, goes on.
         let mut tx = Tx::new(connection, Dialect::Sqlite);
-        let change = guard::caught_in("change", async { (entry.change)(&mut tx).await }).await;
+        let change = panics::caught_in("change", async { (entry.change)(&mut tx).await }).await;
         match change
             .unwrap_or_else(|_| Err(StoreError::Corrupt("a mistake in this program: the change panicked".into())))
         {

@@ -1,7 +1,7 @@
 //! The arithmetic of RSA: powers with a public exponent, and with a private one.
 
 use super::{Arguments, step};
-use crate::guard::caught;
+use crate::panics::caught;
 use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
 use crypto_bigint::{BoxedUint, Odd};
 use getrandom::SysRng;

@@ -3,7 +3,7 @@
 use super::child::Death;
 use super::process::{Process, choose};
 use super::silence::Silence;
-use super::upkeep::guarded;
+use super::upkeep::in_task;
 use super::{Pool, PoolState};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,7 +50,7 @@ impl Pool {
                         None => Err("the pool is gone".to_owned()),
                     };
                     // A panic of the pool over a frame counts as the death of the process.
-                    let death = guarded(child.live(kill, take)).await.unwrap_or_else(Death::of_panic);
+                    let death = in_task(child.live(kill, take)).await.unwrap_or_else(Death::of_panic);
                     if let Some(inner) = weak.upgrade() {
                         let pool = Pool { inner };
                         if catch_unwind(AssertUnwindSafe(|| pool.gone(number, &death))).is_err() {

@@ -3,7 +3,7 @@
 use super::child::Death;
 use super::egress::EgressProcess;
 use super::job::Job;
-use super::upkeep::guarded;
+use super::upkeep::in_task;
 use super::{Pool, PoolState};
 use crate::egress::messages::{MAX_HOSTS, MAX_NOTES, NetworkUsage, Token, Violation};
 use crate::frame::{self, FrameKind, Hello, Incoming, NetworkPass, RunNumber};
@@ -89,7 +89,7 @@ impl Pool {
                     Some(inner) => Pool { inner }.take_of_egress(number, incoming),
                     None => Err("the pool is gone".to_owned()),
                 };
-                let death = guarded(child.live(kill, take)).await.unwrap_or_else(Death::of_panic);
+                let death = in_task(child.live(kill, take)).await.unwrap_or_else(Death::of_panic);
                 if let Some(inner) = weak.upgrade() {
                     let pool = Pool { inner };
                     if catch_unwind(AssertUnwindSafe(|| pool.egress_gone(number, &death))).is_err() {

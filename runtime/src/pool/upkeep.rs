@@ -40,7 +40,7 @@ where
                 faults::come(what);
                 task.await;
             };
-            if guarded(work).await.is_some() {
+            if in_task(work).await.is_some() {
                 return;
             }
             tracing::error!("the pool's {what} panicked and is started again");
@@ -55,7 +55,7 @@ where
 }
 
 /// Runs a future as a task, which ends with this future. None when it panicked.
-pub(super) async fn guarded<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> Option<T> {
+pub(super) async fn in_task<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> Option<T> {
     let mut tasks = JoinSet::new();
     tasks.spawn(task);
     tasks.join_next().await.and_then(Result::ok)
@@ -162,7 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_that_panics_is_told_from_one_that_ends() {
-        assert_eq!(guarded(async { 7 }).await, Some(7));
-        assert_eq!(guarded(async { panic!("on purpose") }).await, None::<()>);
+        assert_eq!(in_task(async { 7 }).await, Some(7));
+        assert_eq!(in_task(async { panic!("on purpose") }).await, None::<()>);
     }
 }

@@ -5,10 +5,10 @@ use crate::bundle::Bundle;
 use crate::channels::RunNetwork;
 use crate::fair_share::run_fairly;
 use crate::frame::{self, FilePart, FrameKind, Out, RunNumber, RunUsage, Start};
-use crate::guard::{Panicked, guarded};
 use crate::guest::RunInput;
 use crate::heap;
 use crate::outcome::{Outcome, ResultKind, ScriptError, bounded_notes};
+use crate::panics::{Panicked, catching};
 use crate::sandbox::FinishedSandbox;
 use std::future::Future;
 use std::pin::Pin;
@@ -28,7 +28,7 @@ impl SandboxProcess {
         files: (Arc<Bundle>, Option<Loaded>),
         handles: Rc<RunHandles>,
     ) {
-        let mut lived = guarded(self.clone().live(run, start, files, handles.clone()));
+        let mut lived = catching(self.clone().live(run, start, files, handles.clone()));
         let lived = std::future::poll_fn(|context| {
             self.has_thread(run);
             let polled = Pin::new(&mut lived).poll(context);

@@ -5,7 +5,6 @@ use crate::access::{Caller, Scope};
 use crate::api::{BackfillBody, RunBody};
 use crate::clock::{Time, rfc3339};
 use crate::exact::Exact;
-use crate::guard;
 use crate::http::body::{self, Fields, Query};
 use crate::http::described_fields::fields;
 use crate::http::endpoints::{Endpoints, Need};
@@ -14,6 +13,7 @@ use crate::http::problem::Problem;
 use crate::http::requests::{BackfillRequest, TriggerNowRequest};
 use crate::http::submit::Shown;
 use crate::http::{App, Part};
+use crate::panics;
 use crate::publish::keep_value;
 use crate::run::{Cause, Gate, NewRun, new_id};
 use crate::schedule::Schedule;
@@ -213,7 +213,7 @@ pub(crate) async fn backfill_schedule(
     // It is made whole whether the client waits for it or not. One that a crash cuts short is made whole by asking for what
     // is missing again.
     let (store, signals, bound) = (app.store.clone(), app.signals.clone(), app.queue_bound);
-    let making = tokio::spawn(guard::caught_in("backfill", async move {
+    let making = tokio::spawn(panics::caught_in("backfill", async move {
         let made = store.backfill(runs, bound, now).await;
         signals.notify_queued();
         made

@@ -12,8 +12,8 @@ pub(crate) struct Panicked(pub(crate) String);
 
 /// Polls a future to its end. When it panics, it is dropped at once with everything it owns: a store whose host call
 /// panicked is never used again.
-pub(crate) fn guarded<F: Future>(future: F) -> Guarded<F> {
-    Guarded { future: Some(Box::pin(future)) }
+pub(crate) fn catching<F: Future>(future: F) -> Catching<F> {
+    Catching { future: Some(Box::pin(future)) }
 }
 
 /// Runs a computation that shares nothing. A panic is an error.
@@ -21,12 +21,12 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked(words_of(&*panic)))
 }
 
-/// See [`guarded`].
-pub(crate) struct Guarded<F> {
+/// See [`catching`].
+pub(crate) struct Catching<F> {
     future: Option<Pin<Box<F>>>,
 }
 
-impl<F: Future> Future for Guarded<F> {
+impl<F: Future> Future for Catching<F> {
     type Output = Result<F::Output, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -93,7 +93,7 @@ mod tests {
             store.set_fuel(1_000_000).expect("takes fuel");
             let before = dropped.load(Ordering::Relaxed);
             let module = module.clone();
-            let ended = guarded(async move {
+            let ended = catching(async move {
                 let instance = linker.instantiate_async(&mut store, &module).await.expect("instantiates");
                 let run = instance.get_typed_func::<(), ()>(&mut store, "run").expect("the export");
                 run.call_async(&mut store, ()).await.is_ok()
@@ -113,7 +113,7 @@ mod tests {
             }
         }
         let bomb = Bomb;
-        let ended = guarded(async move {
+        let ended = catching(async move {
             let _bomb = &bomb;
             7
         })
