@@ -75,9 +75,9 @@ fn every_task_is_supervised_and_in_the_list() {
         }
         let inside =
             path.strip_prefix(tests_folder().parent().expect("a parent")).expect("inside").display().to_string();
-        let spawned = text.matches("spawn(").count() - text.matches("spawn(guard::caught_in(").count();
+        let spawned = text.matches("spawn(").count() - text.matches("spawn(panics::caught_in(").count();
         let supervised = text.matches("spawn(supervisor.clone().keep_going(").count();
-        let in_place = text.matches("guard::caught_in(\"connection\"").count();
+        let in_place = text.matches("panics::caught_in(\"connection\"").count();
         let left = spawned - supervised - in_place;
         let known = BESIDE.iter().find(|(file, ..)| *file == inside).map_or(0, |(_, count, _)| *count);
         assert_eq!(left, known, "{inside}: tasks that are started without supervision");
