@@ -77,6 +77,19 @@ impl RunFiles {
     }
 }
 
+/// What a schedule starts.
+#[derive(Clone, Copy, Debug)]
+pub struct ScheduleStart<'a> {
+    /// The schedule.
+    pub schedule: &'a Schedule,
+    /// Its script.
+    pub script: &'a Script,
+    /// The version of that which it starts.
+    pub version: &'a Version,
+    /// The limits that the script was granted.
+    pub granted: &'a RequestedLimits,
+}
+
 impl RunPolicy {
     /// The limits of runs that a schedule starts.
     pub fn scheduled_defaults(&self) -> Limits {
@@ -101,17 +114,14 @@ impl RunPolicy {
         refused.map(told).collect()
     }
 
-    /// A run, its limits decided; and what of them was not granted.
+    /// A run with limits that are decided, and what of them was asked for.
     pub fn run(
         &self,
         files: RunFiles,
         settings: &Settings,
-        asked: RequestedLimits,
-        granted: &RequestedLimits,
-        defaults: &Limits,
+        (limits, asked): (Limits, RequestedLimits),
         now: Time,
-    ) -> (NewRun, Vec<NotGranted>) {
-        let (limits, refused) = asked.in_force(granted, defaults, &self.ceiling);
+    ) -> NewRun {
         let spec = Spec {
             blob: files.blob,
             packages: files.packages,
@@ -140,24 +150,19 @@ impl RunPolicy {
             chain_depth: 0,
             chain_cause: None,
         };
-        let new = NewRun {
+        NewRun {
             script: files.script,
             version: files.version,
             source: files.source,
             labels: settings.labels.clone(),
             ..NewRun::new(new_id(now), files.name, spec)
-        };
-        (new, refused)
+        }
     }
 
     /// A run that a schedule starts; `args` is what its settings say, as text or blob.
-    #[allow(clippy::too_many_arguments, reason = "each is another thing; a struct for one call would only rename them")]
     pub fn run_of_schedule(
         &self,
-        schedule: &Schedule,
-        script: &Script,
-        version: &Version,
-        granted: &RequestedLimits,
+        ScheduleStart { schedule, script, version, granted }: ScheduleStart<'_>,
         args: Value,
         cause: Cause,
         now: Time,
@@ -166,8 +171,8 @@ impl RunPolicy {
         let settings = script.settings.or(&version.table);
         let asked = own.limits.asked()?.or(&settings.limits.asked()?);
         let trigger = schedule.trigger.parsed().map_err(BadPlan::Trigger)?;
-        let defaults = self.scheduled_defaults();
-        let (mut new, _) = self.run(RunFiles::of(script, version), &settings, asked, granted, &defaults, now);
+        let (limits, _) = asked.in_force(granted, &self.scheduled_defaults(), &self.ceiling);
+        let mut new = self.run(RunFiles::of(script, version), &settings, (limits, asked), now);
         new.cause = cause;
         new.args = args;
         new.labels.extend(own.labels.clone());

@@ -7,7 +7,7 @@
 use crate::blobs::Blobs;
 use crate::clock::{Clock, Time};
 use crate::limits::RequestedLimits;
-use crate::plan::{BadPlan, RunPolicy};
+use crate::plan::{BadPlan, RunPolicy, ScheduleStart};
 use crate::publish::{KeepError, keep_value};
 use crate::run::{Cause, Displaced};
 use crate::schedule::{Decision, Schedule, ScheduleFilter, State};
@@ -329,7 +329,8 @@ impl Scheduler {
         let version = self.version_of(schedule, script).await?;
         let text = schedule.settings.args.as_ref().map_or_else(|| "{}".to_owned(), ToString::to_string);
         let args = keep_value(&self.store, &self.blobs, text, now).await?;
-        let like = self.rules.run_of_schedule(schedule, script, &version, granted, args, Cause::Fire, now)?;
+        let start = ScheduleStart { schedule, script, version: &version, granted };
+        let like = self.rules.run_of_schedule(start, args, Cause::Fire, now)?;
         Ok(Fire { like, overlap: schedule.settings.policies.overlap_in_force(&self.rules.job_defaults), decision })
     }
 

@@ -4,12 +4,14 @@ use crate::support::postgres::cluster;
 use crate::support::scheduler::scheduler;
 use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
 use cronbox::clock::{Clock, Time};
+use cronbox::limits::RequestedLimits;
+use cronbox::plan::ScheduleStart;
 use cronbox::publication::NewVersion;
 use cronbox::run::{Cause, Claim, Ended, Recorded, Run, Status};
 use cronbox::schedule::request::{self, ReadContext};
 use cronbox::schedule::{KeptSchedule, Origin, Schedule, State};
 use cronbox::scheduler::Scheduler;
-use cronbox::script::{Facts, Name, Settings};
+use cronbox::script::{Facts, Name, Script, Settings};
 use cronbox::signals::WorkerInbox;
 use cronbox::store::queries::RunFilter;
 use cronbox::store::{DatabaseUrl, Store};
@@ -18,6 +20,12 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// A schedule starts the version in force of its script, which was granted nothing.
+fn start_of<'a>(schedule: &'a Schedule, script: &'a Script) -> ScheduleStart<'a> {
+    static NONE: RequestedLimits = RequestedLimits { fuel: None, memory: None, timeout: None, output: None };
+    ScheduleStart { schedule, script, version: &script.version, granted: &NONE }
+}
 
 /// Monday, noon.
 fn noon() -> Time {
@@ -458,7 +466,7 @@ async fn backfilled_runs_wait_for_one_another() {
     let like = rig
         .scheduler
         .rules
-        .run_of_schedule(&schedule, &script, &script.version, &Default::default(), args, Cause::Backfill, noon())
+        .run_of_schedule(start_of(&schedule, &script), args, Cause::Backfill, noon())
         .expect("a run");
     let gate = cronbox::run::Gate { name: "backfill".into(), most: Some(2) };
     let runs = (1..=5).map(|hour| {
@@ -578,8 +586,7 @@ async fn a_chain_is_only_so_long() {
     for (depth, expected) in [(49, "queued"), (50, "skipped")] {
         let args = cronbox::run::Value::Inline("{}".into());
         let rules = &rig.scheduler.rules;
-        let made =
-            rules.run_of_schedule(&schedule, &script, &script.version, &Default::default(), args, Cause::Api, noon());
+        let made = rules.run_of_schedule(start_of(&schedule, &script), args, Cause::Api, noon());
         let mut new = made.expect("a run");
         new.id = cronbox::run::new_id(noon() + TimeDelta::microseconds(depth));
         new.spec.chain_depth = u32::try_from(depth).expect("small");

@@ -5,6 +5,7 @@ use super::{Scheduler, Unfired};
 use crate::clock::Time;
 use crate::exact;
 use crate::limits::RequestedLimits;
+use crate::plan::ScheduleStart;
 use crate::publish::keep_value;
 use crate::run::{Cause, NewRun, Run, Status, Value, upstream_body};
 use crate::schedule::{Link, Schedule, State};
@@ -124,7 +125,8 @@ impl Scheduler {
             }
         }
         let args = keep_value(&self.store, &self.blobs, text, now).await?;
-        let mut new = self.rules.run_of_schedule(schedule, script, &version, granted, args, Cause::Chain, now)?;
+        let start = ScheduleStart { schedule, script, version: &version, granted };
+        let mut new = self.rules.run_of_schedule(start, args, Cause::Chain, now)?;
         new.upstream = Some(upstream.id.clone());
         new.spec.chain_depth = depth;
         new.spec.chain_cause = Some(upstream.spec.chain_cause.clone().unwrap_or_else(|| upstream.id.clone()));

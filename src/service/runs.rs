@@ -151,7 +151,8 @@ impl Service {
         let asked = options.limits.or(&settings.limits.asked()?);
         let granted = self.granted(caller, files.script.as_deref(), &asked, &self.policy.defaults).await?;
         let defaults = self.policy.defaults;
-        let (mut new, mut refused) = self.policy.run(files, settings, asked, &granted, &defaults, now);
+        let (limits, mut refused) = asked.in_force(&granted, &defaults, &self.policy.ceiling);
+        let mut new = self.policy.run(files, settings, (limits, asked), now);
         self.check_limits(&new.spec.limits)?;
         if new.script.is_none() && caller.grants_itself() {
             new.spec.allowed = new.spec.allow.clone();

@@ -13,6 +13,7 @@ use crate::http::problem::Problem;
 use crate::http::requests::{BackfillRequest, TriggerNowRequest};
 use crate::http::submit::Shown;
 use crate::http::{App, Part};
+use crate::plan::ScheduleStart;
 use crate::panics;
 use crate::publish::keep_value;
 use crate::run::{Cause, Gate, NewRun, new_id};
@@ -54,7 +55,8 @@ impl App {
         let text = service::arguments(args.or_else(|| schedule.settings.args.clone()))?;
         let args = keep_value(&self.store, &self.blobs, text, now).await?;
         let granted = self.store.granted_limits(&script.key).await?;
-        Ok(self.policy.run_of_schedule(schedule, &script, &version, &granted, args, cause, now)?)
+        let start = ScheduleStart { schedule, script: &script, version: &version, granted: &granted };
+        Ok(self.policy.run_of_schedule(start, args, cause, now)?)
     }
 }
 
