@@ -9,7 +9,7 @@ use cronbox::plan::ScheduleStart;
 use cronbox::publication::NewVersion;
 use cronbox::run::{Cause, Claim, Ended, Recorded, Run, Status};
 use cronbox::schedule::request::{self, ReadContext};
-use cronbox::schedule::{KeptSchedule, Origin, Schedule, State};
+use cronbox::schedule::{KeptSchedule, Origin, Schedule, State, StoredTrigger};
 use cronbox::scheduler::Scheduler;
 use cronbox::script::{Facts, Name, Script, Settings};
 use cronbox::signals::WorkerInbox;
@@ -322,6 +322,25 @@ async fn two_may_run_at_once() {
     rig.end(&taken[1], Status::Failed).await;
     rig.at(after(30)).await;
     assert_eq!(rig.rows("x").await[3], (30, "queued", String::new()));
+}
+
+/// What another version stored, and this one cannot parse.
+#[tokio::test]
+async fn a_stored_trigger_that_cannot_be_parsed_pauses_its_schedule_alone() {
+    let rig = Rig::memory().await;
+    let context = ReadContext { timezone: "UTC", now: noon(), origin: Origin::Request, existing: None, jitter: 0.0 };
+    let asked = json!({"trigger": "every 10s"});
+    let name = Name::parse("strange").expect("a name");
+    let mut new = request::read(asked.as_object().expect("an object"), &name, "a", &context).expect("a schedule");
+    new.trigger = StoredTrigger::from_row(json!({"type": "sundial"}), noon());
+    assert_eq!(rig.store.keep_schedule(new, None, noon()).await.expect("keeps"), KeptSchedule::Created);
+    rig.add("x", asked).await;
+    rig.at(after(10)).await;
+    let strange = rig.schedule("strange").await;
+    assert_eq!(strange.state, State::Paused);
+    assert!(strange.reason.as_ref().is_some_and(|why| why.contains("sundial")), "{strange:?}");
+    assert!(rig.rows("strange").await.is_empty());
+    assert_eq!(rig.runs("x").await.last().and_then(|run| run.fire_time), Some(after(10)));
 }
 
 #[tokio::test]
