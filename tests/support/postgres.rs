@@ -8,8 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::sync::{Mutex, Once, OnceLock, mpsc};
 use std::time::{Duration, Instant};
+
+/// What the folders of clusters are called, before the number of the process that made them.
+const FOLDER: &str = "cronbox-postgres-";
 
 /// The user that the server runs as when the tests run as root, which PostgreSQL refuses.
 const USER: &str = "nobody";
@@ -22,14 +25,30 @@ pub struct Cluster {
     server: Mutex<Option<Child>>,
 }
 
+/// Removes the clusters of processes that have ended: the one that all tests of a process share is never dropped.
+fn remove_left() {
+    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER)).and_then(|rest| rest.split('-').next());
+        let is_left = process.is_some_and(|process| {
+            // An earlier process can have had this number.
+            process == std::process::id().to_string() || !Path::new("/proc").join(process).exists()
+        });
+        if is_left {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl Cluster {
     /// Makes a cluster and starts it. `durable` makes it wait for the disk, as one in use does.
     pub fn start(durable: bool) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("cronbox-postgres-{}-{number}", std::process::id()));
-        // What a killed test run with the same number left.
-        let _ = fs::remove_dir_all(&folder);
+        let folder = std::env::temp_dir().join(format!("{FOLDER}{}-{number}", std::process::id()));
+        static LEFT: Once = Once::new();
+        LEFT.call_once(remove_left);
         fs::create_dir_all(&folder).expect("a folder");
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("permissions");
         let made = unprivileged(&binary("initdb"))
