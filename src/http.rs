@@ -4,7 +4,6 @@ mod accept;
 mod access;
 mod answers;
 mod attempts;
-mod before;
 mod below;
 mod body;
 mod carry_out;

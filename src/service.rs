@@ -7,8 +7,12 @@
 
 mod error;
 mod grants;
+mod queries;
 mod reach;
 mod runs;
+mod schedule_changes;
+mod schedules;
+mod scripts;
 mod secrets;
 mod state;
 mod submit;
@@ -22,6 +26,12 @@ pub use reach::Reached;
 pub(crate) use reach::check_priority;
 pub(crate) use runs::check_priority_range;
 pub use runs::{PlannedRun, RunOptions};
+pub use schedule_changes::ScheduleChange;
+pub use schedules::{
+    AskedArgs, Backfill, BackfillRequest, Preview, PreviewRequest, ScheduleKept, ScheduleRequest, SchedulerView,
+    Target, parsed,
+};
+pub use scripts::{PublishRequest, ScriptChange, ScriptContent, read_settings};
 pub use secrets::{Resealed, SecretView, SetSecret, request_parts};
 pub use submit::Submitted;
 pub use text::{arguments, labels, short};

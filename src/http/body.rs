@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::exact::{self, Exact};
 use crate::quantity;
 use crate::script::{BadName, Name, Settings};
-use crate::service::short;
+use crate::service::{self, short};
 use crate::suggest::nearest;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -288,20 +288,7 @@ pub(crate) fn parse_time_ahead(text: &str, now: Time) -> Result<Time, String> {
 
 /// What of a request is settings.
 pub(crate) fn settings_of(fields: Fields) -> Result<Settings, Problem> {
-    let rest = fields.rest()?;
-    // One by one, so that the one at fault is known.
-    let mut settings = Settings::default();
-    for (name, value) in rest {
-        if value.is_null() {
-            continue;
-        }
-        let one: Settings = serde_json::from_value(Value::Object(Map::from_iter([(name.clone(), value)])))
-            .map_err(|error| Problem::invalid(&name, format!("{name}: {error}")))?;
-        settings = one.or(&settings);
-    }
-    settings.limits.asked()?;
-    settings.check().map_err(|(field, why)| Problem::invalid(&field, why))?;
-    Ok(settings)
+    Ok(service::read_settings(fields.rest()?)?)
 }
 
 /// What is said about a cursor that is none.

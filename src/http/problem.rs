@@ -52,10 +52,6 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server made a mistake")
     }
 
-    pub(crate) fn conflict(code: &str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, detail)
-    }
-
     pub(crate) fn forbidden(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, detail)
     }
@@ -133,7 +129,7 @@ impl<E: Into<ServiceError>> From<E> for Problem {
             field: error.field.map(Into::into),
             line: error.line,
             column: error.column,
-            retry_after: error.retry_after,
+            retry_after: error.retry_after.map(u64::from),
             location: location.map(Box::new),
         }
     }

@@ -2,12 +2,14 @@
 
 pub(super) mod backfill;
 pub(super) mod change;
-pub(super) mod common;
 pub(super) mod preview;
 pub(super) mod show;
 pub(super) mod state;
 
 use super::endpoints::Endpoints;
+
+/// The largest request: a trigger, and arguments.
+const MOST: usize = 1 << 20;
 
 /// The endpoints of this folder.
 pub(super) fn endpoints() -> Endpoints {

@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::requests::{ScriptForm, ScriptRequest};
 use crate::exact::Exact;
 use crate::script::{Name, SETTINGS, Settings};
-use crate::service;
+use crate::service::{self, ScriptContent};
 use crate::source_files::{Sources, is_archive};
 use crate::suggest::nearest;
 use axum::extract::{FromRequest, Multipart, Request};
@@ -25,20 +25,12 @@ const CONTENT: [&str; 3] = ["source", "files", "from"];
 /// Endings of files that are dropped from a script's name.
 const ENDINGS: [&str; 3] = [".zip", ".pyc", ".py"];
 
-/// What was uploaded.
-pub(super) enum Content {
-    /// The files themselves.
-    Sources(Sources),
-    /// Where they are read from.
-    Link(String),
-}
-
 /// An upload.
 pub(super) struct Upload {
     /// The name of the script.
     pub(super) name: Name,
     /// The content.
-    pub(super) content: Content,
+    pub(super) content: ScriptContent,
     /// What is set beside it, if anything is.
     pub(super) settings: Option<Settings>,
 }
@@ -94,11 +86,13 @@ impl Sent {
     fn named(self, of_address: Option<Name>) -> Result<Upload, Problem> {
         let name = self.name_with(of_address)?;
         let content = match (self.source, self.from) {
-            (Some(source), _) => Content::Sources(Sources::of_bytes(name.as_str(), source)?),
-            (None, Some(from)) => Content::Link(from),
-            (None, None) => Content::Sources(Sources::of_script(name.as_str(), self.files, self.main.as_deref())?),
+            (Some(source), _) => ScriptContent::Sources(Sources::of_bytes(name.as_str(), source)?),
+            (None, Some(from)) => ScriptContent::Link(from),
+            (None, None) => {
+                ScriptContent::Sources(Sources::of_script(name.as_str(), self.files, self.main.as_deref())?)
+            }
         };
-        if let Content::Sources(sources) = &content
+        if let ScriptContent::Sources(sources) = &content
             && looks_like_json(sources.source())
         {
             return Err(json_as_source());

@@ -59,7 +59,7 @@ pub struct ServiceError {
     /// The column at fault, from 1 on.
     pub column: Option<u32>,
     /// After how many seconds it can be tried again, where that helps.
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<u32>,
     /// The run to look at instead.
     pub run: Option<Box<str>>,
 }
@@ -110,7 +110,7 @@ impl ServiceError {
     }
 
     /// Something that can be tried again after so many seconds.
-    pub fn unavailable(code: &'static str, detail: impl Into<String>, seconds: u64) -> Self {
+    pub fn unavailable(code: &'static str, detail: impl Into<String>, seconds: u32) -> Self {
         Self::new(ErrorKind::Unavailable, code, detail).retry_after(seconds)
     }
 
@@ -127,7 +127,7 @@ impl ServiceError {
     }
 
     /// The same, to be tried again after so many seconds.
-    pub fn retry_after(mut self, seconds: u64) -> Self {
+    pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }

@@ -8,8 +8,7 @@ use crate::http::{App, accept};
 use crate::quantity;
 use crate::run::{CAUSES, Cause, STATUSES, Status, Value};
 use crate::service;
-use crate::service::Reached;
-use crate::store::queries::{ResultTest, RunFilter, Sent};
+use crate::store::queries::{ResultTest, RunFilter};
 use crate::store::series::Entry;
 use crate::suggest::nearest;
 use axum::http::HeaderMap;
@@ -21,15 +20,6 @@ impl App {
     pub(super) async fn filter(&self, caller: &Caller, query: &Query) -> Result<RunFilter, Problem> {
         let now = self.clock.now();
         let bad = |field: &str, why: String| Problem::bad("bad_parameter", format!("{field}: {why}")).field(field);
-        let scripts = scripts_of(query)?;
-        let sent = Sent { names: scripts.clone(), by: caller.id().filter(|_| caller.is_limited()).map(str::to_owned) };
-        let reach = self.reach_of(caller).await?;
-        let current_but = reach.as_ref().map(Reached::whole);
-        let scripts = match (scripts.is_empty(), reach) {
-            (true, reach) => reach.map(Reached::into_keys),
-            (false, None) => Some(scripts),
-            (false, Some(reach)) => Some(scripts.into_iter().filter(|script| reach.contains(script)).collect()),
-        };
         let mut statuses = Vec::new();
         for word in query.many("status") {
             let unknown = || {
@@ -62,11 +52,8 @@ impl App {
             }
             _ => Err("the beginning of a run's id".to_owned()),
         })?;
-        Ok(RunFilter {
+        let filter = RunFilter {
             prefix,
-            scripts,
-            sent: Some(sent),
-            current_but,
             schedule: query.one("schedule")?.map(str::to_owned),
             statuses,
             cause,
@@ -79,7 +66,9 @@ impl App {
             before: query.parse("cursor", |text| {
                 uuid::Uuid::parse_str(text).map(|id| id.to_string()).map_err(|_| bad_cursor())
             })?,
-        })
+            ..RunFilter::default()
+        };
+        Ok(self.runs_within_reach(caller, scripts_of(query)?, filter).await?)
     }
 }
 

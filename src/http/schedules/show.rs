@@ -3,17 +3,14 @@
 use crate::access::{Caller, Scope};
 use crate::api::{Page, ScheduleBody};
 use crate::clock::{from_micros, micros};
-use crate::http::before::Before;
 use crate::http::body::{self, Query, bad_cursor};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::{App, Part};
 use crate::schedule::{STATES, Schedule, ScheduleFilter, State as Standing};
-use crate::script::{Name, Script, key_of};
+use crate::script::{Name, key_of};
 use crate::service;
-use crate::service::Reached;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Json};
 use utoipa_axum::routes;
@@ -29,50 +26,18 @@ pub(super) fn endpoints() -> Endpoints {
 const TOGETHER: usize = 50;
 
 impl App {
-    pub(super) fn show(&self, schedule: &Schedule) -> Result<ScheduleBody, Problem> {
-        let trigger = schedule.trigger.parsed().map_err(|why| {
-            tracing::error!(schedule = %schedule.id, why, "a stored trigger cannot be read");
-            Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "the schedule's trigger cannot be read any more",
-            )
-        })?;
-        Ok(ScheduleBody::new(schedule, &trigger, &self.policy.job_defaults))
-    }
-
-    /// The schedules that start a script.
-    pub(crate) async fn schedules_of(&self, script: &Script) -> Result<Vec<ScheduleBody>, Problem> {
-        self.show_all(&self.stored_schedules_of(&script.key).await?).await
-    }
-
-    async fn stored_schedules_of(&self, key: &str) -> Result<Vec<Schedule>, Problem> {
-        let filter = ScheduleFilter { scripts: Some(vec![key.to_owned()]), limit: 1000, ..ScheduleFilter::default() };
-        Ok(self.store.schedules(filter).await?)
-    }
-
-    /// The schedules that start a script, as they are before an upload.
-    pub(in crate::http) async fn before_upload(&self, key: &str) -> Result<Before, Problem> {
-        let schedules = self.stored_schedules_of(key).await?;
-        let edited = schedules.iter().filter(|schedule| schedule.edited).map(|schedule| schedule.id.clone()).collect();
-        Ok(Before { schedules: self.show_all(&schedules).await?, edited })
+    pub(crate) fn show(&self, schedule: &Schedule) -> Result<ScheduleBody, Problem> {
+        Ok(ScheduleBody::new(schedule, &*service::parsed(schedule)?, &self.policy.job_defaults))
     }
 
     /// Shows schedules. Reading a trigger takes up to some milliseconds: others get their turn after each.
-    async fn show_all(&self, schedules: &[Schedule]) -> Result<Vec<ScheduleBody>, Problem> {
+    pub(in crate::http) async fn show_all(&self, schedules: &[Schedule]) -> Result<Vec<ScheduleBody>, Problem> {
         let mut shown = Vec::with_capacity(schedules.len());
         for schedule in schedules {
             shown.push(self.show(schedule)?);
             tokio::task::yield_now().await;
         }
         Ok(shown)
-    }
-
-    pub(super) async fn shown(&self, key: &str) -> Result<ScheduleBody, Problem> {
-        match self.store.schedule(key).await? {
-            Some(schedule) => self.show(&schedule),
-            None => Err(Problem::not_found("no_such_schedule", "the schedule was deleted meanwhile")),
-        }
     }
 }
 
@@ -102,11 +67,7 @@ pub(crate) async fn list_schedules(
     for name in query.many("script") {
         scripts.push(Name::parse(name)?.key().to_owned());
     }
-    let scripts = match (scripts.is_empty(), app.reach_of(&caller).await?) {
-        (true, reach) => reach.map(Reached::into_keys),
-        (false, None) => Some(scripts),
-        (false, Some(reach)) => Some(scripts.into_iter().filter(|script| reach.contains(script)).collect()),
-    };
+    let scripts = app.scripts_within_reach(&caller, scripts).await?;
     let state = query.parse("state", |word| {
         let words: Vec<&str> = STATES.iter().map(|state| state.as_str()).collect();
         Standing::parse(word)

@@ -1,6 +1,6 @@
 //! Pausing and resuming schedules and the whole scheduler, and deleting schedules.
 
-use super::common::{MOST, TRIES, changed, computed, just_before, trigger_of};
+use super::MOST;
 use crate::access::{Caller, Scope};
 use crate::api::{ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
@@ -11,9 +11,7 @@ use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::requests::ResumeRequest;
 use crate::http::{App, Part};
-use crate::schedule::request::{self, jitter};
-use crate::schedule::{Origin, State as Standing};
-use crate::zone;
+use crate::service::SchedulerView;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -31,18 +29,9 @@ pub(super) fn endpoints() -> Endpoints {
         .add(Need::Server(Scope::Admin), routes!(resume_scheduler))
 }
 
-impl App {
-    async fn show_scheduler(&self, caller: &Caller) -> Result<SchedulerBody, Problem> {
-        let whole = self.store.scheduler().await?;
-        // The next fire time is some script's: one that a limited caller may not know of.
-        let next = if caller.is_limited() { None } else { self.store.next_schedule().await? };
-        Ok(SchedulerBody {
-            paused: whole.paused,
-            timezone: self.policy.timezone.clone(),
-            tzdata: zone::installed().release().to_owned(),
-            next_fire_at: next.map(rfc3339),
-        })
-    }
+fn body_of(view: SchedulerView) -> Json<SchedulerBody> {
+    let SchedulerView { paused, timezone, tzdata, next_fire_at } = view;
+    Json(SchedulerBody { paused, timezone, tzdata, next_fire_at: next_fire_at.map(rfc3339) })
 }
 
 /// Delete a schedule
@@ -60,20 +49,9 @@ pub(crate) async fn delete_schedule(
     Extension(caller): Extension<Caller>,
     Part(id): Part,
 ) -> Result<Response, Problem> {
-    let schedule = app.schedule_for(&caller, &id).await?;
-    let gone = app.store.delete_schedule(&schedule.key, app.clock.now()).await?;
-    let gone = gone.ok_or_else(|| Problem::not_found("no_such_schedule", "the schedule was deleted meanwhile"))?;
-    gone.skipped.iter().for_each(|id| app.signals.notify_ended(id));
-    app.signals.notify_queued();
+    let warning = app.delete_schedule(&caller, &id).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    let own = (schedule.origin == Origin::Metadata).then(|| {
-        format!(
-            "the block of {} names the schedule {}: it comes back with the next push of a source that names it; take it out of \
-             the block too",
-            schedule.script_name, schedule.id
-        )
-    });
-    warn(&mut response, own.as_deref());
+    warn(&mut response, warning.as_deref());
     Ok(response)
 }
 
@@ -92,13 +70,8 @@ pub(crate) async fn pause_schedule(
     Extension(caller): Extension<Caller>,
     Part(id): Part,
 ) -> Result<Json<ScheduleBody>, Problem> {
-    let schedule = app.schedule_for(&caller, &id).await?;
-    let paused = app.store.pause_schedule(&schedule.key, None, app.clock.now()).await?;
-    let finished = || Problem::conflict("schedule_finished", "the schedule can fire no more");
-    let paused = paused.ok_or_else(finished)?;
-    paused.skipped.iter().for_each(|id| app.signals.notify_ended(id));
-    app.signals.notify_queued();
-    app.shown(&schedule.key).await.map(Json)
+    let schedule = app.pause_schedule(&caller, &id).await?;
+    app.show(&schedule).map(Json)
 }
 
 /// Let a schedule fire again
@@ -120,32 +93,15 @@ pub(crate) async fn resume_schedule(
 ) -> Result<Json<ScheduleBody>, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
     let from = resume_from(&content, app.clock.now())?;
-    for _ in 0..TRIES {
-        let schedule = app.schedule_for(&caller, &id).await?;
-        let now = app.clock.now();
-        if schedule.state == Standing::Active && from.is_none() {
-            return app.show(&schedule).map(Json);
-        }
-        let trigger = trigger_of(&schedule)?;
-        let cursor = from.map_or(now, just_before);
-        let next = computed(&caller, move || request::first(&trigger, cursor, jitter())).await??;
-        if app.store.resume_schedule(&schedule.key, schedule.revision, cursor, next, now).await? {
-            app.signals.schedules.notify_one();
-            return app.shown(&schedule.key).await.map(Json);
-        }
-    }
-    Err(changed())
+    let schedule = app.resume_schedule(&caller, &id, from).await?;
+    app.show(&schedule).map(Json)
 }
 
 /// `{"from": "2026-01-01T00:00:00Z"}`, or nothing.
 fn resume_from(content: &[u8], now: Time) -> Result<Option<Time>, Problem> {
     let from: Option<String> = Fields::read(content, fields::<ResumeRequest>())?.take("from")?;
-    let Some(text) = from else { return Ok(None) };
-    let from = body::parse_time(&text, now).map_err(|why| Problem::invalid("from", why))?;
-    if from > now {
-        return Err(Problem::invalid("from", "from lies in the past; to fire from a later time on, set start_date"));
-    }
-    Ok(Some(from))
+    let from = from.map(|text| body::parse_time(&text, now)).transpose();
+    from.map_err(|why| Problem::invalid("from", why))
 }
 
 /// The state of the whole scheduler
@@ -159,7 +115,7 @@ pub(crate) async fn get_scheduler(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<SchedulerBody>, Problem> {
-    app.show_scheduler(&caller).await.map(Json)
+    Ok(body_of(app.scheduler(&caller).await?))
 }
 
 /// Pause all schedules
@@ -173,8 +129,7 @@ pub(crate) async fn pause_scheduler(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<SchedulerBody>, Problem> {
-    app.store.pause_scheduler(app.clock.now()).await?;
-    app.show_scheduler(&caller).await.map(Json)
+    Ok(body_of(app.pause_scheduler(&caller).await?))
 }
 
 /// Let all schedules fire again
@@ -193,9 +148,6 @@ pub(crate) async fn resume_scheduler(
     request: Request,
 ) -> Result<Json<SchedulerBody>, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let now = app.clock.now();
-    let from = resume_from(&content, now)?;
-    app.store.resume_scheduler(from.unwrap_or(now), now).await?;
-    app.signals.schedules.notify_one();
-    app.show_scheduler(&caller).await.map(Json)
+    let from = resume_from(&content, app.clock.now())?;
+    Ok(body_of(app.resume_scheduler(&caller, from).await?))
 }

@@ -1,19 +1,17 @@
 //! Uploading a script in every form.
 
 use crate::access::{Caller, Scope};
-use crate::api::{self, ScriptBody, UploadedBody};
+use crate::api::{self, ScheduleChangeBody, ScriptBody, UploadedBody};
 use crate::http::access::warn;
-use crate::http::before::Before;
 use crate::http::body::{self, Query};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
-use crate::http::upload::{self, Content, Upload, is_stripped_form, line_breaks_stripped};
+use crate::http::upload::{self, Upload, is_stripped_form, line_breaks_stripped};
 use crate::http::{App, Part, progress};
-use crate::publish::{KeepError, PublishOptions};
-use crate::script::{LinkState, Name};
-use crate::service::ServiceError;
-use crate::source_files::{MAX_BUNDLE, Sources};
-use crate::store::StoreError;
+use crate::publish::Progress;
+use crate::script::Name;
+use crate::service::{PublishRequest, ScriptChange, ScriptContent};
+use crate::source_files::MAX_BUNDLE;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -62,8 +60,25 @@ pub(crate) async fn put_script(
     query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let how = (wanted(&query, &caller)?, query.flag("dry_run", false)?);
+    let how = How { is_dry: query.flag("dry_run", false)?, ..How::read(&query)? };
     upload_told(app, caller, Some(Name::parse(&name)?), how, request).await
+}
+
+/// How an upload is to be kept, as far as its query says it.
+#[derive(Default)]
+struct How {
+    unchecked: bool,
+    upgrade: bool,
+    /// Whether nothing is kept.
+    is_dry: bool,
+    progress: Progress,
+}
+
+impl How {
+    fn read(query: &Query) -> Result<Self, Problem> {
+        let (unchecked, upgrade) = (!query.flag("check", true)?, query.flag("upgrade", false)?);
+        Ok(How { unchecked, upgrade, ..How::default() })
+    }
 }
 
 /// Uploads; tells how far it is if the client asks for it.
@@ -71,14 +86,14 @@ async fn upload_told(
     app: App,
     caller: Caller,
     name: Option<Name>,
-    (wanted, is_dry): (PublishOptions, bool),
+    how: How,
     request: Request,
 ) -> Result<Response, Problem> {
     if !progress::is_wanted(&request) {
-        return upload(&app, &caller, name, (wanted, is_dry), request).await;
+        return upload(&app, &caller, name, how, request).await;
     }
     let work = |app: App, request, progress| async move {
-        upload(&app, &caller, name, (PublishOptions { progress, ..wanted }, is_dry), request).await
+        upload(&app, &caller, name, How { progress, ..how }, request).await
     };
     progress::told(app, request, MOST, work).await
 }
@@ -111,110 +126,62 @@ pub(crate) async fn create_script(
     request: Request,
 ) -> Result<Response, Problem> {
     let name = query.one("name")?.map(Name::parse).transpose()?;
-    let wanted = wanted(&query, &caller)?;
-    upload_told(app, caller, name, (wanted, false), request).await
-}
-
-/// How an upload is to be kept, as far as its query says it.
-fn wanted(query: &Query, caller: &Caller) -> Result<PublishOptions, Problem> {
-    let (unchecked, upgrade) = (!query.flag("check", true)?, query.flag("upgrade", false)?);
-    Ok(PublishOptions { unchecked, upgrade, reach: caller.reach(), ..PublishOptions::default() })
-}
-
-/// The sources that are sent, or those at the link that is: its address, and what tells whether they changed since.
-async fn read_content(
-    app: &App,
-    caller: &Caller,
-    name: &Name,
-    sent: Content,
-) -> Result<(Sources, Option<(String, String)>), Problem> {
-    match sent {
-        Content::Sources(sources) => Ok((sources, None)),
-        // A link names a file of the server's, whosever script that is.
-        Content::Link(_) if caller.is_limited() => {
-            let detail = "a token that is limited to scripts links none: it could read others' files; send the source, or use \
-                          a token that is not limited";
-            Err(Problem::forbidden("link_out_of_reach", detail).field("from"))
-        }
-        Content::Link(from) => {
-            let url = app.linker.normal(&from)?;
-            let (content, tag) = app.linker.read(&url).await?;
-            Ok((Sources::of_bytes(name.as_str(), content)?, Some((url, tag))))
-        }
-    }
+    let how = How::read(&query)?;
+    upload_told(app, caller, name, how, request).await
 }
 
 async fn upload(
     app: &App,
     caller: &Caller,
     name: Option<Name>,
-    (wanted, is_dry): (PublishOptions, bool),
+    how: How,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
     let content = body::read(stream, MOST).await?;
-    let stripped = is_stripped_form(&parts.headers, &content);
-    let Upload { name, content: sent, settings } = upload::read(parts, content, name).await?;
-    let name = &name;
-    let known = app.store.script(name.key()).await?;
-    // A script that is new has the labels that this brings: the keeper asks whether they are within reach.
-    if known.is_some() {
-        app.check_reach(caller, name.key(), known.as_ref())?;
-    }
-    let now = app.clock.now();
-    let (sources, link) = read_content(app, caller, name, sent).await?;
-    if stripped && sources.source().trim_ascii_start().starts_with(b"#") {
+    let is_stripped = is_stripped_form(&parts.headers, &content);
+    let Upload { name, content, settings } = upload::read(parts, content, name).await?;
+    if let ScriptContent::Sources(sources) = &content
+        && is_stripped
+        && sources.source().trim_ascii_start().starts_with(b"#")
+    {
         return Err(line_breaks_stripped());
     }
-    let before = match &known {
-        Some(known) => app.before_upload(&known.key).await?,
-        None => Before::default(),
-    };
-    let set = settings.clone();
-    let link_url = link.as_ref().map(|(url, _)| url.clone());
-    let (only_new, without_priority) = (known.is_none() && caller.is_limited(), !caller.grants_itself());
-    let wanted = PublishOptions { settings, link: link_url, only_new, without_priority, ..wanted };
+    let How { unchecked, upgrade, is_dry, progress } = how;
+    let request = PublishRequest { name, content, settings, unchecked, upgrade, progress };
     if is_dry {
-        app.linker.keeper().try_out(name, &sources, wanted, now).await?;
+        app.try_publish(caller, request).await?;
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let kept = match app.linker.keeper().keep(name, &sources, wanted, now).await {
-        Err(KeepError::OutOfReach) => return Err(ServiceError::out_of_reach_then(caller).into()),
-        Err(KeepError::Refused(refused)) if stripped && refused.code == "syntax_error" => {
-            return Err(line_breaks_stripped());
-        }
-        Err(KeepError::Store(StoreError::Conflict)) if known.is_none() => {
-            let detail =
-                format!("a script {name} was made by another request in this moment; look at it and try again");
-            return Err(Problem::conflict("changed_meanwhile", detail).retry_after(1));
-        }
-        Err(KeepError::Store(error @ StoreError::Circle(_))) => {
-            return Err(ServiceError::chain_circle(&error, caller).into());
-        }
-        kept => kept?,
+    let change = match app.publish(caller, request).await {
+        Err(error) if is_stripped && error.code == "syntax_error" => return Err(line_breaks_stripped()),
+        change => change?,
     };
-    let mut script = kept.script;
-    if let Some((_, tag)) = link {
-        script.link_state = LinkState { tag: Some(tag), checked_at: Some(now), error: None };
-        app.store.set_link_state(name.key(), &script.link_state).await?;
-    }
-    let said = set.unwrap_or_default().or(&script.version.table);
-    let not_granted = app.grant_what_is_asked(caller, &script, &said, now).await?;
-    let schedules = app.schedules_of(&script).await?;
-    let (schedule_changes, warnings) = before.changes(&schedules);
-    let body = UploadedBody {
-        script: script.name.clone(),
-        body: ScriptBody::from(&script),
-        schedules,
-        schedule_changes,
-        not_granted,
-    };
-    app.signals.schedules.notify_one();
-    let status = if kept.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if change.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let warnings = change.warnings.clone();
+    let body = body_of(app, change).await?;
+    let place = HeaderValue::from_str(&format!("/v1/scripts/{}", api::part(&body.script)));
     let mut response = (status, Json(body)).into_response();
-    if let Ok(place) = HeaderValue::from_str(&format!("/v1/scripts/{}", api::part(&script.name))) {
+    if let Ok(place) = place {
         response.headers_mut().insert(header::LOCATION, place);
     }
     warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));
     Ok(response)
+}
+
+/// A change of a script, as an answer.
+pub(super) async fn body_of(app: &App, change: ScriptChange) -> Result<UploadedBody, Problem> {
+    let changes = change.schedule_changes.into_iter().map(|one| ScheduleChangeBody {
+        id: one.id,
+        change: one.change.to_owned(),
+        before: one.before,
+        after: one.after,
+    });
+    Ok(UploadedBody {
+        script: change.script.name.clone(),
+        body: ScriptBody::from(&change.script),
+        schedules: app.show_all(&change.schedules).await?,
+        schedule_changes: changes.collect(),
+        not_granted: change.not_granted,
+    })
 }
