@@ -31,6 +31,7 @@ mod schedules;
 mod scripts;
 mod secrets;
 mod server;
+mod service;
 mod services;
 mod simulation;
 mod store;
