@@ -32,6 +32,7 @@ mod queries;
 mod rate;
 #[cfg(test)]
 pub(crate) mod readers;
+mod request_body;
 mod requests;
 mod runs;
 mod schedules;

@@ -34,7 +34,7 @@ pub use schedules::{
 pub use scripts::{PublishRequest, ScriptChange, ScriptContent, read_settings};
 pub use secrets::{Resealed, SecretView, SetSecret, request_parts};
 pub use submit::Submitted;
-pub use text::{arguments, labels, short};
+pub use text::{arguments, labels, script_keys, short};
 pub use tokens::TokenRequest;
 pub use values::stored;
 

@@ -76,15 +76,6 @@ impl Fields {
         }
     }
 
-    /// The keys of the scripts that are named under `scripts`.
-    pub(crate) fn scripts(&mut self) -> Result<Option<Vec<String>>, Problem> {
-        let names: Option<Vec<String>> = self.take("scripts")?;
-        let keys = |names: Vec<String>| {
-            names.iter().map(|name| Name::parse(name).map(|name| name.key().to_owned())).collect::<Result<_, _>>()
-        };
-        names.map(keys).transpose().map_err(|error| Problem::invalid("scripts", error.to_string()))
-    }
-
     /// Whether a field is there, null or not.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.entries.iter().any(|(field, _)| field == name)
@@ -101,6 +92,17 @@ impl Fields {
         let Some(at) = self.entries.iter().position(|(field, _)| field == name) else { return Ok(None) };
         let (name, value) = self.entries.swap_remove(at);
         read_value(&name, &value).map(Some)
+    }
+
+    /// Takes those of these names.
+    pub(super) fn part(&mut self, names: &[&str]) -> Fields {
+        let is_part = |entry: &mut (String, Exact)| names.contains(&entry.0.as_str());
+        Fields { entries: self.entries.extract_if(.., is_part).collect() }
+    }
+
+    /// All of them, as they were written.
+    pub(super) fn into_entries(self) -> Vec<(String, Exact)> {
+        self.entries
     }
 
     /// What was not taken.
@@ -140,7 +142,7 @@ fn goes_under(name: &str, known: &[&str]) -> Option<String> {
 }
 
 /// A field that this program reads itself: its numbers are those of a setting.
-fn read_value(name: &str, value: &Exact) -> Result<Value, Problem> {
+pub(super) fn read_value(name: &str, value: &Exact) -> Result<Value, Problem> {
     serde_json::from_str(value.get())
         .map_err(|error| Problem::bad("bad_json", format!("{name} cannot be read: {error}")).field(name))
 }

@@ -1,11 +1,10 @@
 //! What a request for a run says: its fields, how long it waits, and its name for itself.
 
 use super::body;
-use super::body::Fields;
 use super::problem::Problem;
+use super::requests::RunRequest;
 use crate::access::Caller;
 use crate::clock::Time;
-use crate::limits::WrittenLimits;
 use crate::run::Idempotency;
 use crate::service::{self, RunOptions};
 use axum::http::HeaderMap;
@@ -27,24 +26,24 @@ const MOST_OUTPUT: u64 = 1 << 20;
 const REQUESTS_COUNT: TimeDelta = TimeDelta::hours(24);
 
 /// What a request for a run asks of it.
-pub(super) fn read_options(fields: &mut Fields) -> Result<RunOptions, Problem> {
-    let run_at: Option<String> = fields.take("run_at")?;
+pub(super) fn options_of(request: RunRequest) -> Result<RunOptions, Problem> {
+    let RunRequest { args, argv, version, entry, limits, priority, run_at, labels, text_args, stdin } = request;
     let run_at = run_at.map(|text| {
         let detail = || format!("{:?} is no time: write 2026-01-31T09:00:00Z", service::short(&text));
         let time = chrono::DateTime::parse_from_rfc3339(&text).map_err(|_| Problem::invalid("run_at", detail()))?;
         Ok::<_, Problem>(time.to_utc())
     });
     Ok(RunOptions {
-        args: service::arguments(fields.exact("args"))?,
-        argv: fields.take("argv")?.unwrap_or_default(),
-        text_args: fields.take("text_args")?.unwrap_or_default(),
-        version: fields.take("version")?,
-        limits: fields.take::<WrittenLimits>("limits")?.unwrap_or_default().asked()?,
-        priority: fields.take("priority")?.unwrap_or_default(),
+        args: service::arguments(args)?,
+        argv,
+        text_args,
+        version,
+        limits: limits.unwrap_or_default().asked()?,
+        priority: priority.unwrap_or_default(),
         run_at: run_at.transpose()?,
-        labels: fields.take("labels")?.unwrap_or_default(),
-        entry: fields.take("entry")?,
-        stdin: fields.take("stdin")?,
+        labels,
+        entry,
+        stdin,
     })
 }
 

@@ -23,7 +23,6 @@ fn read_fields(bytes: &[u8]) {
     if let Ok(mut fields) = Fields::read(bytes, &known) {
         let _ = fields.take::<String>("source");
         let _ = fields.take::<u64>("wait");
-        let _ = fields.scripts();
         let _ = crate::service::arguments(fields.exact("args"));
         let _ = fields.rest();
     }

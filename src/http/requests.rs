@@ -1,6 +1,12 @@
 //! What clients send as JSON or as a form, field by field, as the description tells it.
 
-use serde::Serialize;
+use crate::exact::Exact;
+use crate::hosts::WrittenHosts;
+use crate::limits::WrittenLimits;
+use crate::quantity::Quantity;
+use crate::script::Labels;
+use crate::stdin::Stdin;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -102,29 +108,38 @@ pub(super) struct ScriptForm {
 }
 
 /// A run of a saved script.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct RunRequest {
     /// By name (an object) or by position (an array).
-    args: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    pub(super) args: Option<Exact>,
     /// `sys.argv[1:]`.
-    argv: Option<Vec<String>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(super) argv: Vec<String>,
     /// Another version than the one in force.
-    version: Option<i64>,
+    pub(super) version: Option<i64>,
     /// What to call instead.
-    entry: Option<String>,
+    pub(super) entry: Option<String>,
     /// Limits that are asked for.
-    limits: Option<LimitsRequest>,
+    #[schema(value_type = Option<LimitsRequest>)]
+    pub(super) limits: Option<WrittenLimits>,
     /// Runs of a higher one start first; above 0 it needs the scope grant.
     #[schema(minimum = -100, maximum = 100)]
-    priority: Option<i64>,
+    pub(super) priority: Option<i64>,
     /// Not before this time (RFC 3339).
-    run_at: Option<String>,
+    pub(super) run_at: Option<String>,
     /// Words to find it by.
-    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub(super) labels: Labels,
     /// Which arguments were given as text on a command line.
-    text_args: Option<Vec<String>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(super) text_args: Vec<String>,
     /// Standard input: a text, or `{"base64": …}`, or `{"file": "data.csv"}` of the bundle; at most 1 MiB.
-    stdin: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    pub(super) stdin: Option<Stdin>,
 }
 
 /// A run of source in the request.
@@ -176,61 +191,80 @@ pub(super) struct SourceRequest {
 }
 
 /// Which version to put in force.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct RollbackRequest {
     /// Its number.
-    version: Option<i64>,
+    pub(super) version: Option<i64>,
 }
 
 /// A token to be made.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct TokenRequest {
     /// For people.
-    name: String,
+    #[serde(default)]
+    #[schema(required = true)]
+    pub(super) name: String,
     /// What it allows.
-    scopes: Vec<crate::access::Scope>,
+    #[serde(default)]
+    #[schema(required = true, value_type = Vec<crate::access::Scope>)]
+    pub(super) scopes: Vec<String>,
     /// Only these scripts.
-    scripts: Option<Vec<String>>,
+    pub(super) scripts: Option<Vec<String>>,
     /// Only scripts with one of these labels: `key=value`.
-    labels: Option<Vec<String>>,
+    pub(super) labels: Option<Vec<String>>,
     /// When it ends: `"90d"`.
-    expires_in: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    pub(super) expires_in: Option<Quantity>,
 }
 
 /// What to grant.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct GrantRequest {
     /// Limits above the defaults.
-    limits: Option<LimitsRequest>,
+    #[schema(value_type = Option<LimitsRequest>)]
+    pub(super) limits: Option<WrittenLimits>,
     /// Hosts that the script may reach when it asks for them: `api.example.com`, `*.example.org:443`.
-    hosts: Option<Vec<String>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(super) hosts: Vec<String>,
     /// The same for hosts whose certificate need not prove their name.
-    unverified: Option<Vec<String>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(super) unverified: Vec<String>,
     /// Secrets that are set for a label of the script's.
-    secrets: Option<Vec<String>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(super) secrets: Vec<String>,
 }
 
 /// A secret, and what it may be used for.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct SecretRequest {
     /// 8 to 4,096 bytes.
-    #[schema(min_length = 8, max_length = 4096, write_only)]
-    value: String,
+    #[schema(min_length = 8, max_length = 4096, write_only, required = true, value_type = String)]
+    pub(super) value: Option<String>,
     /// The hosts that may get it: `api.example.com`, `*.example.org:443`.
-    #[schema(min_items = 1)]
-    hosts: Vec<String>,
+    #[serde(default)]
+    #[schema(min_items = 1, required = true, value_type = Vec<String>)]
+    pub(super) hosts: WrittenHosts,
     /// The scripts that it is set for; this or `labels`.
-    scripts: Option<Vec<String>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(super) scripts: Vec<String>,
     /// The scripts that it is set for, by label: `team=data`.
-    labels: Option<Vec<String>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(super) labels: Vec<String>,
     /// Where in a request it may be placed beside the headers: `query`, `body`.
-    r#in: Option<Vec<String>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(super) r#in: Vec<String>,
     /// The methods of requests that it may be placed in; nothing: any.
-    methods: Option<Vec<String>>,
+    pub(super) methods: Option<Vec<String>>,
     /// The path of requests that it may be placed in, and what is below it; nothing: any.
-    path_prefix: Option<String>,
+    pub(super) path_prefix: Option<String>,
     /// Whether the script itself gets the value, for protocols other than HTTP.
-    in_clear: Option<bool>,
+    pub(super) in_clear: Option<bool>,
 }
 
 /// A schedule, as it is asked for.
@@ -286,43 +320,46 @@ pub(super) struct ScheduleRequest {
 }
 
 /// From when a schedule fires again.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct ResumeRequest {
     /// A time in the past; nothing: now.
-    from: Option<String>,
+    pub(super) from: Option<String>,
 }
 
 /// What a schedule's script is started with.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct TriggerNowRequest {
     /// Instead of the schedule's own.
-    args: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    pub(super) args: Option<Exact>,
 }
 
 /// Which fire times of the past are run for.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct BackfillRequest {
     /// The first instant: RFC 3339, or 7d for so long ago.
-    from: String,
+    #[schema(required = true, value_type = String)]
+    pub(super) from: Option<String>,
     /// The last instant; now by default.
-    until: Option<String>,
+    pub(super) until: Option<String>,
     /// `missing` or `all`.
-    which: Option<String>,
+    pub(super) which: Option<String>,
     /// How many run at once; 1 by default.
-    concurrency: Option<u32>,
+    pub(super) concurrency: Option<u32>,
     /// -10 by default; above 0 it needs the scope grant.
-    priority: Option<i64>,
+    pub(super) priority: Option<i64>,
 }
 
 /// A trigger to look at.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct PreviewRequest {
     /// Text or JSON.
-    trigger: Value,
+    #[schema(required = true, value_type = Value)]
+    pub(super) trigger: Option<Value>,
     /// The zone, when it names none.
-    timezone: Option<String>,
+    pub(super) timezone: Option<String>,
     /// Strictly after this time; now by default.
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// How many; 10 by default.
-    count: Option<usize>,
+    pub(super) count: Option<usize>,
 }

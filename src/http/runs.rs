@@ -2,10 +2,11 @@
 
 use super::body::{self, Fields, Query, settings_of};
 use super::carry_out::client;
-use super::described_fields::fields;
+use super::described_fields::fields as known_fields;
 use super::endpoints::{Endpoints, Need};
-use super::options::{idempotency, output_of, read_options, wait_of};
+use super::options::{idempotency, options_of, output_of, wait_of};
 use super::problem::Problem;
+use super::request_body;
 use super::requests::{RunRequest, SourceRequest};
 use super::submit::Shown;
 use super::upload::{is_stripped_form, json_as_source, kind_of, line_breaks_stripped, looks_like_json};
@@ -70,8 +71,7 @@ pub(super) async fn run_script(
     let output = output_of(&query, wait)?;
     let sent = body::read(stream, MOST_ARGS).await?;
     let now = app.clock.now();
-    let mut fields = Fields::read(&sent, fields::<RunRequest>())?;
-    let options = read_options(&mut fields)?;
+    let options = options_of(request_body::read(&sent)?)?;
     let script = app.script_for(&caller, &name).await?;
     let idempotency = idempotency(&parts.headers, &caller, &format!("scripts/{}/runs", script.key), &sent, now)?;
     // The room that its body has is for others while this waits.
@@ -110,7 +110,7 @@ pub(super) async fn run_source(
     let output = output_of(&query, wait)?;
     let sent = body::read(stream, MOST).await?;
     let now = app.clock.now();
-    let known = fields::<SourceRequest>();
+    let known = known_fields::<SourceRequest>();
     let mut fields = if is_json(&parts.headers, &sent) {
         Fields::read(&sent, known)?
     } else if kind_of(&parts.headers) == "multipart/form-data" {
@@ -132,7 +132,7 @@ pub(super) async fn run_source(
     let source = Bytes::from(fields.take::<String>("source")?.unwrap_or_default());
     let name: Option<String> = fields.take("name")?;
     let name = Name::parse(name.as_deref().or(query.one("name")?).unwrap_or("script"))?;
-    let mut options = read_options(&mut fields)?;
+    let mut options = options_of(request_body::from_fields(fields.part(known_fields::<RunRequest>()))?)?;
     options.entry = match options.entry {
         None => query.one("entry")?.map(str::to_owned),
         entry => entry,

@@ -1,9 +1,9 @@
 //! Secrets: set, listed without their values, removed; and what scripts get of them.
 
-use super::body::{self, Fields};
-use super::described_fields::fields;
+use super::body;
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
+use super::request_body;
 use super::requests::SecretRequest;
 use super::{App, Part};
 use crate::access::{Caller, Scope};
@@ -86,10 +86,10 @@ pub(super) async fn put_secret(
 ) -> Result<Response, Problem> {
     secret::check_name(&name)?;
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, fields::<SecretRequest>())?;
-    let value: Option<String> = fields.take("value")?;
-    let value = Zeroizing::new(value.ok_or_else(|| Problem::invalid("value", "a secret has a value"))?);
-    let terms = terms_of(&mut fields)?;
+    let mut asked: SecretRequest = request_body::read(&content)?;
+    let value =
+        asked.value.take().map(Zeroizing::new).ok_or_else(|| Problem::invalid("value", "a secret has a value"))?;
+    let terms = terms_of(asked)?;
     let SetSecret { view, is_new, warning } = app.set_secret(&caller, name, terms, value).await?;
     let body = SecretBody { warning, ..body_of(view) };
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -136,16 +136,15 @@ fn body_of(view: SecretView) -> SecretBody {
 }
 
 /// What a request says about a secret beside its value.
-fn terms_of(fields: &mut Fields) -> Result<SecretTerms, Problem> {
-    let places: Vec<String> = fields.take("in")?.unwrap_or_default();
-    let methods: Option<Vec<String>> = fields.take("methods")?;
+fn terms_of(asked: SecretRequest) -> Result<SecretTerms, Problem> {
+    let SecretRequest { value: _, hosts, scripts, labels, r#in, methods, path_prefix, in_clear } = asked;
     Ok(SecretTerms {
-        hosts: fields.take("hosts")?.unwrap_or_default(),
-        scripts: fields.scripts()?.unwrap_or_default(),
-        labels: fields.take("labels")?.unwrap_or_default(),
-        places: service::request_parts(&places)?,
+        hosts,
+        scripts: service::script_keys(&scripts)?,
+        labels,
+        places: service::request_parts(&r#in)?,
         methods: methods.map(|methods| methods.iter().map(|method| method.to_ascii_uppercase()).collect()),
-        path_prefix: fields.take("path_prefix")?,
-        in_clear: fields.take("in_clear")?.unwrap_or_default(),
+        path_prefix,
+        in_clear: in_clear.unwrap_or_default(),
     })
 }

@@ -1,17 +1,15 @@
 //! Tokens and grants.
 
-use super::body::{self, Fields};
-use super::described_fields::fields;
+use super::body;
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
+use super::request_body;
 use super::requests::{GrantRequest, TokenRequest};
 use super::{App, Part, PathParts};
 use crate::access::{Caller, Scope};
 use crate::api::{GrantBody, Page, TokenBody};
 use crate::clock::rfc3339;
-use crate::limits::WrittenLimits;
 use crate::quantity;
-use crate::quantity::Quantity;
 use crate::service;
 use crate::store::grants::GrantedHosts;
 use axum::extract::{Request, State};
@@ -58,16 +56,10 @@ pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<Page<Toke
 )]
 pub(super) async fn create_token(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, fields::<TokenRequest>())?;
-    let expires_in: Option<Quantity> = fields.take("expires_in")?;
+    let TokenRequest { name, scopes, scripts, labels, expires_in } = request_body::read(&content)?;
     let expires_in = expires_in.map(|text| quantity::parse_duration(&text.to_string())).transpose();
-    let asked = service::TokenRequest {
-        name: fields.take("name")?.unwrap_or_default(),
-        scopes: fields.take("scopes")?.unwrap_or_default(),
-        scripts: fields.take("scripts")?,
-        labels: fields.take("labels")?,
-        expires_in: expires_in.map_err(|why| Problem::invalid("expires_in", why))?,
-    };
+    let expires_in = expires_in.map_err(|why| Problem::invalid("expires_in", why))?;
+    let asked = service::TokenRequest { name, scopes, scripts, labels, expires_in };
     let (token, secret) = app.create_token(asked).await?;
     app.limiter.tokens_changed();
     app.streams.tokens_changed();
@@ -127,19 +119,18 @@ pub(super) async fn put_grant(
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, fields::<GrantRequest>())?;
-    let limits = fields.take::<WrittenLimits>("limits")?.unwrap_or_default().asked()?;
-    let mut hosts = |name: &str| -> Result<Vec<HostPattern>, Problem> {
-        let texts: Vec<String> = fields.take(name)?.unwrap_or_default();
-        let read = |text: &String| {
-            text.parse().map_err(|why: HostError| Problem::invalid(name, format!("{:?}: {why}", service::short(text))))
-        };
-        texts.iter().map(read).collect()
-    };
-    let hosts = GrantedHosts { hosts: hosts("hosts")?, unverified: hosts("unverified")? };
-    let secrets = fields.take("secrets")?.unwrap_or_default();
+    let GrantRequest { limits, hosts, unverified, secrets } = request_body::read(&content)?;
+    let limits = limits.unwrap_or_default().asked()?;
+    let hosts = GrantedHosts { hosts: patterns("hosts", &hosts)?, unverified: patterns("unverified", &unverified)? };
     app.grant(&caller, &script, service::GrantRequest { limits, hosts, secrets }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn patterns(field: &str, texts: &[String]) -> Result<Vec<HostPattern>, Problem> {
+    let read = |text: &String| {
+        text.parse().map_err(|why: HostError| Problem::invalid(field, format!("{:?}: {why}", service::short(text))))
+    };
+    texts.iter().map(read).collect()
 }
 
 /// Take a grant back

@@ -3,7 +3,7 @@
 use super::ServiceError;
 use crate::exact::{Exact, Flaw};
 use crate::quantity;
-use crate::script::{Labels, bad_labels};
+use crate::script::{Labels, Name, bad_labels};
 use cronbox_runtime::limits::{MAX_ARGS, MAX_JSON_DEPTH};
 
 /// The beginning of a text that a caller sent, to quote it: at most 60 characters.
@@ -48,6 +48,16 @@ pub fn labels(labels: Option<Labels>) -> Result<Labels, ServiceError> {
         Some(why) => Err(ServiceError::invalid("labels", why)),
         None => Ok(labels),
     }
+}
+
+/// The keys of scripts that are named.
+///
+/// # Errors
+/// One is no name, of the field `scripts`.
+pub fn script_keys(names: &[String]) -> Result<Vec<String>, ServiceError> {
+    let key = |name: &String| Name::parse(name).map(|name| name.key().to_owned());
+    let keys: Result<_, _> = names.iter().map(key).collect();
+    keys.map_err(|error| ServiceError::invalid("scripts", error.to_string()))
 }
 
 #[cfg(test)]

@@ -4,14 +4,13 @@ use super::MOST;
 use crate::access::{Caller, Scope};
 use crate::api::{BackfillBody, RunBody};
 use crate::clock::{Time, rfc3339};
-use crate::http::body::{self, Fields, Query};
-use crate::http::described_fields::fields;
+use crate::http::body::{self, Query};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::options::{output_of, wait_of};
 use crate::http::problem::Problem;
 use crate::http::requests::TriggerNowRequest;
 use crate::http::submit::Shown;
-use crate::http::{App, Part, requests};
+use crate::http::{App, Part, request_body, requests};
 use crate::service::{self, Backfill, BackfillRequest};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -53,29 +52,27 @@ pub(crate) async fn trigger_schedule(
     let wait = wait_of(&query)?;
     let output = output_of(&query, wait)?;
     let content = body::read(request.into_body(), MOST).await?;
-    let args = Fields::read(&content, fields::<TriggerNowRequest>())?.exact("args");
+    let TriggerNowRequest { args } = request_body::read(&content)?;
     let now = app.clock.now();
     let new = app.run_of_schedule(&caller, &id, args, now).await?;
     app.launch(new, Shown::output(output), None, wait, now).await
 }
 
 /// What a request for a backfill asks for.
-fn read_request(fields: &mut Fields, now: Time) -> Result<BackfillRequest, Problem> {
-    let mut time = |field: &str| -> Result<Option<Time>, Problem> {
-        let text: Option<String> = fields.take(field)?;
+fn asked_of(request: requests::BackfillRequest, now: Time) -> Result<BackfillRequest, Problem> {
+    let requests::BackfillRequest { from, until, which, concurrency, priority } = request;
+    let time = |field: &str, text: Option<String>| {
         text.map(|text| body::parse_time(&text, now)).transpose().map_err(|why| Problem::invalid(field, why))
     };
-    let from =
-        time("from")?.ok_or_else(|| Problem::invalid("from", "from is needed: a time, or 7d for so long ago"))?;
-    let until = time("until")?;
-    let only_missing = match fields.take::<String>("which")?.as_deref() {
+    let needed = || Problem::invalid("from", "from is needed: a time, or 7d for so long ago");
+    let (from, until) = (time("from", from)?.ok_or_else(needed)?, time("until", until)?);
+    let only_missing = match which.as_deref() {
         None | Some("missing") => true,
         Some("all") => false,
         Some(other) => {
             return Err(Problem::invalid("which", format!("{:?} is neither missing nor all", service::short(other))));
         }
     };
-    let (concurrency, priority) = (fields.take("concurrency")?, fields.take("priority")?);
     Ok(BackfillRequest { from, until, only_missing, concurrency, priority })
 }
 
@@ -104,8 +101,7 @@ pub(crate) async fn backfill_schedule(
     request: Request,
 ) -> Result<Response, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, fields::<requests::BackfillRequest>())?;
-    let asked = read_request(&mut fields, app.clock.now())?;
+    let asked = asked_of(request_body::read(&content)?, app.clock.now())?;
     let made = app.backfill(&caller, &id, &asked, query.flag("dry_run", false)?).await?;
     let status = if made.runs.is_empty() { StatusCode::OK } else { StatusCode::CREATED };
     let Backfill { id, schedule, fire_times, left_out, runs } = made;

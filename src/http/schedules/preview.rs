@@ -3,11 +3,10 @@
 use super::MOST;
 use crate::access::{Caller, Scope};
 use crate::api::{FireBody, PreviewBody};
-use crate::http::body::{self, Fields, Query};
-use crate::http::described_fields::fields;
+use crate::http::body::{self, Query};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
-use crate::http::{App, Part, requests};
+use crate::http::{App, Part, request_body, requests};
 use crate::service::{Preview, PreviewRequest};
 use crate::trigger::MAX_PREVIEW;
 use axum::extract::{Request, State};
@@ -60,15 +59,14 @@ pub(crate) async fn preview_trigger(
     request: Request,
 ) -> Result<Json<PreviewBody>, Problem> {
     let content = body::read(request.into_body(), MOST).await?;
-    let mut fields = Fields::read(&content, fields::<requests::PreviewRequest>())?;
+    let requests::PreviewRequest { trigger, timezone, from, count } = request_body::read(&content)?;
     let now = app.clock.now();
-    let trigger = fields.raw("trigger")?.filter(|trigger| !trigger.is_null());
-    let from = fields.take::<String>("from")?.map(|text| body::parse_time(&text, now)).transpose();
+    let from = from.map(|text| body::parse_time(&text, now)).transpose();
     let asked = PreviewRequest {
         trigger: trigger.ok_or_else(|| Problem::invalid("trigger", "there is no trigger to look at"))?,
-        timezone: fields.take("timezone")?,
+        timezone,
         from: from.map_err(|why| Problem::invalid("from", why))?,
-        count: fields.take("count")?.unwrap_or(10),
+        count: count.unwrap_or(10),
     };
     Ok(body_of(&app.preview_trigger(&caller, asked).await?))
 }

@@ -5,12 +5,11 @@ use crate::access::{Caller, Scope};
 use crate::api::{ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
 use crate::http::access::warn;
-use crate::http::body::{self, Fields};
-use crate::http::described_fields::fields;
+use crate::http::body;
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::requests::ResumeRequest;
-use crate::http::{App, Part};
+use crate::http::{App, Part, request_body};
 use crate::service::SchedulerView;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -99,7 +98,7 @@ pub(crate) async fn resume_schedule(
 
 /// `{"from": "2026-01-01T00:00:00Z"}`, or nothing.
 fn resume_from(content: &[u8], now: Time) -> Result<Option<Time>, Problem> {
-    let from: Option<String> = Fields::read(content, fields::<ResumeRequest>())?.take("from")?;
+    let ResumeRequest { from } = request_body::read(content)?;
     let from = from.map(|text| body::parse_time(&text, now)).transpose();
     from.map_err(|why| Problem::invalid("from", why))
 }

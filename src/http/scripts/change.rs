@@ -9,7 +9,7 @@ use crate::http::described_fields::fields;
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::requests::{RollbackRequest, SettingsRequest};
-use crate::http::{App, Part};
+use crate::http::{App, Part, request_body};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -97,8 +97,8 @@ pub(crate) async fn roll_back_script(
 ) -> Result<Response, Problem> {
     let keep_schedules = query.word("schedules", "keep")?;
     let content = body::read(request.into_body(), MOST_SETTINGS).await?;
-    let number: Option<i64> = Fields::read(&content, fields::<RollbackRequest>())?.take("version")?;
-    let change = app.roll_back(&caller, &name, number, keep_schedules).await?;
+    let RollbackRequest { version } = request_body::read(&content)?;
+    let change = app.roll_back(&caller, &name, version, keep_schedules).await?;
     let mut response = Json(ScriptBody::from(&change.script)).into_response();
     change.warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));
     Ok(response)
