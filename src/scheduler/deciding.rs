@@ -40,7 +40,8 @@ impl Scheduler {
         budget: u64,
     ) -> Result<Vec<Decided>, Unfired> {
         let (memory, defaults) = (self.memory.clone(), self.rules.job_defaults.clone());
-        let decide = move |schedule: Schedule| -> Decided {
+        let decide = move |mut schedule: Schedule| -> Decided {
+            memory.recall(&mut schedule);
             let decide = || {
                 let trigger = schedule.trigger.parsed().map_err(Undecided::Broken)?;
                 let budget = Budget::of(budget);
