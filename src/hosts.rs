@@ -2,46 +2,60 @@
 
 use cronbox_runtime::network::{HostError, HostPattern};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::sync::OnceLock;
 
-/// Hosts that somebody names: each as it was written, so that it is stored and shown like that, and its pattern, which is
-/// parsed once.
+/// Hosts that somebody names: each as it was written, so that it is stored and shown like that, and its pattern.
 ///
-/// A host that cannot be parsed fails whoever asks for the patterns, and not the reader of the row that it is in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WrittenHosts(Vec<WrittenHost>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct WrittenHost {
-    text: String,
-    pattern: Result<HostPattern, HostError>,
+/// Many who read a script's row do not ask for its hosts: they are parsed when the patterns are first asked for, once. A
+/// host that cannot be parsed fails whoever asks for the patterns, and not the reader of the row that it is in.
+#[derive(Clone, Debug, Default)]
+pub struct WrittenHosts {
+    texts: Vec<String>,
+    patterns: OnceLock<Result<Vec<HostPattern>, BadHost>>,
 }
+
+/// The first host that cannot be parsed: its place in the list, and why.
+type BadHost = (usize, HostError);
+
+impl PartialEq for WrittenHosts {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts == other.texts
+    }
+}
+
+impl Eq for WrittenHosts {}
 
 impl WrittenHosts {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.texts.is_empty()
     }
 
     /// How many they are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.texts.len()
     }
 
     /// As they were written.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|host| &*host.text)
+        self.texts.iter().map(String::as_str)
     }
 
-    /// The patterns. The error is the first host that cannot be parsed, and why.
+    /// The patterns.
+    ///
+    /// # Errors
+    /// The first host that cannot be parsed, and why.
     pub fn patterns(&self) -> Result<Vec<HostPattern>, (&str, HostError)> {
-        self.0.iter().map(|host| host.pattern.clone().map_err(|error| (&*host.text, error))).collect()
+        let parse = |(place, text): (usize, &String)| text.parse().map_err(|error| (place, error));
+        let parsed = self.patterns.get_or_init(|| self.texts.iter().enumerate().map(parse).collect());
+        let named = |(place, error)| (self.texts.get(place).map(String::as_str).unwrap_or_default(), error);
+        parsed.clone().map_err(named)
     }
 }
 
 impl<T: Into<String>> FromIterator<T> for WrittenHosts {
     fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Self {
-        let host = |text: String| WrittenHost { pattern: text.parse(), text };
-        WrittenHosts(texts.into_iter().map(Into::into).map(host).collect())
+        WrittenHosts { texts: texts.into_iter().map(Into::into).collect(), patterns: OnceLock::new() }
     }
 }
 
