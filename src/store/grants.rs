@@ -143,7 +143,9 @@ impl Store {
                 for (name, number) in both.numbers() {
                     let sql = "INSERT INTO grants (script, kind, name, value, created_at, created_by)
                         VALUES ($1, 'limit', $2, $3, $4, $5)
-                        ON CONFLICT (script, kind, name) DO UPDATE SET value = excluded.value";
+                        ON CONFLICT (script, kind, name) DO UPDATE SET value = excluded.value,
+                            created_at = excluded.created_at, created_by = excluded.created_by
+                        WHERE grants.value <> excluded.value";
                     tx.run(sql, args![&*key, name, number.to_string(), stamp(now), by.clone()]).await?;
                 }
                 Ok(true)
@@ -197,7 +199,8 @@ impl Store {
                     // What need not prove its name need not because it is granted once more.
                     let sql = "INSERT INTO grants (script, kind, name, value, created_at, created_by)
                         VALUES ($1, 'host', $2, $3, $4, $5) ON CONFLICT (script, kind, name) DO UPDATE
-                        SET value = CASE WHEN excluded.value = 'unverified' THEN excluded.value ELSE grants.value END";
+                        SET value = excluded.value, created_at = excluded.created_at, created_by = excluded.created_by
+                        WHERE excluded.value = 'unverified' AND grants.value <> excluded.value";
                     tx.run(sql, args![&**key, host.to_string(), value, stamp(now), by.clone()]).await?;
                 }
                 Ok(true)

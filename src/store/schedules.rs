@@ -46,7 +46,6 @@ async fn keep(
             let (sql, values) = columns_of(new, now)?
                 .set("edited", i64::from(by_request && new.origin == Origin::Metadata))
                 .set_to("cursor", "CASE WHEN cursor > ? THEN cursor ELSE ? END", stamp(new.cursor))
-                .set_to("created_by", "coalesce(created_by, ?)", new.created_by.clone())
                 .set_sql("reason", "NULL")
                 .set_sql("revision", "revision + 1")
                 .set_sql("failures", "0")
