@@ -158,7 +158,11 @@ impl Keeper {
         let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
         let set = wanted.settings.as_ref();
         let schedules = self.schedules(name, &metadata, set, (&wanted.reach, !wanted.without_priority), now).await?;
-        metadata.cronbox.check().map_err(|(setting, why)| KeepError::Setting(setting, why))?;
+        let bad = |(setting, why): (&str, String)| KeepError::Setting(setting.to_owned(), why);
+        metadata.cronbox.check_but_limits().map_err(bad)?;
+        // Those that the request overrides are not asked for.
+        let limits = set.cloned().unwrap_or_default().or(&metadata.cronbox).check_limits();
+        limits.map_err(|(setting, why)| KeepError::Setting(setting, why))?;
         self.check_labels(name, &metadata.cronbox, &wanted).await?;
         let (packages, package_warnings) = self.packages_of(name, sources, &metadata, &wanted, now).await?;
         let mut table = metadata.cronbox;

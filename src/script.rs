@@ -226,11 +226,20 @@ impl Settings {
     /// What cannot be meant, as the setting's name and a sentence.
     pub fn check(&self) -> Result<(), (String, String)> {
         self.check_but_limits().map_err(|(setting, why)| (setting.to_owned(), why))?;
-        let bad = |error: BadLimit| (format!("limits.{}", error.name), error.why);
+        self.check_limits()
+    }
+
+    /// The same of the limits alone.
+    pub fn check_limits(&self) -> Result<(), (String, String)> {
+        let bad = |error: BadLimit| {
+            let field = format!("limits.{}", error.name);
+            (field.clone(), format!("{field}: {}", error.why))
+        };
         self.limits.asked().map(|_| ()).map_err(bad)
     }
 
-    fn check_but_limits(&self) -> Result<(), (&'static str, String)> {
+    /// The same of all but the limits, which others can override.
+    pub fn check_but_limits(&self) -> Result<(), (&'static str, String)> {
         let short = |text: &Option<String>, most: usize| text.as_ref().is_none_or(|text| text.chars().count() <= most);
         if !short(&self.title, 200) {
             return Err(("title", "a title has at most 200 characters".into()));
