@@ -190,7 +190,8 @@ impl Caller {
         self.has(Scope::Grant)
     }
 
-    /// Whether a label is one that their token is limited to, or their token is not limited to labels at all.
+    /// Whether their token is limited to labels, and this is one of them. The local caller has every label; a token that is
+    /// not limited to labels has none.
     pub fn has_label(&self, label: &str) -> bool {
         match self {
             Caller::Local => true,

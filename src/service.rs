@@ -1,9 +1,10 @@
-//! What the program does for a caller, without HTTP: every edge (the API, the command line, links, the scheduler) gets the
-//! same rules from here.
+//! What the program does for a caller, without HTTP. The edge reads what is asked for, checks the scope that it needs
+//! (`http` has the list), and says in its protocol what came of it.
 //!
-//! A caller is a parameter of what they ask for: who they are, with which scopes on which scripts. So a rule about rights
-//! is written once, beside what it protects. Errors have a code, the field at fault and a sentence; the edge says what they
-//! are in its protocol.
+//! A caller is a parameter of what they ask for. So what they can see and change, and what they can grant, is decided here,
+//! beside what it protects. What takes no caller is for those who can do it for the whole server. Errors have a code, the
+//! field at fault and a sentence; sentences name addresses of the API and flags, which are the words that users have for
+//! these things.
 
 mod error;
 mod grants;
@@ -28,15 +29,14 @@ pub(crate) use runs::check_priority_range;
 pub use runs::{PlannedRun, RunOptions};
 pub use schedule_changes::ScheduleChange;
 pub use schedules::{
-    AskedArgs, Backfill, BackfillRequest, Preview, PreviewRequest, ScheduleKept, ScheduleRequest, SchedulerView,
-    Target, parsed,
+    AskedArgs, Backfill, BackfillRequest, Preview, PreviewRequest, ScheduleKept, ScheduleRequest, SchedulerView, Target,
 };
 pub use scripts::{PublishRequest, ScriptChange, ScriptContent, read_settings};
 pub use secrets::{Resealed, SecretView, SetSecret, request_parts};
 pub use submit::Submitted;
-pub use text::{arguments, labels, script_keys, short};
+pub use text::{arguments, quoted, script_keys};
 pub use tokens::TokenRequest;
-pub use values::stored;
+pub use values::stored_json;
 
 use crate::blobs::Blobs;
 use crate::clock::Clock;

@@ -2,7 +2,7 @@
 
 use crate::support::{self, server::Folder};
 use chrono::TimeDelta;
-use cronbox::access::{Caller, Scope, Token};
+use cronbox::access::{Caller, Reach, Scope, Token};
 use cronbox::blobs::{BlobLocation, Blobs, S3Access};
 use cronbox::checker::Checker;
 use cronbox::clock::{Clock, Time, from_micros};
@@ -12,7 +12,7 @@ use cronbox::packages::{Index, Resolver, ResolverConfig};
 use cronbox::plan::RunPolicy;
 use cronbox::publish::{Keeper, Progress, Recent};
 use cronbox::run::{Cause, Status};
-use cronbox::schedule::{Policies, State};
+use cronbox::schedule::{KeptSchedule, NewSchedule, Origin, Policies, State, StoredTrigger};
 use cronbox::script::Name;
 use cronbox::secret::SecretTerms;
 use cronbox::service::{
@@ -215,6 +215,8 @@ async fn a_schedule_is_made_changed_and_tried() {
     let kept = service.change_schedule(local, Target::Parts("hourly"), &parts).await.expect("changes");
     let trigger = kept.schedule.trigger.parsed().expect("reads");
     assert_eq!(trigger.to_string(), "cron: 0 * * * * @ Asia/Shanghai", "another zone alone is the same trigger there");
+    let other_case = service.change_schedule(local, Target::Parts("HOURLY"), &asked(json!({"title": "x"}))).await;
+    assert_eq!(other_case.expect("changes").schedule.id, "hourly", "an id stays as it was written");
     let whole = asked(json!({"trigger": "30 9 * * *"}));
     let kept = service.change_schedule(local, Target::Whole("HOURLY"), &whole).await.expect("changes");
     let trigger = kept.schedule.trigger.parsed().expect("reads");
@@ -222,6 +224,87 @@ async fn a_schedule_is_made_changed_and_tried() {
     assert_eq!(kept.schedule.settings.policies, Policies::default(), "what is not named is as by default");
     let bad = service.change_schedule(local, Target::Parts("hourly"), &asked(json!({"trigger": "0 25 * * *"}))).await;
     assert_eq!(why(bad), error(ErrorKind::Invalid, "bad_trigger", Some("trigger.crontab")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_cannot_be_read_does_not_hold_up_its_script() {
+    let Rig { service, _folder } = rig().await;
+    let local = &Caller::Local;
+    service.publish(local, upload("price", PRICE)).await.expect("publishes");
+    let request = asked(json!({"id": "own", "script": "price", "trigger": "0 * * * *"}));
+    let kept = service.change_schedule(local, Target::New { replace: false }, &request).await.expect("makes");
+    let broken = NewSchedule {
+        id: "own".into(),
+        key: "own".into(),
+        script: "price".into(),
+        origin: Origin::Request,
+        reach: Reach::default(),
+        settings: kept.schedule.settings,
+        trigger: StoredTrigger::from_row(json!({"type": "sundial"}), service.clock.now()),
+        read_at: service.clock.now(),
+        state: State::Active,
+        cursor: service.clock.now(),
+        next: None,
+        created_by: None,
+        links: Vec::new(),
+    };
+    let now = service.clock.now();
+    let changed = service.store.keep_schedule(broken, Some(kept.schedule.revision), now).await.expect("keeps");
+    assert_eq!(changed, KeptSchedule::Changed);
+    let made = service.publish(local, upload("price", "def run():\n    return 2\n")).await.expect("publishes");
+    let changes: Vec<(&str, &str)> = made.schedule_changes.iter().map(|one| (&*one.id, one.change)).collect();
+    assert_eq!((made.script.version.number, changes), (2, vec![("daily", "removed")]));
+    let own = made.schedules.iter().find(|schedule| schedule.id == "own").expect("is there");
+    assert!(own.trigger.text().starts_with("a trigger that cannot be read: "), "{}", own.trigger.text());
+    let used = service.run_of_schedule(local, "own", None, now).await;
+    assert_eq!(why(used), error(ErrorKind::Invalid, "invalid_value", Some("trigger")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_is_overridden_is_not_asked_for() {
+    let Rig { service, _folder } = rig().await;
+    let source = "# /// script\n# [tool.cronbox]\n# limits = {memory = \"lots\"}\n# ///\ndef run():\n    return 1\n";
+    let local = &Caller::Local;
+    let bad = error(ErrorKind::Invalid, "invalid_value", Some("limits.memory"));
+    assert_eq!(why(service.publish(local, upload("price", source)).await), bad);
+    let settings = json!({"limits": {"memory": "256MiB"}});
+    let settings = serde_json::from_value(settings).expect("settings");
+    let with = PublishRequest { settings: Some(settings), ..upload("price", source) };
+    assert_eq!(service.publish(local, with).await.expect("publishes").script.version.number, 1);
+    let Value::Object(taken_away) = json!({"limits": null}) else { unreachable!() };
+    assert_eq!(why(service.change_settings(local, "price", taken_away).await), bad, "it would be in force again");
+    let Value::Object(labels) = json!({"labels": {"team": null, "tier": "1"}}) else { unreachable!() };
+    let change = service.change_settings(local, "price", labels).await.expect("changes");
+    assert_eq!(change.script.settings.labels, [("tier".to_owned(), "1".to_owned())].into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_made_something_stays_until_somebody_makes_it_anew() {
+    let Rig { service, _folder } = rig().await;
+    let local = &Caller::Local;
+    service.publish(local, upload("price", PRICE)).await.expect("publishes");
+    let token = caller(&[Scope::Write, Scope::Grant], None);
+    let request = asked(json!({"id": "own", "script": "price", "trigger": "0 * * * *"}));
+    let made = service.change_schedule(&token, Target::New { replace: false }, &request).await.expect("makes");
+    assert_eq!(made.schedule.created_by.as_deref(), Some("t"));
+    let parts = asked(json!({"title": "x"}));
+    let tried = service.try_change_schedule(local, Target::Parts("own"), &parts).await.expect("tries");
+    let changed = service.change_schedule(local, Target::Parts("own"), &parts).await.expect("changes").schedule;
+    assert_eq!((tried.created_by.as_deref(), changed.created_by.as_deref()), (Some("t"), Some("t")));
+    let daily = service.change_schedule(&token, Target::Parts("daily"), &parts).await.expect("changes").schedule;
+    assert_eq!(daily.created_by, None, "the block made it");
+
+    let memory = |mib: u64| GrantRequest {
+        limits: cronbox::limits::RequestedLimits { memory: Some(mib << 20), ..Default::default() },
+        ..GrantRequest::default()
+    };
+    let by = async || service.grants(local).await.expect("lists").remove(0).created_by;
+    service.grant(local, "price", memory(512)).await.expect("grants");
+    assert_eq!(by().await, None);
+    service.grant(&token, "price", memory(256)).await.expect("grants");
+    assert_eq!(by().await, None, "less than there is changes nothing");
+    service.grant(&token, "price", memory(1024)).await.expect("grants");
+    assert_eq!(by().await.as_deref(), Some("t"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

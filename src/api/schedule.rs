@@ -5,7 +5,7 @@ use crate::exact::Exact;
 use crate::limits::NotGranted;
 use crate::schedule::{self, Grace, Policies, Schedule};
 use crate::script::Labels;
-use crate::trigger::{Fire, Trigger};
+use crate::trigger::Fire;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -74,7 +74,7 @@ pub struct ScheduleBody {
     pub created_at: String,
     /// When it was last changed.
     pub updated_at: String,
-    /// The id of the token that made it; null: no token did.
+    /// The id of the token that made it by request; null: no token did, or the block of its script.
     pub created_by: Option<String>,
 }
 
@@ -90,8 +90,11 @@ pub struct LastRunBody {
 }
 
 impl ScheduleBody {
-    /// A schedule, with its trigger and what holds where it says nothing.
-    pub fn new(schedule: &Schedule, trigger: &Trigger, server: &Policies) -> Self {
+    /// A schedule, with what holds where it says nothing. One whose trigger cannot be read says so in its text.
+    pub fn new(schedule: &Schedule, server: &Policies) -> Self {
+        let trigger = schedule.trigger.parsed().ok();
+        let trigger = trigger.as_deref();
+        let stored_zone = || schedule.trigger.json()["timezone"].as_str().unwrap_or("UTC").to_owned();
         let settings = &schedule.settings;
         let policies = settings.policies.in_force(server);
         ScheduleBody {
@@ -103,13 +106,13 @@ impl ScheduleBody {
             args: settings.args.clone().unwrap_or_else(|| Exact::from(Value::Object(serde_json::Map::new()))),
             argv: settings.argv.clone(),
             trigger: schedule.trigger.json().clone(),
-            text: trigger.to_string(),
-            notes: trigger.notes().to_vec(),
-            timezone: trigger.zone().name().to_owned(),
+            text: schedule.trigger.text(),
+            notes: trigger.map(|trigger| trigger.notes().to_vec()).unwrap_or_default(),
+            timezone: trigger.map_or_else(stored_zone, |trigger| trigger.zone().name().to_owned()),
             state: schedule.state.as_str().into(),
             reason: schedule.reason.clone(),
             next_fire_at: schedule.next_fire_at.map(time),
-            next_fire_local: schedule.next_fire_at.map(|at| trigger.zone().rfc3339(at)),
+            next_fire_local: schedule.next_fire_at.zip(trigger).map(|(at, trigger)| trigger.zone().rfc3339(at)),
             last_run: schedule.last_run.as_ref().map(|run| LastRunBody {
                 id: run.id.clone(),
                 status: run.status.as_str().into(),

@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::exact::{self, Exact};
 use crate::quantity;
 use crate::script::{BadName, Name, Settings};
-use crate::service::{self, short};
+use crate::service::{self, quoted};
 use crate::suggest::nearest;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -235,7 +235,7 @@ impl Query {
         let read = |text: &str| match text.parse::<usize>() {
             Ok(0) => Err("a page has at least 1".to_owned()),
             Ok(limit) => Ok(limit.min(most)),
-            Err(_) => Err(format!("{:?} is no number of things", short(text))),
+            Err(_) => Err(format!("{:?} is no number of things", quoted(text))),
         };
         Ok(self.parse(name, read)?.unwrap_or(default))
     }
@@ -247,7 +247,8 @@ impl Query {
 
     /// Whether a parameter that knows one word is there.
     pub(crate) fn word(&self, name: &str, known: &str) -> Result<bool, Problem> {
-        let read = |text: &str| if text == known { Ok(true) } else { Err(format!("{:?} is not {known}", short(text))) };
+        let read =
+            |text: &str| if text == known { Ok(true) } else { Err(format!("{:?} is not {known}", quoted(text))) };
         Ok(self.parse(name, read)?.unwrap_or(false))
     }
 
@@ -256,7 +257,7 @@ impl Query {
         let read = |text: &str| match text {
             "" | "true" | "1" | "yes" => Ok(true),
             "false" | "0" | "no" => Ok(false),
-            _ => Err(format!("{:?} is neither true nor false", short(text))),
+            _ => Err(format!("{:?} is neither true nor false", quoted(text))),
         };
         Ok(self.parse(name, read)?.unwrap_or(default))
     }
@@ -264,7 +265,7 @@ impl Query {
 
 /// RFC 3339, or so long before now.
 pub(crate) fn parse_time(text: &str, now: Time) -> Result<Time, String> {
-    let why = || format!("{:?} is no time: write 2026-01-31T09:00:00Z, or 24h or 7d for so long ago", short(text));
+    let why = || format!("{:?} is no time: write 2026-01-31T09:00:00Z, or 24h or 7d for so long ago", quoted(text));
     // A plus sign in a query is a space.
     let unspaced = text.trim().replacen(' ', "+", usize::from(text.contains('T')));
     if let Ok(time) = chrono::DateTime::parse_from_rfc3339(&unspaced) {
@@ -284,7 +285,7 @@ pub(crate) fn parse_time_ahead(text: &str, now: Time) -> Result<Time, String> {
         // What is no instant is a duration, which was taken off.
         Ok(time) if !text.contains(['T', 't', ':']) => ahead(time).ok_or_else(|| "that is too far ahead".into()),
         Ok(time) => Ok(time),
-        Err(_) => Err(format!("{:?} is no time: write 2026-01-31T09:00:00Z, or 24h or 7d from now", short(text))),
+        Err(_) => Err(format!("{:?} is no time: write 2026-01-31T09:00:00Z, or 24h or 7d from now", quoted(text))),
     }
 }
 

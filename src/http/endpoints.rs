@@ -102,6 +102,9 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation
         ("POST", &item.post),
         ("PATCH", &item.patch),
         ("DELETE", &item.delete),
+        ("HEAD", &item.head),
+        ("OPTIONS", &item.options),
+        ("TRACE", &item.trace),
     ];
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
 }

@@ -52,7 +52,7 @@ impl EventFilter {
                 let near =
                     nearest(word, TYPES.into_iter()).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
                 let detail =
-                    format!("type: {:?} is no event; {near}there are {}", service::short(word), TYPES.join(", "));
+                    format!("type: {:?} is no event; {near}there are {}", service::quoted(word), TYPES.join(", "));
                 return Err(Problem::bad("bad_parameter", detail).field("type"));
             }
             types.push(word.to_owned());

@@ -73,12 +73,12 @@ pub(super) async fn get_output(
         "stdout" => OutputStream::Stdout,
         "stderr" => OutputStream::Stderr,
         other => {
-            let detail = format!("there is no stream {:?}: there are stdout and stderr", service::short(other));
+            let detail = format!("there is no stream {:?}: there are stdout and stderr", service::quoted(other));
             return Err(Problem::not_found("no_such_stream", detail));
         }
     };
     let offset = query.parse("offset", |text| {
-        text.parse::<u64>().map_err(|_| format!("{:?} is no number of bytes", service::short(text)))
+        text.parse::<u64>().map_err(|_| format!("{:?} is no number of bytes", service::quoted(text)))
     })?;
     let run = app.run_for(&caller, id).await?;
     let (offset, live) = (offset.unwrap_or(0), app.live.find(&run.id));

@@ -34,7 +34,7 @@ impl Aggregate {
             "first" => Aggregate::First,
             "last" => Aggregate::Last,
             other => {
-                return Err(format!("{:?} is none of avg, sum, min, max, count, first, last", service::short(other)));
+                return Err(format!("{:?} is none of avg, sum, min, max, count, first, last", service::quoted(other)));
             }
         })
     }

@@ -9,7 +9,7 @@ use crate::api::StateBody;
 use crate::clock::rfc3339;
 use crate::exact::Exact;
 use crate::script::{MAX_STATE, Script};
-use crate::service::stored;
+use crate::service::stored_json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -28,7 +28,7 @@ impl App {
         let state = self.store.state(&script.key).await?;
         Ok(StateBody {
             script: script.name.clone(),
-            state: stored(state.as_ref().map_or(b"{}", |state| state.value.as_bytes()))?,
+            state: stored_json(state.as_ref().map_or(b"{}", |state| state.value.as_bytes()))?,
             revision: state.as_ref().map_or(0, |state| state.revision),
             run: state.as_ref().and_then(|state| state.run.clone()),
             updated_at: state.as_ref().map(|state| rfc3339(state.updated_at)),

@@ -128,7 +128,7 @@ pub(super) async fn put_grant(
 
 fn patterns(field: &str, texts: &[String]) -> Result<Vec<HostPattern>, Problem> {
     let read = |text: &String| {
-        text.parse().map_err(|why: HostError| Problem::invalid(field, format!("{:?}: {why}", service::short(text))))
+        text.parse().map_err(|why: HostError| Problem::invalid(field, format!("{:?}: {why}", service::quoted(text))))
     };
     texts.iter().map(read).collect()
 }

@@ -71,7 +71,7 @@ pub(super) async fn read(parts: Parts, content: Bytes, name: Option<Name>) -> Re
         other => {
             let detail = format!(
                 "{:?} is no type that a script comes in: send text/x-python, application/zip, multipart/form-data or application/json",
-                service::short(other)
+                service::quoted(other)
             );
             return Err(
                 Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_type", detail).field("Content-Type")
@@ -200,7 +200,7 @@ fn read_json(content: &[u8]) -> Result<Sent, Problem> {
     let text = |(path, content): (String, Value)| match content {
         Value::String(content) => Ok((path, Bytes::from(content))),
         other => {
-            let (path, kind) = (service::short(&path), body::kind(&other));
+            let (path, kind) = (service::quoted(&path), body::kind(&other));
             Err(Problem::invalid("files", format!("files: the content of {path:?} is {kind}, and not a text")))
         }
     };
@@ -238,7 +238,7 @@ impl Form {
             other => {
                 let known = fields::<ScriptForm>().iter().copied();
                 let meant = nearest(other, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                let shown = service::short(other);
+                let shown = service::quoted(other);
                 let detail = format!("there is no field {shown:?}{meant}");
                 return Err(Problem::invalid(&shown, detail).code("unknown_field"));
             }

@@ -39,7 +39,18 @@ impl StoredTrigger {
         &self.0.json
     }
 
-    /// The trigger. The error is a sentence: what was stored by another version may not be readable by this one.
+    /// When it fires, as text; a sentence in its place when it cannot be read.
+    pub fn text(&self) -> String {
+        match self.parsed() {
+            Ok(trigger) => trigger.to_string(),
+            Err(why) => format!("a trigger that cannot be read: {why}"),
+        }
+    }
+
+    /// The trigger.
+    ///
+    /// # Errors
+    /// A sentence: what was stored by another version may not be readable by this one.
     pub fn parsed(&self) -> Result<Arc<Trigger>, String> {
         self.0.parsed.get_or_init(|| self.0.parse().map(Arc::new)).clone()
     }

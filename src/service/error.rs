@@ -26,8 +26,6 @@ pub enum ErrorKind {
     Invalid,
     /// What it is about is not there, or not for this caller to see.
     NotFound,
-    /// What it is about is not kept any more.
-    Gone,
     /// It does not fit what is there.
     Conflict,
     /// The caller needs another scope, or another script.
@@ -350,6 +348,8 @@ impl From<KeepError> for ServiceError {
             KeepError::Refused(refused) => refused.into(),
             KeepError::Metadata(why) => Self::invalid("source", why).code("bad_metadata"),
             KeepError::Setting(setting, why) => {
+                // The sentence about a limit begins with its name.
+                let why = why.strip_prefix(&format!("{setting}: ")).unwrap_or(&why).to_owned();
                 let detail = format!("the script's metadata, {setting}: {why}");
                 Self::invalid(setting, detail)
             }

@@ -1,6 +1,6 @@
 //! What a caller can see and change: scripts, their runs and schedules, by the reach of the caller's token.
 
-use super::text::short;
+use super::text::quoted;
 use super::{Service, ServiceError};
 use crate::access::{self, Caller};
 use crate::clock::Time;
@@ -125,7 +125,7 @@ impl Service {
     /// # Errors
     /// It is not there, or the caller cannot see it.
     pub async fn run_for(&self, caller: &Caller, id: &str) -> Result<Run, ServiceError> {
-        let quoted = short(id);
+        let quoted = quoted(id);
         let not_found = || ServiceError::not_found("no_such_run", format!("there is no run {quoted:?}"));
         if uuid::Uuid::parse_str(id).is_err() {
             let detail = if id.bytes().all(|byte| byte.is_ascii_digit()) {

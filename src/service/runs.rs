@@ -25,7 +25,7 @@ const FURTHEST: TimeDelta = TimeDelta::days(3660);
 const MOST_ARGV: (usize, usize) = (1000, 64 << 10);
 
 /// What is asked of a run beside the script.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Arguments: a JSON object or array, as [`super::arguments`] leaves it.
     pub args: String,
@@ -58,6 +58,23 @@ pub(crate) fn check_priority_range(priority: i64) -> Result<(), ServiceError> {
     Err(ServiceError::invalid("priority", detail))
 }
 
+impl Default for RunOptions {
+    fn default() -> Self {
+        RunOptions {
+            args: "{}".into(),
+            argv: Vec::new(),
+            text_args: Vec::new(),
+            version: None,
+            limits: RequestedLimits::default(),
+            priority: 0,
+            run_at: None,
+            labels: Labels::new(),
+            entry: None,
+            stdin: None,
+        }
+    }
+}
+
 impl RunOptions {
     /// Refuses what no run can have.
     fn check(&self, now: Time) -> Result<(), ServiceError> {
@@ -87,7 +104,8 @@ impl Service {
     /// A run of a saved script.
     ///
     /// # Errors
-    /// An option or a limit cannot be; the script has no such version.
+    /// An option or a limit cannot be; the script has no such version; its priority needs the scope `grant`; it is linked,
+    /// and its origin cannot be read.
     pub async fn run_of_script(
         &self,
         caller: &Caller,

@@ -1,8 +1,6 @@
 //! What a new version does to the schedules of its script: those of the block become what the block says, whoever changed
 //! them.
 
-use super::ServiceError;
-use super::schedules::parsed;
 use crate::schedule::Schedule;
 
 /// What became of a schedule.
@@ -22,37 +20,30 @@ pub struct ScheduleChange {
 #[derive(Debug, Default)]
 pub(super) struct Before(Vec<Schedule>);
 
-fn text(schedule: &Schedule) -> Result<String, ServiceError> {
-    Ok(parsed(schedule)?.to_string())
-}
-
 impl Before {
     pub(super) fn of(schedules: Vec<Schedule>) -> Self {
         Before(schedules)
     }
 
     /// What became of them, and what whoever made the change has to know.
-    ///
-    /// # Errors
-    /// A stored trigger cannot be read.
-    pub(super) fn changes(self, after: &[Schedule]) -> Result<(Vec<ScheduleChange>, Vec<String>), ServiceError> {
+    pub(super) fn changes(self, after: &[Schedule]) -> (Vec<ScheduleChange>, Vec<String>) {
         let (mut changes, mut warnings) = (Vec::new(), Vec::new());
         for old in &self.0 {
-            let (id, before) = (&old.id, text(old)?);
+            let id = &old.id;
             let Some(new) = after.iter().find(|new| new.key == old.key) else {
                 if old.edited {
                     warnings.push(format!(
                         "the schedule {id}, which had been changed by hand, is gone: the block no longer names it"
                     ));
                 }
-                let (id, before) = (id.clone(), Some(before));
+                let (id, before) = (id.clone(), Some(old.trigger.text()));
                 changes.push(ScheduleChange { id, change: "removed", before, after: None });
                 continue;
             };
             if old.trigger == new.trigger && old.settings == new.settings && old.state == new.state {
                 continue;
             }
-            let (id, now) = (&new.id, text(new)?);
+            let (id, before, now) = (&new.id, old.trigger.text(), new.trigger.text());
             if old.edited {
                 warnings.push(format!(
                     "the schedule {id} had been changed by hand ({before}): it is as the script's block says again ({now})"
@@ -62,9 +53,9 @@ impl Before {
             changes.push(ScheduleChange { id, change: "changed", before, after });
         }
         for new in after.iter().filter(|new| !self.0.iter().any(|old| old.key == new.key)) {
-            let (id, after) = (new.id.clone(), Some(text(new)?));
+            let (id, after) = (new.id.clone(), Some(new.trigger.text()));
             changes.push(ScheduleChange { id, change: "created", before: None, after });
         }
-        Ok((changes, warnings))
+        (changes, warnings)
     }
 }

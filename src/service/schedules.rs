@@ -7,7 +7,7 @@ mod change;
 pub use backfill::{Backfill, BackfillRequest};
 pub use change::{AskedArgs, ScheduleKept, ScheduleRequest, Target};
 
-use super::{ErrorKind, Service, ServiceError};
+use super::{Service, ServiceError};
 use crate::access::Caller;
 use crate::clock::Time;
 use crate::computations::compute;
@@ -59,24 +59,12 @@ pub struct PreviewRequest {
     pub count: usize,
 }
 
-/// A stored trigger, to show it.
-///
-/// # Errors
-/// It cannot be read any more: another version of the program wrote it.
-pub fn parsed(schedule: &Schedule) -> Result<Arc<Trigger>, ServiceError> {
-    schedule.trigger.parsed().map_err(|why| {
-        tracing::error!(schedule = %schedule.id, why, "a stored trigger cannot be read");
-        let detail = "the schedule's trigger cannot be read any more";
-        ServiceError::new(ErrorKind::Internal, "internal", detail)
-    })
-}
-
 /// A stored trigger that a caller wants to be used.
 fn usable(schedule: &Schedule) -> Result<Arc<Trigger>, ServiceError> {
     schedule.trigger.parsed().map_err(|why| ServiceError::invalid("trigger", why))
 }
 
-fn changed() -> ServiceError {
+fn changed_meanwhile() -> ServiceError {
     ServiceError::conflict("changed_meanwhile", "another request is changing this schedule; try again").retry_after(1)
 }
 
@@ -154,7 +142,7 @@ impl Service {
     /// Lets a schedule fire again: from now on, or from a time in the past under its misfire policy.
     ///
     /// # Errors
-    /// It is not there; the time is in the future; its trigger cannot be computed.
+    /// It is not there; the time is in the future; its trigger cannot be computed; other requests change it again and again.
     pub async fn resume_schedule(
         &self,
         caller: &Caller,
@@ -176,7 +164,7 @@ impl Service {
                 return self.schedule_now(&schedule.key).await;
             }
         }
-        Err(changed())
+        Err(changed_meanwhile())
     }
 
     /// The whole scheduler.

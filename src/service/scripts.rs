@@ -89,6 +89,9 @@ fn merged(settings: &Settings, changes: &Map<String, Value>) -> Map<String, Valu
             }
             (_, value) => {
                 merged.insert(name.clone(), value.clone());
+                if let Some(Value::Object(new)) = merged.get_mut(name).filter(|_| name != "retries") {
+                    new.retain(|_, value| !value.is_null());
+                }
             }
         }
     }
@@ -120,7 +123,8 @@ impl Service {
     /// Publishes a script: checked, with its packages, with the schedules of its block.
     ///
     /// # Errors
-    /// Content, block, settings, packages or schedules cannot be; the script is not within the caller's reach.
+    /// Content, block, settings, packages or schedules cannot be; the script is not within the caller's reach, or a limited
+    /// caller links one; another request made a script of that name in this moment.
     pub async fn publish(&self, caller: &Caller, request: PublishRequest) -> Result<ScriptChange, ServiceError> {
         let now = self.clock.now();
         let (name, set) = (request.name.clone(), request.settings.clone().unwrap_or_default());
@@ -141,6 +145,7 @@ impl Service {
             }
             kept => kept?,
         };
+        self.signals.schedules.notify_one();
         let mut script = kept.script;
         if tag.is_some() {
             script.link_state = LinkState { tag, checked_at: Some(now), error: None };
@@ -210,6 +215,7 @@ impl Service {
         let settings = merged(&script.settings, &changes);
         let said = read_settings(without_nulls(changes))?;
         let settings = read_settings(settings)?;
+        settings.or(&script.version.table).limits.asked()?;
         // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
         let changed = Script { settings: settings.clone(), ..script.clone() };
         if self.check_reach(caller, &script.key, Some(&changed)).is_err() {
@@ -267,6 +273,7 @@ impl Service {
             error => ServiceError::from(error),
         })?;
         let script = set.ok_or_else(ServiceError::script_gone)?;
+        self.signals.schedules.notify_one();
         self.after_change(script, before, Vec::new(), false).await
     }
 
@@ -279,8 +286,7 @@ impl Service {
         is_new: bool,
     ) -> Result<ScriptChange, ServiceError> {
         let schedules = self.schedules_of(&script.key).await?;
-        let (schedule_changes, warnings) = before.changes(&schedules)?;
-        self.signals.schedules.notify_one();
+        let (schedule_changes, warnings) = before.changes(&schedules);
         Ok(ScriptChange { script, is_new, schedules, schedule_changes, not_granted, warnings })
     }
 

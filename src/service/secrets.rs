@@ -1,6 +1,6 @@
 //! Secrets: sealed, told of without their values, removed, sealed again with another key; and which scripts get them.
 
-use super::text::short;
+use super::text::quoted;
 use super::{Service, ServiceError};
 use crate::access::Caller;
 use crate::clock::Time;
@@ -49,7 +49,7 @@ pub struct Resealed {
 }
 
 fn no_such_secret(name: &str) -> ServiceError {
-    ServiceError::not_found("no_such_secret", format!("there is no secret {:?}", short(name)))
+    ServiceError::not_found("no_such_secret", format!("there is no secret {:?}", quoted(name)))
 }
 
 /// The parts of a request that a secret can be placed in, from the words for them.
@@ -64,7 +64,10 @@ pub fn request_parts(words: &[String]) -> Result<RequestParts, ServiceError> {
             "query" => parts.query = true,
             "body" => parts.body = true,
             other => {
-                return Err(ServiceError::invalid("in", format!("{:?} is none of headers, query, body", short(other))));
+                return Err(ServiceError::invalid(
+                    "in",
+                    format!("{:?} is none of headers, query, body", quoted(other)),
+                ));
             }
         }
     }
@@ -251,7 +254,7 @@ impl Service {
         let labels: Labels = script.in_force().labels;
         for name in names {
             let secret = self.store.secret(name).await?;
-            let unknown = || ServiceError::invalid("secrets", format!("there is no secret {:?}", short(name)));
+            let unknown = || ServiceError::invalid("secrets", format!("there is no secret {:?}", quoted(name)));
             let secret = secret.ok_or_else(unknown)?;
             if !secret.terms.are_for(&script.key, &labels) {
                 let detail = format!(

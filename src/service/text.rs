@@ -7,7 +7,7 @@ use crate::script::{Labels, Name, bad_labels};
 use cronbox_runtime::limits::{MAX_ARGS, MAX_JSON_DEPTH};
 
 /// The beginning of a text that a caller sent, to quote it: at most 60 characters.
-pub fn short(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     text.chars().take(60).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Tokens: made, listed without what they are, removed.
 
-use super::text::short;
+use super::text::quoted;
 use super::{ErrorKind, Service, ServiceError};
 use crate::access::{SCOPES, Scope, Token, hash, new_token, script_pattern};
 use crate::run::new_id;
@@ -76,7 +76,7 @@ impl Service {
         }
         match self.store.remove_token(id).await? {
             true => Ok(()),
-            false => Err(ServiceError::not_found("no_such_token", format!("there is no token {:?}", short(id)))),
+            false => Err(ServiceError::not_found("no_such_token", format!("there is no token {:?}", quoted(id)))),
         }
     }
 }
@@ -86,7 +86,7 @@ fn read_scopes(words: &[String]) -> Result<Vec<Scope>, ServiceError> {
     let mut scopes = Vec::new();
     for word in words {
         let all = SCOPES.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
-        let unknown = || ServiceError::invalid("scopes", format!("{:?} is no scope; there are {all}", short(word)));
+        let unknown = || ServiceError::invalid("scopes", format!("{:?} is no scope; there are {all}", quoted(word)));
         scopes.push(Scope::parse(word).ok_or_else(unknown)?);
     }
     scopes.sort();

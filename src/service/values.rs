@@ -10,7 +10,7 @@ use cronbox_runtime::Stream;
 ///
 /// # Errors
 /// It is damaged.
-pub fn stored(text: &[u8]) -> Result<Exact, ServiceError> {
+pub fn stored_json(text: &[u8]) -> Result<Exact, ServiceError> {
     Exact::from_slice(text).map_err(|error| {
         tracing::error!(%error, "a stored value is not JSON");
         let detail = "a value that is stored is damaged: it is not JSON any more; the server's log says more";
@@ -26,8 +26,8 @@ impl Service {
     pub async fn value(&self, value: Option<&Value>) -> Result<Exact, ServiceError> {
         match value {
             None => Ok(Exact::default()),
-            Some(Value::Inline(text)) => stored(text.as_bytes()),
-            Some(Value::Blob(key)) => stored(&self.blobs.get(key).await?),
+            Some(Value::Inline(text)) => stored_json(text.as_bytes()),
+            Some(Value::Blob(key)) => stored_json(&self.blobs.get(key).await?),
         }
     }
 

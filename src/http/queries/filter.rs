@@ -30,7 +30,7 @@ impl App {
                     "status",
                     format!(
                         "{:?} is no status; {near}there are {}",
-                        service::short(word),
+                        service::quoted(word),
                         words.collect::<Vec<_>>().join(", ")
                     ),
                 )
@@ -40,7 +40,7 @@ impl App {
         let cause = query.parse("cause", |word| {
             let words: Vec<&str> = CAUSES.iter().map(|cause| cause.as_str()).collect();
             Cause::parse(word)
-                .ok_or_else(|| format!("{:?} is no cause; there are {}", service::short(word), words.join(", ")))
+                .ok_or_else(|| format!("{:?} is no cause; there are {}", service::quoted(word), words.join(", ")))
         })?;
         let label = query.parse("label", |text| match text.contains('=') {
             true => Ok(text.to_owned()),
@@ -85,7 +85,7 @@ pub(super) fn wants_csv(query: &Query, headers: &HeaderMap) -> Result<bool, Prob
     let format = query.parse("format", |text| match text {
         "json" => Ok(false),
         "csv" => Ok(true),
-        other => Err(format!("{:?} is neither json nor csv", service::short(other))),
+        other => Err(format!("{:?} is neither json nor csv", service::quoted(other))),
     })?;
     Ok(format.unwrap_or_else(|| accept::prefers(headers, "text/csv", "application/json")))
 }

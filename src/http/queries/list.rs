@@ -10,7 +10,7 @@ use crate::http::body::Query;
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::run::{Run, Value};
-use crate::service::stored;
+use crate::service::stored_json;
 use crate::store::queries::{ResultTest, RunFilter};
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -29,7 +29,7 @@ const RUNS_BYTES: usize = 1 << 20;
 /// A run as a list shows it: large values are left out.
 fn listed(run: &Run) -> Result<RunBody, Problem> {
     let small = |value: Option<&Value>| match value {
-        Some(Value::Inline(text)) => stored(text.as_bytes()),
+        Some(Value::Inline(text)) => stored_json(text.as_bytes()),
         _ => Ok(Exact::default()),
     };
     Ok(RunBody::new(run, small(Some(&run.args))?, small(run.result.as_ref())?))

@@ -13,7 +13,7 @@ use crate::http::problem::Problem;
 use crate::http::series::{Aggregate, Slots};
 use crate::http::{App, Part};
 use crate::run::Value;
-use crate::service::{ServiceError, stored};
+use crate::service::{ServiceError, stored_json};
 use crate::store::queries::check_pointer;
 use crate::store::series::{Entry, read_place};
 use axum::Extension;
@@ -43,9 +43,9 @@ struct Point {
 /// What is found at a pointer; nothing where the result has nothing there.
 fn found_at(result: &str, pointer: &str) -> Result<Option<Exact>, ServiceError> {
     match exact::pointer(result, pointer) {
-        Some(value) => stored(value.as_bytes()).map(Some),
+        Some(value) => stored_json(value.as_bytes()).map(Some),
         // Nothing there, or no JSON at all.
-        None => stored(result.as_bytes()).map(|_| None),
+        None => stored_json(result.as_bytes()).map(|_| None),
     }
 }
 

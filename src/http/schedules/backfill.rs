@@ -70,7 +70,7 @@ fn asked_of(request: requests::BackfillRequest, now: Time) -> Result<BackfillReq
         None | Some("missing") => true,
         Some("all") => false,
         Some(other) => {
-            return Err(Problem::invalid("which", format!("{:?} is neither missing nor all", service::short(other))));
+            return Err(Problem::invalid("which", format!("{:?} is neither missing nor all", service::quoted(other))));
         }
     };
     Ok(BackfillRequest { from, until, only_missing, concurrency, priority })

@@ -49,10 +49,10 @@ async fn answer(
     let request = read_request(request).await?;
     if is_dry {
         let schedule = app.try_change_schedule(caller, target, &request).await?;
-        return Ok(Json(app.show(&schedule)?).into_response());
+        return Ok(Json(app.show(&schedule)).into_response());
     }
     let ScheduleKept { schedule, is_new, not_granted, warning } = app.change_schedule(caller, target, &request).await?;
-    let body = ScheduleBody { not_granted, ..app.show(&schedule)? };
+    let body = ScheduleBody { not_granted, ..app.show(&schedule) };
     let place = HeaderValue::from_str(&format!("/v1/schedules/{}", api::part(&body.id)));
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = (status, Json(body)).into_response();

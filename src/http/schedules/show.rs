@@ -26,18 +26,18 @@ pub(super) fn endpoints() -> Endpoints {
 const TOGETHER: usize = 50;
 
 impl App {
-    pub(crate) fn show(&self, schedule: &Schedule) -> Result<ScheduleBody, Problem> {
-        Ok(ScheduleBody::new(schedule, &*service::parsed(schedule)?, &self.policy.job_defaults))
+    pub(crate) fn show(&self, schedule: &Schedule) -> ScheduleBody {
+        ScheduleBody::new(schedule, &self.policy.job_defaults)
     }
 
     /// Shows schedules. Reading a trigger takes up to some milliseconds: others get their turn after each.
-    pub(in crate::http) async fn show_all(&self, schedules: &[Schedule]) -> Result<Vec<ScheduleBody>, Problem> {
+    pub(in crate::http) async fn show_all(&self, schedules: &[Schedule]) -> Vec<ScheduleBody> {
         let mut shown = Vec::with_capacity(schedules.len());
         for schedule in schedules {
-            shown.push(self.show(schedule)?);
+            shown.push(self.show(schedule));
             tokio::task::yield_now().await;
         }
-        Ok(shown)
+        shown
     }
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn list_schedules(
     let state = query.parse("state", |word| {
         let words: Vec<&str> = STATES.iter().map(|state| state.as_str()).collect();
         Standing::parse(word)
-            .ok_or_else(|| format!("{:?} is no state; there are {}", service::short(word), words.join(", ")))
+            .ok_or_else(|| format!("{:?} is no state; there are {}", service::quoted(word), words.join(", ")))
     })?;
     let now = app.clock.now();
     let fires_before = query.parse("until", |text| body::parse_time_ahead(text, now))?;
@@ -97,7 +97,7 @@ pub(crate) async fn list_schedules(
         let found = app.store.schedules(filter.clone()).await?;
         let more = found.len() > wanted;
         for schedule in found.iter().take(wanted) {
-            if !rows.push(&app.show(schedule)?).await? {
+            if !rows.push(&app.show(schedule)).await? {
                 return Ok(rows.answer(place_in(&filter).as_deref()));
             }
             match (fires_before, schedule.next_fire_at) {
@@ -125,5 +125,5 @@ pub(crate) async fn get_schedule(
     Part(id): Part,
 ) -> Result<Json<ScheduleBody>, Problem> {
     let schedule = app.schedule_for(&caller, &id).await?;
-    app.show(&schedule).map(Json)
+    Ok(Json(app.show(&schedule)))
 }

@@ -70,7 +70,7 @@ pub(crate) async fn pause_schedule(
     Part(id): Part,
 ) -> Result<Json<ScheduleBody>, Problem> {
     let schedule = app.pause_schedule(&caller, &id).await?;
-    app.show(&schedule).map(Json)
+    Ok(Json(app.show(&schedule)))
 }
 
 /// Let a schedule fire again
@@ -93,7 +93,7 @@ pub(crate) async fn resume_schedule(
     let content = body::read(request.into_body(), MOST).await?;
     let from = resume_from(&content, app.clock.now())?;
     let schedule = app.resume_schedule(&caller, &id, from).await?;
-    app.show(&schedule).map(Json)
+    Ok(Json(app.show(&schedule)))
 }
 
 /// `{"from": "2026-01-01T00:00:00Z"}`, or nothing.

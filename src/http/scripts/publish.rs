@@ -180,7 +180,7 @@ pub(super) async fn body_of(app: &App, change: ScriptChange) -> Result<UploadedB
     Ok(UploadedBody {
         script: change.script.name.clone(),
         body: ScriptBody::from(&change.script),
-        schedules: app.show_all(&change.schedules).await?,
+        schedules: app.show_all(&change.schedules).await,
         schedule_changes: changes.collect(),
         not_granted: change.not_granted,
     })

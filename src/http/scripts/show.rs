@@ -153,7 +153,7 @@ pub(crate) async fn get_source(
     let script = app.script_for(&caller, name).await?;
     let missing = || {
         let detail =
-            format!("{} has no version {:?}; the last one is {}", script.name, service::short(number), script.latest);
+            format!("{} has no version {:?}; the last one is {}", script.name, service::quoted(number), script.latest);
         Problem::not_found("no_such_version", detail)
     };
     let number: i64 = number.parse().map_err(|_| missing())?;

@@ -64,6 +64,7 @@ impl Service {
         now: Time,
     ) -> Result<NewRun, ServiceError> {
         let schedule = self.schedule_for(caller, id).await?;
+        usable(&schedule)?;
         let mut new = self.run_like(&schedule, args, Cause::Manual, now).await?;
         (new.created_by, new.bounded) = (caller.id().map(str::to_owned), true);
         Ok(new)

@@ -1,6 +1,6 @@
 //! Making schedules and changing them, as a whole or in parts.
 
-use super::{TRIES, changed, computed};
+use super::{TRIES, changed_meanwhile, computed};
 use crate::access::Caller;
 use crate::exact::Exact;
 use crate::limits::{NotGranted, RequestedLimits};
@@ -54,7 +54,8 @@ pub enum Target<'a> {
         /// Whether a schedule of that id is changed.
         replace: bool,
     },
-    /// The one of this id, as a whole: what is not named is as it is by default. It is made when there is none.
+    /// The one of this id, as a whole: what is not named is as it is by default, but for the trigger, which stays. It is made
+    /// when there is none.
     Whole(&'a str),
     /// Parts of the one of this id: what is not named stays, what is null is as it is by default again.
     Parts(&'a str),
@@ -97,7 +98,8 @@ impl Service {
     /// Makes or changes a schedule.
     ///
     /// # Errors
-    /// A field cannot be; the script or the schedule is not there, or not within the caller's reach; its id is taken.
+    /// A field cannot be; the script or the schedule is not there, or not within the caller's reach; its id is taken; its
+    /// priority needs the scope `grant`; other requests change it again and again.
     pub async fn change_schedule(
         &self,
         caller: &Caller,
@@ -113,7 +115,7 @@ impl Service {
                 return Ok(kept);
             }
         }
-        Err(changed())
+        Err(changed_meanwhile())
     }
 
     /// The schedule that a change would come to; nothing is kept.
@@ -262,7 +264,9 @@ impl Service {
                     true => None,
                     false => existing.trigger.parsed().ok().map(|trigger| trigger.zone().name().to_owned()),
                 };
-                Ok(Asked { fields, args, zone, ..asked(script, Some(existing)) })
+                // Its id stays as it was written, whatever the case of the one that is asked for.
+                let id = Name::parse(&existing.id)?;
+                Ok(Asked { fields, args, zone, id, ..asked(script, Some(existing)) })
             }
         }
     }
@@ -298,7 +302,10 @@ impl Service {
             }
         };
         let mut new = computed(caller, read).await??;
-        new.created_by = caller.id().map(str::to_owned);
+        new.created_by = match existing {
+            Some(existing) => existing.created_by.clone(),
+            None => caller.id().map(str::to_owned),
+        };
         publish::check_upstreams(&self.store, &caller.reach(), &mut new, existing).await?;
         check_priority(caller, new.settings.priority, had.and_then(|existing| existing.settings.priority))?;
         new.settings.args = args;
