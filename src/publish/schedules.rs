@@ -64,7 +64,7 @@ impl Keeper {
         let found: Vec<Option<Schedule>> = wanted.iter().map(|(_, _, existing)| existing.clone()).collect();
         let key = script.key().to_owned();
         let read = move || {
-            // One budget for all: a script is no way context it.
+            // One budget for all: a script is no way around it.
             let budget = Budget::whole();
             let read = |(asked, id, existing): (Map<String, Json>, Name, Option<Schedule>)| {
                 let (existing, origin) = (existing.as_ref(), Origin::Metadata);

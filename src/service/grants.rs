@@ -5,7 +5,7 @@ use crate::access::Caller;
 use crate::clock::Time;
 use crate::limits::{self, NotGranted, RequestedLimits};
 use crate::script::{Name, Script, Settings};
-use crate::store::grants::{Grant, GrantedHosts, How};
+use crate::store::grants::{Grant, GrantedHosts, How, NewGrants};
 use cronbox_runtime::Limits;
 use cronbox_runtime::limits::LimitName;
 use cronbox_runtime::network::HostPattern;
@@ -47,16 +47,10 @@ impl Service {
         self.check_grantable(&all)?;
         let script = self.script_for(caller, script).await?;
         let (by, now) = (caller.id().map(str::to_owned), self.clock.now());
-        if !secrets.is_empty() {
-            self.check_secrets_for(caller, &script, &secrets).await?;
-            let named = secrets.into_iter().map(|name| (name, How::ByName)).collect();
-            self.store.grant_secrets(&script.key, named, by.clone(), now).await?;
-        }
-        if limits != RequestedLimits::default() {
-            self.store.grant_limits(&script.key, limits, by.clone(), now).await?;
-        }
-        if hosts != GrantedHosts::default() {
-            self.store.grant_hosts(&script.key, hosts, by, now).await?;
+        self.check_secrets_for(caller, &script, &secrets).await?;
+        let secrets = secrets.into_iter().map(|name| (name, How::ByName)).collect();
+        if !self.store.grant(&script.key, NewGrants { limits, hosts, secrets }, by, now).await? {
+            return Err(ServiceError::script_gone());
         }
         Ok(())
     }
@@ -110,18 +104,18 @@ impl Service {
         })
     }
 
-    /// Grants what the caller asks for with `said`, when they can, and says what of all that the script asks for is not
+    /// Grants what the caller asks for with `asked_now`, when they can, and says what of all that the script asks for is not
     /// granted. What others have asked for before is not granted by the way.
     pub(crate) async fn grant_what_is_asked(
         &self,
         caller: &Caller,
         script: &Script,
-        said: &Settings,
+        asked_now: &Settings,
         now: Time,
     ) -> Result<Vec<NotGranted>, ServiceError> {
         let settings = script.in_force();
         let asked = settings.limits.asked()?;
-        let above = said.limits.asked()?.above(&self.policy.defaults);
+        let above = asked_now.limits.asked()?.above(&self.policy.defaults);
         if above != RequestedLimits::default() && caller.grants_itself() {
             self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
         }
@@ -129,18 +123,18 @@ impl Service {
         let (_, mut refused) = asked.in_force(&granted, &self.policy.defaults, &self.policy.ceiling);
         let hosts = settings.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
         if !hosts.is_empty() {
-            let said = said.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
-            if !said.is_empty() && caller.grants_itself() {
+            let asked_now = asked_now.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
+            if !asked_now.is_empty() && caller.grants_itself() {
                 // No more than can be in force now: a ceiling that is raised later grants nothing by itself.
-                let possible = self.policy.grantable(&said);
-                let hosts = said.iter().filter(|host| possible.covers(host)).cloned().collect();
+                let possible = self.policy.grantable(&asked_now);
+                let hosts = asked_now.iter().filter(|host| possible.covers(host)).cloned().collect();
                 let granted = GrantedHosts { hosts, unverified: Vec::new() };
                 self.store.grant_hosts(&script.key, granted, caller.id().map(str::to_owned), now).await?;
             }
             let granted = self.store.granted_hosts(&script.key).await?.hosts;
             refused.extend(self.policy.hosts_refused(&hosts, &granted));
         }
-        refused.append(&mut self.grant_secrets(caller, script, said, now).await?);
+        refused.append(&mut self.grant_secrets(caller, script, asked_now, now).await?);
         Ok(refused)
     }
 

@@ -151,8 +151,8 @@ impl Service {
             script.link_state = LinkState { tag, checked_at: Some(now), error: None };
             self.store.set_link_state(name.key(), &script.link_state).await?;
         }
-        let said = set.or(&script.version.table);
-        let not_granted = self.grant_what_is_asked(caller, &script, &said, now).await?;
+        let asked_now = set.or(&script.version.table);
+        let not_granted = self.grant_what_is_asked(caller, &script, &asked_now, now).await?;
         self.after_change(script, before, not_granted, kept.is_new).await
     }
 
@@ -213,7 +213,7 @@ impl Service {
     ) -> Result<ScriptChange, ServiceError> {
         let script = self.script_for(caller, name).await?;
         let settings = merged(&script.settings, &changes);
-        let said = read_settings(without_nulls(changes))?;
+        let asked_now = read_settings(without_nulls(changes))?;
         let settings = read_settings(settings)?;
         settings.or(&script.version.table).limits.asked()?;
         // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
@@ -225,7 +225,7 @@ impl Service {
         let kept = self.store.set_settings(&script.key, settings, now).await?;
         let script = kept.ok_or_else(ServiceError::script_gone)?;
         self.signals.notify_queued();
-        let not_granted = self.grant_what_is_asked(caller, &script, &said, now).await?;
+        let not_granted = self.grant_what_is_asked(caller, &script, &asked_now, now).await?;
         let schedules = self.schedules_of(&script.key).await?;
         let (schedule_changes, warnings) = (Vec::new(), Vec::new());
         Ok(ScriptChange { script, is_new: false, schedules, schedule_changes, not_granted, warnings })

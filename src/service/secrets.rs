@@ -196,24 +196,24 @@ impl Service {
         Ok(Resealed { key: first, resealed, unreadable, warning })
     }
 
-    /// Grants a script the secrets that the caller asks for with `said`, when they can; and says which of those that the
+    /// Grants a script the secrets that the caller asks for with `asked_now`, when they can; and says which of those that the
     /// script asks for it does not get, and why.
     pub(crate) async fn grant_secrets(
         &self,
         caller: &Caller,
         script: &Script,
-        said: &Settings,
+        asked_now: &Settings,
         now: Time,
     ) -> Result<Vec<NotGranted>, ServiceError> {
         let settings = script.in_force();
         let secrets = self.store.secrets().await?;
         if caller.grants_itself() {
             // A label that somebody else put on the script grants nothing by the way.
-            let asked = |name: &String| said.secrets.as_ref().is_some_and(|names| names.contains(name));
+            let asked = |name: &String| asked_now.secrets.as_ref().is_some_and(|names| names.contains(name));
             let wanted: Vec<(String, How)> = secrets
                 .iter()
-                .filter(|secret| asked(&secret.name) || said.secrets.is_none() && !said.labels.is_empty())
-                .filter(|secret| may_grant(caller, &secret.terms, &script.key, &said.labels))
+                .filter(|secret| asked(&secret.name) || asked_now.secrets.is_none() && !asked_now.labels.is_empty())
+                .filter(|secret| may_grant(caller, &secret.terms, &script.key, &asked_now.labels))
                 .map(|secret| {
                     let how = if asked(&secret.name) { How::ByName } else { How::ByLabel };
                     (secret.name.clone(), how)

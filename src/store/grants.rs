@@ -113,6 +113,61 @@ async fn revoke_secret(tx: &mut Tx<'_>, script: &str, secret: &str) -> Result<bo
     Ok(tx.run(sql, args![script, secret]).await? > 0)
 }
 
+/// What is to be granted to a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewGrants {
+    /// Limits above the defaults.
+    pub limits: RequestedLimits,
+    /// Hosts.
+    pub hosts: GrantedHosts,
+    /// Secrets by name. Those that are gone are granted to nobody.
+    pub secrets: Vec<(String, How)>,
+}
+
+/// To which script something is granted, by which token, and when.
+struct Made<'a> {
+    script: &'a str,
+    by: Option<&'a str>,
+    now: Time,
+}
+
+async fn grant_limits(tx: &mut Tx<'_>, made: &Made<'_>, limits: RequestedLimits) -> Result<(), StoreError> {
+    let both = granted(tx, made.script).await?.larger(&limits);
+    for (name, number) in both.numbers() {
+        let sql = "INSERT INTO grants (script, kind, name, value, created_at, created_by)
+            VALUES ($1, 'limit', $2, $3, $4, $5)
+            ON CONFLICT (script, kind, name) DO UPDATE SET value = excluded.value,
+                created_at = excluded.created_at, created_by = excluded.created_by
+            WHERE grants.value <> excluded.value";
+        tx.run(sql, args![made.script, name, number.to_string(), stamp(made.now), made.by]).await?;
+    }
+    Ok(())
+}
+
+async fn grant_hosts(tx: &mut Tx<'_>, made: &Made<'_>, hosts: &GrantedHosts) -> Result<(), StoreError> {
+    let verified = hosts.hosts.iter().map(|host| (host, VERIFIED));
+    let unverified = hosts.unverified.iter().map(|host| (host, UNVERIFIED));
+    for (host, value) in verified.chain(unverified) {
+        // What need not prove its name need not because it is granted once more.
+        let sql = "INSERT INTO grants (script, kind, name, value, created_at, created_by)
+            VALUES ($1, 'host', $2, $3, $4, $5) ON CONFLICT (script, kind, name) DO UPDATE
+            SET value = excluded.value, created_at = excluded.created_at, created_by = excluded.created_by
+            WHERE excluded.value = 'unverified' AND grants.value <> excluded.value";
+        tx.run(sql, args![made.script, host.to_string(), value, stamp(made.now), made.by]).await?;
+    }
+    Ok(())
+}
+
+async fn grant_secrets(tx: &mut Tx<'_>, made: &Made<'_>, names: &[(String, How)]) -> Result<(), StoreError> {
+    for (name, how) in names {
+        let sql = "SELECT 1 AS one FROM secrets WHERE name = $1";
+        if tx.first(sql, args![&**name]).await?.is_some() {
+            grant_secret(tx, name, made.script, *how, made.by, made.now).await?;
+        }
+    }
+    Ok(())
+}
+
 impl Store {
     /// The limits a script was granted beyond the default.
     pub async fn granted_limits(&self, key: &str) -> Result<RequestedLimits, StoreError> {
@@ -132,22 +187,26 @@ impl Store {
         by: Option<String>,
         now: Time,
     ) -> Result<bool, StoreError> {
-        let key = key.to_owned();
+        self.grant(key, NewGrants { limits, ..NewGrants::default() }, by, now).await
+    }
+
+    /// Grants limits, hosts and secrets to a script, all of them or none, beside what it was granted before. False when there
+    /// is no such script.
+    pub async fn grant(&self, key: &str, grants: NewGrants, by: Option<String>, now: Time) -> Result<bool, StoreError> {
+        let all = Arc::new((key.to_owned(), grants, by));
         self.write(move |tx| {
-            let (key, by) = (key.clone(), by.clone());
+            let all = all.clone();
             Box::pin(async move {
-                if !locks::script(tx, &key).await? {
+                let (key, grants, by) = &*all;
+                if !locks::script(tx, key).await? {
                     return Ok(false);
                 }
-                let both = granted(tx, &key).await?.larger(&limits);
-                for (name, number) in both.numbers() {
-                    let sql = "INSERT INTO grants (script, kind, name, value, created_at, created_by)
-                        VALUES ($1, 'limit', $2, $3, $4, $5)
-                        ON CONFLICT (script, kind, name) DO UPDATE SET value = excluded.value,
-                            created_at = excluded.created_at, created_by = excluded.created_by
-                        WHERE grants.value <> excluded.value";
-                    tx.run(sql, args![&*key, name, number.to_string(), stamp(now), by.clone()]).await?;
+                let made = Made { script: key, by: by.as_deref(), now };
+                if grants.limits != RequestedLimits::default() {
+                    grant_limits(tx, &made, grants.limits).await?;
                 }
+                grant_hosts(tx, &made, &grants.hosts).await?;
+                grant_secrets(tx, &made, &grants.secrets).await?;
                 Ok(true)
             })
         })
@@ -181,35 +240,14 @@ impl Store {
     pub async fn grant_hosts(
         &self,
         key: &str,
-        granted: GrantedHosts,
+        hosts: GrantedHosts,
         by: Option<String>,
         now: Time,
     ) -> Result<bool, StoreError> {
-        let all = Arc::new((key.to_owned(), granted, by));
-        self.write(move |tx| {
-            let all = all.clone();
-            Box::pin(async move {
-                let (key, granted, by) = &*all;
-                if !locks::script(tx, key).await? {
-                    return Ok(false);
-                }
-                let verified = granted.hosts.iter().map(|host| (host, VERIFIED));
-                let unverified = granted.unverified.iter().map(|host| (host, UNVERIFIED));
-                for (host, value) in verified.chain(unverified) {
-                    // What need not prove its name need not because it is granted once more.
-                    let sql = "INSERT INTO grants (script, kind, name, value, created_at, created_by)
-                        VALUES ($1, 'host', $2, $3, $4, $5) ON CONFLICT (script, kind, name) DO UPDATE
-                        SET value = excluded.value, created_at = excluded.created_at, created_by = excluded.created_by
-                        WHERE excluded.value = 'unverified' AND grants.value <> excluded.value";
-                    tx.run(sql, args![&**key, host.to_string(), value, stamp(now), by.clone()]).await?;
-                }
-                Ok(true)
-            })
-        })
-        .await
+        self.grant(key, NewGrants { hosts, ..NewGrants::default() }, by, now).await
     }
 
-    /// Grants secrets to a script. A secret that is gone is granted to nobody.
+    /// Grants secrets to a script, which need not be there yet. A secret that is gone is granted to nobody.
     pub async fn grant_secrets(
         &self,
         script: &str,
@@ -222,13 +260,7 @@ impl Store {
             let all = all.clone();
             Box::pin(async move {
                 let (script, names, by) = &*all;
-                for (name, how) in names {
-                    let sql = "SELECT 1 AS one FROM secrets WHERE name = $1";
-                    if tx.first(sql, args![&**name]).await?.is_some() {
-                        grant_secret(tx, name, script, *how, by.as_deref(), now).await?;
-                    }
-                }
-                Ok(())
+                grant_secrets(tx, &Made { script, by: by.as_deref(), now }, names).await
             })
         })
         .await

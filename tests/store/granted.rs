@@ -5,12 +5,13 @@ use super::{
     version,
 };
 use cronbox::access::{Scope, Token};
+use cronbox::limits::RequestedLimits;
 use cronbox::publication::NewVersion;
 use cronbox::run::{Ended, NewRun, Recorded, Status};
 use cronbox::schedule::{NewSchedule, Origin, State, StoredTrigger};
 use cronbox::script::{LinkState, NewState};
 use cronbox::secret::{Secret, SecretTerms};
-use cronbox::store::grants::{GrantedHosts, How};
+use cronbox::store::grants::{GrantedHosts, How, NewGrants};
 use cronbox::store::notices::Notice;
 use cronbox::store::output::{Found, Part};
 use cronbox::store::retention::Of;
@@ -22,6 +23,7 @@ use std::time::Duration;
 on_every_engine![
     secrets_are_granted,
     hosts_are_granted,
+    grants_are_made_together,
     a_state_is_written_by_one_run_after_another,
     runs_are_found_by_age_size_and_time,
     links_of_scripts_are_found,
@@ -100,6 +102,33 @@ async fn hosts_are_granted(store: Store) {
     assert_eq!((found.hosts.len(), found.unverified), (2, hosts(&["b.example.com"])));
     assert!(store.revoke("a", "host", "b.example.com").await.expect("revokes"));
     assert_eq!(store.granted_hosts("a").await.expect("reads").hosts, hosts(&["a.example.com"]));
+}
+
+async fn grants_are_made_together(store: Store) {
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
+    assert!(store.set_secret(secret("TOKEN", "one"), Vec::new(), Vec::new(), start()).await.expect("sets"));
+    let grants = NewGrants {
+        limits: RequestedLimits { memory: Some(1 << 30), ..RequestedLimits::default() },
+        hosts: GrantedHosts { hosts: vec!["a.example.com".parse().expect("a host")], unverified: Vec::new() },
+        secrets: vec![("TOKEN".into(), How::ByName), ("NONE".into(), How::ByName)],
+    };
+    assert!(!store.grant("none", grants.clone(), None, start()).await.expect("asks"));
+    assert!(store.grant("a", grants, Some("t1".into()), start()).await.expect("grants"));
+    let all = store.grants().await.expect("lists");
+    let told: Vec<_> = all.iter().map(|one| (&*one.kind, &*one.name, one.created_by.as_deref())).collect();
+    let by = Some("t1");
+    assert_eq!(told, [("host", "a.example.com", by), ("limit", "memory", by), ("secret", "TOKEN", by)]);
+    // Who raised a limit granted what is in force; who asks for less has granted nothing.
+    let memory = |bytes| NewGrants {
+        limits: RequestedLimits { memory: Some(bytes), ..RequestedLimits::default() },
+        ..NewGrants::default()
+    };
+    for (bytes, expected) in [(1 << 20, by), (2 << 30, Some("t2"))] {
+        assert!(store.grant("a", memory(bytes), Some("t2".into()), after(1)).await.expect("grants"));
+        let all = store.grants().await.expect("lists");
+        let limit = all.iter().find(|one| one.kind == "limit").expect("a limit");
+        assert_eq!(limit.created_by.as_deref(), expected, "{bytes}");
+    }
 }
 
 async fn a_state_is_written_by_one_run_after_another(store: Store) {
