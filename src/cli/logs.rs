@@ -79,6 +79,10 @@ impl LogsArgs {
 pub(super) fn write_error(error: &ErrorBody) -> Result<(), Refusal> {
     let text = match error.traceback.trim_end() {
         "" => format!("{}: {}", error.kind, error.message),
+        // Python had no message for it, and this program has.
+        traceback if traceback.lines().last() == Some(&*error.kind) && !error.message.is_empty() => {
+            format!("{traceback}\n{}", error.message)
+        }
         traceback => traceback.to_owned(),
     };
     write("stderr", format!("{text}\n").as_bytes())

@@ -1,19 +1,25 @@
 //! `cronbox run --remote`: the server runs it, this shows it.
+//!
+//! A token that starts runs cannot always read them. Such a caller gets the result as the answer to the request that started
+//! the run: the request is sent again under the same key, which makes no second run, and waits for the end.
 
 use super::client::{Refusal, Server, say};
 use super::logs::{follow, write_error};
 use super::runs::write;
 use super::show_run::exit_code;
 use super::{Exit, complain};
-use crate::api::{ProblemBody, RunBody};
+use crate::api::{ProblemBody, RunBody, StreamBody};
 use crate::quantity;
 use crate::run::Status;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 use std::time::Duration;
 
 /// How long after Ctrl-C another one cancels the run; then it goes on alone.
 const SECOND_THOUGHT: Duration = Duration::from_secs(5);
+
+/// How the request that started a run asks for its result.
+const WAIT_FOR_IT: &str = "?wait=60s&output=1MiB";
 
 /// Starts a run and shows it to its end. Ctrl-C leaves it to the server, twice cancels it.
 pub(super) async fn run_remote(
@@ -23,7 +29,11 @@ pub(super) async fn run_remote(
     as_json: bool,
     quiet: bool,
 ) -> Result<Exit, Refusal> {
-    let (_, run): (_, RunBody) = server.ask(server.request(Method::POST, path).json(request)).await?;
+    let key = uuid::Uuid::now_v7().to_string();
+    let start = |query: &str| {
+        server.request(Method::POST, &format!("{path}{query}")).header("idempotency-key", &key).json(request)
+    };
+    let (_, run): (_, RunBody) = server.ask(start("")).await?;
     for refused in &run.not_granted {
         complain(&format!(
             "note: {} {} was asked for and is not granted ({}); `cronbox grant` allows it",
@@ -31,7 +41,7 @@ pub(super) async fn run_remote(
         ));
     }
     tokio::select! {
-        shown = show(server, &run.id, as_json, quiet) => shown,
+        shown = show(server, &run.id, || start(WAIT_FOR_IT), as_json, quiet) => shown,
         interrupted = tokio::signal::ctrl_c() => {
             interrupted.map_err(Refusal::unavailable)?;
             leave(server, &run.id).await
@@ -39,13 +49,28 @@ pub(super) async fn run_remote(
     }
 }
 
-async fn show(server: &Server, id: &str, as_json: bool, quiet: bool) -> Result<Exit, Refusal> {
-    if !as_json && !quiet {
+async fn show(
+    server: &Server,
+    id: &str,
+    start_again: impl Fn() -> RequestBuilder,
+    as_json: bool,
+    quiet: bool,
+) -> Result<Exit, Refusal> {
+    let look = || server.request(Method::GET, &format!("/v1/runs/{id}?wait=60s"));
+    let can_read = match server.attempt(server.request(Method::GET, &format!("/v1/runs/{id}"))).await? {
+        Err(problem) => problem.status != 403,
+        Ok(_) => true,
+    };
+    if can_read && !as_json && !quiet {
         follow(server, id, false).await?;
     }
     let run = loop {
-        let (text, now): (String, RunBody) =
-            server.ask(server.request(Method::GET, &format!("/v1/runs/{id}?wait=60s"))).await?;
+        let (text, now): (String, RunBody) = match can_read {
+            true => server.ask(look()).await?,
+            false => server.ask(start_again()).await.map_err(|Refusal(exit, why)| {
+                Refusal(exit, format!("the run {id} is started, and its result cannot be read: {why}"))
+            })?,
+        };
         if now.status().is_some_and(Status::is_final) {
             if as_json {
                 say(&text)?;
@@ -55,6 +80,10 @@ async fn show(server: &Server, id: &str, as_json: bool, quiet: bool) -> Result<E
         }
     };
     let (text, run) = run;
+    if !can_read && !quiet {
+        write_output("stdout", &run.stdout)?;
+        write_output("stderr", &run.stderr)?;
+    }
     if !run.result.is_null() {
         say(&run.result.to_string())?;
     }
@@ -74,6 +103,18 @@ async fn show(server: &Server, id: &str, as_json: bool, quiet: bool) -> Result<E
     );
     write("stderr", line.as_bytes())?;
     Ok(Exit::of_run(run.status()))
+}
+
+/// What a run wrote, as far as the answer to its caller has it.
+fn write_output(stream: &str, output: &StreamBody) -> Result<(), Refusal> {
+    let text = output.text.as_deref().unwrap_or_default();
+    write(stream, text.as_bytes())?;
+    if output.bytes > text.len() as u64 {
+        complain(&format!(
+            "note: only the beginning of {stream} is shown; all of it needs a token with the scope read"
+        ));
+    }
+    Ok(())
 }
 
 /// Says how the run goes on; cancels it when Ctrl-C comes once more.

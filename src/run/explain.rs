@@ -71,6 +71,10 @@ impl LimitContext {
             Some(ScriptError::new(type_name, message))
         };
         match (&report.error, report.outcome) {
+            // Python raises MemoryError without a message.
+            (Some(error), Outcome::OutOfMemory) if error.message.is_empty() => {
+                Some(ScriptError { message: self.stop_sentence(report).unwrap_or_default(), ..error.clone() })
+            }
             (Some(error), _) => Some(error.clone()),
             (None, Outcome::TimedOut) => stopped("TimedOut"),
             (None, Outcome::OutOfFuel) => stopped("OutOfFuel"),

@@ -222,3 +222,50 @@ async fn events_are_the_newest() {
         assert_eq!((items.len(), items.last().map(|event| &event["run"])), (2, Some(&json!(last))), "{page}");
     }
 }
+
+/// A token that can run and not read gets the result from the request that started the run, which starts it once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_cannot_read_gets_the_result() {
+    let (_folder, server) = Server::ephemeral();
+    server
+        .put(
+            "sum",
+            "import sys\ndef run(n=1):\n    print('out')\n    print('err', file=sys.stderr)\n    return n + 1\n",
+        )
+        .await;
+    server.put("bad", "raise ValueError('no')\n").await;
+    let (_, admin) = server.post("/v1/tokens", &json!({"name": "a", "scopes": ["admin", "read", "run"]})).await;
+    let admin = admin["token"].as_str().expect("a token").to_owned();
+    let mut server = server;
+    server.token = Some(admin);
+    let (_, made) = server.post("/v1/tokens", &json!({"name": "ci", "scopes": ["run"]})).await;
+    let token = made["token"].as_str().expect("a token");
+    let run = |words: &[&str]| server.cronbox(&[&["run", "--remote", "--token", token], words].concat());
+    let (code, said, why) = run(&["sum", "--arg", "n:=4"]);
+    assert_eq!((code, &*said), (Some(0), "out\n5\n"), "{why}");
+    assert!(why.starts_with("err\n") && why.contains("succeeded in"), "{why}");
+    assert_eq!(run(&["sum", "-q"]).1, "2\n");
+    let (code, said, _) = run(&["sum", "--json"]);
+    let document: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &document["result"], &document["stdout"]["text"]), (Some(0), &json!(2), &json!("out\n")));
+    let (code, _, why) = run(&["bad"]);
+    assert!(code == Some(1) && why.contains("ValueError: no"), "{why}");
+    let (_, page) = server.get("/v1/runs").await;
+    assert_eq!(page["items"].as_array().map(Vec::len), Some(4), "each ran once: {page}");
+}
+
+/// A12: what stopped a script that ran out of memory is told wherever the run is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn out_of_memory_names_the_limit_everywhere() {
+    let (_folder, server) = Server::ephemeral();
+    server.put("hog", "def run():\n    return len(bytearray(1 << 30))\n").await;
+    let run = server.run("hog", &json!({})).await;
+    let id = run["id"].as_str().expect("an id");
+    assert_eq!((run["status"].as_str(), run["error"]["type"].as_str()), (Some("out_of_memory"), Some("MemoryError")));
+    let message = run["error"]["message"].as_str().expect("a message");
+    assert!(message.starts_with("stopped at ") && message.contains("(limit 256 MiB, the default;"), "{message}");
+    for words in [&["runs"][..], &["runs", "show", id], &["logs", id], &["run", "--remote", "hog"]] {
+        let (_, said, why) = server.cronbox(words);
+        assert!(said.contains("stopped at") || why.contains("stopped at"), "{words:?}: {said}{why}");
+    }
+}
