@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::{fmt, fs, io};
 
+mod machine;
 mod meant;
+
+pub use machine::of_machine;
 
 include!(concat!(env!("OUT_DIR"), "/zones.rs"));
 static BLOB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/zones.bin"));

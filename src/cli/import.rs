@@ -12,6 +12,7 @@ use crate::config;
 use crate::crontab::{self, Crontab, Job};
 use crate::script::Name;
 use crate::source_files::Sources;
+use crate::zone;
 use bytes::Bytes;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// How a crontab is taken over.
 #[derive(Debug, Default)]
 pub(super) struct ImportOptions {
-    /// The zone of lines that name none.
+    /// The zone of lines that name none; without it, the zone of this machine, as for cron itself.
     pub(super) timezone: Option<String>,
     /// Where its commands begin.
     pub(super) home: Option<PathBuf>,
@@ -43,7 +44,9 @@ pub(super) async fn crontab(
     let home = options.home.clone().or_else(config::home).unwrap_or_else(|| "/".into());
     let Crontab { jobs, others } = crontab::read(&text, &home);
     let names = names(&jobs);
-    let mut import = Import { server, options, report: Report::default(), pushed: BTreeMap::new() };
+    let mut report = Report::default();
+    let timezone = options.timezone.clone().or_else(|| machines_zone(&jobs, &mut report));
+    let mut import = Import { server, options, timezone, report, pushed: BTreeMap::new() };
     let mut refused: Vec<(usize, String)> = others.into_iter().map(|other| (other.line, other.why)).collect();
     for job in &jobs {
         let taken = match names.get(job.file.as_path()) {
@@ -69,10 +72,28 @@ pub(super) async fn crontab(
     report.tell(as_json)
 }
 
+/// The zone in which cron reads the lines on this machine; says which one it is, if a line needs it.
+fn machines_zone(jobs: &[Job], report: &mut Report) -> Option<String> {
+    let zone = zone::of_machine(config::variable("TZ").and_then(|zone| zone.into_string().ok()).as_deref());
+    if jobs.iter().any(|job| job.timezone.is_none()) {
+        report.note(match &zone {
+            Some(zone) => format!(
+                "lines without CRON_TZ fire in the zone {zone}, which is this machine's; --timezone ZONE sets another"
+            ),
+            None => "this machine's time zone is not known (TZ, /etc/localtime): lines without CRON_TZ fire in the \
+                     server's zone; --timezone ZONE sets another"
+                .to_owned(),
+        });
+    }
+    zone
+}
+
 /// An import under way.
 struct Import<'a> {
     server: &'a Server,
     options: &'a ImportOptions,
+    /// The zone of lines that name none; without it, the server's.
+    timezone: Option<String>,
     report: Report,
     /// The first line of each file that was taken, or why the file was not.
     pushed: BTreeMap<&'a Path, (&'a Job, Result<(), String>)>,
@@ -82,7 +103,7 @@ impl<'a> Import<'a> {
     /// Takes a line. The inner error is a sentence: nothing of it is kept.
     async fn take(&mut self, job: &'a Job, script: &Name) -> Result<Result<(), String>, Refusal> {
         let mut trigger = json!({"type": "cron", "crontab": job.when});
-        if let Some(zone) = job.timezone.as_deref().or(self.options.timezone.as_deref()) {
+        if let Some(zone) = job.timezone.as_deref().or(self.timezone.as_deref()) {
             trigger["timezone"] = zone.into();
         }
         // The server judges it: its zones, its rules.

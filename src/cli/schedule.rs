@@ -116,8 +116,8 @@ enum Verb {
         /// A crontab: its lines that run a Python file push it and become schedules
         #[arg(long, value_name = "FILE")]
         crontab: Option<PathBuf>,
-        /// The zone of lines that name none [default: the script's, else the server's]
-        #[arg(long, value_name = "ZONE")]
+        /// The zone of a crontab's lines without CRON_TZ [default: this machine's, as for cron]
+        #[arg(long, value_name = "ZONE", requires = "crontab")]
         timezone: Option<String>,
         /// Where the crontab's commands begin [default: this user's home]
         #[arg(long, value_name = "DIR")]

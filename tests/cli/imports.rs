@@ -25,7 +25,7 @@ async fn a_dry_run_of_a_crontab_is_its_import() {
     );
     folder.write("ct2", &crontab);
     let verdicts = |words: &[&str]| {
-        let (code, said, why) = server.cronbox(&[words, &["--json"]].concat());
+        let (code, said, why) = server.cronbox_with(&[words, &["--json"]].concat(), &[("TZ", "UTC")]);
         assert_eq!(code, Some(1), "{said}{why}");
         let document: Value = serde_json::from_str(&said).expect("JSON");
         let whats: Vec<String> =
@@ -48,6 +48,28 @@ async fn a_dry_run_of_a_crontab_is_its_import() {
     let (_, list) = server.get("/v1/schedules?script=b").await;
     assert_eq!(list["items"][0]["text"], "cron: 20 9 * * * @ UTC");
     assert_eq!(server.run("u", &json!({})).await["status"], "succeeded");
+}
+
+/// cron fires in the zone of its machine: so do lines that name none, and the zone is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crontab_fires_in_the_zone_of_this_machine() {
+    let (folder, server) = Server::ephemeral();
+    for file in ["a", "b"] {
+        folder.write(&format!("{file}.py"), "print(1)\n");
+    }
+    let n = folder.0.display();
+    folder.write("ct", &format!("0 9 * * * python3 {n}/a.py\nCRON_TZ=Europe/Berlin\n0 9 * * * python3 {n}/b.py\n"));
+    let import = |zone: &str, words: &[&str]| {
+        let words = [&["schedule", "import", "--crontab", "ct", "--dry-run"], words].concat();
+        server.cronbox_with(&words, &[("TZ", zone)]).1
+    };
+    let said = import("Asia/Shanghai", &[]);
+    assert!(said.contains("0 9 * * * @ Asia/Shanghai") && said.contains("0 9 * * * @ Europe/Berlin"), "{said}");
+    assert!(said.contains("fire in the zone Asia/Shanghai, which is this machine's"), "{said}");
+    let said = import("Asia/Shanghai", &["--timezone", "America/New_York"]);
+    assert!(said.contains("@ America/New_York") && !said.contains("this machine's"), "{said}");
+    let said = import("XYZ-8", &[]);
+    assert!(said.contains("@ UTC") && said.contains("this machine's time zone is not known"), "{said}");
 }
 
 /// E3: a script that is there under the file's name is told, and kept unless it is to be replaced. C1: no two files merge.

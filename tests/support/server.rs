@@ -214,8 +214,14 @@ impl Server {
 
     /// The program's command line, talking to this server, where the server was started: exit code and what it says.
     pub fn cronbox(&self, words: &[&str]) -> (Option<i32>, String, String) {
+        self.cronbox_with(words, &[])
+    }
+
+    /// The same with variables.
+    pub fn cronbox_with(&self, words: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String, String) {
         let mut command = Command::new(PROGRAM);
         command.args(words).current_dir(&self.folder).env("CRONBOX_URL", &self.url);
+        command.envs(env.iter().copied());
         let done = command.output().expect("starts");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (done.status.code(), text(&done.stdout), text(&done.stderr))
