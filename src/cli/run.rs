@@ -3,6 +3,7 @@
 mod follow;
 mod local;
 mod remote;
+mod warnings;
 
 use super::client::{Refusal, ServerArgs, talk};
 use super::network::NetworkArgs;

@@ -1,7 +1,7 @@
 //! A run in a sandbox of this machine.
 
 use super::follow::{live, whole};
-use super::{RunArgs, read_source, sentence};
+use super::{RunArgs, read_source, sentence, warnings};
 use crate::cli::bundle::Files;
 use crate::cli::client::Refusal;
 use crate::cli::input::Input;
@@ -102,6 +102,7 @@ impl RunArgs {
         let files = self.files().await?;
         let file = files.main.clone();
         let metadata = metadata::read(files.source()).map_err(Refusal::usage)?;
+        warnings::tell(&metadata, &Name::near_file(&file));
         let listed = files.files.get("requirements.txt").map(Vec::as_slice).filter(|_| self.script.is_dir());
         let request = Request::of(&metadata.dependencies, metadata.requires_python.as_deref(), listed);
         let request = request.map_err(|error| Refusal::usage(error.to_string()))?;
