@@ -140,6 +140,14 @@ impl Sources {
         if is_archive(&content) { Self::of_script(name, unpacked(&content)?, None) } else { Self::one(name, content) }
     }
 
+    /// The same with the file where a run begins, if the upload names it. One file alone is where its own run begins.
+    pub fn of_upload(name: &str, content: Bytes, main: Option<&str>) -> Result<Self, SourceError> {
+        match main {
+            Some(_) if is_archive(&content) => Self::of_script(name, unpacked(&content)?, main),
+            _ => Self::of_bytes(name, content),
+        }
+    }
+
     /// The content of the file where a run begins.
     pub fn source(&self) -> &Bytes {
         static NOTHING: Bytes = Bytes::new();

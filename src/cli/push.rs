@@ -170,7 +170,7 @@ impl PushArgs {
         let mut query = Vec::new();
         query.extend(self.no_check.then_some(("check", "false")));
         query.extend(self.upgrade.then_some(("upgrade", "true")));
-        let request = server.request(Method::PUT, &format!("/v1/scripts/{}", part(name.as_str()))).query(&query);
+        let mut request = server.request(Method::PUT, &format!("/v1/scripts/{}", part(name.as_str()))).query(&query);
         let bytes = |content: Vec<u8>| (reqwest::header::CONTENT_TYPE, "application/octet-stream", content);
         let (header, kind, body) = match sent {
             Sent::Address => return Ok(request.json(&json!({"from": self.what}))),
@@ -181,14 +181,7 @@ impl PushArgs {
                 match texts {
                     Some(texts) => return Ok(request.json(&json!({"files": texts, "main": files.main}))),
                     None => {
-                        let begins_well = ["main.py", "__main__.py", &format!("{name}.py")].contains(&&*files.main);
-                        if !begins_well {
-                            let why = format!(
-                                "a folder with files that are not text begins in main.py: rename {} to it",
-                                files.main
-                            );
-                            return Err(Refusal::usage(why));
-                        }
+                        request = request.query(&[("main", &files.main)]);
                         let list: Vec<(String, Bytes)> = files
                             .files
                             .iter()
@@ -257,7 +250,12 @@ fn tell(kept: &UploadedBody, before: Option<&Before>) -> Result<Exit, Refusal> {
         let next = match what {
             "host" => format!("; `cronbox grant {} --host {}` allows it", script.name, refused.asked),
             "secret" => String::new(),
-            limit => format!("; `cronbox grant {} --limit {limit}={}` allows it", script.name, refused.asked),
+            limit => {
+                // As the script has it: what is shown for people is rounded, and has blanks.
+                let written = script.settings.limits.written(limit).map(ToString::to_string);
+                let asked = written.unwrap_or_else(|| refused.asked.clone()).replace(' ', "");
+                format!("; `cronbox grant {} --limit {limit}={asked}` allows it", script.name)
+            }
         };
         let text = format!("{} is not granted ({}){next}", plain(&refused.asked, 200), plain(&refused.in_force, 200));
         line(what, &view.paint(WARN, "!"), &text)?;

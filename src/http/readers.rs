@@ -90,7 +90,7 @@ fn read_as(kind: &str, content: &[u8]) {
     let parts = Request::builder().header(header::CONTENT_TYPE, kind).body(()).map(|request| request.into_parts().0);
     if let Ok(parts) = parts {
         // The whole body is there, so nothing waits.
-        let read = upload::read(parts, Bytes::copy_from_slice(content), None).now_or_never();
+        let read = upload::read(parts, Bytes::copy_from_slice(content), None, None).now_or_never();
         assert!(read.is_some());
     }
 }

@@ -52,7 +52,13 @@ struct Sent {
 }
 
 /// Reads an upload. `name` is the script's in the address, if one is there.
-pub(super) async fn read(parts: Parts, content: Bytes, name: Option<Name>) -> Result<Upload, Problem> {
+/// `main` is the file where a run begins, if the query names one: an archive has no place for it.
+pub(super) async fn read(
+    parts: Parts,
+    content: Bytes,
+    name: Option<Name>,
+    main: Option<String>,
+) -> Result<Upload, Problem> {
     let kind = kind_of(&parts.headers);
     let sent = match kind.as_str() {
         "multipart/form-data" => read_form(parts, content).await?,
@@ -78,7 +84,7 @@ pub(super) async fn read(parts: Parts, content: Bytes, name: Option<Name>) -> Re
             );
         }
     };
-    sent.named(name)
+    Sent { main: main.or(sent.main), ..sent }.named(name)
 }
 
 impl Sent {
@@ -86,7 +92,9 @@ impl Sent {
     fn named(self, of_address: Option<Name>) -> Result<Upload, Problem> {
         let name = self.name_with(of_address)?;
         let content = match (self.source, self.from) {
-            (Some(source), _) => ScriptContent::Sources(Sources::of_bytes(name.as_str(), source)?),
+            (Some(source), _) => {
+                ScriptContent::Sources(Sources::of_upload(name.as_str(), source, self.main.as_deref())?)
+            }
             (None, Some(from)) => ScriptContent::Link(from),
             (None, None) => {
                 ScriptContent::Sources(Sources::of_script(name.as_str(), self.files, self.main.as_deref())?)

@@ -98,3 +98,34 @@ async fn every_command_can_answer_in_json() {
         assert!(serde_json::from_str::<serde_json::Value>(&said).is_ok(), "{words:?}: {said}");
     }
 }
+
+/// A folder with a file that is not UTF-8 begins where `--main` says, whatever the script is called.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_with_other_encodings_begins_where_it_is_told() {
+    let (folder, server) = Server::ephemeral();
+    folder.write("prices/price.py", "def run(): return open('/app/list.csv', encoding='gbk').read()\n");
+    std::fs::write(folder.0.join("prices/list.csv"), [0xbc, 0xdb, 0xb8, 0xf1]).expect("written");
+    let (code, _, why) = server.cronbox(&["push", "prices", "--main", "price.py"]);
+    assert_eq!(code, Some(0), "{why}");
+    assert_eq!(server.cronbox(&["run", "--remote", "prices", "-q"]).1, "\"价格\"\n");
+}
+
+/// The command that a push suggests grants exactly what the script asks for, and can be pasted.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_suggested_grant_can_be_pasted() {
+    let (folder, server) = Server::ephemeral();
+    let (_, admin) = server.post("/v1/tokens", &serde_json::json!({"name": "a", "scopes": ["admin"]})).await;
+    let mut server = server;
+    server.token = admin["token"].as_str().map(str::to_owned);
+    let (_, made) = server.post("/v1/tokens", &serde_json::json!({"name": "w", "scopes": ["write", "read"]})).await;
+    let token = made["token"].as_str().expect("a token");
+    folder.write(
+        "bb.py",
+        "# /// script\n# [tool.cronbox]\n# limits = {memory = \"300 MiB\", fuel = 201e9, timeout = \"1 m 1 s\"}\n# ///\n",
+    );
+    let (code, said, why) = server.cronbox(&["push", "bb.py", "--token", token]);
+    assert_eq!(code, Some(0), "{why}");
+    for limit in ["memory=300MiB", "fuel=201000000000", "timeout=1m1s"] {
+        assert!(said.contains(&format!("`cronbox grant bb --limit {limit}` allows it")), "{limit}: {said}");
+    }
+}

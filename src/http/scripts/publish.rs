@@ -39,6 +39,7 @@ const MOST: usize = MAX_BUNDLE + (1 << 20);
         ("name" = String, Path, description = "Its name; a trailing .py is dropped"),
         ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
         ("upgrade" = Option<bool>, Query, description = "true resolves its packages again, although it asks for the same as before"),
+        ("main" = Option<String>, Query, description = "Of several files or an archive: the file where a run begins; main.py by default"),
         ("dry_run" = Option<bool>, Query, description = "true keeps nothing: the answer is 204, or why it would not be taken"),
     ),
     request_body(content(
@@ -69,6 +70,8 @@ pub(crate) async fn put_script(
 struct How {
     unchecked: bool,
     upgrade: bool,
+    /// The file where a run begins.
+    main: Option<String>,
     /// Whether nothing is kept.
     is_dry: bool,
     progress: Progress,
@@ -77,7 +80,8 @@ struct How {
 impl How {
     fn read(query: &Query) -> Result<Self, Problem> {
         let (unchecked, upgrade) = (!query.flag("check", true)?, query.flag("upgrade", false)?);
-        Ok(How { unchecked, upgrade, ..How::default() })
+        let main = query.one("main")?.map(str::to_owned);
+        Ok(How { unchecked, upgrade, main, ..How::default() })
     }
 }
 
@@ -107,6 +111,7 @@ async fn upload_told(
         ("name" = Option<String>, Query, description = "Its name; a trailing .py is dropped. Without it: the name in the body, or of its file"),
         ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
         ("upgrade" = Option<bool>, Query, description = "true resolves its packages again, although it asks for the same as before"),
+        ("main" = Option<String>, Query, description = "Of several files or an archive: the file where a run begins; main.py by default"),
     ),
     request_body(content(
         (crate::http::requests::ScriptRequest = "application/json"),
@@ -140,14 +145,14 @@ async fn upload(
     let (parts, stream) = request.into_parts();
     let content = body::read(stream, MOST).await?;
     let is_stripped = is_stripped_form(&parts.headers, &content);
-    let Upload { name, content, settings } = upload::read(parts, content, name).await?;
+    let Upload { name, content, settings } = upload::read(parts, content, name, how.main).await?;
     if let ScriptContent::Sources(sources) = &content
         && is_stripped
         && sources.source().trim_ascii_start().starts_with(b"#")
     {
         return Err(line_breaks_stripped());
     }
-    let How { unchecked, upgrade, is_dry, progress } = how;
+    let How { unchecked, upgrade, is_dry, progress, .. } = how;
     let request = PublishRequest { name, content, settings, unchecked, upgrade, progress };
     if is_dry {
         app.try_publish(caller, request).await?;
