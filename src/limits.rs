@@ -42,6 +42,9 @@ pub struct BadLimit {
     pub why: String,
 }
 
+/// What is said of what is asked for above the operator's ceiling: granting it is not possible.
+pub const BEYOND: &str = "beyond what this server can grant";
+
 /// A limit that was asked for and not granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NotGranted {
@@ -84,6 +87,36 @@ impl RequestedLimits {
         }
     }
 
+    /// This, but no limit above the ceiling: what can be granted.
+    pub fn within(&self, ceiling: &Limits) -> RequestedLimits {
+        RequestedLimits {
+            fuel: self.fuel.map(|fuel| fuel.min(ceiling.fuel)),
+            memory: self.memory.map(|memory| memory.min(ceiling.memory)),
+            timeout: self.timeout.map(|timeout| timeout.min(ceiling.wall)),
+            output: self.output.map(|output| output.min(ceiling.stdout)),
+        }
+    }
+
+    /// The first limit above the ceiling: its name, and a sentence.
+    pub fn beyond(&self, ceiling: &Limits) -> Option<(&'static str, String)> {
+        let highest = self.within(ceiling).numbers();
+        let beyond = self.numbers().into_iter().zip(highest).find(|((_, asked), (_, most))| asked > most);
+        beyond.map(|((name, asked), (_, most))| {
+            let show = |number: u64| match name {
+                "fuel" => quantity::fuel(number),
+                "timeout" => quantity::duration(Duration::from_millis(number)),
+                _ => quantity::bytes(number),
+            };
+            let options = if name == "memory" { "--ceiling and --memory-budget" } else { "--ceiling" };
+            let why = format!(
+                "{} is above this server's ceiling of {} ({options} of cronbox serve)",
+                show(asked),
+                show(most)
+            );
+            (name, why)
+        })
+    }
+
     /// Limit by limit, `name` and number, as grants are kept.
     pub fn numbers(&self) -> Vec<(&'static str, u64)> {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -121,11 +154,12 @@ impl RequestedLimits {
                 let Some(asked) = asked else { return default.min(most) };
                 let allowed = granted.unwrap_or(0).max(default).min(most);
                 if asked > allowed {
-                    refused.push(NotGranted {
-                        what: format!("limits.{name}"),
-                        asked: show(asked),
-                        in_force: show(allowed),
-                    });
+                    let in_force = match show(allowed) {
+                        allowed_text if asked <= most => allowed_text,
+                        allowed_text if allowed == most => format!("{allowed_text}; more is {BEYOND}"),
+                        allowed_text => format!("{allowed_text}; more than {} is {BEYOND}", show(most)),
+                    };
+                    refused.push(NotGranted { what: format!("limits.{name}"), asked: show(asked), in_force });
                 }
                 asked.min(allowed)
             };
@@ -198,6 +232,21 @@ pub fn sentence(error: &LimitError, shown: impl Fn(LimitName) -> String) -> Stri
 mod tests {
     use super::*;
     use cronbox_runtime::limits::CEILING;
+
+    #[test]
+    fn what_is_above_the_ceiling_cannot_be_granted() {
+        let ceiling = Limits { memory: 1 << 30, ..CEILING };
+        let asked = RequestedLimits { memory: Some(5 << 30), output: Some(1), ..RequestedLimits::default() };
+        let most = RequestedLimits { memory: Some(1 << 30), output: Some(1), ..RequestedLimits::default() };
+        assert_eq!((asked.within(&ceiling), most.beyond(&ceiling)), (most, None));
+        let sentence = "5 GiB is above this server's ceiling of 1 GiB (--ceiling and --memory-budget of cronbox serve)";
+        assert_eq!(asked.beyond(&ceiling), Some(("memory", sentence.to_owned())));
+        let defaults = Limits { memory: 256 << 20, ..Limits::default() };
+        let told = |granted| asked.in_force(&granted, &defaults, &ceiling).1[0].in_force.clone();
+        assert_eq!(told(most), "1 GiB; more is beyond what this server can grant");
+        let nothing = RequestedLimits::default();
+        assert_eq!(told(nothing), "256 MiB; more than 1 GiB is beyond what this server can grant");
+    }
 
     #[test]
     fn what_is_asked_is_not_what_is_granted() {

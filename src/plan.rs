@@ -1,7 +1,7 @@
 //! From a script and what is asked of it to a run that can be made: whoever asks, request, schedule or another run.
 
 use crate::clock::Time;
-use crate::limits::{BadLimit, NotGranted, RequestedLimits};
+use crate::limits::{BEYOND, BadLimit, NotGranted, RequestedLimits};
 use crate::run::{Cause, NewRun, RETRY_ON, Spec, Value, new_id};
 use crate::schedule::{Policies, Schedule};
 use crate::script::{Script, Settings, Version};
@@ -109,7 +109,7 @@ impl RunPolicy {
         let told = |host: &HostPattern| NotGranted {
             what: "allow".into(),
             asked: host.to_string(),
-            in_force: if possible.covers(host) { "not reachable" } else { "beyond what this server can grant" }.into(),
+            in_force: if possible.covers(host) { "not reachable" } else { BEYOND }.into(),
         };
         refused.map(told).collect()
     }

@@ -370,11 +370,13 @@ async fn secrets_and_grants_are_within_reach_and_ceiling() {
 
     let nothing = service.grant(local, "price", GrantRequest::default()).await;
     assert_eq!(why(nothing), error(ErrorKind::Invalid, "invalid_value", Some("limits")));
-    let memory = GrantRequest {
-        limits: cronbox::limits::RequestedLimits { memory: Some(512 << 20), ..Default::default() },
+    let memory = |bytes| GrantRequest {
+        limits: cronbox::limits::RequestedLimits { memory: Some(bytes), ..Default::default() },
         ..GrantRequest::default()
     };
-    service.grant(local, "price", memory).await.expect("grants");
+    let beyond = service.grant(local, "price", memory(CEILING.memory + 1)).await;
+    assert_eq!(why(beyond), error(ErrorKind::Invalid, "invalid_value", Some("limits.memory")));
+    service.grant(local, "price", memory(512 << 20)).await.expect("grants");
     let kinds: Vec<String> = service.grants(local).await.expect("lists").into_iter().map(|grant| grant.kind).collect();
     assert_eq!(kinds, ["limit", "secret"]);
     assert!(service.grants(&limited).await.expect("lists").is_empty());

@@ -7,6 +7,7 @@ use super::times::{Times, read};
 use super::view::{BAD, DIM, GOOD, WARN, view};
 use super::{Exit, complain};
 use crate::api::{ProblemBody, ScheduleBody, ScriptBody, UploadedBody};
+use crate::limits::BEYOND;
 use crate::quantity;
 use crate::requirement::Locked;
 use crate::script::Name;
@@ -248,6 +249,7 @@ fn tell(kept: &UploadedBody, before: Option<&Before>) -> Result<Exit, Refusal> {
             what => what.strip_prefix("limits.").unwrap_or(what),
         };
         let next = match what {
+            _ if refused.in_force.contains(BEYOND) => String::new(),
             "host" => format!("; `cronbox grant {} --host {}` allows it", script.name, refused.asked),
             "secret" => String::new(),
             limit => {

@@ -9,6 +9,7 @@ use super::runs::write;
 use super::show_run::exit_code;
 use super::{Exit, complain};
 use crate::api::{ProblemBody, RunBody, StreamBody};
+use crate::limits::BEYOND;
 use crate::quantity;
 use crate::run::Status;
 use reqwest::{Method, RequestBuilder};
@@ -35,8 +36,9 @@ pub(super) async fn run_remote(
     };
     let (_, run): (_, RunBody) = server.ask(start("")).await?;
     for refused in &run.not_granted {
+        let next = if refused.in_force.contains(BEYOND) { "" } else { "; `cronbox grant` allows it" };
         complain(&format!(
-            "note: {} {} was asked for and is not granted ({}); `cronbox grant` allows it",
+            "note: {} {} was asked for and is not granted ({}){next}",
             refused.what, refused.asked, refused.in_force
         ));
     }

@@ -45,6 +45,9 @@ impl Service {
         let GrantRequest { limits, hosts, secrets } = asked;
         let all: Vec<HostPattern> = hosts.hosts.iter().chain(&hosts.unverified).cloned().collect();
         self.check_grantable(&all)?;
+        if let Some((name, why)) = limits.beyond(&self.policy.ceiling) {
+            return Err(ServiceError::invalid(format!("limits.{name}"), why));
+        }
         let script = self.script_for(caller, script).await?;
         let (by, now) = (caller.id().map(str::to_owned), self.clock.now());
         self.check_secrets_for(caller, &script, &secrets).await?;
@@ -78,9 +81,7 @@ impl Service {
     pub(super) fn check_grantable(&self, hosts: &[HostPattern]) -> Result<(), ServiceError> {
         let possible = self.policy.grantable(hosts);
         match hosts.iter().find(|host| !possible.covers(host)) {
-            Some(beyond) => {
-                Err(ServiceError::invalid("hosts", format!("{beyond} is beyond what this server can grant")))
-            }
+            Some(beyond) => Err(ServiceError::invalid("hosts", format!("{beyond} is {}", limits::BEYOND))),
             None => Ok(()),
         }
     }
@@ -117,6 +118,8 @@ impl Service {
         let asked = settings.limits.asked()?;
         let above = asked_now.limits.asked()?.above(&self.policy.defaults);
         if above != RequestedLimits::default() && caller.grants_itself() {
+            // No more than can be in force now: a ceiling that is raised later grants nothing by itself.
+            let above = above.within(&self.policy.ceiling);
             self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
         }
         let granted = self.store.granted_limits(&script.key).await?;
@@ -125,7 +128,7 @@ impl Service {
         if !hosts.is_empty() {
             let asked_now = asked_now.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
             if !asked_now.is_empty() && caller.grants_itself() {
-                // No more than can be in force now: a ceiling that is raised later grants nothing by itself.
+                // As with limits.
                 let possible = self.policy.grantable(&asked_now);
                 let hosts = asked_now.iter().filter(|host| possible.covers(host)).cloned().collect();
                 let granted = GrantedHosts { hosts, unverified: Vec::new() };

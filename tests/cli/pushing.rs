@@ -129,3 +129,21 @@ async fn the_suggested_grant_can_be_pasted() {
         assert!(said.contains(&format!("`cronbox grant bb --limit {limit}` allows it")), "{limit}: {said}");
     }
 }
+
+/// A limit above the ceiling is not granted, and no command is told that cannot grant it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_above_the_ceiling_is_not_to_be_granted() {
+    let (folder, server) = Server::ephemeral();
+    let file = folder.0.join("big.py");
+    let source = "# /// script\n# [tool.cronbox]\n# limits = {memory = \"5GiB\"}\n# ///\ndef run(): return 1\n";
+    std::fs::write(&file, source).expect("writes");
+    let (code, told, why) = server.cronbox(&["push", &file.display().to_string()]);
+    assert!(code == Some(0) && told.contains("5 GiB is not granted"), "{told}{why}");
+    assert!(told.contains("1 GiB; more is beyond what this server can grant"), "{told}");
+    assert!(!told.contains("cronbox grant"), "{told}");
+    let (code, _, why) = server.cronbox(&["grant", "big", "--limit", "memory=5GiB"]);
+    let expected = "5 GiB is above this server's ceiling of 1 GiB (--ceiling and --memory-budget of cronbox serve)";
+    assert!(code == Some(2) && why.contains(expected), "{why}");
+    let (_, grants, _) = server.cronbox(&["grants"]);
+    assert!(grants.contains("1 GiB") && !grants.contains("5 GiB"), "{grants}");
+}

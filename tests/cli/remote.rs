@@ -205,6 +205,7 @@ async fn a_limit_above_the_ceiling_is_told() {
     server.put("a", "def run(): return 1\n").await;
     let (code, _, why) = server.cronbox(&["run", "--remote", "a", "--memory", "4GiB"]);
     assert!(code == Some(0) && why.contains("memory") && why.contains("not granted"), "{why}");
+    assert!(why.contains("beyond what this server can grant") && !why.contains("cronbox grant"), "{why}");
 }
 
 /// C6: the newest events are shown, not the oldest.

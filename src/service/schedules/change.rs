@@ -367,7 +367,7 @@ impl Service {
         }
         if caller.grants_itself() {
             let by = caller.id().map(str::to_owned);
-            self.store.grant_limits(&new.script, above, by, self.clock.now()).await?;
+            self.store.grant_limits(&new.script, above.within(&self.policy.ceiling), by, self.clock.now()).await?;
         }
         let granted = self.store.granted_limits(&new.script).await?;
         Ok(asked.in_force(&granted, &defaults, &self.policy.ceiling).1)
