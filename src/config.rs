@@ -44,6 +44,11 @@ pub fn aws() -> Vec<(String, String)> {
         .collect()
 }
 
+/// The words after the program's name.
+pub fn words() -> Vec<String> {
+    env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 /// What a variable says, when it says anything.
 pub fn variable(name: &str) -> Option<std::ffi::OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
@@ -122,10 +127,42 @@ pub fn file(named: Option<&Path>) -> Result<BTreeMap<String, Setting>, String> {
     read(&text).map_err(|why| format!("{}: {why}", path.display()))
 }
 
+/// The configuration file that [`file`] reads, if it is there.
+pub fn file_read(named: Option<&Path>) -> Option<PathBuf> {
+    let path = named.unwrap_or(Path::new(FILE));
+    path.exists().then(|| path.to_owned())
+}
+
 /// Reads the settings in the text of a configuration file. The error is a sentence.
 pub fn read(text: &str) -> Result<BTreeMap<String, Setting>, String> {
-    let settings: BTreeMap<String, Setting> = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-    Ok(settings.into_iter().map(|(name, setting)| (name.replace('_', "-"), setting)).collect())
+    let table: toml::Table = toml::from_str(text).map_err(|error| match error.span() {
+        Some(at) => {
+            let line = text.bytes().take(at.start).filter(|byte| *byte == b'\n').count() + 1;
+            format!("line {line}: {}", error.message())
+        }
+        None => error.message().to_owned(),
+    })?;
+    let setting = |(name, value): (String, toml::Value)| {
+        let is_table = value.is_table();
+        let setting = value.try_into::<Setting>().map_err(|_| {
+            let place = line_of(text, &name).map(|line| format!("line {line}: ")).unwrap_or_default();
+            match is_table {
+                true => format!("{place}[{name}] is a table, and settings are outside tables: remove this line"),
+                false => format!("{place}{name} is a text, a whole number, true or false, or a list of texts"),
+            }
+        })?;
+        Ok((name.replace('_', "-"), setting))
+    };
+    table.into_iter().map(setting).collect()
+}
+
+/// The line, counted from 1, where a name or a table of that name is written.
+fn line_of(text: &str, name: &str) -> Option<usize> {
+    let begins = |line: &str| {
+        let line = line.trim_start().trim_start_matches(['[', '"', ' ']);
+        line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with([']', '=', '.', '"']))
+    };
+    text.lines().position(begins).map(|at| at + 1)
 }
 
 /// The keys of secrets, when the environment holds them. The error is a sentence.
@@ -140,4 +177,32 @@ pub fn secret_key() -> Result<Option<Zeroizing<String>>, String> {
 /// Where a token for the first start stands, when the environment names a file.
 pub fn admin_token_file() -> Option<PathBuf> {
     env::var_os("CRONBOX_ADMIN_TOKEN_FILE").filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_in_the_file_is_told_with_its_line() {
+        for (text, why) in [
+            (
+                "# mine\n[server]\nlisten = \"a:1\"\n",
+                "line 2: [server] is a table, and settings are outside tables: remove this line",
+            ),
+            (
+                "zone = \"UTC\"\nrate = 1.5\n",
+                "line 2: rate is a text, a whole number, true or false, or a list of texts",
+            ),
+            (
+                "server.listen = \"a:1\"\n",
+                "line 1: [server] is a table, and settings are outside tables: remove this line",
+            ),
+        ] {
+            assert_eq!(read(text), Err(why.to_owned()));
+        }
+        let why = read("listen = \"a:1\"\nlisten = 2\n").expect_err("twice");
+        assert!(why.starts_with("line 2: "), "{why}");
+        assert_eq!(read("max_running = 8\n"), Ok([("max-running".to_owned(), Setting::Number(8))].into()));
+    }
 }

@@ -44,6 +44,8 @@ pub struct Config {
     pub listen: String,
     /// What every address begins with, `/cronbox`, where a proxy gives the server a part of its own; empty: nothing.
     pub base_path: String,
+    /// The file that settings were read from, if one was.
+    pub file: Option<PathBuf>,
     /// Where SQLite and the blobs are, unless they are elsewhere.
     pub data_dir: PathBuf,
     /// The database.
@@ -107,6 +109,7 @@ impl Config {
         Config {
             listen: "127.0.0.1:8080".into(),
             base_path: String::new(),
+            file: None,
             database: store::DatabaseUrl::Sqlite(data_dir.join("cronbox.db")),
             blobs: blobs::BlobLocation::Disk(data_dir.join("blobs")),
             s3: S3Access::default(),

@@ -11,7 +11,7 @@ use crate::serve::{self, Config, Shutdown};
 use crate::supervise;
 use clap::Args;
 use groups::{ConnectionArgs, LogArgs, NodeArgs, RetentionArgs, RunDefaultArgs, StorageArgs};
-use settings::{Settings, base_path_of};
+use settings::{Settings, base_path_of, listen_of};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -131,6 +131,7 @@ impl ServeArgs {
 
     fn config(mut self) -> Result<(Config, LogAs), String> {
         let settings = Settings::read(self.config.as_deref(), &names())?;
+        let file = config::file_read(self.config.as_deref());
         let data_dir = self.storage.data_dir(&settings)?;
         let packages = PackageArgs {
             index: settings.one("index", self.packages.index)?,
@@ -148,9 +149,10 @@ impl ServeArgs {
         self.node.apply(&settings, &mut config)?;
         self.retention.apply(&settings, &mut config)?;
         self.connections.apply(&settings, &mut config)?;
-        if let Some(listen) = settings.one("listen", self.listen)? {
+        if let Some(listen) = settings.parsed("listen", self.listen, listen_of)? {
             config.listen = listen;
         }
+        config.file = file;
         config.base_path = settings.parsed("base-path", self.base_path, base_path_of)?.unwrap_or_default();
         config.s3.options = config::aws();
         config.admin_token_file = config::admin_token_file();

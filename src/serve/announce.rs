@@ -2,13 +2,15 @@
 
 use super::places::DataDir;
 use super::{Config, Roles, Say};
+use crate::blobs::BlobLocation;
 use crate::http::{self, AnonymousAccess, Readiness};
-use crate::store;
+use crate::store::DatabaseUrl;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use cronbox_runtime::Pool;
+use std::path::Path;
 use tokio::sync::watch;
 
 /// What answers while the node starts.
@@ -50,14 +52,13 @@ pub(super) fn announce(
         1 => "1 script".to_owned(),
         count => format!("{count} scripts"),
     };
-    match directory {
-        Some(directory) if directory.is_new => say(&format!("data in {} (new)", directory.path.display())),
-        Some(directory) => say(&format!("data in {} (found, with {found})", directory.path.display())),
-        None if config.database == store::DatabaseUrl::Memory => {
-            say("data in memory: everything is gone when this ends")
-        }
-        None => say(&format!("data in the database and the bucket ({found})")),
+    if let Some(file) = &config.file {
+        let file = file.canonicalize().unwrap_or_else(|_| file.clone());
+        say(&format!("settings from {}", file.display()));
     }
+    data_lines((&config.database, &config.blobs), &config.data_dir, directory, &found)
+        .iter()
+        .for_each(|line| say(line));
     let hardening = pool.hardening();
     let missing: Vec<&str> = hardening.missing().map(|measure| measure.name.as_str()).collect();
     let measures =
@@ -70,6 +71,50 @@ pub(super) fn announce(
         config.max_running
     ));
     say(who);
+}
+
+/// Where the data are: one line where all of them are in the data directory, else where the database and the blobs are.
+fn data_lines(
+    (database, blobs): (&DatabaseUrl, &BlobLocation),
+    own: &Path,
+    directory: Option<&DataDir>,
+    found: &str,
+) -> Vec<String> {
+    let is_own = |path: &Path| path.parent() == Some(own);
+    let database = match database {
+        DatabaseUrl::Memory => return vec!["data in memory: everything is gone when this ends".into()],
+        DatabaseUrl::Sqlite(path) if is_own(path) => None,
+        DatabaseUrl::Sqlite(path) => Some(path.display().to_string()),
+        DatabaseUrl::Postgres(url) => Some(without_password(url)),
+    };
+    let blobs = match blobs {
+        BlobLocation::Memory => Some("memory".to_owned()),
+        BlobLocation::Disk(path) if is_own(path) => None,
+        BlobLocation::Disk(path) => Some(path.display().to_string()),
+        BlobLocation::S3 { bucket, prefix } => Some(format!("s3://{bucket}/{prefix}")),
+    };
+    let folder = directory.map(|directory| directory.path.display().to_string()).unwrap_or_default();
+    let is_new = directory.is_some_and(|directory| directory.is_new);
+    let mut lines = match &database {
+        None if is_new => vec![format!("data in {folder} (new)")],
+        None => vec![format!("data in {folder} (found, with {found})")],
+        Some(database) => vec![format!("database {database} ({found})")],
+    };
+    match (blobs, &database) {
+        (Some(blobs), _) => lines.push(format!("blobs in {blobs}")),
+        (None, Some(_)) => lines.push(format!("blobs in {folder}/blobs")),
+        (None, None) => {}
+    }
+    lines
+}
+
+/// The address of a database as it can be shown.
+fn without_password(url: &str) -> String {
+    let Ok(mut shown) = reqwest::Url::parse(url) else { return "PostgreSQL".into() };
+    // Neither can fail for an address with a host.
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.to_string()
 }
 
 /// Who can use the server, as it is told at its start.
@@ -87,6 +132,25 @@ pub(super) fn who_can_use_it(anonymous_access: AnonymousAccess, has_tokens: bool
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Where the data are is told as it is, and no password with it.
+    #[test]
+    fn where_the_data_are_is_told() {
+        let lines = |database: &str, blobs: &str| {
+            let database = DatabaseUrl::parse(database).expect("a database");
+            let blobs = BlobLocation::parse(blobs).expect("a place");
+            data_lines((&database, &blobs), Path::new("/srv/data"), None, "4 scripts")
+        };
+        let own = "sqlite:/srv/data/cronbox.db";
+        assert_eq!(
+            lines("postgres://cron:pa%20ss@db:5432/box?password=pass", "s3://keep/here"),
+            ["database postgres://cron@db:5432/box (4 scripts)", "blobs in s3://keep/here"]
+        );
+        assert_eq!(lines("postgres://u:pass@a:1,b:2/box", "/mnt/blobs")[0], "database PostgreSQL (4 scripts)");
+        assert_eq!(lines("sqlite:/db/a.db", "/srv/data/blobs")[0], "database /db/a.db (4 scripts)");
+        assert_eq!(lines(own, "/mnt/blobs")[1], "blobs in /mnt/blobs");
+        assert_eq!(lines(own, "/srv/data/blobs").len(), 1);
+    }
 
     #[test]
     fn a_server_with_a_token_says_that_it_wants_one() {

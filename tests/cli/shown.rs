@@ -127,3 +127,21 @@ fn triggers_are_taken_where_they_are_certain() {
         assert!(output.status.code() == Some(2) && why.contains(says), "{zone}: {why}");
     }
 }
+
+/// A configuration file that lies in the working directory is in force, and the start says so.
+#[test]
+fn the_start_names_the_configuration_file() {
+    let folder = Folder::new();
+    folder.write("cronbox.toml", "timezone = \"Europe/Berlin\"\n");
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--ephemeral", "--listen", "127.0.0.1:0"]).current_dir(&folder.0);
+    command.env("CRONBOX_INTERPRETER_CACHE", support::interpreter_cache());
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("starts");
+    let lines = std::io::BufReader::new(child.stdout.take().expect("piped"));
+    let told: Vec<String> = std::io::BufRead::lines(lines).map_while(Result::ok).take(4).collect();
+    child.kill().expect("ends");
+    child.wait().expect("ended");
+    let file = folder.0.join("cronbox.toml").canonicalize().expect("there");
+    assert!(told.contains(&format!("settings from {}", file.display())), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("zone Europe/Berlin ")), "{told:?}");
+}

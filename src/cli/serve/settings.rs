@@ -74,6 +74,21 @@ pub(super) fn limits_of(text: &str) -> Result<RequestedLimits, String> {
     WrittenLimits::from_iter(table).asked().map_err(|error| error.to_string())
 }
 
+/// `127.0.0.1:8080`, `unix:PATH`. Whether it can be listened at is seen when it is.
+pub(super) fn listen_of(text: &str) -> Result<String, String> {
+    let is_port = |port: &str| port.parse::<u16>().is_ok();
+    let why = match text.rsplit_once(':') {
+        _ if text.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) => return Ok(text.to_owned()),
+        _ if text.contains("://") => "write HOST:PORT, without http://".to_owned(),
+        Some(("", port)) if is_port(port) => format!("it has no host: write 127.0.0.1:{port}"),
+        Some((_, port)) if is_port(port) => return Ok(text.to_owned()),
+        None if is_port(text) => format!("it has no host: write 127.0.0.1:{text}"),
+        None if !text.is_empty() => format!("it has no port: write {text}:8080"),
+        _ => "write HOST:PORT or unix:PATH, such as 127.0.0.1:8080".to_owned(),
+    };
+    Err(format!("{text:?} cannot be listened at: {why}"))
+}
+
 /// `/cronbox`; a slash at its end says nothing.
 pub(super) fn base_path_of(text: &str) -> Result<String, String> {
     let path = text.trim_end_matches('/');
@@ -134,6 +149,24 @@ pub(super) fn rates_of(text: &str) -> Result<(u32, u32), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_without_a_host_or_a_port_says_what_to_write() {
+        for good in ["127.0.0.1:8080", "[::1]:0", "localhost:80", "unix:/run/cronbox.sock"] {
+            assert_eq!(listen_of(good).as_deref(), Ok(good));
+        }
+        for (bad, part) in [
+            ("18421", "write 127.0.0.1:18421"),
+            (":18421", "write 127.0.0.1:18421"),
+            ("localhost", "write localhost:8080"),
+            ("http://127.0.0.1:80", "without http://"),
+            ("127.0.0.1:99999", "write HOST:PORT"),
+            ("", "write HOST:PORT"),
+            ("unix:", "write HOST:PORT"),
+        ] {
+            assert!(listen_of(bad).is_err_and(|why| why.ends_with(part) || why.contains(part)), "{bad}");
+        }
+    }
 
     #[test]
     fn settings_come_from_the_line_then_the_file() {
