@@ -5,7 +5,7 @@ use super::client::{Refusal, Server, ServerArgs, part, plain, say, talk};
 use super::list::list;
 use super::table::{Cell, column};
 use crate::access::{Scope, Token, hash, new_token, script_pattern};
-use crate::api::TokenBody;
+use crate::api::{Page, TokenBody};
 use crate::clock::Clock;
 use crate::run::new_id;
 use crate::store::{DatabaseUrl, Store};
@@ -59,7 +59,7 @@ enum TokenVerb {
     },
     /// Remove a token
     Rm {
-        /// Its id
+        /// Its id, or a name that no other token has
         id: String,
     },
 }
@@ -117,7 +117,17 @@ impl TokenArgs {
             }
             TokenVerb::Rm { id } => {
                 let server = Server::new(&self.server)?;
-                server.send(server.request(Method::DELETE, &format!("/v1/tokens/{}", part(id)))).await?;
+                let delete = async |id: &str| {
+                    server.attempt(server.request(Method::DELETE, &format!("/v1/tokens/{}", part(id)))).await
+                };
+                if let Err(problem) = delete(id).await? {
+                    let named = match problem.status {
+                        400 | 404 | 422 => token_named(&server, id).await?,
+                        _ => None,
+                    };
+                    let Some(named) = named else { return Err(server.refused(&problem)) };
+                    delete(&named).await?.map_err(|problem| server.refused(&problem))?;
+                }
                 say(&if self.json { json!({"deleted": id}).to_string() } else { "the token is gone".into() })?;
                 Ok(Exit::Succeeded)
             }
@@ -133,6 +143,22 @@ impl TokenArgs {
             super::complain(&format!("token {} ({}); it is not told again", plain(&token.name, 100), token.id));
         }
         Ok(Exit::Succeeded)
+    }
+}
+
+/// The id of the token of that name; none if no token has it. Names are for people, and several tokens can have the same.
+async fn token_named(server: &Server, name: &str) -> Result<Option<String>, Refusal> {
+    let (_, page): (_, Page<TokenBody>) = server.ask(server.request(Method::GET, "/v1/tokens")).await?;
+    let ids: Vec<String> = page.items.into_iter().filter(|token| token.name == name).map(|token| token.id).collect();
+    match ids.as_slice() {
+        [] => Ok(None),
+        [id] => Ok(Some(id.clone())),
+        several => Err(Refusal::usage(format!(
+            "{} tokens have the name {}; type the id of one: {}",
+            several.len(),
+            plain(name, 100),
+            several.join(", ")
+        ))),
     }
 }
 
