@@ -1,5 +1,6 @@
 //! The command line.
 
+mod absent;
 mod address;
 mod bundle;
 mod client;

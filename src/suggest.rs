@@ -5,7 +5,7 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     let word: String = word.chars().take(60).flat_map(char::to_lowercase).collect();
     let length = word.chars().count();
     candidates
-        .map(|candidate| (strsim::levenshtein(&word, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate))
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count().max(length) / 4)
         .map(|(_, candidate)| candidate)
@@ -20,6 +20,7 @@ mod tests {
         let near = |word| nearest(word, ["max_instances", "coalesce", "args"].into_iter());
         assert_eq!(near("max_instance"), Some("max_instances"));
         assert_eq!(near("Coalesc"), Some("coalesce"));
+        assert_eq!(near("agrs"), Some("args"), "two letters in the wrong order are one mistake");
         assert_eq!(near("timezone"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! `cronbox events`: what happened on a server, and what happens.
 
 use super::Exit;
+use super::absent::tell_why_empty;
 use super::client::{Refusal, Server, ServerArgs, plain, say, talk};
 use super::show_run::short_id;
 use super::table::{Cell, Column, Table, column};
@@ -102,6 +103,9 @@ impl EventsArgs {
             say(&json!({"items": all, "next_cursor": next, "cursor": cursor}).to_string())?;
         } else {
             Table::of(&COLUMNS, &all, row).print()?;
+            if all.is_empty() {
+                tell_why_empty(&server, "events", &self.script, self.schedule.as_deref()).await?;
+            }
         }
         Ok(Exit::Succeeded)
     }

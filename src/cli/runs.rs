@@ -1,6 +1,7 @@
 //! `cronbox runs`: runs on a server.
 
 use super::Exit;
+use super::absent::tell_why_empty;
 use super::client::{Refusal, Server, ServerArgs, part, plain, say, talk};
 use super::show_run::{short_id, show, show_attempt};
 use super::table::{Cell, Column, Table, column};
@@ -122,7 +123,16 @@ pub(super) async fn find(server: &Server, typed: &str) -> Result<RunBody, Refusa
     let neither =
         || Refusal::usage(format!("there is no run that begins with {typed}, and no run of a script {typed}"));
     let name = Name::parse(typed).map_err(|_| neither())?;
-    let newest = list("script", name.as_str(), "1").await?.into_iter().next().ok_or_else(neither)?;
+    let Some(newest) = list("script", name.as_str(), "1").await?.into_iter().next() else {
+        let script = server.request(Method::GET, &format!("/v1/scripts/{}", part(name.as_str())));
+        return Err(match server.attempt(script).await? {
+            // The server knows which name is nearest.
+            Err(problem) if problem.status == 404 => {
+                Refusal(Exit::Usage, format!("{}: {}", neither().1, problem.detail))
+            }
+            _ => neither(),
+        });
+    };
     Ok(server.ask(server.request(Method::GET, &format!("/v1/runs/{}", newest.id))).await?.1)
 }
 
@@ -269,6 +279,9 @@ impl RunsArgs {
             return Ok(Exit::Succeeded);
         }
         Table::of(&COLUMNS, &all, row).print()?;
+        if all.is_empty() {
+            tell_why_empty(server, "runs", &filter.script, filter.schedule.as_deref()).await?;
+        }
         Ok(Exit::Succeeded)
     }
 }

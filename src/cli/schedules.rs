@@ -1,6 +1,7 @@
 //! `cronbox schedules`: schedules on a server.
 
 use super::Exit;
+use super::absent::tell_why_empty;
 use super::client::{Refusal, Server, ServerArgs, all_of, plain, say, talk};
 use super::table::{Cell, Column, Table, column};
 use crate::api::ScheduleBody;
@@ -61,6 +62,9 @@ impl SchedulesArgs {
                 return Ok(Exit::Succeeded);
             }
             Table::of(&COLUMNS, &all, row).print()?;
+            if all.is_empty() {
+                tell_why_empty(&server, "schedules", &self.script, None).await?;
+            }
             Ok(Exit::Succeeded)
         })
     }

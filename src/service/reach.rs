@@ -6,7 +6,7 @@ use crate::access::{self, Caller};
 use crate::clock::Time;
 use crate::publication::ScriptFilter;
 use crate::run::Run;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, ScheduleFilter};
 use crate::script::{Name, Script, Version};
 use crate::suggest;
 use std::collections::BTreeMap;
@@ -151,6 +151,35 @@ impl Service {
         Ok(run)
     }
 
+    /// With the schedules that may be meant: those of the script of that name, or the one whose name is nearest, of all
+    /// that the caller can see.
+    async fn no_such_schedule(&self, caller: &Caller, name: &Name) -> ServiceError {
+        let is_script = self.script_for(caller, name.as_str()).await.is_ok();
+        let scripts = is_script.then(|| vec![name.key().to_owned()]);
+        let filter = ScheduleFilter { scripts, limit: 1000, ..ScheduleFilter::default() };
+        let known = self.store.schedules(filter).await.unwrap_or_default();
+        let ids: Vec<&str> = match self.reach_of(caller).await {
+            Ok(reached) => known
+                .iter()
+                .filter(|schedule| reached.as_ref().is_none_or(|reached| reached.contains(&schedule.script)))
+                .map(|schedule| schedule.id.as_str())
+                .collect(),
+            Err(_) => Vec::new(),
+        };
+        let meant = match (is_script, ids.as_slice()) {
+            (true, []) => format!("; the script {name} has no schedules"),
+            (true, [one]) => format!("; the schedule of the script {name} is {one}"),
+            (true, [some @ .., last]) if some.len() < 10 => {
+                format!("; the schedules of the script {name} are {} and {last}", some.join(", "))
+            }
+            (true, all) => format!("; the script {name} has {} schedules", all.len()),
+            (false, all) => suggest::nearest(name.as_str(), all.iter().copied())
+                .map(|near| format!("; did you mean {near}?"))
+                .unwrap_or_default(),
+        };
+        ServiceError::not_found("no_such_schedule", format!("there is no schedule {name}{meant}"))
+    }
+
     /// The schedule of that id.
     ///
     /// # Errors
@@ -158,8 +187,7 @@ impl Service {
     pub async fn schedule_for(&self, caller: &Caller, id: &str) -> Result<Schedule, ServiceError> {
         let name = Name::parse(id).map_err(|error| ServiceError::from(error).field("id"))?;
         let found = self.store.schedule(name.key()).await?;
-        let schedule =
-            found.ok_or_else(|| ServiceError::not_found("no_such_schedule", format!("there is no schedule {name}")))?;
+        let Some(schedule) = found else { return Err(self.no_such_schedule(caller, &name).await) };
         let script = self.store.script(&schedule.script).await?;
         self.check_reach(caller, &schedule.script, script.as_ref())?;
         Ok(schedule)
