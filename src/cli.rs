@@ -10,6 +10,7 @@ mod events;
 mod exit;
 mod export;
 mod grants;
+mod hints;
 mod import;
 mod input;
 mod list;
@@ -127,6 +128,19 @@ struct InterpreterArgs {
 }
 
 impl Cli {
+    /// What was typed; or the exit code, after it was said what is wrong with it, and what was meant.
+    pub fn typed() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            // There is nowhere else to say it.
+            let _ = error.print();
+            let words = crate::config::words();
+            if let Some(hint) = hints::command(&words).filter(|_| error.use_stderr()) {
+                complain(&hint);
+            }
+            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+        })
+    }
+
     /// Does what the command says.
     pub fn execute(self) -> ExitCode {
         self.view.install();

@@ -1,6 +1,5 @@
 //! The program: parse, run, exit code.
 
-use clap::Parser;
 use cronbox::cli::Cli;
 use std::process::ExitCode;
 
@@ -8,5 +7,8 @@ fn main() -> ExitCode {
     if let Some(status) = cronbox_runtime::dispatch_child() {
         return status;
     }
-    Cli::parse().execute()
+    match Cli::typed() {
+        Ok(cli) => cli.execute(),
+        Err(status) => status,
+    }
 }

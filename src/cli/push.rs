@@ -5,7 +5,7 @@ use super::client::{Refusal, Server, ServerArgs, all_pages, part, plain, say, ta
 use super::progress::Progress;
 use super::times::{Times, read};
 use super::view::{BAD, DIM, GOOD, WARN, view};
-use super::{Exit, complain};
+use super::{Exit, complain, hints};
 use crate::api::{ProblemBody, ScheduleBody, ScriptBody, UploadedBody};
 use crate::limits::BEYOND;
 use crate::quantity;
@@ -135,7 +135,9 @@ impl PushArgs {
             return Err(Refusal::usage("--main is for a folder; a file is where its own run begins"));
         }
         let content = std::fs::read(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Refusal::usage(format!("{}: there is no such file", path.display())),
+            std::io::ErrorKind::NotFound => {
+                Refusal::usage(format!("{}: {}", path.display(), hints::no_such_file(path)))
+            }
             _ => Refusal::usage(format!("{}: {error}", path.display())),
         })?;
         if source_files::is_archive(&content) || source_files::is_compiled(&content) {

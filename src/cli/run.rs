@@ -8,7 +8,7 @@ mod warnings;
 use super::client::{Refusal, ServerArgs, talk};
 use super::network::NetworkArgs;
 use super::packages::PackageArgs;
-use super::{Exit, InterpreterArgs, fail};
+use super::{Exit, InterpreterArgs, fail, hints};
 use crate::blobs::{S3Access, read_object};
 use crate::config;
 use crate::exact::{self, Exact};
@@ -178,7 +178,12 @@ async fn read_source(path: &Path) -> Result<(String, Vec<u8>), Refusal> {
         let read = std::fs::File::open(path).and_then(|open| open.take(most).read_to_end(&mut source));
         (file.to_owned(), read)
     };
-    read.map_err(|error| Refusal::usage(format!("{shown} cannot be read: {}", sentence(&error))))?;
+    read.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Refusal::usage(format!("{shown} cannot be read: {}", hints::no_such_file(path)))
+        }
+        _ => Refusal::usage(format!("{shown} cannot be read: {}", sentence(&error))),
+    })?;
     if source.is_empty() {
         return Err(Refusal::usage(format!("{shown} is empty")));
     }

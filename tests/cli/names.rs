@@ -1,6 +1,7 @@
 //! Names of scripts of any language, from the command line to the store.
 
-use crate::support::server::Server;
+use crate::support::PROGRAM;
+use crate::support::server::{Folder, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -67,4 +68,82 @@ async fn a_file_that_gives_no_name_is_refused() {
     assert!(code == Some(0) && said.contains("Price version 2 (was 1)"), "{said}");
     let (_, listed) = server.get("/v1/scripts").await;
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+}
+
+/// A name that does not exist is told as such, with the nearest that does: no bare table, and exit code 0 as for any list.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_name_leads_to_the_right_one() {
+    let (_folder, server) = Server::ephemeral();
+    server.put("price", "def run(): return 1\n").await;
+    server.put("tea", "def run(): return 1\n").await;
+    for (id, script) in [("two", "price"), ("three", "price")] {
+        assert_eq!(server.cronbox(&["schedule", "add", script, "0 0 1 1 *", "--id", id]).0, Some(0));
+    }
+    for (words, code, part) in [
+        (&["runs", "--script", "prise"][..], 0, "no runs: there is no script prise; did you mean price?"),
+        (&["runs", "--schedule", "tow"], 0, "no runs: there is no schedule tow; did you mean two?"),
+        (&["runs", "--script", "price"], 0, "no runs\n"),
+        (&["schedules", "--script", "prise"], 0, "no schedules: there is no script prise; did you mean price?"),
+        (&["events", "--script", "prise"], 0, "no events: there is no script prise; did you mean price?"),
+        (&["logs", "prise"], 2, "and no run of a script prise: there is no script prise; did you mean price?"),
+        (&["logs", "price"], 2, "no run of a script price\n"),
+        (&["schedule", "show", "tow"], 2, "there is no schedule tow; did you mean two?"),
+        (&["schedule", "rm", "price"], 2, "the schedules of the script price are three and two"),
+        (&["schedule", "show", "tea"], 2, "the script tea has no schedules"),
+    ] {
+        let (status, said, why) = server.cronbox(words);
+        assert!(status == Some(code) && why.contains(part), "{words:?}: {status:?} {said}{why}");
+    }
+    let (_, made) = server.post("/v1/tokens", &json!({"name": "t", "scopes": ["read"], "scripts": ["tea"]})).await;
+    let token = made["token"].as_str().expect("a token");
+    let why = server.cronbox(&["schedule", "show", "tow", "--token", token]).2;
+    assert!(
+        why.contains("there is no schedule tow (") && !why.contains("two"),
+        "what is out of reach stays unsaid: {why}"
+    );
+}
+
+/// A token is removed by its name where only one has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_removed_by_its_name() {
+    let (_folder, mut server) = Server::ephemeral();
+    let mut ids = Vec::new();
+    for name in ["boss", "ci", "twin", "twin"] {
+        let (_, made) = server.post("/v1/tokens", &json!({"name": name, "scopes": ["admin"]})).await;
+        ids.push(made["id"].as_str().expect("an id").to_owned());
+        server.token = server.token.take().or(made["token"].as_str().map(str::to_owned));
+    }
+    let token = server.token.clone().expect("a token");
+    let remove = |name: &str| server.cronbox(&["token", "rm", name, "--token", &token]);
+    assert_eq!(remove("ci").0, Some(0));
+    let (code, _, why) = remove("twin");
+    assert!(code == Some(2) && why.contains(&format!("{}, {}", ids[2], ids[3])), "{why}");
+    let (code, _, why) = remove("ci");
+    assert!(code == Some(2) && why.contains("no token"), "{why}");
+    assert_eq!(remove(&ids[2]).0, Some(0));
+    assert_eq!(remove("twin").0, Some(0), "only one is left");
+}
+
+/// Commands and files that do not exist lead to those that do.
+#[test]
+fn a_mistyped_command_leads_to_the_right_one() {
+    let folder = Folder::new();
+    folder.write("price.py", "print(1)\n");
+    let cronbox = |words: &[&str]| {
+        let done = std::process::Command::new(PROGRAM).args(words).current_dir(&folder.0).output().expect("starts");
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    for (words, part) in [
+        (&["price.py"][..], "to run this script: cronbox run price.py"),
+        (&["schedule", "list"], "to list schedules: cronbox schedules"),
+        (&["run", "pric.py"], "there is no such file; did you mean price.py?"),
+        (&["push", "pric.py", "--url", "http://127.0.0.1:9"], "there is no such file; did you mean price.py?"),
+        (&["serve", "--listen", "18421"], "write 127.0.0.1:18421"),
+    ] {
+        let (code, why) = cronbox(words);
+        assert!(code == Some(2) && why.contains(part), "{words:?}: {code:?} {why}");
+    }
+    folder.write("cronbox.toml", "[server]\nlisten = \"127.0.0.1:0\"\n");
+    let (code, why) = cronbox(&["serve", "--ephemeral"]);
+    assert!(code == Some(2) && why.contains("cronbox.toml: line 1: [server] is a table"), "{why}");
 }
