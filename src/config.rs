@@ -148,7 +148,7 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Setting>, String> {
             let place = line_of(text, &name).map(|line| format!("line {line}: ")).unwrap_or_default();
             match is_table {
                 true => format!("{place}[{name}] is a table, and settings are outside tables: remove this line"),
-                false => format!("{place}{name} is a text, a whole number, true or false, or a list of texts"),
+                false => format!("{place}{name} must be a text, a whole number, true or false, or a list of texts"),
             }
         })?;
         Ok((name.replace('_', "-"), setting))
@@ -192,7 +192,7 @@ mod tests {
             ),
             (
                 "zone = \"UTC\"\nrate = 1.5\n",
-                "line 2: rate is a text, a whole number, true or false, or a list of texts",
+                "line 2: rate must be a text, a whole number, true or false, or a list of texts",
             ),
             (
                 "server.listen = \"a:1\"\n",

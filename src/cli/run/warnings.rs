@@ -24,7 +24,7 @@ fn lines(metadata: &Metadata, name: &Name, now: Time) -> Vec<String> {
         asked.remove("id");
         request::read(&asked, name, name.key(), &context).err()
     });
-    let refused = refused.map(|bad| format!("a push refuses the schedule of this script: {bad} ({})", bad.code));
+    let refused = refused.map(|bad| format!("a push refuses the schedule of this script ({}): {bad}", bad.code));
     said.chain(refused).collect()
 }
 
@@ -46,7 +46,7 @@ mod tests {
             ("# /// script \n# ///\n".to_owned(), "(block_not_read)"),
             ("# /// script\n# x = 1\n".to_owned(), "(block_not_closed)"),
             (block("shedule = \"0 9 * * *\""), "did you mean schedule? (unknown_setting)"),
-            (block("schedule = \"0 9 * *\""), "a push refuses the schedule of this script"),
+            (block("schedule = \"0 9 * *\""), "a push refuses the schedule of this script (bad_trigger): "),
         ] {
             let lines = told(&source);
             assert!(lines.len() == 1 && lines[0].contains(part), "{source}: {lines:?}");
