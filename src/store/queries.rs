@@ -45,7 +45,7 @@ pub struct ResultTest {
 }
 
 impl ResultTest {
-    /// Reads `/price>100`. The value is JSON; what is not, is text.
+    /// Reads `/price>100`. The value is JSON; what is not, is text. Blanks around the comparison belong to neither side.
     pub fn parse(text: &str) -> Result<Self, String> {
         let signs = [
             (">=", Comparison::AtLeast),
@@ -57,9 +57,16 @@ impl ResultTest {
         ];
         let at = text.find(['>', '<', '=', '!']).ok_or("write a JSON Pointer, a comparison and a value: /price>100")?;
         let (pointer, rest) = text.split_at(at);
+        let pointer = pointer.trim();
+        for (wrong, right) in [("=>", ">="), ("=<", "<="), ("<>", "!="), ("==", "="), ("!==", "!=")] {
+            if rest.starts_with(wrong) {
+                return Err(format!("{wrong} is not a comparison: write {right}"));
+            }
+        }
         let found = signs.into_iter().find_map(|(sign, comparison)| Some((rest.strip_prefix(sign)?, comparison)));
         let (value, comparison) = found.ok_or("the comparison is none of = != < <= > >=")?;
         check_pointer(pointer)?;
+        let value = value.trim();
         let value = Exact::parse(value).unwrap_or_else(|_| Exact::from(serde_json::Value::from(value)));
         Ok(ResultTest { pointer: pointer.into(), comparison, value })
     }
@@ -366,6 +373,10 @@ mod tests {
             ("/flag=true", true),
             ("/nothing=1", false),
             ("/a~1b=1", true),
+            ("/price > 100", true),
+            (" /price <= 100 ", false),
+            ("/name = INIT ", true),
+            ("/name=\" INIT\"", false),
         ] {
             assert_eq!(ResultTest::parse(text).expect(text).passes(&result), passes, "{text}");
         }
@@ -385,6 +396,10 @@ mod tests {
         }
         for bad in ["", "price>1", "/price", "/a~2>1", "/x!1"] {
             assert!(ResultTest::parse(bad).is_err(), "{bad}");
+        }
+        for (wrong, right) in [("=>", ">="), ("=<", "<="), ("==", "="), ("!==", "!="), ("<>", "!=")] {
+            let why = ResultTest::parse(&format!("/price {wrong} 10")).expect_err("refuses");
+            assert_eq!(why, format!("{wrong} is not a comparison: write {right}"));
         }
     }
 }
