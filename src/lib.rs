@@ -7,6 +7,7 @@
 //! - [`clock`]: what time it is
 //! - [`exact`]: JSON as it was written, numbers of any size
 //! - [`suggest`]: the word that was meant
+//! - [`misfit`]: what is said of a value that does not fit
 //! - [`fullness`]: whether there is room to write
 //! - [`panics`]: readers of foreign text whose panic is a refusal
 //! - [`quantity`]: sizes, times and fuel as people write and read them
@@ -61,6 +62,7 @@ pub mod clock;
 pub mod exact;
 pub mod fullness;
 pub mod hosts;
+pub mod misfit;
 pub mod panics;
 pub mod quantity;
 pub mod source_encoding;

@@ -4,10 +4,12 @@ pub(crate) use super::intake::read;
 use super::problem::Problem;
 use crate::clock::Time;
 use crate::exact::{self, Exact};
+use crate::misfit;
 use crate::quantity;
-use crate::script::{BadName, Name, Settings};
+use crate::schedule::{self, POLICIES};
+use crate::script::{BadName, Name, SETTINGS, Settings};
 use crate::service::{self, quoted};
-use crate::suggest::nearest;
+use crate::suggest::{field_of, nearest};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -29,7 +31,7 @@ impl Fields {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Fields { entries: Vec::new() });
         }
-        let broken = |error| Problem::bad("bad_json", format!("the body is not JSON: {error}"));
+        let broken = |error| Problem::bad("bad_json", format!("the body is not JSON: {}", misfit::not_json(&error)));
         let value = Exact::from_slice(body).map_err(broken)?;
         if exact::depth(body) > DEEPEST {
             let detail = format!("the body is not JSON that can be read: it is nested deeper than {DEEPEST}");
@@ -52,11 +54,15 @@ impl Fields {
     fn checked(self, known: &[&str]) -> Result<Self, Problem> {
         if let Some((name, _)) = self.entries.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             let shown: String = name.chars().take(60).collect();
-            let meant = match (goes_under(name, known), nearest(name, known.iter().copied())) {
-                (Some(place), _) => place,
-                (None, Some(near)) => format!("did you mean {near:?}?"),
-                (None, None) if known.contains(&"args") => "arguments go under args".to_owned(),
-                (None, None) => format!("there are {}", known.join(", ")),
+            let near = || nearest(name, known.iter().copied());
+            let meant = if let Some(place) = goes_under(name, known).or_else(|| goes_elsewhere(name, known)) {
+                place
+            } else if let Some(near) = near() {
+                format!("did you mean {near:?}?")
+            } else if known.contains(&"args") {
+                "arguments go under args".to_owned()
+            } else {
+                format!("there are {}", known.join(", "))
             };
             return Err(Problem::invalid(&shown, format!("there is no field {shown:?}: {meant}")).code("unknown_field"));
         }
@@ -70,10 +76,10 @@ impl Fields {
     /// A field of any type; none when it is not there or null.
     pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Problem> {
         let Some(value) = self.raw(name)?.filter(|value| !value.is_null()) else { return Ok(None) };
-        match serde_json::from_value(value) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => Err(Problem::invalid(name, format!("{name}: {error}"))),
-        }
+        let whole = misfit::shown(&value);
+        let refused =
+            |error: serde_json::Error| Problem::invalid(name, misfit::sentence(name, &whole, &error.to_string()));
+        serde_json::from_value(value).map(Some).map_err(refused)
     }
 
     /// Whether a field is there, null or not.
@@ -115,25 +121,11 @@ impl Fields {
     }
 }
 
-/// Other services' words for fields of ours.
-const WORDS: &[(&str, &[&str])] = &[
-    ("source", &["code", "script", "src", "program", "python", "py", "content", "text", "body", "source_code", "file"]),
-    ("args", &["arguments", "params", "parameters", "kwargs", "input", "inputs", "payload", "data"]),
-    ("trigger", &["cron", "crontab", "schedule", "interval", "when", "expression", "cron_expression", "every"]),
-    ("limits", &["timeout", "memory", "fuel", "cpu", "output", "max_memory", "memory_limit", "time_limit"]),
-    ("timezone", &["tz", "zone", "time_zone"]),
-    ("labels", &["tags", "label", "metadata"]),
-    ("run_at", &["at", "eta", "delay", "start_at", "when", "countdown"]),
-    ("from", &["link", "url", "path", "uri", "source_url"]),
-    ("env", &["environment", "environ", "vars", "variables"]),
-    ("allow", &["hosts", "allow_hosts", "network", "allow_host"]),
-];
-
 /// Where what is sent under another service's word belongs, as a sentence.
 fn goes_under(name: &str, known: &[&str]) -> Option<String> {
     let word = name.to_ascii_lowercase();
-    let (field, _) = WORDS.iter().find(|(field, words)| known.contains(field) && words.contains(&&*word))?;
-    Some(match *field {
+    let field = field_of(&word, |field| known.contains(&field))?;
+    Some(match field {
         "source" => "the source goes under source".to_owned(),
         "args" => "arguments go under args".to_owned(),
         "limits" => format!("limits go under limits: {{\"limits\": {{\"{word}\": …}}}}"),
@@ -141,10 +133,25 @@ fn goes_under(name: &str, known: &[&str]) -> Option<String> {
     })
 }
 
+/// Where the setting of a script or a schedule is set, as a sentence.
+fn goes_elsewhere(name: &str, known: &[&str]) -> Option<String> {
+    let place = if SETTINGS.contains(&name) {
+        format!("{name} is a setting of the script: PATCH /v1/scripts/{{name}}, or its metadata block")
+    } else if POLICIES.contains(&name) || schedule::SETTINGS.contains(&name) {
+        format!("{name} is a setting of a schedule: PATCH /v1/schedules/{{id}}")
+    } else {
+        return None;
+    };
+    let argument = if known.contains(&"args") { "; an argument of this name goes under args" } else { "" };
+    Some(format!("{place}{argument}"))
+}
+
 /// A field that this program reads itself: its numbers are those of a setting.
 pub(super) fn read_value(name: &str, value: &Exact) -> Result<Value, Problem> {
-    serde_json::from_str(value.get())
-        .map_err(|error| Problem::bad("bad_json", format!("{name} cannot be read: {error}")).field(name))
+    serde_json::from_str(value.get()).map_err(|error| {
+        let detail = format!("{name} cannot be read: {}", misfit::not_json(&error));
+        Problem::bad("bad_json", detail).field(name)
+    })
 }
 
 /// What a value is, with its article.
@@ -322,6 +329,14 @@ mod tests {
         assert!(sent(r#"{"params": {}}"#).contains("arguments go under args"));
         assert!(sent(r#"{"timeout": 3}"#).contains("limits go under limits"));
         assert!(detail(r#"{"code": 4}"#).contains("arguments go under args"));
+        let script = "retries is a setting of the script: PATCH /v1/scripts/{name}, or its metadata block; \
+                      an argument of this name goes under args";
+        assert!(detail(r#"{"retries": 3}"#).ends_with(script));
+        let schedule =
+            "coalesce is a setting of a schedule: PATCH /v1/schedules/{id}; an argument of this name goes under args";
+        assert!(detail(r#"{"coalesce": true}"#).ends_with(schedule));
+        let fields = Fields::read(br#"{"misfire": 5}"#, &["id", "misfire_grace_time", "args"]);
+        assert!(fields.expect_err("refuses").detail.contains("did you mean \"misfire_grace_time\"?"));
         assert!(detail("[1]").contains("an array"));
         assert!(detail("{").contains("not JSON"));
         assert!(Fields::read(b" \n", &known).expect("nothing").rest().expect("reads").is_empty());

@@ -4,6 +4,7 @@ use super::body::{Fields, read_value};
 use super::described_fields::fields;
 use super::problem::Problem;
 use crate::exact::Exact;
+use crate::misfit;
 use serde::de::value::MapDeserializer;
 use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde_json::Value;
@@ -55,7 +56,10 @@ impl Field {
     fn of<T>(self, read: impl FnOnce(Value) -> Result<T, serde_json::Error>) -> Result<T, Refused> {
         let name = self.name;
         let value = read_value(&name, &self.value).map_err(|problem| Refused(Box::new(problem)))?;
-        let refused = |error| Refused(Box::new(Problem::invalid(&name, format!("{name}: {error}"))));
+        let whole = misfit::shown(&value);
+        let refused = |error: serde_json::Error| {
+            Refused(Box::new(Problem::invalid(&name, misfit::sentence(&name, &whole, &error.to_string()))))
+        };
         read(value).map_err(refused)
     }
 }
@@ -83,7 +87,10 @@ impl<'de> Deserializer<'de> for Field {
         if name != AS_WRITTEN {
             return self.of(|value| value.deserialize_newtype_struct(name, visitor));
         }
-        let refused = |error| Refused(Box::new(Problem::invalid(&self.name, format!("{}: {error}", self.name))));
+        let refused = |error: serde_json::Error| {
+            let detail = format!("{}: {}", self.name, misfit::not_json(&error));
+            Refused(Box::new(Problem::invalid(&self.name, detail)))
+        };
         // Read, and not borrowed: the value lives in this field.
         let mut written = serde_json::Deserializer::from_reader(self.value.get().as_bytes());
         written.deserialize_newtype_struct(name, visitor).map_err(refused)
@@ -127,9 +134,9 @@ mod tests {
             (problem.code, problem.field, problem.detail)
         };
         let of = |code: &str, field: &str, detail: &str| (code.to_owned(), Some(field.to_owned()), detail.to_owned());
-        let expected = "priority: invalid type: string \"x\", expected i64";
+        let expected = "priority is a whole number, and not \"x\"";
         assert_eq!(refused(r#"{"priority": "x"}"#), of("invalid_value", "priority", expected));
-        let expected = "argv: invalid type: integer `1`, expected a string";
+        let expected = "argv: 1 is not a text";
         assert_eq!(refused(r#"{"argv": [1]}"#), of("invalid_value", "argv", expected));
         let (code, field, _) = refused(r#"{"priority": 1e999}"#);
         assert_eq!((&*code, field.as_deref()), ("bad_json", Some("priority")));

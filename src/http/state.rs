@@ -8,6 +8,7 @@ use crate::access::{Caller, Scope};
 use crate::api::StateBody;
 use crate::clock::rfc3339;
 use crate::exact::Exact;
+use crate::misfit;
 use crate::script::{MAX_STATE, Script};
 use crate::service::stored_json;
 use axum::extract::{Request, State};
@@ -74,7 +75,7 @@ pub(super) async fn put_state(
 ) -> Result<Json<StateBody>, Problem> {
     let script = app.script_for(&caller, &name).await?;
     let content = body::read(request.into_body(), MAX_STATE * 2).await?;
-    let bad = |error| Problem::bad("bad_json", format!("the body is not JSON: {error}"));
+    let bad = |error| Problem::bad("bad_json", format!("the body is not JSON: {}", misfit::not_json(&error)));
     let state = Exact::from_slice(&content).map_err(bad)?;
     app.set_state(&script, &state).await?;
     app.state_of(&script).await.map(Json)

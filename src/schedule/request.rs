@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::clock::Time;
+use crate::misfit;
 use crate::schedule::{Link, NewSchedule, Origin, POLICIES, SETTINGS, Schedule, Settings, State, StoredTrigger, due};
 use crate::script::Name;
 use crate::suggest::nearest;
@@ -250,8 +251,9 @@ fn settings(asked: &Map<String, Value>) -> Result<Settings, BadSchedule> {
             continue;
         }
         let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
-        serde_json::from_value::<Settings>(alone)
-            .map_err(|error| BadSchedule::new(name, format!("{name}: {error}")))?;
+        serde_json::from_value::<Settings>(alone).map_err(|error| {
+            BadSchedule::new(name, misfit::sentence(name, &misfit::shown(value), &error.to_string()))
+        })?;
         rest.insert(name.clone(), value.clone());
     }
     let settings: Settings =
