@@ -10,6 +10,7 @@ use cronbox_runtime::{Bundle, BundleError, Job, Limits, Load, Outcome, Pool, Rep
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 const PROGRAM: &[u8] = include_bytes!("checker/check.py");
@@ -32,6 +33,16 @@ pub struct Refused {
     pub column: Option<u32>,
     /// The line itself, when it is known.
     pub text: Option<String>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.column) {
+            (Some(line), Some(column)) => write!(f, "line {line}, column {column}: {}", self.message),
+            (Some(line), None) => write!(f, "line {line}: {}", self.message),
+            (None, _) => f.write_str(&self.message),
+        }
+    }
 }
 
 /// What was found.
@@ -80,8 +91,8 @@ pub struct Checker {
     pool: Pool,
 }
 
-impl std::fmt::Debug for Checker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Checker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Checker")
     }
 }

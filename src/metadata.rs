@@ -3,10 +3,14 @@
 use crate::panics;
 use crate::script::{SETTINGS, Settings, Warning};
 use crate::source_encoding;
-use crate::suggest::nearest;
+use crate::suggest::{field_of, nearest};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+
+mod fault;
+
+pub use fault::BadBlock;
 
 /// Most schedules of a script's own.
 const MOST_SCHEDULES: usize = 100;
@@ -56,16 +60,16 @@ struct Table {
     names: BTreeMap<String, toml::Value>,
 }
 
-/// Reads the metadata of a source; a source without a block has the default one. The error is a sentence.
-pub fn read(source: &[u8]) -> Result<Metadata, String> {
+/// Reads the metadata of a source; a source without a block has the default one.
+pub fn read(source: &[u8]) -> Result<Metadata, BadBlock> {
     let text = source_encoding::text_of(source);
     let mut told = near_misses(&text);
     let Some((first, block)) = block(&text)? else { return Ok(Metadata { warnings: told, ..Metadata::default() }) };
-    let parse = || toml::from_str::<Document>(&block).map_err(|error| error.message().to_owned());
+    let parse = || toml::from_str::<Document>(&block).map_err(|error| fault::find(&block, first, &error));
     let parsed = panics::caught("the script's metadata (PEP 723)", parse).map_err(|panicked| panicked.to_string())?;
-    let document = parsed.map_err(|why| format!("the script's metadata (PEP 723) is not valid: {why}"))?;
+    let document = parsed?;
     if document.tool.cronbox.schedules.len() > MOST_SCHEDULES {
-        return Err(format!("a script brings at most {MOST_SCHEDULES} schedules along"));
+        return Err(format!("a script brings at most {MOST_SCHEDULES} schedules along").into());
     }
     let table = document.tool.cronbox;
     let mut schedules = Vec::new();
@@ -79,11 +83,14 @@ pub fn read(source: &[u8]) -> Result<Metadata, String> {
     let known = || SETTINGS.iter().copied().chain(["schedule", "schedules"]);
     let unknown = table.names.into_keys().filter(|name| !known().any(|known| known == name));
     let warning = |name: String| {
-        let meant = nearest(&name, known()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        // The line where it stands, or, when it is a table's name, that of the block.
-        let stands =
-            |line: &&str| line.trim_start().strip_prefix(&*name).is_some_and(|rest| rest.trim_start().starts_with('='));
-        let line = block.lines().position(|line| stands(&line)).map_or(first, |line| first + 1 + line);
+        let meant = match field_of(&name, |field| field == "trigger" || known().any(|known| known == field)) {
+            Some("limits") => format!("; limits go under limits: limits = {{{name} = …}}"),
+            Some("trigger") => "; did you mean schedule?".to_owned(),
+            Some(field) => format!("; did you mean {field}?"),
+            None => nearest(&name, known()).map(|near| format!("; did you mean {near}?")).unwrap_or_default(),
+        };
+        // The line of the key, or, when it is a table's name, that of the block.
+        let line = fault::line_of_key(&block, &name).map_or(first, |line| first + line);
         let message = format!("[tool.cronbox]: {name:?} says nothing to this version of Cronbox{meant}");
         Warning { code: "unknown_setting".into(), line: u32::try_from(line).unwrap_or(u32::MAX), message }
     };
@@ -194,11 +201,82 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_another_type_is_told_with_its_key_and_its_line() {
+        let told = |line: &str| {
+            let source = format!("import os\n# /// script\n# [tool.cronbox]\n# {line}\n# title = \"T\"\n# ///\n");
+            let bad = read(source.as_bytes()).expect_err(line);
+            assert_eq!(bad.line, Some(4), "{line}");
+            (bad.field.clone().unwrap_or_default(), bad.to_string())
+        };
+        for (line, field, sentence) in [
+            (
+                "allow = \"example.com\"",
+                "allow",
+                "line 4: allow is a list, and not \"example.com\": write allow = [\"example.com\"]",
+            ),
+            (
+                "secrets = \"KEY\"",
+                "secrets",
+                "line 4: secrets is a list, and not \"KEY\": write secrets = [\"API_KEY\"]",
+            ),
+            ("keep = \"7d\"", "keep", "line 4: keep is a table, and not \"7d\": write keep = {age = \"30d\"}"),
+            (
+                "schedule = [\"0 9 * * *\"]",
+                "schedule",
+                "line 4: schedule is a text, and not a list: write schedule = \"0 9 * * *\"; several are written as \
+                 [[tool.cronbox.schedules]], each with a trigger",
+            ),
+            (
+                "schedule = {cron = \"0 9 * * *\"}",
+                "schedule",
+                "line 4: schedule is a text, and not a table: write schedule = \"0 9 * * *\"; several are written as \
+                 [[tool.cronbox.schedules]], each with a trigger",
+            ),
+            (
+                "concurrency = -1",
+                "concurrency",
+                "line 4: concurrency is a whole number from 0 to 4294967295, and not -1: write concurrency = 1",
+            ),
+            ("allow = [\"a.example\", 1]", "allow", "line 4: allow: 1 is not a text: write allow = [\"example.com\"]"),
+            (
+                "on_lost = \"drop\"",
+                "on_lost",
+                "line 4: on_lost is one of retry, abandon, and not \"drop\": write on_lost = \"retry\"",
+            ),
+        ] {
+            assert_eq!(told(line), (field.to_owned(), sentence.to_owned()));
+        }
+        let inline = b"# /// script\n# tool.cronbox = {title = \"T\", allow = \"a.example\"}\n# ///\n";
+        let bad = read(inline).expect_err("refuses");
+        assert_eq!((bad.line, bad.field.as_deref()), (Some(2), Some("allow")));
+        let bad = read(b"# /// script\n# dependencies = \"requests\"\n# ///\n").expect_err("refuses");
+        assert_eq!((bad.line, bad.field.as_deref()), (Some(2), Some("dependencies")));
+        assert!(bad.to_string().contains("write dependencies = [\"requests\"]"), "{bad}");
+        let bad = read(b"# /// script\n# [tool]\n# cronbox = 1\n# ///\n").expect_err("refuses");
+        assert!(bad.to_string().contains("[tool.cronbox]"), "{bad}");
+        let bad = read(b"# /// script\n#\n# allow = [\n# ///\n").expect_err("refuses");
+        assert!(bad.line.is_some_and(|line| line >= 3), "{bad:?}");
+    }
+
+    #[test]
+    fn names_that_are_settings_elsewhere_are_told_where_they_go() {
+        let told = |line: &str| {
+            let source = format!("# /// script\n# [tool.cronbox]\n# {line}\n# ///\n");
+            read(source.as_bytes()).expect("reads").warnings[0].message.clone()
+        };
+        assert!(told("timeout = \"5m\"").ends_with("; limits go under limits: limits = {timeout = …}"));
+        assert!(told("memory = \"1GiB\"").ends_with("; limits go under limits: limits = {memory = …}"));
+        assert!(told("cron = \"0 9 * * *\"").ends_with("; did you mean schedule?"));
+        assert!(told("hosts = [\"a.example\"]").ends_with("; did you mean allow?"));
+        assert!(told("titel = \"T\"").ends_with("; did you mean title?"));
+    }
+
+    #[test]
     fn names_that_say_nothing_are_told() {
         let source = b"import os\n# /// script\n# [tool.cronbox]\n# entry = \"main\"\n# timezon = \"UTC\"\n# [tool.cronbox.other]\n# x = 1\n# ///\n";
         let metadata = read(source).expect("reads");
         let told: Vec<_> = metadata.warnings.iter().map(|warning| (warning.line, &*warning.message)).collect();
-        assert_eq!(told[0].0, 2);
+        assert_eq!(told[0].0, 6);
         assert!(told[0].1.contains("\"other\" says nothing") && !told[0].1.contains("did you mean"), "{told:?}");
         assert_eq!(told[1].0, 5);
         assert!(told[1].1.contains("did you mean timezone?"), "{told:?}");
@@ -280,14 +358,14 @@ mod tests {
         let nested = format!("# /// script\n# x = {}{}\n# ///\n", "[".repeat(50_000), "]".repeat(50_000));
         assert!(read(nested.as_bytes()).is_err());
         let many = format!("# /// script\n{}# ///\n", "# [[tool.cronbox.schedules]]\n".repeat(MOST_SCHEDULES + 1));
-        assert!(read(many.as_bytes()).expect_err("refuses").contains("at most 100 schedules"));
+        assert!(read(many.as_bytes()).expect_err("refuses").to_string().contains("at most 100 schedules"));
     }
 
     #[test]
     fn what_is_wrong_with_a_block_is_said() {
-        assert!(read(b"# /// script\n# = 1\n# ///\n").expect_err("refuses").contains("PEP 723"));
+        assert!(read(b"# /// script\n# = 1\n# ///\n").expect_err("refuses").to_string().contains("PEP 723"));
         let two = b"# /// script\n# ///\nx\n# /// script\n# ///\n";
-        assert!(read(two).expect_err("refuses").contains("two metadata blocks"));
+        assert!(read(two).expect_err("refuses").to_string().contains("two metadata blocks"));
         assert!(read(b"# /// script\n# [tool.cronbox]\n# entry = 1\n# ///\n").is_err());
     }
 }

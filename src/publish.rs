@@ -6,7 +6,7 @@ use crate::blobs::{BlobError, Blobs, Kind};
 use crate::checker::{Checked, Checker, Refused};
 use crate::clock::Time;
 use crate::computations::ComputeError;
-use crate::metadata::{self, Metadata};
+use crate::metadata::{self, BadBlock, Metadata};
 use crate::packages::{self, PackageError, Resolver, Step};
 use crate::publication::{Kept, NewVersion};
 use crate::requirement::{BadRequirement, Packages, REQUIREMENTS, Request};
@@ -32,11 +32,11 @@ pub enum KeepError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The check says that it is no Python.
-    #[error("{}", .0.message)]
+    #[error("{0}")]
     Refused(Refused),
     /// What it says about itself cannot be read.
     #[error("{0}")]
-    Metadata(String),
+    Metadata(BadBlock),
     /// What it, or the request, sets cannot be: the setting, and why.
     #[error("{0}: {1}")]
     Setting(String, String),
@@ -288,7 +288,7 @@ impl Keeper {
         } else {
             let sources = Sources::of_blob(&version.blob, &version.main, self.blobs.get(&version.blob).await?)?;
             let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
-            let name = Name::parse(&script.name).map_err(|error| KeepError::Metadata(error.to_string()))?;
+            let name = Name::parse(&script.name).map_err(|error| KeepError::Metadata(error.to_string().into()))?;
             // What it asks for was allowed when it was uploaded.
             Some(self.schedules(&name, &metadata, Some(&script.settings), (reach, true), now).await?)
         };

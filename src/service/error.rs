@@ -7,6 +7,7 @@ use crate::computations::ComputeError;
 use crate::keyring::KeyError;
 use crate::limits::BadLimit;
 use crate::links::LinkError;
+use crate::metadata::BadBlock;
 use crate::packages::PackageError;
 use crate::plan::BadPlan;
 use crate::publish::{KeepError, OUT_OF_REACH, UpstreamError};
@@ -327,11 +328,7 @@ impl From<checker::Refused> for ServiceError {
         if refused.code == checker::NO_SANDBOX {
             return Self::unavailable(checker::NO_SANDBOX, refused.message, 5);
         }
-        let mut detail = refused.message.clone();
-        if let Some(line) = refused.line {
-            let place = refused.column.map(|column| format!(", column {column}")).unwrap_or_default();
-            detail = format!("line {line}{place}: {detail}");
-        }
+        let mut detail = refused.to_string();
         if let Some(text) = &refused.text {
             detail.push_str(&format!("\n    {}", text.trim()));
         }
@@ -341,12 +338,20 @@ impl From<checker::Refused> for ServiceError {
     }
 }
 
+impl From<BadBlock> for ServiceError {
+    fn from(bad: BadBlock) -> Self {
+        let detail = bad.to_string();
+        let error = Self::invalid(bad.field.unwrap_or_else(|| "source".to_owned()), detail).code("bad_metadata");
+        ServiceError { line: bad.line, ..error }
+    }
+}
+
 impl From<KeepError> for ServiceError {
     fn from(error: KeepError) -> Self {
         match error {
             KeepError::Source(error) => error.into(),
             KeepError::Refused(refused) => refused.into(),
-            KeepError::Metadata(why) => Self::invalid("source", why).code("bad_metadata"),
+            KeepError::Metadata(bad) => bad.into(),
             KeepError::Setting(setting, why) => {
                 // The sentence about a limit begins with its name.
                 let why = why.strip_prefix(&format!("{setting}: ")).unwrap_or(&why).to_owned();

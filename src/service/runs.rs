@@ -140,9 +140,7 @@ impl Service {
             return Err(ServiceError::invalid("source", "an archive cannot be sent as text; save it as a script"));
         }
         let sources = Sources::one(name.as_str(), source)?;
-        let table = metadata::read(sources.source())
-            .map_err(|why| ServiceError::invalid("source", why).code("bad_metadata"))?
-            .cronbox;
+        let table = metadata::read(sources.source())?.cronbox;
         let settings = asked.or(&table);
         settings.check().map_err(|(field, why)| ServiceError::invalid(field, why))?;
         let (blob, source) = if sources.source().len() <= INLINE {

@@ -101,7 +101,7 @@ impl RunArgs {
     async fn job(&self) -> Result<(Job, LimitContext, Option<Request>), Refusal> {
         let files = self.files().await?;
         let file = files.main.clone();
-        let metadata = metadata::read(files.source()).map_err(Refusal::usage)?;
+        let metadata = metadata::read(files.source()).map_err(|bad| Refusal::usage(bad.to_string()))?;
         warnings::tell(&metadata, &Name::near_file(&file));
         let listed = files.files.get("requirements.txt").map(Vec::as_slice).filter(|_| self.script.is_dir());
         let request = Request::of(&metadata.dependencies, metadata.requires_python.as_deref(), listed);
