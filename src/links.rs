@@ -10,6 +10,7 @@ use crate::publish::{KeepError, Keeper, PublishOptions};
 use crate::script::{LinkState, Name, Script};
 use crate::source_files::Sources;
 use crate::store::StoreError;
+use crate::store::scripts::LinkedScript;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
@@ -124,6 +125,11 @@ impl Linker {
         })
     }
 
+    /// Whether a script at this address is taken by itself: it lies directly in a script source.
+    pub fn takes_in(&self, url: &str) -> bool {
+        self.root_of(url).is_ok_and(|(_, below)| !below.contains('/'))
+    }
+
     /// What is at an address, with a mark that changes when the content does.
     pub async fn read(&self, url: &str) -> Result<(Bytes, String), LinkError> {
         let (root, below) = self.root_of(url)?;
@@ -184,8 +190,8 @@ impl Linker {
         drop(look);
     }
 
-    /// Looks at a link. Whether its content is refused.
-    async fn look(&self, script: &Script, from: &str, now: Time) -> Result<bool, StoreError> {
+    /// Looks at a link. Why its content is refused, when it is.
+    async fn look(&self, script: &Script, from: &str, now: Time) -> Result<Option<String>, StoreError> {
         let mut state = LinkState { checked_at: Some(now), error: None, ..script.link_state.clone() };
         let name = Name::kept(&script.name, &script.key);
         // What was refused is read again: it may be taken now.
@@ -199,7 +205,7 @@ impl Linker {
             Ok::<_, LinkError>(Some((kept, tag)))
         }
         .await;
-        let mut is_refused = false;
+        let mut refused = None;
         match looked {
             Ok(None) => {}
             Ok(Some((kept, tag))) => {
@@ -212,11 +218,11 @@ impl Linker {
             Err(error) => {
                 tracing::warn!(script = %script.name, from, %error, "a linked script cannot be read");
                 state.error = Some(error.to_string());
-                is_refused = error.is_of_content();
+                refused = error.is_of_content().then(|| error.to_string());
             }
         }
         self.keeper.store.set_link_state(&script.key, &state).await?;
-        Ok(is_refused)
+        Ok(refused)
     }
 
     /// Looks through the script sources until `stop`. What hangs meanwhile is left behind.
@@ -250,9 +256,9 @@ impl Linker {
 
     async fn scan_root(&self, root: &Root, now: Time) -> Result<(), LinkError> {
         let listed = root.list().await?;
-        self.pause_gone(root, &listed.names, now).await?;
         let mut begun = Vec::new();
-        let mut left_out = BTreeMap::new();
+        let gone = self.note_gone(root, &listed.names, now).await?;
+        let mut left_out: BTreeMap<String, LeftOut> = gone.into_iter().map(|file| (file, LeftOut::Gone)).collect();
         let mut seen = HashSet::new();
         for (file, tag) in listed.scripts.iter().take(MOST) {
             let (tag, name) = match (tag, Name::of_file(file)) {
@@ -294,12 +300,12 @@ impl Linker {
             let (linker, root, tag) = (self.clone(), root.url.clone(), tag.clone());
             tokio::spawn(async move {
                 let taking = panics::caught_in("linker", linker.take_in(&name, &url, known, now)).await;
-                let is_refused = taking.unwrap_or_else(|caught| {
+                let refused = taking.unwrap_or_else(|caught| {
                     tracing::error!(script = %name, from = url, %caught, "taking a script from its source panicked");
-                    true
+                    Some("reading it failed, which is a mistake of this program; the log says more".to_owned())
                 });
-                if is_refused {
-                    linker.looks.refuse(&root, &url, &tag);
+                if let Some(why) = refused {
+                    linker.looks.refuse(&root, &url, &tag, &why);
                 }
                 drop((look, slot));
             });
@@ -319,30 +325,42 @@ impl Linker {
         self.looks.forget(&root.url, |url| there.contains(url));
     }
 
-    /// Pauses the schedules of scripts whose files are gone.
-    async fn pause_gone(&self, root: &Root, there: &HashSet<String>, now: Time) -> Result<(), LinkError> {
+    /// Says of scripts whose files are gone that they are, and pauses their schedules. The files.
+    async fn note_gone(&self, root: &Root, there: &HashSet<String>, now: Time) -> Result<Vec<String>, LinkError> {
         let beginning = format!("{}/", root.url);
-        for (key, link) in self.keeper.store.scheduled_links(&beginning).await.map_err(KeepError::from)? {
+        let store = &self.keeper.store;
+        let mut gone = Vec::new();
+        for LinkedScript { key, link, state, is_scheduled } in
+            store.links_below(&beginning).await.map_err(KeepError::from)?
+        {
             let file = link.strip_prefix(&beginning).unwrap_or_default();
             // What lies deeper is not listed here.
-            if !file.contains('/') && !there.contains(file) {
-                let reason = format!("{link} is gone");
-                let paused = self.keeper.store.pause_schedules_of(&key, &reason, now).await.map_err(KeepError::from)?;
+            if file.contains('/') || there.contains(file) {
+                continue;
+            }
+            let reason = format!("{link} is gone");
+            if is_scheduled {
+                let paused = store.pause_schedules_of(&key, &reason, now).await.map_err(KeepError::from)?;
                 tracing::warn!(script = key, from = link, paused, "a script's file is gone: its schedules are paused");
             }
+            if state.error.is_none() {
+                let state = LinkState { checked_at: Some(now), error: Some(reason), ..state };
+                store.set_link_state(&key, &state).await.map_err(KeepError::from)?;
+            }
+            gone.push(file.to_owned());
         }
-        Ok(())
+        Ok(gone)
     }
 
-    /// Takes a script from an address, for the first time or because it has changed. Whether it is refused.
-    async fn take_in(&self, name: &Name, url: &str, known: Option<Script>, now: Time) -> bool {
+    /// Takes a script from an address, for the first time or because it has changed. Why it is refused, when it is.
+    async fn take_in(&self, name: &Name, url: &str, known: Option<Script>, now: Time) -> Option<String> {
         let taken = match &known {
             Some(script) => self.look(script, url, now).await.map_err(|error| KeepError::from(error).into()),
-            None => self.take(name, url, now).await.map(|()| false),
+            None => self.take(name, url, now).await.map(|()| None),
         };
         taken.unwrap_or_else(|error: LinkError| {
             tracing::warn!(script = %name, from = url, %error, "a script in a script source is not taken");
-            error.is_of_content()
+            error.is_of_content().then(|| error.to_string())
         })
     }
 

@@ -402,6 +402,23 @@ async fn a_folder_brings_schedules_and_takes_them_away() {
     std::fs::remove_file(jobs.join("job.py")).expect("removes");
     let paused = when("paused").await;
     assert!(paused["reason"].as_str().expect("a reason").contains("job.py is gone"), "{paused}");
+    // It is told wherever people look, once.
+    let told = async || {
+        let (_, script) = server.get("/v1/scripts/job").await;
+        let is_told = script["link"]["error"].as_str().is_some_and(|error| error.ends_with("job.py is gone"));
+        if is_told { Ok(()) } else { Err(script) }
+    };
+    server.until("the link is gone", told).await;
+    let listed = async || {
+        let (_, said, why) = server.cronbox(&["scripts", "--problems"]);
+        let lines = said.lines().filter(|line| line.contains("job.py")).count();
+        if lines == 1 && said.contains("a file that is gone") { Ok(()) } else { Err(said + &why) }
+    };
+    server.until("it is listed", listed).await;
+    let (_, ready) = server.get("/readyz").await;
+    assert!(ready["warnings"].to_string().contains("a file that is gone"), "{ready}");
+    let (_, shown, _) = server.cronbox(&["script", "show", "job"]);
+    assert!(shown.contains("job.py is gone"), "{shown}");
     assert_eq!(server.get("/v1/scripts/job").await.0, 200, "its history stays");
 }
 

@@ -131,7 +131,10 @@ impl ScriptsArgs {
         let mut all = left_out.items;
         for script in all_pages::<ScriptBody>(server, "/v1/scripts", &[]).await? {
             if let Some((link, why)) = script.link.and_then(|link| link.error.clone().map(|why| (link, why))) {
-                all.push(LeftOutBody { source: link.from, file: script.name, why });
+                // A file that is left out is in the list already.
+                if !all.iter().any(|one| format!("{}/{}", one.source, one.file) == link.from) {
+                    all.push(LeftOutBody { source: link.from, file: script.name, why });
+                }
             }
         }
         if self.json {

@@ -62,6 +62,9 @@ pub enum LeftOut {
     /// Its content is refused.
     #[error("a file whose content is refused; the log says why")]
     Refused,
+    /// It was removed.
+    #[error("a file that is gone while its script is still here; its schedules are paused")]
+    Gone,
     /// It is larger than a script may be.
     #[error("larger than {MAX_BUNDLE} bytes")]
     TooLarge,

@@ -27,10 +27,19 @@ pub(super) struct UnderWay {
 struct Found {
     /// Files that are no scripts.
     left_out: BTreeMap<String, LeftOut>,
-    /// What was refused, by its address, with the mark of its content.
-    refused: HashMap<String, String>,
+    /// What was refused, by its address.
+    refused: HashMap<String, Refused>,
     /// Why the source could not be looked through.
     trouble: Option<String>,
+}
+
+/// Content that was refused.
+#[derive(Debug)]
+struct Refused {
+    /// The mark of the content.
+    tag: String,
+    /// Why, with the place.
+    why: String,
 }
 
 /// The one look at a script at a time. It ends when this is dropped.
@@ -78,12 +87,13 @@ impl Looks {
 
     /// Whether this content was refused.
     pub(super) fn is_refused(&self, root: &str, url: &str, tag: &str) -> bool {
-        self.found().get(root).and_then(|found| found.refused.get(url)).is_some_and(|refused| refused == tag)
+        self.found().get(root).and_then(|found| found.refused.get(url)).is_some_and(|refused| refused.tag == tag)
     }
 
-    /// Notes that content was refused.
-    pub(super) fn refuse(&self, root: &str, url: &str, tag: &str) {
-        self.found().entry(root.to_owned()).or_default().refused.insert(url.to_owned(), tag.to_owned());
+    /// Notes that content was refused, and why.
+    pub(super) fn refuse(&self, root: &str, url: &str, tag: &str, why: &str) {
+        let refused = Refused { tag: tag.to_owned(), why: why.to_owned() };
+        self.found().entry(root.to_owned()).or_default().refused.insert(url.to_owned(), refused);
     }
 
     /// Forgets what was refused of files that are there no more.
@@ -98,7 +108,11 @@ impl Looks {
         let mut all = Vec::new();
         for (source, found) in self.found().iter() {
             all.extend(found.trouble.iter().map(|why| (source.clone(), String::new(), why.clone())));
-            all.extend(found.left_out.iter().map(|(file, why)| (source.clone(), file.clone(), why.to_string())));
+            all.extend(found.left_out.iter().map(|(file, why)| {
+                let refused = found.refused.get(&format!("{source}/{file}")).filter(|_| *why == LeftOut::Refused);
+                let why = refused.map_or_else(|| why.to_string(), |refused| refused.why.clone());
+                (source.clone(), file.clone(), why)
+            }));
         }
         all
     }
@@ -176,7 +190,9 @@ mod tests {
         let named = looks.warnings(true);
         assert!(named[0].starts_with("the script source s cannot be looked through: no answer"), "{named:?}");
         assert!(warnings[1].contains("2 files") && warnings[1].contains("1: a named pipe"), "{warnings:?}");
-        looks.refuse("r", "r/a.py", "1");
+        looks.refuse("r", "r/a.py", "1", "line 2: no");
+        looks.leave_out("r", BTreeMap::from([("a.py".to_owned(), LeftOut::Refused)]));
+        assert!(looks.left_out().contains(&("r".to_owned(), "a.py".to_owned(), "line 2: no".to_owned())));
         assert!(looks.is_refused("r", "r/a.py", "1") && !looks.is_refused("r", "r/a.py", "2"));
         looks.forget("r", |_| false);
         assert!(!looks.is_refused("r", "r/a.py", "1"));

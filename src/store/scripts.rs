@@ -1,12 +1,12 @@
 //! Scripts and their versions.
 
 use super::rows::script::{SCRIPT, VERSION, script, script_of, version_of};
-use super::tx::{Tx, args, json, stamp};
+use super::tx::{Row, Tx, args, json, stamp};
 use super::{Store, StoreError, blobs, cancel, grants, locks, queue, schedules};
 use crate::clock::Time;
 use crate::publication::{Deleted, Kept, NewVersion, ScriptFilter};
 use crate::schedule::NewSchedule;
-use crate::script::{Script, Settings, Version, key_of};
+use crate::script::{LinkState, Script, Settings, Version, key_of};
 
 async fn keep(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, StoreError> {
     locks::own_schedules(tx, &new.key, &new.schedules).await?;
@@ -87,6 +87,19 @@ fn owner(key: &str, number: i64) -> String {
     format!("{key}@{number}")
 }
 
+/// A script that is read from somewhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedScript {
+    /// Its key.
+    pub key: String,
+    /// Where it is read from.
+    pub link: String,
+    /// What was found there.
+    pub state: LinkState,
+    /// Whether an active schedule starts it.
+    pub is_scheduled: bool,
+}
+
 impl Store {
     /// Keeps a version. Content that the script has or had already gets no new number.
     pub async fn keep_version(&self, new: NewVersion, now: Time) -> Result<Kept, StoreError> {
@@ -165,23 +178,32 @@ impl Store {
         .await
     }
 
-    /// Linked scripts whose links begin so and that active schedules start: key and link.
-    pub async fn scheduled_links(&self, beginning: &str) -> Result<Vec<(String, String)>, StoreError> {
+    /// The scripts that are read from below an address.
+    pub async fn links_below(&self, beginning: &str) -> Result<Vec<LinkedScript>, StoreError> {
         let (from, to) = (beginning.to_owned(), format!("{beginning}\u{10ffff}"));
         self.read(move |tx| {
             let (from, to) = (from.clone(), to.clone());
             Box::pin(async move {
-                let sql = "SELECT key, link FROM scripts WHERE link >= $1 AND link < $2
-                    AND EXISTS (SELECT 1 FROM schedules WHERE script = scripts.key AND state = 'active')";
-                let rows = tx.all(sql, args![from, to]).await?;
-                rows.iter().map(|row| Ok((row.text("key")?, row.text("link")?))).collect()
+                let sql = "SELECT key, link, link_state,
+                    CASE WHEN EXISTS (SELECT 1 FROM schedules WHERE script = scripts.key AND state = 'active')
+                        THEN 1 ELSE 0 END AS is_scheduled
+                    FROM scripts WHERE link >= $1 AND link < $2 ORDER BY key";
+                let linked = |row: &Row| {
+                    Ok(LinkedScript {
+                        key: row.text("key")?,
+                        link: row.text("link")?,
+                        state: row.json_or_none("link_state")?.unwrap_or_default(),
+                        is_scheduled: row.int("is_scheduled")? == 1,
+                    })
+                };
+                tx.all(sql, args![from, to]).await?.iter().map(linked).collect()
             })
         })
         .await
     }
 
     /// Says what was found at a script's link.
-    pub async fn set_link_state(&self, key: &str, state: &crate::script::LinkState) -> Result<(), StoreError> {
+    pub async fn set_link_state(&self, key: &str, state: &LinkState) -> Result<(), StoreError> {
         let (key, state) = (key.to_owned(), json(state)?);
         self.write(move |tx| {
             let (key, state) = (key.clone(), state.clone());

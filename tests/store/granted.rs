@@ -212,9 +212,11 @@ async fn links_of_scripts_are_found(store: Store) {
         links: Vec::new(),
     };
     store.keep_schedule(schedule, None, start()).await.expect("keeps");
-    let found = store.scheduled_links("s3://data/").await.expect("asks");
-    assert_eq!(found, [("a".to_owned(), "s3://data/a.py".to_owned())]);
-    assert!(store.scheduled_links("s3://other/").await.expect("asks").is_empty());
+    let found = store.links_below("s3://data/").await.expect("asks");
+    let found: Vec<_> = found.into_iter().map(|linked| (linked.key, linked.link, linked.is_scheduled)).collect();
+    let linked = |key: &str, is_scheduled| (key.to_owned(), format!("s3://data/{key}.py"), is_scheduled);
+    assert_eq!(found, [linked("a", true), linked("b", false)]);
+    assert!(store.links_below("s3://other/").await.expect("asks").is_empty());
     let state = LinkState { tag: Some("t".into()), checked_at: Some(after(1)), error: None };
     store.set_link_state("a", &state).await.expect("sets");
     let script = store.script("a").await.expect("reads").expect("there");
