@@ -4,6 +4,7 @@ use super::schedule_changes::{Before, ScheduleChange};
 use super::{Service, ServiceError};
 use crate::access::Caller;
 use crate::limits::NotGranted;
+use crate::misfit;
 use crate::publication::Deleted;
 use crate::publish::{KeepError, Progress, PublishOptions};
 use crate::schedule::Schedule;
@@ -63,8 +64,11 @@ pub struct ScriptChange {
 pub fn read_settings(fields: Map<String, Value>) -> Result<Settings, ServiceError> {
     let mut settings = Settings::default();
     for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_null()) {
-        let one: Settings = serde_json::from_value(Value::Object(Map::from_iter([(name.clone(), value)])))
-            .map_err(|error| ServiceError::invalid(name.clone(), format!("{name}: {error}")))?;
+        let whole = misfit::shown(&value);
+        let one: Settings =
+            serde_json::from_value(Value::Object(Map::from_iter([(name.clone(), value)]))).map_err(|error| {
+                ServiceError::invalid(name.clone(), misfit::sentence(&name, &whole, &error.to_string()))
+            })?;
         settings = one.or(&settings);
     }
     settings.limits.asked()?;
@@ -153,7 +157,15 @@ impl Service {
         }
         let asked_now = set.or(&script.version.table);
         let not_granted = self.grant_what_is_asked(caller, &script, &asked_now, now).await?;
-        self.after_change(script, before, not_granted, kept.is_new).await
+        let link_ended = known.and_then(|known| known.link).filter(|_| script.link.is_none()).map(|link| {
+            format!(
+                "{} was read from {link}: that ends with this upload, and a change there does nothing now",
+                script.name
+            )
+        });
+        let mut change = self.after_change(script, before, not_granted, kept.is_new).await?;
+        change.warnings.extend(link_ended);
+        Ok(change)
     }
 
     /// Finds out whether a script would be published, and keeps no version of it.
@@ -291,10 +303,16 @@ impl Service {
     }
 
     /// Deletes a script with all its versions; its runs stay. Those that wait are cancelled, those under way are stopped.
+    /// A warning when the server will take it again from a script source.
     ///
     /// # Errors
     /// It is not there; or it has schedules, and these are not to be deleted with it.
-    pub async fn delete_script(&self, caller: &Caller, name: &str, with_schedules: bool) -> Result<(), ServiceError> {
+    pub async fn delete_script(
+        &self,
+        caller: &Caller,
+        name: &str,
+        with_schedules: bool,
+    ) -> Result<Option<String>, ServiceError> {
         let script = self.script_for(caller, name).await?;
         match self.store.delete_script(&script.key, with_schedules, self.clock.now()).await? {
             Deleted::HasSchedules(ids) => {
@@ -307,7 +325,12 @@ impl Service {
             Deleted::Done { cancelled, running } => {
                 cancelled.iter().for_each(|id| self.signals.notify_ended(id));
                 running.iter().for_each(|id| self.signals.notify_cancel(id));
-                Ok(())
+                // A file that is gone or refused brings nothing back.
+                let brings_back = |link: &&String| script.link_state.error.is_none() && self.linker.takes_in(link);
+                Ok(script.link.as_ref().filter(brings_back).map(|link| {
+                    let name = &script.name;
+                    format!("{name} is read from {link}: it comes back while that is there; remove it there too")
+                }))
             }
         }
     }

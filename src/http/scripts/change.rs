@@ -60,7 +60,7 @@ pub(crate) async fn patch_script(
         ("schedules" = Option<String>, Query, description = "delete: its schedules go too; otherwise a script that has some stays"),
     ),
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "It is gone; the header x-cronbox-warning says when it will come back"),
     )
 )]
 pub(crate) async fn delete_script(
@@ -68,10 +68,12 @@ pub(crate) async fn delete_script(
     Extension(caller): Extension<Caller>,
     Part(name): Part,
     query: Query,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let with_schedules = query.word("schedules", "delete")?;
-    app.delete_script(&caller, &name, with_schedules).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let warning = app.delete_script(&caller, &name, with_schedules).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    warn(&mut response, warning.as_deref());
+    Ok(response)
 }
 
 /// Put an earlier version in force
