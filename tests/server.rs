@@ -467,9 +467,20 @@ async fn a_start_that_cannot_be_says_why() {
         &["--blobs", "s3://"],
         &["--max-running", "0"],
         &["--ceiling", "memroy=1"],
+        &["--keep-output", "7"],
+        &["--job-defaults", "overlap=queue"],
     ] {
         let (status, said) = Server::refused(&other.0, words, &[]);
         assert_eq!(status.code(), Some(2), "{words:?}: {said}");
+    }
+    std::fs::write(other.0.join("cronbox.toml"), "keep-output = 7\n").expect("writes");
+    let (status, said) = Server::refused(&other.0, &[], &[]);
+    let expected = "--keep-output: 7 has no unit: write 7d for days, or 7s for seconds";
+    assert!(status.code() == Some(2) && said.contains(expected), "{said}");
+    std::fs::remove_file(other.0.join("cronbox.toml")).expect("removes");
+    for words in [["--memory-budget", "1"], ["--ceiling", "memory=1MiB"]] {
+        let (status, said) = Server::refused(&other.0, &words, &[]);
+        assert!(!status.success() && said.contains("so no run can start: give it more"), "{words:?}: {said}");
     }
     std::fs::write(other.0.join("cronbox.toml"), "max_runing = 3\n").expect("writes");
     let (status, said) = Server::refused(&other.0, &[], &[]);

@@ -12,6 +12,7 @@ use crate::disk_usage::Space;
 use crate::heartbeat::Rescuer;
 use crate::http::{self, AnonymousAccess, Listener, Readiness};
 use crate::keyring::{self, Keyring};
+use crate::limits;
 use crate::links::Linker;
 use crate::live_output::Live;
 use crate::metrics::Metrics;
@@ -27,6 +28,7 @@ use crate::store::Store;
 use crate::supervise::Supervisor;
 use crate::worker::{self, Worker};
 use axum::Router;
+use cronbox_runtime::limits::LimitError;
 use cronbox_runtime::{Limits, Pool};
 use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
@@ -86,6 +88,19 @@ fn key_source(config: &Config, directory: Option<&DataDir>) -> keyring::KeySourc
     }
 }
 
+/// Refuses a start after which no run could have the memory that the interpreter itself needs.
+fn check_room(config: &Config, needed: u64) -> Result<(), ServeError> {
+    let options = [("--memory-budget", config.pool.memory_budget), ("--ceiling, memory", config.ceiling.memory)];
+    match options.into_iter().find(|(_, asked)| *asked < needed) {
+        Some((option, asked)) => {
+            let error = LimitError::BelowInterpreter { asked, needed };
+            let why = limits::sentence(&error, |_| option.to_owned());
+            Err(failed(format!("{why}, so no run can start: give it more")))
+        }
+        None => Ok(()),
+    }
+}
+
 /// How a part of the node is.
 fn state(part: &str, how: &str) -> Readiness {
     Readiness::from([(part.to_owned(), how.to_owned())])
@@ -140,6 +155,7 @@ impl Node {
 
         let interpreter = load_interpreter(&config.interpreter_cache, say).await?;
         let pool = Pool::start(config.pool.clone(), Arc::new(interpreter)).await.map_err(failed)?;
+        check_room(&config, pool.interpreter_memory())?;
         let (signals, inbox, peer_signals) = Signals::new(if config.roles.worker { config.max_running } else { 0 });
         let checker = Checker::new(pool.clone());
         let keeper = Keeper {

@@ -1,6 +1,6 @@
 //! The flags of `cronbox serve`, by subject: each group is the flags, and what they make of the configuration.
 
-use super::settings::{Settings, count, limits_of, policies_of, rates_of, roles_of};
+use super::settings::{Settings, age_of, count, limits_of, policies_of, rates_of, roles_of};
 use crate::cli::network::NetworkArgs;
 use crate::config;
 use crate::keyring;
@@ -232,13 +232,13 @@ pub(super) struct RetentionArgs {
 impl RetentionArgs {
     pub(super) fn apply(self, settings: &Settings, config: &mut Config) -> Result<(), String> {
         let own = Keep {
-            age: settings.parsed("keep-runs", self.keep_runs, quantity::parse_duration)?,
+            age: settings.parsed("keep-runs", self.keep_runs, age_of)?,
             count: settings.parsed("keep-count", self.keep_count, |text| count(text).map(|count| count as u64))?,
             bytes: settings.parsed("keep-bytes", self.keep_bytes, quantity::parse_bytes)?,
-            output: settings.parsed("keep-output", self.keep_output, quantity::parse_duration)?,
+            output: settings.parsed("keep-output", self.keep_output, age_of)?,
         };
         config.retention.keep = own.or(&config.retention.keep);
-        if let Some(age) = settings.parsed("keep-events", self.keep_events, quantity::parse_duration)? {
+        if let Some(age) = settings.parsed("keep-events", self.keep_events, age_of)? {
             config.retention.events = age;
         }
         Ok(())

@@ -2,12 +2,14 @@
 
 use crate::config::{self, Setting};
 use crate::limits::{RequestedLimits, WrittenLimits};
-use crate::quantity::Quantity;
+use crate::misfit;
+use crate::quantity::{self, Quantity};
 use crate::schedule::{POLICIES, Policies};
 use crate::serve::Roles;
 use crate::suggest::nearest;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// What holds: flags and variables, then the file.
 pub(super) struct Settings {
@@ -64,6 +66,16 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// `7d`. A number alone would be seconds, which people who write 7 for days do not mean.
+pub(super) fn age_of(text: &str) -> Result<Duration, String> {
+    match text.trim() {
+        number if number.parse::<f64>().is_ok() => {
+            Err(format!("{number} has no unit: write {number}d for days, or {number}s for seconds"))
+        }
+        text => quantity::parse_duration(text),
+    }
+}
+
 /// `memory=512MiB,timeout=10m`
 pub(super) fn limits_of(text: &str) -> Result<RequestedLimits, String> {
     let mut table = Vec::new();
@@ -115,7 +127,11 @@ pub(super) fn policies_of(text: &str) -> Result<Policies, String> {
             let near = nearest(name, POLICIES.iter().copied()).map(|near| format!("did you mean {near}? "));
             return Err(format!("{}there are {}", near.unwrap_or_default(), POLICIES.join(", ")));
         }
-        table.insert(name.into(), serde_json::from_str(value).unwrap_or_else(|_| value.into()));
+        let value: serde_json::Value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        let alone = serde_json::Map::from_iter([(name.to_owned(), value.clone())]);
+        serde_json::from_value::<Policies>(serde_json::Value::Object(alone))
+            .map_err(|error| misfit::sentence(name, &misfit::shown(&value), &error.to_string()))?;
+        table.insert(name.into(), value);
     }
     let policies: Policies =
         serde_json::from_value(serde_json::Value::Object(table)).map_err(|error| error.to_string())?;
