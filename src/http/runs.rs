@@ -92,7 +92,7 @@ pub(super) async fn run_script(
         ("entry" = Option<String>, Query, description = "What to call, when the body is the source itself"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one run in 24 hours"),
     ),
-    request_body(content = SourceRequest, content_type = "application/json"),
+    request_body(content((SourceRequest = "application/json"), (String = "text/x-python"))),
     responses(
         (status = 200, description = "It has ended, or the same request made it before", body = RunBody),
         (status = 201, description = "It was accepted", body = RunBody),
