@@ -1,9 +1,10 @@
 //! How many requests there may be a second: of all together, and of each caller.
 
-use super::App;
 use super::problem::Problem;
+use super::{App, accept};
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
@@ -81,12 +82,17 @@ pub(super) fn is_probe(route: &str) -> bool {
     matches!(route, "/healthz" | "/readyz")
 }
 
-/// What an address that does not exist answers.
-pub(super) async fn no_such_address(State(app): State<App>) -> Problem {
+/// What an address that does not exist answers. A browser that asks for the server itself gets the documents.
+pub(super) async fn no_such_address(State(app): State<App>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if let Err(problem) = app.limiter.pass(None) {
-        return problem;
+        return problem.into_response();
     }
-    Problem::not_found("no_such_address", "there is nothing at this address; /docs/api lists the addresses")
+    let is_read = matches!(method, Method::GET | Method::HEAD);
+    if is_read && uri.path() == "/" && accept::prefers(&headers, "text/html", "application/json") {
+        return Redirect::temporary("/docs").into_response();
+    }
+    let detail = "there is nothing at this address; /docs/api lists the addresses";
+    Problem::not_found("no_such_address", detail).into_response()
 }
 
 /// What an address answers to a method that it does not have.
