@@ -180,16 +180,28 @@ impl Service {
         ServiceError::not_found("no_such_schedule", format!("there is no schedule {name}{meant}"))
     }
 
+    /// The schedule of that name, if there is one.
+    ///
+    /// # Errors
+    /// Its script is not within the caller's reach.
+    pub(crate) async fn schedule_if_any(&self, caller: &Caller, name: &Name) -> Result<Option<Schedule>, ServiceError> {
+        let found = self.store.schedule(name.key()).await?;
+        if let Some(schedule) = &found {
+            let script = self.store.script(&schedule.script).await?;
+            self.check_reach(caller, &schedule.script, script.as_ref())?;
+        }
+        Ok(found)
+    }
+
     /// The schedule of that id.
     ///
     /// # Errors
     /// It is not there, or its script is not within the caller's reach.
     pub async fn schedule_for(&self, caller: &Caller, id: &str) -> Result<Schedule, ServiceError> {
         let name = Name::parse(id).map_err(|error| ServiceError::from(error).field("id"))?;
-        let found = self.store.schedule(name.key()).await?;
-        let Some(schedule) = found else { return Err(self.no_such_schedule(caller, &name).await) };
-        let script = self.store.script(&schedule.script).await?;
-        self.check_reach(caller, &schedule.script, script.as_ref())?;
-        Ok(schedule)
+        match self.schedule_if_any(caller, &name).await? {
+            Some(schedule) => Ok(schedule),
+            None => Err(self.no_such_schedule(caller, &name).await),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{TRIES, changed_meanwhile, computed};
 use crate::access::Caller;
+use crate::clock::Time;
 use crate::exact::Exact;
 use crate::limits::{NotGranted, RequestedLimits};
 use crate::publish;
@@ -94,6 +95,43 @@ fn no_script_named() -> ServiceError {
     ServiceError::invalid("script", "a schedule starts a script: name it")
 }
 
+/// The id of a new schedule: the one that is named, or one that is composed of its script's name.
+fn id_of_new(script: &Script, request: &ScheduleRequest, now: Time) -> Result<Name, ServiceError> {
+    let id = match request.fields.get("id") {
+        None | Some(Value::Null) => {
+            let random = new_id(now);
+            Name::parse(&Name::with_ending(&script.name, &random[random.len() - 8..]))
+        }
+        Some(Value::String(id)) => Name::parse(id),
+        Some(_) => return Err(ServiceError::invalid("id", "id is a text")),
+    };
+    id.map_err(|error| bad_id(&error))
+}
+
+/// The id of a schedule that is asked for as a whole; its fields can name it, too.
+fn id_of_whole(id: &str, request: &ScheduleRequest) -> Result<Name, ServiceError> {
+    let name = Name::parse(id).map_err(|error| ServiceError::from(error).field("id"))?;
+    let is_other =
+        |other: &Value| other.as_str().and_then(|other| Name::parse(other).ok()).is_none_or(|other| other != name);
+    if request.fields.get("id").is_some_and(is_other) {
+        return Err(ServiceError::invalid("id", "the id in the body is not the one in the address"));
+    }
+    Ok(name)
+}
+
+/// Refuses changes that no part of a schedule can have.
+fn check_parts(request: &ScheduleRequest) -> Result<(), ServiceError> {
+    if request.fields.contains_key("id") {
+        let detail = "an id does not change: make another schedule and delete this one";
+        return Err(ServiceError::invalid("id", detail));
+    }
+    if request.fields.get("trigger").is_some_and(Value::is_null) {
+        let detail = "a schedule has a trigger; to stop it, pause or delete it";
+        return Err(ServiceError::invalid("trigger", detail));
+    }
+    Ok(())
+}
+
 impl Service {
     /// Makes or changes a schedule.
     ///
@@ -106,9 +144,8 @@ impl Service {
         target: Target<'_>,
         request: &ScheduleRequest,
     ) -> Result<ScheduleKept, ServiceError> {
-        let target_id = self.id_of(caller, target, request).await?;
         for _ in 0..TRIES {
-            let asked = self.asked(caller, target, &target_id, request).await?;
+            let asked = self.asked(caller, target, request).await?;
             let expected = asked.existing.as_ref().map(|existing| existing.revision);
             let new = self.plan_schedule(asked).await?;
             if let Some(kept) = self.keep_schedule(caller, new, expected).await? {
@@ -128,8 +165,7 @@ impl Service {
         target: Target<'_>,
         request: &ScheduleRequest,
     ) -> Result<Schedule, ServiceError> {
-        let target_id = self.id_of(caller, target, request).await?;
-        let new = self.plan_schedule(self.asked(caller, target, &target_id, request).await?).await?;
+        let new = self.plan_schedule(self.asked(caller, target, request).await?).await?;
         let now = self.clock.now();
         Ok(Schedule {
             id: new.id,
@@ -156,63 +192,17 @@ impl Service {
         })
     }
 
-    /// The id of the schedule that is asked for.
-    async fn id_of(
-        &self,
-        caller: &Caller,
-        target: Target<'_>,
-        request: &ScheduleRequest,
-    ) -> Result<Name, ServiceError> {
-        let named = request.fields.get("id");
-        match target {
-            Target::New { .. } => {
-                let script = self.script_named(caller, &request.fields).await?.ok_or_else(no_script_named)?;
-                match named {
-                    None | Some(Value::Null) => {
-                        let random = new_id(self.clock.now());
-                        Name::parse(&Name::with_ending(&script.name, &random[random.len() - 8..]))
-                            .map_err(|error| bad_id(&error))
-                    }
-                    Some(Value::String(id)) => Name::parse(id).map_err(|error| bad_id(&error)),
-                    Some(_) => Err(ServiceError::invalid("id", "id is a text")),
-                }
-            }
-            Target::Whole(id) => {
-                let name = Name::parse(id).map_err(|error| ServiceError::from(error).field("id"))?;
-                let is_other = |other: &Value| {
-                    other.as_str().and_then(|other| Name::parse(other).ok()).is_none_or(|other| other != name)
-                };
-                if named.is_some_and(is_other) {
-                    return Err(ServiceError::invalid("id", "the id in the body is not the one in the address"));
-                }
-                Ok(name)
-            }
-            Target::Parts(id) => {
-                if named.is_some() {
-                    let detail = "an id does not change: make another schedule and delete this one";
-                    return Err(ServiceError::invalid("id", detail));
-                }
-                if request.fields.get("trigger").is_some_and(Value::is_null) {
-                    let detail = "a schedule has a trigger; to stop it, pause or delete it";
-                    return Err(ServiceError::invalid("trigger", detail));
-                }
-                Ok(Name::parse(id).map_err(|error| ServiceError::from(error).field("id"))?)
-            }
-        }
-    }
-
-    /// What is asked for, beside the schedule of that id as it is now.
+    /// What is asked for, beside the schedule as it is now.
     async fn asked<'a>(
         &self,
         caller: &'a Caller,
         target: Target<'_>,
-        id: &Name,
         request: &ScheduleRequest,
     ) -> Result<Asked<'a>, ServiceError> {
-        let asked = |script, existing| Asked {
+        let asked = |id, script, existing| Asked {
             fields: request.fields.clone(),
             args: request.args.over(None),
-            id: id.clone(),
+            id,
             script,
             existing,
             zone: None,
@@ -220,39 +210,35 @@ impl Service {
         };
         match target {
             Target::New { replace } => {
-                let existing = self.store.schedule(id.key()).await?;
-                if let Some(existing) = &existing {
-                    let other = self.store.script(&existing.script).await?;
-                    self.check_reach(caller, &existing.script, other.as_ref())?;
-                    if !replace {
-                        let detail = format!(
-                            "there is a schedule {id} already; PUT /v1/schedules/{id}, or ?replace_existing=true, changes it"
-                        );
-                        return Err(ServiceError::conflict("schedule_exists", detail).field("id"));
-                    }
-                }
                 let script = self.script_named(caller, &request.fields).await?.ok_or_else(no_script_named)?;
-                Ok(asked(script, existing))
+                let id = id_of_new(&script, request, self.clock.now())?;
+                let existing = self.schedule_if_any(caller, &id).await?;
+                if existing.is_some() && !replace {
+                    let detail = format!(
+                        "there is a schedule {id} already; PUT /v1/schedules/{id}, or ?replace_existing=true, changes it"
+                    );
+                    return Err(ServiceError::conflict("schedule_exists", detail).field("id"));
+                }
+                Ok(asked(id, script, existing))
             }
-            Target::Whole(_) => {
-                let existing = match self.store.schedule(id.key()).await? {
-                    Some(_) => Some(self.schedule_for(caller, id.as_str()).await?),
-                    None => None,
-                };
+            Target::Whole(id) => {
+                let id = id_of_whole(id, request)?;
+                let existing = self.schedule_if_any(caller, &id).await?;
                 let script = match (self.script_named(caller, &request.fields).await?, &existing) {
                     (Some(script), _) => script,
                     (None, Some(existing)) => self.script_for(caller, &existing.script_name).await?,
                     (None, None) => return Err(no_script_named()),
                 };
-                let mut asked = asked(script, existing);
+                let mut asked = asked(id, script, existing);
                 asked.fields.remove("id");
                 if let (None, Some(existing)) = (asked.fields.get("trigger"), &asked.existing) {
                     asked.fields.insert("trigger".into(), existing.trigger.json().clone());
                 }
                 Ok(asked)
             }
-            Target::Parts(_) => {
-                let existing = self.schedule_for(caller, id.as_str()).await?;
+            Target::Parts(id) => {
+                check_parts(request)?;
+                let existing = self.schedule_for(caller, id).await?;
                 let script = match self.script_named(caller, &request.fields).await? {
                     Some(script) => script,
                     None => self.script_for(caller, &existing.script_name).await?,
@@ -266,7 +252,7 @@ impl Service {
                 };
                 // Its id stays as it was written, whatever the case of the one that is asked for.
                 let id = Name::parse(&existing.id)?;
-                Ok(Asked { fields, args, zone, id, ..asked(script, Some(existing)) })
+                Ok(Asked { fields, args, zone, ..asked(id, script, Some(existing)) })
             }
         }
     }
