@@ -161,8 +161,8 @@ impl Keeper {
         let bad = |(setting, why): (&str, String)| KeepError::Setting(setting.to_owned(), why);
         metadata.cronbox.check_but_limits().map_err(bad)?;
         // Those that the request overrides are not asked for.
-        let limits = set.cloned().unwrap_or_default().or(&metadata.cronbox).check_limits();
-        limits.map_err(|(setting, why)| KeepError::Setting(setting, why))?;
+        let limits = set.cloned().unwrap_or_default().or(&metadata.cronbox).limits;
+        limits.asked().map_err(|bad| KeepError::Setting(format!("limits.{}", bad.name), bad.why))?;
         self.check_labels(name, &metadata.cronbox, &wanted).await?;
         let (packages, package_warnings) = self.packages_of(name, sources, &metadata, &wanted, now).await?;
         let mut table = metadata.cronbox;

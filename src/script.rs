@@ -226,11 +226,6 @@ impl Settings {
     /// What cannot be meant, as the setting's name and a sentence.
     pub fn check(&self) -> Result<(), (String, String)> {
         self.check_but_limits().map_err(|(setting, why)| (setting.to_owned(), why))?;
-        self.check_limits()
-    }
-
-    /// The same of the limits alone.
-    pub fn check_limits(&self) -> Result<(), (String, String)> {
         let bad = |error: BadLimit| {
             let field = format!("limits.{}", error.name);
             (field.clone(), format!("{field}: {}", error.why))

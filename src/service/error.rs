@@ -353,8 +353,6 @@ impl From<KeepError> for ServiceError {
             KeepError::Refused(refused) => refused.into(),
             KeepError::Metadata(bad) => bad.into(),
             KeepError::Setting(setting, why) => {
-                // The sentence about a limit begins with its name.
-                let why = why.strip_prefix(&format!("{setting}: ")).unwrap_or(&why).to_owned();
                 let detail = format!("the script's metadata, {setting}: {why}");
                 Self::invalid(setting, detail)
             }

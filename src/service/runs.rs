@@ -1,7 +1,7 @@
 //! Runs: planned for a script or for source in a request, cancelled, made again, deleted.
 
 use super::reach::check_priority;
-use super::text;
+use super::text::check_labels;
 use super::{Service, ServiceError};
 use crate::access::{Caller, Scope};
 use crate::blobs::{Blobs, Kind};
@@ -93,7 +93,7 @@ impl RunOptions {
         if let Some(stdin) = &self.stdin {
             stdin.check().map_err(|why| ServiceError::invalid("stdin", why.to_string()))?;
         }
-        text::labels(Some(self.labels.clone())).map(|_| ())
+        check_labels(&self.labels)
     }
 }
 
@@ -182,7 +182,7 @@ impl Service {
             }));
         }
         new.labels.extend(options.labels);
-        new.labels = text::labels(Some(new.labels))?;
+        check_labels(&new.labels)?;
         new.args = keep_value(&self.store, &self.blobs, options.args, now).await?;
         new.spec.entry = options.entry.or(new.spec.entry);
         (new.spec.text_args, new.spec.argv) = (options.text_args, options.argv);

@@ -13,7 +13,7 @@ use crate::clock::Time;
 use crate::computations::compute;
 use crate::schedule::request::{self, BadSchedule, jitter};
 use crate::schedule::{Origin, Schedule, ScheduleFilter, State};
-use crate::trigger::{Budget, Fire, MAX_PREVIEW, Trigger, TriggerError};
+use crate::trigger::{Budget, Fire, MAX_PREVIEW, Trigger};
 use crate::zone;
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -83,11 +83,6 @@ async fn computed<T: Send + 'static>(
 /// The instant before another: "strictly after" it includes that other.
 fn just_before(time: Time) -> Time {
     time.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(time)
-}
-
-/// The next fire times of a trigger, all of them within one budget.
-fn look_ahead(trigger: &Trigger, from: Time, count: usize, budget: &Budget) -> Result<Vec<Fire>, TriggerError> {
-    trigger.within(budget).preview(from, count)
 }
 
 impl Service {
@@ -214,7 +209,7 @@ impl Service {
         let now = self.clock.now();
         let trigger = usable(&self.schedule_for(caller, id).await?)?;
         let (from, of) = (from.unwrap_or(now), trigger.clone());
-        let fires = computed(caller, move || look_ahead(&of, from, count, &Budget::whole())).await?;
+        let fires = computed(caller, move || of.preview(from, count)).await?;
         Ok(Preview { trigger, fires: fires.map_err(|error| BadSchedule::trigger(&error))? })
     }
 
@@ -232,7 +227,7 @@ impl Service {
         let look = move || -> Result<Preview, BadSchedule> {
             let (trigger, budget) = (request::read_trigger(&trigger, &timezone, now)?, Budget::whole());
             let fires = trigger.within(&budget).validate(from.min(now));
-            let fires = fires.and_then(|()| look_ahead(&trigger, from, count, &budget));
+            let fires = fires.and_then(|()| trigger.within(&budget).preview(from, count));
             let fires = fires.map_err(|error| BadSchedule::trigger(&error))?;
             Ok(Preview { trigger: Arc::new(trigger), fires })
         };

@@ -38,15 +38,14 @@ pub fn arguments(args: Option<Exact>) -> Result<String, ServiceError> {
     Ok(text)
 }
 
-/// Labels, checked.
+/// Refuses labels that cannot be.
 ///
 /// # Errors
 /// What is at fault, of the field `labels`.
-pub fn labels(labels: Option<Labels>) -> Result<Labels, ServiceError> {
-    let labels = labels.unwrap_or_default();
-    match bad_labels(&labels) {
+pub fn check_labels(labels: &Labels) -> Result<(), ServiceError> {
+    match bad_labels(labels) {
         Some(why) => Err(ServiceError::invalid("labels", why)),
-        None => Ok(labels),
+        None => Ok(()),
     }
 }
 
