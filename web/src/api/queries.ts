@@ -1,0 +1,35 @@
+/** Keys of what is kept from the server, so that what changes it knows what to ask for again. */
+import { QueryClient } from '@tanstack/vue-query'
+import { ApiError, Unreachable } from './client'
+
+/** The first word of a key: everything under it is asked for again together. */
+export type Topic =
+  | 'session'
+  | 'scripts'
+  | 'schedules'
+  | 'runs'
+  | 'counts'
+  | 'series'
+  | 'charts'
+  | 'secrets'
+  | 'tokens'
+  | 'grants'
+  | 'ready'
+  | 'scheduler'
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      // What is wrong with the request is wrong the second time as well.
+      retry: (failures, error) => error instanceof Unreachable || (!(error instanceof ApiError) && failures < 2),
+      retryDelay: (failures) => Math.min(1000 * 2 ** failures, 5000),
+      refetchOnWindowFocus: true,
+    },
+  },
+})
+
+/** Asks again for everything under these topics that is shown. */
+export async function refresh(...topics: Topic[]): Promise<void> {
+  await Promise.all(topics.map((topic) => queryClient.invalidateQueries({ queryKey: [topic] })))
+}

@@ -1,0 +1,5 @@
+import type en from '../en/schedules'
+import type { Same } from '../same'
+
+export default {
+} satisfies Same<typeof en>

@@ -1,0 +1,3 @@
+import type { RouteRecordRaw } from 'vue-router'
+
+export const routes: RouteRecordRaw[] = [{ path: '/runs', name: 'runs', component: () => import('./RunsPage.vue') }]

@@ -1,0 +1,42 @@
+import vue from '@vitejs/plugin-vue'
+import { promises as files } from 'node:fs'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
+import type { Plugin } from 'vite'
+import { defineConfig } from 'vitest/config'
+
+/** Where `npm run dev` finds the API. */
+const SERVER = process.env.CRONBOX_URL ?? 'http://127.0.0.1:8080'
+/** Smaller files are not worth packing, in bytes. */
+const LEAST_PACKED = 1024
+
+/** Writes a packed copy of each text file beside it, for both encodings that browsers take. */
+function packed(): Plugin {
+  return {
+    name: 'packed',
+    apply: 'build',
+    async closeBundle() {
+      const folder = path.join(import.meta.dirname, 'dist')
+      for (const entry of await files.readdir(folder, { recursive: true, withFileTypes: true })) {
+        const file = path.join(entry.parentPath, entry.name)
+        // The server changes the page itself: it writes the base path into it.
+        if (!entry.isFile() || !/\.(js|css|svg|json|txt)$/.test(entry.name)) continue
+        const bytes = await files.readFile(file)
+        if (bytes.length < LEAST_PACKED) continue
+        const best = { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } }
+        await files.writeFile(`${file}.br`, await promisify(brotliCompress)(bytes, best))
+        await files.writeFile(`${file}.gz`, await promisify(gzip)(bytes, { level: 9 }))
+      }
+    },
+  }
+}
+
+export default defineConfig({
+  base: './',
+  plugins: [vue(), packed()],
+  define: { __VUE_OPTIONS_API__: false, __VUE_I18N_FULL_INSTALL__: false, __VUE_I18N_LEGACY_API__: false },
+  build: { target: 'es2023', assetsInlineLimit: 0, reportCompressedSize: false },
+  server: { proxy: Object.fromEntries(['/v1', '/openapi.json', '/docs', '/readyz'].map((below) => [below, SERVER])) },
+  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+})
