@@ -1,4 +1,5 @@
-//! Packs the time zones that scripts see, which the guest's build brought, for this program to go by too.
+//! Packs what other builds brought: the time zones that scripts see (the guest's), for this program to go by too, and the page
+//! (`web`), if it was built.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -29,6 +30,50 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::write(out.join("zones.bin"), blob)?;
     let head = format!("const RELEASE: &str = {release:?};\nconst TABLE: &[(&str, usize, usize)] = &[\n");
     fs::write(out.join("zones.rs"), format!("{head}{table}];\n"))?;
+    pack_page(&out)
+}
+
+/// Writes a table of the page's files, which has no rows where the page was not built.
+fn pack_page(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("web/dist");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let folder = folder.join("page");
+    let mut files = BTreeMap::new();
+    if folder.is_dir() {
+        list(&folder, "", &mut files)?;
+    }
+    let mut table = String::from("&[\n");
+    for (name, path) in &files {
+        if name.ends_with(".br") || name.ends_with(".gz") {
+            continue;
+        }
+        let packed = |ending: &str| match files.get(&format!("{name}{ending}")) {
+            Some(path) => format!("Some(include_bytes!({path:?}))"),
+            None => "None".into(),
+        };
+        let (brotli, gzip) = (packed(".br"), packed(".gz"));
+        writeln!(
+            table,
+            "    File {{ name: {name:?}, plain: include_bytes!({path:?}), brotli: {brotli}, gzip: {gzip} }},"
+        )?;
+    }
+    table.push_str("]\n");
+    fs::write(out.join("page.rs"), table)?;
+    Ok(())
+}
+
+/// Every file below a folder, by its path from there.
+fn list(folder: &Path, prefix: &str, files: &mut BTreeMap<String, PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(file) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let name = format!("{prefix}{file}");
+        if path.is_dir() {
+            list(&path, &format!("{name}/"), files)?;
+        } else {
+            files.insert(name, path);
+        }
+    }
     Ok(())
 }
 

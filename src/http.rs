@@ -25,6 +25,7 @@ mod listen;
 mod options;
 mod output;
 mod paced;
+mod page;
 mod pieces;
 mod problem;
 mod progress;
@@ -68,6 +69,7 @@ use endpoints::Endpoints;
 use feed::Feed;
 use health::Found;
 use known::Known;
+use page::Page;
 use problem::Problem;
 use rate::Limiter;
 use std::collections::BTreeMap;
@@ -86,6 +88,7 @@ fn declared() -> &'static Endpoints {
         health::endpoints()
             .merge(docs::endpoints())
             .merge(documents::endpoints())
+            .merge(page::endpoints())
             .merge(scripts::endpoints())
             .merge(state::endpoints())
             .merge(queries::endpoints())
@@ -140,6 +143,7 @@ pub struct Tools {
 pub(crate) struct App {
     docs: Arc<Docs>,
     documents: Arc<Documents>,
+    page: Arc<Page>,
     known: Arc<Known>,
     tools: Arc<Tools>,
     limiter: Arc<Limiter>,
@@ -164,6 +168,7 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
     let app = App {
         docs: Arc::new(Docs::new(base_path)),
         documents: Arc::new(Documents::new(base_path)),
+        page: Arc::new(Page::new(base_path)),
         known: Arc::default(),
         tools: Arc::new(tools),
         limiter,

@@ -8,6 +8,8 @@ import { defineConfig } from 'vitest/config'
 
 /** Where `npm run dev` finds the API. */
 const SERVER = process.env.CRONBOX_URL ?? 'http://127.0.0.1:8080'
+/** Where the program's build looks for the page. The folder above is kept in the repository, so that a build notices a page that comes. */
+const BUILT = 'dist/page'
 /** Smaller files are not worth packing, in bytes. */
 const LEAST_PACKED = 1024
 
@@ -17,7 +19,7 @@ function packed(): Plugin {
     name: 'packed',
     apply: 'build',
     async closeBundle() {
-      const folder = path.join(import.meta.dirname, 'dist')
+      const folder = path.join(import.meta.dirname, BUILT)
       for (const entry of await files.readdir(folder, { recursive: true, withFileTypes: true })) {
         const file = path.join(entry.parentPath, entry.name)
         // The server changes the page itself: it writes the base path into it.
@@ -36,7 +38,7 @@ export default defineConfig({
   base: './',
   plugins: [vue(), packed()],
   define: { __VUE_OPTIONS_API__: false, __VUE_I18N_FULL_INSTALL__: false, __VUE_I18N_LEGACY_API__: false },
-  build: { target: 'es2023', assetsInlineLimit: 0, reportCompressedSize: false },
+  build: { outDir: BUILT, target: 'es2023', assetsInlineLimit: 0, reportCompressedSize: false },
   server: { proxy: Object.fromEntries(['/v1', '/openapi.json', '/docs', '/readyz'].map((below) => [below, SERVER])) },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
 })

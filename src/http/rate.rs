@@ -1,10 +1,10 @@
 //! How many requests there may be a second: of all together, and of each caller.
 
 use super::problem::Problem;
-use super::{App, accept};
+use super::{App, accept, page};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
@@ -88,8 +88,8 @@ pub(super) async fn no_such_address(State(app): State<App>, method: Method, uri:
         return problem.into_response();
     }
     let is_read = matches!(method, Method::GET | Method::HEAD);
-    if is_read && uri.path() == "/" && accept::prefers(&headers, "text/html", "application/json") {
-        return Redirect::temporary("/docs").into_response();
+    if is_read && page::has(uri.path()) && accept::prefers(&headers, "text/html", "application/json") {
+        return page::index(State(app)).await;
     }
     let detail = "there is nothing at this address; /docs/api lists the addresses";
     Problem::not_found("no_such_address", detail).into_response()

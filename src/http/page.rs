@@ -1,0 +1,179 @@
+//! The page: what a browser shows at `/`. Its files were built in `web` and are part of the program, packed as browsers take
+//! them. A program that was built without them says so.
+
+use super::endpoints::{Endpoints, Need};
+use super::problem::Problem;
+use super::{App, Part};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use std::path::Path;
+
+/// The endpoints of this file.
+pub(super) fn endpoints() -> Endpoints {
+    Endpoints::default().add_page(Need::Nothing, "/", index).add_page(Need::Nothing, "/icon.svg", icon).add_page(
+        Need::Nothing,
+        "/assets/{file}",
+        asset,
+    )
+}
+
+/// A file of the page.
+#[derive(Debug)]
+struct File {
+    /// Its path in the page's folder.
+    name: &'static str,
+    plain: &'static [u8],
+    brotli: Option<&'static [u8]>,
+    gzip: Option<&'static [u8]>,
+}
+
+/// All files, in the order of their names.
+const FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
+
+/// What is shown where the page was not built.
+const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Cronbox</title>\
+    <h1>Cronbox</h1><p>This program was built without its page. <code>make build</code> builds both. \
+    The API and the command line work without it: <a href=\"docs\">documents</a>, <a href=\"docs/api\">API</a>.</p></html>";
+
+/// The page loads what is its own and nothing else. Scripts and styles are files: nothing is written into the page itself.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; \
+    connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
+
+/// The name of a file of `assets` has a hash of its content.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// The page of a server whose addresses begin with a base path.
+#[derive(Debug)]
+pub(super) struct Page {
+    index: Bytes,
+}
+
+impl Page {
+    pub(super) fn new(base_path: &str) -> Self {
+        let built = find("index.html").and_then(|file| std::str::from_utf8(file.plain).ok());
+        let html = built.unwrap_or(NOT_BUILT);
+        // All addresses in the page are relative to this one.
+        Page { index: html.replace("<base href=\"/\"", &format!("<base href=\"{base_path}/\"")).into() }
+    }
+}
+
+fn find(name: &str) -> Option<&'static File> {
+    let at = FILES.binary_search_by_key(&name, |file| file.name).ok()?;
+    FILES.get(at)
+}
+
+/// Whether an address can be one of the page's own, which the page itself tells from a mistake: it is not below an address of
+/// the API or of the documents, and it has no file's ending.
+pub(super) fn has(path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    let first = path.split('/').next().unwrap_or_default();
+    let is_other = ["v1", "docs", "assets", "metrics", "healthz", "readyz", "openapi.json"].contains(&first);
+    let is_file = first == path && Path::new(first).extension().is_some();
+    !(FILES.is_empty() || is_other || is_file)
+}
+
+/// The page. It is the same at all of its addresses.
+pub(super) async fn index(State(app): State<App>) -> Response {
+    let common = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    (common, app.page.index.clone()).into_response()
+}
+
+async fn icon(headers: HeaderMap) -> Result<Response, Problem> {
+    answer("icon.svg", "public, max-age=86400", &headers)
+}
+
+async fn asset(Part(name): Part, headers: HeaderMap) -> Result<Response, Problem> {
+    answer(&format!("assets/{name}"), FOR_EVER, &headers)
+}
+
+fn answer(name: &str, keep: &'static str, headers: &HeaderMap) -> Result<Response, Problem> {
+    let Some(file) = find(name) else {
+        let detail =
+            "the page has no such file; a page that was open while the program was replaced has to be loaded again";
+        return Err(Problem::not_found("no_such_address", detail));
+    };
+    let kind = match Path::new(name).extension().and_then(|ending| ending.to_str()) {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("json") => "application/json",
+        Some("woff2") => "font/woff2",
+        _ => "application/octet-stream",
+    };
+    let packed = [("br", file.brotli), ("gzip", file.gzip)];
+    let packed =
+        packed.into_iter().find_map(|(coding, bytes)| Some((coding, bytes.filter(|_| takes(headers, coding))?)));
+    let common = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep), (header::VARY, "accept-encoding")];
+    Ok(match packed {
+        Some((coding, bytes)) => (common, [(header::CONTENT_ENCODING, coding)], bytes).into_response(),
+        None => (common, file.plain).into_response(),
+    })
+}
+
+/// Whether a client takes a content coding by its name (RFC 9110, 12.5.3).
+fn takes(headers: &HeaderMap, coding: &str) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|range| {
+        let (name, weight) = range.split_once(';').unwrap_or((range, "q=1"));
+        let is_refused = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok()) == Some(0.0_f32);
+        name.trim().eq_ignore_ascii_case(coding) && !is_refused
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn a_client_gets_a_coding_that_it_takes() {
+        for (accepted, brotli, gzip) in [
+            ("gzip, deflate, br, zstd", true, true),
+            ("gzip;q=1.0, BR;q=0", false, true),
+            ("gzip ; q=0.5", false, true),
+            ("identity", false, false),
+            ("", false, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted));
+            assert_eq!((takes(&headers, "br"), takes(&headers, "gzip")), (brotli, gzip), "{accepted}");
+        }
+        assert!(!takes(&HeaderMap::new(), "br"));
+    }
+
+    #[test]
+    fn addresses_of_the_page_are_told_from_others() {
+        let is_built = !FILES.is_empty();
+        for (path, is_page) in [
+            ("/", true),
+            ("/scripts/prices/code", true),
+            ("/scripts/tea.py", true),
+            ("/runs", true),
+            ("/v1/nothing", false),
+            ("/docs/nothing", false),
+            ("/assets/x.js", false),
+            ("/favicon.ico", false),
+            ("/robots.txt", false),
+        ] {
+            assert_eq!(has(path), is_page && is_built, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_page_knows_its_base_path() {
+        let of = |path| String::from_utf8_lossy(&Page::new(path).index).into_owned();
+        if FILES.is_empty() {
+            assert!(of("/a").contains("built without its page"));
+        } else {
+            assert!(of("/a").contains("<base href=\"/a/\"") && of("").contains("<base href=\"/\""));
+        }
+    }
+}
