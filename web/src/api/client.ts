@@ -77,7 +77,7 @@ export async function fetchOk(input: string, init?: RequestInit): Promise<Respon
   return answer
 }
 
-export const api = createClient<paths>({ baseUrl: BASE.href.replace(/\/$/, ''), fetch: request })
+export const api = createClient<paths, 'application/json'>({ baseUrl: BASE.href.replace(/\/$/, ''), fetch: request })
 
 type Answered<T> = { data?: T; error?: unknown; response: Response }
 

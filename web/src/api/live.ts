@@ -10,22 +10,31 @@ const state = ref<Connection>('connecting')
 /** Whether the server can be reached. */
 export const connection = readonly(state)
 
-/** What is asked for again is gathered for this long, in milliseconds: a busy server has many events a second. */
-const GATHER = 400
+/**
+ * What changed is asked for again at most once in so many milliseconds: a busy server has many events a second, and a page that
+ * is open all day must cost it nothing that counts.
+ */
+const PACE: Partial<Record<Topic, number>> = { runs: 1500, schedules: 3000, scripts: 4000, counts: 10_000, series: 10_000, scheduler: 3000 }
+/** A first change is shown after so many milliseconds. */
+const SOON = 250
+
 /** The longest wait before the next try, in milliseconds. */
 const LONGEST_WAIT = 4000
 
-const gathered = new Set<Topic>()
-let timer: ReturnType<typeof setTimeout> | undefined
+const waiting = new Set<Topic>()
+const last = new Map<Topic, number>()
 
 function gather(...topics: Topic[]): void {
-  for (const topic of topics) gathered.add(topic)
-  timer ??= setTimeout(() => {
-    timer = undefined
-    const now = [...gathered]
-    gathered.clear()
-    void refresh(...now)
-  }, GATHER)
+  for (const topic of topics) {
+    if (waiting.has(topic)) continue
+    waiting.add(topic)
+    const due = (last.get(topic) ?? 0) + (PACE[topic] ?? 1000) - Date.now()
+    setTimeout(() => {
+      waiting.delete(topic)
+      last.set(topic, Date.now())
+      void refresh(topic)
+    }, Math.max(SOON, due))
+  }
 }
 
 /** Follows the feed until the signal. */

@@ -46,6 +46,12 @@ export function formatClock(at: string | number | Date, timeZone: string = zone)
   )
 }
 
+/** A time without its date, to minutes. */
+export function formatMinute(at: string | number | Date, timeZone: string = zone): string {
+  const { hour, minute, hourCycle } = STAMP
+  return new Intl.DateTimeFormat(locale.value, { hour, minute, hourCycle, timeZone } as Intl.DateTimeFormatOptions).format(new Date(at))
+}
+
 /** A time in UTC as ISO 8601 writes it, to seconds. */
 export function formatUtc(at: string | number | Date): string {
   return new Date(at).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC')
