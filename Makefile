@@ -1,6 +1,6 @@
 # The commands of this project. `make run` and `make test` need Rust, Python 3 and a C compiler, and get the rest
 # themselves: Python packages into python-wasm/out, binaryen from npm beside them; packages from PyPI and npm into target and
-# Debian's packages for the tests.
+# web, and Debian's packages for the tests.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -17,10 +17,15 @@ TEST_NODE := $(abspath $(TARGET))/test-node
 TEST_WHEELS := $(abspath $(TARGET))/test-wheels
 # CPython's own tests, which run in sandboxes.
 TEST_SUITE := $(abspath $(TARGET))/test-suite
+# Node.js for the page, where the machine has none that is new enough.
+WEB_NODE := $(abspath $(TARGET))/web-node
+WEB_NODE_NEEDED := 22.12.0
+NPM := PATH="$(WEB_NODE):$$PATH" npm --prefix web
 # A snapshot that is missing or differs is a failure and is not written; `INSTA_UPDATE=always make test` writes them.
 INSTA_UPDATE ?= no
 TEST_ENV := CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_NODE=$(TEST_NODE) CRONBOX_TEST_WHEELS=$(TEST_WHEELS) \
-   CRONBOX_TEST_SUITE=$(TEST_SUITE) INSTA_UPDATE=$(INSTA_UPDATE)
+   CRONBOX_TEST_SUITE=$(TEST_SUITE) INSTA_UPDATE=$(INSTA_UPDATE) \
+   CRONBOX_TEST_PAGE_NODE=$(WEB_NODE)/node
 # Own code is optimised less for tests, so that a change of it is tested sooner. Dependencies are the same, and so is the
 # program of `make build`.
 LESS := --config profile.release.package.cronbox.opt-level=1 --config profile.release.package.cronbox-runtime.opt-level=1
@@ -28,14 +33,14 @@ LESS := --config profile.release.package.cronbox.opt-level=1 --config profile.re
 UV := $(TARGET)/release/uv
 # Programs that look at the dependencies.
 LINT_TOOLS := $(TARGET)/lint-tools
-# Debian's packages of what the tests start.
-SERVERS := postgresql redis-server iproute2 openssl libfaketime
+# Debian's packages of what the tests start, and of the browser that they look at the page with.
+SERVERS := postgresql redis-server iproute2 openssl libfaketime chromium
 
-.PHONY: build run tour test lint bench soak guest tools servers clean
+.PHONY: build run tour test lint bench soak guest page tools servers clean
 
 # The release binary. The whole workspace, here and below: a smaller selection would resolve other features of shared
 # dependencies, and wasmtime would be compiled once for each.
-build: guest $(UV)
+build: guest page $(UV)
 	$(CARGO) build --release --locked --workspace
 
 # The server on its defaults, with a script that was uploaded and run; it goes on until Ctrl-C.
@@ -49,12 +54,13 @@ tour: build
 	@echo '$$ cronbox run tests/tour/endless.py --fuel 5e9' && { $(CRONBOX) run tests/tour/endless.py --fuel 5e9; test $$? -eq 3; }
 
 # Everything that is proven, proven.
-test: guest servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
+test: guest page servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
+	$(NPM) test --silent
 	$(TEST_ENV) $(CARGO) test --release --locked --workspace $(LESS)
 
 # Format, dependencies, clippy with warnings as errors, the room test. Release, like everything else: one set of build
 # artefacts. `.deny.toml` says what dependencies must keep to.
-lint: guest $(LINT_TOOLS)/installed
+lint: guest page $(LINT_TOOLS)/installed
 	$(CARGO) fmt --all --check
 	$(LINT_TOOLS)/bin/cargo-shear --locked --deny-warnings
 	$(LINT_TOOLS)/bin/cargo-deny --locked --workspace check --deny unmatched-skip --hide-inclusion-graph bans licenses sources
@@ -67,13 +73,26 @@ bench: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
 	$(TEST_ENV) $(CARGO) bench --locked --workspace --bench sandbox -- $(PARTS)
 
 # The tests again, with ten times the rounds where rounds are counted.
-soak: guest servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
+soak: guest page servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
 	$(TEST_ENV) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace $(LESS)
 
 # The interpreter, as a WebAssembly component; does nothing when it is up to date.
 guest: tools
 	@$(CARGO) build --release --locked --quiet -p cronbox-guest-merge
 	@$(PYTHON) python-wasm/build.py --merge-tool $(MERGE_TOOL)
+
+# What a browser shows at `/`; does nothing when it is up to date. The types of the API are checked while it is built.
+page: web/dist/page/index.html
+
+web/dist/page/index.html: web/node_modules/.package-lock.json web/index.html web/vite.config.ts web/tsconfig.json \
+      $(shell find web/src web/public -type f)
+	$(NPM) run --silent build
+	@touch $@
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json web/node.sh | tools
+	web/node.sh $(WEB_NODE) $(PYTHON) $(WEB_NODE_NEEDED)
+	$(NPM) ci --ignore-scripts --silent
+	@touch $@
 
 # What has to be on the machine.
 tools:
@@ -121,7 +140,7 @@ $(UV): src/packages/uv.txt
 
 # What the tests start servers and networks of their own with.
 servers:
-	@ls /usr/lib/postgresql/*/bin/postgres /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 && command -v redis-server ip openssl >/dev/null || \
+	@ls /usr/lib/postgresql/*/bin/postgres /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 && command -v redis-server ip openssl chromium >/dev/null || \
 	 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	   apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(SERVERS); \
 	 else echo 'Servers are missing, which the tests need: sudo apt-get install $(SERVERS)'; exit 1; fi
@@ -135,4 +154,4 @@ packages:
 
 clean:
 	$(CARGO) clean
-	rm -rf python-wasm/out
+	rm -rf python-wasm/out web/dist/page web/node_modules
