@@ -21,6 +21,7 @@ mod misery;
 mod network;
 mod nodes;
 mod packages;
+mod page;
 mod panics;
 mod peers;
 mod real;

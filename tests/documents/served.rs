@@ -73,12 +73,10 @@ async fn documents_are_answered_as_static_files_are() {
     for nothing in ["/docs/nothing", "/docs/..%2fREADME", "/docs/api/nothing.js"] {
         assert_eq!(get(nothing).send().await.expect("answers").status(), 404, "{nothing}");
     }
-    // A browser that asks for the server itself gets the documents; a program is told that there is nothing.
-    let browser = get("/").header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send().await.expect("answers");
-    assert_eq!((browser.status().as_u16(), browser.url().path()), (200, "/docs"));
-    assert_eq!(get("/").send().await.expect("answers").status(), 404);
-    let deeper = get("/nothing").header("accept", "text/html").send().await.expect("answers");
-    assert_eq!(deeper.status(), 404);
+    // What is not there is told to programs; a browser gets the page, which tells it there.
+    assert_eq!(get("/nothing").send().await.expect("answers").status(), 404);
+    let browser = get("/nothing").header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    assert_eq!(browser.send().await.expect("answers").status(), 200);
     // Where the API reference was before.
     let old = get("/docs/index.html").send().await.expect("answers");
     assert_eq!((old.status().as_u16(), old.url().path()), (200, "/docs/api/index.html"));

@@ -1,0 +1,207 @@
+/** What the journeys share: a real server, a real browser, and what no page may do. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+
+/** Waits no longer for anything, in milliseconds: these machines are shared. */
+export const PATIENCE = 30_000
+
+function setting(name: string): string {
+  const value = process.env[name]
+  assert(value, `${name} is not set: \`make test\` sets it`)
+  return value
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  assert(address && typeof address === 'object')
+  return address.port
+}
+
+/** The real program on a data folder of its own. */
+export class Server {
+  readonly url: string
+  private readonly port: number
+  private readonly folder: string
+  private readonly words: string[]
+  private process: ChildProcess | undefined
+
+  private constructor(port: number, folder: string, words: string[]) {
+    this.port = port
+    this.folder = folder
+    this.words = words
+    this.url = `http://127.0.0.1:${port}`
+  }
+
+  static async start(...words: string[]): Promise<Server> {
+    const server = new Server(await freePort(), await mkdtemp(path.join(tmpdir(), 'cronbox-page-')), words)
+    await server.begin()
+    return server
+  }
+
+  /** Starts the program, again after {@link kill}. */
+  async begin(): Promise<void> {
+    const words = ['serve', '--data-dir', path.join(this.folder, 'data'), '--listen', `127.0.0.1:${this.port}`, ...this.words]
+    const child = spawn(setting('CRONBOX_PROGRAM'), words, { cwd: this.folder, stdio: ['ignore', 'pipe', 'inherit'] })
+    this.process = child
+    const lines = createInterface({ input: child.stdout })
+    await new Promise<void>((resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)))
+      // Its first line says where it listens.
+      lines.once('line', () => resolve())
+    })
+    lines.on('line', () => undefined)
+    await until('the server is ready', async () => (await fetch(`${this.url}/readyz`)).ok)
+  }
+
+  /** Ends the program as a crash would. */
+  async kill(): Promise<void> {
+    await this.end('SIGKILL')
+  }
+
+  async stop(): Promise<void> {
+    await this.end('SIGTERM')
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.process
+    this.process = undefined
+    if (!child || child.exitCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    await exited
+  }
+
+  /** What the command line prints. */
+  async cli(...words: string[]): Promise<string> {
+    const env = { ...process.env, CRONBOX_URL: this.url }
+    const child = spawn(setting('CRONBOX_PROGRAM'), words, { cwd: this.folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
+    let text = ''
+    child.stdout.on('data', (piece: Buffer) => (text += piece.toString()))
+    const [code] = await once(child, 'exit')
+    assert.equal(code, 0, `cronbox ${words.join(' ')} ended with ${code}`)
+    return text
+  }
+
+  /** Asks the API; anything but success is a failure of the test. */
+  async api<T>(method: string, address: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+    const isText = typeof body === 'string'
+    const answer = await fetch(`${this.url}${address}`, {
+      method,
+      headers: { ...(body === undefined ? {} : { 'Content-Type': isText ? 'text/x-python' : 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: isText ? body : JSON.stringify(body) }),
+    })
+    const text = await answer.text()
+    assert(answer.ok, `${method} ${address}: ${answer.status} ${text}`)
+    return (text ? JSON.parse(text) : undefined) as T
+  }
+
+  async script(name: string, source: string): Promise<void> {
+    await this.api('PUT', `/v1/scripts/${encodeURIComponent(name)}`, source)
+  }
+
+  /** Runs a script to its end. */
+  async run(name: string, request: unknown = {}): Promise<{ id: string; status: string }> {
+    return await this.api('POST', `/v1/scripts/${encodeURIComponent(name)}/runs?wait=30s`, request)
+  }
+}
+
+/** Waits for a condition, and not for a time. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + PATIENCE
+  for (;;) {
+    if (await holds().catch(() => false)) return
+    assert(Date.now() < deadline, `${what}: not within ${PATIENCE} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+let browser: Promise<Browser> | undefined
+
+/** The browser, one for all tests of a file. */
+export function theBrowser(): Promise<Browser> {
+  browser ??= chromium.launch({ executablePath: process.env['CRONBOX_BROWSER'] ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
+  return browser
+}
+
+export async function closeBrowser(): Promise<void> {
+  await (await browser)?.close()
+}
+
+/** What a tab did that no page may do: errors on the console, exceptions, refusals of the policy, requests to elsewhere. */
+export class Tab {
+  readonly page: Page
+  readonly server: Server
+  private readonly faults: string[] = []
+  private allowed: RegExp[] = []
+
+  private constructor(page: Page, server: Server) {
+    this.page = page
+    this.server = server
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') this.faults.push(`console: ${message.text()}`)
+    })
+    page.on('pageerror', (error) => this.faults.push(`exception: ${error.stack ?? error.message}`))
+    page.on('request', (request) => {
+      const isOwn = request.url().startsWith(server.url) || /^(blob|data):/.test(request.url())
+      if (!isOwn) this.faults.push(`a request to ${request.url()}`)
+    })
+  }
+
+  static async open(server: Server, address = '/', options: BrowserContextOptions = {}): Promise<Tab> {
+    const context = await (await theBrowser()).newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', timezoneId: 'Asia/Shanghai', ...options })
+    const page = await context.newPage()
+    page.setDefaultTimeout(PATIENCE)
+    const tab = new Tab(page, server)
+    await page.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))
+    })
+    await tab.go(address)
+    return tab
+  }
+
+  async go(address: string): Promise<void> {
+    await this.page.goto(`${this.server.url}${address}`)
+    await this.page.getByRole('heading', { level: 1 }).first().waitFor()
+  }
+
+  /** Faults that a test brings about, such as requests to a server that was killed. */
+  allow(...patterns: RegExp[]): void {
+    this.allowed.push(...patterns)
+  }
+
+  /** No violation of any level, in what is shown now. */
+  async checkAccessibility(): Promise<void> {
+    const source = await readFile(path.join(import.meta.dirname, '../node_modules/axe-core/axe.min.js'), 'utf8')
+    // Not as a script element: the policy forbids those.
+    await this.page.evaluate(source)
+    const found = await this.page.evaluate(async () => {
+      const axe = (window as unknown as { axe: { run(): Promise<{ violations: { id: string; help: string; nodes: { html: string; failureSummary: string }[] }[] }> } }).axe
+      return (await axe.run()).violations.map((each) => `${each.id}: ${each.help}\n  ${each.nodes.map((node) => `${node.html}\n  ${node.failureSummary}`).join('\n  ')}`)
+    })
+    assert.deepEqual(found, [], `${this.page.url()}\n${found.join('\n')}`)
+  }
+
+  /** Nothing is wider than the page. */
+  async checkWidth(): Promise<void> {
+    const [inner, whole] = await this.page.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollWidth])
+    assert((whole ?? 0) <= (inner ?? 0), `${this.page.url()} is ${whole} px wide in a window of ${inner} px`)
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close()
+    const faults = this.faults.filter((fault) => !this.allowed.some((pattern) => pattern.test(fault)))
+    assert.deepEqual(faults, [], `${this.page.url()}\n${faults.join('\n')}`)
+  }
+}
