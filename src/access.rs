@@ -7,6 +7,8 @@ use std::fmt;
 
 /// What every token begins with, so that people and scanners recognise one.
 pub const TOKEN_PREFIX: &str = "cbx_";
+/// What the value of every session's cookie begins with.
+pub const SESSION_PREFIX: &str = "cbs_";
 
 /// What a token allows.
 #[derive(
@@ -82,6 +84,15 @@ pub struct Token {
     pub expires_at: Option<Time>,
     /// When it was used last, to a minute.
     pub last_used_at: Option<Time>,
+}
+
+/// A login of a browser with a token, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Of the cookie's value.
+    pub hash: String,
+    /// When it ends.
+    pub expires_at: Time,
 }
 
 /// The scripts that somebody may touch: by default all. Kept with what they leave behind, so that it is asked again when
@@ -220,9 +231,18 @@ impl Caller {
 
 /// A new token: 256 random bits.
 pub fn new_token() -> Result<String, getrandom::Error> {
+    random(TOKEN_PREFIX)
+}
+
+/// The value of a new session's cookie: 256 random bits.
+pub fn new_session() -> Result<String, getrandom::Error> {
+    random(SESSION_PREFIX)
+}
+
+fn random(prefix: &str) -> Result<String, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
-    Ok(format!("{TOKEN_PREFIX}{}", hex::encode(bytes)))
+    Ok(format!("{prefix}{}", hex::encode(bytes)))
 }
 
 /// What is kept of a token. A token is random throughout: there is nothing to guess, so nothing to salt or to slow down.

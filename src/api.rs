@@ -7,7 +7,7 @@ mod schedule;
 mod script;
 mod values;
 
-pub use access::{GrantBody, ResealedBody, SecretBody, TokenBody};
+pub use access::{GrantBody, ResealedBody, SecretBody, SessionBody, SessionTokenBody, TokenBody};
 pub use event::{EventBody, EventErrorBody, FeedBody};
 pub use run::{
     AttemptBody, AttemptUsageBody, CountBody, ErrorBody, FileBody, LeftBody, LimitsBody, PointBody, RunBody,

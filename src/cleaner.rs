@@ -111,6 +111,9 @@ impl Cleaner {
         while !stop.is_cancelled() && self.store.forget_requests(now - self.retention.requests).await? > 0 {
             tokio::time::sleep(PAUSE).await;
         }
+        while !stop.is_cancelled() && self.store.forget_sessions(now).await? > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
         while !stop.is_cancelled() && self.store.forget_causes(now - CAUSES).await? > 0 {
             tokio::time::sleep(PAUSE).await;
         }

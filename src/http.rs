@@ -40,6 +40,8 @@ mod schedules;
 mod scripts;
 mod secrets;
 mod series;
+mod session;
+mod session_cookie;
 mod state;
 mod streams;
 mod submit;
@@ -100,6 +102,7 @@ fn declared() -> &'static Endpoints {
             .merge(events::endpoints())
             .merge(secrets::endpoints())
             .merge(tokens::endpoints())
+            .merge(session::endpoints())
     });
     &DECLARED
 }
@@ -152,6 +155,8 @@ pub(crate) struct App {
     feed: Arc<Feed>,
     /// How the database and the blobs were a moment ago.
     found: Arc<Found>,
+    /// The path that clients see before every address; may be empty.
+    base_path: Arc<str>,
 }
 
 impl std::ops::Deref for App {
@@ -176,6 +181,7 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         streams: Arc::default(),
         feed: Arc::default(),
         found: Arc::default(),
+        base_path: base_path.into(),
     };
     let api = declared()
         .router()

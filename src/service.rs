@@ -15,6 +15,7 @@ mod schedule_changes;
 mod schedules;
 mod scripts;
 mod secrets;
+mod sessions;
 mod state;
 mod submit;
 mod text;
@@ -33,6 +34,7 @@ pub use schedules::{
 };
 pub use scripts::{PublishRequest, ScriptChange, ScriptContent, read_settings};
 pub use secrets::{Resealed, SecretView, SetSecret, request_parts};
+pub use sessions::LoggedIn;
 pub use submit::Submitted;
 pub use text::{arguments, quoted, script_keys};
 pub use tokens::TokenRequest;

@@ -36,6 +36,7 @@ pub mod script_state;
 pub mod scripts;
 pub mod secrets;
 pub mod series;
+pub mod sessions;
 pub mod tokens;
 mod tx;
 mod unrecorded;

@@ -10,4 +10,5 @@ mod processes;
 mod queue;
 mod reach;
 mod secrets;
+mod sessions;
 mod triggers;

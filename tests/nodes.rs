@@ -15,6 +15,33 @@ fn start(folder: &Path, words: &[&str], env: &[(String, String)]) -> Server {
     Server::start_with(folder, words, &env)
 }
 
+/// A login with one node is a login with all, and so is its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_share_sessions() {
+    let folder = Folder::new();
+    let database = cluster().database();
+    let words = ["--database", &database, "--data-dir"];
+    let mut one = start(&folder.0, &[&words[..], &["one"]].concat(), &[]);
+    let mut other = start(&folder.0, &[&words[..], &["other"]].concat(), &[]);
+    let (_, admin) = one.post("/v1/tokens", &json!({"name": "admin", "scopes": ["admin"]})).await;
+    one.token = admin["token"].as_str().map(str::to_owned);
+    other.token.clone_from(&one.token);
+    let (_, made) = one.post("/v1/tokens", &json!({"name": "reader", "scopes": ["read"]})).await;
+    let client = reqwest::Client::new();
+    let login = client.post(format!("{}/v1/session", one.url)).json(&json!({"token": made["token"]}));
+    let answer = login.send().await.expect("answers");
+    assert_eq!(answer.status(), 200);
+    let cookie = answer.headers()["set-cookie"].to_str().expect("text").split(';').next().expect("a cookie").to_owned();
+    let list = async |server: &Server| {
+        let request = client.get(format!("{}/v1/scripts", server.url)).header("x-cronbox-csrf", "1");
+        request.header("cookie", &cookie).send().await.expect("answers").status().as_u16()
+    };
+    assert_eq!((list(&one).await, list(&other).await), (200, 200));
+    let id = made["id"].as_str().expect("an id");
+    assert_eq!(other.json(other.request(Method::DELETE, &format!("/v1/tokens/{id}"))).await.0, 204);
+    assert_eq!((list(&one).await, list(&other).await), (401, 401), "its token was removed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_share_a_database_and_a_bucket() {
     let folder = Folder::new();

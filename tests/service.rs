@@ -1,5 +1,7 @@
 //! What the program does for callers, called in process: no HTTP, no server, and the same rules.
 
+mod sessions;
+
 use crate::support::{self, server::Folder};
 use chrono::TimeDelta;
 use cronbox::access::{Caller, Reach, Scope, Token};

@@ -1,7 +1,7 @@
 //! Tokens, grants and secrets, as answers tell them.
 
 use super::values::time;
-use crate::access::{Scope, Token};
+use crate::access::{Caller, SCOPES, Scope, Token};
 use crate::secret::{Secret, SecretTerms};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -43,6 +43,61 @@ impl From<&Token> for TokenBody {
             expires_at: token.expires_at.map(time),
             last_used_at: token.last_used_at.map(time),
             token: None,
+        }
+    }
+}
+
+/// The token of a caller.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SessionTokenBody {
+    /// Names it.
+    pub id: String,
+    /// For people.
+    pub name: String,
+}
+
+/// Who asks, and what they may do.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SessionBody {
+    /// Whether this server wants a login; without one it answers the user of its own machine.
+    pub login_required: bool,
+    /// The token that was used; null: none.
+    pub token: Option<SessionTokenBody>,
+    /// What the caller may do; empty for who is not logged in.
+    pub scopes: Vec<Scope>,
+    /// Only these scripts; null: any.
+    pub scripts: Option<Vec<String>>,
+    /// Only scripts with one of these labels; null: any.
+    pub labels: Option<Vec<String>>,
+    /// When the session or the token ends; null: never.
+    pub expires_at: Option<String>,
+    /// The version of this program.
+    pub version: String,
+}
+
+impl SessionBody {
+    /// What is told to a caller; none: somebody who is not known.
+    pub fn new(caller: Option<&Caller>) -> Self {
+        let none = SessionBody {
+            login_required: true,
+            token: None,
+            scopes: Vec::new(),
+            scripts: None,
+            labels: None,
+            expires_at: None,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        match caller {
+            None => none,
+            Some(Caller::Local) => SessionBody { login_required: false, scopes: SCOPES.to_vec(), ..none },
+            Some(Caller::Token(token)) => SessionBody {
+                token: Some(SessionTokenBody { id: token.id.clone(), name: token.name.clone() }),
+                scopes: token.scopes.clone(),
+                scripts: token.scripts.clone(),
+                labels: token.labels.clone(),
+                expires_at: token.expires_at.map(time),
+                ..none
+            },
         }
     }
 }

@@ -5,17 +5,15 @@ use super::endpoints::Need;
 use super::intake::SENDER;
 use super::listen::Peer;
 use super::problem::Problem;
-use super::{App, declared, rate};
-use crate::access::{Caller, TOKEN_PREFIX, hash};
+use super::{App, declared, rate, session_cookie};
+use crate::access::{Caller, Session, hash};
 use crate::api::{ProblemBody, WARNING};
 use crate::disk_usage::Space;
-use crate::panics;
 use crate::store::StoreError;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use chrono::TimeDelta;
 use std::time::{Duration, Instant};
 
 /// How long the database may take to answer what is counted.
@@ -24,8 +22,6 @@ pub(super) const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 const METRICS: &str = "/metrics";
 const NO_GATHERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The last use of a token is told to so much.
-const USE_TOLD: TimeDelta = TimeDelta::seconds(60);
 
 /// Who comes in without a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +55,9 @@ pub(super) async fn guard(
         app.limiter.pass(None)?;
     }
     if let Need::Scope(scope) | Need::Server(scope) = endpoint.need {
-        let caller = match path.as_str() {
-            METRICS => identify_reader(&app, request.headers()).await?,
-            _ => identify(&app, request.headers()).await?,
+        let (caller, session) = match path.as_str() {
+            METRICS => (identify_reader(&app, request.headers()).await?, None),
+            _ => identified(&app, request.headers()).await?,
         };
         app.limiter.pass(Some(caller.id().unwrap_or("local")))?;
         if !caller.has(scope) {
@@ -81,6 +77,9 @@ pub(super) async fn guard(
             request.extensions_mut().insert(query);
         }
         request.extensions_mut().insert(caller);
+        if let Some(session) = session {
+            request.extensions_mut().insert(session);
+        }
         let mut response = next.run(request).await;
         warn(&mut response, app.tools.space.as_ref().and_then(Space::warning).as_deref());
         return Ok(response);
@@ -90,6 +89,9 @@ pub(super) async fn guard(
         && !any_token(&app).await.unwrap_or(false)
     {
         check_local(request.headers())?;
+    }
+    if path.as_str().starts_with("/v1/") {
+        Query::read(request.uri().query(), &endpoint.parameters)?;
     }
     Ok(next.run(request).await)
 }
@@ -125,39 +127,33 @@ async fn identify_reader(app: &App, headers: &HeaderMap) -> Result<Caller, Probl
     }
 }
 
+/// Who sends a request.
 pub(super) async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    identified(app, headers).await.map(|(caller, _)| caller)
+}
+
+/// Who sends a request, and the session that it belongs to. The cookie of a session counts where there are tokens, in
+/// requests without `Authorization`.
+pub(super) async fn identified(app: &App, headers: &HeaderMap) -> Result<(Caller, Option<Session>), Problem> {
     let denied = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
-    let Some(given) = headers.get(header::AUTHORIZATION) else {
-        if app.tools.anonymous_access == AnonymousAccess::Nobody || any_token(app).await? {
-            return Err(denied("this server wants a token: Authorization: Bearer cbx_…"));
-        }
+    if let Some(given) = headers.get(header::AUTHORIZATION) {
+        let given = given.to_str().ok().and_then(|text| text.split_once(' '));
+        let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        let token = token.ok_or_else(|| denied("a token is sent as Authorization: Bearer cbx_…"))?;
+        return Ok((Caller::Token(app.token_by_value(token).await?), None));
+    }
+    if app.tools.anonymous_access != AnonymousAccess::Nobody && !any_token(app).await? {
         if app.tools.anonymous_access == AnonymousAccess::Loopback {
             check_local(headers)?;
         }
-        return Ok(Caller::Local);
-    };
-    let given = given.to_str().ok().and_then(|text| text.split_once(' '));
-    let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-    let Some(token) = token.filter(|token| token.starts_with(TOKEN_PREFIX) && token.len() < 200) else {
-        return Err(denied("a token is sent as Authorization: Bearer cbx_…"));
-    };
-    let given = hash(token);
-    // Found by the hash of what was given, which tells nothing about tokens that are near it.
-    let Some(found) = app.store.token(&given).await? else {
-        return Err(denied("this token is unknown, or was removed"));
-    };
-    let now = app.clock.now();
-    if found.expires_at.is_some_and(|end| end <= now) {
-        return Err(denied("this token has expired"));
+        return Ok((Caller::Local, None));
     }
-    if found.last_used_at.is_none_or(|used| now - used >= USE_TOLD) {
-        let (store, id) = (app.store.clone(), found.id.clone());
-        tokio::spawn(panics::caught_in("token", async move {
-            // For people; the next use tells it again.
-            let _ = store.token_used(&id, now).await;
-        }));
-    }
-    Ok(Caller::Token(found))
+    let Some(cookie) = session_cookie::value(headers) else {
+        return Err(denied("this server wants a token: Authorization: Bearer cbx_…"));
+    };
+    session_cookie::check_sender(headers)?;
+    let (session, token) = app.session_by_value(&cookie).await?;
+    Ok((Caller::Token(token), Some(session)))
 }
 
 /// Whether any token was made. Looked up at most once a second.
@@ -202,12 +198,12 @@ fn is_loopback(host: &str) -> bool {
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Who sends a request, for its share of what all requests hold: a token, else an address.
+/// Who sends a request, for its share of what all requests hold: a token or a session, else an address.
 fn sender(request: &Request) -> String {
-    match request.headers().get(header::AUTHORIZATION) {
-        Some(given) => hash(&String::from_utf8_lossy(given.as_bytes())),
-        None => format!("{:?}", request.extensions().get::<Peer>().and_then(|peer| peer.0)),
-    }
+    let headers = request.headers();
+    let token = headers.get(header::AUTHORIZATION).map(|given| hash(&String::from_utf8_lossy(given.as_bytes())));
+    let known = token.or_else(|| session_cookie::value(headers).map(|cookie| hash(&cookie)));
+    known.unwrap_or_else(|| format!("{:?}", request.extensions().get::<Peer>().and_then(|peer| peer.0)))
 }
 
 /// Names a request, counts it, and tells the log of it.

@@ -274,6 +274,7 @@ fn examples(document: &mut Value) {
         ("BackfillRequest", json!({"from": "7d", "which": "missing"})),
         ("PreviewRequest", json!({"trigger": "every 1 month at 09:00", "timezone": "Europe/Berlin", "count": 3})),
         ("TokenRequest", json!({"name": "ci", "scopes": ["write", "run"], "scripts": ["team-*"], "expires_in": "90d"})),
+        ("SessionRequest", json!({"token": "cbx_…", "expires_in": "12h"})),
         ("GrantRequest", json!({"hosts": ["api.example.com"], "limits": {"memory": "1GiB"}})),
         ("SecretRequest", json!({"value": "a-long-secret", "hosts": ["api.example.com"], "scripts": ["price"]})),
         ("RollbackRequest", json!({"version": 3})),

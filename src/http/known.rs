@@ -1,5 +1,6 @@
 //! Who has read what is counted: they may go on while the database, which knows the tokens, is away.
 
+use super::session_cookie;
 use crate::access::{Caller, hash};
 use crate::clock::Time;
 use axum::http::{HeaderMap, header};
@@ -44,7 +45,11 @@ fn sent(headers: &HeaderMap) -> Option<String> {
     if let Some(given) = headers.get(header::AUTHORIZATION) {
         return Some(hash(&String::from_utf8_lossy(given.as_bytes())));
     }
-    let host = headers.get(header::HOST).filter(|_| !headers.contains_key(header::ORIGIN))?;
+    // A session is nobody who reads metrics while the database is away.
+    if headers.contains_key(header::ORIGIN) || session_cookie::value(headers).is_some() {
+        return None;
+    }
+    let host = headers.get(header::HOST)?;
     Some(format!("host {}", String::from_utf8_lossy(host.as_bytes())))
 }
 

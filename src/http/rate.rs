@@ -71,8 +71,8 @@ impl Limiter {
             }
         };
         let Some(wait) = wait else { return Ok(()) };
-        let whose = if caller.is_some() { "this token" } else { "this server" };
-        let detail = format!("more requests a second than {whose} takes");
+        let whose = if caller.is_some() { " of one caller" } else { "" };
+        let detail = format!("more requests a second than this server takes{whose}");
         Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs() + 1))
     }
 }

@@ -8,7 +8,7 @@ use super::carry_out;
 use super::connections::Open;
 use super::listen::Peer;
 use super::problem::Problem;
-use crate::access::Caller;
+use crate::access::{Caller, Session};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -153,6 +153,7 @@ pub(super) async fn bounded(
 ) -> Result<Response, Problem> {
     let extensions = request.extensions();
     let Some(caller) = extensions.get::<Caller>().cloned() else { return Ok(next.run(request).await) };
+    let session = extensions.get::<Session>().cloned();
     let open = extensions.get::<Arc<Open>>().cloned();
     if let Some(open) = &open {
         open.know();
@@ -170,7 +171,7 @@ pub(super) async fn bounded(
     let about = about(route.as_str(), request.uri().path());
     let over = async move {
         let _stay = &stay;
-        app.no_more(&caller, &about).await
+        app.no_more(&caller, session.as_ref(), &about).await
     };
     if kind == Kind::Wait {
         let is_safe = request.method().is_safe();
@@ -204,7 +205,7 @@ pub(super) async fn bounded(
 
 impl App {
     /// Ends when a caller may no longer hear what it hears.
-    async fn no_more(&self, caller: &Caller, about: &About) -> Problem {
+    async fn no_more(&self, caller: &Caller, session: Option<&Session>, about: &About) -> Problem {
         let mut changes = self.streams.tokens.subscribe();
         loop {
             let until = Instant::now() + self.time_left(caller).min(AGAIN);
@@ -212,7 +213,7 @@ impl App {
                 () = tokio::time::sleep_until(until) => {}
                 changed = changes.changed() => if changed.is_err() { std::future::pending::<()>().await },
             }
-            match self.may_go_on(caller, about).await {
+            match self.may_go_on(caller, session, about).await {
                 Err(problem) if ends(problem.status) => return problem,
                 // The database is away for now: asked again when it is back.
                 _ => {}
@@ -228,7 +229,7 @@ impl App {
         left.map_or(AGAIN, |left| left + Duration::from_millis(10))
     }
 
-    async fn may_go_on(&self, caller: &Caller, about: &About) -> Result<(), Problem> {
+    async fn may_go_on(&self, caller: &Caller, session: Option<&Session>, about: &About) -> Result<(), Problem> {
         let denied = |detail: &str| Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));
         match caller {
             Caller::Local if !self.store.tokens().await?.is_empty() => {
@@ -242,6 +243,11 @@ impl App {
                 }
                 Some(_) => {}
             },
+        }
+        if let Some(session) = session
+            && self.session_of(&session.hash).await?.is_none()
+        {
+            return denied("this session has ended: log in again");
         }
         match about {
             About::Run(id) => self.run_for(caller, id).await.map(|_| ())?,

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     NotFound,
     /// It does not fit what is there.
     Conflict,
+    /// Who calls is not known: it needs a token, or a login.
+    Unauthorized,
     /// The caller needs another scope, or another script.
     Forbidden,
     /// It is larger than what is taken.
@@ -96,6 +98,11 @@ impl ServiceError {
     /// Something that does not fit what is there.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(ErrorKind::Conflict, code, detail)
+    }
+
+    /// A caller who is not known.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unauthorized, "unauthorized", detail)
     }
 
     /// Something that the caller cannot do.

@@ -5,9 +5,12 @@ use super::{Store, StoreError};
 use crate::access::Token;
 use crate::clock::Time;
 
-const TOKEN: &str = "SELECT id, name, scopes, scripts, labels, created_at, expires_at, last_used_at FROM tokens";
+/// The columns of a token, of the table `tokens` as `t`.
+pub(super) const TOKEN_COLUMNS: &str =
+    "t.id, t.name, t.scopes, t.scripts, t.labels, t.created_at, t.expires_at, t.last_used_at";
 
-fn token_of(row: &Row) -> Result<Token, StoreError> {
+/// The token of a row with [`TOKEN_COLUMNS`].
+pub(super) fn token_of(row: &Row) -> Result<Token, StoreError> {
     Ok(Token {
         id: row.text("id")?,
         name: row.text("name")?,
@@ -52,7 +55,8 @@ impl Store {
         self.read(move |tx| {
             let hash = hash.clone();
             Box::pin(async move {
-                let row = tx.first(format!("{TOKEN} WHERE hash = $1"), args![hash]).await?;
+                let row =
+                    tx.first(format!("SELECT {TOKEN_COLUMNS} FROM tokens t WHERE t.hash = $1"), args![hash]).await?;
                 row.as_ref().map(token_of).transpose()
             })
         })
@@ -65,7 +69,7 @@ impl Store {
         self.read(move |tx| {
             let id = id.clone();
             Box::pin(async move {
-                let row = tx.first(format!("{TOKEN} WHERE id = $1"), args![id]).await?;
+                let row = tx.first(format!("SELECT {TOKEN_COLUMNS} FROM tokens t WHERE t.id = $1"), args![id]).await?;
                 row.as_ref().map(token_of).transpose()
             })
         })
@@ -76,7 +80,8 @@ impl Store {
     pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
         self.read(|tx| {
             Box::pin(async move {
-                tx.all(format!("{TOKEN} ORDER BY created_at, id"), args![]).await?.iter().map(token_of).collect()
+                let sql = format!("SELECT {TOKEN_COLUMNS} FROM tokens t ORDER BY t.created_at, t.id");
+                tx.all(sql, args![]).await?.iter().map(token_of).collect()
             })
         })
         .await
