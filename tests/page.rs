@@ -23,6 +23,21 @@ fn overview() {
     journey("overview");
 }
 
+#[test]
+fn session() {
+    journey("session");
+}
+
+#[test]
+fn palette() {
+    journey("palette");
+}
+
+#[test]
+fn budgets() {
+    journey("budgets");
+}
+
 /// The page's files, as the program serves them below a base path.
 #[tokio::test(flavor = "multi_thread")]
 async fn files() {

@@ -7,7 +7,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
 /** Waits no longer for anything, in milliseconds: these machines are shared. */
 export const PATIENCE = 30_000
@@ -43,6 +43,11 @@ export class Server {
     this.url = `http://127.0.0.1:${port}`
   }
 
+  /** The process of the program. */
+  get pid(): number | undefined {
+    return this.process?.pid
+  }
+
   static async start(...words: string[]): Promise<Server> {
     const server = new Server(await freePort(), await mkdtemp(path.join(tmpdir(), 'cronbox-page-')), words)
     await server.begin()
@@ -51,7 +56,7 @@ export class Server {
 
   /** Starts the program, again after {@link kill}. */
   async begin(): Promise<void> {
-    const words = ['serve', '--data-dir', path.join(this.folder, 'data'), '--listen', `127.0.0.1:${this.port}`, ...this.words]
+    const words = ['serve', '--data-dir', path.join(this.folder, 'data'), '--listen', `127.0.0.1:${this.port}`, '--log', 'error', ...this.words]
     const child = spawn(setting('CRONBOX_PROGRAM'), words, { cwd: this.folder, stdio: ['ignore', 'pipe', 'inherit'] })
     this.process = child
     const lines = createInterface({ input: child.stdout })
@@ -139,6 +144,23 @@ export async function closeBrowser(): Promise<void> {
   await (await browser)?.close()
 }
 
+/**
+ * With CRONBOX_PAGE, the files of the page come from that folder (`web/dist/page`), under the headers of the program's own, so that
+ * a change of the page is tried without building the program. `make test` does not set it.
+ */
+async function fromFolder(context: BrowserContext): Promise<void> {
+  const folder = process.env['CRONBOX_PAGE']
+  if (!folder) return
+  await context.route(/\/assets\//, (route) => route.fulfill({ path: path.join(folder, 'assets', path.basename(new URL(route.request().url()).pathname)) }))
+  await context.route(
+    (address) => !/^\/(v1|docs|assets|readyz|healthz|openapi\.json|icon\.svg)/.test(address.pathname),
+    async (route) => {
+      const answer = await route.fetch()
+      await route.fulfill({ response: answer, body: await readFile(path.join(folder, 'index.html'), 'utf8') })
+    },
+  )
+}
+
 /** What a tab did that no page may do: errors on the console, exceptions, refusals of the policy, requests to elsewhere. */
 export class Tab {
   readonly page: Page
@@ -161,6 +183,7 @@ export class Tab {
 
   static async open(server: Server, address = '/', options: BrowserContextOptions = {}): Promise<Tab> {
     const context = await (await theBrowser()).newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', timezoneId: 'Asia/Shanghai', ...options })
+    await fromFolder(context)
     const page = await context.newPage()
     page.setDefaultTimeout(PATIENCE)
     const tab = new Tab(page, server)

@@ -7,5 +7,15 @@ import { i18n } from './i18n'
 import { router } from './router'
 import AppShell from './shell/AppShell.vue'
 import './shell/theme'
+import { failed } from './ui/toasts'
 
-createApp(AppShell).use(i18n).use(router).use(VueQueryPlugin, { queryClient }).mount('#app')
+const app = createApp(AppShell).use(i18n).use(router).use(VueQueryPlugin, { queryClient })
+app.config.errorHandler = (error) => {
+  console.error(error)
+  failed(error)
+}
+// A page that was open while the program was replaced asks for files that are no longer there: the new page is loaded.
+router.onError((error: unknown, to) => {
+  if (error instanceof TypeError) location.assign(router.resolve(to).href)
+})
+app.mount('#app')

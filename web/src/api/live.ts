@@ -19,7 +19,7 @@ const PACE: Partial<Record<Topic, number>> = { runs: 1500, schedules: 3000, scri
 const SOON = 250
 
 /** The longest wait before the next try, in milliseconds. */
-const LONGEST_WAIT = 4000
+const LONGEST_WAIT = 2000
 
 const waiting = new Set<Topic>()
 const last = new Map<Topic, number>()
@@ -41,9 +41,15 @@ function gather(...topics: Topic[]): void {
 export async function follow(signal: AbortSignal): Promise<void> {
   let after: string | undefined
   let wait = 250
+  let isFirst = true
+  const opened = () => {
+    // What happened between two streams is told by the second one only if it knows where the first one ended.
+    if (!isFirst && after === undefined) void queryClient.invalidateQueries()
+    isFirst = false
+  }
   while (!signal.aborted) {
     try {
-      for await (const message of messages(after ? 'v1/events' : 'v1/events?since=0s', signal, after)) {
+      for await (const message of messages(after ? 'v1/events' : 'v1/events?since=0s', signal, after, opened)) {
         if (message.id) after = message.id
         wait = 250
         const event = JSON.parse(message.data) as Partial<Schemas['Event']>

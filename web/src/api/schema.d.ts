@@ -962,6 +962,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show who is logged in
+         * @description By the cookie of a session together with the header `X-Cronbox-Csrf: 1`, or by a token. Who is neither is told whether a
+         *     login is required.
+         *
+         *     Needs no token.
+         */
+        get: operations["get_session"];
+        put?: never;
+        /**
+         * Log in
+         * @description Sets the cookie `cronbox_session` (`HttpOnly`, `SameSite=Strict`). It replaces the token in every request that has the
+         *     header `X-Cronbox-Csrf: 1` and no `Authorization`. It ends after 12 hours if nothing else is asked for, and together with
+         *     its token.
+         *
+         *     Needs no token.
+         */
+        post: operations["create_session"];
+        /**
+         * Log out
+         * @description Ends the session of the cookie at once, and takes the cookie away. It needs the header `X-Cronbox-Csrf: 1`.
+         *
+         *     Needs no token.
+         */
+        delete: operations["delete_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens": {
         parameters: {
             query?: never;
@@ -2188,6 +2225,45 @@ export interface components {
             scripts?: string[] | null;
             /** @description 8 to 4,096 bytes. */
             value: string;
+        };
+        /** @description Who asks, and what they may do. */
+        Session: {
+            /**
+             * Format: date-time
+             * @description When the session or the token ends; null: never.
+             */
+            expires_at: string | null;
+            /** @description Only scripts with one of these labels; null: any. */
+            labels: string[] | null;
+            /** @description Whether this server wants a login; without one it answers the user of its own machine. */
+            login_required: boolean;
+            /** @description What the caller may do; empty for who is not logged in. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description Only these scripts; null: any. */
+            scripts: string[] | null;
+            token: components["schemas"]["SessionToken"] | null;
+            /** @description The version of this program. */
+            version: string;
+        };
+        /**
+         * @description A login with a token.
+         * @example {
+         *       "expires_in": "12h",
+         *       "token": "cbx_…"
+         *     }
+         */
+        SessionRequest: {
+            /** @description For how long: `"12h"` by default, at most `"30d"`, and never longer than the token. */
+            expires_in?: unknown;
+            /** @description `cbx_…` */
+            token: string;
+        };
+        /** @description The token of a caller. */
+        SessionToken: {
+            /** @description Names it. */
+            id: string;
+            /** @description For people. */
+            name: string;
         };
         /**
          * @description The settings of a script, as they are sent.
@@ -5808,6 +5884,158 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description It is gone */
+            204: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who asks, and what they may do */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionRequest"];
+            };
+        };
+        responses: {
+            /** @description Who is logged in */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended, if there was one */
             204: {
                 headers: {
                     /** @description A sentence for whoever runs the server */

@@ -7,12 +7,13 @@ export interface Message {
   data: string
 }
 
-/** Reads one stream until it ends; throws what broke it. `after` is the last id that was seen. */
-export async function* messages(address: string, signal: AbortSignal, after?: string): AsyncGenerator<Message> {
+/** Reads one stream until it ends; throws what broke it. `after` is the last id that was seen; `opened` is called when it begins. */
+export async function* messages(address: string, signal: AbortSignal, after?: string, opened?: () => void): AsyncGenerator<Message> {
   const headers: Record<string, string> = { Accept: 'text/event-stream' }
   if (after) headers['Last-Event-ID'] = after
   const answer = await request(address, { headers, signal })
   if (!answer.ok || !answer.body) throw await errorOf(answer)
+  opened?.()
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
   const parser = new Parser()
   try {

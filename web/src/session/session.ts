@@ -5,49 +5,49 @@ import { queryClient } from '../api/queries'
 
 export type Scope = Schemas['Scope']
 
-export interface Session {
-  /** Whether a token is needed to see anything. */
-  login_required: boolean
-  /** The token that was logged in with; null on a server that lets this machine's user in. */
-  token: { id: string; name: string } | null
-  scopes: Scope[]
-  /** The scripts that the token is limited to; null: all. */
-  scripts: string[] | null
-  expires_at: string | null
-  version: string
-}
+export type Session = Schemas['Session']
 
 const current = shallowRef<Session>()
 export const session = readonly(current)
-/** Whether the login page has to be shown. */
-export const needsLogin = computed(() => current.value?.login_required === true)
+/** Whether a session that the page was used with has ended: expired, revoked, or logged out elsewhere. */
+const ended = shallowRef(false)
+/** Whether the login has to be shown. */
+export const needsLogin = computed(() => current.value?.login_required === true && (ended.value || current.value.token === null))
+const used = shallowRef(false)
+/** Whether the login is shown over a page that was in use: what was typed there is kept. */
+export const hasEnded = computed(() => needsLogin.value && used.value)
 
 export const can = (scope: Scope): boolean => current.value?.scopes.includes(scope) === true
 /** Whether the whole server may be seen, and not only some scripts. */
-export const seesAll = computed(() => current.value?.scripts === null)
+export const seesAll = computed(() => current.value?.scripts === null && current.value.labels === null)
 
 export async function load(): Promise<void> {
   const answer = await request('v1/session')
   if (!answer.ok) throw await errorOf(answer)
   current.value = (await answer.json()) as Session
+  ended.value = false
+  if (!needsLogin.value) used.value = true
 }
 
 export async function logIn(token: string): Promise<void> {
   const body = JSON.stringify({ token })
   const answer = await request('v1/session', { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })
   if (!answer.ok) throw await errorOf(answer)
-  queryClient.clear()
   await load()
+  // Another token may see other things.
+  await queryClient.resetQueries()
 }
 
 export async function logOut(): Promise<void> {
   await request('v1/session', { method: 'DELETE' })
+  used.value = false
   queryClient.clear()
   await load()
 }
 
 // What is typed on a page stays: the login is shown over it.
 onSignedOut(() => {
-  const known = current.value
-  if (known && !known.login_required) current.value = { ...known, login_required: true }
+  if (current.value?.login_required) ended.value = true
+  // A first token was made on a server that had none.
+  else if (current.value) void load()
 })

@@ -27,5 +27,11 @@ export default {
     newScript: 'New script',
     newSchedule: 'New schedule',
     newChart: 'New chart',
+    run: 'Run {name}',
+    trigger: 'Trigger {id} now',
+    pause: 'Pause {id}',
+    resume: 'Resume {id}',
+    paused: '{id} is paused.',
+    resumed: '{id} is active again.',
   },
 }

@@ -30,5 +30,11 @@ export default {
     newScript: '新建脚本',
     newSchedule: '新建计划',
     newChart: '新建图表',
+    run: '运行 {name}',
+    trigger: '立即触发 {id}',
+    pause: '暂停 {id}',
+    resume: '恢复 {id}',
+    paused: '{id} 已暂停。',
+    resumed: '{id} 已恢复。',
   },
 } satisfies Same<typeof en>

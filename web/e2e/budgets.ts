@@ -1,0 +1,75 @@
+/** What the page may cost: bytes, time, movement, and the server's CPU. */
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { after, before, test } from 'node:test'
+import { closeBrowser, Server, Tab, until } from './support.ts'
+
+/** The first load without editor and charts, in bytes over the wire. */
+const MOST_BYTES = 250_000
+/** Until the overview can be used, in milliseconds. */
+const MOST_TIME = 1000
+/** What an open overview costs the server, as a part of one core. */
+const MOST_CPU = 0.01
+/** The kernel counts CPU time in so many parts of a second. */
+const TICKS = 100
+
+let server: Server
+before(async () => {
+  server = await Server.start()
+  await server.script('tea', 'def run():\n    return {"price": 4.75}\n')
+  for (let n = 0; n < 20; n += 1) await server.run('tea')
+})
+after(async () => {
+  await closeBrowser()
+  await server.stop()
+})
+
+test('the first load is small, quick, and does not move', async () => {
+  const tab = await Tab.open(server)
+  // The second load of a new context: the browser itself is warm, its cache is not.
+  await tab.close()
+  const cold = await Tab.open(server, '/')
+  await cold.page.getByRole('heading', { name: 'All is well' }).waitFor()
+  const found = await cold.page.evaluate(async () => {
+    const shifts = await new Promise<number>((resolve) => {
+      let sum = 0
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) sum += (entry as unknown as { value: number }).value
+      }).observe({ type: 'layout-shift', buffered: true })
+      requestAnimationFrame(() => requestAnimationFrame(() => resolve(sum)))
+    })
+    const navigation = performance.getEntriesByType('navigation')[0] as PerformanceNavigationTiming
+    const files = performance.getEntriesByType('resource') as PerformanceResourceTiming[]
+    const own = files.filter((file) => /\/assets\/|icon\.svg/.test(file.name))
+    return {
+      bytes: own.reduce((sum, file) => sum + file.transferSize, navigation.transferSize),
+      interactive: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity,
+      shifts,
+    }
+  })
+  assert(found.bytes > 50_000 && found.bytes < MOST_BYTES, `${found.bytes} bytes`)
+  assert(found.interactive < MOST_TIME, `${found.interactive} ms`)
+  assert(found.shifts < 0.01, `it moves: ${found.shifts}`)
+  await cold.close()
+})
+
+test('an open overview costs the server next to nothing', async () => {
+  const tab = await Tab.open(server)
+  await tab.page.getByRole('heading', { name: 'All is well' }).waitFor()
+  let asked = 0
+  tab.page.on('request', (request) => {
+    if (request.url().includes('status=running')) asked += 1
+  })
+  const pid = server.pid
+  const used = async () => {
+    const [, fields] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')
+    const parts = (fields ?? '').split(' ')
+    return (Number(parts[11]) + Number(parts[12])) / TICKS
+  }
+  const [began, before] = [performance.now(), await used()]
+  // The page asks this every five seconds.
+  await until('the page asked three times', async () => asked >= 3)
+  const [seconds, cpu] = [(performance.now() - began) / 1000, (await used()) - before]
+  assert(cpu / seconds < MOST_CPU, `${cpu} s of CPU in ${seconds} s`)
+  await tab.close()
+})
