@@ -6,7 +6,7 @@ import { python } from '@codemirror/lang-python'
 import { bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit } from '@codemirror/language'
 import { type Diagnostic, lintGutter, lintKeymap, setDiagnostics } from '@codemirror/lint'
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
-import { Compartment, EditorState, type Extension, type Range, StateEffect, StateField, type Text } from '@codemirror/state'
+import { Annotation, Compartment, EditorState, type Extension, type Range, StateEffect, StateField, type Text } from '@codemirror/state'
 import {
   Decoration, type DecorationSet, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars,
   keymap, lineNumbers, rectangularSelection,
@@ -38,6 +38,8 @@ export interface EditorOptions {
   onRun?: () => void
 }
 
+/** A change that does not come from the person at the keyboard. */
+const fromOutside = Annotation.define<boolean>()
 const setWrong = StateEffect.define<number[]>()
 const wrongLine = Decoration.line({ class: 'cm-wrong' })
 
@@ -89,10 +91,14 @@ export function basics(label: string, language: CodeLanguage, wraps: boolean, ph
     search({ top: true }),
     languageOf(language),
     EditorState.phrases.of(phrases),
-    EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off' }),
+    EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0', spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off' }),
     wraps ? EditorView.lineWrapping : [],
   ]
 }
+
+/** The line ends of a text: those of Windows are kept where all are such. */
+const lineEnd = (text: string): string => (text.includes('\r\n') && !/(?:^|[^\r])\n/.test(text) ? '\r\n' : '\n')
+const plain = (text: string): string => text.replaceAll(/\r\n?/g, '\n')
 
 export class Editor {
   private readonly view: EditorView
@@ -115,6 +121,7 @@ export class Editor {
             { key: 'Mod-Enter', run: own(options.onRun), preventDefault: true },
           ]),
           basics(options.label, options.language, options.wraps, options.phrases),
+          EditorState.lineSeparator.of(lineEnd(options.text)),
           history(),
           lintGutter(),
           wrongLines,
@@ -129,7 +136,8 @@ export class Editor {
           ]),
           this.access.of(this.accessOf(options.isReadOnly)),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) options.onText?.(update.state.doc.toString())
+            const isOwn = update.transactions.some((each) => each.docChanged && each.annotation(fromOutside) !== true)
+            if (isOwn) options.onText?.(this.text)
           }),
         ],
       }),
@@ -142,12 +150,14 @@ export class Editor {
   }
 
   get text(): string {
-    return this.view.state.doc.toString()
+    return this.view.state.sliceDoc()
   }
 
   setText(text: string): void {
-    if (text === this.text) return
-    this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text } })
+    const now = plain(text)
+    if (now === plain(this.text)) return
+    const changes = { from: 0, to: this.view.state.doc.length, insert: this.view.state.toText(now) }
+    this.view.dispatch({ changes, annotations: fromOutside.of(true) })
   }
 
   setReadOnly(isReadOnly: boolean): void {
