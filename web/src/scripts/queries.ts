@@ -1,0 +1,141 @@
+/** What this room asks the server for. */
+import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/vue-query'
+import { computed, type MaybeRefOrGetter, toValue } from 'vue'
+import { api, ApiError, fetchOk, ok, type Schemas } from '../api/client'
+import type { FullScript } from './coming'
+import { filesOfZip } from './zip'
+
+export const scriptAddress = (name: string, part = ''): string =>
+  `/scripts/${encodeURIComponent(name)}${part === '' ? '' : `/${part}`}`
+
+export interface ScriptFilter {
+  q: string
+  label: string
+}
+
+type ScriptList = { items: FullScript[]; next_cursor: string | null }
+
+/** Whether the server lacks the search: then it is done here. */
+let searchesHere = false
+
+async function page(filter: ScriptFilter, cursor: string): Promise<ScriptList> {
+  const query: Record<string, string> = { limit: searchesHere ? '1000' : '100' }
+  if (filter.label) query['label'] = filter.label
+  if (filter.q && !searchesHere) query['q'] = filter.q
+  if (cursor) query['cursor'] = cursor
+  try {
+    const answer = await fetchOk(`v1/scripts?${new URLSearchParams(query)}`)
+    const list = (await answer.json()) as ScriptList
+    if (!filter.q || !searchesHere) return list
+    const wanted = filter.q.toLowerCase()
+    return { ...list, items: list.items.filter((script) => `${script.name} ${script.title ?? ''}`.toLowerCase().includes(wanted)) }
+  } catch (error) {
+    if (!(error instanceof ApiError && error.field === 'q') || searchesHere) throw error
+    searchesHere = true
+    return page(filter, cursor)
+  }
+}
+
+export const useScripts = (filter: MaybeRefOrGetter<ScriptFilter>) =>
+  useInfiniteQuery({
+    queryKey: computed(() => ['scripts', 'list', toValue(filter)]),
+    queryFn: ({ pageParam }) => page(toValue(filter), pageParam),
+    initialPageParam: '',
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
+  })
+
+/** A script, and the tag of the state that was read. */
+export interface Known {
+  script: FullScript
+  etag: string | undefined
+}
+
+export async function fetchScript(name: string): Promise<Known> {
+  const answer = await fetchOk(`v1/scripts/${encodeURIComponent(name)}`)
+  return { script: (await answer.json()) as FullScript, etag: answer.headers.get('ETag') ?? undefined }
+}
+
+export const useScript = (name: MaybeRefOrGetter<string>) =>
+  useQuery({
+    queryKey: computed(() => ['scripts', 'one', toValue(name)]),
+    queryFn: () => fetchScript(toValue(name)),
+    // Another person may save it meanwhile; the feed does not tell of that.
+    refetchInterval: 30_000,
+  })
+
+/** The content of a version. */
+export interface Source {
+  kind: 'text' | 'zip' | 'binary'
+  /** Its files by path; one file has the name that a run gives it. */
+  files: Map<string, Uint8Array<ArrayBuffer>>
+  /** The path of the file where a run begins. */
+  main: string
+}
+
+export async function fetchVersion(name: string, number: number): Promise<Schemas['Version'] | undefined> {
+  const list = await ok(
+    api.GET('/v1/scripts/{name}/versions', { params: { path: { name }, query: { limit: 1, cursor: String(number + 1) } } }),
+  )
+  return list.items.find((version) => version.version === number)
+}
+
+export async function fetchSource(name: string, number: number): Promise<Source> {
+  const [answer, version] = await Promise.all([
+    fetchOk(`v1/scripts/${encodeURIComponent(name)}/versions/${number}/source`),
+    fetchVersion(name, number),
+  ])
+  const type = answer.headers.get('Content-Type') ?? ''
+  const bytes = new Uint8Array(await answer.arrayBuffer())
+  const main = version?.main ?? 'main.py'
+  if (type.startsWith('application/zip')) return { kind: 'zip', files: await filesOfZip(bytes), main }
+  return { kind: type.startsWith('text/') ? 'text' : 'binary', files: new Map([[main, bytes]]), main }
+}
+
+/** The content of a version never changes: it is asked for once. */
+export const sourceQuery = (name: string, number: number) => ({
+  queryKey: ['scripts', 'source', name, number],
+  queryFn: () => fetchSource(name, number),
+  staleTime: 'static' as const,
+  gcTime: 300_000,
+})
+
+export const useSource = (name: MaybeRefOrGetter<string>, number: MaybeRefOrGetter<number | undefined>) =>
+  useQuery(
+    computed(() => {
+      const version = toValue(number)
+      return { ...sourceQuery(toValue(name), version ?? 0), enabled: version !== undefined }
+    }),
+  )
+
+export const useVersions = (name: MaybeRefOrGetter<string>) =>
+  useInfiniteQuery({
+    queryKey: computed(() => ['scripts', 'versions', toValue(name)]),
+    queryFn: ({ pageParam }) =>
+      ok(
+        api.GET('/v1/scripts/{name}/versions', {
+          params: { path: { name: toValue(name) }, query: { limit: 50, ...(pageParam ? { cursor: pageParam } : {}) } },
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+  })
+
+export const useRunsOf = (name: MaybeRefOrGetter<string>, limit: number) =>
+  useInfiniteQuery({
+    queryKey: computed(() => ['runs', 'of-script', toValue(name), limit]),
+    queryFn: ({ pageParam }) =>
+      // The description also names CSV, which is not asked for.
+      ok(
+        api.GET('/v1/runs', { params: { query: { script: toValue(name), limit, ...(pageParam ? { cursor: pageParam } : {}) } } }),
+      ) as Promise<Schemas['RunPage']>,
+    initialPageParam: '',
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
+  })
+
+export const useSchedulesOf = (name: MaybeRefOrGetter<string>) =>
+  useQuery({
+    queryKey: computed(() => ['schedules', 'of-script', toValue(name)]),
+    queryFn: () => ok(api.GET('/v1/schedules', { params: { query: { script: toValue(name), limit: 200 } } })),
+  })

@@ -1,0 +1,64 @@
+/** Asks the server about a text while it is written: syntax errors and warnings, at their lines. */
+import { onScopeDispose, ref, shallowRef, watch } from 'vue'
+import { check, type Checked, type Content } from './publish'
+
+/** The wait after the last key, in milliseconds. */
+const WAIT = 500
+/** Requirements are looked up in an index: half-written names are not worth that. */
+const WAIT_FOR_PACKAGES = 2500
+
+/** The lines that name packages. */
+export const requirementsOf = (text: string): string => /^# \/\/\/ script\s*$[\s\S]*?^# \/\/\/\s*$/m.exec(text)?.[0] ?? ''
+
+export function useCheck(
+  asked: () => { name: string; content: Content } | undefined,
+  isWanted: () => boolean,
+) {
+  const checked = shallowRef<Checked>()
+  const checking = ref(false)
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let going: AbortController | undefined
+  let requirements = ''
+
+  async function ask(): Promise<void> {
+    const now = asked()
+    if (!now || !isWanted()) return
+    going?.abort()
+    going = new AbortController()
+    const { signal } = going
+    checking.value = true
+    try {
+      const answer = await check(now.name, now.content, signal)
+      if (!signal.aborted) checked.value = answer
+    } catch {
+      // Not reached, or not now: the last answer stays, and saving will say why.
+    } finally {
+      if (!signal.aborted) checking.value = false
+    }
+  }
+
+  watch(
+    () => [asked()?.name, asked()?.content.body, isWanted()] as const,
+    ([, body, wanted]) => {
+      clearTimeout(timer)
+      if (!wanted) {
+        going?.abort()
+        checking.value = false
+        checked.value = undefined
+        return
+      }
+      const now = typeof body === 'string' ? requirementsOf(body) : ''
+      const wait = now === requirements ? WAIT : WAIT_FOR_PACKAGES
+      timer = setTimeout(() => {
+        requirements = now
+        void ask()
+      }, wait)
+    },
+    { immediate: true },
+  )
+  onScopeDispose(() => {
+    clearTimeout(timer)
+    going?.abort()
+  })
+  return { checked, checking }
+}

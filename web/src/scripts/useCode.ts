@@ -1,0 +1,127 @@
+/** The code of a script while somebody edits it: its files, what was changed, and saving it without overwriting others' work. */
+import { computed, type ComputedRef, type Ref, ref, shallowRef, watch } from 'vue'
+import { ApiError } from '../api/client'
+import { refresh } from '../api/queries'
+import type { Uploaded } from './coming'
+import { type Draft, draftOf, dropDraft, keepDraft } from './drafts'
+import { type Content, publish, type Step } from './publish'
+import { fetchScript, fetchSource, type Known, type Source, useSource } from './queries'
+import { zipOf } from './zip'
+
+/** The text of a file; nothing when it is none. */
+export function textOf(bytes: Uint8Array): string | undefined {
+  // Source is text whatever it has; in data, a zero byte means that it is none.
+  if (bytes.subarray(0, 8000).includes(0)) return undefined
+  try {
+    // A mark at the beginning stays, or saving would change the file.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** Another person saved this script since the draft began. */
+export interface Conflict {
+  theirs: Known
+  source: Source
+}
+
+/** Changes of this draft as an upload. */
+export function contentOf(source: Source, texts: Record<string, string>): Content {
+  if (source.kind !== 'zip') {
+    const text = texts[source.main] ?? textOf(source.files.get(source.main) ?? new Uint8Array())
+    return { body: text ?? '' }
+  }
+  const files = new Map(source.files)
+  for (const [path, text] of Object.entries(texts)) files.set(path, new TextEncoder().encode(text))
+  return { body: zipOf(files), main: source.main }
+}
+
+export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>) {
+  const draft = shallowRef<Draft | undefined>(draftOf(name.value))
+  watch(name, (now) => (draft.value = draftOf(now)))
+
+  const base = computed(() => draft.value?.base?.version ?? known.value?.script.version)
+  const source = useSource(name, base)
+  const isDirty = computed(() => draft.value !== undefined)
+  /** Whether a newer version is in force than the one that the draft began with. */
+  const isOld = computed(() => {
+    const from = draft.value?.base
+    const now = known.value?.script
+    return from !== undefined && now !== undefined && from.sha256 !== now.sha256
+  })
+
+  const original = (path: string): string | undefined => textOf(source.data.value?.files.get(path) ?? new Uint8Array())
+  const text = (path: string): string => draft.value?.texts[path] ?? original(path) ?? ''
+
+  function setText(path: string, now: string): void {
+    const { [path]: _, ...rest } = draft.value?.texts ?? {}
+    const texts = now === original(path) ? rest : { ...rest, [path]: now }
+    if (Object.keys(texts).length === 0) return discard()
+    const script = known.value
+    const begun = draft.value?.base ?? (script && { version: script.script.version, sha256: script.script.sha256, etag: script.etag })
+    draft.value = begun ? { base: begun, texts } : { texts }
+    keepDraft(name.value, draft.value)
+  }
+
+  function discard(): void {
+    draft.value = undefined
+    dropDraft(name.value)
+  }
+
+  const content = computed<Content | undefined>(() => source.data.value && contentOf(source.data.value, draft.value?.texts ?? {}))
+
+  const saving = ref(false)
+  const step = shallowRef<Step>()
+  const problem = shallowRef<unknown>()
+  const conflict = shallowRef<Conflict>()
+
+  async function findConflict(): Promise<void> {
+    const theirs = await fetchScript(name.value)
+    conflict.value = { theirs, source: await fetchSource(name.value, theirs.script.version) }
+  }
+
+  /** Saves; answers nothing when it was not saved. `seen` is what may be replaced: another version, which was shown. */
+  async function save(seen?: Conflict): Promise<Uploaded | undefined> {
+    const began = seen ? seen.theirs.script : draft.value?.base
+    // Files that this draft did not touch stay as the other person left them.
+    const [sent, upload] = [draft.value, seen && draft.value ? contentOf(seen.source, draft.value.texts) : content.value]
+    if (!upload || !sent || saving.value) return undefined
+    saving.value = true
+    problem.value = undefined
+    try {
+      // Servers without If-Match are asked before. With it, a change of the settings alone is no conflict.
+      const now = await fetchScript(name.value).catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 404) return undefined
+        throw error
+      })
+      if (now && began && now.script.sha256 !== began.sha256) return void (await findConflict())
+      const uploaded = await publish(name.value, upload, {
+        ...(now ? { ifMatch: now.etag } : { onlyNew: true }),
+        onStep: (at) => (step.value = at),
+      })
+      // What was typed while it was being saved is still there, and begins with the new version.
+      if (draft.value === sent) discard()
+      else if (draft.value) {
+        draft.value = { ...draft.value, base: { version: uploaded.version, sha256: uploaded.sha256 } }
+        keepDraft(name.value, draft.value)
+      }
+      conflict.value = undefined
+      await refresh('scripts', 'schedules', 'grants')
+      return uploaded
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 412) await findConflict()
+      else problem.value = error
+      return undefined
+    } finally {
+      saving.value = false
+      step.value = undefined
+    }
+  }
+
+  const saveOver = (seen: Conflict): Promise<Uploaded | undefined> => save(seen)
+
+  return { source, base, draft, isDirty, isOld, text, original, setText, discard, content, save: () => save(), saveOver, saving, step, problem, conflict, findConflict }
+}
+
+export type Code = ReturnType<typeof useCode>
