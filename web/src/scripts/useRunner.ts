@@ -1,0 +1,106 @@
+/** Starts runs from the page of a script and follows the last one. What was typed stays while the page is left. */
+import { useQuery } from '@tanstack/vue-query'
+import { computed, reactive, type Ref, ref, shallowRef } from 'vue'
+import { api, fetchOk, ok, type Run, type Schemas } from '../api/client'
+import { refresh } from '../api/queries'
+import { isEnded } from '../ui/status'
+import type { Settings } from './coming'
+
+/** What is kept for each script while the page is open. */
+interface Kept {
+  /** The arguments, as JSON. */
+  args: string
+  /** The run that is shown. */
+  id: string | undefined
+  /** The text that it ran, where that is known. */
+  text: string | undefined
+}
+
+const kept = reactive(new Map<string, Kept>())
+
+function keptOf(name: string): Kept {
+  const known = kept.get(name)
+  if (known) return known
+  kept.set(name, { args: sessionStorage.getItem(`cronbox.args.${name}`) ?? '', id: undefined, text: undefined })
+  return kept.get(name) as Kept
+}
+
+/** The longest name that the server takes, in characters. */
+const LONGEST = 100
+
+export type Asked = { kind: 'saved' } | { kind: 'text'; source: string; settings: Settings }
+
+/** The body of a run: arguments are put in as they were written, because a large integer does not survive `JSON.parse`. */
+export function bodyOf(args: string, more: Record<string, unknown>): string {
+  const rest = JSON.stringify(more)
+  if (args.trim() === '') return rest
+  return rest === '{}' ? `{"args": ${args}}` : `${rest.slice(0, -1)}, "args": ${args}}`
+}
+
+/** What a run of unsaved text takes from the settings of the saved script: that of its block comes with the text. */
+export function draftSettings(name: string, settings: Settings): Partial<Schemas['SourceRequest']> & { name: string } {
+  const { limits, env, allow, timezone, result, entry } = settings
+  const taken = { limits, env, allow, timezone, result, entry }
+  const set = Object.fromEntries(Object.entries(taken).filter(([, value]) => value !== undefined))
+  return { name: `${[...name].slice(0, LONGEST - 6).join('')}-draft`, ...set }
+}
+
+export function useRunner(name: Ref<string>) {
+  const state = computed(() => keptOf(name.value))
+  const args = computed({
+    get: () => state.value.args,
+    set: (text) => {
+      state.value.args = text
+      try {
+        sessionStorage.setItem(`cronbox.args.${name.value}`, text)
+      } catch {
+        // No room: the page has it.
+      }
+    },
+  })
+  const id = computed(() => state.value.id)
+  const starting = ref(false)
+  const problem = shallowRef<unknown>()
+  /** What the server said of limits and hosts when the run was made. */
+  const notGranted = shallowRef<Schemas['NotGranted'][]>([])
+
+  const query = useQuery({
+    queryKey: computed(() => ['runs', 'one', id.value ?? '']),
+    queryFn: () => ok(api.GET('/v1/runs/{id}', { params: { path: { id: id.value ?? '' }, query: { output: 'false' } } })) as Promise<Run>,
+    enabled: () => id.value !== undefined,
+    // The feed tells of the end only.
+    refetchInterval: (asked) => (asked.state.data && isEnded(asked.state.data.status) ? false : 700),
+  })
+  const run = computed(() => (query.data.value?.id === id.value ? query.data.value : undefined))
+  const isGoing = computed(() => starting.value || (run.value !== undefined && !isEnded(run.value.status)))
+
+  async function start(asked: Asked, text: string | undefined): Promise<void> {
+    starting.value = true
+    problem.value = undefined
+    notGranted.value = []
+    try {
+      const isSaved = asked.kind === 'saved'
+      const body = isSaved ? bodyOf(args.value, {}) : bodyOf(args.value, { source: asked.source, ...draftSettings(name.value, asked.settings) })
+      const address = isSaved ? `v1/scripts/${encodeURIComponent(name.value)}/runs` : 'v1/runs'
+      const answer = await fetchOk(address, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })
+      const made = (await answer.json()) as Run
+      state.value.id = made.id
+      state.value.text = text
+      notGranted.value = made.not_granted ?? []
+      void refresh('runs')
+    } catch (error) {
+      problem.value = error
+    } finally {
+      starting.value = false
+    }
+  }
+
+  async function cancel(): Promise<void> {
+    if (id.value) await ok(api.POST('/v1/runs/{id}/cancel', { params: { path: { id: id.value } } }))
+    await refresh('runs')
+  }
+
+  return { args, id, run, ranText: computed(() => state.value.text), starting, isGoing, problem, notGranted, start, cancel }
+}
+
+export type Runner = ReturnType<typeof useRunner>
