@@ -1,0 +1,131 @@
+/** Reads the output of a run: as it comes while it runs, at once when it has ended. */
+import { onScopeDispose, readonly, ref, shallowRef, triggerRef, watch } from 'vue'
+import { ApiError, fetchOk, Unreachable } from '../../api/client'
+import { messages } from '../../api/stream'
+import { OutputLines, type StreamName } from './lines'
+
+export type Phase = 'loading' | 'live' | 'lost' | 'done' | 'failed'
+
+interface Piece {
+  stream: StreamName
+  text: string
+}
+
+/** The longest wait before the next try, in milliseconds. */
+const LONGEST_WAIT = 4000
+/** So much text is taken in at once; the browser draws in between. */
+const AT_ONCE = 256 * 1024
+
+export const outputAddress = (id: string, stream: StreamName): string => `v1/runs/${encodeURIComponent(id)}/output/${stream}`
+
+export function useOutput(id: () => string, ended: () => boolean) {
+  const lines = shallowRef(new OutputLines())
+  const phase = ref<Phase>('loading')
+  const error = shallowRef<unknown>()
+  let stop = new AbortController()
+  let waiting: Piece[] = []
+  let frame = 0
+
+  function take(piece: Piece): void {
+    waiting.push(piece)
+    frame ||= requestAnimationFrame(flush)
+  }
+
+  function flush(): void {
+    frame = 0
+    let room = AT_ONCE
+    while (waiting.length > 0 && room > 0) {
+      const piece = waiting.shift()
+      if (!piece) break
+      const text = piece.text.slice(0, room)
+      if (text.length < piece.text.length) waiting.unshift({ ...piece, text: piece.text.slice(text.length) })
+      room -= text.length
+      lines.value.append(piece.stream, text)
+    }
+    if (waiting.length > 0) frame = requestAnimationFrame(flush)
+    else if (phase.value === 'done') lines.value.finish()
+    triggerRef(lines)
+  }
+
+  function reset(): void {
+    cancelAnimationFrame(frame)
+    frame = 0
+    waiting = []
+    lines.value = new OutputLines()
+  }
+
+  function done(): void {
+    phase.value = 'done'
+    frame ||= requestAnimationFrame(flush)
+  }
+
+  async function whole(signal: AbortSignal): Promise<void> {
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const answer = await fetchOk(outputAddress(id(), stream), { signal })
+      const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader()
+      for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) take({ stream, text: read.value })
+    }
+    if (!signal.aborted) done()
+  }
+
+  /** Follows until the end. A new attempt writes from the beginning again, so that its output is asked for from there. */
+  async function live(signal: AbortSignal): Promise<void> {
+    let after: string | undefined
+    let wait = 250
+    while (!signal.aborted) {
+      let isNewAttempt = false
+      try {
+        for await (const message of messages(`v1/runs/${encodeURIComponent(id())}/events`, signal, after)) {
+          phase.value = 'live'
+          wait = 250
+          const data = JSON.parse(message.data) as { stream?: StreamName; text?: string; status?: string }
+          if (message.event === 'end') return done()
+          if (message.event === 'output' && data.stream && data.text) take({ stream: data.stream, text: data.text })
+          else if (data.status === 'running' && (waiting.length > 0 || lines.value.texts.length > 0)) {
+            isNewAttempt = true
+            break
+          }
+          if (message.id) after = message.id
+        }
+      } catch (caught) {
+        if (signal.aborted) return
+        if (caught instanceof ApiError && caught.status !== 401 && caught.status < 500) throw caught
+      }
+      if (isNewAttempt) {
+        after = undefined
+        reset()
+        continue
+      }
+      phase.value = 'lost'
+      await new Promise((resolve) => setTimeout(resolve, wait))
+      wait = Math.min(wait * 2, LONGEST_WAIT)
+    }
+  }
+
+  function start(): void {
+    stop.abort()
+    stop = new AbortController()
+    const { signal } = stop
+    phase.value = 'loading'
+    error.value = undefined
+    reset()
+    const read = ended() ? whole : live
+    read(signal).catch((caught: unknown) => {
+      if (signal.aborted) return
+      error.value = caught
+      phase.value = 'failed'
+      if (caught instanceof Unreachable) setTimeout(() => signal.aborted || start(), LONGEST_WAIT)
+    })
+  }
+
+  watch(id, start, { immediate: true })
+  // A run that ends while it is followed keeps what came, in the order in which it came.
+  watch(ended, (now) => {
+    if (now && phase.value === 'failed') start()
+  })
+  onScopeDispose(() => {
+    stop.abort()
+    cancelAnimationFrame(frame)
+  })
+  return { lines, phase: readonly(phase), error, start }
+}
