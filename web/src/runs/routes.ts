@@ -1,3 +1,6 @@
 import type { RouteRecordRaw } from 'vue-router'
 
-export const routes: RouteRecordRaw[] = [{ path: '/runs', name: 'runs', component: () => import('./RunsPage.vue') }]
+export const routes: RouteRecordRaw[] = [
+  { path: '/runs', name: 'runs', component: () => import('./RunsPage.vue') },
+  { path: '/runs/:id', name: 'run', component: () => import('./RunPage.vue') },
+]
