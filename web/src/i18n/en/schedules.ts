@@ -14,6 +14,7 @@ export default {
   },
   column: { schedule: 'Schedule', script: 'Script', trigger: 'When', next: 'Next', last: 'Last run', actions: 'Actions' },
   inTime: '{local} ({zone})',
+  nextAt: 'Next: {at}',
   afterRun: 'when that run ends',
   noLast: 'no run yet',
   noNext: 'does not fire',
@@ -51,6 +52,10 @@ export default {
     saved: '{id} was saved.',
     deleted: '{id} was deleted.',
     showRun: 'Show the run',
+  },
+  remove: {
+    title: 'Delete the schedule {id}?',
+    body: 'It fires no more. Runs that wait for their start are skipped; past runs stay.',
   },
   nth: { first: 'first', second: 'second', third: 'third', fourth: 'fourth', fifth: 'fifth', last: 'last' },
   reading: {

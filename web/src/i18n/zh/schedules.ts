@@ -17,6 +17,7 @@ export default {
   },
   column: { schedule: '计划', script: '脚本', trigger: '触发时间', next: '下次触发', last: '最近运行', actions: '操作' },
   inTime: '{local}（{zone}）',
+  nextAt: '下次触发：{at}',
   afterRun: '该运行结束时',
   noLast: '尚未运行',
   noNext: '不会触发',
@@ -54,6 +55,10 @@ export default {
     saved: '{id} 已保存。',
     deleted: '{id} 已删除。',
     showRun: '查看运行',
+  },
+  remove: {
+    title: '删除计划 {id}？',
+    body: '它不再触发。等待启动的运行会被跳过；过去的运行保留。',
   },
   nth: { first: '第一个', second: '第二个', third: '第三个', fourth: '第四个', fifth: '第五个', last: '最后一个' },
   reading: {
