@@ -1,0 +1,72 @@
+/** What the lanes show, kept up to date. */
+import { keepPreviousData, useQueries, useQuery } from '@tanstack/vue-query'
+import { computed, type MaybeRefOrGetter, toValue } from 'vue'
+import type { Schedule } from '../../api/client'
+import { now } from '../../ui/now'
+import { BACK, loadCounts, loadPast, loadPlan, type Range } from './load'
+import type { Mark } from './marks'
+
+export interface Lane {
+  id: string
+  marks: Mark[]
+  goesOnFrom: number | undefined
+}
+
+const MINUTE = 60_000
+/** Counts and plans are asked for again this often, in milliseconds: not with every run that ends. */
+const SELDOM = 5 * MINUTE
+
+export function useLanes(schedules: MaybeRefOrGetter<Schedule[]>, range: MaybeRefOrGetter<Range>, single = false) {
+  /** The present to half a minute: marks do not have to move each second. */
+  const present = computed(() => Math.floor(now.value / 30_000) * 30_000)
+  /** Moves each ten minutes, so that keys do not change all the time. */
+  const anchor = computed(() => Math.floor(now.value / (10 * MINUTE)) * 10 * MINUTE)
+  const from = computed(() => present.value - BACK[toValue(range)])
+  const until = computed(() => present.value + BACK[toValue(range)] / 2)
+  const since = computed(() => anchor.value - BACK[toValue(range)])
+  const ids = computed(() => toValue(schedules).map(({ id }) => id))
+
+  const past = useQuery({
+    queryKey: ['runs', 'timeline', computed(() => (single ? ids.value[0] : undefined)), since],
+    queryFn: () => loadPast(since.value, single ? 2 : 4, single ? ids.value[0] : undefined),
+    enabled: computed(() => ids.value.length > 0),
+    placeholderData: keepPreviousData,
+  })
+  const counts = useQueries({
+    queries: computed(() =>
+      past.data.value?.isComplete === false
+        ? ids.value.map((id) => ({
+            // The newest time that is counted moves with every run; a quarter of an hour is near enough.
+            queryKey: ['scheduler', 'timeline', id, since.value],
+            queryFn: () => loadCounts(id, since.value, past.data.value?.from ?? since.value, toValue(range)).then((marks) => ({ marks, until: past.data.value?.from ?? 0 })),
+            staleTime: SELDOM,
+            refetchInterval: SELDOM,
+          }))
+        : [],
+    ),
+  })
+  const plans = useQueries({
+    queries: computed(() =>
+      toValue(schedules).map((schedule) => ({
+        queryKey: ['scheduler', 'plan', schedule.id, schedule.updated_at, schedule.state, anchor.value, toValue(range)],
+        queryFn: () => loadPlan(schedule.id, anchor.value + 10 * MINUTE + BACK[toValue(range)] / 2, single ? 1000 : 300),
+        enabled: schedule.state === 'active' && schedule.next_fire_at !== null,
+        staleTime: SELDOM,
+        placeholderData: keepPreviousData,
+      })),
+    ),
+  })
+
+  const lanes = computed<Lane[]>(() =>
+    ids.value.map((id, at) => {
+      const rows = past.data.value?.lanes[id] ?? []
+      const counted = counts.value[at]?.data?.marks ?? []
+      const plan = plans.value[at]?.data
+      // Rows that came since the counts were asked for are not in them; none is shown twice.
+      const exact = past.data.value?.from ?? 0
+      const marks = [...counted.filter((mark) => mark.at < exact), ...rows, ...(plan?.marks ?? []).filter((mark) => mark.at > present.value)]
+      return { id, marks: marks.filter((mark) => mark.until >= from.value && mark.at <= until.value), goesOnFrom: plan?.goesOnFrom }
+    }),
+  )
+  return { lanes, from, until, present, past }
+}
