@@ -3,7 +3,7 @@ import { computed } from 'vue'
 import { language } from '.'
 
 /** The viewer's own form of numbers and times where it is of the page's language. */
-const locale = computed(() => {
+export const locale = computed(() => {
   const code = language.value
   return navigator.languages.find((each) => each.startsWith(code)) ?? (code === 'zh' ? 'zh-CN' : 'en')
 })

@@ -1,2 +1,28 @@
 export default {
+  result: 'result',
+  noValues: 'There are no numbers here yet.',
+  help: 'Left and right arrows move over the values, up and down arrows change the line, plus and minus zoom, Escape shows everything, Enter opens the run.',
+  openRun: 'Click: the run',
+  openRuns: '{count} value. Click: its run | {count} values. Click: their runs',
+  time: 'Time',
+  tableOf: 'Values of {chart}',
+  tableShows: 'The last {shown} of {all} times. The CSV file has all of them.',
+  scale: { left: 'left scale', right: 'right scale' },
+  tools: {
+    all: 'Show everything',
+    in: 'Zoom in',
+    out: 'Zoom out',
+    table: 'Values as a table',
+    png: 'Download as PNG',
+    csv: 'Download as CSV',
+  },
+  numbers: {
+    title: 'Numbers in the results',
+    empty: 'No numbers in the results yet',
+    emptyBody: 'When this script returns a number, or a dictionary with numbers, each of them gets a chart here. For example:',
+    showAll: 'Show {count} more | Show {count} more',
+    showFewer: 'Show fewer',
+    open: 'Open as a chart',
+    last: 'Last value',
+  },
 }
