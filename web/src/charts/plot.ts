@@ -59,7 +59,7 @@ export function plotOptions(looks: PlotLooks, actions: PlotActions): uPlot.Optio
     scale,
     side: scale === 'left' ? 3 : 1,
     grid: scale === 'left' ? grid : { show: false },
-    space: small ? 28 : 40,
+    space: small ? 22 : 40,
     size: (_plot, values) => Math.max(34, ...(values ?? []).map((text) => 16 + 7 * String(text ?? '').length)),
     values: (_plot, ticks) => ticks.map(valueText),
   })

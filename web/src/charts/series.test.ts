@@ -85,7 +85,7 @@ describe('many values', () => {
   const span = { from: 0, to: count * MINUTE }
 
   it('are drawn as few, with their extremes, their gaps and their ends', () => {
-    const kept = downSample(samples, span, 800)
+    const kept = downSample({ samples }, span, 800)
     expect(kept.length).toBeLessThan(800 * 5)
     const values = kept.map((sample) => sample.value)
     expect(values).toContain(900)
@@ -97,8 +97,19 @@ describe('many values', () => {
   })
 
   it('are all there in a part, with a neighbour on each side', () => {
-    const part = downSample(samples, { from: 100 * MINUTE, to: 110 * MINUTE }, 800)
+    const part = downSample({ samples }, { from: 100 * MINUTE, to: 110 * MINUTE }, 800)
     expect(part.map((sample) => sample.at / MINUTE)).toEqual([99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111])
+  })
+
+  it('have a gap where one is, and nowhere else', () => {
+    const days = every(20_000, MINUTE).filter((time) => time < 9000 * MINUTE || time > 9100 * MINUTE)
+    const kept = downSample({ samples: at(days) }, { from: 0, to: 20_000 * MINUTE }, 500)
+    expect(kept.flatMap((sample) => (sample.value === null ? [sample.at / MINUTE] : []))).toEqual([9050])
+  })
+
+  it('are few also where each is alone', () => {
+    const kept = downSample({ samples: at(every(20_000, HOUR)), width: MINUTE }, { from: 0, to: 20_000 * HOUR }, 500)
+    expect(kept.length).toBeLessThan(500 * 7)
   })
 
   it('take little time', () => {

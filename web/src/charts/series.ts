@@ -81,42 +81,69 @@ export function longestStep({ samples, width }: Pick<Line, 'samples' | 'width'>)
   return long * (long > middle * 1.5 ? 3 : 1.5)
 }
 
+/** Says that a line is broken between two samples. */
+const gapBetween = (before: Sample, after: Sample): Sample => ({ at: Math.floor((before.at + after.at) / 2), value: null })
+
+/** What is kept of one column of pixels. */
+class Column {
+  private readonly places = new Set<number>()
+  private low = Infinity
+  private high = -Infinity
+  private lowest = -1
+  private highest = -1
+  private last = -1
+
+  public take(place: number, { value }: Sample): void {
+    if (this.last < 0) this.places.add(place)
+    this.last = place
+    if (value === null) {
+      this.places.add(place)
+      return
+    }
+    if (value < this.low) [this.low, this.lowest] = [value, place]
+    if (value > this.high) [this.high, this.highest] = [value, place]
+  }
+
+  public kept(): number[] {
+    return [...this.places, this.lowest, this.highest, this.last].filter((place, at, all) => place >= 0 && all.indexOf(place) === at).sort((a, b) => a - b)
+  }
+}
+
 /**
- * The samples of a span, few enough to draw: of each column of pixels the first, the lowest, the highest and the last, and one gap
- * if there is one. The neighbours outside of the span stay too, so that the line goes on to the edge.
+ * The samples of a span, few enough to draw: of each column of pixels the first, the lowest, the highest and the last, and where
+ * the line is broken. The neighbours outside of the span stay too, so that the line goes on to the edge.
  */
-export function downSample(samples: readonly Sample[], span: Span, columns: number): Sample[] {
+export function downSample({ samples, width }: Pick<Line, 'samples' | 'width'>, span: Span, columns: number): Sample[] {
+  const longest = longestStep({ samples, width })
   const begin = Math.max(0, firstFrom(samples, span.from) - 1)
   const end = Math.min(samples.length, firstFrom(samples, span.to) + 2)
-  if (end - begin <= columns * 4) return samples.slice(begin, end)
-  const width = Math.max(1, (span.to - span.from) / columns)
+  // Few samples have a column each.
+  const pixel = end - begin <= columns * 4 ? 0 : Math.max(1, (span.to - span.from) / columns)
   const kept: Sample[] = []
-  let column = NaN
-  let places: { first: number; low: number; high: number; last: number; gap: number } | undefined
+  let column = new Column()
   const flush = (): void => {
-    if (!places) return
-    const order = [...new Set([places.first, places.low, places.high, places.last, places.gap])].filter((at) => at >= 0)
-    for (const at of order.sort((a, b) => a - b)) {
-      const sample = samples[at]
+    for (const place of column.kept()) {
+      const sample = samples[place]
       if (sample) kept.push(sample)
     }
+    column = new Column()
   }
-  for (let at = begin; at < end; at += 1) {
-    const sample = samples[at]
+  let [here, broken] = [NaN, NaN]
+  let before: Sample | undefined
+  for (let place = begin; place < end; place += 1) {
+    const sample = samples[place]
     if (!sample) continue
-    const here = Math.floor((sample.at - span.from) / width)
-    if (here !== column || !places) {
-      flush()
-      column = here
-      places = { first: at, low: -1, high: -1, last: at, gap: -1 }
+    const next = pixel > 0 ? Math.floor((sample.at - span.from) / pixel) : place
+    const isGap = before !== undefined && sample.at - before.at > longest
+    if (next !== here || (isGap && broken !== here)) flush()
+    // One break in a column is as many as can be seen.
+    if (before && isGap && broken !== next) {
+      kept.push(gapBetween(before, sample))
+      broken = next
     }
-    places.last = at
-    if (sample.value === null) {
-      if (places.gap < 0) places.gap = at
-      continue
-    }
-    if (places.low < 0 || sample.value < (samples[places.low]?.value ?? Infinity)) places.low = at
-    if (places.high < 0 || sample.value > (samples[places.high]?.value ?? -Infinity)) places.high = at
+    here = next
+    column.take(place, sample)
+    before = sample
   }
   flush()
   return kept
@@ -126,23 +153,13 @@ export function downSample(samples: readonly Sample[], span: Span, columns: numb
 export interface Aligned {
   times: number[]
   values: (number | null | undefined)[][]
-  /** What is drawn of each line. */
+  /** What is drawn of each line, its gaps among them. */
   shown: Sample[][]
 }
 
 export function align(lines: readonly Line[], span: Span, columns: number): Aligned {
-  const shown = lines.map((line) => downSample(line.samples, span, columns))
-  const points = lines.map((line, which) => {
-    const longest = longestStep(line)
-    const row = new Map<number, number | null>()
-    let before: Sample | undefined
-    for (const sample of shown[which] ?? []) {
-      if (before && sample.at - before.at > longest) row.set(Math.floor((before.at + sample.at) / 2), null)
-      row.set(sample.at, sample.value)
-      before = sample
-    }
-    return row
-  })
+  const shown = lines.map((line) => downSample(line, span, columns))
+  const points = shown.map((samples) => new Map(samples.map(({ at, value }) => [at, value])))
   const times = [...new Set(points.flatMap((row) => [...row.keys()]))].sort((a, b) => a - b)
   return { times, values: points.map((row) => times.map((at) => row.get(at))), shown }
 }
