@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+import { bodyOf, draftOf, EACH, EVERYTHING, isSame, labelsOf, lineNames, newId, newLine } from './chart-form'
+import type { ChartBody } from './saved'
+
+const CHART: ChartBody = {
+  title: 'Tea', labels: ['team=data', 'prices'], since: null, bucket: null,
+  lines: [{ script: 'tea', path: '/price' }, { script: 'tea', path: '/volume', agg: 'sum', label: 'Sold' }],
+}
+
+describe('a draft', () => {
+  it('comes back as it was', () => {
+    const draft = draftOf(CHART)
+    expect(draft).toMatchObject({ labels: 'team=data, prices', since: EVERYTHING, bucket: EACH })
+    expect(bodyOf(draft)).toEqual(CHART)
+    expect(isSame(bodyOf(draft), { ...CHART, lines: CHART.lines.map((line) => ({ agg: null, label: null, ...line })) })).toBe(true)
+  })
+
+  it('is another one when anything is changed', () => {
+    expect(isSame(CHART, { ...CHART, title: 'Coffee' })).toBe(false)
+    expect(isSame(CHART, { ...CHART, lines: CHART.lines.toReversed() })).toBe(false)
+  })
+
+  it('leaves out lines that have no script yet', () => {
+    expect(bodyOf({ ...draftOf(CHART), lines: [newLine(), newLine('tea', '')] }).lines).toEqual([{ script: 'tea', path: '' }])
+  })
+})
+
+it('takes labels as people write them', () => {
+  expect(labelsOf(' a, b，c、a\n , d=1 ')).toEqual(['a', 'b', 'c', 'd=1'])
+})
+
+describe('names of lines', () => {
+  const line = (script: string, path: string, more = {}) => ({ ...newLine(script, path), ...more })
+  it('are as short as they can be', () => {
+    expect(lineNames([line('tea', '/book/bid'), line('tea', '')], 'result')).toEqual(['book › bid', 'result'])
+    expect(lineNames([line('tea', '/price'), line('coffee', '/price')], 'result')).toEqual(['tea', 'coffee'])
+    expect(lineNames([line('tea', '/price'), line('coffee', '/cost')], 'result')).toEqual(['tea: price', 'coffee: cost'])
+  })
+
+  it('are their labels, and differ by aggregate where they must', () => {
+    expect(lineNames([line('tea', '/price', { label: 'Mine' }), line('tea', '/price')], 'result')).toEqual(['Mine', 'price'])
+    expect(lineNames([line('tea', '/price', { agg: 'min' }), line('tea', '/price')], 'result')).toEqual(['price (min)', 'price (avg)'])
+  })
+})
+
+it('makes an address from a title', () => {
+  expect(newId('Price of Tea – Übersicht!', new Set())).toBe('price-of-tea-ubersicht')
+  expect(newId('茶叶价格', new Set(['chart', 'chart-2']))).toBe('chart-3')
+})
