@@ -11,13 +11,14 @@ export interface Message {
 export async function* messages(address: string, signal: AbortSignal, after?: string, opened?: () => void): AsyncGenerator<Message> {
   const headers: Record<string, string> = { Accept: 'text/event-stream' }
   if (after) headers['Last-Event-ID'] = after
-  yield* messagesOf(await request(address, { headers, signal }))
+  const answer = await request(address, { headers, signal })
+  if (answer.ok) opened?.()
+  yield* messagesOf(answer)
 }
 
 /** The messages of an answer that is a stream, whatever it was asked with. */
 export async function* messagesOf(answer: Response): AsyncGenerator<Message> {
   if (!answer.ok || !answer.body) throw await errorOf(answer)
-  opened?.()
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
   const parser = new Parser()
   try {
