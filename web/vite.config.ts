@@ -37,7 +37,13 @@ function packed(): Plugin {
 export default defineConfig({
   base: './',
   plugins: [vue(), packed()],
-  define: { __VUE_OPTIONS_API__: false, __VUE_I18N_FULL_INSTALL__: false, __VUE_I18N_LEGACY_API__: false },
+  define: {
+    __VUE_OPTIONS_API__: false,
+    __VUE_PROD_DEVTOOLS__: false,
+    __INTLIFY_PROD_DEVTOOLS__: false,
+    __VUE_I18N_FULL_INSTALL__: false,
+    __VUE_I18N_LEGACY_API__: false,
+  },
   build: { outDir: BUILT, target: 'es2023', assetsInlineLimit: 0, reportCompressedSize: false },
   server: { proxy: Object.fromEntries(['/v1', '/openapi.json', '/docs', '/readyz'].map((below) => [below, SERVER])) },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },

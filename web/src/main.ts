@@ -3,7 +3,7 @@ import { createApp } from 'vue'
 import './design/tokens.css'
 import './design/base.css'
 import { queryClient } from './api/queries'
-import { i18n } from './i18n'
+import { i18n, ready } from './i18n'
 import { router } from './router'
 import AppShell from './shell/AppShell.vue'
 import './shell/theme'
@@ -18,4 +18,5 @@ app.config.errorHandler = (error) => {
 router.onError((error: unknown, to) => {
   if (error instanceof TypeError) location.assign(router.resolve(to).href)
 })
+await ready
 app.mount('#app')

@@ -1,8 +1,7 @@
 /** The page's languages. English is the model; a Chinese file that lacks a key does not compile (see `Same`). */
-import { computed, watchEffect } from 'vue'
+import { computed, watchEffect, type WritableComputedRef } from 'vue'
 import { createI18n } from 'vue-i18n'
 import en from './en'
-import zh from './zh'
 
 export type Language = 'en' | 'zh'
 export const LANGUAGES: Record<Language, string> = { en: 'English', zh: '简体中文' }
@@ -17,19 +16,28 @@ function wanted(): Language {
 
 export const i18n = createI18n({
   legacy: false,
-  locale: wanted(),
+  locale: 'en' as string,
   fallbackLocale: 'en',
-  messages: { en, zh },
+  messages: { en } as Record<string, typeof en>,
   missingWarn: import.meta.env.DEV,
   fallbackWarn: import.meta.env.DEV,
 })
 
+/** Shows a language, whose words are loaded the first time. */
+async function show(chosen: Language): Promise<void> {
+  if (chosen === 'zh') i18n.global.setLocaleMessage('zh', (await import('./zh')).default)
+  i18n.global.locale.value = chosen
+}
+
+/** When the words of the first language are there. */
+export const ready = show(wanted())
+
 /** The language of the words. */
-export const language = computed<Language>({
-  get: () => i18n.global.locale.value as Language,
+export const language: WritableComputedRef<Language> = computed({
+  get: () => (i18n.global.locale.value === 'zh' ? 'zh' : 'en'),
   set: (chosen) => {
-    i18n.global.locale.value = chosen
     localStorage.setItem(KEPT, chosen)
+    void show(chosen)
   },
 })
 
