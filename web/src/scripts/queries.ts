@@ -36,6 +36,19 @@ async function page(filter: ScriptFilter, cursor: string): Promise<ScriptList> {
   }
 }
 
+/** The script of a name, if there is one: found in the list, because a script that is missing is no error here. */
+export async function findScript(name: string): Promise<FullScript | undefined> {
+  const wanted = name.normalize('NFC').toLowerCase()
+  let cursor = ''
+  do {
+    const list = await page({ q: name, label: '' }, cursor)
+    const found = list.items.find((script) => script.name.toLowerCase() === wanted)
+    if (found) return found
+    cursor = list.next_cursor ?? ''
+  } while (cursor !== '')
+  return undefined
+}
+
 export const useScripts = (filter: MaybeRefOrGetter<ScriptFilter>) =>
   useInfiniteQuery({
     queryKey: computed(() => ['scripts', 'list', toValue(filter)]),

@@ -25,6 +25,13 @@ function keptOf(name: string): Kept {
   return kept.get(name) as Kept
 }
 
+/** Takes over arguments that were typed before the script had its name. */
+export function handArgs(from: string, to: string): void {
+  keptOf(to).args = keptOf(from).args
+  kept.delete(from)
+  sessionStorage.removeItem(`cronbox.args.${from}`)
+}
+
 /** The longest name that the server takes, in characters. */
 const LONGEST = 100
 
@@ -38,14 +45,16 @@ export function bodyOf(args: string, more: Record<string, unknown>): string {
 }
 
 /** What a run of unsaved text takes from the settings of the saved script: that of its block comes with the text. */
-export function draftSettings(name: string, settings: Settings): Partial<Schemas['SourceRequest']> & { name: string } {
+export function draftSettings(name: string, settings: Settings): Record<string, unknown> {
   const { limits, env, allow, timezone, result, entry } = settings
   const taken = { limits, env, allow, timezone, result, entry }
   const set = Object.fromEntries(Object.entries(taken).filter(([, value]) => value !== undefined))
-  return { name: `${[...name].slice(0, LONGEST - 6).join('')}-draft`, ...set }
+  // With a name of its own it does not count as a run of the script.
+  return { name: name === '' ? 'draft' : `${[...name].slice(0, LONGEST - 6).join('')}-draft`, ...set }
 }
 
-export function useRunner(name: Ref<string>) {
+/** `title` is what a run of unsaved text is named after. */
+export function useRunner(name: Ref<string>, title: Ref<string> = name) {
   const state = computed(() => keptOf(name.value))
   const args = computed({
     get: () => state.value.args,
@@ -80,7 +89,7 @@ export function useRunner(name: Ref<string>) {
     notGranted.value = []
     try {
       const isSaved = asked.kind === 'saved'
-      const body = isSaved ? bodyOf(args.value, {}) : bodyOf(args.value, { source: asked.source, ...draftSettings(name.value, asked.settings) })
+      const body = isSaved ? bodyOf(args.value, {}) : bodyOf(args.value, { source: asked.source, ...draftSettings(title.value, asked.settings) })
       const address = isSaved ? `v1/scripts/${encodeURIComponent(name.value)}/runs` : 'v1/runs'
       const answer = await fetchOk(address, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })
       const made = (await answer.json()) as Run
