@@ -33,9 +33,19 @@ const STAMP: Intl.DateTimeFormatOptions = {
   hourCycle: 'h23',
 }
 
+/** Making one costs more than a hundred uses of it. */
+const stamps = new Map<string, Intl.DateTimeFormat>()
+
+function stampIn(timeZone: string): Intl.DateTimeFormat {
+  const key = `${locale.value} ${timeZone}`
+  const stamp = stamps.get(key) ?? new Intl.DateTimeFormat(locale.value, { ...STAMP, timeZone })
+  stamps.set(key, stamp)
+  return stamp
+}
+
 /** A time with date and seconds, in a zone (the viewer's). */
 export function formatTime(at: string | number | Date, timeZone: string = zone): string {
-  return new Intl.DateTimeFormat(locale.value, { ...STAMP, timeZone }).format(new Date(at))
+  return stampIn(timeZone).format(new Date(at))
 }
 
 /** A time without its date, to seconds. */

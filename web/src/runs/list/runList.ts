@@ -4,11 +4,11 @@
  * to date: for the newest runs (which tell of new ones), and for those in sight that have not ended.
  */
 import { useQuery } from '@tanstack/vue-query'
-import { computed, onScopeDispose, ref, shallowRef, triggerRef, watch } from 'vue'
+import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
 import { fetchOk, Unreachable, type Run, type Schemas } from '../../api/client'
 import { connection } from '../../api/live'
 import { isEnded } from '../../ui/status'
-import { parseExact } from '../result/exact'
+import { getRun, getRuns } from '../ask'
 import { toQuestion, type RunFilter } from './filter'
 import { rowOf, type RunRow } from './rows'
 
@@ -18,13 +18,6 @@ const PAGE = 200
 const NEWEST = 100
 /** How often what has not ended is looked at, in milliseconds: the feed tells only how runs ended. */
 const LOOK_AGAIN = 4000
-
-type Page = { items: Run[]; next_cursor: string | null }
-
-async function ask(question: string, signal?: AbortSignal): Promise<Page> {
-  const answer = await fetchOk(`v1/runs?${question}`, signal ? { signal } : {})
-  return parseExact(await answer.text()) as unknown as Page
-}
 
 export function useRunList(filter: () => RunFilter, inSight: () => RunRow[]) {
   const rows = shallowRef<RunRow[]>([])
@@ -38,12 +31,13 @@ export function useRunList(filter: () => RunFilter, inSight: () => RunRow[]) {
   const question = computed(() => toQuestion(filter()))
 
   function add(items: readonly Run[]): void {
+    const all = rows.value.slice()
     for (const item of items) {
       if (known.has(item.id)) continue
-      known.set(item.id, rows.value.length)
-      rows.value.push(rowOf(item))
+      known.set(item.id, all.length)
+      all.push(rowOf(item))
     }
-    triggerRef(rows)
+    rows.value = all
   }
 
   async function loadMore(): Promise<void> {
@@ -52,7 +46,7 @@ export function useRunList(filter: () => RunFilter, inSight: () => RunRow[]) {
     error.value = undefined
     const { signal } = stop
     try {
-      const page = await ask(toQuestion(filter(), { limit: String(PAGE), ...(cursor.value ? { cursor: cursor.value } : {}) }), signal)
+      const page = await getRuns(toQuestion(filter(), { limit: String(PAGE), ...(cursor.value ? { cursor: cursor.value } : {}) }), signal)
       if (signal.aborted) return
       add(page.items)
       cursor.value = page.next_cursor
@@ -81,20 +75,20 @@ export function useRunList(filter: () => RunFilter, inSight: () => RunRow[]) {
   onScopeDispose(() => stop.abort())
 
   function update(items: readonly Run[]): void {
-    let isChanged = false
+    let all: RunRow[] | undefined
     for (const item of items) {
       const at = known.get(item.id)
       const before = at === undefined ? undefined : rows.value[at]
       if (at === undefined || !before || (before.status === item.status && isEnded(item.status))) continue
-      rows.value[at] = rowOf(item)
-      isChanged = true
+      all ??= rows.value.slice()
+      all[at] = rowOf(item)
     }
-    if (isChanged) triggerRef(rows)
+    if (all) rows.value = all
   }
 
   const newest = useQuery({
     queryKey: ['runs', 'newest', question],
-    queryFn: ({ signal }) => ask(toQuestion(filter(), { limit: String(NEWEST) }), signal),
+    queryFn: ({ signal }) => getRuns(toQuestion(filter(), { limit: String(NEWEST) }), signal),
     refetchInterval: LOOK_AGAIN,
     structuralSharing: false,
     gcTime: 0,
@@ -126,13 +120,7 @@ export function useRunList(filter: () => RunFilter, inSight: () => RunRow[]) {
   )
   const now = useQuery({
     queryKey: ['runs', 'open', open],
-    queryFn: ({ signal }) =>
-      Promise.all(
-        open.value.map(async (id) => {
-          const answer = await fetchOk(`v1/runs/${encodeURIComponent(id)}?output=false`, { signal })
-          return parseExact(await answer.text()) as unknown as Run
-        }),
-      ),
+    queryFn: ({ signal }) => Promise.all(open.value.map((id) => getRun(id, signal))),
     enabled: () => open.value.length > 0,
     refetchInterval: LOOK_AGAIN,
     structuralSharing: false,
