@@ -43,10 +43,12 @@ export function kindOf(status: RunStatus, lateness: number | null = null): Kind 
 
 /** The mark of a run. */
 export function markOf(run: Run): Mark {
-  const kind = kindOf(run.status, run.lateness_ms)
+  const { id, status, reason, cause } = run
+  // The runs of a backfill wait for one another: that is not late.
+  const lateness_ms = cause === 'backfill' ? null : run.lateness_ms
+  const kind = kindOf(status, lateness_ms)
   const made = Date.parse(run.created_at)
   const at = run.fire_time ? Date.parse(run.fire_time) : made
-  const { id, status, reason, lateness_ms, cause } = run
   return {
     kind,
     at,

@@ -1,8 +1,9 @@
 /** What a mark says in words: for its box, for screen readers and for the table. */
 import type { LocationQueryRaw } from 'vue-router'
 import { t } from '../../i18n'
-import { formatDuration, formatNumber, formatTime } from '../../i18n/format'
+import { formatClock, formatDuration, formatNumber, formatTime, viewerZone } from '../../i18n/format'
 import { runAddress } from '../actions'
+import { localText } from '../zones'
 import { countOf, KINDS, LATE, type Group, type Mark } from './marks'
 
 /** Reasons that the page has words for. Others are sentences already. */
@@ -36,7 +37,9 @@ export function countWords(mark: Pick<Mark, 'counts' | 'run'>): string {
 
 /** `09:00`, or from the first to the last. */
 export function whenWords(mark: Pick<Mark, 'at' | 'until'>): string {
-  return mark.until === mark.at ? formatTime(mark.at) : `${formatTime(mark.at)} – ${formatTime(mark.until)}`
+  if (mark.until === mark.at) return formatTime(mark.at)
+  const isOneDay = localText(mark.at, viewerZone).slice(0, 10) === localText(mark.until, viewerZone).slice(0, 10)
+  return `${formatTime(mark.at)} – ${isOneDay ? formatClock(mark.until) : formatTime(mark.until)}`
 }
 
 /** Everything on one line. */
