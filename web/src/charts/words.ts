@@ -16,12 +16,19 @@ export function useWords(): {
   bucketWord: (bucket: string | null) => string
 } {
   const { t } = useI18n()
-  const durationWord = (text: string): string => {
+  /** A duration as a whole number of its largest unit. */
+  const parts = (text: string): { unit: (typeof UNITS)[number][0]; count: number } | undefined => {
     const length = duration(text)
-    const unit = length === undefined ? undefined : UNITS.find(([, size]) => length % size === 0)
-    if (length === undefined || !unit) return text
-    const count = length / unit[1]
-    return t(`charts.units.${unit[0]}`, { count }, count)
+    const found = length === undefined ? undefined : UNITS.find(([, size]) => length % size === 0)
+    return length === undefined || !found ? undefined : { unit: found[0], count: length / found[1] }
+  }
+  const durationWord = (text: string): string => {
+    const found = parts(text)
+    return found ? t(`charts.units.${found.unit}`, { count: found.count }, found.count) : text
+  }
+  const perWord = (text: string): string => {
+    const found = parts(text)
+    return found ? t(`charts.per.${found.unit}`, { count: found.count }, found.count) : text
   }
   return {
     durationWord,
@@ -30,6 +37,6 @@ export function useWords(): {
         ? t('charts.everything')
         : duration(since) === undefined ? since : t('charts.last', { span: durationWord(since) }),
     bucketWord: (bucket) =>
-      bucket === null || bucket === EACH ? t('charts.each') : bucket === 'auto' ? t('charts.auto') : t('charts.by', { span: durationWord(bucket) }),
+      bucket === null || bucket === EACH ? t('charts.each') : bucket === 'auto' ? t('charts.auto') : perWord(bucket),
   }
 }

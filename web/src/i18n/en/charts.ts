@@ -54,7 +54,7 @@ export default {
   bucket: 'Values',
   each: 'Each value',
   auto: 'As many as can be seen',
-  by: 'One per {span}',
+  per: { day: 'One per day | One per {count} days', hour: 'One per hour | One per {count} hours', minute: 'One per minute | One per {count} minutes' },
   units: { day: '{count} day | {count} days', hour: '{count} hour | {count} hours', minute: '{count} minute | {count} minutes' },
   putTogether: 'Each point is made from the values of {span} (UTC).',
   putTogetherAuto: 'There are many values, so each point is made from those of {span} (UTC). Zoom in to see more of them.',

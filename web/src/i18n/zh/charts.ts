@@ -57,7 +57,7 @@ export default {
   bucket: '数值',
   each: '逐个显示',
   auto: '自动（以看得清为准）',
-  by: '每 {span}一个',
+  per: { day: '每天一个 | 每 {count} 天一个', hour: '每小时一个 | 每 {count} 小时一个', minute: '每分钟一个 | 每 {count} 分钟一个' },
   units: { day: '{count} 天 | {count} 天', hour: '{count} 小时 | {count} 小时', minute: '{count} 分钟 | {count} 分钟' },
   putTogether: '每个点由 {span}内的数值合并而成（UTC）。',
   putTogetherAuto: '数值较多，每个点由 {span}内的数值合并而成（UTC）。放大可查看更多细节。',
