@@ -8,6 +8,7 @@ export default {
   copy: 'Copy',
   copied: 'Copied',
   download: 'Download',
+  removeItem: 'Remove {item}',
   retry: 'Try again',
   search: 'Search',
   more: 'More',

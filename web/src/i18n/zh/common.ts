@@ -11,6 +11,7 @@ export default {
   copy: '复制',
   copied: '已复制',
   download: '下载',
+  removeItem: '移除 {item}',
   retry: '重试',
   search: '搜索',
   more: '更多',
