@@ -10,11 +10,14 @@ mod values;
 pub use access::{GrantBody, ResealedBody, SecretBody, SessionBody, SessionTokenBody, TokenBody};
 pub use event::{EventBody, EventErrorBody, FeedBody};
 pub use run::{
-    AttemptBody, AttemptUsageBody, CountBody, ErrorBody, FileBody, LeftBody, LimitsBody, PointBody, RunBody,
-    StreamBody, UsageBody,
+    AttemptBody, AttemptUsageBody, CountBody, ErrorBody, FileBody, LeftBody, LimitsBody, PointBody,
+    RunBody, StreamBody, UsageBody,
 };
 pub use schedule::{BackfillBody, FireBody, LastRunBody, PreviewBody, ScheduleBody, SchedulerBody};
-pub use script::{LeftOutBody, LinkBody, ScheduleChangeBody, ScriptBody, StateBody, UploadedBody, VersionBody};
+pub use script::{
+    CheckedBody, FunctionBody, LeftOutBody, LinkBody, RecentRunBody, ScheduleChangeBody, ScriptBody, StateBody,
+    UploadedBody, VersionBody,
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};

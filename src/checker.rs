@@ -1,7 +1,7 @@
 //! Looks at scripts before they are kept: syntax, mode, parameters, warnings, and the code object, so that no run compiles
 //! again. All of it happens in a sandbox that sees only that source; no Python of the node's ever does.
 
-use crate::script::{Facts, Warning};
+use crate::script::{Facts, Function, Functions, Warning};
 use crate::source_files::{Sources, is_compiled};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use cronbox_runtime::limits::MAX_SOURCE;
@@ -9,11 +9,16 @@ use cronbox_runtime::report::Mode;
 use cronbox_runtime::{Bundle, BundleError, Job, Limits, Load, Outcome, Pool, Report, Run, RunOutput};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-const PROGRAM: &[u8] = include_bytes!("checker/check.py");
+/// What looks at a source; a run begins in the first file.
+const PROGRAM: [(&str, &[u8]); 3] = [
+    ("check.py", include_bytes!("checker/check.py")),
+    ("parameters.py", include_bytes!("checker/parameters.py")),
+    ("docstrings.py", include_bytes!("checker/docstrings.py")),
+];
 
 /// The code of a refusal that says nothing of the script: no process could be had to look at it.
 pub const NO_SANDBOX: &str = "no_sandbox";
@@ -50,6 +55,8 @@ impl fmt::Display for Refused {
 pub struct Checked {
     /// For the version.
     pub facts: Facts,
+    /// What a run can call; none for compiled source.
+    pub functions: Option<Functions>,
     /// The content of a `.pyc` file.
     pub code: Option<Vec<u8>>,
 }
@@ -65,6 +72,8 @@ struct Answer {
     warnings: Vec<Warning>,
     #[serde(default)]
     uses_state: bool,
+    #[serde(default)]
+    functions: Option<BTreeMap<String, Function>>,
     #[serde(default)]
     code: Option<String>,
 }
@@ -143,7 +152,9 @@ impl Checker {
         let source = sources.source();
         let failed =
             |message: String| Refused { code: "check_failed".into(), message, line: None, column: None, text: None };
-        let bundle = Bundle::of_files(&[("check.py", PROGRAM), ("source", source)]).map_err(|error| match &error {
+        let [check, parameters, docstrings] = PROGRAM;
+        let files = [check, parameters, docstrings, ("source", source)];
+        let bundle = Bundle::of_files(&files).map_err(|error| match &error {
             BundleError::Memory(why) => no_sandbox(Some(&format!("{error}: {why}"))),
             _ => failed(error.to_string()),
         })?;
@@ -180,6 +191,6 @@ impl Checker {
             warnings: answer.warnings,
         };
         let code = answer.code.and_then(|code| BASE64_STANDARD.decode(code).ok()).filter(|code| is_compiled(code));
-        Ok(Checked { facts, code })
+        Ok(Checked { facts, functions: answer.functions.map(Functions), code })
     }
 }

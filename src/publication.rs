@@ -2,7 +2,7 @@
 
 use crate::requirement::Packages;
 use crate::schedule::NewSchedule;
-use crate::script::{Facts, Script, Settings};
+use crate::script::{Facts, Functions, Script, Settings};
 
 /// A version to be kept.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct NewVersion {
     pub table: Settings,
     /// What the check found.
     pub facts: Facts,
+    /// What a run can call; none when it was not checked.
+    pub functions: Option<Functions>,
     /// The blob of its code object, and the interpreter that made it; the blob is there already.
     pub code: Option<(String, String)>,
     /// Its packages; their blob is there already.
@@ -67,6 +69,8 @@ pub enum Deleted {
 pub struct ScriptFilter {
     /// Only with this label, `key=value`.
     pub label: Option<(String, String)>,
+    /// Only those with each of these words in name, title or labels; in lower case.
+    pub words: Vec<String>,
     /// Only those whose key comes after this one.
     pub after: Option<String>,
     /// At most so many.

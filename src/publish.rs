@@ -135,7 +135,7 @@ impl Keeper {
         Ok(self.store.keep_version(new, now).await?)
     }
 
-    /// Finds out whether content would be kept, and keeps no version of it. What its packages and files came to is let go of
+    /// The version that would be kept of content, of which none is kept. What its packages and files came to is let go of
     /// as everything is that nothing refers to.
     pub async fn try_out(
         &self,
@@ -143,8 +143,8 @@ impl Keeper {
         sources: &Sources,
         wanted: PublishOptions,
         now: Time,
-    ) -> Result<(), KeepError> {
-        self.prepared(name, sources, wanted, now).await.map(|_| ())
+    ) -> Result<NewVersion, KeepError> {
+        self.prepared(name, sources, wanted, now).await
     }
 
     /// Checks content, and makes ready what is kept of it.
@@ -198,6 +198,7 @@ impl Keeper {
             size: sources.size(),
             table,
             facts,
+            functions: checked.functions,
             code,
             packages,
             settings: wanted.settings,

@@ -12,10 +12,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod functions;
 mod name;
 mod retry;
 mod state;
 
+pub use functions::{Function, Functions};
 pub use name::{BadName, MAX_NAME, Name, key_of};
 pub(crate) use retry::retries;
 pub use retry::{Backoff, MAX_RETRIES, MAX_RETRY_DELAY, OnLost, Retries};
@@ -363,6 +365,8 @@ pub struct Version {
     pub table: Settings,
     /// What the check found.
     pub facts: Facts,
+    /// What a run can call; none when it was not checked.
+    pub functions: Option<Functions>,
     /// The blob of its code object, and the interpreter that made it.
     pub code: Option<(String, String)>,
     /// Its packages, when it asks for any.
@@ -416,6 +420,18 @@ impl Script {
     /// What holds for it: what was set by request, then what its source says.
     pub fn in_force(&self) -> Settings {
         self.settings.or(&self.version.table)
+    }
+
+    /// Whether each of these words, in lower case, stands in its name, its title or its labels.
+    pub fn mentions(&self, words: &[String]) -> bool {
+        if words.is_empty() {
+            return true;
+        }
+        let settings = self.in_force();
+        let labels = settings.labels.iter().map(|(key, value)| format!("{key}={value}"));
+        let texts: Vec<String> = labels.chain(settings.title).chain([self.name.clone()]).collect();
+        let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
+        words.iter().all(|word| texts.iter().any(|text| text.contains(word)))
     }
 }
 

@@ -27,6 +27,7 @@ pub mod output;
 mod overlap;
 pub mod queries;
 pub mod queue;
+pub mod recent;
 mod record;
 pub mod retention;
 mod rows;

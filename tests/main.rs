@@ -23,6 +23,7 @@ mod nodes;
 mod packages;
 mod page;
 mod panics;
+mod parameters;
 mod peers;
 mod real;
 mod rooms;

@@ -219,6 +219,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "event",
             "exact",
             "limits",
+            "publication",
             "requirement",
             "run",
             "schedule",

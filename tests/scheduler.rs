@@ -47,6 +47,7 @@ fn version(name: &str) -> NewVersion {
         size: 1,
         table: Settings { labels: [("team".to_owned(), name.to_owned())].into(), ..Settings::default() },
         facts: takes,
+        functions: None,
         code: None,
         packages: None,
         settings: None,

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod lists;
+mod recent;
 mod runs;
 
 use crate::support::PROGRAM;

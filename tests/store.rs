@@ -56,6 +56,7 @@ macro_rules! on_every_engine {
 mod blobs_deleted;
 mod bounds;
 mod granted;
+mod recent;
 mod schedules;
 
 on_every_engine![
@@ -130,6 +131,7 @@ pub fn version(name: &str, content: &str) -> NewVersion {
         size: 10,
         table: Settings::default(),
         facts: Facts::default(),
+        functions: None,
         code: None,
         packages: None,
         settings: None,
@@ -264,9 +266,12 @@ async fn settings_join_what_the_source_says(store: Store) {
     assert_eq!((script.in_force().title.as_deref(), script.in_force().labels["team"].as_str()), (Some("T"), "data"));
     assert!(store.set_settings("c", Settings::default(), after(1)).await.expect("asks").is_none());
     let label = Some(("team".to_owned(), "data".to_owned()));
-    let found = store.scripts(ScriptFilter { label, after: None, limit: 10 }).await.expect("lists");
+    let found = store.scripts(ScriptFilter { label, limit: 10, ..ScriptFilter::default() }).await.expect("lists");
     assert_eq!(found.iter().map(|script| script.key.as_str()).collect::<Vec<_>>(), ["a"]);
-    let rest = store.scripts(ScriptFilter { label: None, after: Some("a".into()), limit: 10 }).await.expect("lists");
+    let rest = store
+        .scripts(ScriptFilter { after: Some("a".into()), limit: 10, ..ScriptFilter::default() })
+        .await
+        .expect("lists");
     assert_eq!(rest.iter().map(|script| script.key.as_str()).collect::<Vec<_>>(), ["b"]);
 }
 

@@ -1,12 +1,15 @@
 //! A script, its versions and its state, as answers tell them.
 
 use super::schedule::ScheduleBody;
-use super::values::{time, word};
+use super::values::{millis, time, word};
 use crate::exact::Exact;
 use crate::limits::NotGranted;
+use crate::publication::NewVersion;
 use crate::requirement::Locked;
-use crate::script::{Script, Settings, Version, Warning};
-use serde::{Deserialize, Serialize};
+use crate::run::{Activity, RecentRun};
+use crate::script::{Function, Functions, Script, Settings, Version, Warning};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Where a linked script is read from.
@@ -18,6 +21,116 @@ pub struct LinkBody {
     pub checked_at: Option<String>,
     /// Why it cannot be read; the last good version stays in force.
     pub error: Option<String>,
+}
+
+/// A run that has ended, in short.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RecentRunBody {
+    /// Its id.
+    pub id: String,
+    /// How it ended.
+    pub status: String,
+    /// When it was made.
+    pub created_at: String,
+    /// How long its last attempt took; null: it never began.
+    pub wall_ms: Option<f64>,
+}
+
+impl From<&RecentRun> for RecentRunBody {
+    fn from(run: &RecentRun) -> Self {
+        RecentRunBody {
+            id: run.id.clone(),
+            status: run.status.as_str().to_owned(),
+            created_at: time(run.created_at),
+            wall_ms: run.wall.map(millis),
+        }
+    }
+}
+
+/// A function that a run can call.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FunctionBody {
+    /// Its parameters, as Python writes them.
+    pub signature: String,
+    /// The same as a JSON Schema (2020-12); null when it is too large.
+    #[serde(default, deserialize_with = "schema")]
+    #[schema(required = true, value_type = Option<Object>)]
+    pub parameters: Option<Exact>,
+}
+
+impl From<&Function> for FunctionBody {
+    fn from(function: &Function) -> Self {
+        FunctionBody { signature: function.signature.clone(), parameters: function.parameters.clone() }
+    }
+}
+
+/// What a run of a script of this name calls with this entry, and what else it can call.
+struct Callable {
+    signature: Option<String>,
+    parameters: Option<Exact>,
+    others: BTreeMap<String, FunctionBody>,
+}
+
+impl Callable {
+    fn of(functions: Option<&Functions>, entry: Option<&str>, script: &str) -> Self {
+        let found = functions.and_then(|functions| functions.named(entry, script));
+        let name = found.map(|(name, _)| name);
+        let others = functions.map(|functions| &functions.0).into_iter().flatten();
+        let others = others.filter(|(other, _)| Some(other.as_str()) != name);
+        Callable {
+            signature: found.map(|(_, function)| function.signature.clone()),
+            parameters: found.and_then(|(_, function)| function.parameters.clone()),
+            others: others.map(|(name, function)| (name.clone(), function.into())).collect(),
+        }
+    }
+}
+
+/// A schema of an answer that is read as a part of another.
+fn schema<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Exact>, D::Error> {
+    Ok(Option::<serde_json::Value>::deserialize(from)?.map(Exact::from))
+}
+
+/// What the check of a script finds, of which nothing is kept.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CheckedBody {
+    /// `function` or `script`; null when it was not checked.
+    pub mode: Option<String>,
+    /// The entry's parameters, as Python writes them.
+    pub signature: Option<String>,
+    /// The same as a JSON Schema (2020-12), the properties in the order of the signature; null when the entry is not known.
+    #[schema(value_type = Option<Object>)]
+    pub parameters: Option<Exact>,
+    /// The other functions that a run can call (`entry`), by name.
+    pub entries: BTreeMap<String, FunctionBody>,
+    /// What the request sets, then what the source says.
+    #[schema(value_type = Object)]
+    pub settings: Settings,
+    /// What may not be meant.
+    pub warnings: Vec<Warning>,
+    /// The packages that it would have.
+    pub packages: Vec<Locked>,
+    /// Of its content, in hexadecimal.
+    pub sha256: String,
+    /// Bytes of all files.
+    pub size: u64,
+}
+
+impl From<&NewVersion> for CheckedBody {
+    fn from(version: &NewVersion) -> Self {
+        let settings = version.settings.as_ref().map_or_else(|| version.table.clone(), |set| set.or(&version.table));
+        let callable = Callable::of(version.functions.as_ref(), settings.entry.as_deref(), &version.name);
+        CheckedBody {
+            mode: version.facts.mode.as_ref().and_then(word),
+            signature: callable.signature,
+            parameters: callable.parameters,
+            entries: callable.others,
+            settings,
+            warnings: version.facts.warnings.clone(),
+            packages: version.packages.as_ref().map(|packages| packages.locked.clone()).unwrap_or_default(),
+            sha256: version.sha256.clone(),
+            size: version.size,
+        }
+    }
 }
 
 /// A script.
@@ -37,11 +150,25 @@ pub struct ScriptBody {
     pub mode: Option<String>,
     /// The entry's parameters, as Python writes them.
     pub signature: Option<String>,
+    /// The same as a JSON Schema (2020-12), the properties in the order of the signature; null when the entry is not known.
+    #[serde(default, deserialize_with = "schema")]
+    #[schema(required = true, value_type = Option<Object>)]
+    pub parameters: Option<Exact>,
+    /// The other functions that a run can call (`entry`), by name.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub entries: BTreeMap<String, FunctionBody>,
     /// What holds: what was set by request, then what the source says.
     #[schema(value_type = Object)]
     pub settings: Settings,
     /// Where it is read from, when it is linked.
     pub link: Option<LinkBody>,
+    /// Its last runs that have ended, at most 20, the newest first.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub recent: Vec<RecentRunBody>,
+    /// The next fire time of its schedules; null: none of them will fire.
+    pub next_fire_at: Option<String>,
     /// What may not be meant.
     pub warnings: Vec<Warning>,
     /// The packages that the version in force has.
@@ -54,9 +181,11 @@ pub struct ScriptBody {
     pub updated_at: String,
 }
 
-impl From<&Script> for ScriptBody {
-    fn from(script: &Script) -> Self {
+impl ScriptBody {
+    /// A script, and what it did lately and does next.
+    pub fn new(script: &Script, activity: &Activity) -> Self {
         let settings = script.in_force();
+        let callable = Callable::of(script.version.functions.as_ref(), settings.entry.as_deref(), &script.name);
         ScriptBody {
             name: script.name.clone(),
             title: settings.title.clone(),
@@ -64,13 +193,17 @@ impl From<&Script> for ScriptBody {
             sha256: script.version.sha256.clone(),
             entry: settings.entry.clone(),
             mode: script.version.facts.mode.as_ref().and_then(word),
-            signature: script.version.facts.signature.clone(),
+            signature: callable.signature.or_else(|| script.version.facts.signature.clone()),
+            parameters: callable.parameters,
+            entries: callable.others,
             link: script.link.as_ref().map(|from| LinkBody {
                 from: from.clone(),
                 checked_at: script.link_state.checked_at.map(time),
                 error: script.link_state.error.clone(),
             }),
             settings,
+            recent: activity.recent.iter().map(RecentRunBody::from).collect(),
+            next_fire_at: activity.next_fire_at.map(time),
             warnings: script.version.facts.warnings.clone(),
             packages: locked(&script.version),
             size: script.version.size,
@@ -129,6 +262,14 @@ pub struct VersionBody {
     pub mode: Option<String>,
     /// The entry's parameters.
     pub signature: Option<String>,
+    /// The same as a JSON Schema (2020-12); null when the entry is not known.
+    #[serde(default, deserialize_with = "schema")]
+    #[schema(required = true, value_type = Option<Object>)]
+    pub parameters: Option<Exact>,
+    /// The other functions that a run can call (`entry`), by name.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub entries: BTreeMap<String, FunctionBody>,
     /// What may not be meant.
     pub warnings: Vec<Warning>,
     /// When it came.
@@ -138,18 +279,22 @@ pub struct VersionBody {
 }
 
 impl VersionBody {
-    /// A version; `in_force` is the number of the one that is.
-    pub fn new(version: &Version, in_force: i64) -> Self {
+    /// A version of a script.
+    pub fn new(version: &Version, script: &Script) -> Self {
+        let entry = script.settings.entry.as_deref().or(version.table.entry.as_deref());
+        let callable = Callable::of(version.functions.as_ref(), entry, &script.name);
         VersionBody {
             version: version.number,
             sha256: version.sha256.clone(),
             size: version.size,
             main: version.main.clone(),
             mode: version.facts.mode.as_ref().and_then(word),
-            signature: version.facts.signature.clone(),
+            signature: callable.signature.or_else(|| version.facts.signature.clone()),
+            parameters: callable.parameters,
+            entries: callable.others,
             warnings: version.facts.warnings.clone(),
             created_at: time(version.created_at),
-            in_force: version.number == in_force,
+            in_force: version.number == script.version.number,
         }
     }
 }

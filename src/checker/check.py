@@ -10,6 +10,8 @@ import importlib.util
 import marshal
 import sys
 
+from parameters import functions as described_functions, top_level
+
 MISSING = {
     "ctypes": "there is no C to call in a sandbox",
     "multiprocessing": "there are no processes in a sandbox: use a loop, ThreadPool, or several runs",
@@ -29,7 +31,7 @@ def run(path, name, entry=None, modules=()):
         return {"error": syntax_error(source, error)}
     except (ValueError, OverflowError, RecursionError, MemoryError) as error:
         return {"error": {"message": f"{type(error).__name__}: {error}"[:500], "line": None, "column": None, "text": None}}
-    facts = {"error": None, "mode": "script", "signature": None, "warnings": [], "uses_state": False, "code": None}
+    facts = {"error": None, "mode": "script", "signature": None, "warnings": [], "uses_state": False, "code": None, "functions": {}}
     try:
         tree = ast.parse(source)
         look(tree, facts, name, entry, set(modules))
@@ -121,6 +123,7 @@ def look(tree, facts, name, entry, modules):
         facts["mode"] = "script"
         add(warn, "run_not_called", guard, "the file has a function `run` and `if __name__ == \"__main__\"`: it runs from top to bottom; set entry = \"run\" to call the function")
     function = functions.get(wanted.rpartition(":")[2]) if ":" not in wanted or wanted.partition(":")[0] in (name, "main") else None
+    facts["functions"] = described_functions(tree, function.name if function is not None else None)
     if function is not None:
         facts["signature"] = f"({ast.unparse(function.args)})"[:500]
         for node in own_nodes(function):
@@ -180,17 +183,6 @@ def is_called_by(tree, function):
         if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
         for node in ast.walk(statement)
     )
-
-
-def top_level(body):
-    """Statements that run when the file does, those under if, try and with too."""
-    for statement in body:
-        yield statement
-        for field in ("body", "orelse", "finalbody"):
-            if isinstance(statement, (ast.If, ast.Try, ast.With)):
-                yield from top_level(getattr(statement, field, []))
-        for handler in getattr(statement, "handlers", []):
-            yield from top_level(handler.body)
 
 
 def own_nodes(function):

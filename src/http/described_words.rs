@@ -24,7 +24,7 @@ const SETS: &[Set] = &[
         name: "RunStatus",
         description: "How a run is, or how it ended.",
         words: || STATUSES.iter().map(|status| status.as_str()).collect(),
-        properties: &[("Run", "status"), ("LastRun", "status")],
+        properties: &[("Run", "status"), ("LastRun", "status"), ("RecentRun", "status")],
         parameters: &["status"],
     },
     Set {

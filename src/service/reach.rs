@@ -103,7 +103,7 @@ impl Service {
     }
 
     async fn no_such_script(&self, caller: &Caller, name: &Name) -> ServiceError {
-        let filter = ScriptFilter { label: None, after: None, limit: 1000 };
+        let filter = ScriptFilter { limit: 1000, ..ScriptFilter::default() };
         let known = self.store.scripts(filter).await.unwrap_or_default();
         let seen = known.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels));
         let near = suggest::nearest(name.as_str(), seen.map(|script| script.name.as_str()));

@@ -5,7 +5,7 @@ use super::{Service, ServiceError};
 use crate::access::Caller;
 use crate::limits::NotGranted;
 use crate::misfit;
-use crate::publication::Deleted;
+use crate::publication::{Deleted, NewVersion};
 use crate::publish::{KeepError, Progress, PublishOptions};
 use crate::schedule::Schedule;
 use crate::schedule::request::BadSchedule;
@@ -168,11 +168,11 @@ impl Service {
         Ok(change)
     }
 
-    /// Finds out whether a script would be published, and keeps no version of it.
+    /// The version that would be made of a script, of which none is kept.
     ///
     /// # Errors
     /// Those of [`Service::publish`].
-    pub async fn try_publish(&self, caller: &Caller, request: PublishRequest) -> Result<(), ServiceError> {
+    pub async fn try_publish(&self, caller: &Caller, request: PublishRequest) -> Result<NewVersion, ServiceError> {
         let name = request.name.clone();
         let Prepared { sources, options, .. } = self.prepare(caller, request).await?;
         Ok(self.linker.keeper().try_out(&name, &sources, options, self.clock.now()).await?)

@@ -1,5 +1,6 @@
 //! Scripts and their versions.
 
+use super::columns::Columns;
 use super::rows::script::{SCRIPT, VERSION, script, script_of, version_of};
 use super::tx::{Row, Tx, args, json, stamp};
 use super::{Store, StoreError, blobs, cancel, grants, locks, queue, schedules};
@@ -38,8 +39,10 @@ async fn keep_version(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Ke
     let known = known.map(|row| row.int("number")).transpose()?;
     let number = match known {
         Some(number) => {
-            let sql = "UPDATE versions SET table_json = $3, facts = $4 WHERE script = $1 AND number = $2";
-            tx.run(sql, args![&*new.key, number, json(&new.table)?, json(&new.facts)?]).await?;
+            let sql =
+                "UPDATE versions SET table_json = $3, facts = $4, functions = $5 WHERE script = $1 AND number = $2";
+            let functions = new.functions.as_ref().map(json).transpose()?;
+            tx.run(sql, args![&*new.key, number, json(&new.table)?, json(&new.facts)?, functions]).await?;
             keep_made(tx, new, number).await?;
             number
         }
@@ -57,11 +60,19 @@ async fn keep_version(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Ke
 }
 
 async fn insert_version(tx: &mut Tx<'_>, new: &NewVersion, number: i64, now: Time) -> Result<(), StoreError> {
-    let sql = "INSERT INTO versions (script, number, sha256, blob, main, size, table_json, facts, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let size = i64::try_from(new.size).unwrap_or(i64::MAX);
-    let (table, facts) = (json(&new.table)?, json(&new.facts)?);
-    tx.run(sql, args![&*new.key, number, &*new.sha256, &*new.blob, &*new.main, size, table, facts, stamp(now)]).await?;
+    let (sql, values) = Columns::default()
+        .set("script", &*new.key)
+        .set("number", number)
+        .set("sha256", &*new.sha256)
+        .set("blob", &*new.blob)
+        .set("main", &*new.main)
+        .set("size", i64::try_from(new.size).unwrap_or(i64::MAX))
+        .set("table_json", json(&new.table)?)
+        .set("facts", json(&new.facts)?)
+        .set("functions", new.functions.as_ref().map(json).transpose()?)
+        .set("created_at", stamp(now))
+        .insert_into("versions");
+    tx.run(sql, values).await?;
     blobs::refer(tx, &new.blob, blobs::Owner::Version, &owner(&new.key, number)).await?;
     keep_made(tx, new, number).await
 }
@@ -135,7 +146,7 @@ impl Store {
                         let script = script_of(row)?;
                         after.clone_from(&script.key);
                         let has = |(key, value): &(String, String)| script.in_force().labels.get(key) == Some(value);
-                        if filter.label.as_ref().is_none_or(has) {
+                        if filter.label.as_ref().is_none_or(has) && script.mentions(&filter.words) {
                             found.push(script);
                         }
                     }

@@ -399,6 +399,7 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
         size: 1,
         table: Settings::default(),
         facts: cronbox::script::Facts::default(),
+        functions: None,
         code: None,
         packages: None,
         settings: None,

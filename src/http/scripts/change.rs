@@ -101,7 +101,7 @@ pub(crate) async fn roll_back_script(
     let content = body::read(request.into_body(), MOST_SETTINGS).await?;
     let RollbackRequest { version } = request_body::read(&content)?;
     let change = app.roll_back(&caller, &name, version, keep_schedules).await?;
-    let mut response = Json(ScriptBody::from(&change.script)).into_response();
+    let mut response = Json(app.script_body(&change.script).await?).into_response();
     change.warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));
     Ok(response)
 }

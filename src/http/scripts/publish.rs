@@ -1,7 +1,7 @@
 //! Uploading a script in every form.
 
 use crate::access::{Caller, Scope};
-use crate::api::{self, ScheduleChangeBody, ScriptBody, UploadedBody};
+use crate::api::{self, CheckedBody, ScheduleChangeBody, UploadedBody};
 use crate::http::access::warn;
 use crate::http::body::{self, Query};
 use crate::http::endpoints::{Endpoints, Need};
@@ -23,6 +23,7 @@ pub(super) fn endpoints() -> Endpoints {
     Endpoints::default()
         .add(Need::Scope(Scope::Write), routes!(put_script))
         .add(Need::Scope(Scope::Write), routes!(create_script))
+        .add(Need::Scope(Scope::Write), routes!(check_script))
 }
 
 /// The largest upload: a bundle, and what the form around it takes; in JSON a source may take six times its size.
@@ -135,13 +136,42 @@ pub(crate) async fn create_script(
     upload_told(app, caller, name, how, request).await
 }
 
-async fn upload(
-    app: &App,
-    caller: &Caller,
-    name: Option<Name>,
-    how: How,
+/// Check a script
+///
+/// The body is the same as of an upload. Nothing is kept: the answer is what the check finds, or why an upload would be refused.
+#[utoipa::path(
+    post, path = "/v1/scripts/{name}/check", tag = "scripts", operation_id = "check_script",
+    params(
+        ("name" = String, Path, description = "Its name; a trailing .py is dropped"),
+        ("main" = Option<String>, Query, description = "Of several files or an archive: the file where a run begins; main.py by default"),
+    ),
+    request_body(content(
+        (crate::http::requests::ScriptRequest = "application/json"),
+        (String = "text/x-python"),
+        (Vec<u8> = "application/zip"),
+        (crate::http::requests::ScriptForm = "multipart/form-data"),
+    )),
+    responses(
+        (status = 200, description = "What the check finds", body = CheckedBody),
+    )
+)]
+pub(crate) async fn check_script(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Part(name): Part,
+    query: Query,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Json<CheckedBody>, Problem> {
+    let how = How { main: query.one("main")?.map(str::to_owned), ..How::default() };
+    let (request, is_stripped) = asked(Some(Name::parse(&name)?), how, request).await?;
+    match app.try_publish(&caller, request).await {
+        Err(error) if is_stripped && error.code == "syntax_error" => Err(line_breaks_stripped()),
+        version => Ok(Json(CheckedBody::from(&version?))),
+    }
+}
+
+/// What a request asks to be published, and whether it came as a form of curl without its line breaks.
+async fn asked(name: Option<Name>, how: How, request: Request) -> Result<(PublishRequest, bool), Problem> {
     let (parts, stream) = request.into_parts();
     let content = body::read(stream, MOST).await?;
     let is_stripped = is_stripped_form(&parts.headers, &content);
@@ -152,8 +182,19 @@ async fn upload(
     {
         return Err(line_breaks_stripped());
     }
-    let How { unchecked, upgrade, is_dry, progress, .. } = how;
-    let request = PublishRequest { name, content, settings, unchecked, upgrade, progress };
+    let How { unchecked, upgrade, progress, .. } = how;
+    Ok((PublishRequest { name, content, settings, unchecked, upgrade, progress }, is_stripped))
+}
+
+async fn upload(
+    app: &App,
+    caller: &Caller,
+    name: Option<Name>,
+    how: How,
+    request: Request,
+) -> Result<Response, Problem> {
+    let is_dry = how.is_dry;
+    let (request, is_stripped) = asked(name, how, request).await?;
     if is_dry {
         app.try_publish(caller, request).await?;
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -184,7 +225,7 @@ pub(super) async fn body_of(app: &App, change: ScriptChange) -> Result<UploadedB
     });
     Ok(UploadedBody {
         script: change.script.name.clone(),
-        body: ScriptBody::from(&change.script),
+        body: app.script_body(&change.script).await?,
         schedules: app.show_all(&change.schedules).await,
         schedule_changes: changes.collect(),
         not_granted: change.not_granted,

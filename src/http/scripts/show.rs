@@ -7,7 +7,8 @@ use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::{App, Part, PathParts, pieces};
 use crate::publication::ScriptFilter;
-use crate::script::Name;
+use crate::run::Activity;
+use crate::script::{Name, Script};
 use crate::service;
 use axum::extract::State;
 use axum::http::header;
@@ -27,12 +28,15 @@ pub(super) fn endpoints() -> Endpoints {
 
 /// Scripts of a list that are fetched at once.
 const TOGETHER: usize = 100;
+/// Most characters that are searched for.
+const MOST_SEARCHED: usize = 200;
 
 /// List scripts
 #[utoipa::path(
     get, path = "/v1/scripts", tag = "scripts", operation_id = "list_scripts",
     params(
         ("label" = Option<String>, Query, description = "Only those with this label: key=value"),
+        ("q" = Option<String>, Query, description = "Only those that have each of these words in name, title or labels"),
         ("limit" = Option<usize>, Query, description = "How many; 100 by default, at most 1000"),
         ("cursor" = Option<String>, Query, description = "Where the last page ended"),
     ),
@@ -50,17 +54,30 @@ pub(crate) async fn list_scripts(
         let (key, value) = text.split_once('=').ok_or("write key=value")?;
         Ok((key.to_owned(), value.to_owned()))
     })?;
+    let words = query.parse("q", |text| match text.chars().count() {
+        0..=MOST_SEARCHED => Ok(text.to_lowercase().split_whitespace().map(str::to_owned).collect()),
+        _ => Err(format!("at most {MOST_SEARCHED} characters are searched for")),
+    })?;
+    let words = words.unwrap_or_default();
     let after =
         query.parse("cursor", |text| Name::parse(text).map(|name| name.key().to_owned()).map_err(|_| bad_cursor()))?;
-    let (mut rows, mut filter) = (app.answers.page(), ScriptFilter { label, after, limit: TOGETHER });
+    let (mut rows, mut filter) = (app.answers.page(), ScriptFilter { label, words, after, limit: TOGETHER });
     // Where the next part begins: after the last one that was shown.
     let mut shown = None;
     loop {
         let page = app.store.scripts(filter.clone()).await?;
         let whole = page.len() < TOGETHER;
         filter.after = page.last().map(|script| script.key.clone());
-        for script in page.iter().filter(|script| caller.reaches(&script.key, &script.in_force().labels)) {
-            if rows.count() >= limit || !rows.push(&ScriptBody::from(script)).await? {
+        let mut seen = page;
+        seen.retain(|script| caller.reaches(&script.key, &script.in_force().labels));
+        seen.truncate(limit - rows.count() + 1);
+        let (activity, idle) = (app.store.activity(&seen).await?, Activity::default());
+        for script in &seen {
+            if rows.count() >= limit {
+                return Ok(rows.answer(shown.as_deref()));
+            }
+            let body = ScriptBody::new(script, activity.get(&script.key).unwrap_or(&idle));
+            if !rows.push(&body).await? {
                 return Ok(rows.answer(shown.as_deref()));
             }
             shown = Some(script.key.clone());
@@ -84,7 +101,16 @@ pub(crate) async fn get_script(
     Extension(caller): Extension<Caller>,
     Part(name): Part,
 ) -> Result<Json<ScriptBody>, Problem> {
-    Ok(Json(ScriptBody::from(&app.script_for(&caller, &name).await?)))
+    let script = app.script_for(&caller, &name).await?;
+    Ok(Json(app.script_body(&script).await?))
+}
+
+impl App {
+    /// A script as an answer.
+    pub(super) async fn script_body(&self, script: &Script) -> Result<ScriptBody, Problem> {
+        let activity = self.store.activity(std::slice::from_ref(script)).await?.remove(&script.key);
+        Ok(ScriptBody::new(script, &activity.unwrap_or_default()))
+    }
 }
 
 /// List what script sources have that is not taken
@@ -124,7 +150,7 @@ pub(crate) async fn list_versions(
     let more = versions.len() > limit;
     versions.truncate(limit);
     let next_cursor = if more { versions.last().map(|version| version.number.to_string()) } else { None };
-    let items = versions.iter().map(|version| VersionBody::new(version, script.version.number)).collect();
+    let items = versions.iter().map(|version| VersionBody::new(version, &script)).collect();
     Ok(Json(Page { items, next_cursor }))
 }
 

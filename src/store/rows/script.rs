@@ -7,12 +7,11 @@ use crate::store::tx::{Row, Tx, args};
 /// A script with its version in force.
 pub(in crate::store) const SCRIPT: &str =
     "SELECT s.key, s.name, s.settings, s.latest, s.link, s.link_state, s.created_at AS made_at, s.updated_at,
-    v.number, v.sha256, v.blob, v.main, v.size, v.table_json, v.facts, v.code, v.code_build, v.packages, v.created_at
+    v.number, v.sha256, v.blob, v.main, v.size, v.table_json, v.facts, v.functions, v.code, v.code_build, v.packages, v.created_at
     FROM scripts s JOIN versions v ON v.script = s.key AND v.number = s.version";
 
 /// A version.
-pub(in crate::store) const VERSION: &str =
-    "SELECT number, sha256, blob, main, size, table_json, facts, code, code_build, packages, created_at FROM versions";
+pub(in crate::store) const VERSION: &str = "SELECT number, sha256, blob, main, size, table_json, facts, functions, code, code_build, packages, created_at FROM versions";
 
 /// The version of a row of [`VERSION`] or [`SCRIPT`].
 pub(in crate::store) fn version_of(row: &Row) -> Result<Version, StoreError> {
@@ -24,6 +23,7 @@ pub(in crate::store) fn version_of(row: &Row) -> Result<Version, StoreError> {
         size: row.size("size")?,
         table: row.json("table_json")?,
         facts: row.json("facts")?,
+        functions: row.json_or_none("functions")?,
         code: row.text_or_none("code")?.zip(row.text_or_none("code_build")?),
         packages: row.json_or_none("packages")?,
         created_at: row.time("created_at")?,

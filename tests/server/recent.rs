@@ -1,0 +1,73 @@
+//! Scripts at a glance: searched for, with their last outcomes and next fire time.
+
+use crate::support::server::Server;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+fn names(page: &Value) -> Vec<&str> {
+    page["items"].as_array().expect("items").iter().map(|one| one["name"].as_str().expect("text")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_are_searched_for() {
+    let (_folder, server) = Server::ephemeral();
+    for (name, title, team) in
+        [("Price", "Kurs von INIT", "data"), ("backup", "Nightly", "ops"), ("größe", "x", "Data")]
+    {
+        let body = json!({"source": "x = 1", "title": title, "labels": {"team": team}});
+        assert_eq!(server.json(server.request(Method::PUT, &format!("/v1/scripts/{name}")).json(&body)).await.0, 201);
+    }
+    for (query, right) in [
+        ("pri", &["Price"][..]),
+        ("init", &["Price"]),
+        ("team=data", &["größe", "Price"]),
+        ("DATA%20kurs", &["Price"]),
+        ("GR%C3%96SSE", &[]),
+        ("GR%C3%96", &["größe"]),
+        ("nothing", &[]),
+        ("", &["backup", "größe", "Price"]),
+    ] {
+        let (status, page) = server.get(&format!("/v1/scripts?q={query}")).await;
+        assert_eq!((status, names(&page)), (200, right.to_vec()), "{query}: {page}");
+    }
+    let (_, first) = server.get("/v1/scripts?q=a&limit=1").await;
+    assert_eq!(names(&first), ["backup"]);
+    let cursor = first["next_cursor"].as_str().expect("there are more");
+    let (_, second) = server.get(&format!("/v1/scripts?q=a&limit=1&cursor={cursor}")).await;
+    assert_eq!(names(&second), ["größe"]);
+    assert_eq!(server.get(&format!("/v1/scripts?q={}", "x".repeat(201))).await.0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_shows_what_it_did_and_does_next() {
+    let (_folder, server) = Server::ephemeral();
+    let (_, made) = server.put("some", "def run(fails=False):\n    assert not fails\n    return {'n': 1}\n").await;
+    assert_eq!((&made["recent"], &made["next_fire_at"]), (&json!([]), &Value::Null), "{made}");
+    server.put("idle", "x = 1").await;
+    let mut ids = Vec::new();
+    for fails in [false, true] {
+        ids.push(server.run("some", &json!({"args": {"fails": fails}})).await["id"].clone());
+    }
+    let far = chrono::Utc::now() + chrono::TimeDelta::days(30);
+    let waits = json!({"run_at": far.to_rfc3339()});
+    assert_eq!(server.post("/v1/scripts/some/runs", &waits).await.0, 201);
+    for (id, trigger, paused) in [("far", "0 0 1 1 *", false), ("near", "every 1h", false), ("off", "every 1m", true)] {
+        let body = json!({"id": id, "script": "some", "trigger": trigger, "paused": paused});
+        assert_eq!(server.post("/v1/schedules", &body).await.0, 201);
+    }
+    let (_, near) = server.get("/v1/schedules/near").await;
+    let (_, page) = server.get("/v1/scripts").await;
+    let (_, shown) = server.get("/v1/scripts/some").await;
+    assert_eq!(page["items"][1], shown);
+    let recent = shown["recent"].as_array().expect("a list");
+    let told: Vec<_> = recent.iter().map(|run| (&run["id"], &run["status"])).collect();
+    assert_eq!(told, [(&ids[1], &json!("failed")), (&ids[0], &json!("succeeded"))], "the newest first: {shown}");
+    assert!(recent[0]["wall_ms"].as_f64().is_some_and(|wall| wall > 0.0) && recent[0]["created_at"].is_string());
+    assert_eq!((&shown["next_fire_at"], near["next_fire_at"].is_string()), (&near["next_fire_at"], true));
+    let idle = &page["items"][0];
+    assert_eq!((&idle["recent"], &idle["next_fire_at"]), (&json!([]), &Value::Null));
+    // A script of the same name that is made later has done nothing.
+    assert_eq!(server.json(server.request(Method::DELETE, "/v1/scripts/some?schedules=delete")).await.0, 204);
+    let (_, again) = server.put("some", "x = 1").await;
+    assert_eq!(again["recent"], json!([]));
+}
