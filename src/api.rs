@@ -10,7 +10,7 @@ mod values;
 pub use access::{GrantBody, ResealedBody, SecretBody, SessionBody, SessionTokenBody, TokenBody};
 pub use event::{EventBody, EventErrorBody, FeedBody};
 pub use run::{
-    AttemptBody, AttemptUsageBody, CountBody, ErrorBody, FileBody, LeftBody, LimitsBody, PointBody,
+    AttemptBody, AttemptUsageBody, CountBody, ErrorBody, FileBody, LeftBody, LimitsBody, NumberBody, PointBody,
     RunBody, StreamBody, UsageBody,
 };
 pub use schedule::{BackfillBody, FireBody, LastRunBody, PreviewBody, ScheduleBody, SchedulerBody};

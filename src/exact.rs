@@ -4,9 +4,11 @@
 //! are larger, and Python has integers of any size. A value is looked into only where something is asked about it, and
 //! numbers are compared by their decimal digits.
 
+mod numbers;
 mod order;
 mod pointer;
 
+pub use numbers::numbers;
 pub use order::{order, same};
 pub use pointer::pointer;
 

@@ -342,6 +342,20 @@ pub struct CountBody {
     pub by_status: BTreeMap<String, u64>,
 }
 
+/// A number that results have at one place.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct NumberBody {
+    /// Where it is: a JSON Pointer into the result, as a series takes it.
+    pub path: String,
+    /// How many of the results that were looked at have a number there.
+    pub count: u64,
+    /// The newest of these numbers.
+    #[schema(value_type = f64)]
+    pub last: Exact,
+    /// When the run of that one was due.
+    pub last_at: String,
+}
+
 /// A value over time.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PointBody {

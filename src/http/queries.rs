@@ -3,11 +3,12 @@
 pub(super) mod counts;
 pub(super) mod filter;
 pub(super) mod list;
+pub(super) mod numbers;
 pub(super) mod values;
 
 use super::endpoints::Endpoints;
 
 /// The endpoints of this folder.
 pub(super) fn endpoints() -> Endpoints {
-    list::endpoints().merge(counts::endpoints()).merge(values::endpoints())
+    list::endpoints().merge(counts::endpoints()).merge(values::endpoints()).merge(numbers::endpoints())
 }

@@ -2,7 +2,7 @@
 
 use super::queries::RunFilter;
 use super::rows::run::value_of;
-use super::tx::{args, stamp};
+use super::tx::{Row, args, stamp};
 use super::{Store, StoreError};
 use crate::clock::{Time, from_micros};
 use crate::run::Value;
@@ -85,6 +85,30 @@ impl Store {
         .await
     }
 
+    /// The results of a script's last `limit` succeeded runs that were made at `since` or later, those that were due last first.
+    pub async fn last_results(
+        &self,
+        script: &str,
+        since: Option<Time>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let all = Arc::new((script.to_owned(), since.map_or(i64::MIN, stamp)));
+        self.read(move |tx| {
+            let all = all.clone();
+            Box::pin(async move {
+                let (script, since) = &*all;
+                let sql = format!(
+                    "SELECT id, coalesce(fire_time, run_at) AS due, created_at, result, result_blob, result_bytes FROM runs
+                    WHERE script = $1 AND status = 'succeeded' AND created_at >= $2
+                    ORDER BY coalesce(fire_time, run_at) DESC, id DESC LIMIT {limit}"
+                );
+                let rows = tx.all(sql, args![&**script, *since]).await?;
+                Ok(rows.iter().map(entry_of).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+            })
+        })
+        .await
+    }
+
     /// The results of a script's succeeded runs in the order in which they were due, of at most `limit` runs after the place
     /// `after`, of those that were due at `since` or later and before `until`; and where the next page begins.
     pub async fn series(
@@ -112,19 +136,27 @@ impl Store {
                 let rows = tx.all(sql, values).await?;
                 let (mut entries, mut last) = (Vec::new(), None);
                 for row in rows.iter().take(limit) {
-                    let (at, run) = (row.time("due")?, row.text("id")?);
-                    let place = format!("{}.{run}", stamp(at));
-                    last = Some(place.clone());
-                    if let Some(result) = value_of(row, "result", "result_blob")? {
-                        let bytes = row.int_or_none("result_bytes")?.unwrap_or_default().unsigned_abs();
-                        entries.push(Entry { place, at, made_at: row.time("created_at")?, run, result, bytes });
-                    }
+                    last = Some(place_of(row)?);
+                    entries.extend(entry_of(row)?);
                 }
                 Ok((entries, last.filter(|_| rows.len() > limit)))
             })
         })
         .await
     }
+}
+
+/// Where the run of a row stands in a series.
+fn place_of(row: &Row) -> Result<String, StoreError> {
+    Ok(format!("{}.{}", row.int("due")?, row.text("id")?))
+}
+
+/// The result of a row; none where the run left none.
+fn entry_of(row: &Row) -> Result<Option<Entry>, StoreError> {
+    let Some(result) = value_of(row, "result", "result_blob")? else { return Ok(None) };
+    let bytes = row.int_or_none("result_bytes")?.unwrap_or_default().unsigned_abs();
+    let (at, made_at, run) = (row.time("due")?, row.time("created_at")?, row.text("id")?);
+    Ok(Some(Entry { place: place_of(row)?, at, made_at, run, result, bytes }))
 }
 
 /// When the run at a place in a series was due, and its id.

@@ -1,4 +1,4 @@
-//! Scripts at a glance: searched for, with their last outcomes and next fire time.
+//! Scripts at a glance: searched for, with their last outcomes, their next fire time, and the numbers of their results.
 
 use crate::support::server::Server;
 use reqwest::Method;
@@ -70,4 +70,39 @@ async fn a_script_shows_what_it_did_and_does_next() {
     assert_eq!(server.json(server.request(Method::DELETE, "/v1/scripts/some?schedules=delete")).await.0, 204);
     let (_, again) = server.put("some", "x = 1").await;
     assert_eq!(again["recent"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_results_are_listed() {
+    let (_folder, server) = Server::ephemeral();
+    server.put("many", "def run(result):\n    return result\n").await;
+    assert_eq!(server.get("/v1/scripts/many/numbers").await, (200, json!({"items": [], "next_cursor": null})));
+    let large = json!({"big": 7, "text": "x".repeat(100_000)});
+    for result in [
+        json!({"price": 1.5, "old": 3}),
+        json!("text"),
+        large,
+        json!({"price": 2, "deep": {"a/b": [1, {"n": 4}]}, "ok": true}),
+    ] {
+        let run = server.run("many", &json!({"args": {"result": result}})).await;
+        assert_eq!(run["status"], "succeeded", "{run}");
+    }
+    let (status, page) = server.get("/v1/scripts/many/numbers").await;
+    let found: Vec<Value> = page["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|item| json!([item["path"], item["count"], item["last"]]))
+        .collect();
+    // The arguments, and so the results, have their keys in the order of the alphabet.
+    let right =
+        json!([["/deep/a~1b/0", 1, 1], ["/deep/a~1b/1/n", 1, 4], ["/price", 2, 2], ["/big", 1, 7], ["/old", 1, 3]]);
+    assert_eq!((status, json!(found)), (200, right), "{page}");
+    assert!(page["items"][0]["last_at"].is_string());
+    // Each is a path that a series takes.
+    let (status, series) = server.get("/v1/scripts/many/series?path=/deep/a~1b/1/n").await;
+    assert_eq!((status, &series["items"][0]["value"]), (200, &json!(4)), "{series}");
+    let wide: Value = (0..500).map(|n| (format!("k{n}"), json!(n))).collect::<serde_json::Map<_, _>>().into();
+    server.run("many", &json!({"args": {"result": wide}})).await;
+    assert_eq!(server.get("/v1/scripts/many/numbers").await.1["items"].as_array().map(Vec::len), Some(100));
 }

@@ -13,6 +13,7 @@ use crate::http::problem::Problem;
 use crate::http::series::{Aggregate, Slots};
 use crate::http::{App, Part};
 use crate::run::Value;
+use crate::script::Script;
 use crate::service::{ServiceError, stored_json};
 use crate::store::queries::check_pointer;
 use crate::store::series::{Entry, read_place};
@@ -127,9 +128,7 @@ pub(crate) async fn get_series(
     };
     let script = app.script_for(&caller, &name).await?;
     let mut rows = if as_csv { app.answers.table(&["at", "value"])? } else { app.answers.page() };
-    // A label reaches this script, and not a deleted one of its name.
-    let by_label = caller.is_limited() && !caller.reach().names(&script.key);
-    let made_since = by_label.then_some(script.created_at);
+    let made_since = made_since(&caller, &script);
     let asked = Asked { script: script.key, pointer, times: (since, until), made_since };
     let next = match bucket {
         None => app.values(&asked, &mut after, limit, as_csv, &mut rows).await?,
@@ -146,6 +145,13 @@ pub(crate) async fn get_series(
         }
     };
     Ok(rows.answer(next.as_deref()))
+}
+
+/// From when on the runs of a script's name are shown to a caller: a label reaches this script, and not a deleted one of its
+/// name. None: all of them.
+pub(super) fn made_since(caller: &Caller, script: &Script) -> Option<Time> {
+    let by_label = caller.is_limited() && !caller.reach().names(&script.key);
+    by_label.then_some(script.created_at)
 }
 
 /// Whose values are asked for.
