@@ -51,6 +51,10 @@ const frame = EditorView.theme({
   '.cm-lintRange-warning': { backgroundImage: 'none', textDecoration: 'underline wavy var(--warn)' },
   '.cm-lintPoint-error::after': { borderBottomColor: 'var(--bad)' },
   '.cm-lintPoint-warning::after': { borderBottomColor: 'var(--warn)' },
+  // The usual signs are pictures in data: addresses, which the Content-Security-Policy may refuse.
+  '.cm-lint-marker': { width: '9px', height: '9px', margin: '5px 0 0 2px', content: 'normal' },
+  '.cm-lint-marker-error': { content: 'normal', borderRadius: '99px', backgroundColor: 'var(--bad)' },
+  '.cm-lint-marker-warning': { content: 'normal', backgroundColor: 'var(--warn)', clipPath: 'polygon(50% 0, 100% 100%, 0 100%)' },
   '.cm-wrong': { backgroundColor: 'var(--bad-soft)' },
 })
 
