@@ -79,3 +79,14 @@ export function separatorOf(text: string): Separator | undefined {
     return width > 1 && lines.every((line) => cells(line, separator) === width)
   })
 }
+
+const ENDINGS: Record<string, FileKind> = {
+  png: 'image', jpg: 'image', jpeg: 'image', gif: 'image', webp: 'image', svg: 'image', avif: 'image', bmp: 'image',
+  json: 'json', csv: 'table', tsv: 'table', txt: 'text', md: 'text', log: 'text', html: 'text', py: 'text', xml: 'text',
+}
+
+/** What a file's name says that it is; undefined: nothing that matters here. */
+export function promisedKind(path: string): FileKind | undefined {
+  const ending = /\.([a-z0-9]+)$/i.exec(path)?.[1]?.toLowerCase() ?? ''
+  return Object.hasOwn(ENDINGS, ending) ? ENDINGS[ending] : undefined
+}

@@ -4,11 +4,18 @@
 export const LONGEST_ROW = 4000
 const TAB = 8
 
-/** How many cells of the font each character takes: ASCII one, wide ones two. An upper bound is enough. */
+/** Characters that take two cells: those of East Asia, and emoji. */
+const WIDE: readonly (readonly [from: number, to: number])[] = [
+  [0x1100, 0x115f], [0x231a, 0x231b], [0x23e9, 0x23f3], [0x25fd, 0x25fe], [0x2600, 0x27bf], [0x2e80, 0x303e], [0x3041, 0xa4cf], [0xa960, 0xa97f],
+  [0xac00, 0xd7a3], [0xf900, 0xfaff], [0xfe30, 0xfe6f], [0xff00, 0xff60], [0xffe0, 0xffe6], [0x16fe0, 0x18aff], [0x1b000, 0x1b2ff],
+  [0x1f000, 0x1faff], [0x20000, 0x3fffd],
+]
+
+/** How many cells of the font a character takes. */
 function cells(code: number): number {
   if (code < 0x300) return 1
   if (code < 0x370 || code === 0x200d || (code >= 0xfe00 && code <= 0xfe0f)) return 0
-  return code < 0x1100 ? 1 : 2
+  return code >= 0x1100 && WIDE.some(([from, to]) => code >= from && code <= to) ? 2 : 1
 }
 
 const SIMPLE = /^[ -~]*$/
