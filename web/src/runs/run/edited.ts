@@ -1,0 +1,49 @@
+/** A new run of a script with other arguments than an earlier run had. */
+import { errorOf, fetchOk, request, type Run } from '../../api/client'
+import { writeExact, type Json } from '../result/exact'
+
+/** The arguments of a run as text; large numbers stay as they were written. */
+export function argsText(run: Run): string {
+  const args = (run.args ?? {}) as Json
+  return writeExact(args)
+}
+
+export type ArgsProblem = 'syntax' | 'kind'
+
+/** What is wrong with arguments; nothing: they can be sent. */
+export function problemOf(text: string): ArgsProblem | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? undefined : 'kind'
+  } catch {
+    return 'syntax'
+  }
+}
+
+/** The request: the arguments go into it as they were typed, because JavaScript's numbers cannot hold all of them. */
+export function bodyOf(run: Run, args: string, version: number | undefined): string {
+  const others = {
+    ...(run.entry ? { entry: run.entry } : {}),
+    ...(run.argv.length > 0 ? { argv: run.argv } : {}),
+    ...(Object.keys(run.labels).length > 0 ? { labels: run.labels } : {}),
+    ...(version === undefined ? {} : { version }),
+  }
+  const rest = JSON.stringify(others).slice(1, -1)
+  return `{"args":${args.trim() || '{}'}${rest ? `,${rest}` : ''}}`
+}
+
+/** Starts it; the answer is the new run. */
+export async function startEdited(run: Run, args: string, version: number | undefined): Promise<Run> {
+  const answer = await fetchOk(`v1/scripts/${encodeURIComponent(run.script)}/runs`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: bodyOf(run, args, version),
+  })
+  return (await answer.json()) as Run
+}
+
+export async function startAgain(run: Run): Promise<Run> {
+  const answer = await request(`v1/runs/${encodeURIComponent(run.id)}/retry`, { method: 'POST' })
+  if (!answer.ok) throw await errorOf(answer)
+  return (await answer.json()) as Run
+}
