@@ -208,4 +208,17 @@ export default {
     reset: 'As in this run',
     run: 'Run',
   },
+  compare: {
+    title: 'Compare two runs',
+    swap: 'Swap',
+    change: 'Change',
+    choose: 'Choose two runs',
+    chooseHint: 'Mark two runs in the list and press Compare.',
+    differences: 'No differences | {count} difference | {count} differences',
+    lines: 'No differences | {count} line differs | {count} lines differ',
+    onlyDifferent: 'Show only differences',
+    showAll: 'Show all | Show the only value | Show all {count} values',
+    fold: 'nothing | {count} equal line | {count} equal lines',
+    kinds: { changed: 'changed', added: 'only in B', removed: 'only in A' },
+  },
 }

@@ -211,4 +211,17 @@ export default {
     reset: '恢复为此运行的参数',
     run: '运行',
   },
+  compare: {
+    title: '对比两个运行',
+    swap: '交换',
+    change: '变化',
+    choose: '请选择两个运行',
+    chooseHint: '在列表中勾选两个运行，然后点击“对比”。',
+    differences: '没有差异 | {count} 处差异 | {count} 处差异',
+    lines: '没有差异 | {count} 行不同 | {count} 行不同',
+    onlyDifferent: '仅显示差异',
+    showAll: '显示全部 | 显示全部 | 显示全部 {count} 个值',
+    fold: '无 | {count} 行相同 | {count} 行相同',
+    kinds: { changed: '已变更', added: '仅在 B 中', removed: '仅在 A 中' },
+  },
 } satisfies Same<typeof en>
