@@ -40,6 +40,12 @@ impl Ceiling {
     }
 }
 
+impl FromIterator<HostPattern> for Ceiling {
+    fn from_iter<T: IntoIterator<Item = HostPattern>>(patterns: T) -> Self {
+        Ceiling(patterns.into_iter().collect())
+    }
+}
+
 impl<'de> Deserialize<'de> for Ceiling {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ceiling::parse(Vec::<String>::deserialize(deserializer)?).map_err(D::Error::custom)

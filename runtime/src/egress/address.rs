@@ -148,6 +148,12 @@ const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6
 #[serde(transparent)]
 pub struct Networks(Vec<Network>);
 
+impl FromIterator<Network> for Networks {
+    fn from_iter<T: IntoIterator<Item = Network>>(networks: T) -> Self {
+        Networks(networks.into_iter().collect())
+    }
+}
+
 impl Networks {
     /// Parses exceptions.
     pub fn parse<T: AsRef<str>>(networks: impl IntoIterator<Item = T>) -> Result<Self, NetworkError> {

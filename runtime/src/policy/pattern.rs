@@ -69,7 +69,7 @@ pub struct HostPattern {
 
 impl HostPattern {
     /// Parses a pattern. `*` and `*:443`, which are for operators, are accepted too.
-    pub(crate) fn parse_operator(text: &str) -> Result<Self, HostError> {
+    pub fn parse_operator(text: &str) -> Result<Self, HostError> {
         let (host, port) = split_port(text)?;
         let ports = match port {
             Some(port) => Ports::One(port),
