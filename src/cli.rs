@@ -15,7 +15,6 @@ mod import;
 mod input;
 mod list;
 mod logs;
-mod network;
 mod packages;
 mod preview;
 mod progress;
@@ -37,7 +36,10 @@ mod times;
 mod tokens;
 mod view;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use crate::config;
+use crate::packages::PACKAGE_PROCESS;
+use crate::serve::config::{InterpreterConfig, this_program};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use cronbox_runtime::{CompiledInterpreter, PoolConfig, SANDBOX_PROCESS};
 use std::ffi::OsString;
@@ -46,9 +48,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub use exit::Exit;
-
-/// The word after which this program gets packages from their index.
-const PACKAGE_PROCESS: &str = "package-process";
 
 /// Runs Python scripts in throw-away WebAssembly sandboxes.
 #[derive(Debug, Parser)]
@@ -119,26 +118,20 @@ enum Command {
     PackageProcess,
 }
 
-/// Where the compiled interpreter is, for every command that needs it.
-#[derive(Debug, Default, Args)]
-struct InterpreterArgs {
-    /// Directory or file of the compiled interpreter; may be read-only [default: cronbox in the user's cache directory]
-    #[arg(long, value_name = "DIR", env = crate::config::INTERPRETER_CACHE, hide_env_values = true, help_heading = "Interpreter")]
-    interpreter_cache: Option<PathBuf>,
-}
-
 impl Cli {
     /// What was typed; or the exit code, after it was said what is wrong with it, and what was meant.
     pub fn typed() -> Result<Self, ExitCode> {
-        Self::try_parse().map_err(|error| {
-            // There is nowhere else to say it.
-            let _ = error.print();
-            let words = crate::config::words();
-            if let Some(hint) = hints::command(&words).filter(|_| error.use_stderr()) {
-                complain(&hint);
-            }
-            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
-        })
+        let words = config::words();
+        let typed = command_line().try_get_matches_from(&words).map_err(|error| refused(&error, &words))?;
+        let (typed, file) = serve::with_file(typed, &words).map_err(|why| {
+            complain(&why);
+            ExitCode::from(Exit::Usage)
+        })?;
+        let mut cli = Self::from_arg_matches(&typed).map_err(|error| refused(&error, &words))?;
+        if let Command::Serve(args) = &mut cli.command {
+            args.file = file;
+        }
+        Ok(cli)
     }
 
     /// Does what the command says.
@@ -191,9 +184,31 @@ const COMPLETIONS: &str = "Examples:
   cronbox completions zsh > ~/.zfunc/_cronbox
   cronbox completions fish > ~/.config/fish/completions/cronbox.fish";
 
+/// The command line, with what is the same for all flags: help shows no values of variables, which can be secrets, and a
+/// variable without a value is as one that is not set.
+fn command_line() -> clap::Command {
+    let flag = |flag: clap::Arg| {
+        let is_empty = flag.get_env().is_some_and(config::is_empty);
+        let flag = flag.hide_env_values(true);
+        if is_empty { flag.env(None::<&'static str>) } else { flag }
+    };
+    Cli::command().mut_subcommands(|command| command.mut_args(flag))
+}
+
+/// Says what is wrong with the command line, and what was meant.
+fn refused(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    // There is nowhere else to say it.
+    let _ = error.print();
+    let hint = || hints::variable(&command_line(), error, words).or_else(|| hints::command(words.get(1..)?));
+    if let Some(hint) = error.use_stderr().then(hint).flatten() {
+        complain(&hint);
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
 /// The command line without what only the node starts.
 fn for_people() -> clap::Command {
-    let whole = Cli::command();
+    let whole = command_line();
     let mut shown = clap::Command::new("cronbox").version(env!("CARGO_PKG_VERSION")).after_help(exit::HELP);
     shown = shown.about(whole.get_about().cloned().unwrap_or_default());
     shown = shown.args(whole.get_arguments().cloned());
@@ -225,31 +240,17 @@ fn manual(dir: Option<&Path>) -> Exit {
     }
 }
 
-/// This program again, by the file that is running now, even when another was installed in its place meanwhile.
-fn this_program() -> OsString {
-    OsString::from("/proc/self/exe")
-}
-
 /// The pool of this program's own sandbox processes, with the machine's defaults.
 fn pool_config() -> PoolConfig {
-    PoolConfig::for_machine(vec![this_program(), SANDBOX_PROCESS.into()])
+    PoolConfig::for_machine(vec![this_program().into(), SANDBOX_PROCESS.into()])
 }
 
-impl InterpreterArgs {
-    /// The compiled interpreter; when it has to be compiled first, says so on standard error.
-    fn open(self) -> Result<CompiledInterpreter, String> {
-        let cache = self.cache()?;
-        let progress = progress::Progress::new(false);
-        let show =
-            || progress.show("compiling the interpreter to machine code, once; this takes about ten seconds", None);
-        CompiledInterpreter::open(&cache, show).map_err(|error| error.to_string())
-    }
-
-    fn cache(self) -> Result<PathBuf, String> {
-        crate::config::interpreter_cache(self.interpreter_cache).ok_or_else(|| {
-            "there is no home directory to keep the compiled interpreter in; name one with --interpreter-cache".into()
-        })
-    }
+/// The compiled interpreter; when it has to be compiled first, says so on standard error.
+fn open_interpreter(config: &InterpreterConfig) -> Result<CompiledInterpreter, String> {
+    let cache = config.cache().map_err(|error| error.to_string())?;
+    let progress = progress::Progress::new(false);
+    let show = || progress.show("compiling the interpreter to machine code, once; this takes about ten seconds", None);
+    CompiledInterpreter::open(&cache, show).map_err(|error| error.to_string())
 }
 
 /// What went wrong, for people, on standard error.

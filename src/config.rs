@@ -1,13 +1,12 @@
 //! What the environment and the configuration file say, read in one place.
 
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-/// Names the directory or file of the compiled interpreter.
-pub const INTERPRETER_CACHE: &str = "CRONBOX_INTERPRETER_CACHE";
 /// Names the configuration file.
 pub const CONFIG: &str = "CRONBOX_CONFIG";
 /// The server that the command line talks to.
@@ -17,18 +16,13 @@ pub const TOKEN: &str = "CRONBOX_TOKEN";
 /// The configuration file that is read when it is there.
 const FILE: &str = "cronbox.toml";
 
-/// Where the compiled interpreter is kept: what the flag says, else `CRONBOX_INTERPRETER_CACHE`, else `cronbox` in the
-/// user's cache directory (XDG). None when there is no home to keep it in.
-pub fn interpreter_cache(flag: Option<PathBuf>) -> Option<PathBuf> {
-    flag.or_else(|| variable(INTERPRETER_CACHE).map(PathBuf::from)).or_else(user_cache)
-}
-
 /// Where fetched packages are kept: `packages` in cronbox's cache directory.
 pub fn package_cache() -> Option<PathBuf> {
     user_cache().map(|cache| cache.join("packages"))
 }
 
-fn user_cache() -> Option<PathBuf> {
+/// Cronbox's directory in the user's cache directory (XDG). None when the user has no home.
+pub fn user_cache() -> Option<PathBuf> {
     let named = |name: &str| variable(name).map(PathBuf::from);
     named("XDG_CACHE_HOME")
         .filter(|path| path.is_absolute())
@@ -44,14 +38,19 @@ pub fn aws() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The words after the program's name.
-pub fn words() -> Vec<String> {
-    env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+/// The words of the command line, the program's name first.
+pub fn words() -> Vec<OsString> {
+    env::args_os().collect()
 }
 
 /// What a variable says, when it says anything.
-pub fn variable(name: &str) -> Option<std::ffi::OsString> {
+pub fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Whether a variable is set, and to nothing.
+pub fn is_empty(name: &OsStr) -> bool {
+    env::var_os(name).is_some_and(|value| value.is_empty())
 }
 
 /// The first file of that name in the search path.
@@ -89,85 +88,92 @@ pub fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "node".into(), |name| name.trim().to_owned())
 }
 
-/// A setting of the server as it stands in the file: one value, or several.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
-pub enum Setting {
-    /// `true`
-    Flag(bool),
-    /// `8`
-    Number(i64),
-    /// `"30s"`
-    Text(String),
-    /// `["s3://jobs/", "/srv/jobs"]`
-    Texts(Vec<String>),
+/// A setting in the configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSetting {
+    /// The line of its name, counted from 1.
+    pub line: usize,
+    /// Its values, as they would be typed.
+    pub values: Values,
 }
 
-impl Setting {
-    /// As it would be typed.
-    pub fn texts(&self) -> Vec<String> {
-        match self {
-            Setting::Flag(flag) => vec![flag.to_string()],
-            Setting::Number(number) => vec![number.to_string()],
-            Setting::Text(text) => vec![text.clone()],
-            Setting::Texts(texts) => texts.clone(),
+/// The values of a setting in the configuration file, as they would be typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// `"30s"`, `8` or `true`.
+    One(String),
+    /// `["s3://jobs/", "/srv/jobs"]`
+    List(Vec<String>),
+}
+
+impl Values {
+    fn of(value: &DeValue<'_>) -> Option<Self> {
+        let text = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
+        match value {
+            DeValue::String(text) => Some(Values::One(text.to_string())),
+            DeValue::Boolean(flag) => Some(Values::One(flag.to_string())),
+            DeValue::Integer(number) => {
+                let number = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
+                Some(Values::One(number.to_string()))
+            }
+            DeValue::Array(items) => {
+                items.iter().map(|item| text(item.get_ref())).collect::<Option<_>>().map(Values::List)
+            }
+            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
         }
     }
 }
 
-/// Reads the configuration file: the one that was named, which must be there, or `cronbox.toml` when it is. Names are those
-/// of the flags, with `_` or `-`. The error is a sentence.
-pub fn file(named: Option<&Path>) -> Result<BTreeMap<String, Setting>, String> {
-    let path = named.unwrap_or(Path::new(FILE));
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
-    };
-    read(&text).map_err(|why| format!("{}: {why}", path.display()))
+/// The configuration file: the one that was named, which must be there, or `cronbox.toml` when it is.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its settings by name, as [`read`] says.
+    pub settings: BTreeMap<String, FileSetting>,
 }
 
-/// The configuration file that [`file`] reads, if it is there.
-pub fn file_read(named: Option<&Path>) -> Option<PathBuf> {
-    let path = named.unwrap_or(Path::new(FILE));
-    path.exists().then(|| path.to_owned())
+impl File {
+    /// Reads the file. The error is a sentence that names it.
+    pub fn open(named: Option<&Path>) -> Result<Option<Self>, String> {
+        let path = named.unwrap_or(Path::new(FILE)).to_owned();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+        };
+        let settings = read(&text).map_err(|why| format!("{}: {why}", path.display()))?;
+        Ok(Some(File { path, settings }))
+    }
 }
 
-/// Reads the settings in the text of a configuration file. The error is a sentence.
-pub fn read(text: &str) -> Result<BTreeMap<String, Setting>, String> {
-    let table: toml::Table = toml::from_str(text).map_err(|error| match error.span() {
-        Some(at) => {
-            let line = text.bytes().take(at.start).filter(|byte| *byte == b'\n').count() + 1;
-            format!("line {line}: {}", error.message())
-        }
+/// Reads the settings in the text of a configuration file. Their names are those of the flags; `_` is the same as `-`. The
+/// error is a sentence that begins with the line.
+pub fn read(text: &str) -> Result<BTreeMap<String, FileSetting>, String> {
+    let line_at = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+    let table = DeTable::parse(text).map_err(|error| match error.span() {
+        Some(at) => format!("line {}: {}", line_at(at.start), error.message()),
         None => error.message().to_owned(),
     })?;
-    let setting = |(name, value): (String, toml::Value)| {
-        let is_table = value.is_table();
-        let setting = value.try_into::<Setting>().map_err(|_| {
-            let place = line_of(text, &name).map(|line| format!("line {line}: ")).unwrap_or_default();
-            match is_table {
-                true => format!("{place}[{name}] is a table, and settings are outside tables: remove this line"),
-                false => format!("{place}{name} must be a text, a whole number, true or false, or a list of texts"),
-            }
+    let mut settings: BTreeMap<String, FileSetting> = BTreeMap::new();
+    for (key, value) in table.get_ref() {
+        let (name, line) = (key.get_ref(), line_at(key.span().start));
+        let values = Values::of(value.get_ref()).ok_or_else(|| match value.get_ref().is_table() {
+            true => format!("line {line}: [{name}] is a table, and settings are outside tables: remove this line"),
+            false => format!("line {line}: {name} must be a text, a whole number, true or false, or a list of texts"),
         })?;
-        Ok((name.replace('_', "-"), setting))
-    };
-    table.into_iter().map(setting).collect()
-}
-
-/// The line, counted from 1, where a name or a table of that name is written.
-fn line_of(text: &str, name: &str) -> Option<usize> {
-    let begins = |line: &str| {
-        let line = line.trim_start().trim_start_matches(['[', '"', ' ']);
-        line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with([']', '=', '.', '"']))
-    };
-    text.lines().position(begins).map(|at| at + 1)
+        let name = name.replace('_', "-");
+        if let Some(other) = settings.insert(name.clone(), FileSetting { line, values }) {
+            let (first, second) = (other.line.min(line), other.line.max(line));
+            return Err(format!("line {second}: {name} is there twice, also in line {first}: remove one of them"));
+        }
+    }
+    Ok(settings)
 }
 
 /// The keys of secrets, when the environment holds them. The error is a sentence.
 pub fn secret_key() -> Result<Option<Zeroizing<String>>, String> {
-    match variable("CRONBOX_SECRET_KEY").map(std::ffi::OsString::into_string) {
+    match variable("CRONBOX_SECRET_KEY").map(OsString::into_string) {
         None => Ok(None),
         Some(Ok(text)) => Ok(Some(Zeroizing::new(text))),
         Some(Err(_)) => Err("CRONBOX_SECRET_KEY is not UTF-8".into()),
@@ -203,6 +209,9 @@ mod tests {
         }
         let why = read("listen = \"a:1\"\nlisten = 2\n").expect_err("twice");
         assert!(why.starts_with("line 2: "), "{why}");
-        assert_eq!(read("max_running = 8\n"), Ok([("max-running".to_owned(), Setting::Number(8))].into()));
+        let why = "line 2: max-running is there twice, also in line 1: remove one of them";
+        assert_eq!(read("max_running = 8\nmax-running = 9\n"), Err(why.to_owned()));
+        let eight = FileSetting { line: 1, values: Values::One("8".into()) };
+        assert_eq!(read("max_running = 8\n"), Ok([("max-running".to_owned(), eight)].into()));
     }
 }

@@ -7,8 +7,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// From this size on there are warnings, unless told otherwise.
-pub const MAX_DATA: u64 = 10 << 30;
 /// The part of its disk that may be in use before there are warnings.
 const FULL: f64 = 0.9;
 /// How often it is looked at.

@@ -15,9 +15,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// How long a count may stand still.
-pub const LEASE: Duration = Duration::from_secs(15);
-
 /// Counts for a node, and watches the others.
 pub struct Rescuer {
     /// The database.

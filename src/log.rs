@@ -7,9 +7,6 @@ use serde_json::json;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// What is told unless the operator says otherwise.
-const DEFAULT: &str = "info";
-
 /// What PostgreSQL says beside its answers ("relation … already exists, skipping") is nothing for the log of every day.
 const QUIET: &str = "sqlx=warn";
 
@@ -25,8 +22,8 @@ pub fn line(message: &str) -> String {
 }
 
 /// Begins to log. `filter` is a level, or directives such as `info,cronbox::http=debug`.
-pub fn begin(filter: Option<&str>, json: Option<bool>) -> Result<(), String> {
-    let filter = with_quiet(filter.unwrap_or(DEFAULT));
+pub fn begin(filter: &str, json: Option<bool>) -> Result<(), String> {
+    let filter = with_quiet(filter);
     let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

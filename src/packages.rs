@@ -28,7 +28,7 @@ mod view;
 mod wheel;
 
 pub use instead::hint;
-pub use process::package_process;
+pub use process::{PACKAGE_PROCESS, package_process};
 pub use trial::{Trial, tried};
 
 use crate::panics;

@@ -2,7 +2,7 @@
 
 use crate::support::server::Folder;
 use crate::support::wait::until;
-use crate::support::{PROGRAM, beside_others, config, interpreter, interpreter_cache};
+use crate::support::{PROGRAM, beside_others, interpreter, interpreter_cache};
 use chrono::{DateTime, TimeDelta, Utc};
 use cronbox::clock::Clock;
 use cronbox::http::Listener;
@@ -16,21 +16,17 @@ use std::time::{Duration, Instant};
 const SCHEDULES: usize = 5;
 
 fn node(folder: &Folder, clock: &Clock) -> Config {
-    let packages = cronbox::packages::ResolverConfig {
-        command: Vec::new(),
-        uv: None,
-        index: cronbox::packages::Index::Usual,
-        cache: folder.0.join("packages"),
-    };
-    Config {
-        listen: format!("unix:{}", folder.0.join("socket").display()),
-        drain: Duration::from_secs(10),
-        rate: (100_000, 100_000),
-        max_data: u64::MAX,
-        secret_key: cronbox::keyring::KeySource::Memory,
-        clock: Some(clock.clone()),
-        ..Config::new(folder.0.join("data"), config(), packages, interpreter_cache())
-    }
+    let place = |name: &str| folder.0.join(name).display().to_string();
+    let config = Config::of_flags([
+        format!("--listen=unix:{}", place("socket")),
+        format!("--data-dir={}", place("data")),
+        format!("--package-cache={}", place("packages")),
+        format!("--interpreter-cache={}", interpreter_cache().display()),
+        "--drain=10s".to_owned(),
+        "--rate-limit=100000".to_owned(),
+        "--max-data=1024TiB".to_owned(),
+    ]);
+    Config { program: PROGRAM.into(), clock: Some(clock.clone()), ..config.expect("a configuration") }
 }
 
 /// A client of the node.

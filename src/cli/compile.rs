@@ -1,6 +1,7 @@
 //! `cronbox compile`: the machine code of the interpreter, before anybody waits for it.
 
-use super::{Exit, InterpreterArgs, complain};
+use super::{Exit, complain, open_interpreter};
+use crate::serve::config::InterpreterConfig;
 use clap::Args;
 use cronbox_runtime::CompiledInterpreter;
 use serde_json::json;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub(super) struct CompileArgs {
     #[command(flatten)]
-    interpreter: InterpreterArgs,
+    interpreter: InterpreterConfig,
     /// Write to this file instead; give it to other commands with --interpreter-cache
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -27,7 +28,7 @@ impl CompileArgs {
                 complain("compiling the interpreter to machine code; this takes about ten seconds …");
                 CompiledInterpreter::compile(&file).map_err(|error| error.to_string())
             }
-            None => self.interpreter.open(),
+            None => open_interpreter(&self.interpreter),
         };
         match made {
             Ok(made) if self.json => {

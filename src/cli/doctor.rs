@@ -1,6 +1,7 @@
 //! `cronbox doctor`: what this installation is, and whether everything works.
 
-use super::{Exit, InterpreterArgs, complain, pool_config, this_program};
+use super::{Exit, complain, open_interpreter, pool_config};
+use crate::serve::config::{InterpreterConfig, this_program};
 use clap::Args;
 use cronbox_runtime::hardening::{ProbeResult, SANDBOX_PROBE, probes};
 use cronbox_runtime::{BUILD, Bundle, CompiledInterpreter, GUEST_FACTS, Job, OnLost, Outcome, Pool};
@@ -16,7 +17,7 @@ const FAULTS: &str = "docs/interpreter.md";
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
     #[command(flatten)]
-    interpreter: InterpreterArgs,
+    interpreter: InterpreterConfig,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -32,7 +33,7 @@ impl DoctorArgs {
             "tzdata": crate::zone::installed().release(),
         });
         let mut problems: Vec<String> = Vec::new();
-        match self.interpreter.open() {
+        match open_interpreter(&self.interpreter) {
             Err(why) => problems.push(why),
             Ok(interpreter) => {
                 findings["cache"] = json!(interpreter.path());

@@ -1,60 +1,28 @@
-//! Where packages come from, for every command that gets some.
+//! Packages, for every command that gets some.
 
 use super::client::Refusal;
 use super::progress::Progress;
-use super::{Exit, PACKAGE_PROCESS, complain, this_program};
-use crate::config;
-use crate::packages::{self, Index, PackageError, Resolver, ResolverConfig, Step};
+use super::{Exit, complain};
+use crate::packages::{self, PackageError, Resolver, Step};
 use crate::requirement::Request;
-use clap::Args;
+use crate::serve::config::{PackageConfig, this_program};
 use cronbox_runtime::{Bundle, Pool};
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long what was resolved is taken without asking the index again.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
 
-/// The flags about packages.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct PackageArgs {
-    /// Where packages come from: the address of an index, or a directory of wheels [default: the resolver's]
-    #[arg(long, value_name = "URL|DIR", env = "CRONBOX_INDEX", hide_env_values = true, help_heading = "Packages")]
-    pub(super) index: Option<String>,
-    /// The resolver of packages [default: uv beside this program, or in the search path]
-    #[arg(long, value_name = "FILE", env = "CRONBOX_UV", hide_env_values = true, help_heading = "Packages")]
-    pub(super) uv: Option<String>,
-    /// Where fetched packages are kept [default: packages in cronbox's cache directory]
-    #[arg(long, value_name = "DIR", env = "CRONBOX_PACKAGE_CACHE", hide_env_values = true, help_heading = "Packages")]
-    pub(super) package_cache: Option<String>,
-}
-
-impl PackageArgs {
-    /// How packages are resolved. `otherwise` is where they are kept when nobody says so and the user has no home.
-    pub(super) fn resolver(self, otherwise: Option<PathBuf>) -> Result<ResolverConfig, String> {
-        let index = match self.index {
-            None => Index::Usual,
-            Some(text) => Index::parse(&text).map_err(|why| format!("--index: {why}"))?,
-        };
-        let cache = self.package_cache.map(PathBuf::from).or_else(config::package_cache).or(otherwise);
-        Ok(ResolverConfig {
-            command: vec![this_program(), PACKAGE_PROCESS.into()],
-            uv: self.uv.map(PathBuf::from),
-            index,
-            cache: cache.ok_or("there is no home directory to keep packages in; name one with --package-cache")?,
-        })
-    }
-}
-
 /// The packages of a script that is run without a server: those that an earlier run brought, or new ones.
 pub(super) async fn packages_for(
     request: &Request,
-    args: PackageArgs,
+    from: &PackageConfig,
     offline: bool,
     pool: &Pool,
 ) -> Result<Arc<Bundle>, Refusal> {
-    let config = args.resolver(None).map_err(Refusal::usage)?;
+    let config = from.resolver(&this_program(), None).map_err(|error| Refusal::usage(error.to_string()))?;
     // A set with its code objects, by what was asked for and of whom; another interpreter would compile it anew.
     // So might another build of this program, which has parts of some packages itself.
     let of = serde_json::json!([

@@ -6,13 +6,12 @@ mod remote;
 mod warnings;
 
 use super::client::{Refusal, ServerArgs, talk};
-use super::network::NetworkArgs;
-use super::packages::PackageArgs;
-use super::{Exit, InterpreterArgs, fail, hints};
+use super::{Exit, fail, hints};
 use crate::blobs::{S3Access, read_object};
 use crate::config;
 use crate::exact::{self, Exact};
 use crate::quantity;
+use crate::serve::config::{InterpreterConfig, NetworkConfig, PackageConfig};
 use clap::Args;
 use cronbox_runtime::limits::MAX_SOURCE;
 use serde_json::Value;
@@ -93,16 +92,16 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "NAME=VALUE@HOST", conflicts_with = "remote", help_heading = "Network and secrets")]
     secret: Vec<String>,
     #[command(flatten)]
-    network: NetworkArgs,
+    network: NetworkConfig,
     /// Fetch nothing: packages are those that an earlier run brought
     #[arg(long, conflicts_with = "remote", help_heading = "Packages")]
     offline: bool,
     #[command(flatten)]
-    packages: PackageArgs,
+    packages: PackageConfig,
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten)]
-    interpreter: InterpreterArgs,
+    interpreter: InterpreterConfig,
 }
 
 impl RunArgs {

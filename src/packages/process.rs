@@ -47,6 +47,9 @@ const SYSTEM: [&str; 19] = [
     "/usr/share/ca-certificates",
 ];
 
+/// The word after which this program is a package process.
+pub const PACKAGE_PROCESS: &str = "package-process";
+
 /// The whole life of a package process. What it has to say is its answer; the error is that it could not give one.
 pub fn package_process() -> std::io::Result<()> {
     let mut line = String::new();

@@ -1,7 +1,7 @@
 //! What a node says of itself while it starts and when it is up.
 
 use super::places::DataDir;
-use super::{Config, Roles, Say};
+use super::{Config, Say, Setup};
 use crate::blobs::BlobLocation;
 use crate::http::{self, AnonymousAccess, Readiness};
 use crate::store::DatabaseUrl;
@@ -30,14 +30,9 @@ pub(super) fn starting(ready: watch::Receiver<Readiness>, base_path: &str) -> Ro
     http::below(base_path, Router::new().route("/healthz", get(async || "ok\n")).fallback(not_yet))
 }
 
-pub(super) fn roles_text(roles: Roles) -> String {
-    let names = [(roles.api, "api"), (roles.scheduler, "scheduler"), (roles.worker, "worker")];
-    names.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect::<Vec<_>>().join(",")
-}
-
 /// Tells where the node is, what it found, and who can reach it.
 pub(super) fn announce(
-    config: &Config,
+    (config, setup): (&Config, &Setup),
     say: &Say,
     address: &str,
     directory: Option<&DataDir>,
@@ -56,7 +51,7 @@ pub(super) fn announce(
         let file = file.canonicalize().unwrap_or_else(|_| file.clone());
         say(&format!("settings from {}", file.display()));
     }
-    data_lines((&config.database, &config.blobs), &config.data_dir, directory, &found)
+    data_lines((&setup.database, &setup.blobs), &config.storage.data_dir, directory, &found)
         .iter()
         .for_each(|line| say(line));
     let hardening = pool.hardening();
@@ -65,10 +60,10 @@ pub(super) fn announce(
         if missing.is_empty() { "all measures in force".to_owned() } else { format!("without {}", missing.join(", ")) };
     say(&format!(
         "zone {} (tzdata {}) · {} sandbox processes, at most {} runs at once · hardening: {measures}",
-        config.timezone,
+        config.runs.timezone,
         crate::zone::installed().release(),
-        config.pool.processes,
-        config.max_running
+        setup.pool.processes,
+        config.runs.max_running
     ));
     say(who);
 }

@@ -1,9 +1,10 @@
 //! A node from its start to its end: opened, started, at work, ended.
 
-use super::announce::{announce, roles_text, starting, who_can_use_it};
+use super::announce::{announce, starting, who_can_use_it};
+use super::config::Role;
 use super::places::{DataDir, Places, load_interpreter, open_store};
 use super::secrets::{anonymous_access, first_token, unreadable_secrets};
-use super::{Config, Say, ServeError, Shutdown, failed};
+use super::{Config, Say, ServeError, Setup, Shutdown, failed};
 use crate::blobs::Blobs;
 use crate::checker::Checker;
 use crate::cleaner::Cleaner;
@@ -81,16 +82,16 @@ async fn clock_of(config: &Config, store: &Store) -> Result<Clock, ServeError> {
 }
 
 /// Where the keys of secrets are. A node without a directory has none of its own.
-fn key_source(config: &Config, directory: Option<&DataDir>) -> keyring::KeySource {
-    match &config.secret_key {
+fn key_source(setup: &Setup, directory: Option<&DataDir>) -> keyring::KeySource {
+    match &setup.keys {
         keyring::KeySource::Own(_) if directory.is_none() => keyring::KeySource::Nowhere,
         place => place.clone(),
     }
 }
 
 /// Refuses a start after which no run could have the memory that the interpreter itself needs.
-fn check_room(config: &Config, needed: u64) -> Result<(), ServeError> {
-    let options = [("--memory-budget", config.pool.memory_budget), ("--ceiling, memory", config.ceiling.memory)];
+fn check_room(config: &Config, setup: &Setup, needed: u64) -> Result<(), ServeError> {
+    let options = [("--memory-budget", setup.pool.memory_budget), ("--ceiling, memory", config.runs.ceiling.memory)];
     match options.into_iter().find(|(_, asked)| *asked < needed) {
         Some((option, asked)) => {
             let error = LimitError::BelowInterpreter { asked, needed };
@@ -98,6 +99,18 @@ fn check_room(config: &Config, needed: u64) -> Result<(), ServeError> {
             Err(failed(format!("{why}, so no run can start: give it more")))
         }
         None => Ok(()),
+    }
+}
+
+/// What is in force for runs.
+fn policy(config: &Config, ceiling: Limits, pool: &Pool) -> plan::RunPolicy {
+    plan::RunPolicy {
+        defaults: Limits::default(),
+        ceiling,
+        hosts: config.hosts.ceiling(),
+        interpreter_memory: pool.interpreter_memory(),
+        timezone: config.runs.timezone.clone(),
+        job_defaults: config.runs.job_defaults.clone(),
     }
 }
 
@@ -109,6 +122,7 @@ fn state(part: &str, how: &str) -> Readiness {
 /// A node that is open.
 pub(super) struct Node {
     config: Config,
+    setup: Setup,
     shutdown: Shutdown,
     front: Front,
     directory: Option<DataDir>,
@@ -141,34 +155,37 @@ impl Node {
     /// Opens what a node needs; none when it is to end before that.
     pub(super) async fn open(
         config: Config,
+        setup: Setup,
         places: Places,
         front: Front,
         say: &Say,
         shutdown: Shutdown,
     ) -> Result<Option<Self>, ServeError> {
         let Places { directory, blobs, roots } = places;
-        let Some(store) = open_store(&config.database, &front.ready, &shutdown.stop).await? else { return Ok(None) };
+        let Some(store) = open_store(&setup.database, &front.ready, &shutdown.stop).await? else { return Ok(None) };
         let clock = clock_of(&config, &store).await?;
         let has_tokens = first_token(&store, &config, &clock).await?;
         let anonymous_access = anonymous_access(front.tcp, has_tokens)?;
         front.ready.send_replace(state("interpreter", "being loaded"));
 
-        let interpreter = load_interpreter(&config.interpreter_cache, say).await?;
-        let pool = Pool::start(config.pool.clone(), Arc::new(interpreter)).await.map_err(failed)?;
-        check_room(&config, pool.interpreter_memory())?;
-        let (signals, inbox, peer_signals) = Signals::new(if config.roles.worker { config.max_running } else { 0 });
+        let interpreter = load_interpreter(&setup.interpreter_cache, say).await?;
+        let pool = Pool::start(setup.pool.clone(), Arc::new(interpreter)).await.map_err(failed)?;
+        check_room(&config, &setup, pool.interpreter_memory())?;
+        let (signals, inbox, peer_signals) =
+            Signals::new(if config.node.does(Role::Worker) { config.runs.max_running } else { 0 });
         let checker = Checker::new(pool.clone());
         let keeper = Keeper {
             store: store.clone(),
             blobs: blobs.clone(),
             checker: checker.clone(),
-            resolver: Resolver::new(config.packages.clone()),
-            timezone: config.timezone.clone(),
+            resolver: Resolver::new(setup.packages.clone()),
+            timezone: config.runs.timezone.clone(),
             recent: Recent::default(),
         };
-        let keyring = Arc::new(Keyring::new(key_source(&config, directory.as_ref())));
-        let lost_key = unreadable_secrets(&store, &keyring, &config).await?;
-        let ceiling = Limits { memory: config.ceiling.memory.min(config.pool.memory_budget), ..config.ceiling };
+        let keyring = Arc::new(Keyring::new(key_source(&setup, directory.as_ref())));
+        let lost_key = unreadable_secrets(&store, &keyring, &setup.keys, &config.storage.data_dir).await?;
+        let ceiling =
+            Limits { memory: config.runs.ceiling.memory.min(setup.pool.memory_budget), ..config.runs.ceiling };
         let (id, live) = (new_id(clock.now()), Arc::new(Live::default()));
         let tools = worker::Tools {
             store: store.clone(),
@@ -181,26 +198,20 @@ impl Node {
             supervisor: front.supervisor.clone(),
             node: id.clone(),
             ceiling,
-            hosts: config.hosts.clone(),
-            networks: config.networks.clone(),
+            hosts: config.hosts.ceiling(),
+            networks: config.network.networks(),
             keyring: keyring.clone(),
         };
-        let rules = Arc::new(plan::RunPolicy {
-            defaults: config.defaults,
-            ceiling,
-            hosts: config.hosts.clone(),
-            interpreter_memory: pool.interpreter_memory(),
-            timezone: config.timezone.clone(),
-            job_defaults: config.job_defaults.clone(),
-        });
+        let rules = Arc::new(policy(&config, ceiling, &pool));
         Ok(Some(Node {
-            space: directory.as_ref().map(|directory| Space::new(directory.path.clone(), config.max_data)),
+            space: directory.as_ref().map(|directory| Space::new(directory.path.clone(), config.storage.max_data)),
             worker: Worker::new(tools, inbox),
             linker: Linker::new(keeper, roots),
             peer_signals: Arc::new(Mutex::new(peer_signals)),
             changes: TaskTracker::new(),
             background: CancellationToken::new(),
             config,
+            setup,
             shutdown,
             front,
             directory,
@@ -224,10 +235,10 @@ impl Node {
     pub(super) async fn start(&self, say: &Say) -> Result<(), ServeError> {
         let rescuer = self.rescuer();
         rescuer.join().await.map_err(failed)?;
-        if self.config.paused {
+        if self.config.runs.paused {
             self.store.pause_scheduler(self.clock.now()).await.map_err(failed)?;
         }
-        if self.config.roles.scheduler {
+        if self.config.node.does(Role::Scheduler) {
             self.start_scheduler();
         }
         let work = again((rescuer, self.background.clone()), |room| async move { room.0.run(room.1.clone()).await });
@@ -235,13 +246,21 @@ impl Node {
         self.start_background().await;
 
         let scripts = self.store.count_scripts().await.map_err(failed)?;
-        if self.config.roles.api {
+        if self.config.node.does(Role::Api) {
             let api = http::router(self.api(), &self.config.base_path);
             *self.front.router.write().unwrap_or_else(std::sync::PoisonError::into_inner) = api;
         }
         self.front.ready.send_replace(state("interpreter", "ok"));
         let who = who_can_use_it(self.anonymous_access, self.has_tokens);
-        announce(&self.config, say, &self.front.address, self.directory.as_ref(), scripts, &self.pool, who);
+        announce(
+            (&self.config, &self.setup),
+            say,
+            &self.front.address,
+            self.directory.as_ref(),
+            scripts,
+            &self.pool,
+            who,
+        );
         for warning in self.lost_key.iter().cloned().chain(self.space.as_ref().and_then(Space::warning)) {
             say(&format!("warning: {warning}"));
         }
@@ -265,9 +284,9 @@ impl Node {
             clock: self.clock.clone(),
             signals: self.signals.clone(),
             node: self.id.clone(),
-            name: self.config.name.clone(),
-            roles: roles_text(self.config.roles),
-            lease: self.config.lease,
+            name: self.config.node.name(),
+            roles: self.config.node.roles_text(),
+            lease: self.config.node.lease,
             on_lost: Box::new(move || lost.abandon_all()),
         }
     }
@@ -279,7 +298,7 @@ impl Node {
             clock: self.clock.clone(),
             signals: self.signals.clone(),
             rules: self.rules.clone(),
-            queue_bound: self.config.queue_bound,
+            queue_bound: self.config.runs.max_queued,
             memory: Arc::default(),
         };
         let room = (scheduler, self.shutdown.stop.clone());
@@ -299,7 +318,7 @@ impl Node {
             store: store.clone(),
             blobs: self.blobs.clone(),
             clock: self.clock.clone(),
-            retention: self.config.retention.clone(),
+            retention: self.config.retention.retention(),
         };
         let work = again((cleaner, background.clone()), |room| async move { room.0.run(room.1.clone()).await });
         self.keep_going("cleaner", work);
@@ -324,8 +343,8 @@ impl Node {
             signals: self.signals.clone(),
             live: self.live.clone(),
             policy: self.rules.clone(),
-            queue_bound: self.config.queue_bound,
-            node: self.config.roles.worker.then(|| self.id.clone()),
+            queue_bound: self.config.runs.max_queued,
+            node: self.config.node.does(Role::Worker).then(|| self.id.clone()),
             sealing: Mutex::default(),
         };
         http::Tools {
@@ -334,7 +353,7 @@ impl Node {
             supervisor: self.front.supervisor.clone(),
             changes: self.changes.clone(),
             checker: self.checker.clone(),
-            rate: self.config.rate,
+            rate: self.config.node.rate_limit,
             ready: self.front.readiness.clone(),
             space: self.space.clone(),
             anonymous_access: self.anonymous_access,
@@ -346,7 +365,7 @@ impl Node {
     /// Runs scripts, when the node does that, until it is to end.
     pub(super) async fn work(&self) {
         let stop = &self.shutdown.stop;
-        if self.config.roles.worker {
+        if self.config.node.does(Role::Worker) {
             let room = (self.worker.clone(), stop.clone());
             let timing = again(room.clone(), |room| async move { room.0.watch_times(&room.1).await });
             self.keep_going("timer", timing);
@@ -362,7 +381,7 @@ impl Node {
         tracing::info!(runs = self.worker.aboard(), "going down");
         front.ready.send_replace(state("node", "going down"));
         self.signals.slots.close();
-        self.worker.drain(config.drain, shutdown.at_once.clone()).await;
+        self.worker.drain(config.node.drain, shutdown.at_once.clone()).await;
         front.stop.cancel();
         changes.close();
         tokio::select! {

@@ -1,6 +1,6 @@
 //! What a node is opened on: its directory, its database, its address, the interpreter.
 
-use super::{Config, Say, ServeError, failed};
+use super::{Config, Say, ServeError, Setup, failed};
 use crate::blobs::{self, Blobs};
 use crate::disk_usage;
 use crate::http::Readiness;
@@ -120,12 +120,12 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn open(config: &Config) -> Result<Self, ServeError> {
-        let needs_directory = matches!(config.database, store::DatabaseUrl::Sqlite(_))
-            || matches!(config.blobs, blobs::BlobLocation::Disk(_));
-        let directory = if needs_directory { Some(DataDir::open(&config.data_dir)?) } else { None };
-        let blobs = Blobs::open(&config.blobs, &config.s3).map_err(failed)?;
-        let roots = config.script_sources.iter().map(|source| Root::open(source, &config.s3));
+    pub(super) fn open(config: &Config, setup: &Setup) -> Result<Self, ServeError> {
+        let needs_directory = matches!(setup.database, store::DatabaseUrl::Sqlite(_))
+            || matches!(setup.blobs, blobs::BlobLocation::Disk(_));
+        let directory = if needs_directory { Some(DataDir::open(&config.storage.data_dir)?) } else { None };
+        let blobs = Blobs::open(&setup.blobs, &config.s3).map_err(failed)?;
+        let roots = config.storage.script_source.iter().map(|source| Root::open(source, &config.s3));
         let roots = roots.collect::<Result<_, _>>().map_err(failed)?;
         Ok(Places { directory, blobs, roots })
     }

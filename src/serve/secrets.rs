@@ -4,7 +4,7 @@ use super::{Config, ServeError, failed};
 use crate::access::{Scope, TOKEN_PREFIX, Token, hash, new_token};
 use crate::clock::Clock;
 use crate::http::AnonymousAccess;
-use crate::keyring::{self, Keyring};
+use crate::keyring::{self, KeySource, Keyring};
 use crate::run::new_id;
 use crate::store::{Store, StoreError};
 use std::fs::File;
@@ -16,10 +16,11 @@ use std::path::Path;
 pub(super) async fn unreadable_secrets(
     store: &Store,
     keyring: &Keyring,
-    config: &Config,
+    source: &KeySource,
+    data_dir: &Path,
 ) -> Result<Option<String>, ServeError> {
-    let keys = keyring.keys().map_err(|error| match &config.secret_key {
-        keyring::KeySource::File(path) => failed(format_args!("--secret-key-file {}: {error}", path.display())),
+    let keys = keyring.keys().map_err(|error| match source {
+        KeySource::File(path) => failed(format_args!("--secret-key-file {}: {error}", path.display())),
         _ => failed(error),
     })?;
     let secrets = store.secrets().await.map_err(failed)?;
@@ -28,8 +29,8 @@ pub(super) async fn unreadable_secrets(
     if lost.is_empty() {
         return Ok(None);
     }
-    let own = config.data_dir.join(keyring::OWN_FILE);
-    let there = if !matches!(config.secret_key, keyring::KeySource::Own(_)) && own.exists() {
+    let own = data_dir.join(keyring::OWN_FILE);
+    let there = if !matches!(source, KeySource::Own(_)) && own.exists() {
         format!(" (there is also {}, which is not read beside the operator's)", own.display())
     } else {
         String::new()

@@ -147,3 +147,24 @@ fn a_mistyped_command_leads_to_the_right_one() {
     let (code, why) = cronbox(&["serve", "--ephemeral"]);
     assert!(code == Some(2) && why.contains("cronbox.toml: line 1: [server] is a table"), "{why}");
 }
+
+/// A value that is refused is told with where it is from: the variable, or the line of the file.
+#[test]
+fn a_refused_setting_names_its_place() {
+    let folder = Folder::new();
+    folder.write("cronbox.toml", "listen = \"127.0.0.1:0\"\ntimezone = \"Europe/Berln\"\n");
+    let refused = |words: &[&str], env: &[(&str, &str)]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--ephemeral"]).args(words).envs(env.iter().copied()).current_dir(&folder.0);
+        let output = command.output().expect("starts");
+        assert_eq!(output.status.code(), Some(2), "{words:?} {env:?}: {output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let zone = "there is no time zone \"Europe/Berln\"; did you mean Europe/Berlin?";
+    assert!(refused(&[], &[]).contains(&format!("cronbox.toml: line 2: --timezone: {zone}")));
+    assert!(refused(&["--timezone=Europe/Berln"], &[]).contains(&format!("cronbox: --timezone: {zone}")));
+    let told = refused(&[], &[("CRONBOX_KEEP_RUNS", "7"), ("CRONBOX_LISTEN", "")]);
+    assert!(told.contains("7 has no unit") && told.contains("that of the variable CRONBOX_KEEP_RUNS"), "{told}");
+    let told = refused(&["--keep-runs=7"], &[("CRONBOX_KEEP_RUNS", "8")]);
+    assert!(told.contains("7 has no unit") && !told.contains("variable"), "{told}");
+}

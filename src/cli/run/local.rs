@@ -7,7 +7,7 @@ use crate::cli::client::Refusal;
 use crate::cli::input::Input;
 use crate::cli::packages::packages_for;
 use crate::cli::runs::save;
-use crate::cli::{Exit, complain, pool_config};
+use crate::cli::{Exit, complain, open_interpreter, pool_config};
 use crate::clock::{Clock, rfc3339};
 use crate::config;
 use crate::limits::{self, RequestedLimits};
@@ -17,6 +17,7 @@ use crate::requirement::Request;
 use crate::run::explain::LimitContext;
 use crate::script::{Name, Settings, bad_env};
 use crate::secret::{self, AttemptSecrets};
+use crate::serve::config::this_program;
 use cronbox_runtime::limits::{CEILING, LimitName};
 use cronbox_runtime::network::{HostError, HostPattern, NetworkGrant, Policy};
 use cronbox_runtime::report::ResultKind;
@@ -51,11 +52,11 @@ impl RunArgs {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Refusal::unavailable)?;
         let (mut job, terms, request) = runtime.block_on(self.job())?;
-        let (egress, networks) = self.network.read().map_err(Refusal::usage)?;
+        let egress = self.network.egress(&this_program()).map_err(|error| Refusal::usage(error.to_string()))?;
         if let Some(grant) = &mut job.network {
-            Arc::make_mut(grant).networks = networks;
+            Arc::make_mut(grant).networks = self.network.networks();
         }
-        let interpreter = self.interpreter.open().map_err(Refusal::unavailable)?;
+        let interpreter = open_interpreter(&self.interpreter).map_err(Refusal::unavailable)?;
         let first_time = interpreter.compiled_now;
         let exit = runtime.block_on(async {
             let mut config = pool_config();
@@ -71,7 +72,7 @@ impl RunArgs {
                 }
             }
             if let Some(request) = request {
-                job.packages = Some(packages_for(&request, self.packages, self.offline, &pool).await?);
+                job.packages = Some(packages_for(&request, &self.packages, self.offline, &pool).await?);
             }
             let taken = self.script == Path::new("-");
             let input = Input::open(self.stdin.as_deref(), taken)

@@ -1,73 +1,35 @@
-//! Settings of the server as they are written: on the line, in the environment, in the file.
+//! Readers of the values of settings. Each error is a sentence without the setting's name.
 
-use crate::config::{self, Setting};
-use crate::limits::{RequestedLimits, WrittenLimits};
+use crate::limits::{self, RequestedLimits, WrittenLimits};
 use crate::misfit;
 use crate::quantity::{self, Quantity};
 use crate::schedule::{POLICIES, Policies};
-use crate::serve::Roles;
 use crate::suggest::nearest;
-use std::collections::BTreeMap;
-use std::path::Path;
+use cronbox_runtime::Limits;
+use cronbox_runtime::limits::CEILING;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
-/// What holds: flags and variables, then the file.
-pub(super) struct Settings {
-    file: BTreeMap<String, Setting>,
-}
-
-impl Settings {
-    /// Reads the file. `names` are the flags that can also be in it.
-    pub(super) fn read(file: Option<&Path>, names: &[String]) -> Result<Self, String> {
-        let file = config::file(file)?;
-        if let Some(name) = file.keys().find(|name| !names.contains(name)) {
-            let near = nearest(name, names.iter().map(String::as_str));
-            let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-            return Err(format!("the configuration file has a setting {name:?} that does not exist{near}"));
-        }
-        Ok(Settings { file })
-    }
-
-    pub(super) fn one(&self, name: &str, typed: Option<String>) -> Result<Option<String>, String> {
-        match (typed, self.file.get(name).map(Setting::texts)) {
-            (Some(typed), _) => Ok(Some(typed)),
-            (None, None) => Ok(None),
-            (None, Some(texts)) => match <[String; 1]>::try_from(texts) {
-                Ok([text]) => Ok(Some(text)),
-                Err(_) => Err(format!("{name} is one value, and not several")),
-            },
-        }
-    }
-
-    pub(super) fn many(&self, name: &str, typed: Vec<String>) -> Vec<String> {
-        if typed.is_empty() { self.file.get(name).map(Setting::texts).unwrap_or_default() } else { typed }
-    }
-
-    pub(super) fn parsed<T>(
-        &self,
-        name: &str,
-        typed: Option<String>,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, String> {
-        let text = self.one(name, typed)?;
-        text.as_deref().map(parse).transpose().map_err(|why| format!("--{name}: {why}"))
-    }
-
-    pub(super) fn flag(&self, name: &str, typed: bool) -> Result<bool, String> {
-        let from_file = self.parsed(name, None, |text| text.parse::<bool>().map_err(|_| "true or false".to_owned()))?;
-        Ok(typed || from_file.unwrap_or(false))
+/// The value that a variable or the file gives to a flag without a value.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false")),
     }
 }
 
-pub(super) fn count(text: &str) -> Result<usize, String> {
-    match text.parse::<usize>() {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(format!("{text:?} is no number greater than 0")),
+/// A whole number from 1 on.
+pub(super) fn count<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
+    match text.parse::<T>() {
+        Ok(count) if count > T::from(0) => Ok(count),
+        _ => Err(format!("{text:?} is not a whole number greater than 0")),
     }
 }
 
 /// `7d`. A number alone would be seconds, which people who write 7 for days do not mean.
-pub(super) fn age_of(text: &str) -> Result<Duration, String> {
+pub(super) fn age(text: &str) -> Result<Duration, String> {
     match text.trim() {
         number if number.parse::<f64>().is_ok() => {
             Err(format!("{number} has no unit: write {number}d for days, or {number}s for seconds"))
@@ -76,8 +38,21 @@ pub(super) fn age_of(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `memory=512MiB,timeout=10m`
-pub(super) fn limits_of(text: &str) -> Result<RequestedLimits, String> {
+/// A time of at least a second.
+pub(super) fn lease(text: &str) -> Result<Duration, String> {
+    let time = quantity::parse_duration(text)?;
+    if time < Duration::from_secs(1) { Err("at least 1s".into()) } else { Ok(time) }
+}
+
+/// `memory=512MiB,timeout=10m`: the largest limits; without a value, those that the program can grant at most.
+pub(super) fn ceiling(text: &str) -> Result<Limits, String> {
+    let asked = limits_of(text)?;
+    let (ceiling, _) = asked.in_force(&asked, &CEILING, &CEILING);
+    ceiling.check(0).map_err(|error| limits::sentence(&error, |name| format!("{name:?}")))?;
+    Ok(ceiling)
+}
+
+fn limits_of(text: &str) -> Result<RequestedLimits, String> {
     let mut table = Vec::new();
     for part in text.split(',').filter(|part| !part.trim().is_empty()) {
         let (name, value) = part.split_once('=').ok_or("write NAME=VALUE, with commas between")?;
@@ -87,7 +62,7 @@ pub(super) fn limits_of(text: &str) -> Result<RequestedLimits, String> {
 }
 
 /// `127.0.0.1:8080`, `unix:PATH`. Whether it can be listened at is seen when it is.
-pub(super) fn listen_of(text: &str) -> Result<String, String> {
+pub(super) fn listen_address(text: &str) -> Result<String, String> {
     let is_port = |port: &str| port.parse::<u16>().is_ok();
     let why = match text.rsplit_once(':') {
         _ if text.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) => return Ok(text.to_owned()),
@@ -102,7 +77,7 @@ pub(super) fn listen_of(text: &str) -> Result<String, String> {
 }
 
 /// `/cronbox`; a slash at its end says nothing.
-pub(super) fn base_path_of(text: &str) -> Result<String, String> {
+pub(super) fn base_path(text: &str) -> Result<String, String> {
     let path = text.trim_end_matches('/');
     let plain = |part: &str| {
         !part.is_empty()
@@ -118,7 +93,7 @@ pub(super) fn base_path_of(text: &str) -> Result<String, String> {
 }
 
 /// `misfire_grace_time=5m,coalesce=false`
-pub(super) fn policies_of(text: &str) -> Result<Policies, String> {
+pub(super) fn policies(text: &str) -> Result<Policies, String> {
     let mut table = serde_json::Map::new();
     for part in text.split(',').filter(|part| !part.trim().is_empty()) {
         let (name, value) = part.split_once('=').ok_or("write NAME=VALUE, with commas between")?;
@@ -139,26 +114,17 @@ pub(super) fn policies_of(text: &str) -> Result<Policies, String> {
     Ok(policies)
 }
 
-pub(super) fn roles_of(names: &[String]) -> Result<Roles, String> {
-    if names.is_empty() {
-        return Ok(Roles { api: true, scheduler: true, worker: true });
-    }
-    let mut roles = Roles { api: false, scheduler: false, worker: false };
-    for name in names {
-        match name.trim() {
-            "api" => roles.api = true,
-            "scheduler" => roles.scheduler = true,
-            "worker" => roles.worker = true,
-            other => return Err(format!("--roles: {other:?} is none of api, scheduler, worker")),
-        }
-    }
-    Ok(roles)
+/// `192.0.2.1`, `192.0.2.1:5353`
+pub(super) fn name_server(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse::<SocketAddr>().ok();
+    let address = address.or_else(|| text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53)));
+    address.ok_or_else(|| format!("{text:?} is not an address, such as 192.0.2.1 or 192.0.2.1:5353"))
 }
 
 /// `5000,1000`: of all callers, and of each token.
-pub(super) fn rates_of(text: &str) -> Result<(u32, u32), String> {
+pub(super) fn rates(text: &str) -> Result<(u32, u32), String> {
     let (all, each) = text.split_once(',').unwrap_or((text, text));
-    let number = |text: &str| count(text.trim()).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+    let number = |text: &str| count::<u64>(text.trim()).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
     Ok((number(all)?, number(each)?))
 }
 
@@ -169,7 +135,7 @@ mod tests {
     #[test]
     fn an_address_without_a_host_or_a_port_says_what_to_write() {
         for good in ["127.0.0.1:8080", "[::1]:0", "localhost:80", "unix:/run/cronbox.sock"] {
-            assert_eq!(listen_of(good).as_deref(), Ok(good));
+            assert_eq!(listen_address(good).as_deref(), Ok(good));
         }
         for (bad, part) in [
             ("18421", "write 127.0.0.1:18421"),
@@ -180,32 +146,24 @@ mod tests {
             ("", "write HOST:PORT"),
             ("unix:", "write HOST:PORT"),
         ] {
-            assert!(listen_of(bad).is_err_and(|why| why.ends_with(part) || why.contains(part)), "{bad}");
+            assert!(listen_address(bad).is_err_and(|why| why.ends_with(part) || why.contains(part)), "{bad}");
         }
     }
 
     #[test]
-    fn settings_come_from_the_line_then_the_file() {
-        let file = [
-            ("listen".to_owned(), Setting::Text("a:1".into())),
-            ("roles".to_owned(), Setting::Texts(vec!["api".into()])),
-        ];
-        let settings = Settings { file: file.into() };
-        assert_eq!(settings.one("listen", None), Ok(Some("a:1".into())));
-        assert_eq!(settings.one("listen", Some("b:2".into())), Ok(Some("b:2".into())));
-        assert_eq!(
-            roles_of(&settings.many("roles", Vec::new())),
-            Ok(Roles { api: true, scheduler: false, worker: false })
-        );
-        assert!(roles_of(&["cook".into()]).is_err());
-        assert!(settings.parsed("listen", None, count).is_err());
+    fn values_are_read_as_they_are_written() {
         assert_eq!(limits_of("memory=1MiB, timeout=5s").map(|asked| asked.memory), Ok(Some(1 << 20)));
         assert!(limits_of("memory").is_err());
+        assert_eq!(ceiling(""), Ok(CEILING));
+        assert!(ceiling("memroy=1").is_err());
+        assert_eq!((rates("5"), rates("5,2"), count::<usize>("0").is_err()), (Ok((5, 5)), Ok((5, 2)), true));
+        assert_eq!(name_server("192.0.2.1").map(|address| address.port()), Ok(53));
+        assert!(lease("999ms").is_err() && lease("1s").is_ok());
         for (text, path) in [("/cronbox/", "/cronbox"), ("/", ""), ("", ""), ("/a/b-c", "/a/b-c")] {
-            assert_eq!(base_path_of(text).as_deref(), Ok(path));
+            assert_eq!(base_path(text).as_deref(), Ok(path));
         }
         for bad in ["cronbox", "//", "/a//b", "/a b", "/../a", "http://host/a"] {
-            assert_eq!(base_path_of(bad).is_err(), bad != "//", "{bad}");
+            assert_eq!(base_path(bad).is_err(), bad != "//", "{bad}");
         }
     }
 }

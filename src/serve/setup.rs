@@ -1,0 +1,37 @@
+//! What a node is set up with: what its configuration comes to on this machine.
+
+use super::{BadSetting, Config};
+use crate::blobs::BlobLocation;
+use crate::keyring::KeySource;
+use crate::packages::ResolverConfig;
+use crate::store::DatabaseUrl;
+use cronbox_runtime::PoolConfig;
+use std::path::PathBuf;
+
+/// What a node is set up with.
+pub(super) struct Setup {
+    pub(super) database: DatabaseUrl,
+    pub(super) blobs: BlobLocation,
+    /// Where the keys of secrets are, if the node has a directory where they need one.
+    pub(super) keys: KeySource,
+    pub(super) pool: PoolConfig,
+    pub(super) packages: ResolverConfig,
+    pub(super) interpreter_cache: PathBuf,
+}
+
+impl Setup {
+    /// Time zones are those of the configuration from now on.
+    pub(super) fn of(config: &Config) -> Result<Self, BadSetting> {
+        let packages = config.storage.data_dir.join("packages");
+        let setup = Setup {
+            database: config.storage.database()?,
+            blobs: config.storage.blobs(),
+            keys: config.keys()?,
+            pool: config.pool()?,
+            packages: config.packages.resolver(&config.program, Some(packages))?,
+            interpreter_cache: config.interpreter.cache()?,
+        };
+        config.runs.install_zones()?;
+        Ok(setup)
+    }
+}
