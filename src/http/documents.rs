@@ -46,6 +46,7 @@ macro_rules! documents {
 const DOCUMENTS: &[Document] = documents! {
     "": "docs/README.md",
     "getting-started": "docs/getting-started.md",
+    "page": "docs/page.md",
     "scripts": "docs/scripts.md",
     "schedules": "docs/schedules.md",
     "packages": "docs/packages.md",
