@@ -6,19 +6,8 @@ import type { Uploaded } from './coming'
 import { type Draft, draftOf, dropDraft, keepDraft } from './drafts'
 import { type Content, publish, type Step } from './publish'
 import { fetchScript, fetchSource, type Known, type Source, useSource } from './queries'
+import { textOf } from './text'
 import { zipOf } from './zip'
-
-/** The text of a file; nothing when it is none. */
-export function textOf(bytes: Uint8Array): string | undefined {
-  // Source is text whatever it has; in data, a zero byte means that it is none.
-  if (bytes.subarray(0, 8000).includes(0)) return undefined
-  try {
-    // A mark at the beginning stays, or saving would change the file.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
-}
 
 /** Another person saved this script since the draft began. */
 export interface Conflict {

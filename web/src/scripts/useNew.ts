@@ -8,7 +8,7 @@ import { draftOf, dropDraft, keepDraft, NEW } from './drafts'
 import { START } from './examples'
 import { type Content, publish, type Step } from './publish'
 import { findScript } from './queries'
-import { textOf } from './useCode'
+import { textOf } from './text'
 import { type Files, zipOf } from './zip'
 
 /** Keys of the draft. */
