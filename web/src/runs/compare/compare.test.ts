@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseExact, type Json } from '../result/exact'
-import { compareLines, differentPart, folded, markedParts, type LineRow } from './lines'
+import { compareLines, differentPart, folded, markedParts, unified, type LineRow } from './lines'
 import { compareValues } from './values'
 
 describe('values', () => {
@@ -70,6 +70,11 @@ describe('lines', () => {
       { kind: 'fold', from: 10, to: 12 },
     ])
     expect(folded(compareLines(['a', 'b'], ['a', 'x']), 0)).toEqual([{ kind: 'same', a: 0, b: 0 }, { kind: 'changed', a: 1, b: 1 }])
+  })
+
+  it('has one column where there is no room for two', () => {
+    expect(unified(compareLines([...'abc'], [...'xyc'])).map((row) => row.kind)).toEqual(['removed', 'removed', 'added', 'added', 'same'])
+    expect(unified(compareLines(['a'], ['b'])).map((row) => row.kind)).toEqual(['removed', 'added'])
   })
 
   it('finds the part of a line that is different', () => {

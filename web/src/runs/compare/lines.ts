@@ -105,6 +105,22 @@ export function folded(rows: readonly LineRow[], around = 3): (LineRow | Fold)[]
   return result
 }
 
+/** For one column: of lines that changed, first those of one text and then those of the other. */
+export function unified(rows: readonly (LineRow | Fold)[]): (LineRow | Fold)[] {
+  const result: (LineRow | Fold)[] = []
+  let added: LineRow[] = []
+  for (const row of rows) {
+    if (row.kind === 'changed') {
+      result.push({ kind: 'removed', a: row.a, b: undefined })
+      added.push({ kind: 'added', a: undefined, b: row.b })
+      continue
+    }
+    result.push(...added, row)
+    added = []
+  }
+  return [...result, ...added]
+}
+
 /** What two lines have in common at both ends. */
 export function differentPart(a: string, b: string): { begin: number; endA: number; endB: number } {
   let begin = 0
