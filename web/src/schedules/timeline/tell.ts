@@ -3,6 +3,7 @@ import type { LocationQueryRaw } from 'vue-router'
 import { t } from '../../i18n'
 import { formatClock, formatDuration, formatNumber, formatTime, viewerZone } from '../../i18n/format'
 import { runAddress } from '../actions'
+import { noteWords } from '../notes'
 import { localText } from '../zones'
 import { countOf, KINDS, LATE, type Group, type Mark } from './marks'
 
@@ -19,7 +20,7 @@ export function reasonWords(reason: string): string {
 
 /** Why it went so, as one line; nothing where there is nothing to tell. */
 export function whyOf({ run, note }: Pick<Mark, 'run' | 'note'>): string | undefined {
-  if (!run) return note
+  if (!run) return note === undefined ? undefined : noteWords(note)
   const late = run.lateness_ms !== null && run.lateness_ms > LATE ? t('schedules.timeline.late', { by: formatDuration(run.lateness_ms) }) : undefined
   const why = run.error?.split('\n', 1)[0] ?? (run.reason === null ? undefined : reasonWords(run.reason))
   return [late, why].filter(Boolean).join(' · ') || undefined

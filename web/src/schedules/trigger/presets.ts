@@ -54,7 +54,7 @@ export function coreOf(preset: Preset): Core {
       return cron(preset.unit === 'minutes' ? `${step} * * * *` : `0 ${step} * * *`)
     }
     case 'hourly':
-      return cron(`${preset.minute} * * * *`)
+      return cron(`${Math.min(59, Math.max(0, Math.floor(preset.minute) || 0))} * * * *`)
     case 'calendar': {
       const dates = { years: 0, months: 0, weeks: 0, days: 0, [preset.unit]: Math.max(1, Math.floor(preset.count) || 1) }
       return { type: 'calendar', ...dates, time: preset.time }
