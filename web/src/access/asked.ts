@@ -1,5 +1,5 @@
 /** What scripts ask for, and what of it they have. */
-import type { Grant } from './data'
+import type { Grant, Secret } from './data'
 
 export type Kind = Grant['kind']
 
@@ -8,9 +8,10 @@ export type Kind = Grant['kind']
  * - less: a limit that is granted, but not as much of it as is asked for
  * - missing: asked for and not granted
  * - unset: a secret that nobody has set
+ * - elsewhere: a secret that is set, but not for this script: it has to be set for it first
  * - unasked: granted, but the script does not ask for it
  */
-export type GrantState = 'granted' | 'less' | 'missing' | 'unset' | 'unasked'
+export type GrantState = 'granted' | 'less' | 'missing' | 'unset' | 'elsewhere' | 'unasked'
 
 export interface Wish {
   kind: Kind
@@ -71,8 +72,23 @@ export function covers(granted: string, asked: string): boolean {
 const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [])
 const record = (value: unknown): Record<string, unknown> => (value !== null && typeof value === 'object' ? { ...value } : {})
 
+/** What of a secret matters here. */
+export type SecretTerms = Pick<Secret, 'name' | 'scripts' | 'labels'>
+
+function stateOfSecret(script: Asking, terms: SecretTerms | undefined): GrantState {
+  if (!terms) return 'unset'
+  const labels = Object.entries(record(script.settings['labels'])).map(([key, value]) => `${key}=${String(value)}`)
+  return terms.scripts.includes(script.name) || terms.labels.some((label) => labels.includes(label)) ? 'missing' : 'elsewhere'
+}
+
+export interface Asking {
+  name: string
+  settings: Record<string, unknown>
+}
+
 /** What one script asks for and has. `secrets` are those that are set. */
-export function wishesOf(settings: Record<string, unknown>, grants: readonly Grant[], secrets: ReadonlySet<string>): Wish[] {
+export function wishesOf(script: Asking, grants: readonly Grant[], secrets: readonly SecretTerms[]): Wish[] {
+  const { settings } = script
   const wishes: Wish[] = []
   const used = new Set<Grant>()
   const add = (kind: Kind, name: string, state: GrantState, grant?: Grant, asked?: string): void => {
@@ -86,7 +102,7 @@ export function wishesOf(settings: Record<string, unknown>, grants: readonly Gra
   }
   for (const name of texts(settings['secrets'])) {
     const grant = grants.find((each) => each.kind === 'secret' && each.name === name)
-    add('secret', name, grant ? 'granted' : secrets.has(name) ? 'missing' : 'unset', grant)
+    add('secret', name, grant ? 'granted' : stateOfSecret(script, secrets.find((each) => each.name === name)), grant)
   }
   for (const [name, written] of Object.entries(record(settings['limits']))) {
     const grant = grants.find((each) => each.kind === 'limit' && each.name === name)
@@ -103,20 +119,21 @@ export function wishesOf(settings: Record<string, unknown>, grants: readonly Gra
   return wishes
 }
 
-export const isOpen = (wish: Wish): boolean => wish.state === 'missing' || wish.state === 'less' || wish.state === 'unset'
+/** What waits for somebody to do something. */
+export const isOpen = (wish: Wish): boolean => wish.state !== 'granted' && wish.state !== 'unasked'
 
 /** All scripts that ask for something or have something; those that wait for a grant first. */
 export function allWishes(
-  scripts: readonly { name: string; settings: Record<string, unknown> }[],
+  scripts: readonly Asking[],
   grants: readonly Grant[],
-  secrets: ReadonlySet<string>,
+  secrets: readonly SecretTerms[],
 ): ScriptWishes[] {
   const byScript = new Map<string, Grant[]>()
   for (const grant of grants) byScript.set(grant.script, [...(byScript.get(grant.script) ?? []), grant])
-  const known = scripts.map(({ name, settings }): ScriptWishes => ({ script: name, isThere: true, wishes: wishesOf(settings, byScript.get(name) ?? [], secrets) }))
+  const known = scripts.map((script): ScriptWishes => ({ script: script.name, isThere: true, wishes: wishesOf(script, byScript.get(script.name) ?? [], secrets) }))
   const names = new Set(scripts.map((script) => script.name))
   const later = [...byScript].filter(([script]) => !names.has(script))
-  const all = [...known, ...later.map(([script, own]): ScriptWishes => ({ script, isThere: false, wishes: wishesOf({}, own, secrets) }))]
+  const all = [...known, ...later.map(([script, own]): ScriptWishes => ({ script, isThere: false, wishes: wishesOf({ name: script, settings: {} }, own, secrets) }))]
   const open = (each: ScriptWishes): number => (each.wishes.some(isOpen) ? 0 : 1)
   return all.filter((each) => each.wishes.length > 0).sort((a, b) => open(a) - open(b) || a.script.localeCompare(b.script))
 }
