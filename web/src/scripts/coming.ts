@@ -12,6 +12,8 @@ export interface RecentRun {
 export type FullScript = Script & {
   /** The JSON Schema of the entry's parameters; null: it is not known. */
   parameters?: Schema | null
+  /** The other functions that a run can call. */
+  entries?: Record<string, { signature: string; parameters: Schema | null }>
   /** The last ended runs, newest first. */
   recent?: RecentRun[]
   /** The soonest fire time of its schedules. */

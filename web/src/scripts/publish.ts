@@ -1,7 +1,8 @@
 /** Uploads: checks without keeping, and keeping, with progress. */
 import { ApiError, errorOf, type Problem, request, type Schemas, Unreachable } from '../api/client'
 import { messagesOf } from '../api/stream'
-import type { Uploaded } from './coming'
+import type { Schema } from '../ui/args/schema'
+import type { FullScript, Uploaded } from './coming'
 
 /** What is uploaded: the text of one file, or a zip archive. */
 export interface Content {
@@ -37,49 +38,43 @@ const headersOf = (content: Content, more: Record<string, string>): Record<strin
   ...more,
 })
 
-/** Sends an upload, and follows what the server tells until it has answered. */
-async function send(name: string, query: Record<string, string>, content: Content, options: PublishOptions): Promise<{ status: number; body: unknown }> {
-  // As a stream: it tells how far it is, and a text with an error is no failed request.
+/** Uploads a script, and keeps it. The answer is a stream: getting packages may take a minute, and it tells how far it is. */
+export async function publish(name: string, content: Content, options: PublishOptions = {}): Promise<Uploaded> {
   const headers: Record<string, string> = { Accept: 'text/event-stream' }
   if (options.ifMatch) headers['If-Match'] = options.ifMatch
   if (options.onlyNew) headers['If-None-Match'] = '*'
-  const answer = await request(addressOf(name, content.main ? { ...query, main: content.main } : query), {
+  const answer = await request(addressOf(name, content.main ? { main: content.main } : {}), {
     method: 'PUT', body: content.body, headers: headersOf(content, headers), signal: options.signal ?? null,
   })
   if (!answer.ok) throw await errorOf(answer)
-  if (!answer.headers.get('Content-Type')?.startsWith('text/event-stream')) {
-    return { status: answer.status, body: answer.status === 204 ? null : await answer.json() }
-  }
+  if (!answer.headers.get('Content-Type')?.startsWith('text/event-stream')) return (await answer.json()) as Uploaded
   for await (const message of messagesOf(answer)) {
     if (message.event === 'progress') options.onStep?.(JSON.parse(message.data) as Step)
-    if (message.event === 'answer') return JSON.parse(message.data) as { status: number; body: unknown }
+    if (message.event !== 'answer') continue
+    const { status, body } = JSON.parse(message.data) as { status: number; body: Uploaded | Partial<Problem> }
+    if (status >= 400) throw new ApiError(status, body as Partial<Problem>)
+    return body as Uploaded
   }
   throw new Unreachable()
-}
-
-/** Uploads a script, and keeps it. */
-export async function publish(name: string, content: Content, options: PublishOptions = {}): Promise<Uploaded> {
-  const { status, body } = await send(name, {}, content, options)
-  if (status >= 400) throw new ApiError(status, (body ?? {}) as Partial<Problem>)
-  return body as Uploaded
 }
 
 /** What an upload would come to. */
 export interface Checked {
   problem?: ApiError
   warnings: Schemas['Warning'][]
-  /** The schema of the parameters, where the server tells it. */
-  parameters?: Uploaded['parameters']
+  /** The schemas of the parameters, where the server tells them. */
+  parameters?: Schema | null
+  entries?: NonNullable<FullScript['entries']>
 }
 
 /** Asks what the server says about a text, without keeping it. */
 export async function check(name: string, content: Content, signal: AbortSignal): Promise<Checked> {
-  const { status, body } = await send(name, { dry_run: 'true' }, content, { signal })
-  if (status >= 400) {
-    const problem = new ApiError(status, (body ?? {}) as Partial<Problem>)
-    if (status !== 422 && status !== 400) throw problem
-    return { problem, warnings: [] }
-  }
-  const would = (body ?? {}) as Partial<Uploaded>
-  return { warnings: would.warnings ?? [], parameters: would.parameters }
+  const main = content.main ? `?${new URLSearchParams({ main: content.main })}` : ''
+  const answer = await request(`v1/scripts/${encodeURIComponent(name)}/check${main}`, {
+    method: 'POST', body: content.body, headers: headersOf(content, {}), signal,
+  })
+  if (answer.ok) return (await answer.json()) as Checked
+  const problem = await errorOf(answer)
+  if (answer.status !== 422 && answer.status !== 400) throw problem
+  return { problem, warnings: [] }
 }

@@ -15,6 +15,8 @@ export function useCheck(
   isWanted: () => boolean,
 ) {
   const checked = shallowRef<Checked>()
+  /** The last answer about a text without an error: what the form of its parameters is made from. */
+  const good = shallowRef<Checked>()
   const checking = ref(false)
   let timer: ReturnType<typeof setTimeout> | undefined
   let going: AbortController | undefined
@@ -29,7 +31,9 @@ export function useCheck(
     checking.value = true
     try {
       const answer = await check(now.name, now.content, signal)
-      if (!signal.aborted) checked.value = answer
+      if (signal.aborted) return
+      checked.value = answer
+      if (!answer.problem) good.value = answer
     } catch {
       // Not reached, or not now: the last answer stays, and saving will say why.
     } finally {
@@ -45,6 +49,7 @@ export function useCheck(
         going?.abort()
         checking.value = false
         checked.value = undefined
+        good.value = undefined
         return
       }
       const now = typeof body === 'string' ? requirementsOf(body) : ''
@@ -60,5 +65,5 @@ export function useCheck(
     clearTimeout(timer)
     going?.abort()
   })
-  return { checked, checking }
+  return { checked, good, checking }
 }

@@ -12,6 +12,8 @@ interface Kept {
   args: string
   /** The run that is shown. */
   id: string | undefined
+  /** The function that is called; empty: the usual one. */
+  entry: string
   /** The text that it ran, where that is known. */
   text: string | undefined
 }
@@ -21,7 +23,7 @@ const kept = reactive(new Map<string, Kept>())
 function keptOf(name: string): Kept {
   const known = kept.get(name)
   if (known) return known
-  kept.set(name, { args: sessionStorage.getItem(`cronbox.args.${name}`) ?? '', id: undefined, text: undefined })
+  kept.set(name, { args: sessionStorage.getItem(`cronbox.args.${name}`) ?? '', id: undefined, entry: '', text: undefined })
   return kept.get(name) as Kept
 }
 
@@ -67,6 +69,7 @@ export function useRunner(name: Ref<string>, title: Ref<string> = name) {
       }
     },
   })
+  const entry = computed({ get: () => state.value.entry, set: (now) => (state.value.entry = now) })
   const id = computed(() => state.value.id)
   const starting = ref(false)
   const problem = shallowRef<unknown>()
@@ -83,13 +86,14 @@ export function useRunner(name: Ref<string>, title: Ref<string> = name) {
   const run = computed(() => (query.data.value?.id === id.value ? query.data.value : undefined))
   const isGoing = computed(() => starting.value || (run.value !== undefined && !isEnded(run.value.status)))
 
-  async function start(asked: Asked, text: string | undefined): Promise<void> {
+  async function start(asked: Asked, text: string | undefined, calls = ''): Promise<void> {
     starting.value = true
     problem.value = undefined
     notGranted.value = []
     try {
       const isSaved = asked.kind === 'saved'
-      const body = isSaved ? bodyOf(args.value, {}) : bodyOf(args.value, { source: asked.source, ...draftSettings(title.value, asked.settings) })
+      const called = calls === '' ? {} : { entry: calls }
+      const body = bodyOf(args.value, isSaved ? called : { source: asked.source, ...draftSettings(title.value, asked.settings), ...called })
       const address = isSaved ? `v1/scripts/${encodeURIComponent(name.value)}/runs` : 'v1/runs'
       const answer = await fetchOk(address, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })
       const made = (await answer.json()) as Run
@@ -109,7 +113,7 @@ export function useRunner(name: Ref<string>, title: Ref<string> = name) {
     await refresh('runs')
   }
 
-  return { args, id, run, ranText: computed(() => state.value.text), starting, isGoing, problem, notGranted, start, cancel }
+  return { args, entry, id, run, ranText: computed(() => state.value.text), starting, isGoing, problem, notGranted, start, cancel }
 }
 
 export type Runner = ReturnType<typeof useRunner>

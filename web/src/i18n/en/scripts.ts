@@ -100,6 +100,8 @@ export default {
     result: 'Result',
     output: 'Output',
     usage: 'Used',
+    entry: 'Function',
+    usual: 'the usual one',
     at: '{file}, line {line}',
   },
   runs: {

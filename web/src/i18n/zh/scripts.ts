@@ -103,6 +103,8 @@ export default {
     result: '结果',
     output: '输出',
     usage: '用量',
+    entry: '函数',
+    usual: '默认函数',
     at: '{file}，第 {line} 行',
   },
   runs: {

@@ -155,6 +155,12 @@ export function fromLocal(text: string): string {
   return `${text.length === 16 ? `${text}:00` : text}${offset}`
 }
 
+/** A text that can be shown without quotes: it is not read as another value, and no space is lost. */
+const isBare = (text: string): boolean => text !== '' && text.trim() === text && !isJson(text)
+
+/** JSON of at most so many characters is shown in one line. */
+const SHORT = 60
+
 /** What a field shows for a value. */
 function draftOf(shape: Shape, value: string): Draft {
   const kind = kindOf(value)
@@ -167,10 +173,9 @@ function draftOf(shape: Shape, value: string): Draft {
     case 'choice':
       return as(shape.options.find((option) => isSame(option, value)) ?? value)
     case 'json':
-      return as(pretty(value))
+      return as(value.length <= SHORT ? value : pretty(value))
     case 'any':
-      // A text that would be read as another value keeps its quotes.
-      return as(kind === 'string' && !isJson(toText(value)) && toText(value).trim() === toText(value) && toText(value) !== '' ? toText(value) : pretty(value))
+      return as(kind === 'string' && isBare(toText(value)) ? toText(value) : value.length <= SHORT ? value : pretty(value))
     default:
       return as(kind === 'string' ? toText(value) : value)
   }
@@ -182,6 +187,8 @@ export function begin(field: Field): Draft {
     // A switch has no third position; it shows what is sent.
     return field.input === 'switch' && field.required ? { ...EMPTY, mode: 'value', text: 'false' } : EMPTY
   }
+  // None is what an empty field means then.
+  if (field.fallback === 'null') return EMPTY
   return { ...draftOf(field, field.fallback), mode: 'left out' }
 }
 
