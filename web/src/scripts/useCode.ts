@@ -68,6 +68,7 @@ export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>
   async function findConflict(): Promise<void> {
     const theirs = await fetchScript(name.value)
     conflict.value = { theirs, source: await fetchSource(name.value, theirs.script.version) }
+    void refresh('scripts')
   }
 
   /** Saves; answers nothing when it was not saved. `seen` is what may be replaced: another version, which was shown. */

@@ -101,7 +101,7 @@ export default {
     output: 'Output',
     usage: 'Used',
     entry: 'Function',
-    usual: 'the usual one',
+    usual: 'default',
     at: '{file}, line {line}',
   },
   runs: {

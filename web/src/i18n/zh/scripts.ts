@@ -104,7 +104,7 @@ export default {
     output: '输出',
     usage: '用量',
     entry: '函数',
-    usual: '默认函数',
+    usual: '默认',
     at: '{file}，第 {line} 行',
   },
   runs: {
