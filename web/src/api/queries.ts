@@ -20,6 +20,8 @@ export type Topic =
 export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
+      // What the server answered is shown, not changed: Vue need not watch each of its parts, of which there can be 50,000.
+      shallow: true,
       staleTime: 10_000,
       // What is wrong with the request is wrong the second time as well.
       retry: (failures, error) => error instanceof Unreachable || (!(error instanceof ApiError) && failures < 2),
