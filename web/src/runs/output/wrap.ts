@@ -1,7 +1,7 @@
 /** Lines as rows of a fixed height: which part of which line a row shows. */
 
 /** Without wrapping, a line longer than this is still shown in several rows: browsers are slow with longer ones. */
-export const LONGEST_ROW = 4000
+export const LONGEST_ROW = 1000
 const TAB = 8
 
 /** Characters that take two cells: those of East Asia, and emoji. */
