@@ -5,8 +5,9 @@
  */
 import { useQuery } from '@tanstack/vue-query'
 import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
-import { fetchOk, Unreachable, type Run, type Schemas } from '../../api/client'
+import { ApiError, fetchOk, Unreachable, type Run, type Schemas } from '../../api/client'
 import { connection } from '../../api/live'
+import { needsLogin } from '../../session/session'
 import { isEnded } from '../../ui/status'
 import { getRun, getRuns } from '../ask'
 import { toQuestion, type RunFilter } from './filter'
@@ -71,6 +72,10 @@ export function useRunList(filter: () => RunFilter, inSight: () => RunRow[]) {
   watch(question, restart, { immediate: true })
   watch(connection, (now) => {
     if (now === 'live' && error.value instanceof Unreachable) void loadMore()
+  })
+  // After a new login the list goes on where the old session ended.
+  watch(needsLogin, (needs) => {
+    if (!needs && error.value instanceof ApiError && error.value.status === 401) void loadMore()
   })
   onScopeDispose(() => stop.abort())
 
