@@ -22,6 +22,8 @@ export default {
     title: 'Nothing is scheduled yet',
     body: 'A schedule runs a script by itself: every 15 minutes, each weekday at 09:00, or after another script.',
     noScript: 'A schedule needs a script. Write or upload one first.',
+    often: 'Run {script} every 15 minutes',
+    morning: 'Run {script} on weekdays at 09:00',
     toScripts: 'New script',
   },
   all: {

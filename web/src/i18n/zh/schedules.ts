@@ -25,6 +25,8 @@ export default {
     title: '还没有计划',
     body: '计划让脚本自动运行：每 15 分钟、每个工作日 09:00，或在另一个脚本之后。',
     noScript: '计划需要一个脚本。请先编写或上传脚本。',
+    often: '每 15 分钟运行 {script}',
+    morning: '工作日 09:00 运行 {script}',
     toScripts: '新建脚本',
   },
   all: {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Run } from '../../api/client'
-import { countOf, group, kindOf, markOf, markOfCount, markOfPlan, totals, type Mark } from './marks'
+import { countOf, group, kindOf, markOf, markOfCount, markOfPlan, together, totals, type Mark } from './marks'
 
 const MINUTE = 60_000
 const START = Date.parse('2026-11-27T00:00:00Z')
@@ -81,4 +81,9 @@ describe('groups', () => {
     group(marks, place, 10)
     expect(performance.now() - before).toBeLessThan(200)
   })
+})
+
+test('a run of two answers is as the newer one tells it, once', () => {
+  const all = together([markOf(run(0, { status: 'running' })), markOf(run(1))], [markOf(run(0)), markOf(run(2, { status: 'running' }))])
+  expect(all.map((mark) => `${mark.run?.id} ${mark.kind}`)).toEqual(['run-1 succeeded', 'run-0 succeeded', 'run-2 running'])
 })

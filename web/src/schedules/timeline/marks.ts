@@ -127,3 +127,9 @@ export function totals(marks: Mark[]): Partial<Record<Kind, number>> {
   for (const { counts } of marks) for (const kind of KINDS) if (counts[kind]) sums[kind] = (sums[kind] ?? 0) + counts[kind]
   return sums
 }
+
+/** Both together; a run that is in both is as the newer answer tells it. */
+export function together(past: Mark[], recent: Mark[]): Mark[] {
+  const known = new Set(recent.map(({ run }) => run?.id))
+  return [...past.filter(({ run }) => !known.has(run?.id)), ...recent]
+}

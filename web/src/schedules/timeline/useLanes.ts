@@ -3,8 +3,8 @@ import { keepPreviousData, useQueries, useQuery } from '@tanstack/vue-query'
 import { computed, type MaybeRefOrGetter, toValue } from 'vue'
 import type { Schedule } from '../../api/client'
 import { now } from '../../ui/now'
-import { BACK, loadCounts, loadPast, loadPlan, type Range } from './load'
-import type { Mark } from './marks'
+import { BACK, loadCounts, loadPast, loadPlan, loadRecent, type Range } from './load'
+import { together, type Mark } from './marks'
 
 export interface Lane {
   id: string
@@ -15,6 +15,10 @@ export interface Lane {
 const MINUTE = 60_000
 /** Counts and plans are asked for again this often, in milliseconds: not with every run that ends. */
 const SELDOM = 5 * MINUTE
+/** Everything is asked for again this often, in milliseconds. */
+const SOON = MINUTE
+/** At most so many pages of runs are asked for; older ones are counted. */
+const PAGES = 4
 
 export function useLanes(schedules: MaybeRefOrGetter<Schedule[]>, range: MaybeRefOrGetter<Range>, single = false) {
   /** The present to half a minute: marks do not have to move each second. */
@@ -26,19 +30,30 @@ export function useLanes(schedules: MaybeRefOrGetter<Schedule[]>, range: MaybeRe
   const since = computed(() => anchor.value - BACK[toValue(range)])
   const ids = computed(() => toValue(schedules).map(({ id }) => id))
 
+  const only = computed(() => (single ? ids.value[0] : undefined))
+  // Everything is asked for seldom, and what may have changed since with every event of the feed.
   const past = useQuery({
-    queryKey: ['runs', 'timeline', computed(() => (single ? ids.value[0] : undefined)), since],
-    queryFn: () => loadPast(since.value, single ? 2 : 4, single ? ids.value[0] : undefined),
+    queryKey: ['scheduler', 'timeline', only, since],
+    queryFn: () => loadPast(since.value, PAGES, only.value),
     enabled: computed(() => ids.value.length > 0),
+    placeholderData: keepPreviousData,
+    staleTime: SELDOM,
+    refetchInterval: SOON,
+  })
+  const openFrom = computed(() => past.data.value?.openFrom)
+  const recent = useQuery({
+    queryKey: ['runs', 'timeline', only, openFrom],
+    queryFn: () => loadRecent(openFrom.value ?? since.value, only.value),
+    enabled: computed(() => openFrom.value !== undefined),
     placeholderData: keepPreviousData,
   })
   const counts = useQueries({
     queries: computed(() =>
       past.data.value?.isComplete === false
-        ? ids.value.map((id) => ({
+        ? toValue(schedules).map(({ id, next_fire_at }) => ({
             // The newest time that is counted moves with every run; a quarter of an hour is near enough.
-            queryKey: ['scheduler', 'timeline', id, since.value],
-            queryFn: () => loadCounts(id, since.value, past.data.value?.from ?? since.value, toValue(range)).then((marks) => ({ marks, until: past.data.value?.from ?? 0 })),
+            queryKey: ['scheduler', 'timeline counts', id, since.value, toValue(range)],
+            queryFn: () => loadCounts(id, next_fire_at === null, since.value, past.data.value?.from ?? since.value, toValue(range)),
             staleTime: SELDOM,
             refetchInterval: SELDOM,
           }))
@@ -59,8 +74,8 @@ export function useLanes(schedules: MaybeRefOrGetter<Schedule[]>, range: MaybeRe
 
   const lanes = computed<Lane[]>(() =>
     ids.value.map((id, at) => {
-      const rows = past.data.value?.lanes[id] ?? []
-      const counted = counts.value[at]?.data?.marks ?? []
+      const rows = together(past.data.value?.lanes[id] ?? [], recent.data.value?.[id] ?? [])
+      const counted = counts.value[at]?.data ?? []
       const plan = plans.value[at]?.data
       // Rows that came since the counts were asked for are not in them; none is shown twice.
       const exact = past.data.value?.from ?? 0
