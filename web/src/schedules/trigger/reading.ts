@@ -19,7 +19,7 @@ const upper = (text: string, { locale }: Words): string =>
 
 /** Chinese is written without spaces, except beside numbers and Latin letters. */
 const tidy = (text: string): string =>
-  text.replace(/(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])/g, '').replace(/(?<=[\u4e00-\u9fff])(?=\d)/g, ' ')
+  text.replace(/(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])/g, '').replace(/(?<=[\u4e00-\u9fff])(?=\d)|(?<=\d)(?=[\u4e00-\u9fff])/g, ' ')
 
 /** The sentence without its options; nothing where the page has no words for it, and its text says more. */
 export function readingOf(trigger: Trigger, words: Words): string | undefined {
