@@ -17,7 +17,8 @@ const used = shallowRef(false)
 /** Whether the login is shown over a page that was in use: what was typed there is kept. */
 export const hasEnded = computed(() => needsLogin.value && used.value)
 
-export const can = (scope: Scope): boolean => current.value?.scopes.includes(scope) === true
+export const can = (scope: Scope): boolean =>
+  current.value?.scopes.some((own) => own === scope || own === 'admin') === true
 /** Whether the whole server may be seen, and not only some scripts. */
 export const seesAll = computed(() => current.value?.scripts === null && current.value.labels === null)
 
