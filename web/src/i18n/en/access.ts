@@ -82,6 +82,7 @@ export default {
     nameHint: 'Who or what uses it.',
     presets: { look: 'Look', publish: 'Upload and run', work: 'All work with scripts', everything: 'Everything' },
     limit: 'Only some scripts',
+    lacksLimit: 'Name at least one script or label.',
     adminUnlimited: 'The scope “admin” is about the whole server.',
     scriptsHint: 'Names, or their beginning: team-*',
     labelsHint: 'Scripts with one of these labels.',

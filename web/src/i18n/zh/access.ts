@@ -85,6 +85,7 @@ export default {
     nameHint: '使用它的人或程序。',
     presets: { look: '只读', publish: '上传并运行', work: '脚本的全部工作', everything: '全部' },
     limit: '仅限部分脚本',
+    lacksLimit: '请至少填写一个脚本或标签。',
     adminUnlimited: '“admin”权限针对整个服务器。',
     scriptsHint: '脚本名称，或名称的开头：team-*',
     labelsHint: '带有其中任一标签的脚本。',
