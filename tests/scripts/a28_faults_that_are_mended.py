@@ -1,4 +1,4 @@
-# expect: succeeded result='["CookieError", "CookieError", "CookieError", "CookieError", "ValueError", "ValueError", "HeaderWriteError", "ValueError", "ok"]' stdout='<methodName>a&lt;b&gt;</methodName>'
+# expect: succeeded result='["CookieError", "CookieError", "CookieError", "CookieError", "CookieError", "CookieError", "ValueError", "ValueError", "ValueError", "ValueError", "HeaderWriteError", "ValueError", "ok"]' stdout='<methodName>a&lt;b&gt;</methodName>'
 # Faults of CPython 3.14.0 by which data from elsewhere write headers, commands and markup are mended (docs/interpreter.md).
 import email.message
 import email.policy
@@ -45,9 +45,16 @@ def mail():
     BytesGenerator(BytesIO(), policy=email.policy.default).flatten(message)
 
 
+def tunnel(host, headers):
+    connection = http.client.HTTPConnection("proxy")
+    connection.set_tunnel(host, headers=headers)
+    connection._tunnel()
+
+
 def honest():
     cookie = http.cookies.SimpleCookie("a=b; Path=/x")
     assert cookie.output() == "Set-Cookie: a=b; Path=/x", cookie.output()
+    assert "</script>b" not in http.cookies.SimpleCookie({"a": "</script>b"}).js_output()
     message = email.message.EmailMessage()
     message["Subject"] = "Grüße " * 40
     message["To"] = "Ärger <a@example.com>, b@example.com"
@@ -55,7 +62,16 @@ def honest():
     assert b"Subject: " in bytes(message)
     assert email.message_from_bytes(bytes(message), policy=email.policy.default)["Subject"].startswith("Grüße")
     assert urllib.request.urlopen("data:text/plain,hello").read() == b"hello"
-    http.client.HTTPConnection("proxy").set_tunnel("a.example", headers={"A": "b"})
+    connection = http.client.HTTPConnection("proxy")
+    connection.set_tunnel("a.example", headers={"A": "b"})
+    sent = []
+    connection.send = sent.append
+    try:
+        connection._tunnel()
+    except AttributeError:
+        # Nothing answers, for there is no socket.
+        pass
+    assert sent == [b"CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\nA: b\r\n\r\n"], sent
     return "ok"
 
 
@@ -67,8 +83,12 @@ def run():
         name_of(lambda: cookies().__setitem__("path", "/\r\nX: y")),
         name_of(lambda: cookies().update({"domain": "a\x00"})),
         name_of(lambda: cookies().setdefault("comment", "\x7f")),
+        name_of(lambda: cookies().__ior__({"path": "\r\n"})),
+        name_of(lambda: cookies().__setstate__({"key": "a", "value": "\n", "coded_value": "b"})),
         name_of(lambda: imap._command("SELECT", "inbox\r\nA1 DELETE inbox")),
-        name_of(lambda: http.client.HTTPConnection("proxy").set_tunnel("a.example", headers={"A": "b\r\nC: d"})),
+        name_of(lambda: tunnel("a.example", {"A": "b\r\nC: d"})),
+        name_of(lambda: tunnel("a.example", {"A:": "b"})),
+        name_of(lambda: tunnel("a.example\r\nC: d", {})),
         name_of(mail),
         name_of(lambda: urllib.request.urlopen("data:text/plain%0d;\r\nX: y,hello")),
         honest(),

@@ -16,6 +16,8 @@ _MOST_OF_A_CALL = 3 << 20
 """More than this the host takes over from nobody in one call."""
 _MAXMEM = 32 << 20
 """What scrypt may use when nothing is said, as OpenSSL has it."""
+_MOST_MAXMEM = (1 << 31) - 1
+"""CPython's own bound of that."""
 
 
 def call(what, parts, numbers=()):
@@ -73,6 +75,8 @@ def scrypt(password, *, salt, n, r, p, maxmem=0, dklen=64):
     if n & (n - 1):
         raise ValueError("n must be a power of 2.")
     dklen, maxmem = _number(dklen, "dklen", 1), _number(maxmem, "maxmem", 0) or _MAXMEM
+    if maxmem > _MOST_MAXMEM:
+        raise ValueError(f"maxmem must be at most {_MOST_MAXMEM}")
     needed = 128 * r * (n + p + 2)
     if needed > maxmem:
         raise ValueError(f"memory limit exceeded: scrypt needs {needed} bytes, maxmem allows {maxmem}")

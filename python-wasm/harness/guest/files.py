@@ -52,6 +52,9 @@ class FileIO(_io.FileIO):
         except OSError as error:
             raise _reason(error) from None
 
+    def __reduce_ex__(self, protocol, /):
+        raise TypeError("cannot pickle '_io.FileIO' instances")
+
 
 FileIO.__module__ = "_io"
 
@@ -77,6 +80,8 @@ def open(_, file, mode="r", buffering=-1, encoding=None, errors=None, newline=No
             raise _reason(error) from None
     binary = "b" in mode
     new = not permissions.is_usual() and type(file) is not int and not _os.access(file, _os.F_OK)
+    if not isinstance(file, int):
+        file = _os.fspath(file)
     try:
         raw = FileIO(file, mode.replace("b", "").replace("t", ""), closefd, opener)
     except OSError as error:

@@ -31,6 +31,8 @@ class EventLoop(selector_events.BaseSelectorEventLoop):
     def run_in_executor(self, executor, func, *args):
         """Runs the call at once. There is no thread that could run it beside."""
         self._check_closed()
+        if self._debug:
+            self._check_callback(func, "run_in_executor")
         if executor is not None:
             return asyncio.wrap_future(executor.submit(func, *args), loop=self)
         future = self.create_future()

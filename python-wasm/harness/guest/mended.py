@@ -6,9 +6,16 @@ from .kept import __builtins__
 import re
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LINE_ENDS = re.compile(r"[\r\n]")
 _COMMAND_ENDS = re.compile(r"[\0\r\n]")
 _NEW_HEADER = re.compile(rb"\r\n(?![ \t])|\r(?![\n \t])|(?<!\r)\n(?![ \t])")
+# As 3.14.5 writes it.
+_IN_SCRIPT = """
+        <script type="text/javascript">
+        <!-- begin hiding
+        document.cookie = decodeURIComponent(\"%s\");
+        // end hiding -->
+        </script>
+        """
 
 
 def _text(value):
@@ -16,18 +23,19 @@ def _text(value):
 
 
 def adapt_cookies(module):
-    """gh-143919, gh-145599: a cookie whose name or value has control characters would write headers of its own."""
+    """gh-143919, gh-145599: a cookie whose name or value has control characters would write headers of its own.
+    gh-90309: a value could end the script that `js_output` puts it into."""
     morsel, refused = module.Morsel, module.CookieError
 
     def check(*texts):
         for text in texts:
-            if isinstance(text, str) and _CONTROL.search(text):
+            if _CONTROL.search(str(text)):
                 raise refused(f"a cookie can have no control characters: {text!r}")
 
     set_all, set_item, default, update = morsel.set, morsel.__setitem__, morsel.setdefault, morsel.update
 
     def set(self, key, val, coded_val):
-        check(key, coded_val)
+        check(key, val, coded_val)
         set_all(self, key, val, coded_val)
 
     def __setitem__(self, key, value):
@@ -44,7 +52,29 @@ def adapt_cookies(module):
             check(key, value)
         update(self, values)
 
+    def __ior__(self, values):
+        self.update(values)
+        return self
+
+    set_state, write = morsel.__setstate__, morsel.OutputString
+
+    def __setstate__(self, state):
+        check(state["key"], state["value"], state["coded_value"])
+        set_state(self, state)
+
+    def OutputString(self, attrs=None):
+        text = write(self, attrs)
+        check(text)
+        return text
+
+    def js_output(self, attrs=None):
+        from urllib.parse import quote
+
+        return _IN_SCRIPT % quote(self.OutputString(attrs), safe="", encoding="utf-8")
+
     morsel.set, morsel.__setitem__, morsel.setdefault, morsel.update = set, __setitem__, setdefault, updated
+    morsel.__ior__, morsel.__setstate__ = __ior__, __setstate__
+    morsel.OutputString, morsel.js_output = OutputString, js_output
 
 
 def adapt_imaplib(module):
@@ -61,17 +91,23 @@ def adapt_imaplib(module):
 
 
 def adapt_http_client(module):
-    """gh-146211: a line end in a header for a proxy would begin another header."""
+    """gh-146211: a line end in the host or in a header for a proxy would begin another header. The checks and their words
+    are those of 3.14.5."""
     connection = module.HTTPConnection
-    tunnel = connection.set_tunnel
+    tunnel = connection._tunnel
 
-    def set_tunnel(self, host, port=None, headers=None):
-        for name, value in (headers or {}).items():
-            if _LINE_ENDS.search(_text(name)) or _LINE_ENDS.search(_text(value)):
-                raise ValueError(f"a header for a proxy can have no line end: {name!r}: {value!r}")
-        tunnel(self, host, port, headers)
+    def _tunnel(self):
+        if module._contains_disallowed_url_pchar_re.search(self._tunnel_host):
+            raise ValueError(f"Tunnel host can't contain control characters {self._tunnel_host!r}")
+        for name, value in self._tunnel_headers.items():
+            name, value = name.encode("latin-1"), str(value).encode("latin-1")
+            if not module._is_legal_header_name(name):
+                raise ValueError(f"Invalid header name {name!r}")
+            if module._is_illegal_header_value(value):
+                raise ValueError(f"Invalid header value {value!r}")
+        tunnel(self)
 
-    connection.set_tunnel = set_tunnel
+    connection._tunnel = _tunnel
 
 
 def adapt_xmlrpc(module):

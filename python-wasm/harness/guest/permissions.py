@@ -144,7 +144,7 @@ def fchmod(fd, mode):
 
 
 def link(src, dst, *, src_dir_fd=None, dst_dir_fd=None, follow_symlinks=True):
-    raise OSError(errno.EPERM, "a sandbox has no hard links: use os.symlink, or copy the file")
+    raise OSError(errno.EPERM, "a sandbox has no hard links: use os.symlink, or copy the file", src, None, dst)
 
 
 def umask(mask, /):

@@ -122,6 +122,9 @@ class BZ2Decompressor(Decompressor):
         self._input = self._input[self._at:] + data if self._at < len(self._input) else data
         self._at = 0
 
+    def _refuse(self):
+        raise ValueError("a decompressor cannot be used after a previous error")
+
     def _rest(self):
         # The bit buffer may have run ahead of the end by some whole bytes.
         ahead = self._left >> 3

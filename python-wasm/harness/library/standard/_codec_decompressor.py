@@ -25,6 +25,10 @@ class Decompressor:
         """Give the steps more of the input that was accepted; whether there was any."""
         return False
 
+    def _refuse(self):
+        """Say that nothing comes after an error."""
+        raise self._error
+
     def decompress(self, data, max_length=-1):
         """Take more input and return output, at most max_length bytes of it unless that is negative.
 
@@ -37,7 +41,7 @@ class Decompressor:
             if self.eof:
                 raise EOFError(self._ENDED)
             if self._error is not None:
-                raise self._error
+                self._refuse()
             if data:
                 self._accept(data)
             return self._collect(None if wanted < 0 else wanted)
@@ -63,6 +67,7 @@ class Decompressor:
                 break
             except self._ERRORS as error:
                 self._error = error
+                self.needs_input = False
                 raise
             if piece is not None:
                 self._pending = piece

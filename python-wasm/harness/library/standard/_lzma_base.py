@@ -147,7 +147,9 @@ def preset_options(preset):
     """Return the options a preset stands for."""
     if not isinstance(preset, int):
         raise TypeError("an integer is required")
-    if not 0 <= preset < 1 << 32:
+    if preset < 0:
+        raise ValueError("can't convert negative int to unsigned")
+    if preset >= 1 << 32:
         raise OverflowError("can't convert the number to an unsigned one of 32 bits")
     level = preset & 31
     if level > 9 or preset & ~(31 | PRESET_EXTREME):

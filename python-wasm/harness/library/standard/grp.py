@@ -4,6 +4,7 @@ from collections import namedtuple as _namedtuple
 
 import os as _os
 from operator import index as _index
+from pwd import _check_name
 
 struct_group = _namedtuple("struct_group", "gr_name gr_passwd gr_gid gr_mem", module="grp")
 
@@ -15,6 +16,8 @@ def _groups():
 def getgrgid(id):
     """The group with that number."""
     id = _index(id)
+    if not -1 <= id < 1 << 32:
+        raise OverflowError(f"gid is {'less than minimum' if id < 0 else 'greater than maximum'}")
     for group in _groups():
         if group.gr_gid == id:
             return group
@@ -23,6 +26,7 @@ def getgrgid(id):
 
 def getgrnam(name):
     """The group with that name."""
+    _check_name("getgrnam", name)
     for group in _groups():
         if group.gr_name == name:
             return group

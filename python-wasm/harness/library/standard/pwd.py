@@ -15,6 +15,14 @@ def _users():
     return [root, struct_passwd(_os.getlogin(), "x", _os.getuid(), _os.getgid(), "", "/tmp", "/bin/sh")]
 
 
+def _check_name(function, name):
+    """Refuses what the C library could not look up, in the words of CPython."""
+    if not isinstance(name, str):
+        raise TypeError(f"{function}() argument must be str, not {type(name).__name__}")
+    if b"\0" in _os.fsencode(name):
+        raise ValueError("embedded null byte")
+
+
 def getpwuid(uid, /):
     """The user with that number."""
     uid = _index(uid)
@@ -26,6 +34,7 @@ def getpwuid(uid, /):
 
 def getpwnam(name, /):
     """The user with that name."""
+    _check_name("getpwnam", name)
     for user in _users():
         if user.pw_name == name:
             return user

@@ -12,6 +12,9 @@ _state = {"ident": None, "mask": 255}
 
 def openlog(ident=None, logoption=0, facility=LOG_USER):
     """Sets the word before each message."""
+    if ident is not None:
+        # As for the C library, which takes UTF-8.
+        ident.encode()
     _state["ident"] = ident
 
 
