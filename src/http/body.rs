@@ -272,7 +272,7 @@ impl Query {
 
 /// RFC 3339, or so long before now.
 pub(crate) fn parse_time(text: &str, now: Time) -> Result<Time, String> {
-    let why = || format!("{:?} is no time: write 2026-01-31T09:00:00Z, or 24h or 7d for so long ago", quoted(text));
+    let why = || format!("{:?} is not a time: write 2026-01-31T09:00:00Z, or 24h or 7d for so long ago", quoted(text));
     // A plus sign in a query is a space.
     let unspaced = text.trim().replacen(' ', "+", usize::from(text.contains('T')));
     if let Ok(time) = chrono::DateTime::parse_from_rfc3339(&unspaced) {
@@ -292,7 +292,7 @@ pub(crate) fn parse_time_ahead(text: &str, now: Time) -> Result<Time, String> {
         // What is no instant is a duration, which was taken off.
         Ok(time) if !text.contains(['T', 't', ':']) => ahead(time).ok_or_else(|| "that is too far ahead".into()),
         Ok(time) => Ok(time),
-        Err(_) => Err(format!("{:?} is no time: write 2026-01-31T09:00:00Z, or 24h or 7d from now", quoted(text))),
+        Err(_) => Err(format!("{:?} is not a time: write 2026-01-31T09:00:00Z, or 24h or 7d from now", quoted(text))),
     }
 }
 
@@ -320,11 +320,12 @@ mod tests {
     #[test]
     fn unknown_fields_name_the_nearest_right_thing() {
         let known = ["args", "argv", "version", "limits"];
-        let detail = |body: &str| Fields::read(body.as_bytes(), &known).expect_err("refuses").detail;
+        let detail = |body: &str| Fields::read(body.as_bytes(), &known).expect_err("refuses").error.detail;
         assert!(detail(r#"{"n": 4}"#).contains("arguments go under args"));
         assert!(detail(r#"{"verison": 4}"#).contains("did you mean \"version\"?"));
-        let sent =
-            |body: &str| Fields::read(body.as_bytes(), &["source", "args", "limits"]).expect_err("refuses").detail;
+        let sent = |body: &str| {
+            Fields::read(body.as_bytes(), &["source", "args", "limits"]).expect_err("refuses").error.detail
+        };
         assert!(sent(r#"{"code": "print(1)"}"#).contains("the source goes under source"));
         assert!(sent(r#"{"params": {}}"#).contains("arguments go under args"));
         assert!(sent(r#"{"timeout": 3}"#).contains("limits go under limits"));
@@ -336,7 +337,7 @@ mod tests {
             "coalesce is a setting of a schedule: PATCH /v1/schedules/{id}; an argument of this name goes under args";
         assert!(detail(r#"{"coalesce": true}"#).ends_with(schedule));
         let fields = Fields::read(br#"{"misfire": 5}"#, &["id", "misfire_grace_time", "args"]);
-        assert!(fields.expect_err("refuses").detail.contains("did you mean \"misfire_grace_time\"?"));
+        assert!(fields.expect_err("refuses").error.detail.contains("did you mean \"misfire_grace_time\"?"));
         assert!(detail("[1]").contains("an array"));
         assert!(detail("{").contains("not JSON"));
         assert!(Fields::read(b" \n", &known).expect("nothing").rest().expect("reads").is_empty());
@@ -362,7 +363,7 @@ mod tests {
     #[test]
     fn parameters_are_known_and_there_once() {
         let query = |text: &str| Query::read(Some(text), &["limit", "wait", "status"]);
-        assert!(query("limt=3").expect_err("refuses").detail.contains("did you mean limit?"));
+        assert!(query("limt=3").expect_err("refuses").error.detail.contains("did you mean limit?"));
         assert!(query("limit=1&limit=2").expect("reads").one("limit").is_err());
         assert_eq!(query("status=a,b&status=c").expect("reads").many("status"), ["a", "b", "c"]);
         assert_eq!(query("limit=5000").expect("reads").limit(10, 100).expect("reads"), 100);

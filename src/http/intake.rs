@@ -204,10 +204,10 @@ mod tests {
         assert!(units_of("large") > 0, "a part of it is still there");
         drop(part);
         assert_eq!(units_of("large"), 0);
-        assert_eq!(read_as("limit", in_pieces(33), 2 << 20).await.expect_err("refuses").code, "too_large");
+        assert_eq!(read_as("limit", in_pieces(33), 2 << 20).await.expect_err("refuses").error.code, "too_large");
         assert_eq!(units_of("limit"), 0);
         let announced = Body::from("x".repeat(3 << 20));
-        assert_eq!(read_as("limit", announced, 2 << 20).await.expect_err("refuses").code, "too_large");
+        assert_eq!(read_as("limit", announced, 2 << 20).await.expect_err("refuses").error.code, "too_large");
     }
 
     #[tokio::test]
@@ -215,7 +215,7 @@ mod tests {
         let read_as =
             async |sender: &str, count: usize| SENDER.scope(sender.to_owned(), read(in_pieces(count), 256 << 20)).await;
         let held = read_as("greedy", 1024).await.expect("reads");
-        assert_eq!(read_as("greedy", 2000).await.expect_err("refuses").code, "bodies_busy");
+        assert_eq!(read_as("greedy", 2000).await.expect_err("refuses").error.code, "bodies_busy");
         let other = read_as("modest", 16).await.expect("reads");
         drop((held, other));
         assert_eq!((units_of("greedy"), units_of("modest")), (0, 0));

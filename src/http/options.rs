@@ -29,7 +29,7 @@ const REQUESTS_COUNT: TimeDelta = TimeDelta::hours(24);
 pub(super) fn options_of(request: RunRequest) -> Result<RunOptions, Problem> {
     let RunRequest { args, argv, version, entry, limits, priority, run_at, labels, text_args, stdin } = request;
     let run_at = run_at.map(|text| {
-        let detail = || format!("{:?} is no time: write 2026-01-31T09:00:00Z", service::quoted(&text));
+        let detail = || format!("{:?} is not a time: write 2026-01-31T09:00:00Z", service::quoted(&text));
         let time = chrono::DateTime::parse_from_rfc3339(&text).map_err(|_| Problem::invalid("run_at", detail()))?;
         Ok::<_, Problem>(time.to_utc())
     });

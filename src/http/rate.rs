@@ -73,7 +73,8 @@ impl Limiter {
         let Some(wait) = wait else { return Ok(()) };
         let whose = if caller.is_some() { " of one caller" } else { "" };
         let detail = format!("more requests a second than this server takes{whose}");
-        Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs() + 1))
+        let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+        Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(seconds))
     }
 }
 

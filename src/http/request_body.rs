@@ -33,7 +33,7 @@ struct Refused(Box<Problem>);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.detail)
+        f.write_str(&self.0.error.detail)
     }
 }
 
@@ -131,7 +131,8 @@ mod tests {
     fn the_field_at_fault_is_named() {
         let refused = |body: &str| {
             let problem = read::<RunRequest>(body.as_bytes()).expect_err("refuses");
-            (problem.code, problem.field, problem.detail)
+            let error = *problem.error;
+            (error.code.into_owned(), error.field.map(Into::into), error.detail)
         };
         let of = |code: &str, field: &str, detail: &str| (code.to_owned(), Some(field.to_owned()), detail.to_owned());
         let expected = "priority is a whole number, and not \"x\"";

@@ -149,7 +149,8 @@ mod tests {
         for value in values {
             slots.add(from_micros(1_500_000), Exact::parse(value).expect("JSON"));
         }
-        let (at, value, count) = slots.values().next().expect("a slot").map_err(|problem| problem.code)?;
+        let (at, value, count) =
+            slots.values().next().expect("a slot").map_err(|problem| problem.error.code.into_owned())?;
         assert_eq!((at, count), (from_micros(1_000_000), values.len() as u64));
         Ok(value.get().to_owned())
     }

@@ -283,7 +283,7 @@ mod tests {
         let streams = Arc::new(Streams::default());
         let mut own: Vec<Stay> =
             (0..STREAMS.0).map(|_| streams.enter(Kind::Stream, "a".into()).expect("has room")).collect();
-        assert_eq!(streams.enter(Kind::Stream, "a".into()).expect_err("refuses").code, "too_many_streams");
+        assert_eq!(streams.enter(Kind::Stream, "a".into()).expect_err("refuses").error.code, "too_many_streams");
         let wait = streams.enter(Kind::Wait, "a".into()).expect("has room");
         own.pop();
         let again = streams.enter(Kind::Stream, "a".into()).expect("has room again");
@@ -291,7 +291,7 @@ mod tests {
             .map(|n| streams.enter(Kind::Stream, format!("b{}", n / STREAMS.0)).expect("has room"))
             .collect();
         let problem = streams.enter(Kind::Stream, "c".into()).expect_err("refuses");
-        assert!(problem.detail.contains("on this server"), "{}", problem.detail);
+        assert!(problem.error.detail.contains("on this server"), "{}", problem.error.detail);
         drop((own, wait, again, others));
         assert!(streams.lock().is_empty());
     }

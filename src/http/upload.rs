@@ -341,7 +341,9 @@ mod tests {
     fn the_name_of_a_file_is_the_scripts() {
         let named = |file: &str| {
             let sent = Sent { file: Some(file.into()), source: Some(Bytes::from_static(b"x = 1")), ..Sent::default() };
-            sent.named(None).map(|upload| upload.name.as_str().to_owned()).map_err(|problem| problem.code)
+            sent.named(None)
+                .map(|upload| upload.name.as_str().to_owned())
+                .map_err(|problem| problem.error.code.into_owned())
         };
         for (file, name) in
             [("price.py", "price"), ("jobs/price.py", "price"), ("price.zip", "price"), ("a.b.pyc", "a.b")]
