@@ -54,6 +54,11 @@ pub struct NotGranted {
     pub asked: String,
     /// What is in force instead.
     pub in_force: String,
+    /// Whether a grant can allow it. Not when it is above the ceiling of the server, or when there is no such secret for
+    /// the script.
+    #[serde(default)]
+    #[schema(required)]
+    pub grantable: bool,
 }
 
 impl RequestedLimits {
@@ -159,7 +164,8 @@ impl RequestedLimits {
                         allowed_text if allowed == most => format!("{allowed_text}; more is {BEYOND}"),
                         allowed_text => format!("{allowed_text}; more than {} is {BEYOND}", show(most)),
                     };
-                    refused.push(NotGranted { what: format!("limits.{name}"), asked: show(asked), in_force });
+                    let (what, asked_text) = (format!("limits.{name}"), show(asked));
+                    refused.push(NotGranted { what, asked: asked_text, in_force, grantable: asked <= most });
                 }
                 asked.min(allowed)
             };

@@ -106,10 +106,10 @@ impl RunPolicy {
         let in_force = Policy::in_force(asked, granted, &self.hosts);
         let possible = self.grantable(asked);
         let refused = asked.iter().filter(|host| !in_force.covers(host));
-        let told = |host: &HostPattern| NotGranted {
-            what: "allow".into(),
-            asked: host.to_string(),
-            in_force: if possible.covers(host) { "not reachable" } else { BEYOND }.into(),
+        let told = |host: &HostPattern| {
+            let grantable = possible.covers(host);
+            let in_force = if grantable { "not reachable" } else { BEYOND }.into();
+            NotGranted { what: "allow".into(), asked: host.to_string(), in_force, grantable }
         };
         refused.map(told).collect()
     }

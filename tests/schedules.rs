@@ -176,7 +176,10 @@ async fn changes_keep_what_they_do_not_name() {
     )
     .await;
     let beyond = "1 GiB; more is beyond what this server can grant";
-    assert_eq!(long["not_granted"], json!([{"what": "limits.memory", "asked": "1024 GiB", "in_force": beyond}]));
+    assert_eq!(
+        long["not_granted"],
+        json!([{"what": "limits.memory", "asked": "1024 GiB", "in_force": beyond, "grantable": false}])
+    );
     let (_, grants) = server.get("/v1/grants").await;
     let granted = grants["items"].as_array().expect("items").iter().map(|grant| (&grant["name"], &grant["value"]));
     let most = (json!("memory"), json!((1_u64 << 30).to_string()));

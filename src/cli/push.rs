@@ -7,7 +7,6 @@ use super::times::{Times, read};
 use super::view::{BAD, DIM, GOOD, WARN, view};
 use super::{Exit, complain, hints};
 use crate::api::{ProblemBody, ScheduleBody, ScriptBody, UploadedBody};
-use crate::limits::BEYOND;
 use crate::quantity;
 use crate::requirement::Locked;
 use crate::script::Name;
@@ -62,7 +61,7 @@ enum Sent {
 }
 
 /// How the script was before; none when it was not there.
-struct Before {
+pub(super) struct Before {
     script: ScriptBody,
     schedules: BTreeMap<String, ScheduleBody>,
 }
@@ -219,7 +218,7 @@ fn as_python(problem: &ProblemBody, sent: &Sent, what: &str) -> String {
 }
 
 /// Tells what came of it.
-fn tell(kept: &UploadedBody, before: Option<&Before>) -> Result<Exit, Refusal> {
+pub(super) fn tell(kept: &UploadedBody, before: Option<&Before>) -> Result<Exit, Refusal> {
     let (script, view) = (&kept.body, view());
     let entry = script.entry.as_deref().unwrap_or("run");
     let how = match (script.mode.as_deref(), &script.signature) {
@@ -251,9 +250,9 @@ fn tell(kept: &UploadedBody, before: Option<&Before>) -> Result<Exit, Refusal> {
             what => what.strip_prefix("limits.").unwrap_or(what),
         };
         let next = match what {
-            _ if refused.in_force.contains(BEYOND) => String::new(),
+            _ if !refused.grantable => String::new(),
             "host" => format!("; `cronbox grant {} --host {}` allows it", script.name, refused.asked),
-            "secret" => String::new(),
+            "secret" => format!("; `cronbox grant {} --secret {}` allows it", script.name, refused.asked),
             limit => {
                 // As the script has it: what is shown for people is rounded, and has blanks.
                 let written = script.settings.limits.written(limit).map(ToString::to_string);

@@ -7,9 +7,9 @@ use super::client::{Refusal, Server, say};
 use super::logs::{follow, write_error};
 use super::runs::write;
 use super::show_run::exit_code;
+use super::times::millis;
 use super::{Exit, complain};
 use crate::api::{ProblemBody, RunBody, StreamBody};
-use crate::limits::BEYOND;
 use crate::quantity;
 use crate::run::Status;
 use reqwest::{Method, RequestBuilder};
@@ -36,7 +36,7 @@ pub(super) async fn run_remote(
     };
     let (_, run): (_, RunBody) = server.ask(start("")).await?;
     for refused in &run.not_granted {
-        let next = if refused.in_force.contains(BEYOND) { "" } else { "; `cronbox grant` allows it" };
+        let next = if refused.grantable { "; `cronbox grant` allows it" } else { "" };
         complain(&format!(
             "note: {} {} was asked for and is not granted ({}){next}",
             refused.what, refused.asked, refused.in_force
@@ -98,7 +98,7 @@ async fn show(
         "{}{} in {} · {} · {} · run {}\n",
         run.status,
         exit_code(&text).map(|code| format!(" (exit code {code})")).unwrap_or_default(),
-        quantity::duration(Duration::from_secs_f64(usage.wall_ms / 1e3)),
+        millis(usage.wall_ms),
         quantity::fuel(usage.fuel),
         quantity::bytes(usage.peak_memory_bytes),
         run.id

@@ -7,6 +7,7 @@ use chrono::{
     DateTime, Datelike, FixedOffset, Local, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc,
     Weekday,
 };
+use std::time::Duration;
 
 /// From so long ago on, a date says more than a number of days.
 const LONG_AGO: TimeDelta = TimeDelta::days(30);
@@ -43,6 +44,11 @@ impl Zone {
             Zone::Fixed(offset) => offset.from_local_datetime(&local).earliest().map(|time| time.to_utc()),
         }
     }
+}
+
+/// So many milliseconds as the server says them. What is no length of time is none.
+pub(super) fn millis(number: f64) -> String {
+    quantity::duration(Duration::try_from_secs_f64(number / 1e3).unwrap_or_default())
 }
 
 /// A time of the API's.

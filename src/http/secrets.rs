@@ -8,7 +8,7 @@ use super::requests::SecretRequest;
 use super::{App, Part};
 use crate::access::{Caller, Scope};
 use crate::api::{Page, ResealedBody, SecretBody};
-use crate::secret::{self, SecretTerms};
+use crate::secret::SecretTerms;
 use crate::service::{self, Resealed, SecretView, SetSecret};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -84,7 +84,6 @@ pub(super) async fn put_secret(
     Part(name): Part,
     request: Request,
 ) -> Result<Response, Problem> {
-    secret::check_name(&name)?;
     let content = body::read(request.into_body(), MOST).await?;
     let mut asked: SecretRequest = request_body::read(&content)?;
     let value =

@@ -1,10 +1,12 @@
 //! Grants: what scripts are allowed beyond the default.
 
+use super::secrets::secrets_asked;
 use super::{Service, ServiceError};
 use crate::access::Caller;
 use crate::clock::Time;
 use crate::limits::{self, NotGranted, RequestedLimits};
 use crate::script::{Name, Script, Settings};
+use crate::secret::Secret;
 use crate::store::grants::{Grant, GrantedHosts, How, NewGrants};
 use cronbox_runtime::Limits;
 use cronbox_runtime::limits::LimitName;
@@ -105,8 +107,8 @@ impl Service {
         })
     }
 
-    /// Grants what the caller asks for with `asked_now`, when they can, and says what of all that the script asks for is not
-    /// granted. What others have asked for before is not granted by the way.
+    /// Grants what the caller asks for with `asked_now`, all of it or nothing, when they can; and says what of all that the
+    /// script asks for is not granted. What others have asked for before is not granted by the way.
     pub(crate) async fn grant_what_is_asked(
         &self,
         caller: &Caller,
@@ -115,30 +117,40 @@ impl Service {
         now: Time,
     ) -> Result<Vec<NotGranted>, ServiceError> {
         let settings = script.in_force();
-        let asked = settings.limits.asked()?;
-        let above = asked_now.limits.asked()?.above(&self.policy.defaults);
-        if above != RequestedLimits::default() && caller.grants_itself() {
-            // No more than can be in force now: a ceiling that is raised later grants nothing by itself.
-            let above = above.within(&self.policy.ceiling);
-            self.store.grant_limits(&script.key, above, caller.id().map(str::to_owned), now).await?;
+        let limits = settings.limits.asked()?;
+        let hosts = settings.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
+        let secrets = self.store.secrets().await?;
+        if caller.grants_itself() {
+            let asked = self.grants_asked(caller, script, asked_now, &secrets)?;
+            if asked != NewGrants::default() {
+                self.store.grant(&script.key, asked, caller.id().map(str::to_owned), now).await?;
+            }
         }
         let granted = self.store.granted_limits(&script.key).await?;
-        let (_, mut refused) = asked.in_force(&granted, &self.policy.defaults, &self.policy.ceiling);
-        let hosts = settings.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
+        let (_, mut refused) = limits.in_force(&granted, &self.policy.defaults, &self.policy.ceiling);
         if !hosts.is_empty() {
-            let asked_now = asked_now.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
-            if !asked_now.is_empty() && caller.grants_itself() {
-                // As with limits.
-                let possible = self.policy.grantable(&asked_now);
-                let hosts = asked_now.iter().filter(|host| possible.covers(host)).cloned().collect();
-                let granted = GrantedHosts { hosts, unverified: Vec::new() };
-                self.store.grant_hosts(&script.key, granted, caller.id().map(str::to_owned), now).await?;
-            }
             let granted = self.store.granted_hosts(&script.key).await?.hosts;
             refused.extend(self.policy.hosts_refused(&hosts, &granted));
         }
-        refused.append(&mut self.grant_secrets(caller, script, asked_now, now).await?);
+        refused.extend(self.secrets_refused(script, &settings, &secrets).await?);
         Ok(refused)
+    }
+
+    /// What a caller who grants asks for with these settings. No more than can be in force now: a ceiling that is raised
+    /// later grants nothing by itself.
+    fn grants_asked(
+        &self,
+        caller: &Caller,
+        script: &Script,
+        asked: &Settings,
+        secrets: &[Secret],
+    ) -> Result<NewGrants, ServiceError> {
+        let limits = asked.limits.asked()?.above(&self.policy.defaults).within(&self.policy.ceiling);
+        let mut hosts = asked.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
+        let possible = self.policy.grantable(&hosts);
+        hosts.retain(|host| possible.covers(host));
+        let hosts = GrantedHosts { hosts, unverified: Vec::new() };
+        Ok(NewGrants { limits, hosts, secrets: secrets_asked(caller, script, asked, secrets) })
     }
 
     /// What of these limits above the defaults a caller, or an earlier grant to the script, allows.

@@ -179,6 +179,7 @@ impl Service {
                 what: "secrets".into(),
                 asked: name.clone(),
                 in_force: "not there: only scripts that are saved have secrets".into(),
+                grantable: false,
             }));
         }
         new.labels.extend(options.labels);

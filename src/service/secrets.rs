@@ -3,7 +3,6 @@
 use super::text::quoted;
 use super::{Service, ServiceError};
 use crate::access::Caller;
-use crate::clock::Time;
 use crate::keyring::KeyError;
 use crate::limits::NotGranted;
 use crate::publication::ScriptFilter;
@@ -79,6 +78,27 @@ pub fn request_parts(words: &[String]) -> Result<RequestParts, ServiceError> {
 fn may_grant(caller: &Caller, terms: &SecretTerms, key: &str, labels: &Labels) -> bool {
     let may = |label: &String| !caller.is_limited() || caller.has_label(label);
     terms.scripts.iter().any(|script| script == key) || terms.labels_of(labels).any(may)
+}
+
+/// Which secrets a script gets from a caller who grants, and how, when they ask for it with these settings. A label that
+/// another caller put on the script grants nothing by the way.
+pub(super) fn secrets_asked(
+    caller: &Caller,
+    script: &Script,
+    asked: &Settings,
+    secrets: &[Secret],
+) -> Vec<(String, How)> {
+    let by_name = |name: &String| asked.secrets.as_ref().is_some_and(|names| names.contains(name));
+    let by_label = asked.secrets.is_none() && !asked.labels.is_empty();
+    secrets
+        .iter()
+        .filter(|secret| by_name(&secret.name) || by_label)
+        .filter(|secret| may_grant(caller, &secret.terms, &script.key, &asked.labels))
+        .map(|secret| {
+            let how = if by_name(&secret.name) { How::ByName } else { How::ByLabel };
+            (secret.name.clone(), how)
+        })
+        .collect()
 }
 
 impl Service {
@@ -196,50 +216,30 @@ impl Service {
         Ok(Resealed { key: first, resealed, unreadable, warning })
     }
 
-    /// Grants a script the secrets that the caller asks for with `asked_now`, when they can; and says which of those that the
-    /// script asks for it does not get, and why.
-    pub(crate) async fn grant_secrets(
+    /// Says which of the secrets that a script asks for it does not get, and why.
+    pub(super) async fn secrets_refused(
         &self,
-        caller: &Caller,
         script: &Script,
-        asked_now: &Settings,
-        now: Time,
+        settings: &Settings,
+        secrets: &[Secret],
     ) -> Result<Vec<NotGranted>, ServiceError> {
-        let settings = script.in_force();
-        let secrets = self.store.secrets().await?;
-        if caller.grants_itself() {
-            // A label that somebody else put on the script grants nothing by the way.
-            let asked = |name: &String| asked_now.secrets.as_ref().is_some_and(|names| names.contains(name));
-            let wanted: Vec<(String, How)> = secrets
-                .iter()
-                .filter(|secret| asked(&secret.name) || asked_now.secrets.is_none() && !asked_now.labels.is_empty())
-                .filter(|secret| may_grant(caller, &secret.terms, &script.key, &asked_now.labels))
-                .map(|secret| {
-                    let how = if asked(&secret.name) { How::ByName } else { How::ByLabel };
-                    (secret.name.clone(), how)
-                })
-                .collect();
-            if !wanted.is_empty() {
-                self.store.grant_secrets(&script.key, wanted, caller.id().map(str::to_owned), now).await?;
-            }
-        }
-        let asked = settings.secrets.unwrap_or_default();
+        let asked = settings.secrets.as_deref().unwrap_or_default();
         if asked.is_empty() {
             return Ok(Vec::new());
         }
         let granted = self.store.secrets_of(&script.key).await?;
         let refused = |name: &String| -> Option<NotGranted> {
-            let why = match secrets.iter().find(|secret| secret.name == *name) {
-                None => "not there: there is no secret of this name",
+            let (why, grantable) = match secrets.iter().find(|secret| secret.name == *name) {
+                None => ("not there: there is no secret of this name", false),
                 Some(secret) if !secret.terms.are_for(&script.key, &settings.labels) => {
-                    "not there: it is set for other scripts"
+                    ("not there: it is set for other scripts", false)
                 }
                 Some(_) if !granted.iter().any(|secret| secret.name == *name) => {
-                    "not there: a token with the scope grant must grant it to this script"
+                    ("not there: a token with the scope grant must grant it to this script", true)
                 }
                 Some(_) => return None,
             };
-            Some(NotGranted { what: "secrets".into(), asked: name.clone(), in_force: why.into() })
+            Some(NotGranted { what: "secrets".into(), asked: name.clone(), in_force: why.into(), grantable })
         };
         Ok(asked.iter().filter_map(refused).collect())
     }

@@ -236,36 +236,6 @@ impl Store {
         .await
     }
 
-    /// Grants hosts to a script, beside what it was granted before. False when there is no such script.
-    pub async fn grant_hosts(
-        &self,
-        key: &str,
-        hosts: GrantedHosts,
-        by: Option<String>,
-        now: Time,
-    ) -> Result<bool, StoreError> {
-        self.grant(key, NewGrants { hosts, ..NewGrants::default() }, by, now).await
-    }
-
-    /// Grants secrets to a script, which need not be there yet. A secret that is gone is granted to nobody.
-    pub async fn grant_secrets(
-        &self,
-        script: &str,
-        names: Vec<(String, How)>,
-        by: Option<String>,
-        now: Time,
-    ) -> Result<(), StoreError> {
-        let all = Arc::new((script.to_owned(), names, by));
-        self.write(move |tx| {
-            let all = all.clone();
-            Box::pin(async move {
-                let (script, names, by) = &*all;
-                grant_secrets(tx, &Made { script, by: by.as_deref(), now }, names).await
-            })
-        })
-        .await
-    }
-
     /// All grants.
     pub async fn grants(&self) -> Result<Vec<Grant>, StoreError> {
         self.read(|tx| {

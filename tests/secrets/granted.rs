@@ -178,9 +178,15 @@ async fn a_label_on_a_script_grants_nothing_until_the_secret_is_granted() {
     let office = Office::with_secrets().await;
     let header = format!("{LABELLED}# secrets = [\"OTHER\", \"API_KEY\", \"NONE\"]\n");
     let kept = office.upload(&office.writer, "c", &header).await;
-    let told = kept["not_granted"].to_string();
-    for why in ["must grant it to this script", "it is set for other scripts", "no secret of this name"] {
-        assert!(told.contains(why), "{kept}");
+    let told = |name: &str| kept["not_granted"].as_array()?.iter().find(|one| one["asked"] == name).cloned();
+    for (name, why, grantable) in [
+        ("OTHER", "must grant it to this script", true),
+        ("API_KEY", "it is set for other scripts", false),
+        ("NONE", "no secret of this name", false),
+    ] {
+        let told = told(name).expect("is told");
+        assert!(told["in_force"].as_str().is_some_and(|text| text.ends_with(why)), "{told}");
+        assert_eq!(told["grantable"], json!(grantable), "{told}");
     }
     let done = office.run("c").await;
     assert_eq!(done["result"], json!(NONE), "{done}");

@@ -11,7 +11,7 @@ use cronbox::schedule::{NewSchedule, Origin, ScheduleFilter, StoredTrigger};
 use cronbox::script::{MAX_LABEL, Settings};
 use cronbox::store::StoreError;
 use cronbox::store::backfill::Backfilled;
-use cronbox::store::grants::GrantedHosts;
+use cronbox::store::grants::{GrantedHosts, NewGrants};
 use cronbox::store::queries::RunFilter;
 use cronbox::store::retention::{Of, Old};
 use serde_json::json;
@@ -277,7 +277,8 @@ async fn texts_at_their_longest_are_kept(store: Store) {
     store.keep_schedule(schedule, None, start()).await.expect("keeps");
     let host = ["a", "b", "c"].map(|_| hex(63)).join(".") + "." + &hex(58) + ".de";
     let hosts = GrantedHosts { hosts: vec![host.parse().expect("a host")], ..GrantedHosts::default() };
-    assert!(store.grant_hosts(&name, hosts, None, start()).await.expect("grants"));
+    let grants = NewGrants { hosts, ..NewGrants::default() };
+    assert!(store.grant(&name, grants, None, start()).await.expect("grants"));
     let claim = by("n");
     store.claim(claim.clone(), 1, start()).await.expect("claims");
     announce(&store, "files/x", start()).await;

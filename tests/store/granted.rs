@@ -54,6 +54,7 @@ async fn secrets_are_granted(store: Store) {
     // Asked before there are any: the answer is not remembered when there are.
     assert!(names_of(&store, "a").await.is_empty());
     let to = |script: &str, how| vec![(script.to_owned(), how)];
+    let grants = |name, how| NewGrants { secrets: to(name, how), ..NewGrants::default() };
     let first = secret("TOKEN", "one");
     assert!(store.set_secret(first.clone(), Vec::new(), to("a", How::ByLabel), start()).await.expect("sets"));
     assert_eq!(store.secret("TOKEN").await.expect("reads"), Some(first.clone()));
@@ -65,10 +66,10 @@ async fn secrets_are_granted(store: Store) {
     // What was taken back is given again by name only.
     assert!(store.revoke("a", "secret", "TOKEN").await.expect("revokes"));
     assert!(!store.revoke("a", "secret", "TOKEN").await.expect("asks"));
-    store.grant_secrets("a", to("TOKEN", How::ByLabel), None, after(1)).await.expect("grants");
+    assert!(store.grant("a", grants("TOKEN", How::ByLabel), None, after(1)).await.expect("grants"));
     assert!(names_of(&store, "a").await.is_empty());
-    store.grant_secrets("a", to("TOKEN", How::ByName), None, after(1)).await.expect("grants");
-    store.grant_secrets("a", to("NONE", How::ByName), None, after(1)).await.expect("grants");
+    assert!(store.grant("a", grants("TOKEN", How::ByName), None, after(1)).await.expect("grants"));
+    assert!(store.grant("a", grants("NONE", How::ByName), None, after(1)).await.expect("grants"));
     assert_eq!(names_of(&store, "a").await, ["TOKEN"]);
     // Set again: the grants of scripts that it is no longer for go.
     let other = secret("TOKEN", "two");
@@ -93,11 +94,13 @@ async fn hosts_are_granted(store: Store) {
     let hosts =
         |names: &[&str]| names.iter().map(|name| name.parse::<HostPattern>().expect("a host")).collect::<Vec<_>>();
     let granted = GrantedHosts { hosts: hosts(&["a.example.com"]), unverified: hosts(&["b.example.com"]) };
-    assert!(store.grant_hosts("a", granted, None, start()).await.expect("grants"));
-    assert!(!store.grant_hosts("none", GrantedHosts::default(), None, start()).await.expect("asks"));
+    let granted = NewGrants { hosts: granted, ..NewGrants::default() };
+    assert!(store.grant("a", granted, None, start()).await.expect("grants"));
+    assert!(!store.grant("none", NewGrants::default(), None, start()).await.expect("asks"));
     // Granted once more, it still need not prove its name.
     let again = GrantedHosts { hosts: hosts(&["b.example.com"]), ..GrantedHosts::default() };
-    assert!(store.grant_hosts("a", again, None, after(1)).await.expect("grants"));
+    let again = NewGrants { hosts: again, ..NewGrants::default() };
+    assert!(store.grant("a", again, None, after(1)).await.expect("grants"));
     let found = store.granted_hosts("a").await.expect("reads");
     assert_eq!((found.hosts.len(), found.unverified), (2, hosts(&["b.example.com"])));
     assert!(store.revoke("a", "host", "b.example.com").await.expect("revokes"));
