@@ -27,6 +27,7 @@ mod schedule_options;
 mod schedules;
 mod scripts;
 mod secrets;
+mod series;
 mod serve;
 mod show_run;
 mod show_schedule;
@@ -81,6 +82,8 @@ enum Command {
     Events(Box<events::EventsArgs>),
     /// Show what a run wrote
     Logs(logs::LogsArgs),
+    /// Show a value of a script's results over time
+    Series(series::SeriesArgs),
     /// List what scripts were granted
     Grants(grants::GrantsArgs),
     /// Grant a script hosts, secrets or larger limits
@@ -148,6 +151,7 @@ impl Cli {
             Command::Schedule(args) => args.execute().into(),
             Command::Events(args) => args.execute().into(),
             Command::Logs(args) => args.execute().into(),
+            Command::Series(args) => args.execute().into(),
             Command::Grants(args) => args.execute().into(),
             Command::Grant(args) => args.execute().into(),
             Command::Revoke(args) => args.execute().into(),
