@@ -331,7 +331,8 @@ fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// S3's answers are pages of XML: their beginning is enough.
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(300).collect()
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    text.lines().next().unwrap_or_default().chars().take(300).map(shown).collect()
 }
 
 impl Cache {

@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 mod folder;
 mod looks;
+#[cfg(test)]
+pub(crate) mod readers;
 mod root;
 
 pub use folder::LeftOut;

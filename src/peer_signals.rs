@@ -1,5 +1,8 @@
 //! Carries signals to other nodes on the same database, and theirs to this one.
 
+#[cfg(test)]
+pub(crate) mod readers;
+
 use crate::signals::{PeerSignal, Signals};
 use crate::store::Store;
 use crate::store::notices::Notice;
@@ -52,6 +55,14 @@ fn notice(signal: PeerSignal) -> Notice {
     }
 }
 
+fn heard(signals: &Signals, notice: Notice) {
+    match notice {
+        Notice::Queued => signals.queued.notify_one(),
+        Notice::Cancel(id) => signals.peer_cancel(&id),
+        Notice::Ended(id) => signals.peer_ended(&id),
+    }
+}
+
 /// Hears what happens on other nodes.
 pub async fn hear(store: &Store, signals: &Signals, stop: &CancellationToken) {
     let hear = async {
@@ -66,11 +77,7 @@ pub async fn hear(store: &Store, signals: &Signals, stop: &CancellationToken) {
                 }
             };
             while let Ok(notice) = listener.next().await {
-                match notice {
-                    Notice::Queued => signals.queued.notify_one(),
-                    Notice::Cancel(id) => signals.peer_cancel(&id),
-                    Notice::Ended(id) => signals.peer_ended(&id),
-                }
+                heard(signals, notice);
             }
             tokio::time::sleep(RETRY).await;
         }

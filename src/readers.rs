@@ -20,7 +20,9 @@ use crate::source_files::{self, Sources};
 use crate::stdin::{self, Stdin};
 use crate::trigger::{Defaults, Trigger};
 use crate::zone::{self, Zone};
-use crate::{blobs, config, crontab, http, keyring, packages, schedule, source_encoding, store};
+use crate::{
+    blobs, cli, config, crontab, http, keyring, links, packages, peer_signals, schedule, source_encoding, store,
+};
 use bytes::Bytes;
 use cronbox_runtime::network::{Ceiling, Networks};
 use serde_json::Value;
@@ -33,7 +35,15 @@ pub type Reader = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 /// Returns all readers.
 pub fn readers() -> Vec<Reader> {
-    [READERS, http::readers::READERS, packages::readers::READERS].concat()
+    [
+        READERS,
+        cli::readers::READERS,
+        http::readers::READERS,
+        links::readers::READERS,
+        packages::readers::READERS,
+        peer_signals::readers::READERS,
+    ]
+    .concat()
 }
 
 const READERS: &[Reader] = &[
@@ -64,6 +74,14 @@ const READERS: &[Reader] = &[
 /// Returns texts as inputs to start from.
 pub(crate) fn seeds(all: &[&str]) -> Vec<Vec<u8>> {
     all.iter().map(|seed| seed.as_bytes().to_vec()).collect()
+}
+
+/// Waits for what a reader does without a connection.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => panic!("no runtime: {error}"),
+    }
 }
 
 /// Returns bytes as text.

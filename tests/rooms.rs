@@ -89,6 +89,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         &[
             "access",
             "blobs",
+            "cli",
             "clock",
             "config",
             "crontab",
@@ -97,8 +98,10 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "http",
             "keyring",
             "limits",
+            "links",
             "metadata",
             "packages",
+            "peer_signals",
             "quantity",
             "requirement",
             "schedule",

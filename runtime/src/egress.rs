@@ -17,6 +17,8 @@ mod inbox;
 pub(crate) mod messages;
 mod names;
 mod process;
+#[cfg(test)]
+pub(crate) mod readers;
 mod sandbox_link;
 mod secure;
 

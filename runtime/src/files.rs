@@ -13,6 +13,8 @@ mod file;
 mod kept;
 mod link;
 mod quota;
+#[cfg(test)]
+pub(crate) mod readers;
 mod shared;
 mod streams;
 mod tree;

@@ -10,7 +10,8 @@ use crate::bundle::Bundle;
 use crate::crypto::Work;
 use crate::egress::exchange::{ConnectionMode, Exchange, Secrets};
 use crate::egress::messages;
-use crate::egress::{Networks, Redactor, RequestParts, Secret};
+use crate::egress::{self, Networks, Redactor, RequestParts, Secret};
+use crate::files;
 use crate::frame::{self, Credit, Done, FilePart, FrameKind, Out};
 use crate::policy::{Ceiling, Destination, HostPattern};
 use crate::pool::job;
@@ -25,7 +26,7 @@ pub type Reader = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 /// Returns all readers.
 pub fn readers() -> Vec<Reader> {
-    READERS.to_vec()
+    [READERS, egress::readers::READERS, files::readers::READERS].concat()
 }
 
 const READERS: &[Reader] = &[
@@ -43,11 +44,11 @@ const READERS: &[Reader] = &[
     ("command line of a process", read_words, seeds_of_words),
 ];
 
-fn seeds(all: &[&str]) -> Vec<Vec<u8>> {
+pub(crate) fn seeds(all: &[&str]) -> Vec<Vec<u8>> {
     all.iter().map(|seed| seed.as_bytes().to_vec()).collect()
 }
 
-fn text(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 

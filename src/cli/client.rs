@@ -10,6 +10,7 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sse_stream::{Sse, SseByteStream};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -29,7 +30,7 @@ pub(super) struct ServerArgs {
         help_heading = "Server"
     )]
     url: String,
-    /// A token; other users of this machine do not see it in CRONBOX_TOKEN
+    /// A token; other users of this machine do not see it in CRONBOX_TOKEN. An empty one counts as none
     #[arg(
         long, value_name = "TOKEN", env = config::TOKEN, hide_env_values = true, global = true,
         help_heading = "Server"
@@ -78,7 +79,13 @@ impl Server {
             None => (builder, address::checked(&args.url).map_err(Refusal::usage)?),
         };
         let client = builder.build().map_err(Refusal::unavailable)?;
-        Ok(Server { client, base, shown: args.url.clone(), token: args.token.clone(), warned: Arc::default() })
+        Ok(Server {
+            client,
+            base,
+            shown: args.url.clone(),
+            token: args.token.clone().filter(|token| !token.is_empty()),
+            warned: Arc::default(),
+        })
     }
 
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -248,7 +255,33 @@ pub(super) fn talk(command: impl AsyncFnOnce() -> Result<Exit, Refusal>) -> Exit
 
 /// A line on standard output. A reader that went away wanted no more.
 pub(super) fn say(line: &str) -> Result<(), Refusal> {
+    let line = harmless(line);
+    #[cfg(test)]
+    if super::readers::hears(&line) {
+        return Ok(());
+    }
     writeln!(std::io::stdout().lock(), "{line}").map_err(|_| Refusal(Exit::Succeeded, String::new()))
+}
+
+/// A line without what makes a terminal do things. Line ends, tabs and colours stay. What a server says can have anything
+/// in it, and so can a script that it shows.
+pub(super) fn harmless(line: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| c.is_ascii_control() && !matches!(c, '\n' | '\t');
+    if !line.contains(is_harmful) {
+        return Cow::Borrowed(line);
+    }
+    let mut clean = String::with_capacity(line.len());
+    for (at, c) in line.char_indices() {
+        let is_colour = c == '\u{1b}' && line.get(at + 1..).is_some_and(begins_with_colour);
+        clean.push(if is_harmful(c) && !is_colour { ' ' } else { c });
+    }
+    Cow::Owned(clean)
+}
+
+/// Whether text goes on as a sequence that sets a colour does after its first character: `[1;31m`.
+fn begins_with_colour(text: &str) -> bool {
+    let Some(numbers) = text.strip_prefix('[') else { return false };
+    numbers.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
 }
 
 /// Text that a terminal shows as it is: control characters would do things to it.
@@ -290,4 +323,16 @@ pub(super) async fn all_pages<T: DeserializeOwned>(
 /// All schedules that pass.
 pub(super) async fn all_of(server: &Server, filter: &[(&str, String)]) -> Result<Vec<ScheduleBody>, Refusal> {
     all_pages(server, "/v1/schedules", filter).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_leaves_a_terminal_as_it_is() {
+        assert_eq!(harmless("a\tb\nc é"), "a\tb\nc é");
+        assert_eq!(harmless("\u{1b}[1;31mred\u{1b}[0m"), "\u{1b}[1;31mred\u{1b}[0m");
+        assert_eq!(harmless("\u{1b}[2J\u{1b}]0;title\u{7}\r\u{8}x\u{1b}"), " [2J ]0;title   x ");
+    }
 }

@@ -43,7 +43,7 @@ pub(super) struct EventsArgs {
 }
 
 /// The columns of `cronbox events`.
-const COLUMNS: [Column; 6] = [
+pub(super) const COLUMNS: [Column; 6] = [
     column("AT"),
     column("TYPE"),
     column("SCRIPT").shrinks_to(8),
@@ -63,7 +63,7 @@ fn why(event: &EventBody) -> String {
     }
 }
 
-fn row(event: &EventBody) -> Vec<Cell> {
+pub(super) fn row(event: &EventBody) -> Vec<Cell> {
     vec![
         Cell::time(&event.at),
         event.type_name.as_str().into(),
@@ -128,7 +128,7 @@ impl EventsArgs {
 }
 
 /// An event on a line of its own: when, what, of what, why.
-fn line(event: &EventBody) -> String {
+pub(super) fn line(event: &EventBody) -> String {
     let at = read(&event.at).map_or_else(|| event.at.clone(), |at| Times::here().local(at));
     let what = [&event.script, &event.schedule].into_iter().flatten().cloned();
     let run = event.run.as_deref().map(|run| short_id(run).to_owned());

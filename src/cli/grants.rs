@@ -76,7 +76,7 @@ const COLUMNS: [Column; 5] = [
 ];
 
 /// How much is granted, with its unit.
-fn value_of(grant: &GrantBody) -> String {
+pub(super) fn value_of(grant: &GrantBody) -> String {
     let number = grant.value.parse::<u64>().ok().filter(|_| grant.kind == "limit");
     match (number, grant.name.as_str()) {
         (Some(bytes), "memory" | "output") => quantity::bytes(bytes),

@@ -6,7 +6,7 @@ use super::client::{Refusal, Server, ServerArgs, part, plain, say, talk};
 use super::show_run::{short_id, show, show_attempt};
 use super::table::{Cell, Column, Table, column};
 use super::terminal::Sink;
-use super::times::Times;
+use super::times::{Times, millis};
 use crate::api::{AttemptBody, FileBody, Page, RunBody};
 use crate::quantity;
 use crate::script::Name;
@@ -14,7 +14,6 @@ use bytes::Bytes;
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 /// What `cronbox runs` takes.
 #[derive(Debug, Args)]
@@ -137,7 +136,7 @@ pub(super) async fn find(server: &Server, typed: &str) -> Result<RunBody, Refusa
 }
 
 /// The columns of `cronbox runs`.
-const COLUMNS: [Column; 8] = [
+pub(super) const COLUMNS: [Column; 8] = [
     column("ID"),
     column("SCRIPT").shrinks_to(10),
     column("STATUS"),
@@ -148,8 +147,8 @@ const COLUMNS: [Column; 8] = [
     column("VERSION").right().spare(),
 ];
 
-fn row(run: &RunBody) -> Vec<Cell> {
-    let wall = run.usage.as_ref().map(|usage| quantity::duration(Duration::from_secs_f64(usage.wall_ms / 1e3)));
+pub(super) fn row(run: &RunBody) -> Vec<Cell> {
+    let wall = run.usage.as_ref().map(|usage| millis(usage.wall_ms));
     let what = match &run.error {
         Some(error) => format!("{}: {}", error.kind, error.message),
         None if run.result.is_null() => run.reason.clone().unwrap_or_default(),

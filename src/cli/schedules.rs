@@ -27,7 +27,7 @@ pub(super) struct SchedulesArgs {
 }
 
 /// The columns of `cronbox schedules`.
-const COLUMNS: [Column; 6] = [
+pub(super) const COLUMNS: [Column; 6] = [
     column("ID").shrinks_to(10),
     column("SCRIPT").shrinks_to(10),
     column("STATE"),
@@ -36,7 +36,7 @@ const COLUMNS: [Column; 6] = [
     column("TRIGGER").shrinks_to(14),
 ];
 
-fn row(schedule: &ScheduleBody) -> Vec<Cell> {
+pub(super) fn row(schedule: &ScheduleBody) -> Vec<Cell> {
     let next = schedule.next_fire_at.clone().filter(|_| schedule.state == "active");
     vec![
         Cell::from(&*schedule.id),

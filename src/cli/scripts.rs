@@ -237,7 +237,7 @@ async fn print_source(server: &Server, name: &str, version: Option<i64>) -> Resu
 }
 
 /// Prints what holds for a script: its title, where it is linked to, its settings and packages.
-fn print_head(script: &ScriptBody) -> Result<(), Refusal> {
+pub(super) fn print_head(script: &ScriptBody) -> Result<(), Refusal> {
     say(&format!("{} · {}", script.name, plain(script.title.as_deref().unwrap_or("no title"), 100)))?;
     if let Some(link) = &script.link {
         let state = link.error.as_deref().map_or_else(|| "read".to_owned(), |error| format!("unreadable: {error}"));

@@ -106,7 +106,7 @@ impl SecretsArgs {
 }
 
 /// How a secret reaches its host, and whether it can.
-fn how(secret: &SecretBody) -> String {
+pub(super) fn how(secret: &SecretBody) -> String {
     let mut words = vec![if secret.in_clear { "IN CLEAR, to the script".to_owned() } else { secret.places.join("+") }];
     words.extend(secret.methods.iter().map(|methods| methods.join("|")));
     words.extend(secret.path_prefix.clone());

@@ -1,7 +1,7 @@
 //! A run, for people.
 
 use super::client::{Refusal, plain, say};
-use super::times::Times;
+use super::times::{Times, millis};
 use super::view::view;
 use crate::api::{AttemptBody, LimitsBody, RunBody};
 use crate::quantity;
@@ -77,7 +77,7 @@ pub(super) fn show_attempt(attempt: &AttemptBody) -> Result<(), Refusal> {
     let outcome = attempt.outcome.as_deref().unwrap_or("running");
     let mut text = format!("{} · {}", Times::here().full(&attempt.started_at), view().status(outcome));
     if let Some(usage) = &attempt.usage {
-        let wall = quantity::duration(Duration::from_secs_f64(usage.wall_ms / 1e3));
+        let wall = millis(usage.wall_ms);
         let (fuel, memory) = (quantity::fuel(usage.fuel), quantity::bytes(usage.peak_memory_bytes));
         text.push_str(&format!(" · {wall} · {fuel} · {memory}"));
     }
@@ -95,7 +95,7 @@ fn times(run: &RunBody) -> Result<(), Refusal> {
         line("not before", &times.full(&run.run_at))?;
     }
     if let Some(started) = &run.started_at {
-        let late = run.lateness_ms.map(|late| quantity::duration(Duration::from_secs_f64(late / 1e3)));
+        let late = run.lateness_ms.map(millis);
         line(
             "started",
             &format!("{}{}", times.full(started), late.map(|late| format!(" · waited {late}")).unwrap_or_default()),
@@ -114,7 +114,7 @@ fn costs(run: &RunBody) -> Result<(), Refusal> {
         line("", &format!("{} {} is not granted ({})", refused.what, refused.asked, refused.in_force))?;
     }
     let Some(usage) = &run.usage else { return Ok(()) };
-    let wall = quantity::duration(Duration::from_secs_f64(usage.wall_ms / 1e3));
+    let wall = millis(usage.wall_ms);
     let (fuel, memory) = (quantity::fuel(usage.fuel), quantity::bytes(usage.peak_memory_bytes));
     line("used", &format!("{wall} · {fuel} · {memory}"))?;
     for host in &usage.network {

@@ -133,7 +133,7 @@ impl Table {
         self.rows.iter().flatten().any(|cell| matches!(cell, Cell::Time(Some(_))))
     }
 
-    fn lines(&self, view: View, times: Times) -> Vec<String> {
+    pub(super) fn lines(&self, view: View, times: Times) -> Vec<String> {
         let Some(width) = view.width else { return self.in_form(view, times, Form::Local, None) };
         let fits = |form| self.least_width(view, times, form) <= width;
         let form = match [Form::Both, Form::Local].into_iter().find(|form| self.has_times() && fits(*form)) {

@@ -60,6 +60,12 @@ impl Root {
         Root { url: url.trim_end_matches('/').to_owned(), source, slots: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
+    /// A bucket that is open already.
+    #[cfg(test)]
+    pub(super) fn of_bucket(url: &str, store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
+        Self::of(url, Source::Bucket { store, prefix: prefix.into() })
+    }
+
     /// What an address names below this root.
     pub(super) fn below<'a>(&self, from: &'a str) -> Option<&'a str> {
         let rest = from.strip_prefix(&self.url)?.strip_prefix('/')?;

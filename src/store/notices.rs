@@ -20,7 +20,8 @@ pub enum Notice {
 }
 
 impl Notice {
-    fn text(&self) -> String {
+    /// As it is sent.
+    pub fn text(&self) -> String {
         match self {
             Notice::Queued => "q".into(),
             Notice::Cancel(id) => format!("c{id}"),
@@ -28,7 +29,8 @@ impl Notice {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads what was sent. Nothing when it is no notice.
+    pub fn parse(text: &str) -> Option<Self> {
         match text.split_at_checked(1)? {
             ("q", _) => Some(Notice::Queued),
             ("c", id) => Some(Notice::Cancel(id.into())),

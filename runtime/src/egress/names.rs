@@ -2,11 +2,11 @@
 
 use super::messages::{Failed, Failure};
 use crate::policy::{Destination, Host};
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::{ConnectionProvider, Resolver, ResolverBuilder, TokioResolver};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ const ASK_WITHIN: Duration = Duration::from_secs(3);
 /// Most time that an answer is cached, whatever its TTL.
 const KEPT: Duration = Duration::from_secs(30);
 
-pub(super) struct Names {
-    resolver: TokioResolver,
+pub(super) struct Names<P: ConnectionProvider = TokioRuntimeProvider> {
+    resolver: Resolver<P>,
 }
 
 impl Names {
     /// Reads the system's configuration, or uses `servers` when there are any. Call it before the process is locked.
     pub(super) fn new(servers: &[SocketAddr]) -> Result<Self, String> {
         let provider = TokioRuntimeProvider::default();
-        let mut builder = if servers.is_empty() {
+        let builder = if servers.is_empty() {
             TokioResolver::builder(provider).map_err(|error| format!("no name servers are known: {error}"))?
         } else {
             let server = |address: &SocketAddr| {
@@ -40,6 +40,13 @@ impl Names {
             builder.options_mut().use_hosts_file = ResolveHosts::Never;
             builder
         };
+        Names::of(builder)
+    }
+}
+
+impl<P: ConnectionProvider> Names<P> {
+    /// Looks names up as this configuration says, with our own bounds of time.
+    pub(super) fn of(mut builder: ResolverBuilder<P>) -> Result<Self, String> {
         let options = builder.options_mut();
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
         options.timeout = ASK_WITHIN;
