@@ -7,7 +7,11 @@ export type Problem = Schemas['Problem']
 export type Run = Schemas['Run']
 export type RunStatus = Schemas['RunStatus']
 export type Schedule = Schemas['Schedule']
-export type Script = Schemas['Script']
+/** The description says of a JSON Schema only that it is an object. */
+export type Script = Omit<Schemas['Script'], 'parameters' | 'entries'> & {
+  parameters: object | null
+  entries: Record<string, { signature: string; parameters: object | null }>
+}
 
 /** The folder that the page is served from, with a slash at the end. */
 export const BASE = new URL('.', document.baseURI)

@@ -759,6 +759,51 @@ export interface paths {
         patch: operations["patch_script"];
         trace?: never;
     };
+    "/v1/scripts/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a script
+         * @description The body is the same as of an upload. Nothing is kept: the answer is what the check finds, or why an upload would be refused.
+         *
+         *     Needs a token with the scope `write`.
+         */
+        post: operations["check_script"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scripts/{name}/numbers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the numbers of a script's results
+         * @description Every place that has a number in one of the last 50 results, those of the newest result first: in objects, and in lists of at
+         *     most three items. At most 100 places; results above 1 MiB are not looked at.
+         *
+         *     Needs a token with the scope `read`.
+         */
+        get: operations["list_numbers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/scripts/{name}/rollback": {
         parameters: {
             query?: never;
@@ -1184,6 +1229,31 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "created" | "changed" | "removed";
+        /** @description What the check of a script finds, of which nothing is kept. */
+        Checked: {
+            /** @description The other functions that a run can call (`entry`), by name. */
+            entries: {
+                [key: string]: components["schemas"]["Function"];
+            };
+            mode: components["schemas"]["Mode"] | null;
+            /** @description The packages that it would have. */
+            packages: components["schemas"]["Package"][];
+            /** @description The same as a JSON Schema (2020-12), the properties in the order of the signature; null when the entry is not known. */
+            parameters: Record<string, unknown> | null;
+            /** @description What the request sets, then what the source says. */
+            settings: Record<string, unknown>;
+            /** @description Of its content, in hexadecimal. */
+            sha256: string;
+            /** @description The entry's parameters, as Python writes them. */
+            signature: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of all files.
+             */
+            size: number;
+            /** @description What may not be meant. */
+            warnings: components["schemas"]["Warning"][];
+        };
         /**
          * @description Which of several fire times that are due at once get a run.
          * @enum {string}
@@ -1319,6 +1389,13 @@ export interface components {
             local: string;
             /** @description What a change of the clocks has to do with it. */
             note: string | null;
+        };
+        /** @description A function that a run can call. */
+        Function: {
+            /** @description The same as a JSON Schema (2020-12); null when it is too large. */
+            parameters: Record<string, unknown> | null;
+            /** @description Its parameters, as Python writes them. */
+            signature: string;
         };
         /** @description What a token with the scope `grant` allowed a script. */
         Grant: {
@@ -1505,6 +1582,33 @@ export interface components {
             /** @description `limits.memory` */
             what: string;
         };
+        /** @description A number that results have at one place. */
+        Number: {
+            /**
+             * Format: int64
+             * @description How many of the results that were looked at have a number there.
+             */
+            count: number;
+            /**
+             * Format: double
+             * @description The newest of these numbers.
+             */
+            last: number;
+            /**
+             * Format: date-time
+             * @description When the run of that one was due.
+             */
+            last_at: string;
+            /** @description Where it is: a JSON Pointer into the result, as a series takes it. */
+            path: string;
+        };
+        /** @description A part of a list. */
+        NumberPage: {
+            /** @description The things themselves. */
+            items: components["schemas"]["Number"][];
+            /** @description Ask with `?cursor=` for the next part; null when there is none. */
+            next_cursor: string | null;
+        };
         /**
          * @description What happens to a run whose node went away.
          * @enum {string}
@@ -1627,6 +1731,23 @@ export interface components {
             ready: boolean;
             /** @description What needs attention, although it works. */
             warnings: string[];
+        };
+        /** @description A run that has ended, in short. */
+        RecentRun: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Its id. */
+            id: string;
+            /** @description How it ended. */
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Format: double
+             * @description How long its last attempt took; null: it never began.
+             */
+            wall_ms: number | null;
         };
         /** @description What sealing all secrets with another key came to. */
         Resealed: {
@@ -1917,7 +2038,7 @@ export interface components {
             /** @description The script it starts. */
             script: string;
             /** @description What it asks for itself: limits, priority, retries, policies. */
-            settings: Record<string, never>;
+            settings: Record<string, unknown>;
             /** @description `active`, `paused` or `finished`. */
             state: components["schemas"]["ScheduleState"];
             /** @description When it fires, as text. */
@@ -2058,16 +2179,29 @@ export interface components {
              * @description When it was made.
              */
             created_at: string;
+            /** @description The other functions that a run can call (`entry`), by name. */
+            entries: {
+                [key: string]: components["schemas"]["Function"];
+            };
             /** @description What is called; null: `run`, or the file from top to bottom. */
             entry: string | null;
             link: components["schemas"]["Link"] | null;
             mode: components["schemas"]["Mode"] | null;
             /** @description Its name. */
             name: string;
+            /**
+             * Format: date-time
+             * @description The next fire time of its schedules; null: none of them will fire.
+             */
+            next_fire_at: string | null;
             /** @description The packages that the version in force has. */
             packages: components["schemas"]["Package"][];
+            /** @description The same as a JSON Schema (2020-12), the properties in the order of the signature; null when the entry is not known. */
+            parameters: Record<string, unknown> | null;
+            /** @description Its last runs that have ended, at most 20, the newest first. */
+            recent: components["schemas"]["RecentRun"][];
             /** @description What holds: what was set by request, then what the source says. */
-            settings: Record<string, never>;
+            settings: Record<string, unknown>;
             /** @description Of its content, in hexadecimal. */
             sha256: string;
             /** @description The entry's parameters, as Python writes them. */
@@ -2381,7 +2515,7 @@ export interface components {
             /** @description The script. */
             script: string;
             /** @description `context.state`; empty when nothing was left. */
-            state: Record<string, never>;
+            state: Record<string, unknown>;
             /**
              * Format: date-time
              * @description When it was written.
@@ -2513,11 +2647,17 @@ export interface components {
              * @description When it came.
              */
             created_at: string;
+            /** @description The other functions that a run can call (`entry`), by name. */
+            entries: {
+                [key: string]: components["schemas"]["Function"];
+            };
             /** @description Whether it is in force. */
             in_force: boolean;
             /** @description The path of the file where a run begins. */
             main: string;
             mode: components["schemas"]["Mode"] | null;
+            /** @description The same as a JSON Schema (2020-12); null when the entry is not known. */
+            parameters: Record<string, unknown> | null;
             /** @description Of its content. */
             sha256: string;
             /** @description The entry's parameters. */
@@ -4785,6 +4925,8 @@ export interface operations {
                  * @example team=data
                  */
                 label?: string;
+                /** @description Only those that have each of these words in name, title or labels */
+                q?: string;
                 /** @description How many; 100 by default, at most 1000 */
                 limit?: number;
                 /** @description Where the last page ended */
@@ -5147,6 +5289,122 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Uploaded"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_script: {
+        parameters: {
+            query?: {
+                /** @description Of several files or an archive: the file where a run begins; main.py by default */
+                main?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its name; a trailing .py is dropped */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScriptRequest"];
+                "application/zip": string;
+                "multipart/form-data": components["schemas"]["ScriptForm"];
+                "text/x-python": string;
+            };
+        };
+        responses: {
+            /** @description What the check finds */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_numbers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The script */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Places, each with its newest number */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NumberPage"];
                 };
             };
             /** @description The request was refused; `code` and `detail` say why */

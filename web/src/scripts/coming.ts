@@ -1,23 +1,14 @@
-/** What newer servers tell of scripts. Older ones leave it out, and nothing is shown in its place. */
-import type { RunStatus, Schemas, Script } from '../api/client'
+/** Scripts with their schemas as such, and their settings. */
+import type { Schemas, Script } from '../api/client'
 import type { Schema } from '../ui/args/schema'
 
-export interface RecentRun {
-  id: string
-  status: RunStatus
-  created_at: string
-  wall_ms?: number | null
-}
+export type RecentRun = Script['recent'][number]
 
-export type FullScript = Script & {
+export type FullScript = Omit<Script, 'parameters' | 'entries'> & {
   /** The JSON Schema of the entry's parameters; null: it is not known. */
-  parameters?: Schema | null
+  parameters: Schema | null
   /** The other functions that a run can call. */
-  entries?: Record<string, { signature: string; parameters: Schema | null }>
-  /** The last ended runs, newest first. */
-  recent?: RecentRun[]
-  /** The soonest fire time of its schedules. */
-  next_fire_at?: string | null
+  entries: Record<string, { signature: string; parameters: Schema | null }>
 }
 
 export type Uploaded = Omit<Schemas['Uploaded'], keyof Script> & FullScript
