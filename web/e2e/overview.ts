@@ -15,7 +15,7 @@ after(async () => {
 test('an empty server teaches the first step', async () => {
   const tab = await Tab.open(server)
   await tab.page.getByRole('heading', { name: 'Nothing is here yet' }).waitFor()
-  await tab.page.getByRole('link', { name: 'Start with an example' }).waitFor()
+  await tab.page.getByRole('button', { name: 'Start with an example' }).waitFor()
   await tab.page.getByRole('heading', { name: 'All is well' }).waitFor()
   await tab.checkAccessibility()
   await tab.close()

@@ -32,7 +32,6 @@ export default {
   welcome: {
     title: 'Nothing is here yet',
     body: 'A script is a Python file. Cronbox runs it in a sandbox, on a schedule if you want, and keeps what it returns.',
-    example: 'Start with an example',
     own: 'Upload or write a script',
   },
 }

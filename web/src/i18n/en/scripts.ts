@@ -1,7 +1,7 @@
 export default {
   versionNumber: 'version {number}',
   scheduleIt: 'Schedule',
-  example: 'Make an example',
+  example: 'Start with an example',
   gone: 'There is no script {name}. It was deleted, or never there.',
   toAll: 'All scripts',
   list: {

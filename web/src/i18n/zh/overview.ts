@@ -35,7 +35,6 @@ export default {
   welcome: {
     title: '这里还没有内容',
     body: '脚本就是一个 Python 文件。Cronbox 在沙箱中运行它，可以按计划运行，并保存它返回的结果。',
-    example: '从示例开始',
     own: '上传或编写脚本',
   },
 } satisfies Same<typeof en>

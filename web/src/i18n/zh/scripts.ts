@@ -4,7 +4,7 @@ import type { Same } from '../same'
 export default {
   versionNumber: '版本 {number}',
   scheduleIt: '设置计划',
-  example: '创建示例',
+  example: '从示例开始',
   gone: '没有名为 {name} 的脚本：它已被删除，或从未存在。',
   toAll: '全部脚本',
   list: {
