@@ -19,8 +19,8 @@ from typing import Literal
 def run(context, symbol: Literal["TEA", "COFFEE", "COCOA"] = "TEA", step: float = 1.5):
     """Track a price.
 
-    This example makes the price up. Replace next_price with a request to a real source:
-    a script reaches the hosts that it names in "allow" and that were granted.
+    This example makes the price up. Put a request to a real source in its place: a script
+    reaches the hosts that it names in "allow" and that were granted.
 
     Args:
         symbol: What the price is of.
@@ -28,14 +28,11 @@ def run(context, symbol: Literal["TEA", "COFFEE", "COCOA"] = "TEA", step: float 
     """
     prices = context.state.setdefault("prices", {})
     before = prices.get(symbol, 100.0)
-    price = next_price(before, step)
+    price = round(max(1.0, before + random.uniform(-step, step)), 2)
     prices[symbol] = price
     print(f"{symbol}: {before} -> {price}")
     return {"symbol": symbol, "price": price, "change": round(price - before, 2)}
 
-
-def next_price(before, step):
-    return round(max(1.0, before + random.uniform(-step, step)), 2)
 `
 
 /** The name of the example; with a number where the name is taken. */
