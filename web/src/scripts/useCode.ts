@@ -1,11 +1,11 @@
 /** The code of a script while somebody edits it: its files, what was changed, and saving it without overwriting others' work. */
 import { computed, type ComputedRef, type Ref, ref, shallowRef, watch } from 'vue'
 import { ApiError } from '../api/client'
-import { refresh } from '../api/queries'
+import { queryClient, refresh } from '../api/queries'
 import type { Uploaded } from './coming'
 import { type Draft, draftOf, dropDraft, keepDraft } from './drafts'
 import { type Content, publish, type Step } from './publish'
-import { fetchScript, fetchSource, type Known, type Source, useSource } from './queries'
+import { fetchScript, fetchSource, type Known, type Source, sourceQuery, useSource } from './queries'
 import { textOf } from './text'
 import { zipOf } from './zip'
 
@@ -15,15 +15,19 @@ export interface Conflict {
   source: Source
 }
 
+/** A version with changed files. */
+export function withTexts(source: Source, texts: Record<string, string>): Source {
+  const changed = Object.entries(texts).map(([path, text]) => [path, new TextEncoder().encode(text)] as const)
+  return { ...source, files: new Map([...source.files, ...changed]) }
+}
+
 /** Changes of this draft as an upload. */
 export function contentOf(source: Source, texts: Record<string, string>): Content {
   if (source.kind !== 'zip') {
     const text = texts[source.main] ?? textOf(source.files.get(source.main) ?? new Uint8Array())
     return { body: text ?? '' }
   }
-  const files = new Map(source.files)
-  for (const [path, text] of Object.entries(texts)) files.set(path, new TextEncoder().encode(text))
-  return { body: zipOf(files), main: source.main }
+  return { body: zipOf(withTexts(source, texts).files), main: source.main }
 }
 
 export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>) {
@@ -90,6 +94,10 @@ export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>
         ...(now ? { ifMatch: now.etag } : { onlyNew: true }),
         onStep: (at) => (step.value = at),
       })
+      // What was sent is known: the editor goes on with it, and the cursor stays where it is.
+      const kept = seen?.source ?? source.data.value
+      if (kept) queryClient.setQueryData(sourceQuery(name.value, uploaded.version).queryKey, withTexts(kept, sent.texts))
+      queryClient.setQueryData<Known>(['scripts', 'one', name.value], { script: uploaded, etag: undefined })
       // What was typed while it was being saved is still there, and begins with the new version.
       if (draft.value === sent) discard()
       else if (draft.value) {
