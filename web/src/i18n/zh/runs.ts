@@ -5,8 +5,8 @@ export default {
   output: {
     title: '输出',
     both: '全部',
-    stdout: 'stdout',
-    stderr: 'stderr',
+    stdout: '标准输出',
+    stderr: '标准错误',
     streams: '显示哪个输出流',
     search: '搜索输出',
     hits: '第 {at} 个，共 {count} 个',
