@@ -14,7 +14,7 @@ interface Piece {
 /** The longest wait before the next try, in milliseconds. */
 const LONGEST_WAIT = 4000
 /** So much text is taken in at once; the browser draws in between. */
-const AT_ONCE = 256 * 1024
+const AT_ONCE = 64 * 1024
 
 export const outputAddress = (id: string, stream: StreamName): string => `v1/runs/${encodeURIComponent(id)}/output/${stream}`
 
