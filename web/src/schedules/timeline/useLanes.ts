@@ -8,6 +8,7 @@ import { together, type Mark } from './marks'
 
 export interface Lane {
   id: string
+  state: Schedule['state']
   marks: Mark[]
   goesOnFrom: number | undefined
 }
@@ -73,14 +74,14 @@ export function useLanes(schedules: MaybeRefOrGetter<Schedule[]>, range: MaybeRe
   })
 
   const lanes = computed<Lane[]>(() =>
-    ids.value.map((id, at) => {
+    toValue(schedules).map(({ id, state }, at) => {
       const rows = together(past.data.value?.lanes[id] ?? [], recent.data.value?.[id] ?? [])
       const counted = counts.value[at]?.data ?? []
       const plan = plans.value[at]?.data
       // Rows that came since the counts were asked for are not in them; none is shown twice.
       const exact = past.data.value?.from ?? 0
       const marks = [...counted.filter((mark) => mark.at < exact), ...rows, ...(plan?.marks ?? []).filter((mark) => mark.at > present.value)]
-      return { id, marks: marks.filter((mark) => mark.until >= from.value && mark.at <= until.value), goesOnFrom: plan?.goesOnFrom }
+      return { id, state, marks: marks.filter((mark) => mark.until >= from.value && mark.at <= until.value), goesOnFrom: plan?.goesOnFrom }
     }),
   )
   return { lanes, from, until, present, past }
