@@ -6,6 +6,8 @@ test('the filter comes from the address; what is no state is left out', () => {
   expect(filterOf({ script: 'price', state: 'paused', q: 'da' })).toEqual({ script: 'price', state: 'paused', q: 'da' })
   expect(filterOf({ state: 'sleeping', script: ['a', 'b'] })).toEqual({ q: '' })
   expect(asked({ script: 'price', q: 'x' })).toEqual({ script: 'price' })
+  expect(filterOf({ order: 'soonest' })).toEqual({ q: '', isSoonest: true })
+  expect(asked({ q: '', isSoonest: true })).toHaveProperty('until')
 })
 
 test('the search looks at id, title, script and labels', () => {
