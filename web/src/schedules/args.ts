@@ -1,6 +1,6 @@
 /** Arguments as a JSON text. */
 
-/** Why a text is no JSON; nothing when it is some, or empty. */
+/** Why a text is not JSON; nothing when it is, or when it is empty. */
 export function jsonProblem(text: string): string | undefined {
   if (text.trim() === '') return undefined
   try {

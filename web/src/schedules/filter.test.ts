@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Schedule } from '../api/client'
 import { asked, filterOf, found } from './filter'
 
-test('the filter comes from the address; what is no state is left out', () => {
+test('the filter comes from the address; what is not a state is left out', () => {
   expect(filterOf({ script: 'price', state: 'paused', q: 'da' })).toEqual({ script: 'price', state: 'paused', q: 'da' })
   expect(filterOf({ state: 'sleeping', script: ['a', 'b'] })).toEqual({ q: '' })
   expect(asked({ script: 'price', q: 'x' })).toEqual({ script: 'price' })

@@ -169,7 +169,7 @@ export default {
     views: { preset: 'Simple', fields: 'Cron fields', text: 'Text' },
     text: 'Trigger as text',
     textHint: "A crontab line (0 9 * * 1-5), every 15m, every 1 month at 09:00, at 2026-12-24T18:00, after load. Then {'@'} and a zone, from, until, max, except. With or and parentheses several go together.",
-    noPreset: 'This trigger is none of the usual ones. A choice here replaces it; the cron fields and the text show it as it is.',
+    noPreset: 'This trigger is not one of the usual ones. A choice here replaces it; the cron fields and the text show it as it is.',
     noFields: 'This trigger is not a crontab line, so it has no cron fields.',
     onlyText: 'This view cannot show this trigger. The text view can.',
     toText: 'Show the text',

@@ -63,7 +63,7 @@ describe('presets, text and fields', () => {
   test.each([
     '0 9 1 * 1', '0 9 * 1 *', '*/7 * * * *', '0,30 9 * * *', '0 9-17 * * *', '0 9 32 * *', '0 25 * * *', '60 * * * *', '0 9 * * 8',
     'fields: hour=9 minute=*/5', 'every 1 month 2 days at 09:00', 'at 2026-12-24T18:00+01:00', 'at 2026-10-25T02:30 fold=1',
-  ])('%s is read, and is no preset', (text) => {
+  ])('%s is read, and is not a preset', (text) => {
     const read = readText(text)
     expect(read).toBeDefined()
     expect(read && presetOf(read.core)).toBeUndefined()
