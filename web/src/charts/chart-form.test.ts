@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { bodyOf, draftOf, EACH, EVERYTHING, isSame, labelsOf, lineNames, newId, newLine } from './chart-form'
+import { bodyOf, draftOf, EACH, EVERYTHING, isSame, labelsOf, lineNames, lineOfField, newId, newLine, sinceChoice } from './chart-form'
 import type { ChartBody } from './saved'
 
 const CHART: ChartBody = {
-  title: 'Tea', labels: ['team=data', 'prices'], since: null, bucket: null,
+  title: 'Tea', labels: ['team=data', 'prices'], since: '1970-01-01T00:00:00Z', bucket: null,
   lines: [{ script: 'tea', path: '/price' }, { script: 'tea', path: '/volume', agg: 'sum', label: 'Sold' }],
 }
 
@@ -13,6 +13,18 @@ describe('a draft', () => {
     expect(draft).toMatchObject({ labels: 'team=data, prices', since: EVERYTHING, bucket: EACH })
     expect(bodyOf(draft)).toEqual(CHART)
     expect(isSame(bodyOf(draft), { ...CHART, lines: CHART.lines.map((line) => ({ agg: null, label: null, ...line })) })).toBe(true)
+  })
+
+  it('is since the beginning where it shows everything, however that is written', () => {
+    expect(sinceChoice('1970-01-01T00:00:00.000000Z')).toBe(EVERYTHING)
+    expect(sinceChoice('30d')).toBe('30d')
+    expect(sinceChoice('2026-01-01T00:00:00Z')).toBe('2026-01-01T00:00:00Z')
+  })
+
+  it('knows which of its lines an error is about', () => {
+    const draft = { ...draftOf(CHART), lines: [newLine(), newLine('tea', '/a'), newLine('tea', '/b')] }
+    expect(lineOfField(draft, 'lines.1.path')?.path).toBe('/b')
+    expect([lineOfField(draft, 'lines'), lineOfField(draft, 'title'), lineOfField(draft, undefined), lineOfField(draft, 'lines.7.path')]).toEqual([undefined, undefined, undefined, undefined])
   })
 
   it('is another one when anything is changed', () => {

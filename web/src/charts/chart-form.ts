@@ -27,16 +27,22 @@ export function newLine(script = '', path = ''): DraftLine {
   return { key: lastKey, script, path, agg: '', label: '' }
 }
 
-/** `everything` and `each` are choices of the form; the server says null. */
+/** A choice of the form. The server has no word for it: it is since the beginning of time. */
 export const EVERYTHING = 'everything'
+const BEGINNING = '1970-01-01T00:00:00Z'
+/** A choice of the form; the server says null. */
 export const EACH = 'each'
+
+/** How far back a chart goes, as a choice of the form. */
+export const sinceChoice = (since: string | null): string =>
+  since === null || Date.parse(since) === Date.parse(BEGINNING) ? EVERYTHING : since
 
 export function draftOf(chart: ChartBody): ChartDraft {
   return {
     title: chart.title,
     labels: chart.labels.join(', '),
     lines: chart.lines.map((line) => ({ ...newLine(line.script, line.path), agg: line.agg ?? '', label: line.label ?? '' })),
-    since: chart.since ?? EVERYTHING,
+    since: sinceChoice(chart.since),
     bucket: chart.bucket ?? EACH,
   }
 }
@@ -54,18 +60,25 @@ export function bodyOf(draft: ChartDraft): ChartBody {
       ...(agg === '' ? {} : { agg }),
       ...(label.trim() === '' ? {} : { label: label.trim() }),
     })),
-    since: draft.since === EVERYTHING ? null : draft.since,
+    since: draft.since === EVERYTHING ? BEGINNING : draft.since,
     bucket: draft.bucket === EACH ? null : draft.bucket,
   }
 }
 
-export const completeLines = (draft: ChartDraft): DraftLine[] => draft.lines.filter((line) => line.script !== '')
+const isComplete = (line: DraftLine): boolean => line.script !== ''
+export const completeLines = (draft: ChartDraft): DraftLine[] => draft.lines.filter(isComplete)
+
+/** Which line of the form a field of the request is about: `lines.1.path`. */
+export function lineOfField(draft: ChartDraft, field: string | undefined): DraftLine | undefined {
+  const number = /^lines\.(\d+)/.exec(field ?? '')?.[1]
+  return number === undefined ? undefined : completeLines(draft)[Number(number)]
+}
 
 /** Whether two charts are the same to the server. */
 export function isSame(a: ChartBody, b: ChartBody): boolean {
   const plain = (chart: ChartBody): string =>
     JSON.stringify([
-      chart.title, chart.labels, chart.since, chart.bucket,
+      chart.title, chart.labels, sinceChoice(chart.since), chart.bucket,
       chart.lines.map((line) => [line.script, line.path, line.agg ?? '', line.label ?? '']),
     ])
   return plain(a) === plain(b)

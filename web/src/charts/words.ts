@@ -1,6 +1,7 @@
 /** Spans and slots in words. */
 import { useI18n } from 'vue-i18n'
-import { EACH, EVERYTHING } from './chart-form'
+import { formatTime } from '../i18n/format'
+import { EACH, EVERYTHING, sinceChoice } from './chart-form'
 import { DAY, duration, HOUR, MINUTE, WIDTHS } from './series'
 
 /** How far back a chart goes, as choices. */
@@ -32,10 +33,12 @@ export function useWords(): {
   }
   return {
     durationWord,
-    sinceWord: (since) =>
-      since === null || since === EVERYTHING
-        ? t('charts.everything')
-        : duration(since) === undefined ? since : t('charts.last', { span: durationWord(since) }),
+    sinceWord: (since) => {
+      const choice = sinceChoice(since)
+      if (choice === EVERYTHING) return t('charts.everything')
+      if (duration(choice) !== undefined) return t('charts.last', { span: durationWord(choice) })
+      return Number.isNaN(Date.parse(choice)) ? choice : t('charts.sinceTime', { time: formatTime(choice) })
+    },
     bucketWord: (bucket) =>
       bucket === null || bucket === EACH ? t('charts.each') : bucket === 'auto' ? t('charts.auto') : perWord(bucket),
   }

@@ -51,6 +51,7 @@ export default {
   since: 'Time',
   everything: 'Everything',
   last: 'Last {span}',
+  sinceTime: 'Since {time}',
   bucket: 'Values',
   each: 'Each value',
   auto: 'As many as can be seen',

@@ -54,6 +54,7 @@ export default {
   since: '时间',
   everything: '全部',
   last: '最近 {span}',
+  sinceTime: '自 {time} 起',
   bucket: '数值',
   each: '逐个显示',
   auto: '自动（以看得清为准）',
