@@ -83,6 +83,9 @@ export function readSeries(request: SeriesRequest): Promise<Series> {
   return paced.ask(JSON.stringify(request), () => read(request))
 }
 
+/** For queries of many values: each would get a proxy, and would be compared with the one before. */
+export const MANY = { shallow: true, structuralSharing: false } as const
+
 export const seriesKey = (request: SeriesRequest) => ['series', 'line', request] as const
 
 /** How many results are looked through where the server does not do it. */

@@ -4,7 +4,7 @@ import { computed, toValue, type ComputedRef, type MaybeRefOrGetter } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { queryClient } from '../api/queries'
 import { lineNames, type DraftLine } from './chart-form'
-import { readSeries, seriesKey, type Series, type SeriesRequest } from './load'
+import { MANY, readSeries, seriesKey, type Series, type SeriesRequest } from './load'
 import type { Line } from './series'
 
 export interface LinesWanted {
@@ -37,7 +37,7 @@ export function useLines(wanted: MaybeRefOrGetter<LinesWanted>): {
     return lines.map(({ script, path, agg }) => ({ script, path, agg: agg === '' ? undefined : agg, since, until, bucket }))
   })
   const read = (request: SeriesRequest): Promise<Series> =>
-    queryClient.fetchQuery({ queryKey: seriesKey(request), queryFn: () => readSeries(request), staleTime: FRESH })
+    queryClient.fetchQuery({ queryKey: seriesKey(request), queryFn: () => readSeries(request), staleTime: FRESH, structuralSharing: false })
 
   const query = useQuery({
     queryKey: computed(() => ['series', 'chart', requests.value] as const),
@@ -47,6 +47,7 @@ export function useLines(wanted: MaybeRefOrGetter<LinesWanted>): {
       return { asked, answers: await Promise.allSettled(asked.map(read)) }
     },
     placeholderData: keepPreviousData,
+    ...MANY,
   })
 
   const names = computed(() => lineNames(toValue(wanted).lines, t('charts.result')))
