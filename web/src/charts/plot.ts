@@ -30,7 +30,7 @@ export interface PlotActions {
 /** The cursor takes values that are at most so far from it, in pixels. */
 export const NEAR = 18
 /** The narrowest part that can be dragged, in pixels. */
-const LEAST_DRAG = 6
+export const LEAST_DRAG = 6
 
 export const valueText = (value: number): string => (Math.abs(value) >= 1e7 ? formatShort(value) : formatNumber(value))
 
@@ -103,7 +103,8 @@ export function plotOptions(looks: PlotLooks, actions: PlotActions): uPlot.Optio
       x: true,
       y: false,
       move: (_plot, left, top) => [actions.snap(left), top],
-      drag: { x: true, y: false, setScale: false, dist: LEAST_DRAG },
+      // Whether a click ends a drag is seen by the chart itself: uPlot takes each click for one where the cursor snaps.
+      drag: { x: true, y: false, setScale: false, dist: LEAST_DRAG, click: () => undefined },
       hover: { prox: NEAR, skip: [undefined, null] },
       points: { size: 8, width: 2, fill: colour('var(--surface)'), stroke: (_plot, at) => colour(seriesColour(at - 1)) },
       bind: {
