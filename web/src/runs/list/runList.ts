@@ -94,8 +94,8 @@ export function useRunList(filter: () => RunFilter, inSight: () => RunRow[]) {
   const newest = useQuery({
     queryKey: ['runs', 'newest', question],
     queryFn: ({ signal }) => getRuns(toQuestion(filter(), { limit: String(NEWEST) }), signal),
-    // What the list cannot have is not asked for a second time.
-    enabled: () => error.value === undefined,
+    // What the list could not get is not asked for a second time.
+    enabled: () => rows.value.length > 0 || isWhole.value,
     refetchInterval: LOOK_AGAIN,
     structuralSharing: false,
     gcTime: 0,

@@ -1,6 +1,7 @@
 /** Reads the output of a run: as it comes while it runs, at once when it has ended. */
 import { onScopeDispose, readonly, ref, shallowRef, triggerRef, watch } from 'vue'
 import { ApiError, fetchOk, Unreachable } from '../../api/client'
+import { connection } from '../../api/live'
 import { messages } from '../../api/stream'
 import { OutputLines, type StreamName } from './lines'
 
@@ -13,6 +14,8 @@ interface Piece {
 
 /** The longest wait before the next try, in milliseconds. */
 const LONGEST_WAIT = 4000
+/** A stream that is not told the end of its run for so long has been lost, in milliseconds. */
+const END_TAKES = 4000
 /** So much text is taken in at once; the browser draws in between. */
 const AT_ONCE = 64 * 1024
 
@@ -23,6 +26,8 @@ export function useOutput(id: () => string, ended: () => boolean) {
   const phase = ref<Phase>('loading')
   const error = shallowRef<unknown>()
   let stop = new AbortController()
+  /** Ends the connection of now; another one follows. */
+  let drop = new AbortController()
   let waiting: Piece[] = []
   let frame = 0
 
@@ -68,32 +73,46 @@ export function useOutput(id: () => string, ended: () => boolean) {
     if (!signal.aborted) done()
   }
 
-  /** Follows until the end. A new attempt writes from the beginning again, so that its output is asked for from there. */
+  /** The number of the attempt whose output is shown. */
+  async function attemptNow(signal: AbortSignal): Promise<number> {
+    const run = (await (await fetchOk(`v1/runs/${encodeURIComponent(id())}?output=false`, { signal })).json()) as { attempt: number }
+    return run.attempt
+  }
+
+  /** Follows until the end. Each attempt writes from the beginning again, so that the output of a new one is asked for from there. */
   async function live(signal: AbortSignal): Promise<void> {
     let after: string | undefined
+    let attempt: number | undefined
+    let status: string | undefined
     let wait = 250
+    const again = (): void => {
+      ;[after, attempt, status] = [undefined, undefined, undefined]
+      reset()
+    }
     while (!signal.aborted) {
       let isNewAttempt = false
+      drop = new AbortController()
       try {
-        for await (const message of messages(`v1/runs/${encodeURIComponent(id())}/events`, signal, after)) {
+        if (attempt !== undefined && (await attemptNow(signal)) !== attempt) again()
+        for await (const message of messages(`v1/runs/${encodeURIComponent(id())}/events`, AbortSignal.any([signal, drop.signal]), after)) {
           phase.value = 'live'
           wait = 250
           const data = JSON.parse(message.data) as { stream?: StreamName; text?: string; status?: string }
           if (message.event === 'end') return done()
-          if (message.event === 'output' && data.stream && data.text) take({ stream: data.stream, text: data.text })
-          else if (data.status === 'running' && (waiting.length > 0 || lines.value.texts.length > 0)) {
-            isNewAttempt = true
-            break
-          }
           if (message.id) after = message.id
+          if (message.event === 'output' && data.stream && data.text) take({ stream: data.stream, text: data.text })
+          if (data.status === undefined) continue
+          isNewAttempt = data.status === 'running' && status !== undefined && status !== 'running'
+          if (isNewAttempt) break
+          status = data.status
+          if (status === 'running') attemptNow(signal).then((number) => (attempt ??= number), () => undefined)
         }
       } catch (caught) {
         if (signal.aborted) return
         if (caught instanceof ApiError && caught.status !== 401 && caught.status < 500) throw caught
       }
       if (isNewAttempt) {
-        after = undefined
-        reset()
+        again()
         continue
       }
       phase.value = 'lost'
@@ -120,10 +139,19 @@ export function useOutput(id: () => string, ended: () => boolean) {
 
   watch(id, start, { immediate: true })
   // A run that ends while it is followed keeps what came, in the order in which it came.
+  let late: ReturnType<typeof setTimeout> | undefined
   watch(ended, (now) => {
-    if (now && phase.value === 'failed') start()
+    clearTimeout(late)
+    if (now && phase.value !== 'done') late = setTimeout(() => phase.value !== 'done' && start(), END_TAKES)
+  })
+  // A connection can be dead without a word, for example behind a proxy.
+  watch(connection, (now) => {
+    if (now !== 'lost' || (phase.value !== 'live' && phase.value !== 'loading') || ended()) return
+    phase.value = 'lost'
+    drop.abort()
   })
   onScopeDispose(() => {
+    clearTimeout(late)
     stop.abort()
     cancelAnimationFrame(frame)
   })
