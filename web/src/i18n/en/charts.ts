@@ -85,7 +85,6 @@ export default {
   wholeResult: 'the whole result',
   otherPath: 'Another place in the result…',
   pointer: 'JSON Pointer into the result',
-  pointerHint: '/book/bid',
   dashboards: 'Dashboards by label',
   ownSince: 'As each chart says',
   none: 'No charts are saved yet',

@@ -88,7 +88,6 @@ export default {
   wholeResult: '整个结果',
   otherPath: '结果中的其他位置…',
   pointer: '指向结果内部的 JSON Pointer',
-  pointerHint: '/book/bid',
   dashboards: '按标签分组的看板',
   ownSince: '按各图表的设置',
   none: '还没有保存的图表',
