@@ -38,6 +38,40 @@ fn budgets() {
     journey("budgets");
 }
 
+#[test]
+fn newcomer() {
+    journey("newcomer");
+}
+
+#[test]
+fn hostile() {
+    journey("hostile");
+}
+
+/// The types that the page is compiled against are those of the description that the program serves: a drift is a failure.
+#[test]
+fn types_are_those_of_the_api() {
+    let web = tests_folder().join("../web");
+    let folder = Folder::new();
+    folder.write("openapi.json", cronbox::http::document());
+    let made = folder.0.join("schema.d.ts");
+    let done =
+        Command::new(std::env::var("CRONBOX_TEST_PAGE_NODE").expect("CRONBOX_TEST_PAGE_NODE: `make test` sets it"))
+            .arg(web.join("node_modules/openapi-typescript/bin/cli.js"))
+            .arg(folder.0.join("openapi.json"))
+            .args(["--default-non-nullable", "false", "--empty-objects-unknown", "-o"])
+            .arg(&made)
+            .output()
+            .expect("Node.js starts");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let (made, kept) = (std::fs::read_to_string(made), std::fs::read_to_string(web.join("src/api/schema.d.ts")));
+    let is_same = made.expect("made") == kept.expect("there");
+    assert!(
+        is_same,
+        "web/src/api/schema.d.ts is not of this description: write it again by `npm run types` in web, with CRONBOX_URL"
+    );
+}
+
 /// The page's files, as the program serves them below a base path.
 #[tokio::test(flavor = "multi_thread")]
 async fn files() {

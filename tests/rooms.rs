@@ -28,6 +28,8 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "misfit",
             "suggest",
             "packages",
+            // Only in tests: the list of all readers of foreign text.
+            "readers",
             "quantity",
             "requirement",
             "heartbeat",

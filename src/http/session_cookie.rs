@@ -98,7 +98,9 @@ mod tests {
 
     #[test]
     fn a_cookie_counts_with_the_header_from_its_own_origin() {
-        let code = |pairs: &[(&'static str, &str)]| check_sender(&headers(pairs)).err().map(|problem| problem.code);
+        let code = |pairs: &[(&'static str, &str)]| {
+            check_sender(&headers(pairs)).err().map(|problem| problem.error.code.into_owned())
+        };
         let own = [("x-cronbox-csrf", "1"), ("host", "box.example:8080")];
         let with = |more: &[(&'static str, &'static str)]| code(&[&own, more].concat());
         assert_eq!(with(&[]), None);

@@ -154,7 +154,7 @@ fn a_refused_setting_names_its_place() {
     let folder = Folder::new();
     folder.write("cronbox.toml", "listen = \"127.0.0.1:0\"\ntimezone = \"Europe/Berln\"\n");
     let refused = |words: &[&str], env: &[(&str, &str)]| {
-        let mut command = Command::new(PROGRAM);
+        let mut command = std::process::Command::new(PROGRAM);
         command.args(["serve", "--ephemeral"]).args(words).envs(env.iter().copied()).current_dir(&folder.0);
         let output = command.output().expect("starts");
         assert_eq!(output.status.code(), Some(2), "{words:?} {env:?}: {output:?}");
