@@ -29,6 +29,7 @@ export default {
     openAll: 'Open everything',
     closeAll: 'Close everything',
     copyValue: 'Copy the value',
+    chart: 'Show this number on a chart',
     copyPath: 'Copy the path {path}',
     none: 'The script returned nothing (None).',
     noneOf: 'There is no result: the run did not succeed.',

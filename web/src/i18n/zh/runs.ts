@@ -32,6 +32,7 @@ export default {
     openAll: '全部展开',
     closeAll: '全部折叠',
     copyValue: '复制值',
+    chart: '在图表中查看此数值',
     copyPath: '复制路径 {path}',
     none: '脚本没有返回值（None）。',
     noneOf: '没有结果：运行未成功。',
