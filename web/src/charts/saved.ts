@@ -47,14 +47,14 @@ async function readChart(got: Response): Promise<ReadChart> {
   return { chart: (await got.json()) as SavedChart, tag: got.headers.get('ETag') ?? undefined }
 }
 
-/** All charts; undefined where the server keeps none. */
-export async function listCharts(): Promise<SavedChart[] | undefined> {
+/** All charts; null where the server keeps none. */
+export async function listCharts(): Promise<SavedChart[] | null> {
   const all: SavedChart[] = []
   let cursor: string | null = null
   do {
     const query: string = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`
     const got = await request(`v1/charts${query}`)
-    if (got.status === 404) return undefined
+    if (got.status === 404) return null
     if (!got.ok) throw await errorOf(got)
     const page = (await got.json()) as { items: SavedChart[]; next_cursor: string | null }
     all.push(...page.items)
