@@ -36,7 +36,7 @@ LINT_TOOLS := $(TARGET)/lint-tools
 # Debian's packages of what the tests start, and of the browser that they look at the page with.
 SERVERS := postgresql redis-server iproute2 openssl libfaketime chromium
 
-.PHONY: build run tour test lint bench soak guest page tools servers clean
+.PHONY: build run tour test lint bench soak screenshots guest page tools servers clean
 
 # The release binary. The whole workspace, here and below: a smaller selection would resolve other features of shared
 # dependencies, and wasmtime would be compiled once for each.
@@ -75,6 +75,10 @@ bench: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
 # The tests again, with ten times the rounds where rounds are counted.
 soak: guest page servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
 	$(TEST_ENV) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace $(LESS)
+
+# Pictures of the page, from a server with things in it.
+screenshots: build servers
+	CRONBOX_PROGRAM=$(abspath $(CRONBOX)) $(WEB_NODE)/node web/e2e/screenshots.ts $(abspath $(TARGET))/screenshots
 
 # The interpreter, as a WebAssembly component; does nothing when it is up to date.
 guest: tools
