@@ -44,6 +44,11 @@ fn newcomer() {
 }
 
 #[test]
+fn everywhere() {
+    journey("everywhere");
+}
+
+#[test]
 fn hostile() {
     journey("hostile");
 }
