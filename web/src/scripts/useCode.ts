@@ -36,6 +36,13 @@ export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>
 
   const base = computed(() => draft.value?.base?.version ?? known.value?.script.version)
   const source = useSource(name, base)
+  // The version that a draft began with may be gone with a deleted script: then it goes on from the one in force, as another text.
+  watch(source.error, (error) => {
+    const [now, own] = [known.value?.script.version, draft.value]
+    if (!(error instanceof ApiError && error.status === 404) || !own?.base || now === undefined || own.base.version === now) return
+    draft.value = { ...own, base: { ...own.base, version: now } }
+    keepDraft(name.value, draft.value)
+  })
   const isDirty = computed(() => draft.value !== undefined)
   /** Whether a newer version is in force than the one that the draft began with. */
   const isOld = computed(() => {
