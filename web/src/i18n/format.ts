@@ -33,33 +33,36 @@ const STAMP: Intl.DateTimeFormatOptions = {
   hourCycle: 'h23',
 }
 
-/** Making one costs more than a hundred uses of it. */
-const stamps = new Map<string, Intl.DateTimeFormat>()
+const { hour, minute, second, hourCycle } = STAMP
+const CLOCK = { hour, minute, second, hourCycle } as Intl.DateTimeFormatOptions
+const MINUTE = { hour, minute, hourCycle } as Intl.DateTimeFormatOptions
 
-function stampIn(timeZone: string): Intl.DateTimeFormat {
-  const key = `${locale.value} ${timeZone}`
-  const stamp = stamps.get(key) ?? new Intl.DateTimeFormat(locale.value, { ...STAMP, timeZone })
-  stamps.set(key, stamp)
-  return stamp
+/** Making a format is much slower than using it, and a page has hundreds of times. */
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+function formatOf(name: string, options: Intl.DateTimeFormatOptions, timeZone: string): Intl.DateTimeFormat {
+  const key = `${name} ${locale.value} ${timeZone}`
+  let format = formats.get(key)
+  if (!format) {
+    format = new Intl.DateTimeFormat(locale.value, { ...options, timeZone })
+    formats.set(key, format)
+  }
+  return format
 }
 
 /** A time with date and seconds, in a zone (the viewer's). */
 export function formatTime(at: string | number | Date, timeZone: string = zone): string {
-  return stampIn(timeZone).format(new Date(at))
+  return formatOf('stamp', STAMP, timeZone).format(new Date(at))
 }
 
 /** A time without its date, to seconds. */
 export function formatClock(at: string | number | Date, timeZone: string = zone): string {
-  const { hour, minute, second, hourCycle } = STAMP
-  return new Intl.DateTimeFormat(locale.value, { hour, minute, second, hourCycle, timeZone } as Intl.DateTimeFormatOptions).format(
-    new Date(at),
-  )
+  return formatOf('clock', CLOCK, timeZone).format(new Date(at))
 }
 
 /** A time without its date, to minutes. */
 export function formatMinute(at: string | number | Date, timeZone: string = zone): string {
-  const { hour, minute, hourCycle } = STAMP
-  return new Intl.DateTimeFormat(locale.value, { hour, minute, hourCycle, timeZone } as Intl.DateTimeFormatOptions).format(new Date(at))
+  return formatOf('minute', MINUTE, timeZone).format(new Date(at))
 }
 
 /** A time in UTC as ISO 8601 writes it, to seconds. */
