@@ -67,7 +67,8 @@ export function plotOptions(looks: PlotLooks, actions: PlotActions): uPlot.Optio
     width: looks.width,
     height: looks.height,
     ms: 1,
-    padding: [small ? 8 : 12, hasRight ? 0 : 12, 0, 0],
+    // The last time may be at the very edge: half of its words are beside it.
+    padding: [small ? 8 : 12, hasRight ? 0 : 26, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: true, range: () => [looks.span().from, looks.span().to] },
