@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bodyOf, draftOf, EACH, EVERYTHING, isSame, labelsOf, lineNames, lineOfField, newId, newLine, sinceChoice } from './chart-form'
+import { bodyOf, draftOf, EACH, EVERYTHING, isSame, labelsOf, lineNames, lineOfField, newId, newLine, sinceChoice, suggestedTitle } from './chart-form'
 import type { ChartBody } from './saved'
 
 const CHART: ChartBody = {
@@ -53,6 +53,12 @@ describe('names of lines', () => {
     expect(lineNames([line('tea', '/price', { label: 'Mine' }), line('tea', '/price')], 'result')).toEqual(['Mine', 'price'])
     expect(lineNames([line('tea', '/price', { agg: 'min' }), line('tea', '/price')], 'result')).toEqual(['price (min)', 'price (avg)'])
   })
+})
+
+it('suggests a title', () => {
+  expect(suggestedTitle({ ...draftOf(CHART), lines: [newLine(), newLine('tea', '/book/bid')] })).toBe('tea: book › bid')
+  expect(suggestedTitle({ ...draftOf(CHART), lines: [newLine('tea', '')] })).toBe('tea')
+  expect(suggestedTitle({ ...draftOf(CHART), lines: [] })).toBe('')
 })
 
 it('makes an address from a title', () => {

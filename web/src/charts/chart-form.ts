@@ -100,6 +100,12 @@ export function lineNames(lines: readonly Named[], whole: string): string[] {
   return names.map((name, at) => (isDouble(name) ? `${name} (${lines[at]?.agg || 'avg'})` : name))
 }
 
+/** What a chart is called where nobody has named it. */
+export function suggestedTitle(draft: ChartDraft): string {
+  const first = completeLines(draft)[0]
+  return first ? [first.script, pathName(first.path)].filter(Boolean).join(': ') : ''
+}
+
 /** An address for a new chart, made from its title where that has Latin letters. */
 export function newId(title: string, taken: ReadonlySet<string>): string {
   const plain = title
