@@ -71,7 +71,7 @@ def honest():
     except AttributeError:
         # Nothing answers, for there is no socket.
         pass
-    assert sent == [b"CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\nA: b\r\n\r\n"], sent
+    assert sent == [b"CONNECT a.example:80 HTTP/1.1\r\nA: b\r\nHost: a.example:80\r\n\r\n"], sent
     return "ok"
 
 
