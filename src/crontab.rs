@@ -119,7 +119,7 @@ fn job(line: &str, folder: &Path, env: &BTreeMap<String, String>) -> Result<Job,
         return Err("@reboot is no time: start it by hand, or on a schedule".into());
     }
     let words = words(rest)?;
-    let mut command = Command { folder: folder.to_owned(), env: env.clone(), timeout: None };
+    let mut command = Command { folder: folder.to_owned(), env: env.clone(), timeout: None, lock: None };
     let (file, argv) = command.read(&words)?;
     // As in cron itself: TZ is for the command's local time, CRON_TZ alone is for when it starts.
     let timezone = command.env.get("CRON_TZ").cloned();
@@ -128,6 +128,12 @@ fn job(line: &str, folder: &Path, env: &BTreeMap<String, String>) -> Result<Job,
         notes.push(format!(
             "TZ={zone} has no effect on when the line starts, which CRON_TZ or --timezone say; it is passed on, and the \
              script's local time follows it"
+        ));
+    }
+    if let Some(lock) = command.lock {
+        notes.push(format!(
+            "flock {lock} has no effect: a schedule starts no run while one of its runs is under way, but other schedules do \
+             not wait for it"
         ));
     }
     let env =
@@ -225,6 +231,8 @@ struct Command {
     folder: PathBuf,
     env: BTreeMap<String, String>,
     timeout: Option<String>,
+    /// The file of `flock`.
+    lock: Option<String>,
 }
 
 impl Command {
@@ -250,7 +258,7 @@ impl Command {
         self.run(&last)
     }
 
-    /// Skips the words before the file (`env`, `nice`, `timeout`, variables) in a loop: there can be very many.
+    /// Skips the words before the file (`env`, `nice`, `timeout`, `flock`, `uv run`, variables) in a loop: there can be very many.
     fn run(&mut self, mut words: &[String]) -> Result<(PathBuf, Vec<String>), String> {
         loop {
             let Some((first, rest)) = words.split_first() else { return Err("there is no command in it".into()) };
@@ -284,11 +292,64 @@ impl Command {
                     self.timeout = Some(time);
                     rest.get(at + 1..).unwrap_or_default()
                 }
+                "flock" => self.flock(rest)?,
+                "uv" => self.uv(rest)?,
                 _ if is_python(name) => return self.python(rest),
                 _ if name.ends_with(".py") => return Ok((self.folder.join(first), rest.to_vec())),
                 _ => return Err(format!("{name} is no Python file")),
             };
         }
+    }
+
+    /// Returns the command that `flock` runs.
+    fn flock<'a>(&mut self, words: &'a [String]) -> Result<&'a [String], String> {
+        let mut at = 0;
+        while let Some(word) = words.get(at).filter(|word| word.starts_with('-')) {
+            at += match word.as_str() {
+                "-w" | "--wait" | "--timeout" | "-E" | "--conflict-exit-code" => 2,
+                "-n" | "--nb" | "--nonblock" | "-x" | "-e" | "--exclusive" | "-F" | "--no-fork" | "-o" | "--close" => 1,
+                long if long.starts_with("--wait=") || long.starts_with("--timeout=") => 1,
+                other => return Err(format!("flock {other} is not understood")),
+            };
+        }
+        let file = words.get(at).ok_or("its command has flock without a file")?;
+        let command = words.get(at + 1..).unwrap_or_default();
+        if let Some(option @ ("-c" | "--command")) = command.first().map(String::as_str) {
+            return Err(format!("flock {option} runs a shell: write the command itself after the file of flock"));
+        }
+        self.lock = Some(file.clone());
+        Ok(command)
+    }
+
+    /// Returns what `uv run` runs. What it would install is in the script's own block.
+    fn uv<'a>(&mut self, words: &'a [String]) -> Result<&'a [String], String> {
+        let mut at = 0;
+        let mut is_run = false;
+        while let Some(word) = words.get(at) {
+            at += match word.as_str() {
+                "run" if !is_run => {
+                    is_run = true;
+                    1
+                }
+                "-q" | "--quiet" | "-n" | "--no-cache" | "--offline" | "--no-config" | "--no-progress" | "-s"
+                | "--script" | "--no-project" | "--isolated" | "--frozen" | "--locked" | "--no-sync" | "--no-dev" => 1,
+                "-p" | "--python" => 2,
+                "--directory" => {
+                    let folder = words.get(at + 1).ok_or("its command has uv --directory without a directory")?;
+                    self.folder = self.folder.join(folder);
+                    2
+                }
+                "--with" | "--with-requirements" => {
+                    return Err(format!(
+                        "uv {word} is not taken: write the packages into the script's block (dependencies)"
+                    ));
+                }
+                option if option.starts_with('-') => return Err(format!("uv {option} is not understood")),
+                _ if is_run => break,
+                other => return Err(format!("uv {other} runs no Python file")),
+            };
+        }
+        Ok(words.get(at..).unwrap_or_default())
     }
 
     /// Returns the file that a Python interpreter runs, and the arguments of the file.
@@ -350,6 +411,25 @@ mod tests {
     }
 
     #[test]
+    fn flock_and_uv_stand_before_a_file() {
+        for (command, notes) in [
+            ("flock -n /tmp/x.lock python3 /srv/jobs/price.py a", 1),
+            ("/usr/bin/flock -w 5 -x /tmp/x.lock /srv/jobs/price.py a", 1),
+            ("uv run /srv/jobs/price.py a", 0),
+            ("cd /srv/jobs && /home/ann/.local/bin/uv run -q --script price.py a >> x.log 2>&1", 0),
+            ("uv --directory /srv/jobs run --python 3.14 python -u price.py a", 0),
+            ("timeout 5m flock --nonblock /tmp/x.lock uv run /srv/jobs/price.py a", 1),
+        ] {
+            let job = job(&format!("0 9 * * * {command}"));
+            assert_eq!(
+                (job.file.as_path(), job.argv.as_slice()),
+                (Path::new("/srv/jobs/price.py"), &["a".to_owned()][..])
+            );
+            assert_eq!(job.notes.len(), notes, "{command}: {:?}", job.notes);
+        }
+    }
+
+    #[test]
     fn variables_hold_for_the_lines_below() {
         let text = "MAILTO=ann\nCRON_TZ = Asia/Shanghai\nKEY=\"a b\"\n# a comment\n\n0 9 * * * python3 /a.py\nTZ=UTC\nCRON_TZ=UTC\n0 9 * * * python3 /b.py\n";
         let found = of(text);
@@ -381,6 +461,16 @@ mod tests {
             ("* * * * *", "no command"),
             ("* * * * * python3 'a.py", "quote"),
             ("* * * * * env -i python3 a.py", "env -i"),
+            ("* * * * * flock -n", "without a file"),
+            ("* * * * * flock -n /tmp/x", "no command"),
+            ("* * * * * flock -u /tmp/x python3 a.py", "flock -u"),
+            ("* * * * * flock /tmp/x -c 'python3 a.py'", "runs a shell"),
+            ("* * * * * flock /tmp/x python3 a.py; rm /tmp/x", "several commands"),
+            ("* * * * * uv", "no command"),
+            ("* * * * * uv sync", "uv sync"),
+            ("* * * * * uv run --with requests a.py", "dependencies"),
+            ("* * * * * uv run -m mod", "uv -m"),
+            ("* * * * * uv run pytest", "no Python file"),
         ] {
             let found = of(line);
             assert!(found.jobs.is_empty(), "{line}: {found:?}");
