@@ -9,7 +9,7 @@
 //! trigger  = all , { "or" , all } ;                   (* fires when one of them does; equal times once *)
 //! all      = term , { "and" , term } ;                (* fires when all of them do, at one instant *)
 //! term     = ( core | "(" , trigger , ")" ) , { option } ;
-//! core     = crontab | fields | interval | calendar | once | chain ;
+//! core     = crontab | fields | interval | calendar | weekly | once | chain ;
 //!
 //! crontab  = [ "cron:" ] , ( minute , hour , day , month , weekday | "@hourly" | "@daily" | "@midnight"
 //!          | "@weekly" | "@monthly" | "@yearly" | "@annually" ) ;
@@ -20,6 +20,8 @@
 //! clock    = "hour" | "hours" | "minute" | "minutes" | "second" | "seconds" ;
 //! calendar = "every" , [ number ] , dates , { number , dates } , [ "at" , time ] ;    (* by date: 2 weeks *)
 //! dates    = "year" | "years" | "month" | "months" | "week" | "weeks" | "day" | "days" ;
+//! weekly   = "every" , weekday , [ "at" , time ] ;              (* becomes the crontab line that it means *)
+//! weekday  = "monday" | "mon" | … | "sunday" | "sun" ;
 //! once     = "at" , date , "T" , time , [ offset | "fold=" , ( "0" | "1" ) ] ; (* fold: which of two equal times *)
 //! chain    = "after" , ( script | "*" | "label" , key , "=" , value ) , [ "on" , ( "succeeded" | "failed" | "any" ) ] ;
 //!
@@ -29,7 +31,8 @@
 //! moment   = date , [ "T" , time , [ offset ] ] ;             (* without an offset: local time of the zone *)
 //! days     = date , [ ".." , date ] ;                         (* both ends included *)
 //! date     = year , "-" , month , "-" , day ;                 (* 2026-12-24; until a date: until its end *)
-//! time     = hour , ":" , minute , [ ":" , second , [ "." , fraction ] ] ;           (* two digits each *)
+//! time     = hour , ":" , minute , [ ":" , second , [ "." , fraction ] ] ;           (* two digits each; after
+//!            "every … at" the hour can have one *)
 //! offset   = "Z" | ( "+" | "-" ) , hour , ":" , minute ;
 //! ```
 //!

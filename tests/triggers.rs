@@ -314,6 +314,9 @@ fn calendar_intervals_keep_the_day() {
     );
     assert_eq!(dates("every 2 weeks at 08:30 from 2026-01-07", 3), ["01-07 08:30", "01-21 08:30", "02-04 08:30"]);
     assert_eq!(dates("every day at 09:00 from 2026-01-01", 2), ["01-01 09:00", "01-02 09:00"]);
+    assert_eq!(dates("every day at 9:00 from 2026-01-01", 2), ["01-01 09:00", "01-02 09:00"]);
+    assert_eq!(dates("every Monday at 9:00 from 2026-01-01", 2), ["01-05 09:00", "01-12 09:00"]);
+    assert_eq!(dates("every sun from 2026-01-01", 2), ["01-04 00:00", "01-11 00:00"]);
     // Months first, then days: each step keeps the day of the one before.
     assert_eq!(
         dates("every 1 month 1 day from 2026-01-30", 4),
@@ -554,7 +557,14 @@ fn bad_texts_point_at_the_place() {
         ("every 0 days", 6, "not all of them zero"),
         ("every 1 day 2 hours", 14, "do not go together"),
         ("every 2m at 09:00", 9, "no time of day"),
-        ("every 1 day at 9:00", 15, "two digits"),
+        ("every 1 day at 9:0", 17, "two digits"),
+        ("every 1 day at 9", 15, "two digits"),
+        ("every day at 24:00", 13, "up to 23"),
+        ("every monday at 9:60", 18, "up to 59"),
+        ("every monday at 9:00:30", 16, "hours and minutes"),
+        ("every monday 9:00", 13, "expected"),
+        ("every 2 monday at 9:00", 8, "expected a unit"),
+        ("every mond at 9:00", 6, "a day of the week"),
         ("every 200000000m", 6, "at most 100 years"),
         ("every 1m jitter 1m", 16, "shorter than the interval"),
         ("every 1m dst skip", 13, "elapsed time"),

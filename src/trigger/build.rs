@@ -2,9 +2,9 @@
 
 use super::calendar::Calendar;
 use super::cron::Cron;
-use super::error::{Cursor, Piece, TriggerError, short};
+use super::error::{Piece, TriggerError, short};
 use super::field::Unit;
-use super::moment::{Bound, beginning, clock, days, moment};
+use super::moment::{Bound, beginning, days, moment, time_of_day};
 use super::node::{Kind, MAX_EXCLUDE, Node};
 use super::units::{MAX_COUNT, UNITS, seconds, whole};
 use super::{After, Core, Defaults, Dst, Form, Moment, On, Options, Trigger, Upstream};
@@ -190,14 +190,7 @@ fn calendar(node: &Node, defaults: &Defaults, options: &mut Options) -> Result<C
     let at = beginning(&options.zone, start);
     options.start = Some(Moment { at, form: Form::Date(start) });
     let time = match node.get("time") {
-        Some(piece) => {
-            let mut cursor = Cursor::new(piece);
-            let time = clock(&mut cursor)?;
-            if !cursor.is_done() {
-                return Err(cursor.expected("the end of the time"));
-            }
-            time
-        }
+        Some(piece) => time_of_day(piece)?,
         None => NaiveTime::MIN,
     };
     let calendar = Calendar {

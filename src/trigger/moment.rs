@@ -142,9 +142,26 @@ pub(super) fn date(cursor: &mut Cursor<'_>) -> Result<NaiveDate, TriggerError> {
     date.ok_or_else(|| cursor.error_at(from, format!("there is no {year}-{month:02}-{day:02}")))
 }
 
+/// A time of day alone, to the end of the piece: as [`clock`], and `9:00`.
+pub(super) fn time_of_day(piece: &Piece) -> Result<NaiveTime, TriggerError> {
+    let mut cursor = Cursor::new(piece);
+    let time = match piece.text().as_bytes() {
+        [digit @ b'0'..=b'9', b':', ..] => {
+            cursor.digits();
+            after_hour(&mut cursor, u32::from(digit - b'0'))?
+        }
+        _ => clock(&mut cursor)?,
+    };
+    if cursor.is_done() { Ok(time) } else { Err(cursor.expected("the end of the time")) }
+}
+
 /// `09:00`, `09:00:30`, `09:00:30.5`
 pub(super) fn clock(cursor: &mut Cursor<'_>) -> Result<NaiveTime, TriggerError> {
     let hour = pair(cursor, "an hour", 23)?;
+    after_hour(cursor, hour)
+}
+
+fn after_hour(cursor: &mut Cursor<'_>, hour: u32) -> Result<NaiveTime, TriggerError> {
     if !cursor.eat(b':') {
         return Err(cursor.expected("`:` and minutes, as in 09:00"));
     }

@@ -2,8 +2,10 @@
 
 use super::error::{Piece, TriggerError, short, unknown};
 use super::field::{UNITS, Unit};
+use super::moment::time_of_day;
 use super::node::{Kind, MAX_NESTED, MAX_TEXT, Node};
 use super::units::span;
+use chrono::{NaiveTime, Timelike};
 
 /// Options that take one word, and the field each is.
 const OPTIONS: &[(&str, &str)] = &[
@@ -26,6 +28,9 @@ const UNIT_WORDS: &[(&str, &str, bool)] = &[
     ("minute", "minutes", true),
     ("second", "seconds", true),
 ];
+
+/// What people write after `every` for a day of the week, also by its first three letters.
+const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 const CORES: &str = "a crontab line (0 9 * * 1-5), @daily, cron:, fields:, every, at, after, or (";
 
@@ -233,7 +238,12 @@ impl Parser {
     }
 
     fn every(&mut self, at: Option<Piece>) -> Result<Node, TriggerError> {
-        let what = "a span such as 2m or 1h30m, or a number and a unit such as 1 month";
+        let day = self.peek().and_then(|word| WEEKDAYS.iter().find(|day| word.is(day) || word.is(&day[..3])));
+        if let Some(day) = day {
+            self.next += 1;
+            return self.every_weekday(at, &day[..3]);
+        }
+        let what = "a span such as 2m or 1h30m, a number and a unit such as 1 month, or a day of the week";
         let glued = |word: &Piece| {
             word.text().starts_with(|c: char| c.is_ascii_digit()) && word.text().contains(|c: char| !c.is_ascii_digit())
         };
@@ -285,6 +295,22 @@ impl Parser {
             }
             node.values.push(("time", self.take("a time of day such as 09:00")?));
         }
+        Ok(node)
+    }
+
+    /// `every monday at 9:00`, as the crontab line that it means.
+    fn every_weekday(&mut self, at: Option<Piece>, day: &str) -> Result<Node, TriggerError> {
+        let mut time = NaiveTime::MIN;
+        if self.eat("at").is_some() {
+            let word = self.take("a time of day such as 09:00")?;
+            time = time_of_day(&word)?;
+            if time.second() != 0 || time.nanosecond() != 0 {
+                return Err(word.error("a time on a weekday has hours and minutes: for seconds write fields: day_of_week=mon hour=9 second=30"));
+            }
+        }
+        let mut node = Node::new(Kind::Cron, at);
+        let line = format!("{} {} * * {day}", time.minute(), time.hour());
+        node.values.push(("crontab", Piece::implied(&line)));
         Ok(node)
     }
 
