@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 mod fault;
+mod places;
 
 pub use fault::BadBlock;
 
@@ -30,6 +31,18 @@ pub struct Metadata {
     pub requires_python: Option<String>,
     /// Names in the table that say nothing to this version, each with the nearest that does.
     pub warnings: Vec<Warning>,
+    /// The text of the block, and the line of the source before it.
+    block: (String, usize),
+}
+
+impl Metadata {
+    /// The line of the source, from 1 on, where the schedule of this number, from 0 on, has its value of a field; where it
+    /// begins when it has none.
+    pub fn line_of_schedule(&self, number: usize, field: &str) -> Option<u32> {
+        let (block, first) = &self.block;
+        let line = places::line_of_schedule(block, number, field.split('.').next().unwrap_or_default())?;
+        u32::try_from(first + line).ok()
+    }
 }
 
 #[derive(Deserialize)]
@@ -90,14 +103,15 @@ pub fn read(source: &[u8]) -> Result<Metadata, BadBlock> {
             None => nearest(&name, known()).map(|near| format!("; did you mean {near}?")).unwrap_or_default(),
         };
         // The line of the key, or, when it is a table's name, that of the block.
-        let line = fault::line_of_key(&block, &name).map_or(first, |line| first + line);
+        let line = places::line_of_key(&block, &name).map_or(first, |line| first + line);
         let message = format!("[tool.cronbox]: {name:?} says nothing to this version of Cronbox{meant}");
         Warning { code: "unknown_setting".into(), line: u32::try_from(line).unwrap_or(u32::MAX), message }
     };
     told.extend(unknown.map(warning));
     let warnings = told;
     let (dependencies, requires_python) = (document.dependencies, document.requires_python);
-    Ok(Metadata { cronbox: table.settings, schedules, dependencies, requires_python, warnings })
+    let block = (block, first);
+    Ok(Metadata { cronbox: table.settings, schedules, dependencies, requires_python, warnings, block })
 }
 
 /// Lines that were meant to begin a block and do not, and blocks without an end: PEP 723 reads over both.

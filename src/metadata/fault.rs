@@ -1,5 +1,6 @@
 //! What is wrong with a metadata block, where, and what to write instead.
 
+use super::places::line_of_key;
 use super::{Document, Table};
 use crate::misfit;
 use serde::Deserialize;
@@ -84,22 +85,6 @@ pub(super) fn find(block: &str, first: usize, error: &toml::de::Error) -> BadBlo
         line: number(line_of_key(block, key).unwrap_or(1)),
         field: Some(key.clone()),
     }
-}
-
-/// The line of a block, from 1 on, where a key has its value.
-pub(super) fn line_of_key(block: &str, key: &str) -> Option<usize> {
-    let is_set = |text: &str| {
-        let rest = text.trim_start().trim_start_matches(['"', '\'']).strip_prefix(key);
-        rest.is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(['=', '.']))
-    };
-    let begins_table = |line: &str| {
-        let name = line.trim().trim_start_matches('[').split(']').next().unwrap_or_default();
-        line.trim().starts_with('[') && name.trim().rsplit('.').next().is_some_and(|last| last.trim() == key)
-    };
-    let begins = |line: &str| is_set(line) || begins_table(line);
-    let inside = |line: &str| line.split(['{', ',', '.']).skip(1).any(is_set);
-    let place = block.lines().position(begins).or_else(|| block.lines().position(inside));
-    place.map(|line| line + 1)
 }
 
 /// A value as `serde` names it.

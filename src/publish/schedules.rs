@@ -28,17 +28,18 @@ impl Keeper {
         let mut wanted: Vec<(Map<String, Json>, Name, Option<Schedule>)> = Vec::new();
         for (number, asked) in (1..).zip(&metadata.schedules) {
             let bad = |field: &str, why: String| {
-                KeepError::Schedule(BadSchedule { code: "bad_schedule", field: field.into(), why, at: None })
+                let line = metadata.line_of_schedule(number - 1, field);
+                let (code, field) = ("bad_schedule", format!("schedules.{field}"));
+                KeepError::Schedule(BadSchedule { code, field, why, at: None, line })
             };
             let id = match asked.get("id") {
-                Some(Json::String(id)) => Name::parse(id).map_err(|error| bad("schedules.id", error.to_string()))?,
-                Some(_) => return Err(bad("schedules.id", "a schedule's id is a text".into())),
+                Some(Json::String(id)) => Name::parse(id).map_err(|error| bad("id", error.to_string()))?,
+                Some(_) => return Err(bad("id", "a schedule's id is a text".into())),
                 None if number == 1 => script.clone(),
-                None => Name::parse(&format!("{script}-{number}"))
-                    .map_err(|error| bad("schedules.id", error.to_string()))?,
+                None => Name::parse(&format!("{script}-{number}")).map_err(|error| bad("id", error.to_string()))?,
             };
             if asked.contains_key("script") {
-                return Err(bad("schedules.script", "a script's own schedules start the script itself".into()));
+                return Err(bad("script", "a script's own schedules start the script itself".into()));
             }
             let existing = self.store.schedule(id.key()).await?;
             if let Some(other) =
@@ -51,10 +52,10 @@ impl Keeper {
                      block's another id",
                     other.id
                 );
-                return Err(bad("schedules.id", why));
+                return Err(bad("id", why));
             }
             if wanted.iter().any(|(_, other, _)| other.key() == id.key()) {
-                return Err(bad("schedules.id", format!("two of the script's schedules are called {id}")));
+                return Err(bad("id", format!("two of the script's schedules are called {id}")));
             }
             wanted.push((asked.clone(), id, existing));
         }
@@ -71,15 +72,17 @@ impl Keeper {
                 let context = ReadContext { timezone: &timezone, now, origin, existing, jitter: 0.5 };
                 request::read_within(&asked, &id, &key, &context, &budget)
             };
-            wanted.into_iter().map(read).collect::<Result<Vec<_>, _>>()
+            let all = wanted.into_iter().map(read).enumerate();
+            all.map(|(at, new)| new.map_err(|error| (at, error))).collect::<Result<Vec<_>, _>>()
         };
-        let refused = |error: BadSchedule| {
-            KeepError::Schedule(BadSchedule { field: format!("schedules.{}", error.field), ..error })
+        let refused = |(at, error): (usize, BadSchedule)| {
+            let line = metadata.line_of_schedule(at, &error.field);
+            KeepError::Schedule(BadSchedule { field: format!("schedules.{}", error.field), line, ..error })
         };
         let mut schedules = compute(script.key(), "the script's schedules", read).await?.map_err(refused)?;
-        for (new, existing) in schedules.iter_mut().zip(&found) {
+        for (at, (new, existing)) in schedules.iter_mut().zip(&found).enumerate() {
             check_upstreams(&self.store, reach, new, existing.as_ref()).await.map_err(|error| match error {
-                UpstreamError::OutOfReach(error) => refused(error),
+                UpstreamError::OutOfReach(error) => refused((at, error)),
                 UpstreamError::Store(error) => error.into(),
             })?;
             let had = existing.as_ref().and_then(|existing| existing.settings.priority);
@@ -132,7 +135,13 @@ pub async fn check_upstreams(
         if !reach.covers(key, &labels) {
             let why = format!("this token is limited to other scripts than {key}, whose result the schedule would get");
             let field = "trigger".to_owned();
-            return Err(UpstreamError::OutOfReach(BadSchedule { code: OUT_OF_REACH, field, why, at: None }));
+            return Err(UpstreamError::OutOfReach(BadSchedule {
+                code: OUT_OF_REACH,
+                field,
+                why,
+                at: None,
+                line: None,
+            }));
         }
     }
     Ok(())

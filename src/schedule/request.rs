@@ -16,7 +16,7 @@ const OWN: &[&str] = &["id", "script", "trigger", "timezone", "paused"];
 
 /// A schedule that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{why}")]
+#[error("{}{why}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
 pub struct BadSchedule {
     /// A word for programs.
     pub code: &'static str,
@@ -26,11 +26,13 @@ pub struct BadSchedule {
     pub why: String,
     /// Where in the text of a trigger, counted from 0.
     pub at: Option<usize>,
+    /// The line of the script whose block asks for it, from 1 on.
+    pub line: Option<u32>,
 }
 
 impl BadSchedule {
     fn new(field: &str, why: impl Into<String>) -> Self {
-        BadSchedule { code: "invalid_value", field: field.into(), why: why.into(), at: None }
+        BadSchedule { code: "invalid_value", field: field.into(), why: why.into(), at: None, line: None }
     }
 
     /// A trigger that cannot be.
@@ -41,7 +43,7 @@ impl BadSchedule {
             why.push_str(&format!("\n{caret}"));
         }
         let code = if error.too_costly { "trigger_too_costly" } else { "bad_trigger" };
-        BadSchedule { code, field, why, at: error.at }
+        BadSchedule { code, field, why, at: error.at, line: None }
     }
 }
 

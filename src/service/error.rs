@@ -290,11 +290,14 @@ impl From<BadPlan> for ServiceError {
 
 impl From<BadSchedule> for ServiceError {
     fn from(error: BadSchedule) -> Self {
-        let mut refused = Self::invalid(error.field, error.why).code(error.code);
+        let detail = error.to_string();
+        let mut refused = Self::invalid(error.field, detail).code(error.code);
         if error.code == OUT_OF_REACH {
             refused.kind = ErrorKind::Forbidden;
         }
-        refused.column = error.at.and_then(|at| u32::try_from(at + 1).ok());
+        refused.line = error.line;
+        // In a line of a script the trigger begins somewhere.
+        refused.column = error.at.filter(|_| error.line.is_none()).and_then(|at| u32::try_from(at + 1).ok());
         refused
     }
 }

@@ -277,7 +277,8 @@ impl Service {
             KeepError::Schedule(error) => {
                 let number = version.number;
                 let why = format!(
-                    "the schedules of version {number} cannot be: {error}; to leave the schedules as they are: ?schedules=keep"
+                    "the schedules of version {number} cannot be: {}; to leave the schedules as they are: ?schedules=keep",
+                    error.why
                 );
                 BadSchedule { why, ..error }.into()
             }

@@ -4,7 +4,7 @@ use crate::cli::complain;
 use crate::clock::{Clock, Time};
 use crate::metadata::Metadata;
 use crate::schedule::Origin;
-use crate::schedule::request::{self, ReadContext};
+use crate::schedule::request::{self, BadSchedule, ReadContext};
 use crate::script::Name;
 
 /// Says it on standard error. The run goes on: it needs no schedule.
@@ -18,11 +18,13 @@ fn lines(metadata: &Metadata, name: &Name, now: Time) -> Vec<String> {
     let said = metadata.warnings.iter().map(|one| format!("line {}: {} ({})", one.line, one.message, one.code));
     let timezone = metadata.cronbox.timezone.as_deref().unwrap_or("UTC");
     let context = ReadContext { timezone, now, origin: Origin::Metadata, existing: None, jitter: 0.5 };
-    let refused = metadata.schedules.iter().filter_map(|asked| {
+    let refused = metadata.schedules.iter().enumerate().filter_map(|(number, asked)| {
         // A push has ids and upstreams of its own to check.
         let mut asked = asked.clone();
         asked.remove("id");
-        request::read(&asked, name, name.key(), &context).err()
+        let bad = request::read(&asked, name, name.key(), &context).err()?;
+        let line = metadata.line_of_schedule(number, &bad.field);
+        Some(BadSchedule { line, ..bad })
     });
     let refused = refused.map(|bad| format!("a push refuses the schedule of this script ({}): {bad}", bad.code));
     said.chain(refused).collect()
@@ -46,7 +48,7 @@ mod tests {
             ("# /// script \n# ///\n".to_owned(), "(block_not_read)"),
             ("# /// script\n# x = 1\n".to_owned(), "(block_not_closed)"),
             (block("shedule = \"0 9 * * *\""), "did you mean schedule? (unknown_setting)"),
-            (block("schedule = \"0 9 * *\""), "a push refuses the schedule of this script (bad_trigger): "),
+            (block("schedule = \"0 9 * *\""), "a push refuses the schedule of this script (bad_trigger): line 3: "),
         ] {
             let lines = told(&source);
             assert!(lines.len() == 1 && lines[0].contains(part), "{source}: {lines:?}");
