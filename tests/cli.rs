@@ -10,6 +10,7 @@ mod imports;
 mod names;
 mod pushing;
 mod remote;
+mod series;
 mod shown;
 mod sources;
 mod tour;

@@ -18,6 +18,9 @@ pub(super) struct ScheduleOptions {
     /// Arguments for the entry: a JSON object (by name) or array (by position)
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     args: Option<String>,
+    /// A word of sys.argv for a script that runs from top to bottom; repeatable
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    argv: Vec<String>,
     /// Function to call, or module:function
     #[arg(long, value_name = "NAME")]
     entry: Option<String>,
@@ -76,6 +79,7 @@ impl ScheduleOptions {
         let text = |text: &Option<String>| text.clone().map(Value::from);
         set("timezone", text(&self.timezone));
         set("title", text(&self.title));
+        set("argv", (!self.argv.is_empty()).then(|| self.argv.clone().into()));
         set("entry", text(&self.entry));
         set("misfire_grace_time", text(&self.misfire_grace_time));
         set("coalesce", text(&self.coalesce));

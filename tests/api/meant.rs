@@ -130,3 +130,45 @@ async fn a_file_names_its_script() {
         (400, "missing_name")
     );
 }
+
+/// Words for times are refused with one that is right.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_is_not_a_time() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, &["--ephemeral"]);
+    for (path, right) in [
+        ("/v1/runs?since=yesterday", "write 2026-01-31T09:00:00Z, or 24h or 7d for so long ago"),
+        ("/v1/schedules?until=tomorrow", "write 2026-01-31T09:00:00Z, or 24h or 7d from now"),
+    ] {
+        let refused = server.get(path).await;
+        assert_eq!(refused.0, 400, "{path}: {}", refused.1);
+        let detail = refused.1["detail"].as_str().expect("text");
+        assert!(detail.contains("is not a time") && detail.contains(right), "{detail}");
+    }
+}
+
+/// What is wrong with a schedule of a block is told with its line.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_of_a_block_is_refused_with_its_line() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0, &["--ephemeral"]);
+    let block = |lines: &str| {
+        let first = "[[tool.cronbox.schedules]]\ntrigger = \"every 5m\"\n[[tool.cronbox.schedules]]\n";
+        let block = format!("{first}{lines}\n").lines().map(|line| format!("# {line}\n")).collect::<String>();
+        format!("import os\n# /// script\n{block}# ///\n")
+    };
+    for (lines, field, line) in [
+        ("trigger = \"every 1h\"\nmax_instances = \"two\"", "schedules.max_instances", 7),
+        ("max_instances = 2\ntrigger = 5", "schedules.trigger", 7),
+        ("trigger = \"0 9 * *\"", "schedules.trigger", 6),
+        ("title = \"T\"", "schedules.trigger", 5),
+        ("trigger = \"every 1h\"\nid = 3", "schedules.id", 7),
+        ("trigger = \"every 1h\"\ntitel = \"T\"", "schedules.titel", 7),
+    ] {
+        let request = server.request(Method::PUT, "/v1/scripts/a").body(block(lines));
+        let (status, refused) = server.json(request).await;
+        assert_eq!((status, &refused["field"], &refused["line"]), (422, &json!(field), &json!(line)), "{refused}");
+        let detail = refused["detail"].as_str().expect("text");
+        assert!(detail.starts_with(&format!("line {line}: ")), "{detail}");
+    }
+}
