@@ -47,11 +47,15 @@ export function useRunList(filter: () => RunFilter, inSight: () => RunRow[]) {
     error.value = undefined
     const { signal } = stop
     try {
-      const page = await getRuns(toQuestion(filter(), { limit: String(PAGE), ...(cursor.value ? { cursor: cursor.value } : {}) }), signal)
-      if (signal.aborted) return
-      add(page.items)
-      cursor.value = page.next_cursor
-      isWhole.value = page.next_cursor === null
+      // The server looks through some runs at a time: a page can be empty and not be the last.
+      for (let isFound = false; !isFound && !isWhole.value; ) {
+        const page = await getRuns(toQuestion(filter(), { limit: String(PAGE), ...(cursor.value ? { cursor: cursor.value } : {}) }), signal)
+        if (signal.aborted) return
+        add(page.items)
+        cursor.value = page.next_cursor
+        isWhole.value = page.next_cursor === null
+        isFound = page.items.length > 0
+      }
     } catch (caught) {
       if (!signal.aborted) error.value = caught
     } finally {
