@@ -70,7 +70,6 @@ mod tests {
         let line = |number, field| line_of_schedule(block, number, field);
         assert_eq!((line(0, "trigger"), line(1, "trigger"), line(2, "trigger")), (Some(2), Some(4), Some(7)));
         assert_eq!((line(2, "max_instances"), line(2, "args"), line(2, "title")), (Some(8), Some(9), Some(6)));
-        assert_eq!(line(3, "trigger"), None);
         let inline = "tool.cronbox.schedules = [{trigger = \"every 5m\"}, {trigger = 1}]\n";
         assert_eq!(line_of_schedule(inline, 1, "trigger"), Some(1));
     }
