@@ -11,6 +11,7 @@ import {
   Decoration, type DecorationSet, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars,
   keymap, lineNumbers, rectangularSelection,
 } from '@codemirror/view'
+import { replaceBySelf } from './replace'
 import { look } from './theme'
 
 export type CodeLanguage = 'python' | 'json' | 'text'
@@ -85,6 +86,7 @@ export function basics(label: string, language: CodeLanguage, wraps: boolean, ph
     highlightSpecialChars(),
     EditorState.allowMultipleSelections.of(true),
     drawSelection(),
+    replaceBySelf,
     rectangularSelection(),
     bracketMatching(),
     highlightSelectionMatches(),

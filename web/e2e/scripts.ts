@@ -1,0 +1,139 @@
+/** The scripts room: a script is written, checked, run, saved, compared, set and deleted; two people edit the same one. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { closeBrowser, Server, Tab, until } from './support.ts'
+
+let server: Server
+before(async () => {
+  server = await Server.start()
+})
+after(async () => {
+  await closeBrowser()
+  await server.stop()
+})
+
+const editor = (page: Page) => page.locator('.cm-content').first()
+
+/** Puts a text in the place of all that the editor has. */
+async function write(page: Page, text: string): Promise<void> {
+  await editor(page).click()
+  await page.keyboard.press('Control+a')
+  await page.keyboard.insertText(text)
+}
+
+const press = (page: Page, name: string | RegExp) => page.getByRole('button', { name }).first().click()
+const succeeded = (page: Page) => page.locator('.outcome').getByText('succeeded', { exact: true }).waitFor()
+
+test('a text is checked and run before it is kept, with the form of its parameters', async () => {
+  const tab = await Tab.open(server, '/scripts/new')
+  const { page } = tab
+  // A text with an error is a request that is refused.
+  tab.allow(/status of 422/)
+  await write(page, 'def run(n: int, side: str = "buy"):\n    return {"n": n\n')
+  await page.getByText("'{' was never closed").first().waitFor()
+  await page.locator('.cm-lint-marker-error').waitFor()
+  await write(page, 'def run(n: int, side: str = "buy"):\n    """Trade.\n\n    Args:\n        n: How many.\n    """\n    print("side", side)\n    return {"n": n, "half": n / 2}\n')
+  await page.getByText('How many.', { exact: true }).waitFor()
+  await press(page, 'Run unsaved text')
+  await page.getByText('A value is needed.').waitFor()
+  await page.getByRole('textbox', { name: 'n', exact: true }).fill('1.5')
+  await page.getByText('This is not a whole number.').waitFor()
+  await page.getByRole('textbox', { name: 'n', exact: true }).fill('8')
+  await press(page, 'Run unsaved text')
+  await succeeded(page)
+  await tab.checkAccessibility()
+  await page.getByRole('textbox', { name: 'Name' }).fill('trade')
+  await press(page, 'Create')
+  await page.waitForURL(/\/scripts\/trade\/code$/)
+  // The arguments came along.
+  await press(page, 'Run version 1')
+  await succeeded(page)
+  const runs = await server.api<{ items: { args: unknown; result: unknown }[] }>('GET', '/v1/runs?script=trade')
+  assert.deepEqual(runs.items.map((run) => [run.args, run.result]), [[{ n: 8 }, { n: 8, half: 4 }]])
+  await tab.close()
+})
+
+test('an error is marked at its line, and what was typed outlives a reload', async () => {
+  await server.script('fails', 'def run():\n    return 1\n')
+  const tab = await Tab.open(server, '/scripts/fails/code')
+  const { page } = tab
+  await write(page, 'def run():\n    x = 1\n    return x / 0\n')
+  await press(page, 'Run unsaved text')
+  await page.getByText('ZeroDivisionError').first().waitFor()
+  await page.locator('.cm-wrong').filter({ hasText: 'return x / 0' }).waitFor()
+  await page.reload()
+  await page.locator('.cm-line').filter({ hasText: 'return x / 0' }).waitFor()
+  await press(page, 'Discard')
+  await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click()
+  await page.locator('.cm-line').filter({ hasText: 'return 1' }).waitFor()
+  await tab.close()
+})
+
+test('of two people who edit a script, the second sees both texts, and nothing is overwritten unseen', async () => {
+  await server.script('both', 'def run():\n    return 1\n')
+  const tab = await Tab.open(server, '/scripts/both/code')
+  const { page } = tab
+  await write(page, 'def run():\n    return "mine"\n')
+  await server.script('both', 'def run():\n    return "theirs"\n')
+  await page.keyboard.press('Control+s')
+  await page.getByText('Version 2 was saved while you were writing').waitFor()
+  await page.locator('.cm-line').filter({ hasText: 'return "theirs"' }).waitFor()
+  await page.locator('.cm-line').filter({ hasText: 'return "mine"' }).waitFor()
+  await tab.checkAccessibility()
+  assert.equal((await server.api<{ version: number }>('GET', '/v1/scripts/both')).version, 2)
+  await press(page, 'Save mine as a new version')
+  await until('mine is version 3', async () => (await server.api<{ version: number }>('GET', '/v1/scripts/both')).version === 3)
+  // Back: the version of the other person is in force again.
+  await tab.go('/scripts/both/versions')
+  await page.locator('.cm-changedLine').filter({ hasText: 'return "mine"' }).waitFor()
+  await tab.checkAccessibility()
+  await press(page, /^Restore: Version 2/)
+  await page.getByRole('dialog').getByRole('button', { name: 'Restore' }).click()
+  await until('version 2 is in force', async () => (await server.api<{ version: number }>('GET', '/v1/scripts/both')).version === 2)
+  await tab.close()
+})
+
+test('a folder is taken without what no script needs, and one file of it is changed', async () => {
+  const tab = await Tab.open(server, '/scripts/new')
+  const { page } = tab
+  const file = (name: string, text: string) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(text) })
+  await page.locator('input[type=file]').first().setInputFiles([file('main.py', 'from part import f\n\ndef run(n: int = 2):\n    return f(n)\n'), file('part.py', 'def f(n):\n    return n\n'), file('.env', 'PASSWORD=1\n')].slice(0, 1))
+  await page.locator('.cm-line').filter({ hasText: 'from part import f' }).waitFor()
+  await server.api('PUT', '/v1/scripts/parts', { files: { 'main.py': 'from part import f\n\ndef run(n: int = 2):\n    return f(n)\n', 'part.py': 'def f(n):\n    return n\n' } })
+  await tab.go('/scripts/parts/code')
+  await press(page, 'part.py')
+  await write(page, 'def f(n):\n    return n * 10\n')
+  await press(page, 'Save and run')
+  await succeeded(page)
+  const runs = await server.api<{ items: { result: unknown }[] }>('GET', '/v1/runs?script=parts')
+  assert.deepEqual(runs.items.map((run) => run.result), [20])
+  await tab.close()
+})
+
+test('settings are kept, what is wrong is told at its field, and a script is deleted with its schedules', async () => {
+  await server.script('set', '# /// script\n# [tool.cronbox]\n# timezone = "Asia/Shanghai"\n# schedule = "0 2 * * *"\n# ///\ndef run():\n    return 1\n')
+  const tab = await Tab.open(server, '/scripts/set/settings')
+  const { page } = tab
+  tab.allow(/status of 422/)
+  await page.getByText('Set in the code.').waitFor()
+  await page.getByRole('textbox', { name: 'Title' }).fill('A title')
+  await page.getByRole('textbox', { name: 'Time', exact: true }).fill('5 bananas')
+  await press(page, 'Save')
+  await page.getByText('is no time').waitFor()
+  assert.equal(await page.getByRole('textbox', { name: 'Title' }).inputValue(), 'A title')
+  await tab.checkAccessibility()
+  await page.getByRole('textbox', { name: 'Time', exact: true }).fill('20s')
+  await press(page, 'Save')
+  await until('they are kept', async () => {
+    const { settings } = await server.api<{ settings: { title?: string; limits?: unknown } }>('GET', '/v1/scripts/set')
+    return settings.title === 'A title' && JSON.stringify(settings.limits) === '{"timeout":"20s"}'
+  })
+  await press(page, 'Delete')
+  await page.getByRole('dialog').getByText('Its schedule is deleted, too: set.').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+  await page.waitForURL(/\/scripts$/)
+  const schedules = await server.api<{ items: { script: string }[] }>('GET', '/v1/schedules?script=set').catch(() => ({ items: [] }))
+  assert.deepEqual(schedules.items, [])
+  await tab.close()
+})
