@@ -37,15 +37,20 @@ export async function start(id: string, body: Schemas['TriggerNowRequest'] = {})
   return run
 }
 
-export async function remove(id: string): Promise<boolean> {
+/** `leave` goes to another page before the schedule, which is gone then, would be asked for again. */
+export async function remove(id: string, leave: () => Promise<unknown>): Promise<void> {
   const sure = await confirm({
     title: t('schedules.remove.title', { id }),
     body: t('schedules.remove.body'),
     action: t('common.delete'),
     danger: true,
   })
-  if (!sure) return false
-  return change(() => ok(api.DELETE('/v1/schedules/{id}', { params: path(id) })), t('schedules.did.deleted', { id }))
+  if (!sure) return
+  const erase = async (): Promise<void> => {
+    await ok(api.DELETE('/v1/schedules/{id}', { params: path(id) }))
+    await leave()
+  }
+  await change(erase, t('schedules.did.deleted', { id }))
 }
 
 export async function pauseAll(): Promise<void> {
