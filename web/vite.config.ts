@@ -45,6 +45,6 @@ export default defineConfig({
     __VUE_I18N_LEGACY_API__: false,
   },
   build: { outDir: BUILT, target: 'es2023', assetsInlineLimit: 0, reportCompressedSize: false },
-  server: { proxy: Object.fromEntries(['/v1', '/openapi.json', '/docs', '/readyz'].map((below) => [below, SERVER])) },
+  server: { proxy: Object.fromEntries(['/v1', '/openapi.json', '/docs', '/readyz', '/healthz'].map((below) => [below, { target: SERVER, changeOrigin: false }])) },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
 })
