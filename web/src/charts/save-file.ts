@@ -1,13 +1,4 @@
-/** Gives the viewer a file. */
-
-export function saveFile(content: Blob, name: string): void {
-  const address = URL.createObjectURL(content)
-  const link = document.createElement('a')
-  link.href = address
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(address), 10_000)
-}
+/** Charts as files. */
 
 /** A name that every file system takes. */
 export function fileName(title: string, ending: string): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { collectInput, leftOut, mainOf, nameOf, withoutRoot } from './collect'
-import { type Files, zipOf } from './zip'
+import { type Files, zipOf } from '../ui/zip'
 
 const files = (...paths: string[]): Files => new Map(paths.map((path) => [path, new Uint8Array([1])]))
 const list = (...all: [path: string, content: BlobPart][]): FileList =>

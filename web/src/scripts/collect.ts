@@ -1,5 +1,5 @@
 /** Files that were dropped or chosen: read, and without what no script needs. */
-import { type Files, filesOfZip, isZip } from './zip'
+import { type Files, filesOfZip, isZip } from '../ui/zip'
 
 /** The server takes no more bytes together. */
 export const MOST_BYTES = 16 * 1024 * 1024

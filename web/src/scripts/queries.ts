@@ -3,7 +3,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/vue-quer
 import { computed, type MaybeRefOrGetter, toValue } from 'vue'
 import { api, ApiError, fetchOk, ok, type Schemas } from '../api/client'
 import type { FullScript } from './coming'
-import { filesOfZip } from './zip'
+import { filesOfZip } from '../ui/zip'
 
 export const scriptAddress = (name: string, part = ''): string =>
   `/scripts/${encodeURIComponent(name)}${part === '' ? '' : `/${part}`}`

@@ -7,7 +7,7 @@ import { type Draft, draftOf, dropDraft, keepDraft } from './drafts'
 import { type Content, publish, type Step } from './publish'
 import { fetchScript, fetchSource, type Known, type Source, sourceQuery, useSource } from './queries'
 import { textOf } from './text'
-import { zipOf } from './zip'
+import { zipOf } from '../ui/zip'
 
 /** Another person saved this script since the draft began. */
 export interface Conflict {

@@ -9,7 +9,7 @@ import { START } from './examples'
 import { type Content, publish, type Step } from './publish'
 import { findScript } from './queries'
 import { textOf } from './text'
-import { type Files, zipOf } from './zip'
+import { type Files, zipOf } from '../ui/zip'
 
 /** Keys of the draft. */
 const [TEXT, NAME] = ['text', 'name']
