@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 #[command(next_help_heading = "Packages")]
 pub struct PackageConfig {
     /// Where packages come from: the address of an index, or a directory of wheels [default: the resolver's]
-    #[arg(long, value_name = "URL|DIR", env = "CRONBOX_INDEX", value_parser = Index::parse)]
-    pub index: Option<Index>,
+    #[arg(long, value_name = "URL|DIR", env = "CRONBOX_INDEX")]
+    pub index: Option<String>,
     /// The resolver of packages [default: uv beside this program, or in the search path]
     #[arg(long, value_name = "FILE", env = "CRONBOX_UV")]
     pub uv: Option<PathBuf>,
@@ -29,10 +29,12 @@ impl PackageConfig {
         let cache = cache.ok_or_else(|| {
             BadSetting::new("package-cache", "there is no home directory to keep packages in; name a directory")
         })?;
+        // A directory is looked at here: commands that need no packages have the flag too.
+        let index = self.index.as_deref().map_or(Ok(Index::Usual), Index::parse);
         Ok(ResolverConfig {
             command: vec![program.into(), PACKAGE_PROCESS.into()],
             uv: self.uv.clone(),
-            index: self.index.clone().unwrap_or(Index::Usual),
+            index: index.map_err(|why| BadSetting::new("index", why))?,
             cache,
         })
     }
