@@ -5,7 +5,7 @@ use crate::support;
 use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Bundle, Job, Limits, Outcome, Report, RunOutput};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -74,23 +74,60 @@ fn modules() -> Vec<Module> {
     lines("modules.txt").into_iter().map(read).collect()
 }
 
-fn known() -> Vec<Known> {
-    let mut is_run = None;
-    let mut known = Vec::new();
+/// The reasons of `known.txt`, each with its tests.
+fn reasons() -> Vec<(String, Vec<Known>)> {
+    let mut is_run = true;
+    let mut reasons: Vec<(String, Vec<Known>)> = Vec::new();
     for line in lines("known.txt") {
         if let Some(name) = line.strip_prefix("    ") {
-            known.push(Known { name: name.to_owned(), is_run: is_run.expect("known.txt: a name before a reason") });
+            let (_, tests) = reasons.last_mut().unwrap_or_else(|| panic!("known.txt: {name} has no reason"));
+            tests.push(Known { name: name.to_owned(), is_run });
         } else {
             let (kind, reason) = line.split_once(": ").unwrap_or_else(|| panic!("known.txt: {line}"));
-            assert!(reason.len() > 20, "known.txt: no reason: {line}");
-            is_run = Some(match kind {
+            is_run = match kind {
                 "fails" => true,
                 "not run" => false,
                 _ => panic!("known.txt: {line}"),
-            });
+            };
+            reasons.push((reason.to_owned(), Vec::new()));
         }
     }
-    known
+    reasons
+}
+
+fn known() -> Vec<Known> {
+    reasons().into_iter().flat_map(|(_, tests)| tests).collect()
+}
+
+/// "Mended later" says by which change, and in which release.
+fn says_when(reason: &str) -> bool {
+    let Some((_, rest)) = reason.split_once("Mended later (") else { return !reason.contains("later 3.14") };
+    let Some((changes, words)) = rest.split_once("): ") else { return false };
+    let is_change = |change: &str| {
+        let words: Vec<&str> = change.split(' ').collect();
+        matches!(&*words, [number, release]
+            if (number.starts_with("gh-") || number.starts_with("bpo-")) && release.starts_with("3.14."))
+    };
+    changes.split(", ").all(is_change) && words.len() > 20
+}
+
+#[test]
+fn every_test_that_is_known_to_fail_has_a_reason() {
+    let modules = modules();
+    let (mut names, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    for (reason, tests) in reasons() {
+        assert!(reason.len() > 20 && reason.ends_with(['.', '…']), "known.txt: no reason: {reason}");
+        assert!(seen.insert(reason.clone()), "known.txt has this twice: {reason}");
+        assert!(!tests.is_empty(), "known.txt: a reason of no test: {reason}");
+        assert!(says_when(&reason), "known.txt: which change? {reason}");
+        for Known { name, .. } in &tests {
+            assert!(names.insert(name.clone()), "known.txt has {name} twice");
+        }
+        for test in &tests {
+            let is_counted = modules.iter().any(|module| test.belongs_to(&module.name));
+            assert!(is_counted, "known.txt: {} is of no module of modules.txt", test.name);
+        }
+    }
 }
 
 /// Where `make test` keeps CPython's tests, and which version they are.

@@ -31,6 +31,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             // Only in tests: the list of all readers of foreign text.
             "readers",
             "quantity",
+            "readers",
             "requirement",
             "heartbeat",
             "run",
@@ -218,7 +219,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         ],
     ),
     ("heartbeat", &["clock", "run", "store", "signals"]),
-    ("peer_signals", &["store", "signals"]),
+    ("peer_signals", &["readers", "store", "signals"]),
     ("cleaner", &["blobs", "clock", "run", "script", "store"]),
     ("disk_usage", &["quantity"]),
     (
@@ -238,7 +239,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "trigger",
         ],
     ),
-    ("links", &["blobs", "clock", "panics", "publish", "script", "source_files", "store"]),
+    ("links", &["blobs", "clock", "panics", "publish", "readers", "script", "source_files", "store"]),
     (
         "publish",
         &[

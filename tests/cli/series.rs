@@ -44,10 +44,20 @@ async fn a_schedule_gives_words_to_a_script() {
     let folder = Folder::new();
     let server = Server::start(&folder.0, &["--ephemeral"]);
     server.put("words", "import sys\nprint(sys.argv[1:])\n").await;
-    let (code, _, why) =
-        server.cronbox(&["schedule", "add", "words", "every monday at 9:00", "--argv", "--since", "--argv", "a b"]);
+    let (code, _, why) = server.cronbox(&[
+        "schedule",
+        "add",
+        "words",
+        "every monday at 9:00",
+        "--id",
+        "weekly",
+        "--argv",
+        "--since",
+        "--argv",
+        "a b",
+    ]);
     assert_eq!(code, Some(0), "{why}");
-    let (_, schedule) = server.get("/v1/schedules/words").await;
+    let (_, schedule) = server.get("/v1/schedules/weekly").await;
     assert_eq!(schedule["argv"], json!(["--since", "a b"]), "{schedule}");
     assert_eq!(schedule["text"], "cron: 0 9 * * mon @ UTC", "{schedule}");
 }
