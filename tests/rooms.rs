@@ -322,7 +322,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
 
 /// The same for the crate that runs Python.
 const RUNTIME: &[(&str, &[&str])] = &[
-    ("readers", &["bundle", "crypto", "egress", "frame", "policy", "pool", "process"]),
+    ("readers", &["bundle", "crypto", "egress", "files", "frame", "policy", "pool", "process"]),
     (
         "pool",
         &[
@@ -373,14 +373,14 @@ const RUNTIME: &[(&str, &[&str])] = &[
         &["budget", "bundle", "clock", "crypto", "egress", "faults", "files", "frame", "meter", "channels", "output"],
     ),
     ("channels", &["budget", "egress", "frame", "policy"]),
-    ("egress", &["frame", "harden", "outcome", "policy"]),
+    ("egress", &["frame", "harden", "outcome", "policy", "readers"]),
     ("crypto", &["panics"]),
     ("policy", &[]),
     ("guest_component", &[]),
     ("interpreter", &["engine", "frame", "guest_component"]),
     ("output", &["frame", "meter", "outcome"]),
     ("frame", &["harden", "limits", "outcome", "policy"]),
-    ("files", &["budget", "bundle", "limits", "meter"]),
+    ("files", &["budget", "bundle", "limits", "meter", "readers"]),
     ("bundle", &["limits", "sealed"]),
     ("engine", &[]),
     ("budget", &[]),
