@@ -49,6 +49,21 @@ fn everywhere() {
 }
 
 #[test]
+fn scripts() {
+    journey("scripts");
+}
+
+#[test]
+fn runs() {
+    journey("runs");
+}
+
+#[test]
+fn many_runs() {
+    journey("many-runs");
+}
+
+#[test]
 fn hostile() {
     journey("hostile");
 }
