@@ -6,6 +6,7 @@
 //! refused, because each needs the attempt's token.
 
 use crate::clock::{Clock, rfc3339};
+use crate::metrics::{LostWith, Metrics};
 use crate::run::{GivenUp, Status};
 use crate::signals::Signals;
 use crate::store::{Store, StoreError};
@@ -31,6 +32,8 @@ pub struct Rescuer {
     pub roles: String,
     /// How long a count may stand still.
     pub lease: Duration,
+    /// Where runs are counted that other nodes lost.
+    pub metrics: Arc<Metrics>,
     /// What to do when this node's runs are no longer its own.
     pub on_lost: Box<dyn Fn() + Send + Sync>,
 }
@@ -147,6 +150,7 @@ impl Rescuer {
         for (run, token) in self.store.held_by_node(node).await? {
             let status = self.store.give_up(&run, &token, GivenUp::Lost, self.clock.now()).await?;
             tracing::warn!(run.id = %run, node, status = status.map(Status::as_str), "a run was lost with its node");
+            self.metrics.lost(LostWith::Node, u32::from(status.is_some()));
             if status.is_some_and(Status::is_final) {
                 self.signals.notify_ended(&run);
             }

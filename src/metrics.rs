@@ -61,6 +61,30 @@ struct HttpLabel {
     status: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LostWithLabel {
+    with: &'static str,
+}
+
+/// What went away while an attempt ran on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostWith {
+    /// Another node: this one took over its runs.
+    Node,
+    /// A sandbox process of this node.
+    SandboxProcess,
+}
+
+impl LostWith {
+    fn label(self) -> LostWithLabel {
+        let with = match self {
+            LostWith::Node => "node",
+            LostWith::SandboxProcess => "sandbox_process",
+        };
+        LostWithLabel { with }
+    }
+}
+
 /// Most scripts with counts of their own: each costs a line for each outcome, here and in whatever reads them.
 pub const MOST_SCRIPTS: usize = 1_000;
 /// What the others are counted under: no script has this name.
@@ -82,6 +106,7 @@ pub struct Metrics {
     sandbox: Family<StateLabel, Gauge>,
     space: Family<PartLabel, Gauge>,
     panics: Family<TaskLabel, Counter>,
+    lost: Family<LostWithLabel, Counter>,
     script_runs: Family<ScriptOutcomeLabel, Counter>,
     last_success: Family<ScriptLabel, Gauge<f64, AtomicU64>>,
     /// The scripts that have counts of their own.
@@ -120,6 +145,7 @@ impl Default for Metrics {
             sandbox: Family::default(),
             space: Family::default(),
             panics: Family::default(),
+            lost: Family::default(),
             script_runs: Family::default(),
             last_success: Family::default(),
             scripts: Mutex::default(),
@@ -128,6 +154,9 @@ impl Default for Metrics {
             build: Family::default(),
             process: ProcessMetrics::default(),
         };
+        for with in [LostWith::Node, LostWith::SandboxProcess] {
+            metrics.lost(with, 0);
+        }
         let build = BuildLabel { version: env!("CARGO_PKG_VERSION") };
         metrics.build.get_or_create(&build).set(1);
         metrics.registered()
@@ -201,8 +230,18 @@ impl Metrics {
             "The data directory's bytes, those of its disk, and those of it that can still be written",
             self.space.clone(),
         );
+        registry.register(
+            "attempts_lost",
+            "Attempts without an end, by what went away: a node whose runs this node took over, or a sandbox process",
+            self.lost.clone(),
+        );
         registry.register("panics", "Panics that were caught, by the node's task", self.panics.clone());
         self
+    }
+
+    /// So many attempts were lost.
+    pub fn lost(&self, with: LostWith, attempts: u32) {
+        self.lost.get_or_create(&with.label()).inc_by(attempts.into());
     }
 
     /// An attempt began, so long after it might have.
@@ -357,8 +396,11 @@ mod tests {
         metrics.queue([("ready", 3), ("held", 0), ("waiting", 0), ("claimed", 1)], Duration::from_secs(2));
         metrics.node(1, [("queued", 0), ("aboard", 1), ("busy", 0)]);
         metrics.pinged(Duration::from_millis(1));
+        metrics.lost(LostWith::SandboxProcess, 2);
         let text = metrics.text();
         for line in [
+            r#"cronbox_attempts_lost_total{with="sandbox_process"} 2"#,
+            r#"cronbox_attempts_lost_total{with="node"} 0"#,
             r#"cronbox_runs_total{outcome="succeeded"} 1"#,
             r#"cronbox_script_runs_total{script="price",outcome="succeeded"} 1"#,
             "cronbox_run_start_seconds_count 1",

@@ -99,10 +99,15 @@ async fn two_nodes_share_a_database_and_a_bucket() {
         one.run_when(id, |run| run["status"] == "running").await;
     }
     other.kill();
+    let mut lost_attempts = 0;
     for id in &ids {
         let run = one.run_when(id, |run| run["finished_at"].is_string()).await;
         assert_eq!(run["status"], "succeeded", "{run}");
+        lost_attempts += run["lost_attempts"].as_u64().expect("a count");
     }
+    let metrics = one.request(Method::GET, "/metrics").send().await.expect("answers").text().await.expect("text");
+    let lost = metrics.lines().find_map(|line| line.strip_prefix("cronbox_attempts_lost_total{with=\"node\"} "));
+    assert_eq!(lost, Some(&*lost_attempts.to_string()), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

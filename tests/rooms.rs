@@ -218,7 +218,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "trigger", "signals", "zone",
         ],
     ),
-    ("heartbeat", &["clock", "run", "store", "signals"]),
+    ("heartbeat", &["clock", "metrics", "run", "store", "signals"]),
     ("peer_signals", &["readers", "store", "signals"]),
     ("cleaner", &["blobs", "clock", "run", "script", "store"]),
     ("disk_usage", &["quantity"]),

@@ -287,6 +287,7 @@ impl Node {
             name: self.config.node.name(),
             roles: self.config.node.roles_text(),
             lease: self.config.node.lease,
+            metrics: self.front.metrics.clone(),
             on_lost: Box::new(move || lost.abandon_all()),
         }
     }

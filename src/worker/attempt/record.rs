@@ -3,6 +3,7 @@
 use super::output::{AttemptOutput, media_type};
 use crate::blobs::{Blobs, Kind};
 use crate::clock::{Time, after};
+use crate::metrics::LostWith;
 use crate::publish::{KeepError, keep_blob};
 use crate::run::explain::{LimitContext, cut_mark};
 use crate::run::{Ended, GivenUp, INLINE, Output, OutputFile, Recorded, Run, Status, Value, Written};
@@ -93,6 +94,7 @@ impl Worker {
         let status = if told.next.is_some() { Status::Scheduled } else { told.status };
         let (outcome, wall) = (told.status, told.wall);
         self.tools.metrics.ended(script_name(run), outcome, wall);
+        self.tools.metrics.lost(LostWith::SandboxProcess, told.lost);
         let duration_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(run.id = %run.id, script = %run.name, %status, attempt = run.attempt, duration_ms, "run ended");
         if status == Status::Scheduled {
