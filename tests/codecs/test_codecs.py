@@ -194,8 +194,9 @@ class Shared:
 
     def test_error_stays(self):
         decompressor = self.ours_decoder()
-        for _ in range(2):
-            self.assertRaises(self.error, decompressor.decompress, b"\xff" * 40)
+        self.assertRaises(self.error, decompressor.decompress, b"\xff" * 40)
+        # bz2 says ValueError from CPython 3.14 on, as ours does whichever CPython runs this.
+        self.assertRaises((self.error, ValueError), decompressor.decompress, b"\xff" * 40)
 
     def test_arguments(self):
         for make in self.our_encoders():
@@ -349,9 +350,13 @@ class LzmaTest(Shared, unittest.TestCase):
         except Exception as error:
             return type(error).__name__
 
+    def test_negative_preset(self):
+        # OverflowError before CPython 3.14.
+        self.assertEqual(self.result(lambda: pure_lzma.LZMACompressor(preset=-1)), "ValueError")
+
     def test_bad_arguments(self):
         lzma2 = {"id": _lzma.FILTER_LZMA2}
-        for options in ({"format": 7}, {"format": 0}, {"format": "x"}, {"check": "x"}, {"preset": -1}, {"preset": 10},
+        for options in ({"format": 7}, {"format": 0}, {"format": "x"}, {"check": "x"}, {"preset": 10},
                         {"preset": "x"}, {"filters": 5}, {"filters": []}, {"filters": [{}]}, {"filters": [{"id": 1}]},
                         {"filters": [{"id": 3}]}, {"filters": [dict(lzma2, lc=9)]}, {"filters": [dict(lzma2, lc=-1)]},
                         {"filters": [dict(lzma2, dict_size=100)]}, {"filters": [dict(lzma2, nice_len=1)]},
