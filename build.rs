@@ -42,22 +42,21 @@ fn pack_page(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     if folder.is_dir() {
         list(&folder, "", &mut files)?;
     }
-    let mut table = String::from("&[\n");
-    for (name, path) in &files {
-        if name.ends_with(".br") || name.ends_with(".gz") {
-            continue;
-        }
-        let packed = |ending: &str| match files.get(&format!("{name}{ending}")) {
-            Some(path) => format!("Some(include_bytes!({path:?}))"),
-            None => "None".into(),
-        };
-        let (brotli, gzip) = (packed(".br"), packed(".gz"));
-        writeln!(
-            table,
-            "    File {{ name: {name:?}, plain: include_bytes!({path:?}), brotli: {brotli}, gzip: {gzip} }},"
-        )?;
+    // The bytes are copied: the page can be built again, or removed, between this and the compiler.
+    let (mut blob, mut table) = (Vec::new(), String::from("&[\n"));
+    let mut place = |path: Option<&PathBuf>| -> io::Result<String> {
+        let Some(path) = path else { return Ok("None".into()) };
+        let from = blob.len();
+        blob.extend_from_slice(&fs::read(path)?);
+        Ok(format!("Some({from}..{})", blob.len()))
+    };
+    for (name, path) in files.iter().filter(|(name, _)| !name.ends_with(".br") && !name.ends_with(".gz")) {
+        let packed = |ending: &str| files.get(&format!("{name}{ending}"));
+        let (plain, brotli, gzip) = (place(Some(path))?, place(packed(".br"))?, place(packed(".gz"))?);
+        writeln!(table, "    File {{ name: {name:?}, plain: {plain}, brotli: {brotli}, gzip: {gzip} }},")?;
     }
     table.push_str("]\n");
+    fs::write(out.join("page.bin"), blob)?;
     fs::write(out.join("page.rs"), table)?;
     Ok(())
 }

@@ -97,7 +97,7 @@ async fn every_answer_is_as_the_document_says() {
         .expect("starts");
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}");
-    let document: serde_json::Value = serde_json::from_str(cronbox::http::document()).expect("JSON");
+    let document: Value = serde_json::from_str(cronbox::http::document()).expect("JSON");
     let all: usize =
         document["paths"].as_object().expect("paths").values().filter_map(|path| Some(path.as_object()?.len())).sum();
     assert!(all > 50 && said.contains(&format!("Tested: {}", all - 1)), "{all}: {said}");

@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use std::ops::Range;
 use std::path::Path;
 
 /// The endpoints of this file.
@@ -24,9 +25,18 @@ pub(super) fn endpoints() -> Endpoints {
 struct File {
     /// Its path in the page's folder.
     name: &'static str,
-    plain: &'static [u8],
-    brotli: Option<&'static [u8]>,
-    gzip: Option<&'static [u8]>,
+    /// Where its bytes are in [`BLOB`].
+    plain: Option<Range<usize>>,
+    brotli: Option<Range<usize>>,
+    gzip: Option<Range<usize>>,
+}
+
+/// The bytes of all files.
+static BLOB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.bin"));
+
+/// Bytes of a file; nothing where it was not packed so.
+fn bytes(place: &Option<Range<usize>>) -> Option<&'static [u8]> {
+    BLOB.get(place.clone()?)
 }
 
 /// All files, in the order of their names.
@@ -52,7 +62,7 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn new(base_path: &str) -> Self {
-        let built = find("index.html").and_then(|file| std::str::from_utf8(file.plain).ok());
+        let built = find("index.html").and_then(|file| std::str::from_utf8(bytes(&file.plain)?).ok());
         let html = built.unwrap_or(NOT_BUILT);
         // All addresses in the page are relative to this one.
         Page { index: html.replace("<base href=\"/\"", &format!("<base href=\"{base_path}/\"")).into() }
@@ -108,13 +118,13 @@ fn answer(name: &str, keep: &'static str, headers: &HeaderMap) -> Result<Respons
         Some("woff2") => "font/woff2",
         _ => "application/octet-stream",
     };
-    let packed = [("br", file.brotli), ("gzip", file.gzip)];
+    let packed = [("br", bytes(&file.brotli)), ("gzip", bytes(&file.gzip))];
     let packed =
         packed.into_iter().find_map(|(coding, bytes)| Some((coding, bytes.filter(|_| takes(headers, coding))?)));
     let common = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep), (header::VARY, "accept-encoding")];
     Ok(match packed {
         Some((coding, bytes)) => (common, [(header::CONTENT_ENCODING, coding)], bytes).into_response(),
-        None => (common, file.plain).into_response(),
+        None => (common, bytes(&file.plain).unwrap_or_default()).into_response(),
     })
 }
 
