@@ -1,26 +1,28 @@
 /** A server with things in it, as somebody has after some days, and the addresses of its main pages. */
-import { Server } from './support.ts'
+import { type Server, until } from './support.ts'
 
 const PRICE = `# /// script
-# tool.cronbox = { title = "Price of green tea", labels = { team = "shop" }, schedule = "*/15 9-18 * * 1-5 @ Asia/Shanghai" }
+# tool.cronbox = { title = "Price of green tea", labels = { team = "shop" }, schedule = "0 */2 * * * @ Asia/Shanghai" }
 # ///
-"""The price of tea, as a walk from the last price."""
-from typing import Literal
+"""The price of tea, which rises and falls over the days."""
+import math
 import random
+from datetime import datetime, timezone
+from typing import Literal
 
 
-def run(context, symbol: Literal["green", "black", "oolong"] = "green", step: float = 1.5):
+def run(context, symbol: Literal["green", "black", "oolong"] = "green", spread: float = 0.4):
     """Looks up a price.
 
     Args:
         symbol: Which tea.
-        step: The largest change between two runs.
+        spread: How far the price is off at most.
     """
-    before = context.state.get("price", 42.0)
-    price = round(max(1.0, before + random.uniform(-step, step)), 2)
-    context.state["price"] = price
-    print(f"{symbol}: {before} -> {price}")
-    return {"price": price, "volume": random.randint(100, 900), "shop": {"stock": random.randint(0, 50)}}
+    at = context.fire_time or datetime.now(timezone.utc)
+    day = at.timestamp() / 86400
+    price = round(42 + 3 * math.sin(day * 1.3) + random.uniform(-spread, spread), 2)
+    print(f"{symbol} at {at:%Y-%m-%d %H:%M}: {price}")
+    return {"price": price, "volume": round(500 + 120 * math.cos(day * 0.9)) + random.randint(-60, 60)}
 `
 const SCRIPTS: Record<string, string> = {
   'tea-price': PRICE,
@@ -33,7 +35,12 @@ const SCRIPTS: Record<string, string> = {
 /** Fills a server, and says where its main pages are. */
 export async function seed(server: Server): Promise<Record<string, string>> {
   for (const [name, source] of Object.entries(SCRIPTS)) await server.script(name, source)
-  for (let n = 0; n < 60; n += 1) await server.run('tea-price')
+  // Values of the last days, each at its fire time.
+  await server.api('POST', '/v1/schedules/tea-price/backfill', { from: '14d', concurrency: 2 })
+  await until('the last days were run', async () => {
+    const open = await server.api<{ items: unknown[] }>('GET', '/v1/runs?script=tea-price&status=queued,running,scheduled&limit=1')
+    return open.items.length === 0
+  })
   for (const name of ['uptime', 'weekly-report', '天气', 'uptime', 'uptime']) await server.run(name)
   const failed = await server.run('backup-report')
   const priced = await server.run('tea-price')
