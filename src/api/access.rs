@@ -76,7 +76,7 @@ pub struct SessionBody {
 }
 
 impl SessionBody {
-    /// What is told to a caller; none: somebody who is not known.
+    /// What is told to a caller; none: a client that is not known.
     pub fn new(caller: Option<&Caller>) -> Self {
         let none = SessionBody {
             login_required: true,

@@ -274,7 +274,7 @@ class Nothing:
 
 
 NOTHING = Nothing()
-"""Stands for a value that is not known, or that JSON cannot have."""
+"""A value that is not known, or that JSON cannot have."""
 
 
 def literal(node, known, depth=0):

@@ -45,7 +45,7 @@ fn sent(headers: &HeaderMap) -> Option<String> {
     if let Some(given) = headers.get(header::AUTHORIZATION) {
         return Some(hash(&String::from_utf8_lossy(given.as_bytes())));
     }
-    // A session is nobody who reads metrics while the database is away.
+    // Sessions are in the database: while it is away, a cookie does not count.
     if headers.contains_key(header::ORIGIN) || session_cookie::value(headers).is_some() {
         return None;
     }

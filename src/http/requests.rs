@@ -217,18 +217,6 @@ pub(super) struct TokenRequest {
     pub(super) expires_in: Option<Quantity>,
 }
 
-/// A login with a token.
-#[derive(Deserialize, ToSchema)]
-pub(super) struct SessionRequest {
-    /// `cbx_…`
-    #[serde(default)]
-    #[schema(required = true, write_only)]
-    pub(super) token: String,
-    /// For how long: `"12h"` by default, at most `"30d"`, and never longer than the token.
-    #[schema(value_type = Option<Value>)]
-    pub(super) expires_in: Option<Quantity>,
-}
-
 /// What to grant.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct GrantRequest {

@@ -4,16 +4,17 @@ use super::access::identified;
 use super::endpoints::{Endpoints, Need};
 use super::listen::Peer;
 use super::problem::Problem;
-use super::requests::SessionRequest;
 use super::{App, body, request_body, session_cookie};
 use crate::access::{Caller, Token};
 use crate::api::SessionBody;
-use crate::quantity;
+use crate::quantity::{self, Quantity};
 use crate::service::LoggedIn;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 /// The endpoints of this file.
@@ -26,6 +27,18 @@ pub(super) fn endpoints() -> Endpoints {
 
 /// The largest login.
 const MOST: usize = 4 << 10;
+
+/// A login with a token.
+#[derive(Deserialize, ToSchema)]
+struct SessionRequest {
+    /// `cbx_…`
+    #[serde(default)]
+    #[schema(required = true, write_only)]
+    token: String,
+    /// For how long: `"12h"` by default, at most `"30d"`, and never longer than the token.
+    #[schema(value_type = Option<serde_json::Value>)]
+    expires_in: Option<Quantity>,
+}
 
 /// Show who is logged in
 ///

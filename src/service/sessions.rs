@@ -27,7 +27,7 @@ pub struct LoggedIn {
 }
 
 impl Service {
-    /// The token that somebody sends.
+    /// The token that a client sends.
     ///
     /// # Errors
     /// It is no token, it is unknown, or it has expired.
@@ -48,7 +48,7 @@ impl Service {
         Ok(token)
     }
 
-    /// The session whose cookie somebody sends, and its token, which ends with the session here.
+    /// The session whose cookie a client sends, and its token, which ends with the session here.
     ///
     /// # Errors
     /// It is unknown, or it has ended.

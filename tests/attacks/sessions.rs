@@ -44,9 +44,9 @@ async fn a_session_is_begun_shown_and_ended() {
     let (server, token) = server(&folder, json!({"name": "page", "scopes": ["read", "run"]})).await;
     let who = answer(request(&server, Method::GET, "/v1/session", &[]).send().await.expect("answers")).await;
     let version = env!("CARGO_PKG_VERSION");
-    let nobody = json!({"login_required": true, "token": null, "scopes": [], "scripts": null, "labels": null,
+    let unknown = json!({"login_required": true, "token": null, "scopes": [], "scripts": null, "labels": null,
         "expires_at": null, "version": version});
-    assert_eq!(who, (200, nobody.clone()));
+    assert_eq!(who, (200, unknown.clone()));
     let body = json!({"token": token["token"], "expires_in": "1h"});
     let (cookie, attributes, who) = log_in(&server, &body, &[]).await;
     assert_eq!(attributes.replace("3599", "3600"), "HttpOnly; SameSite=Strict; Path=/; Max-Age=3600");
@@ -68,14 +68,14 @@ async fn a_session_is_begun_shown_and_ended() {
     let gone = [CSRF, ("cookie", &cookie)];
     assert_eq!(code(request(&server, Method::GET, "/v1/scripts", &gone)).await, (401, "unauthorized".to_owned()));
     let who = answer(request(&server, Method::GET, "/v1/session", &gone).send().await.expect("answers")).await;
-    assert_eq!(who, (200, nobody));
+    assert_eq!(who, (200, unknown));
     assert_eq!(code(request(&server, Method::GET, "/v1/scripts", &own)).await.0, 200, "the other session goes on");
 }
 
 const CLEARED: &str = "cronbox_session=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cookie_alone_is_nobody() {
+async fn a_cookie_alone_does_not_count() {
     let folder = Folder::new();
     let (server, token) = server(&folder, json!({"name": "page", "scopes": ["read", "write"]})).await;
     let (cookie, ..) = log_in(&server, &json!({"token": token["token"]}), &[]).await;
@@ -85,7 +85,7 @@ async fn a_cookie_alone_is_nobody() {
         assert_eq!(refused, (401, "no_csrf_header".to_owned()), "{method}");
     }
     let logout = code(request(&server, Method::DELETE, "/v1/session", &[bare])).await;
-    assert_eq!(logout, (401, "no_csrf_header".to_owned()), "nobody is logged out from elsewhere");
+    assert_eq!(logout, (401, "no_csrf_header".to_owned()), "another page logs no user out");
     let who = answer(request(&server, Method::GET, "/v1/session", &[bare]).send().await.expect("answers")).await;
     assert_eq!((who.0, &who.1["token"]), (200, &Value::Null));
     let own = [CSRF, bare];
@@ -153,7 +153,7 @@ async fn logging_out_ends_what_the_session_hears() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_token_logs_nobody_in() {
+async fn what_is_not_a_token_is_refused() {
     let folder = Folder::new();
     let (server, _) = server(&folder, json!({"name": "page", "scopes": ["read"]})).await;
     let try_it = |body: Value| {
