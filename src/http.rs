@@ -27,6 +27,7 @@ mod output;
 mod paced;
 mod page;
 mod pieces;
+mod precondition;
 mod problem;
 mod progress;
 mod queries;

@@ -14,6 +14,7 @@
 //! - [`requirement`]: packages that a script asks for, and those that it got
 //! - [`hosts`]: hosts as they were written, and their patterns
 //! - [`limits`]: limits as they are asked for and granted
+//! - [`precondition`]: what something must still be for a change of it
 //! - [`script`]: scripts, their names, settings and versions
 //! - [`zone`]: time zones, of one release
 //! - [`trigger`]: when a schedule fires
@@ -68,6 +69,7 @@ pub mod quantity;
 pub mod source_encoding;
 pub mod suggest;
 
+pub mod precondition;
 pub mod requirement;
 
 pub mod script;

@@ -1,5 +1,6 @@
 //! A version of a script to be published, with the schedules that it brings, and what becomes of it.
 
+use crate::precondition::Precondition;
 use crate::requirement::Packages;
 use crate::schedule::NewSchedule;
 use crate::script::{Facts, Functions, Script, Settings};
@@ -35,6 +36,8 @@ pub struct NewVersion {
     pub link: Option<String>,
     /// Whether there must be no script of this name yet.
     pub only_new: bool,
+    /// What the script must still be.
+    pub precondition: Precondition,
     /// The schedules that it brings along: those that an earlier version brought and this one does not go.
     pub schedules: Vec<NewSchedule>,
 }

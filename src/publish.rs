@@ -8,6 +8,7 @@ use crate::clock::Time;
 use crate::computations::ComputeError;
 use crate::metadata::{self, BadBlock, Metadata};
 use crate::packages::{self, PackageError, Resolver, Step};
+use crate::precondition::Precondition;
 use crate::publication::{Kept, NewVersion};
 use crate::requirement::{BadRequirement, Packages, REQUIREMENTS, Request};
 use crate::schedule::request::BadSchedule;
@@ -98,6 +99,8 @@ pub struct PublishOptions {
     pub reach: Reach,
     /// Whether there must be no script of this name yet.
     pub only_new: bool,
+    /// What the script must still be.
+    pub precondition: Precondition,
     /// Whether whoever keeps it may not let its schedules' runs go before those of others.
     pub without_priority: bool,
     /// Who hears how far its packages are.
@@ -204,6 +207,7 @@ impl Keeper {
             settings: wanted.settings,
             link: wanted.link,
             only_new: wanted.only_new,
+            precondition: wanted.precondition,
             schedules,
         })
     }

@@ -4,6 +4,7 @@ use crate::access::Reach;
 use crate::clock::Time;
 use crate::exact::Exact;
 use crate::limits::WrittenLimits;
+use crate::precondition;
 use crate::run::Status;
 use crate::script::{Labels, MAX_LABEL, MAX_RETRIES, Name, OnLost, Retries};
 use crate::trigger::{After, Budget, Trigger, TriggerError, Upstream};
@@ -296,6 +297,11 @@ pub struct Decision {
 }
 
 impl Schedule {
+    /// What changes with every change of it; its fire times are none.
+    pub fn tag(&self) -> String {
+        precondition::tag(self.revision, self.created_at)
+    }
+
     /// Decides about every fire time after the cursor (and after `floor`) up to now. `chance` (0 to 1) chooses the jitter
     /// of the next one. An error says that its next fire time cannot be computed, or not within the budget.
     pub fn decide(

@@ -3,6 +3,7 @@
 use crate::clock::Time;
 use crate::hosts::WrittenHosts;
 use crate::limits::{BadLimit, WrittenLimits};
+use crate::precondition;
 use crate::quantity::{self, Quantity};
 use crate::requirement::Packages;
 use cronbox_runtime::Outcome;
@@ -420,6 +421,11 @@ impl Script {
     /// What holds for it: what was set by request, then what its source says.
     pub fn in_force(&self) -> Settings {
         self.settings.or(&self.version.table)
+    }
+
+    /// What changes with every change of it.
+    pub fn tag(&self) -> String {
+        precondition::tag(self.version.number, self.updated_at)
     }
 
     /// Whether each of these words, in lower case, stands in its name, its title or its labels.

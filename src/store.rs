@@ -82,6 +82,9 @@ pub enum StoreError {
     /// Schedules would make these scripts start one another for ever.
     #[error("these scripts would start one another in a circle: {}", .0.join(" → "))]
     Circle(Vec<String>),
+    /// It is not what a change was to be made to: the tag of what is there, if anything is.
+    #[error("it was changed meanwhile")]
+    Changed(Option<String>),
     /// A row that should be unique is there already.
     #[error("it is there already")]
     Conflict,

@@ -6,6 +6,7 @@ use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
 use cronbox::clock::{Clock, Time};
 use cronbox::limits::RequestedLimits;
 use cronbox::plan::ScheduleStart;
+use cronbox::precondition::Precondition;
 use cronbox::publication::NewVersion;
 use cronbox::run::{Cause, Claim, Ended, Recorded, Run, Status};
 use cronbox::schedule::request::{self, ReadContext};
@@ -53,6 +54,7 @@ fn version(name: &str) -> NewVersion {
         settings: None,
         link: None,
         only_new: false,
+        precondition: Precondition::None,
         schedules: Vec::new(),
     }
 }
@@ -708,7 +710,7 @@ async fn what_waits_for_the_script_counts_as_one_of_the_schedule() {
     for (overlap, waiting) in [("skip", 1), ("queue_one", 2), ("queue_all", 4)] {
         let rig = Rig::memory().await;
         let limited = Settings { concurrency: Some(1), ..Settings::default() };
-        rig.store.set_settings("a", limited, noon()).await.expect("sets");
+        rig.store.set_settings("a", limited, &Precondition::None, noon()).await.expect("sets");
         rig.add("long", json!({"trigger": "every 1h"})).await;
         rig.at(after(0)).await;
         let long = rig.take().await;

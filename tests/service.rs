@@ -12,6 +12,7 @@ use cronbox::keyring::{KeySource, Keyring};
 use cronbox::links::Linker;
 use cronbox::packages::{Index, Resolver, ResolverConfig};
 use cronbox::plan::RunPolicy;
+use cronbox::precondition::Precondition;
 use cronbox::publish::{Keeper, Progress, Recent};
 use cronbox::run::{Cause, Status};
 use cronbox::schedule::{KeptSchedule, NewSchedule, Origin, Policies, State, StoredTrigger};
@@ -112,13 +113,14 @@ fn upload(name: &str, source: &'static str) -> PublishRequest {
         settings: None,
         unchecked: false,
         upgrade: false,
+        precondition: Precondition::None,
         progress: Progress::default(),
     }
 }
 
 fn asked(fields: Value) -> ScheduleRequest {
     let Value::Object(fields) = fields else { panic!("an object") };
-    ScheduleRequest { fields, args: AskedArgs::Unchanged }
+    ScheduleRequest { fields, args: AskedArgs::Unchanged, precondition: Precondition::None }
 }
 
 fn at(text: &str) -> Time {
@@ -274,9 +276,13 @@ async fn a_limit_that_is_overridden_is_not_asked_for() {
     let with = PublishRequest { settings: Some(settings), ..upload("price", source) };
     assert_eq!(service.publish(local, with).await.expect("publishes").script.version.number, 1);
     let Value::Object(taken_away) = json!({"limits": null}) else { unreachable!() };
-    assert_eq!(why(service.change_settings(local, "price", taken_away).await), bad, "it would be in force again");
+    assert_eq!(
+        why(service.change_settings(local, "price", taken_away, &Precondition::None).await),
+        bad,
+        "it would be in force again"
+    );
     let Value::Object(labels) = json!({"labels": {"team": null, "tier": "1"}}) else { unreachable!() };
-    let change = service.change_settings(local, "price", labels).await.expect("changes");
+    let change = service.change_settings(local, "price", labels, &Precondition::None).await.expect("changes");
     assert_eq!(change.script.settings.labels, [("tier".to_owned(), "1".to_owned())].into());
 }
 

@@ -8,6 +8,7 @@ use cronbox::cleaner::{Cleaner, Retention};
 use cronbox::clock::{Clock, Time, from_micros};
 use cronbox::event::{Event, EventPosition};
 use cronbox::limits::RequestedLimits;
+use cronbox::precondition::Precondition;
 use cronbox::publication::{Deleted, Kept, NewVersion, ScriptFilter};
 use cronbox::run::{
     Attempt, AttemptUsage, Cancelled, Cause, Claim, Ended, GivenUp, Idempotency, Made, NewRun, Output, RETRY_ON,
@@ -137,6 +138,7 @@ pub fn version(name: &str, content: &str) -> NewVersion {
         settings: None,
         link: None,
         only_new: false,
+        precondition: Precondition::None,
         schedules: Vec::new(),
     }
 }
@@ -262,9 +264,9 @@ async fn settings_join_what_the_source_says(store: Store) {
     keep(&store, new, start()).await.expect("keeps");
     keep(&store, version("b", "b"), start()).await.expect("keeps");
     let set = Settings { title: Some("T".into()), concurrency: Some(2), ..Settings::default() };
-    let script = store.set_settings("a", set, after(1)).await.expect("sets").expect("there");
+    let script = store.set_settings("a", set, &Precondition::None, after(1)).await.expect("sets").expect("there");
     assert_eq!((script.in_force().title.as_deref(), script.in_force().labels["team"].as_str()), (Some("T"), "data"));
-    assert!(store.set_settings("c", Settings::default(), after(1)).await.expect("asks").is_none());
+    assert!(store.set_settings("c", Settings::default(), &Precondition::None, after(1)).await.expect("asks").is_none());
     let label = Some(("team".to_owned(), "data".to_owned()));
     let found = store.scripts(ScriptFilter { label, limit: 10, ..ScriptFilter::default() }).await.expect("lists");
     assert_eq!(found.iter().map(|script| script.key.as_str()).collect::<Vec<_>>(), ["a"]);
@@ -495,7 +497,7 @@ async fn a_limit_holds_and_lets_go(store: Store) {
     assert_eq!(store.cancel(&ids[3], "asked", after(11)).await.expect("cancels"), Cancelled::Done);
     assert!(store.claim(by("n"), 10, after(11)).await.expect("claims").is_empty());
     let raised = Settings { concurrency: Some(3), ..Settings::default() };
-    store.set_settings("a", raised, after(12)).await.expect("sets");
+    store.set_settings("a", raised, &Precondition::None, after(12)).await.expect("sets");
     let next = store.claim(by("n"), 10, after(12)).await.expect("claims");
     assert_eq!(next.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(), [ids[4].as_str()]);
 }

@@ -220,6 +220,15 @@ const PROBLEMS: [(&str, &str); 2] = [
     ("5XX", "The server cannot do it now, or has a fault; `code` and `detail` say which"),
 ];
 
+/// Addresses whose answers have an ETag.
+const TAGGED: [&str; 5] = [
+    "/v1/scripts",
+    "/v1/scripts/{name}",
+    "/v1/scripts/{name}/rollback",
+    "/v1/schedules",
+    "/v1/schedules/{id}",
+];
+
 fn describe_responses(path: &str, responses: &mut Map<String, Value>) {
     for (status, description) in PROBLEMS {
         let problem = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
@@ -248,6 +257,10 @@ fn describe_responses(path: &str, responses: &mut Map<String, Value>) {
                 "X-Next-Cursor".into(),
                 header("Of CSV: ask with it as cursor for the next part", json!({"type": "string"})),
             );
+        }
+        if ["200", "201"].contains(&status.as_str()) && TAGGED.contains(&path) {
+            let text = "Changes with every change of it: send it as If-Match to change only what you have seen";
+            headers.insert("ETag".into(), header(text, json!({"type": "string"})));
         }
         if status == "200" && path.ends_with("/output/{stream}") {
             headers.insert("X-Run-Status".into(), header("The status of the run", json!({"type": "string"})));

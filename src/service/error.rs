@@ -10,6 +10,7 @@ use crate::links::LinkError;
 use crate::metadata::BadBlock;
 use crate::packages::PackageError;
 use crate::plan::BadPlan;
+use crate::precondition::{self, Precondition};
 use crate::publish::{KeepError, OUT_OF_REACH, UpstreamError};
 use crate::schedule::request::BadSchedule;
 use crate::script::{BadName, Script};
@@ -29,6 +30,8 @@ pub enum ErrorKind {
     NotFound,
     /// It does not fit what is there.
     Conflict,
+    /// It is not made to what is there now, which it was to be made to alone.
+    Changed,
     /// Who calls is not known: it needs a token, or a login.
     Unauthorized,
     /// The caller needs another scope, or another script.
@@ -161,6 +164,29 @@ impl ServiceError {
             error.to_string()
         };
         Self::invalid("schedules.trigger", detail).code("chain_circle")
+    }
+
+    /// A change of something (`the script price`) that is not what the change was to be made to; `word` is what its changes are
+    /// counted as.
+    pub fn changed(what: &str, word: &str, asked: &Precondition, tag: Option<&str>) -> Self {
+        let now = tag.and_then(precondition::number_of).map_or_else(String::new, |number| format!("{word} {number}"));
+        let detail = match (asked, tag) {
+            (_, None) => format!("there is no {}: it was deleted meanwhile", what.trim_start_matches("the ")),
+            (Precondition::Absent, Some(_)) => {
+                format!("{what} is there already, at {now}; to change it, send its ETag as If-Match")
+            }
+            (_, Some(tag)) => match asked.number() {
+                Some(number) if precondition::number_of(tag) == Some(number) => {
+                    format!("{what} was changed meanwhile: its settings, at {now} as before; look at it and try again")
+                }
+                Some(number) => format!(
+                    "{what} was changed meanwhile: it is at {now}, and this change was made to {word} {number}; look at it and \
+                     try again"
+                ),
+                None => format!("{what} was changed meanwhile: it is at {now}; look at it and try again"),
+            },
+        };
+        Self::new(ErrorKind::Changed, "precondition_failed", detail)
     }
 
     /// A mistake of the program, of which nothing more is known here.

@@ -5,6 +5,7 @@ use super::{Service, ServiceError};
 use crate::access::Caller;
 use crate::limits::NotGranted;
 use crate::misfit;
+use crate::precondition::Precondition;
 use crate::publication::{Deleted, NewVersion};
 use crate::publish::{KeepError, Progress, PublishOptions};
 use crate::schedule::Schedule;
@@ -36,6 +37,8 @@ pub struct PublishRequest {
     pub unchecked: bool,
     /// Whether packages are resolved again, although it asks for the same as before.
     pub upgrade: bool,
+    /// What the script must still be.
+    pub precondition: Precondition,
     /// Where it is told how far its packages are.
     pub progress: Progress,
 }
@@ -113,6 +116,11 @@ fn without_nulls(mut changes: Map<String, Value>) -> Map<String, Value> {
     changes
 }
 
+/// A script that is not what a change was to be made to.
+fn changed(name: &str, asked: &Precondition, tag: Option<&str>) -> ServiceError {
+    ServiceError::changed(&format!("the script {name}"), "version", asked, tag)
+}
+
 /// A script that can be kept.
 struct Prepared {
     sources: Sources,
@@ -132,6 +140,7 @@ impl Service {
     pub async fn publish(&self, caller: &Caller, request: PublishRequest) -> Result<ScriptChange, ServiceError> {
         let now = self.clock.now();
         let (name, set) = (request.name.clone(), request.settings.clone().unwrap_or_default());
+        let precondition = request.precondition.clone();
         let Prepared { sources, options, tag, known } = self.prepare(caller, request).await?;
         let before = match &known {
             Some(known) => Before::of(self.schedules_of(&known.key).await?),
@@ -139,6 +148,9 @@ impl Service {
         };
         let kept = match self.linker.keeper().keep(&name, &sources, options, now).await {
             Err(KeepError::OutOfReach) => return Err(ServiceError::out_of_reach_then(caller)),
+            Err(KeepError::Store(StoreError::Changed(tag))) => {
+                return Err(changed(name.as_str(), &precondition, tag.as_deref()));
+            }
             Err(KeepError::Store(StoreError::Conflict)) if known.is_none() => {
                 let detail =
                     format!("a script {name} was made by another request in this moment; look at it and try again");
@@ -179,11 +191,15 @@ impl Service {
     }
 
     async fn prepare(&self, caller: &Caller, request: PublishRequest) -> Result<Prepared, ServiceError> {
-        let PublishRequest { name, content, settings, unchecked, upgrade, progress } = request;
+        let PublishRequest { name, content, settings, unchecked, upgrade, precondition, progress } = request;
         let known = self.store.script(name.key()).await?;
         // A script that is new has the labels that this brings: the keeper asks whether they are within reach.
         if known.is_some() {
             self.check_reach(caller, name.key(), known.as_ref())?;
+        }
+        let tag = known.as_ref().map(Script::tag);
+        if !precondition.holds(tag.as_deref()) {
+            return Err(changed(name.as_str(), &precondition, tag.as_deref()));
         }
         let (sources, link, tag) = match content {
             ScriptContent::Sources(sources) => (sources, None, None),
@@ -206,6 +222,7 @@ impl Service {
             upgrade,
             reach: caller.reach(),
             only_new: known.is_none() && caller.is_limited(),
+            precondition,
             without_priority: !caller.grants_itself(),
             progress,
         };
@@ -222,19 +239,26 @@ impl Service {
         caller: &Caller,
         name: &str,
         changes: Map<String, Value>,
+        asked: &Precondition,
     ) -> Result<ScriptChange, ServiceError> {
         let script = self.script_for(caller, name).await?;
+        if !asked.holds(Some(&script.tag())) {
+            return Err(changed(&script.name, asked, Some(&script.tag())));
+        }
         let settings = merged(&script.settings, &changes);
         let asked_now = read_settings(without_nulls(changes))?;
         let settings = read_settings(settings)?;
         settings.or(&script.version.table).limits.asked()?;
         // A token that reaches scripts by label could otherwise label itself out of its bounds, or into others'.
-        let changed = Script { settings: settings.clone(), ..script.clone() };
-        if self.check_reach(caller, &script.key, Some(&changed)).is_err() {
+        let then = Script { settings: settings.clone(), ..script.clone() };
+        if self.check_reach(caller, &script.key, Some(&then)).is_err() {
             return Err(ServiceError::out_of_reach_then(caller));
         }
         let now = self.clock.now();
-        let kept = self.store.set_settings(&script.key, settings, now).await?;
+        let kept = match self.store.set_settings(&script.key, settings, asked, now).await {
+            Err(StoreError::Changed(tag)) => return Err(changed(&script.name, asked, tag.as_deref())),
+            kept => kept?,
+        };
         let script = kept.ok_or_else(ServiceError::script_gone)?;
         self.signals.notify_queued();
         let not_granted = self.grant_what_is_asked(caller, &script, &asked_now, now).await?;

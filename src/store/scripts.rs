@@ -5,6 +5,7 @@ use super::rows::script::{SCRIPT, VERSION, script, script_of, version_of};
 use super::tx::{Row, Tx, args, json, stamp};
 use super::{Store, StoreError, blobs, cancel, grants, locks, queue, schedules};
 use crate::clock::Time;
+use crate::precondition::Precondition;
 use crate::publication::{Deleted, Kept, NewVersion, ScriptFilter};
 use crate::schedule::NewSchedule;
 use crate::script::{LinkState, Script, Settings, Version, key_of};
@@ -18,6 +19,10 @@ async fn keep(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, Stor
 
 async fn keep_version(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, StoreError> {
     let found = if locks::script(tx, &new.key).await? { script(tx, &new.key).await? } else { None };
+    let tag = found.as_ref().map(Script::tag);
+    if !new.precondition.holds(tag.as_deref()) {
+        return Err(StoreError::Changed(tag));
+    }
     let Some(old) = found else {
         let settings = json(&new.settings.clone().unwrap_or_default())?;
         let sql = "INSERT INTO scripts (key, name, settings, version, latest, link, created_at, updated_at)
@@ -265,20 +270,31 @@ impl Store {
         }
     }
 
-    /// Puts these settings in the place of what was set by request. The script as it is then; none when there is none.
-    pub async fn set_settings(&self, key: &str, settings: Settings, now: Time) -> Result<Option<Script>, StoreError> {
-        let key = key.to_owned();
+    /// Puts these settings in the place of what was set by request, if the script is still what it must be. The script as it
+    /// is then; none when there is none.
+    pub async fn set_settings(
+        &self,
+        key: &str,
+        settings: Settings,
+        asked: &Precondition,
+        now: Time,
+    ) -> Result<Option<Script>, StoreError> {
+        let all = std::sync::Arc::new((key.to_owned(), settings, asked.clone()));
         self.write(move |tx| {
-            let (key, settings) = (key.clone(), settings.clone());
+            let all = all.clone();
             Box::pin(async move {
-                if !locks::script(tx, &key).await? {
-                    return Ok(None);
+                let (key, settings, asked) = &*all;
+                let found = if locks::script(tx, key).await? { script(tx, key).await? } else { None };
+                let Some(found) = found else { return Ok(None) };
+                let tag = found.tag();
+                if !asked.holds(Some(&tag)) {
+                    return Err(StoreError::Changed(Some(tag)));
                 }
                 let sql = "UPDATE scripts SET settings = $2, updated_at = $3 WHERE key = $1";
-                tx.run(sql, args![&*key, json(&settings)?, stamp(now)]).await?;
-                let script = script(tx, &key).await?;
+                tx.run(sql, args![&**key, json(settings)?, stamp(now)]).await?;
+                let script = script(tx, key).await?;
                 let concurrency = script.as_ref().and_then(|script| script.in_force().concurrency);
-                queue::set_concurrency(tx, &key, concurrency).await?;
+                queue::set_concurrency(tx, key, concurrency).await?;
                 Ok(script)
             })
         })

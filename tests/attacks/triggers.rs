@@ -405,6 +405,7 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
         settings: None,
         link: None,
         only_new: false,
+        precondition: cronbox::precondition::Precondition::None,
         schedules: Vec::new(),
     };
     crate::store::announce(&store, &version.blob, start).await;

@@ -4,6 +4,7 @@ use super::{
     DatabaseUrl, Store, TestFile, after, announce, by, cluster, ended, keep, make, new_run, start, status, version,
 };
 use chrono::TimeDelta;
+use cronbox::precondition::Precondition;
 use cronbox::run::{
     Cause, Claim, Ended, Gate, Idempotency, Made, NewRun, OutputFile, Recorded, Run, Status, Value, new_id,
 };
@@ -93,7 +94,7 @@ async fn lines_are_let_through_in_order(store: Store) {
 async fn a_gate_and_a_limit_hold_together(store: Store) {
     let limited = Settings { concurrency: Some(2), ..Settings::default() };
     keep(&store, version("a", "a"), start()).await.expect("keeps");
-    store.set_settings("a", limited, start()).await.expect("sets");
+    store.set_settings("a", limited, &Precondition::None, start()).await.expect("sets");
     for (name, most) in [("x", 1), ("y", 3)] {
         let mut runs = backfilled(name, most, 6);
         runs.iter_mut().for_each(|run| run.spec.concurrency = Some(2));
@@ -122,16 +123,16 @@ async fn a_gate_and_a_limit_hold_together(store: Store) {
 async fn a_limit_that_is_lifted_lets_all_go(store: Store) {
     keep(&store, version("a", "a"), start()).await.expect("keeps");
     let one = |concurrency| Settings { concurrency, ..Settings::default() };
-    store.set_settings("a", one(Some(1)), start()).await.expect("sets");
+    store.set_settings("a", one(Some(1)), &Precondition::None, start()).await.expect("sets");
     for n in 0..250 {
         let mut new = new_run(Some("a"), after(n));
         new.spec.concurrency = Some(1);
         make(&store, new, after(n)).await;
     }
     assert_eq!(store.queue_depth().await.expect("asks").held, 249);
-    store.set_settings("a", one(Some(150)), start()).await.expect("sets");
+    store.set_settings("a", one(Some(150)), &Precondition::None, start()).await.expect("sets");
     assert_eq!(store.queue_depth().await.expect("asks").held, 100);
-    store.set_settings("a", one(None), start()).await.expect("sets");
+    store.set_settings("a", one(None), &Precondition::None, start()).await.expect("sets");
     assert_eq!(store.queue_depth().await.expect("asks").held, 0);
 }
 
@@ -143,7 +144,10 @@ async fn what_is_stuck_is_let_go(store: Store) {
     let running = take(&store).await;
     assert_eq!((running.len(), take(&store).await.len()), (1, 0));
     // Its own end does not tell of its gate: as if the limit had been set only afterwards.
-    store.set_settings("a", Settings { concurrency: Some(1), ..Settings::default() }, start()).await.expect("sets");
+    store
+        .set_settings("a", Settings { concurrency: Some(1), ..Settings::default() }, &Precondition::None, start())
+        .await
+        .expect("sets");
     end(&store, &running[0]).await;
     assert_eq!(store.look_at_held().await.expect("looks"), 1, "the last one waits");
     let (order, most) = end_all(&store).await;
@@ -315,7 +319,10 @@ async fn lists_may_be_long(store: Store) {
 async fn nodes_that_end_runs_at_once_lose_none(store: Store) {
     use std::sync::atomic::{AtomicUsize, Ordering};
     keep(&store, version("a", "a"), start()).await.expect("keeps");
-    store.set_settings("a", Settings { concurrency: Some(6), ..Settings::default() }, start()).await.expect("sets");
+    store
+        .set_settings("a", Settings { concurrency: Some(6), ..Settings::default() }, &Precondition::None, start())
+        .await
+        .expect("sets");
     for (name, most) in [("x", 1), ("y", 3), ("z", 4)] {
         let mut runs = backfilled(name, most, 60);
         runs.iter_mut().for_each(|run| run.spec.concurrency = Some(6));

@@ -9,7 +9,8 @@ use crate::http::body::{self, Fields, Query};
 use crate::http::described_fields::fields;
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
-use crate::http::{App, Part, requests};
+use crate::http::{App, Part, precondition, requests};
+use crate::precondition::Precondition;
 use crate::service::{self, AskedArgs, ScheduleKept, ScheduleRequest, Target};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -34,7 +35,7 @@ async fn read_request(request: Request) -> Result<ScheduleRequest, Problem> {
         Some(None) => AskedArgs::Nothing,
         Some(Some(args)) => AskedArgs::Args(Exact::parse(&service::arguments(Some(args))?).unwrap_or_default()),
     };
-    Ok(ScheduleRequest { fields: fields.rest()?, args })
+    Ok(ScheduleRequest { fields: fields.rest()?, args, ..ScheduleRequest::default() })
 }
 
 /// Changes a schedule, or shows what would be kept.
@@ -46,7 +47,11 @@ async fn answer(
     request: Request,
 ) -> Result<Response, Problem> {
     let is_dry = query.flag("dry_run", false)?;
-    let request = read_request(request).await?;
+    let precondition = match target {
+        Target::New { .. } => Precondition::None,
+        _ => precondition::read(request.headers())?,
+    };
+    let request = ScheduleRequest { precondition, ..read_request(request).await? };
     if is_dry {
         let schedule = app.try_change_schedule(caller, target, &request).await?;
         return Ok(Json(app.show(&schedule)).into_response());
@@ -60,7 +65,7 @@ async fn answer(
         response.headers_mut().insert(header::LOCATION, place);
     }
     warn(&mut response, warning.as_deref());
-    Ok(response)
+    Ok(precondition::tagged(response, &schedule.tag()))
 }
 
 /// Make a schedule
@@ -95,6 +100,8 @@ pub(crate) async fn create_schedule(
     put, path = "/v1/schedules/{id}", tag = "schedules", operation_id = "put_schedule",
     params(
         ("id" = String, Path, description = "The schedule"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the schedule that is changed: 412 when it was changed meanwhile"),
+        ("If-None-Match" = Option<String>, Header, description = "*: 412 when there is one"),
         ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
     ),
     request_body(content = requests::ScheduleRequest, content_type = "application/json"),
@@ -120,6 +127,7 @@ pub(crate) async fn put_schedule(
     patch, path = "/v1/schedules/{id}", tag = "schedules", operation_id = "patch_schedule",
     params(
         ("id" = String, Path, description = "The schedule"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the schedule that is changed: 412 when it was changed meanwhile"),
         ("dry_run" = Option<bool>, Query, description = "Whether nothing is kept: the answer shows what would be"),
     ),
     request_body(content = requests::ScheduleRequest, content_type = "application/json"),

@@ -6,12 +6,12 @@ use crate::clock::{from_micros, micros};
 use crate::http::body::{self, Query, bad_cursor};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
-use crate::http::{App, Part};
+use crate::http::{App, Part, precondition};
 use crate::schedule::{STATES, Schedule, ScheduleFilter, State as Standing};
 use crate::script::{Name, key_of};
 use crate::service;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use utoipa_axum::routes;
 
@@ -123,7 +123,7 @@ pub(crate) async fn get_schedule(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(id): Part,
-) -> Result<Json<ScheduleBody>, Problem> {
+) -> Result<Response, Problem> {
     let schedule = app.schedule_for(&caller, &id).await?;
-    Ok(Json(app.show(&schedule)))
+    Ok(precondition::tagged(Json(app.show(&schedule)).into_response(), &schedule.tag()))
 }

@@ -9,7 +9,7 @@ use crate::http::described_fields::fields;
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::requests::{RollbackRequest, SettingsRequest};
-use crate::http::{App, Part, request_body};
+use crate::http::{App, Part, precondition, request_body};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -32,7 +32,10 @@ const MOST_SETTINGS: usize = 1 << 20;
 /// What is not there stays; null takes away what was set, so that what the source says holds again.
 #[utoipa::path(
     patch, path = "/v1/scripts/{name}", tag = "scripts", operation_id = "patch_script",
-    params(("name" = String, Path, description = "The script")),
+    params(
+        ("name" = String, Path, description = "The script"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the script that is changed: 412 when it was changed meanwhile"),
+    ),
     request_body(content = SettingsRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The script as it is now", body = UploadedBody),
@@ -43,11 +46,14 @@ pub(crate) async fn patch_script(
     Extension(caller): Extension<Caller>,
     Part(name): Part,
     request: Request,
-) -> Result<Json<UploadedBody>, Problem> {
+) -> Result<Response, Problem> {
+    let asked = precondition::read(request.headers())?;
     let content = body::read(request.into_body(), MOST_SETTINGS).await?;
     let changes = Fields::read(&content, fields::<SettingsRequest>())?.rest()?;
-    let change = app.change_settings(&caller, &name, changes).await?;
-    body_of(&app, change).await.map(Json)
+    let change = app.change_settings(&caller, &name, changes, &asked).await?;
+    let tag = change.script.tag();
+    let body = body_of(&app, change).await?;
+    Ok(precondition::tagged(Json(body).into_response(), &tag))
 }
 
 /// Delete a script
@@ -103,5 +109,5 @@ pub(crate) async fn roll_back_script(
     let change = app.roll_back(&caller, &name, version, keep_schedules).await?;
     let mut response = Json(app.script_body(&change.script).await?).into_response();
     change.warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));
-    Ok(response)
+    Ok(precondition::tagged(response, &change.script.tag()))
 }

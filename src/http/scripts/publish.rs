@@ -7,7 +7,7 @@ use crate::http::body::{self, Query};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
 use crate::http::upload::{self, Upload, is_stripped_form, line_breaks_stripped};
-use crate::http::{App, Part, progress};
+use crate::http::{App, Part, precondition, progress};
 use crate::publish::Progress;
 use crate::script::Name;
 use crate::service::{PublishRequest, ScriptChange, ScriptContent};
@@ -41,6 +41,8 @@ const MOST: usize = MAX_BUNDLE + (1 << 20);
         ("check" = Option<bool>, Query, description = "false keeps source that is no valid Python"),
         ("upgrade" = Option<bool>, Query, description = "true resolves its packages again, although it asks for the same as before"),
         ("main" = Option<String>, Query, description = "Of several files or an archive: the file where a run begins; main.py by default"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the script that is changed: 412 when it was changed meanwhile"),
+        ("If-None-Match" = Option<String>, Header, description = "*: 412 when there is one"),
         ("dry_run" = Option<bool>, Query, description = "true keeps nothing: the answer is 204, or why it would not be taken"),
     ),
     request_body(content(
@@ -173,6 +175,7 @@ pub(crate) async fn check_script(
 /// What a request asks to be published, and whether it came as a form of curl without its line breaks.
 async fn asked(name: Option<Name>, how: How, request: Request) -> Result<(PublishRequest, bool), Problem> {
     let (parts, stream) = request.into_parts();
+    let precondition = precondition::read(&parts.headers)?;
     let content = body::read(stream, MOST).await?;
     let is_stripped = is_stripped_form(&parts.headers, &content);
     let Upload { name, content, settings } = upload::read(parts, content, name, how.main).await?;
@@ -183,7 +186,7 @@ async fn asked(name: Option<Name>, how: How, request: Request) -> Result<(Publis
         return Err(line_breaks_stripped());
     }
     let How { unchecked, upgrade, progress, .. } = how;
-    Ok((PublishRequest { name, content, settings, unchecked, upgrade, progress }, is_stripped))
+    Ok((PublishRequest { name, content, settings, unchecked, upgrade, precondition, progress }, is_stripped))
 }
 
 async fn upload(
@@ -204,7 +207,7 @@ async fn upload(
         change => change?,
     };
     let status = if change.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let warnings = change.warnings.clone();
+    let (warnings, tag) = (change.warnings.clone(), change.script.tag());
     let body = body_of(app, change).await?;
     let place = HeaderValue::from_str(&format!("/v1/scripts/{}", api::part(&body.script)));
     let mut response = (status, Json(body)).into_response();
@@ -212,7 +215,7 @@ async fn upload(
         response.headers_mut().insert(header::LOCATION, place);
     }
     warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));
-    Ok(response)
+    Ok(precondition::tagged(response, &tag))
 }
 
 /// A change of a script, as an answer.

@@ -5,7 +5,7 @@ use crate::api::{self, LeftOutBody, Page, ScriptBody, VersionBody};
 use crate::http::body::{Query, bad_cursor};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
-use crate::http::{App, Part, PathParts, pieces};
+use crate::http::{App, Part, PathParts, pieces, precondition};
 use crate::publication::ScriptFilter;
 use crate::run::Activity;
 use crate::script::{Name, Script};
@@ -100,9 +100,10 @@ pub(crate) async fn get_script(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Part(name): Part,
-) -> Result<Json<ScriptBody>, Problem> {
+) -> Result<Response, Problem> {
     let script = app.script_for(&caller, &name).await?;
-    Ok(Json(app.script_body(&script).await?))
+    let body = app.script_body(&script).await?;
+    Ok(precondition::tagged(Json(body).into_response(), &script.tag()))
 }
 
 impl App {

@@ -5,6 +5,7 @@ use crate::access::Caller;
 use crate::clock::Time;
 use crate::exact::Exact;
 use crate::limits::{NotGranted, RequestedLimits};
+use crate::precondition::Precondition;
 use crate::publish;
 use crate::run::new_id;
 use crate::schedule::request::{self, ReadContext, jitter};
@@ -44,6 +45,8 @@ pub struct ScheduleRequest {
     pub fields: Map<String, Value>,
     /// The arguments, as they were written.
     pub args: AskedArgs,
+    /// What the schedule must still be.
+    pub precondition: Precondition,
 }
 
 /// Which schedule is asked for, and how.
@@ -85,6 +88,17 @@ struct Asked<'a> {
     /// The zone of a trigger that names none; none: the script's, else the server's.
     zone: Option<String>,
     caller: &'a Caller,
+}
+
+impl Asked<'_> {
+    /// Refuses a change of a schedule that is not what the change was to be made to.
+    fn check(&self, asked: &Precondition) -> Result<(), ServiceError> {
+        let tag = self.existing.as_ref().map(Schedule::tag);
+        if asked.holds(tag.as_deref()) {
+            return Ok(());
+        }
+        Err(ServiceError::changed(&format!("the schedule {}", self.id), "revision", asked, tag.as_deref()))
+    }
 }
 
 fn bad_id(error: &impl std::fmt::Display) -> ServiceError {
@@ -146,6 +160,7 @@ impl Service {
     ) -> Result<ScheduleKept, ServiceError> {
         for _ in 0..TRIES {
             let asked = self.asked(caller, target, request).await?;
+            asked.check(&request.precondition)?;
             let expected = asked.existing.as_ref().map(|existing| existing.revision);
             let new = self.plan_schedule(asked).await?;
             if let Some(kept) = self.keep_schedule(caller, new, expected).await? {
@@ -165,7 +180,9 @@ impl Service {
         target: Target<'_>,
         request: &ScheduleRequest,
     ) -> Result<Schedule, ServiceError> {
-        let new = self.plan_schedule(self.asked(caller, target, request).await?).await?;
+        let asked = self.asked(caller, target, request).await?;
+        asked.check(&request.precondition)?;
+        let new = self.plan_schedule(asked).await?;
         let now = self.clock.now();
         Ok(Schedule {
             id: new.id,
