@@ -1,6 +1,7 @@
 //! What the API says: the bodies of its answers, for the server that writes them and the command line that reads them.
 
 mod access;
+mod chart;
 mod event;
 mod run;
 mod schedule;
@@ -8,6 +9,7 @@ mod script;
 mod values;
 
 pub use access::{GrantBody, ResealedBody, SecretBody, SessionBody, SessionTokenBody, TokenBody};
+pub use chart::{ChartBody, ChartLineBody};
 pub use event::{EventBody, EventErrorBody, FeedBody};
 pub use run::{
     AttemptBody, AttemptUsageBody, CountBody, ErrorBody, FileBody, LeftBody, LimitsBody, NumberBody, PointBody,

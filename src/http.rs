@@ -7,6 +7,7 @@ mod attempts;
 mod below;
 mod body;
 mod carry_out;
+mod charts;
 mod connections;
 mod described;
 mod described_fields;
@@ -94,6 +95,7 @@ fn declared() -> &'static Endpoints {
             .merge(page::endpoints())
             .merge(scripts::endpoints())
             .merge(state::endpoints())
+            .merge(charts::endpoints())
             .merge(queries::endpoints())
             .merge(runs::endpoints())
             .merge(output::endpoints())

@@ -15,6 +15,7 @@
 //! - [`hosts`]: hosts as they were written, and their patterns
 //! - [`limits`]: limits as they are asked for and granted
 //! - [`precondition`]: what something must still be for a change of it
+//! - [`chart`]: charts that are kept
 //! - [`script`]: scripts, their names, settings and versions
 //! - [`zone`]: time zones, of one release
 //! - [`trigger`]: when a schedule fires
@@ -69,6 +70,7 @@ pub mod quantity;
 pub mod source_encoding;
 pub mod suggest;
 
+pub mod chart;
 pub mod precondition;
 pub mod requirement;
 

@@ -6,6 +6,7 @@
 //! field at fault and a sentence; sentences name addresses of the API and flags, which are the words that users have for
 //! these things.
 
+mod charts;
 mod error;
 mod grants;
 mod queries;
@@ -22,6 +23,7 @@ mod text;
 mod tokens;
 mod values;
 
+pub use charts::ChartRequest;
 pub use error::{ErrorKind, ServiceError};
 pub use grants::GrantRequest;
 pub use reach::Reached;

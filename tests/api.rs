@@ -2,6 +2,7 @@
 //! The numbers (`D20`) are those of the list of cases.
 
 mod changed_by_two;
+mod charts;
 mod edited;
 mod formats;
 mod limited;

@@ -56,6 +56,7 @@ macro_rules! on_every_engine {
 
 mod blobs_deleted;
 mod bounds;
+mod charts;
 mod granted;
 mod recent;
 mod schedules;

@@ -221,12 +221,13 @@ const PROBLEMS: [(&str, &str); 2] = [
 ];
 
 /// Addresses whose answers have an ETag.
-const TAGGED: [&str; 5] = [
+const TAGGED: [&str; 6] = [
     "/v1/scripts",
     "/v1/scripts/{name}",
     "/v1/scripts/{name}/rollback",
     "/v1/schedules",
     "/v1/schedules/{id}",
+    "/v1/charts/{id}",
 ];
 
 fn describe_responses(path: &str, responses: &mut Map<String, Value>) {
@@ -288,6 +289,10 @@ fn examples(document: &mut Value) {
         ("PreviewRequest", json!({"trigger": "every 1 month at 09:00", "timezone": "Europe/Berlin", "count": 3})),
         ("TokenRequest", json!({"name": "ci", "scopes": ["write", "run"], "scripts": ["team-*"], "expires_in": "90d"})),
         ("SessionRequest", json!({"token": "cbx_…", "expires_in": "12h"})),
+        (
+            "ChartRequest",
+            json!({"title": "Prices", "labels": ["morning"], "lines": [{"script": "price", "path": "/price"}], "bucket": "auto"}),
+        ),
         ("GrantRequest", json!({"hosts": ["api.example.com"], "limits": {"memory": "1GiB"}})),
         ("SecretRequest", json!({"value": "a-long-secret", "hosts": ["api.example.com"], "scripts": ["price"]})),
         ("RollbackRequest", json!({"version": 3})),

@@ -34,6 +34,7 @@ pub(super) fn endpoints() -> Endpoints {
         (name = "runs", description = "Executions and their results"),
         (name = "schedules", description = "What starts scripts by the clock"),
         (name = "events", description = "What happened, in order"),
+        (name = "charts", description = "Charts of results that are kept"),
         (name = "access", description = "Tokens, sessions, grants and secrets"),
         (name = "node", description = "How the node is"),
     )

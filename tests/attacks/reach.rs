@@ -229,6 +229,12 @@ async fn world(folder: &Folder, limit: Value) -> World {
             server.json(server.request(Method::PUT, &format!("/v1/schedules/{id}")).json(&body)).await;
         assert_eq!(status, 201, "{answer}");
     }
+    for (id, script, title) in [("theirs", "other", FOREIGN), ("ours", "mine", "ours")] {
+        let line = json!({"script": script, "path": "/x", "label": title});
+        let body = json!({"title": title, "labels": [title], "lines": [line]});
+        let (status, answer) = server.json(server.request(Method::PUT, &format!("/v1/charts/{id}")).json(&body)).await;
+        assert_eq!(status, 201, "{answer}");
+    }
     let secret = json!({"value": "0123456789abcdef", "hosts": ["a.example"], "scripts": ["mine", "other"],
         "labels": [format!("secret={FOREIGN}")]});
     assert_eq!(server.json(server.request(Method::PUT, "/v1/secrets/SHARED").json(&secret)).await.0, 201);
@@ -247,7 +253,11 @@ fn addresses(route: &str, world: &World) -> Vec<String> {
     let mut found = Vec::new();
     for own in [true, false] {
         let run = if own { &world.own } else { &world.foreign };
-        let id = if route.contains("/schedules/") { if own { "ours" } else { "theirs" } } else { run.as_str() };
+        let id = if route.contains("/schedules/") || route.contains("/charts/") {
+            if own { "ours" } else { "theirs" }
+        } else {
+            run.as_str()
+        };
         let script = if own { "mine" } else { "other" };
         let name = if route.contains("/secrets/") { "SHARED" } else { script };
         let filled = route
@@ -281,6 +291,9 @@ fn queries(world: &World) -> Vec<String> {
 /// Bodies that name other objects in every field that can.
 fn bodies() -> Vec<Value> {
     let mut bodies = vec![json!({})];
+    for script in ["mine", "other"] {
+        bodies.push(json!({"lines": [{"script": script, "path": ""}]}));
+    }
     for trigger in ["after other", "after * on any", "after label kind=theirs on any", "0 0 1 1 *"] {
         for script in ["mine", "other"] {
             bodies.push(json!({"script": script, "trigger": trigger}));
