@@ -68,9 +68,20 @@ impl Slots {
         Slots { width, aggregate, slots: BTreeMap::new(), bytes: 0 }
     }
 
+    /// The number of the slot that an instant is in.
+    pub(super) fn number(&self, at: Time) -> i64 {
+        micros(at).div_euclid(self.width)
+    }
+
+    /// Forgets the last slot, which may have more values, if it is not the only one.
+    pub(super) fn drop_last(&mut self) -> bool {
+        self.slots.len() > 1 && self.slots.pop_last().is_some()
+    }
+
     /// Adds a value.
     pub(super) fn add(&mut self, at: Time, value: Exact) {
-        let slot = self.slots.entry(micros(at).div_euclid(self.width)).or_default();
+        let number = self.number(at);
+        let slot = self.slots.entry(number).or_default();
         slot.count += 1;
         let is_number = value.is_number();
         if is_number {
@@ -171,6 +182,16 @@ mod tests {
         }
         assert_eq!(of("avg", &["\"x\""]).as_deref(), Ok("null"));
         assert!(Aggregate::parse("median").is_err());
+    }
+
+    #[test]
+    fn the_last_slot_is_left_to_the_next_part() {
+        let mut slots = Slots::new(Duration::from_secs(1), Aggregate::Count);
+        slots.add(from_micros(0), Exact::default());
+        assert!(!slots.drop_last(), "the only one stays");
+        slots.add(from_micros(1_000_000), Exact::default());
+        assert!(slots.drop_last());
+        assert_eq!(slots.values().count(), 1);
     }
 
     #[test]

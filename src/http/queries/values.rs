@@ -29,7 +29,7 @@ pub(super) fn endpoints() -> Endpoints {
 }
 
 /// Most values looked at for one answer.
-const MOST_POINTS: usize = 50_000;
+const MOST_POINTS: usize = 200_000;
 
 /// Values fetched at once: each has up to 16 KiB, or is a blob that is read by itself.
 const STRIDE: usize = 256;
@@ -212,7 +212,8 @@ impl App {
         }
     }
 
-    /// Fills slots with values; and where the next part begins, when there are more than one answer looks at.
+    /// Fills slots with values; and where the next part begins, when there are more than one answer looks at. It begins with a
+    /// slot: the values of one slot are never told in two parts, unless one slot has more of them than an answer looks at.
     async fn slots(
         &self,
         asked: &Asked,
@@ -220,6 +221,8 @@ impl App {
         slots: &mut Slots,
     ) -> Result<Option<String>, Problem> {
         let (mut looked_at, mut read) = (0, 0);
+        // The last slot, and the place before its first value.
+        let (mut last, mut begin) = (None, None);
         loop {
             let (entries, next) = self.store.series(&asked.script, asked.times, after.clone(), STRIDE).await?;
             looked_at += STRIDE;
@@ -227,17 +230,23 @@ impl App {
             let mut points = Points::of(self, &asked.pointer, entries).await?;
             while let Some((place, point)) = points.next().await? {
                 if let Some(point) = point {
+                    let slot = Some(slots.number(point.at));
+                    if slot != last {
+                        (last, begin) = (slot, after.clone());
+                    }
                     slots.add(point.at, point.value);
                 }
                 *after = Some(place);
                 if !slots.has_room() || read + points.read >= MOST_READ {
-                    return Ok(after.take());
+                    return Ok(if slots.drop_last() { begin } else { after.take() });
                 }
             }
             read += points.read;
             match next {
                 None => return Ok(None),
-                Some(next) if looked_at >= MOST_POINTS => return Ok(Some(next)),
+                Some(next) if looked_at >= MOST_POINTS => {
+                    return Ok(if slots.drop_last() { begin } else { Some(next) });
+                }
                 next => *after = next,
             }
         }
