@@ -142,6 +142,9 @@ pub struct Settings {
     /// Words to find the script and its runs by.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
+    /// Whether a run is refused whose arguments do not fit the entry's parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validate_args: Option<bool>,
     /// Limits: `fuel`, `memory`, `timeout`, `output`.
     #[serde(skip_serializing_if = "WrittenLimits::is_empty")]
     pub limits: WrittenLimits,
@@ -178,6 +181,7 @@ pub const SETTINGS: &[&str] = &[
     "result",
     "timezone",
     "labels",
+    "validate_args",
     "limits",
     "env",
     "allow",
@@ -203,6 +207,7 @@ impl Settings {
             result: self.result.or(other.result),
             timezone: self.timezone.clone().or_else(|| other.timezone.clone()),
             labels: joined(&self.labels, &other.labels),
+            validate_args: self.validate_args.or(other.validate_args),
             limits: self.limits.or(&other.limits),
             env: joined(&self.env, &other.env),
             allow: if self.allow.is_empty() { other.allow.clone() } else { self.allow.clone() },
@@ -496,6 +501,7 @@ mod tests {
             result: Some(ResultKind::Json),
             timezone: Some(String::new()),
             labels: [(String::new(), String::new())].into(),
+            validate_args: Some(true),
             limits: [(String::new(), Quantity::Whole(1))].into_iter().collect(),
             env: [(String::new(), String::new())].into(),
             allow: [""].into_iter().collect(),

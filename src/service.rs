@@ -7,6 +7,7 @@
 //! these things.
 
 mod charts;
+mod check_args;
 mod error;
 mod grants;
 mod queries;

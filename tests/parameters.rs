@@ -103,3 +103,39 @@ async fn parameters_are_told_wherever_a_script_is() {
     let (_, unchecked) = server.json(unchecked).await;
     assert_eq!((&unchecked["parameters"], &unchecked["entries"]), (&Value::Null, &json!({})));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_are_checked_where_a_script_asks_for_that() {
+    let (_folder, server) = Server::ephemeral();
+    let source = "# /// script\n# [tool.cronbox]\n# validate_args = true\n# ///\n\
+        def run(symbol: str, n: int = 1):\n    return [symbol, n]\n\ndef other(day: 'date'):\n    return day\n";
+    let (status, made) = server.put("price", source).await;
+    assert_eq!((status, &made["settings"]["validate_args"]), (201, &json!(true)), "{made}");
+    assert_eq!(server.run("price", &json!({"args": {"symbol": "A", "n": 2}})).await["result"], json!(["A", 2]));
+    assert_eq!(server.run("price", &json!({"args": ["A"]})).await["result"], json!(["A", 1]));
+    for (body, field, detail) in [
+        (json!({}), "args.symbol", "the argument symbol is missing: the script takes run(symbol: str, n: int=1)"),
+        (json!({"args": {"symbol": "A", "n": "2"}}), "args.n", "args.n is a whole number, and not \"2\""),
+        (
+            json!({"args": {"symbol": "A", "more": 2}}),
+            "args.more",
+            "run has no parameter \"more\": there are symbol, n",
+        ),
+        (json!({"args": {"day": "x"}, "entry": "other"}), "args.day", "args.day is a date (2026-01-31), and not \"x\""),
+    ] {
+        let (status, refused) = server.post("/v1/scripts/price/runs", &body).await;
+        let found = (status, &refused["code"], &refused["field"], &refused["detail"]);
+        assert_eq!(found, (422, &json!("invalid_args"), &json!(field), &json!(detail)), "{body}");
+    }
+    let schedule = json!({"id": "daily", "script": "price", "trigger": "0 9 * * *", "args": {"symbol": 1}});
+    assert_eq!(server.post("/v1/schedules", &schedule).await.0, 201);
+    let (status, refused) = server.post("/v1/schedules/daily/trigger", &json!({})).await;
+    assert_eq!((status, &refused["field"]), (422, &json!("args.symbol")), "{refused}");
+    let (status, run) = server.post("/v1/schedules/daily/trigger?wait=60s", &json!({"args": {"symbol": "B"}})).await;
+    assert_eq!((status, &run["result"]), (200, &json!(["B", 1])), "{run}");
+    // Without it nothing is checked: Python decides.
+    let patch = server.request(Method::PATCH, "/v1/scripts/price").json(&json!({"validate_args": false}));
+    assert_eq!(server.json(patch).await.0, 200);
+    assert_eq!(server.run("price", &json!({"args": {"symbol": 1}})).await["result"], json!([1, 1]));
+    assert_eq!(server.run("price", &json!({"args": {"m": 1}})).await["status"], "failed");
+}

@@ -24,6 +24,8 @@ pub(super) struct SettingsRequest {
     timezone: Option<String>,
     /// Words to find the script and its runs by.
     labels: Option<BTreeMap<String, String>>,
+    /// Whether a run is refused whose arguments do not fit the entry's parameters.
+    validate_args: Option<bool>,
     /// `fuel`, `memory`, `timeout`, `output`: numbers, or texts with units.
     limits: Option<LimitsRequest>,
     /// The environment.

@@ -43,6 +43,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("env", "{LEVEL = \"info\"}"),
     ("allow", "[\"example.com\"]"),
     ("secrets", "[\"API_KEY\"]"),
+    ("validate_args", "true"),
     ("concurrency", "1"),
     ("retries", "3"),
     ("retry_on", "[\"failed\"]"),

@@ -1,5 +1,6 @@
 //! Runs: planned for a script or for source in a request, cancelled, made again, deleted.
 
+use super::check_args::check_args;
 use super::reach::check_priority;
 use super::text::check_labels;
 use super::{Service, ServiceError};
@@ -117,6 +118,10 @@ impl Service {
         let script = self.linker.fresh(script, now).await?;
         let version = self.version_of(&script, options.version).await?;
         let settings = script.settings.or(&version.table);
+        if settings.validate_args == Some(true) {
+            let entry = options.entry.as_deref().or(settings.entry.as_deref());
+            check_args(&version, entry, &script.name, &options.args)?;
+        }
         self.plan_run(caller, options, RunFiles::of(&script, &version), &settings, now).await
     }
 

@@ -10,6 +10,7 @@ use crate::publish::keep_value;
 use crate::run::{Cause, Gate, NewRun, new_id};
 use crate::schedule::Schedule;
 use crate::schedule::request::BadSchedule;
+use crate::service::check_args::check_args;
 use crate::service::{ErrorKind, Service, ServiceError, arguments, check_priority, check_priority_range};
 use crate::store::backfill::Backfilled;
 use chrono::TimeDelta;
@@ -80,6 +81,11 @@ impl Service {
         let script = self.store.script(&schedule.script).await?.ok_or_else(ServiceError::script_gone)?;
         let version = self.version_of(&script, schedule.settings.version).await?;
         let text = arguments(args.or_else(|| schedule.settings.args.clone()))?;
+        let settings = script.settings.or(&version.table);
+        if settings.validate_args == Some(true) {
+            let entry = schedule.settings.entry.as_deref().or(settings.entry.as_deref());
+            check_args(&version, entry, &script.name, &text)?;
+        }
         let args = keep_value(&self.store, &self.blobs, text, now).await?;
         let granted = self.store.granted_limits(&script.key).await?;
         let start = ScheduleStart { schedule, script: &script, version: &version, granted: &granted };
