@@ -59,7 +59,7 @@ mod tests {
 
     fn of(pairs: &[(HeaderName, &'static str)]) -> Result<Precondition, Option<String>> {
         let headers = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
-        read(&headers).map_err(|problem| problem.field)
+        read(&headers).map_err(|problem| problem.error.field.map(|field| field.into_owned()))
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Service {
             created_by: caller.id().map(str::to_owned),
         };
         match self.store.keep_chart(chart, asked, now).await {
-            Ok(KeptChart::Kept(chart, is_new)) => Ok((chart, is_new)),
+            Ok(KeptChart::Kept(chart, is_new)) => Ok((*chart, is_new)),
             Ok(KeptChart::Other(tag)) => Err(other(&id, asked, tag.as_deref())),
             Err(StoreError::Conflict) => {
                 let detail =

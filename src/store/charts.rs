@@ -35,7 +35,7 @@ async fn chart(tx: &mut Tx<'_>, key: &str) -> Result<Option<Chart>, StoreError> 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeptChart {
     /// It is kept; whether there was none.
-    Kept(Chart, bool),
+    Kept(Box<Chart>, bool),
     /// What is there is not what was asked for: its tag.
     Other(Option<String>),
 }
@@ -73,7 +73,7 @@ impl Store {
                 tx.run(sql, values).await?;
                 let kept = chart(tx, &new.key).await?;
                 let kept = kept.ok_or_else(|| StoreError::Corrupt("a chart that was kept is not there".into()))?;
-                Ok(KeptChart::Kept(kept, old.is_none()))
+                Ok(KeptChart::Kept(Box::new(kept), old.is_none()))
             })
         })
         .await

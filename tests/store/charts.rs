@@ -30,7 +30,7 @@ async fn charts_are_kept(store: Store) {
     let none = Precondition::None;
     let kept = store.keep_chart(chart("1"), &Precondition::Absent, after(1)).await.expect("keeps");
     let first = Chart { revision: 1, created_at: after(1), updated_at: after(1), ..chart("1") };
-    assert_eq!(kept, KeptChart::Kept(first.clone(), true));
+    assert_eq!(kept, KeptChart::Kept(Box::new(first.clone()), true));
     assert_eq!(store.chart("prices").await.expect("reads"), Some(first.clone()));
     let taken = store.keep_chart(chart("2"), &Precondition::Absent, after(2)).await.expect("asks");
     assert_eq!(taken, KeptChart::Other(Some(first.tag())));
@@ -38,7 +38,7 @@ async fn charts_are_kept(store: Store) {
     let asked = Precondition::Tagged(vec![first.tag()]);
     let kept = store.keep_chart(other, &asked, after(3)).await.expect("keeps");
     let second = Chart { title: "2".into(), revision: 2, updated_at: after(3), ..first };
-    assert_eq!(kept, KeptChart::Kept(second.clone(), false), "whoever made it stays");
+    assert_eq!(kept, KeptChart::Kept(Box::new(second.clone()), false), "whoever made it stays");
     let late = store.keep_chart(chart("3"), &asked, after(4)).await.expect("asks");
     assert_eq!(late, KeptChart::Other(Some(second.tag())));
     let more = Chart { id: "b".into(), key: "b".into(), ..chart("b") };

@@ -71,6 +71,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/charts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List charts
+         * @description List charts.
+         *
+         *     Needs a token with the scope `read`.
+         */
+        get: operations["list_charts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/charts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a chart
+         * @description Look at a chart.
+         *
+         *     Needs a token with the scope `read`.
+         */
+        get: operations["get_chart"];
+        /**
+         * Keep a chart
+         * @description As a whole: what is not said is as it is by default.
+         *
+         *     Needs a token with the scope `write`.
+         */
+        put: operations["put_chart"];
+        post?: never;
+        /**
+         * Delete a chart
+         * @description Delete a chart.
+         *
+         *     Needs a token with the scope `write`.
+         */
+        delete: operations["delete_chart"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -1229,6 +1285,90 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "created" | "changed" | "removed";
+        /** @description A chart that is kept. */
+        Chart: {
+            /** @description The width of a slot: a time, or `auto`; null: every value. */
+            bucket: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description The id of the token that made it; null: no token did. */
+            created_by: string | null;
+            /** @description Its name. */
+            id: string;
+            /** @description Words to find it by; a dashboard is the charts of one label. */
+            labels: string[];
+            /** @description What it shows. */
+            lines: components["schemas"]["ChartLine"][];
+            /** @description From when on: so long ago (`30d`), or an instant. */
+            since: string;
+            /** @description For people. */
+            title: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /** @description A number of a script's results over time. */
+        ChartLine: {
+            /** @description How the values of a slot become one; null: their average. */
+            agg: string | null;
+            /** @description For people. */
+            label: string | null;
+            /** @description Where the number is in the results: a JSON Pointer. */
+            path: string;
+            /** @description The script. */
+            script: string;
+        };
+        /** @description A number of a script's results over time. */
+        ChartLineRequest: {
+            /** @description How the values of a slot become one: `avg` by default, `sum`, `min`, `max`, `count`, `first`, `last`. */
+            agg?: string | null;
+            /** @description For people. */
+            label?: string | null;
+            /** @description Where the number is in the results: a JSON Pointer. */
+            path: string;
+            /** @description The script. */
+            script: string;
+        };
+        /** @description A part of a list. */
+        ChartPage: {
+            /** @description The things themselves. */
+            items: components["schemas"]["Chart"][];
+            /** @description Ask with `?cursor=` for the next part; null when there is none. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description A chart to be kept.
+         * @example {
+         *       "bucket": "auto",
+         *       "labels": [
+         *         "morning"
+         *       ],
+         *       "lines": [
+         *         {
+         *           "path": "/price",
+         *           "script": "price"
+         *         }
+         *       ],
+         *       "title": "Prices"
+         *     }
+         */
+        ChartRequest: {
+            /** @description The width of a slot: `1h`, or `auto`; nothing: every value. */
+            bucket?: string | null;
+            /** @description Words to find it by. */
+            labels?: string[] | null;
+            /** @description What it shows: 1 to 20 lines. */
+            lines: components["schemas"]["ChartLineRequest"][];
+            /** @description From when on: `30d` by default, or an instant. */
+            since?: string | null;
+            /** @description For people; its id by default. */
+            title?: string | null;
+        };
         /** @description What the check of a script finds, of which nothing is kept. */
         Checked: {
             /** @description The other functions that a run can call (`entry`), by name. */
@@ -1577,6 +1717,11 @@ export interface components {
         NotGranted: {
             /** @description What was asked for. */
             asked: string;
+            /**
+             * @description Whether a grant can allow it. Not when it is above the ceiling of the server, or when there is no such secret for
+             *     the script.
+             */
+            grantable: boolean;
             /** @description What is in force instead. */
             in_force: string;
             /** @description `limits.memory` */
@@ -2443,6 +2588,8 @@ export interface components {
             timezone?: string | null;
             /** @description For people. */
             title?: string | null;
+            /** @description Whether a run is refused whose arguments do not fit the entry's parameters. */
+            validate_args?: boolean | null;
         };
         /**
          * @description A run of source in the request.
@@ -2832,6 +2979,254 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Ready"];
                 };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_charts: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only those with this label
+                 * @example team=data
+                 */
+                label?: string;
+                /** @description How many; 100 by default, at most 1000 */
+                limit?: number;
+                /** @description Where the last page ended */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Charts by id */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChartPage"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_chart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The chart */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The chart */
+            200: {
+                headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chart"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_chart: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the chart that is changed: 412 when it was changed meanwhile */
+                "If-Match"?: string | null;
+                /** @description *: 412 when there is one */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                /** @description Its name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChartRequest"];
+            };
+        };
+        responses: {
+            /** @description It was there, and is so now */
+            200: {
+                headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chart"];
+                };
+            };
+            /** @description It was made */
+            201: {
+                headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chart"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_chart: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the chart: 412 when it was changed meanwhile */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The chart */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request was refused; `code` and `detail` say why */
             "4XX": {
@@ -4175,6 +4570,8 @@ export interface operations {
             /** @description Schedules by id */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
@@ -4234,6 +4631,8 @@ export interface operations {
             /** @description It was there, and is so now; or what would be kept */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
@@ -4247,6 +4646,8 @@ export interface operations {
             /** @description It was made */
             201: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description Where it is */
                     Location?: string;
                     /** @description A sentence for whoever runs the server */
@@ -4302,6 +4703,8 @@ export interface operations {
             /** @description The schedule */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
@@ -4346,7 +4749,12 @@ export interface operations {
                 /** @description Whether nothing is kept: the answer shows what would be */
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The ETag of the schedule that is changed: 412 when it was changed meanwhile */
+                "If-Match"?: string | null;
+                /** @description *: 412 when there is one */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 /** @description The schedule */
                 id: string;
@@ -4362,6 +4770,8 @@ export interface operations {
             /** @description It was there, and is so now; or what would be kept */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
@@ -4375,6 +4785,8 @@ export interface operations {
             /** @description It was made */
             201: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description Where it is */
                     Location?: string;
                     /** @description A sentence for whoever runs the server */
@@ -4472,7 +4884,10 @@ export interface operations {
                 /** @description Whether nothing is kept: the answer shows what would be */
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The ETag of the schedule that is changed: 412 when it was changed meanwhile */
+                "If-Match"?: string | null;
+            };
             path: {
                 /** @description The schedule */
                 id: string;
@@ -4488,6 +4903,8 @@ export interface operations {
             /** @description The schedule as it is now; or what would be kept */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
@@ -4941,6 +5358,8 @@ export interface operations {
             /** @description Scripts by name */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
@@ -5007,6 +5426,8 @@ export interface operations {
             /** @description It had this content already */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
@@ -5020,6 +5441,8 @@ export interface operations {
             /** @description This is a new version */
             201: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description Where it is */
                     Location?: string;
                     /** @description A sentence for whoever runs the server */
@@ -5075,6 +5498,8 @@ export interface operations {
             /** @description The script */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
@@ -5125,7 +5550,12 @@ export interface operations {
                 /** @description true keeps nothing: the answer is 204, or why it would not be taken */
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The ETag of the script that is changed: 412 when it was changed meanwhile */
+                "If-Match"?: string | null;
+                /** @description *: 412 when there is one */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 /** @description Its name; a trailing .py is dropped */
                 name: string;
@@ -5144,6 +5574,8 @@ export interface operations {
             /** @description It had this content already */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
@@ -5157,6 +5589,8 @@ export interface operations {
             /** @description This is a new version */
             201: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description Where it is */
                     Location?: string;
                     /** @description A sentence for whoever runs the server */
@@ -5265,7 +5699,10 @@ export interface operations {
     patch_script: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the script that is changed: 412 when it was changed meanwhile */
+                "If-Match"?: string | null;
+            };
             path: {
                 /** @description The script */
                 name: string;
@@ -5281,6 +5718,8 @@ export interface operations {
             /** @description The script as it is now */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
@@ -5457,6 +5896,8 @@ export interface operations {
             /** @description The script as it is now */
             200: {
                 headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
                     /** @description A sentence for whoever runs the server */
                     "X-Cronbox-Warning"?: string;
                     /** @description Names the request in the server's log */
