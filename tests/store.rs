@@ -739,6 +739,10 @@ async fn counts_and_series(store: Store) {
     assert_eq!((values(&entries), entries[1].at), (results(0..3), after(1800)));
     let (entries, next) = store.series("a", (None, None), next, 3).await.expect("reads");
     assert_eq!((values(&entries), next), (results(3..5), None));
+    let last = store.last_results("a", Some(after(1800)), 3).await.expect("reads");
+    assert_eq!(values(&last), results(2..5).into_iter().rev().collect::<Vec<_>>(), "those that were due last first");
+    let few = store.last_results("a", Some(after(7200)), 3).await.expect("reads");
+    assert_eq!(values(&few), results(4..5));
     let (entries, _) = store.series("a", (Some(after(1800)), Some(after(3600))), None, 9).await.expect("reads");
     assert_eq!(values(&entries), results(1..2));
     keep(&store, version("large", "a"), start()).await.expect("keeps");

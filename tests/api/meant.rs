@@ -161,7 +161,6 @@ async fn a_schedule_of_a_block_is_refused_with_its_line() {
         ("trigger = \"every 1h\"\nmax_instances = \"two\"", "schedules.max_instances", 7),
         ("max_instances = 2\ntrigger = 5", "schedules.trigger", 7),
         ("trigger = \"0 9 * *\"", "schedules.trigger.crontab", 6),
-        ("title = \"T\"", "schedules.trigger", 5),
         ("trigger = \"every 1h\"\nid = 3", "schedules.id", 7),
         ("trigger = \"every 1h\"\ntitel = \"T\"", "schedules.titel", 7),
     ] {

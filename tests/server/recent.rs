@@ -52,7 +52,7 @@ async fn a_script_shows_what_it_did_and_does_next() {
     let waits = json!({"run_at": far.to_rfc3339()});
     assert_eq!(server.post("/v1/scripts/some/runs", &waits).await.0, 201);
     // An interval would fire at once, beside what is looked at.
-    let soon = (chrono::Utc::now() + chrono::TimeDelta::hours(1)).to_rfc3339();
+    let soon = (chrono::Utc::now() + chrono::TimeDelta::hours(1)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let once = json!({"type": "date", "run_date": soon});
     let yearly = json!("0 0 1 1 *");
     for (id, trigger, paused) in [("far", &yearly, false), ("near", &once, false), ("off", &json!("every 1m"), true)] {

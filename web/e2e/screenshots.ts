@@ -9,6 +9,9 @@ const folder = process.argv[2]
 assert(folder, 'usage: screenshots.ts FOLDER')
 await mkdir(folder, { recursive: true })
 
+/** Pages that have charts, which come last. */
+const WITH_CHARTS = ['script', 'chart']
+
 const server = await Server.start()
 try {
   const pages = await seed(server)
@@ -17,8 +20,9 @@ try {
     for (const [name, address] of Object.entries(pages)) {
       await tab.go(address)
       await tab.page.waitForLoadState('load')
-      // What is loaded later (charts, editor) holds its room until it is there.
+      // What is loaded later holds its room by grey lines until it is there.
       await tab.page.locator('[role="status"] .line').first().waitFor({ state: 'detached' })
+      if (WITH_CHARTS.includes(name)) await tab.page.locator('canvas').first().waitFor()
       await tab.page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve, { timeout: 2000 })))
       await tab.page.screenshot({ path: path.join(folder, `${name}-${width}.png`) })
     }

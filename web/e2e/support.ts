@@ -216,10 +216,11 @@ export class Tab {
     assert.deepEqual(found, [], `${this.page.url()}\n${found.join('\n')}`)
   }
 
-  /** Nothing is wider than the page. */
+  /** Nothing is wider than the page. Charts follow the size of the window a moment later. */
   async checkWidth(): Promise<void> {
-    const [inner, whole] = await this.page.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollWidth])
-    assert((whole ?? 0) <= (inner ?? 0), `${this.page.url()} is ${whole} px wide in a window of ${inner} px`)
+    await until(`${this.page.url()} is as wide as its window`, () =>
+      this.page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth),
+    )
   }
 
   async close(): Promise<void> {
