@@ -294,7 +294,7 @@ test('100,000 values are drawn in under a second', async () => {
     return 1000 * (metrics.find((each) => each.name === 'TaskDuration')?.value ?? NaN)
   }
   const took: number[] = []
-  // The server is asked again each time: a line with another aggregate is another line.
+  // The best of five. The server is asked again each time: a line with another aggregate is another line.
   for (const aggregate of ['sum', 'min', 'max', 'first', 'last']) {
     await page.getByRole('combobox', { name: 'Several values become' }).selectOption(aggregate)
     await told.waitFor()
@@ -303,10 +303,85 @@ test('100,000 values are drawn in under a second', async () => {
     await told.waitFor({ state: 'detached' })
     await isDrawn(chart)
     took.push((await spent()) - before)
-    if (took.length < 5) await chooser(page, 'Values').selectOption('auto')
+    if (Math.min(...took) < 1000) break
+    await chooser(page, 'Values').selectOption('auto')
   }
   assert(Math.min(...took) < 1000, `${took.map(Math.round).join(', ')} ms`)
   await page.getByRole('button', { name: 'Values as a table' }).click()
   await chart.getByText('The last 200 of 100000 times.').or(chart.getByText('The last 200 of 100,000 times.')).waitFor()
+  await tab.close()
+})
+
+interface SavedChart {
+  id: string
+  title: string
+  labels: string[]
+  lines: { script: string; path: string; agg?: string | null; label?: string | null }[]
+  since: string | null
+  bucket: string | null
+}
+const kept = (id: string): Promise<SavedChart> => server.api('GET', `/v1/charts/${id}`)
+
+test('a chart is kept, changed by two people, on the dashboard of its label, and deleted', async () => {
+  const tab = await Tab.open(server, '/charts')
+  const { page } = tab
+  // The refusal of the one who comes second.
+  tab.allow(/status of 4(04|12)/)
+  await page.getByText('No charts are saved yet').waitFor()
+  await page.getByRole('button', { name: 'New chart' }).first().click()
+  const first = page.getByRole('group', { name: 'Line 1' })
+  await first.getByRole('combobox', { name: 'Script' }).selectOption('tea')
+  await first.getByRole('combobox', { name: 'Number' }).selectOption('/price')
+  await page.getByRole('button', { name: 'Add a line' }).click()
+  const second = page.getByRole('group', { name: 'Line 2' })
+  await second.getByRole('combobox', { name: 'Script' }).selectOption('milk')
+  await second.getByRole('combobox', { name: 'Number' }).selectOption('/stock/shop')
+  await second.getByRole('textbox', { name: 'Name' }).fill('in the shop')
+  await page.getByRole('textbox', { name: 'Title' }).fill('Tea & milk')
+  await page.getByRole('textbox', { name: /^Labels/ }).fill('shop, drinks')
+  await chooser(page, 'Time').selectOption('30d')
+  // What is typed outlives a reload.
+  await page.reload()
+  await page.getByText('These are changes that you made before').waitFor()
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.waitForURL(/\/charts\/tea-milk$/)
+  const { title, labels, lines, since, bucket } = await kept('tea-milk')
+  assert.deepEqual([title, labels.toSorted(), since, bucket], ['Tea & milk', ['drinks', 'shop'], '30d', 'auto'])
+  assert.deepEqual(lines.map((line) => [line.script, line.path, line.label ?? null]), [['tea', '/price', null], ['milk', '/stock/shop', 'in the shop']])
+  await isDrawn(chartOf(page, 'Tea & milk'))
+
+  await page.getByRole('textbox', { name: 'Title' }).fill('Mine')
+  await server.api('PUT', '/v1/charts/tea-milk', { title: 'Theirs', labels: ['shop'], lines, since, bucket })
+  await page.getByRole('button', { name: 'Save' }).click()
+  const conflict = page.getByRole('dialog', { name: 'Somebody else changed this chart' })
+  await conflict.getByText('Mine', { exact: true }).waitFor()
+  await conflict.getByText('Theirs', { exact: true }).waitFor()
+  await checkBothWidths(tab)
+  assert.equal((await kept('tea-milk')).title, 'Theirs')
+  await conflict.getByRole('button', { name: 'Save yours instead' }).click()
+  await conflict.waitFor({ state: 'detached' })
+  assert.deepEqual([(await kept('tea-milk')).title, (await kept('tea-milk')).labels.toSorted()], ['Mine', ['drinks', 'shop']])
+
+  await server.api('PUT', '/v1/charts/other', { title: 'Other', labels: ['shop'], lines: [{ script: 'tea', path: '/volume', agg: 'max' }], since: '7d', bucket: '1d' })
+  await page.getByRole('link', { name: 'Charts' }).first().click()
+  const boards = page.getByRole('navigation', { name: 'Dashboards by label' })
+  await boards.getByRole('link', { name: /^shop 2$/ }).waitFor()
+  await boards.getByRole('link', { name: /^drinks 1$/ }).click()
+  await page.waitForURL(/\/charts\?label=drinks$/)
+  await until('one chart has the label', async () => (await page.getByRole('figure').count()) === 1)
+  await boards.getByRole('link', { name: /^shop 2$/ }).click()
+  for (const name of ['Mine', 'Other']) await isDrawn(chartOf(page, name))
+  await chooser(page, 'Time').selectOption('90d')
+  await page.waitForURL(/since=90d/)
+  await checkBothWidths(tab)
+
+  await page.getByRole('link', { name: 'Mine', exact: true }).click()
+  await page.waitForURL(/\/charts\/tea-milk$/)
+  await page.getByRole('button', { name: 'Delete' }).click()
+  await page.getByRole('dialog', { name: 'Delete the chart “Mine”?' }).getByRole('button', { name: 'Delete' }).click()
+  await page.waitForURL(/\/charts$/)
+  await until('only the other is left', async () => (await page.getByRole('figure').count()) === 1)
+  const { items } = await server.api<{ items: SavedChart[] }>('GET', '/v1/charts')
+  assert.deepEqual(items.map((each) => each.id), ['other'])
   await tab.close()
 })
