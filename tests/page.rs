@@ -64,6 +64,16 @@ fn many_runs() {
 }
 
 #[test]
+fn charts() {
+    journey("charts");
+}
+
+#[test]
+fn access() {
+    journey("access");
+}
+
+#[test]
 fn hostile() {
     journey("hostile");
 }
