@@ -18,7 +18,7 @@ function packed(): Plugin {
   return {
     name: 'packed',
     apply: 'build',
-    async closeBundle() {
+    async writeBundle() {
       const folder = path.join(import.meta.dirname, BUILT)
       for (const entry of await files.readdir(folder, { recursive: true, withFileTypes: true })) {
         const file = path.join(entry.parentPath, entry.name)
@@ -46,5 +46,6 @@ export default defineConfig({
   },
   build: { outDir: BUILT, target: 'es2023', assetsInlineLimit: 0, reportCompressedSize: false },
   server: { proxy: Object.fromEntries(['/v1', '/openapi.json', '/docs', '/readyz', '/healthz'].map((below) => [below, { target: SERVER, changeOrigin: false }])) },
-  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  // Some tests take much text; what grows with its square would take minutes.
+  test: { include: ['src/**/*.test.ts'], environment: 'node', testTimeout: 60_000 },
 })
