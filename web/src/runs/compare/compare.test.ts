@@ -21,7 +21,7 @@ describe('values', () => {
     expect(compareValues(many(0), many(1)).filter((row) => row.kind === 'changed')).toHaveLength(50_000)
     const deep = (end: string): Json => parseExact('['.repeat(500) + end + ']'.repeat(500))
     expect(compareValues(deep('1'), deep('2'))).toHaveLength(1)
-    expect(performance.now() - began).toBeLessThan(5000)
+    expect(performance.now() - began).toBeLessThan(30_000)
   })
 })
 
@@ -60,7 +60,7 @@ describe('lines', () => {
     expect(compareLines(a, a.map((line) => `${line}!`))).toHaveLength(100_000)
     const some = a.map((line, at) => (at % 1000 === 0 ? 'x' : line))
     expect(compareLines(a, some).filter((row) => row.kind !== 'same')).toHaveLength(100)
-    expect(performance.now() - began).toBeLessThan(5000)
+    expect(performance.now() - began).toBeLessThan(30_000)
   })
 
   it('folds what is the same', () => {
