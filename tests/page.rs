@@ -54,11 +54,6 @@ fn scripts() {
 }
 
 #[test]
-fn schedules() {
-    journey("schedules");
-}
-
-#[test]
 fn runs() {
     journey("runs");
 }
