@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Locator, Page } from 'playwright-core'
-import { closeBrowser, PATIENCE, Server, Tab, until } from './support.ts'
+import { closeBrowser, Server, Tab, until } from './support.ts'
 
 interface Schedule {
   id: string
@@ -63,10 +63,8 @@ const quietMinute = (): number => (new Date().getUTCMinutes() + 30) % 60
 const clock = (at: string, timeZone: string): string => new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', timeZone }).format(new Date(at))
 
 /** What the table of fire times says, a row each. */
-const shownTimes = async (page: Page): Promise<string[][]> => {
-  const rows = await page.getByRole('table').getByRole('row').all()
-  return await Promise.all(rows.slice(1).map((row) => row.getByRole('cell').allInnerTexts()))
-}
+const shownTimes = async (page: Page): Promise<string[][]> =>
+  (await page.getByRole('table').getByRole('row').allInnerTexts()).slice(1).map((row) => row.split('\t'))
 
 /** The ten times that are shown are those of a trigger, in each of the zones. */
 async function showsTimesOf(page: Page, trigger: string, zones: string[]): Promise<void> {
@@ -446,14 +444,14 @@ test('both languages, dark, and what is not there', async () => {
   const tab = await Tab.open(server, '/schedules/zh', { locale: 'zh-CN', colorScheme: 'dark' })
   const { page } = tab
   tab.allow(/status of 404/)
-  for (const name of ['立即运行', '补跑', '删除']) {
+  for (const name of ['立即运行', '补跑']) {
     await button(page, name).click()
     await page.getByRole('dialog').waitFor()
     await checkLooks(tab)
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
   }
-  for (const address of ['/schedules/nothing', '/schedules?q=nothing', '/schedules/new?like=zh', '/schedules/zh/edit']) {
+  for (const address of ['/schedules/nothing', '/schedules?q=nothing', '/schedules/zh/edit']) {
     await tab.go(address)
     await checkLooks(tab)
   }
@@ -477,9 +475,8 @@ test('a token that only reads sees no verbs', async () => {
   await none()
   await checkLooks(tab)
   await tab.go('/schedules')
-  await page.getByRole('link', { name: 'seen', exact: true }).waitFor({ timeout: PATIENCE })
+  await page.getByRole('link', { name: 'seen', exact: true }).waitFor()
   await none()
-  await checkLooks(tab)
   for (const address of ['/schedules/new', '/schedules/seen/edit']) {
     await tab.go(address)
     await page.getByText('write', { exact: false }).first().waitFor()
