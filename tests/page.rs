@@ -54,6 +54,11 @@ fn scripts() {
 }
 
 #[test]
+fn schedules() {
+    journey("schedules");
+}
+
+#[test]
 fn runs() {
     journey("runs");
 }
