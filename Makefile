@@ -56,7 +56,7 @@ tour: build
 # Everything that is proven, proven.
 test: guest page servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
 	$(NPM) test --silent
-	$(TEST_ENV) $(CARGO) test --release --locked --workspace $(LESS)
+	$(TEST_ENV) $(CARGO) test --release --locked --workspace --no-fail-fast $(LESS)
 
 # Format, dependencies, clippy with warnings as errors, the room test. Release, like everything else: one set of build
 # artefacts. `.deny.toml` says what dependencies must keep to.
@@ -74,7 +74,7 @@ bench: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
 
 # The tests again, with ten times the rounds where rounds are counted.
 soak: guest page servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
-	$(TEST_ENV) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace $(LESS)
+	$(TEST_ENV) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace --no-fail-fast $(LESS)
 
 # Pictures of the page, from a server with things in it.
 screenshots: build servers
