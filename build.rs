@@ -15,8 +15,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed={}", source.display());
     let release = fs::read_to_string(source.join("tzdata.zi"))?;
     let release = release.lines().next().and_then(|line| line.strip_prefix("# version ")).ok_or("no release")?;
-    let mut zones = BTreeMap::new();
-    collect(&source, "", &mut zones)?;
+    let (mut files, mut zones) = (BTreeMap::new(), BTreeMap::new());
+    list(&source, "", &mut files)?;
+    for (name, path) in files {
+        let bytes = fs::read(path)?;
+        if bytes.starts_with(b"TZif") && name != "Factory" {
+            zones.insert(name, bytes);
+        }
+    }
     // Each distinct file once: many names are aliases.
     let (mut blob, mut places, mut table) = (Vec::new(), HashMap::new(), String::new());
     for (name, bytes) in zones {
@@ -82,22 +88,4 @@ fn source() -> Option<PathBuf> {
     let versions = fs::read_dir(here.join("python-wasm/out/venv/lib")).ok()?;
     let folders = versions.flatten().map(|version| version.path().join("site-packages/tzdata/zoneinfo"));
     folders.into_iter().find(|folder| folder.join("tzdata.zi").exists())
-}
-
-/// Every TZif file under a directory, by the zone's name.
-fn collect(dir: &Path, prefix: &str, zones: &mut BTreeMap<String, Vec<u8>>) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let Some(file) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        let name = format!("{prefix}{file}");
-        if path.is_dir() {
-            collect(&path, &format!("{name}/"), zones)?;
-        } else {
-            let bytes = fs::read(&path)?;
-            if bytes.starts_with(b"TZif") && name != "Factory" {
-                zones.insert(name, bytes);
-            }
-        }
-    }
-    Ok(())
 }
