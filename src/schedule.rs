@@ -6,7 +6,7 @@ use crate::exact::Exact;
 use crate::limits::WrittenLimits;
 use crate::precondition;
 use crate::run::Status;
-use crate::script::{Labels, MAX_LABEL, MAX_RETRIES, Name, OnLost, Retries};
+use crate::script::{Labels, MAX_LABEL, MAX_RETRIES, MAX_TITLE, Name, OnLost, Retries};
 use crate::trigger::{After, Budget, Trigger, TriggerError, Upstream};
 use chrono::TimeDelta;
 use cronbox_runtime::Outcome;
@@ -127,8 +127,8 @@ pub const SETTINGS: &[&str] =
 impl Settings {
     /// What cannot be meant, as the setting's name and a sentence.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        if self.title.as_ref().is_some_and(|title| title.chars().count() > 200) {
-            return Err(("title", "a title has at most 200 characters".into()));
+        if self.title.as_ref().is_some_and(|title| title.chars().count() > MAX_TITLE) {
+            return Err(("title", format!("a title has at most {MAX_TITLE} characters")));
         }
         if let Some(entry) = &self.entry {
             crate::script::check_entry(entry).map_err(|why| ("entry", why))?;

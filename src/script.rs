@@ -30,6 +30,8 @@ pub const MAX_LABELS: usize = 32;
 const MAX_HOSTS: usize = 100;
 /// Most secrets that a script asks for.
 const MAX_SECRETS: usize = 100;
+/// Longest title, in characters.
+pub const MAX_TITLE: usize = 200;
 /// Longest key or value of a label, in characters.
 pub const MAX_LABEL: usize = 100;
 
@@ -244,8 +246,8 @@ impl Settings {
     /// The same of all but the limits, which others can override.
     pub fn check_but_limits(&self) -> Result<(), (&'static str, String)> {
         let short = |text: &Option<String>, most: usize| text.as_ref().is_none_or(|text| text.chars().count() <= most);
-        if !short(&self.title, 200) {
-            return Err(("title", "a title has at most 200 characters".into()));
+        if !short(&self.title, MAX_TITLE) {
+            return Err(("title", format!("a title has at most {MAX_TITLE} characters")));
         }
         if let Some(entry) = &self.entry {
             check_entry(entry).map_err(|why| ("entry", why))?;
