@@ -8,12 +8,41 @@ use serde::{Deserialize, Serialize};
 pub const MAX_LINES: usize = 20;
 /// Most labels of a chart.
 pub const MAX_CHART_LABELS: usize = 32;
-/// The words for how the values of a slot become one.
-pub const AGGREGATES: [&str; 7] = ["avg", "sum", "min", "max", "count", "first", "last"];
 /// From when on a chart that says nothing shows values.
 pub const SINCE: &str = "30d";
 /// The word for slots whose width depends on how much there is to show.
 pub const AUTO: &str = "auto";
+
+/// How the values of a slot become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    /// `avg`
+    Average,
+    /// `sum`
+    Sum,
+    /// `min`
+    Least,
+    /// `max`
+    Most,
+    /// `count`
+    Count,
+    /// `first`
+    First,
+    /// `last`
+    Last,
+}
+
+impl Aggregate {
+    /// Their words, in the order in which they are told.
+    pub const WORDS: [&str; 7] = ["avg", "sum", "min", "max", "count", "first", "last"];
+
+    /// The one of a word.
+    pub fn named(word: &str) -> Option<Self> {
+        use Aggregate::{Average, Count, First, Last, Least, Most, Sum};
+        let all = Self::WORDS.into_iter().zip([Average, Sum, Least, Most, Count, First, Last]);
+        all.into_iter().find_map(|(known, aggregate)| (known == word).then_some(aggregate))
+    }
+}
 
 /// A number of a script's results over time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,7 +39,7 @@ pub use scripts::{PublishRequest, ScriptChange, ScriptContent, read_settings};
 pub use secrets::{Resealed, SecretView, SetSecret, request_parts};
 pub use sessions::LoggedIn;
 pub use submit::Submitted;
-pub use text::{arguments, quoted, script_keys};
+pub use text::{aggregate, arguments, quoted, script_keys};
 pub use tokens::TokenRequest;
 pub use values::stored_json;
 

@@ -15,6 +15,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "access",
             "api",
             "blobs",
+            "chart",
             "cleaner",
             "clock",
             "config",

@@ -7,6 +7,7 @@ use super::show_run::short_id;
 use super::table::{Cell, Column, Table, column};
 use super::times::Times;
 use crate::api::PointBody;
+use crate::chart::Aggregate;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
@@ -31,7 +32,7 @@ pub(super) struct SeriesArgs {
     /// How the values of a slot become one [default: avg]
     #[arg(
         long, value_name = "HOW", requires = "bucket",
-        value_parser = PossibleValuesParser::new(["avg", "sum", "min", "max", "count", "first", "last"])
+        value_parser = PossibleValuesParser::new(Aggregate::WORDS)
     )]
     agg: Option<String>,
     /// Print one JSON document

@@ -1,44 +1,15 @@
 //! Values over time, gathered into slots; numbers of any size.
 
 use super::problem::Problem;
+use crate::chart::Aggregate;
 use crate::clock::{Time, from_micros, micros};
 use crate::exact::{self, Exact};
-use crate::service;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Most bytes of values that are kept for the slots of one answer.
 const MOST: usize = super::answers::MOST / 2;
-
-/// How the values of a slot become one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Aggregate {
-    Average,
-    Sum,
-    Least,
-    Most,
-    Count,
-    First,
-    Last,
-}
-
-impl Aggregate {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "avg" => Aggregate::Average,
-            "sum" => Aggregate::Sum,
-            "min" => Aggregate::Least,
-            "max" => Aggregate::Most,
-            "count" => Aggregate::Count,
-            "first" => Aggregate::First,
-            "last" => Aggregate::Last,
-            other => {
-                return Err(format!("{:?} is none of avg, sum, min, max, count, first, last", service::quoted(other)));
-            }
-        })
-    }
-}
 
 /// What is known of a slot so far.
 #[derive(Debug, Default)]
@@ -154,9 +125,10 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service;
 
     fn of(word: &str, values: &[&str]) -> Result<String, String> {
-        let mut slots = Slots::new(Duration::from_secs(1), Aggregate::parse(word).expect(word));
+        let mut slots = Slots::new(Duration::from_secs(1), service::aggregate(word).expect(word));
         for value in values {
             slots.add(from_micros(1_500_000), Exact::parse(value).expect("JSON"));
         }
@@ -181,7 +153,7 @@ mod tests {
             assert_eq!(of(word, &values).as_deref(), Ok(value), "{word}");
         }
         assert_eq!(of("avg", &["\"x\""]).as_deref(), Ok("null"));
-        assert!(Aggregate::parse("median").is_err());
+        assert!(service::aggregate("median").is_err());
     }
 
     #[test]

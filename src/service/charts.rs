@@ -1,12 +1,12 @@
 //! Charts that are kept: made, changed, shown, deleted.
 
-use super::text::quoted;
+use super::text::{aggregate, quoted};
 use super::{Reached, Service, ServiceError};
 use crate::access::Caller;
-use crate::chart::{AGGREGATES, AUTO, Chart, ChartLine, MAX_CHART_LABELS, MAX_LINES, SINCE};
+use crate::chart::{AUTO, Chart, ChartLine, MAX_CHART_LABELS, MAX_LINES, SINCE};
 use crate::precondition::Precondition;
 use crate::quantity;
-use crate::script::{MAX_LABEL, Name};
+use crate::script::{MAX_LABEL, MAX_TITLE, Name};
 use crate::store::StoreError;
 use crate::store::charts::KeptChart;
 use crate::store::queries::check_pointer;
@@ -101,10 +101,8 @@ impl Service {
                 _ => error.field(field("script")),
             })?;
             check_pointer(&line.path).map_err(|why| ServiceError::invalid(field("path"), why))?;
-            if let Some(agg) = line.agg.as_deref().filter(|agg| !AGGREGATES.contains(agg)) {
-                let detail = format!("{:?} is none of {}", quoted(agg), AGGREGATES.join(", "));
-                return Err(ServiceError::invalid(field("agg"), detail));
-            }
+            let agg = line.agg.as_deref().map(aggregate).transpose();
+            agg.map_err(|why| ServiceError::invalid(field("agg"), why))?;
             if line.label.as_deref().is_some_and(|label| !is_short(label)) {
                 let detail =
                     format!("the label of a line has at most {MAX_LABEL} characters, without control characters");
@@ -185,8 +183,9 @@ fn is_short(text: &str) -> bool {
 }
 
 fn check_words(title: Option<&str>, labels: &[String]) -> Result<(), ServiceError> {
-    if title.is_some_and(|title| title.chars().count() > 200 || title.contains(char::is_control)) {
-        return Err(ServiceError::invalid("title", "a title has at most 200 characters, without control characters"));
+    if title.is_some_and(|title| title.chars().count() > MAX_TITLE || title.contains(char::is_control)) {
+        let detail = format!("a title has at most {MAX_TITLE} characters, without control characters");
+        return Err(ServiceError::invalid("title", detail));
     }
     let distinct: BTreeSet<&String> = labels.iter().collect();
     if labels.len() > MAX_CHART_LABELS || distinct.len() < labels.len() {

@@ -1,6 +1,7 @@
 //! What callers write: how it is quoted in a sentence, and bounds that hold at every edge.
 
 use super::ServiceError;
+use crate::chart::Aggregate;
 use crate::exact::{Exact, Flaw};
 use crate::quantity;
 use crate::script::{Labels, Name, bad_labels};
@@ -36,6 +37,11 @@ pub fn arguments(args: Option<Exact>) -> Result<String, ServiceError> {
         return Err(ServiceError::too_large(detail).field("args"));
     }
     Ok(text)
+}
+
+/// How the values of a slot become one. The error is a sentence.
+pub fn aggregate(text: &str) -> Result<Aggregate, String> {
+    Aggregate::named(text).ok_or_else(|| format!("{:?} is none of {}", quoted(text), Aggregate::WORDS.join(", ")))
 }
 
 /// Refuses labels that cannot be.

@@ -4,17 +4,18 @@ use super::counts::bucket_of;
 use super::filter::{MOST_READ, cell, inline, wants_csv};
 use crate::access::{Caller, Scope};
 use crate::api::{Page, PointBody};
+use crate::chart::Aggregate;
 use crate::clock::{Time, rfc3339};
 use crate::exact::{self, Exact};
 use crate::http::answers::Rows;
 use crate::http::body::{Query, bad_cursor};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
-use crate::http::series::{Aggregate, Slots};
+use crate::http::series::Slots;
 use crate::http::{App, Part};
 use crate::run::Value;
 use crate::script::Script;
-use crate::service::{ServiceError, stored_json};
+use crate::service::{self, ServiceError, stored_json};
 use crate::store::queries::check_pointer;
 use crate::store::series::{Entry, read_place};
 use axum::Extension;
@@ -120,7 +121,7 @@ pub(crate) async fn get_series(
     let now = app.clock.now();
     let (since, until) = (query.time("since", now)?, query.time("until", now)?);
     let mut after = query.parse("cursor", |text| read_place(text).map(|_| text.to_owned()).ok_or_else(bad_cursor))?;
-    let aggregate = query.parse("agg", Aggregate::parse)?;
+    let aggregate = query.parse("agg", service::aggregate)?;
     let bucket = match query.one("bucket")? {
         None if aggregate.is_some() => return Err(Problem::bad("bad_parameter", "agg goes with bucket").field("agg")),
         None => None,
