@@ -36,6 +36,14 @@ fn without(base: &str, uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
+/// Says where what an answer is about can be found. A place whose text no header can have is left out.
+pub(super) fn placed(mut response: Response, place: &str) -> Response {
+    if let Ok(place) = HeaderValue::from_str(place) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
+}
+
 /// The same answer; a place that it names is below the path, as clients see it.
 fn with_place(base: &str, mut response: Response) -> Response {
     let place = response.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());

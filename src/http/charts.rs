@@ -1,5 +1,6 @@
 //! Charts that are kept.
 
+use super::below::placed;
 use super::body::{self, Query, bad_cursor};
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
@@ -10,7 +11,7 @@ use crate::chart::ChartLine;
 use crate::script::Name;
 use crate::service;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
@@ -137,10 +138,8 @@ pub(super) async fn put_chart(
     let request = service::ChartRequest { title, labels, lines: lines.collect(), since, bucket };
     let (chart, is_new) = app.put_chart(&caller, &id, request, &asked).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = (status, Json(ChartBody::from(&chart))).into_response();
-    if let Ok(place) = HeaderValue::from_str(&format!("/v1/charts/{}", api::part(&chart.id))) {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
+    let response = (status, Json(ChartBody::from(&chart))).into_response();
+    let response = placed(response, &format!("/v1/charts/{}", api::part(&chart.id)));
     Ok(precondition::tagged(response, &chart.tag()))
 }
 

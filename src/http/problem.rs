@@ -1,5 +1,6 @@
 //! What a request gets that is not carried out: a problem document (RFC 9457), written in one place.
 
+use super::below::placed;
 use crate::api::ProblemBody;
 use crate::service::{ErrorKind, ServiceError};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -107,10 +108,8 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         // Where to look instead.
-        if let Some(run) = error.run
-            && let Ok(place) = HeaderValue::from_str(&format!("/v1/runs/{run}"))
-        {
-            response.headers_mut().insert(header::LOCATION, place);
+        if let Some(run) = error.run {
+            response = placed(response, &format!("/v1/runs/{run}"));
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,6 +1,7 @@
 //! Answers about a run: when it was made, when it has ended, as it is.
 
 use super::App;
+use super::below::placed;
 use super::carry_out::client;
 use super::problem::Problem;
 use crate::api::RunBody;
@@ -8,7 +9,7 @@ use crate::clock::Time;
 use crate::limits::NotGranted;
 use crate::run::{Idempotency, NewRun, Run, Status};
 use crate::service::ServiceError;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use cronbox_runtime::Stream;
 use std::time::Duration;
@@ -77,13 +78,11 @@ impl App {
             body.stdout.text = Some(self.first_output(&run.id, Stream::Stdout, out, shown.output).await?);
             body.stderr.text = Some(self.first_output(&run.id, Stream::Stderr, err, shown.output).await?);
         }
-        let mut response = self.answers.run(status, &body).await?;
-        if matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
-            && let Ok(place) = HeaderValue::from_str(&format!("/v1/runs/{}", run.id))
-        {
-            response.headers_mut().insert(header::LOCATION, place);
-        }
-        Ok(response)
+        let response = self.answers.run(status, &body).await?;
+        Ok(match status {
+            StatusCode::CREATED | StatusCode::ACCEPTED => placed(response, &format!("/v1/runs/{}", run.id)),
+            _ => response,
+        })
     }
 
     /// A run with all its values.

@@ -5,6 +5,7 @@ use crate::access::{Caller, Scope};
 use crate::api::{self, ScheduleBody};
 use crate::exact::Exact;
 use crate::http::access::warn;
+use crate::http::below::placed;
 use crate::http::body::{self, Fields, Query};
 use crate::http::described_fields::fields;
 use crate::http::endpoints::{Endpoints, Need};
@@ -13,7 +14,7 @@ use crate::http::{App, Part, precondition, requests};
 use crate::precondition::Precondition;
 use crate::service::{self, AskedArgs, ScheduleKept, ScheduleRequest, Target};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use utoipa_axum::routes;
@@ -58,12 +59,9 @@ async fn answer(
     }
     let ScheduleKept { schedule, is_new, not_granted, warning } = app.change_schedule(caller, target, &request).await?;
     let body = ScheduleBody { not_granted, ..app.show(&schedule) };
-    let place = HeaderValue::from_str(&format!("/v1/schedules/{}", api::part(&body.id)));
+    let place = format!("/v1/schedules/{}", api::part(&body.id));
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = (status, Json(body)).into_response();
-    if let Ok(place) = place {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
+    let mut response = placed((status, Json(body)).into_response(), &place);
     warn(&mut response, warning.as_deref());
     Ok(precondition::tagged(response, &schedule.tag()))
 }

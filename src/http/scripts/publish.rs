@@ -3,6 +3,7 @@
 use crate::access::{Caller, Scope};
 use crate::api::{self, CheckedBody, ScheduleChangeBody, UploadedBody};
 use crate::http::access::warn;
+use crate::http::below::placed;
 use crate::http::body::{self, Query};
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
@@ -13,7 +14,7 @@ use crate::script::Name;
 use crate::service::{PublishRequest, ScriptChange, ScriptContent};
 use crate::source_files::MAX_BUNDLE;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use utoipa_axum::routes;
@@ -209,11 +210,8 @@ async fn upload(
     let status = if change.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let (warnings, tag) = (change.warnings.clone(), change.script.tag());
     let body = body_of(app, change).await?;
-    let place = HeaderValue::from_str(&format!("/v1/scripts/{}", api::part(&body.script)));
-    let mut response = (status, Json(body)).into_response();
-    if let Ok(place) = place {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
+    let place = format!("/v1/scripts/{}", api::part(&body.script));
+    let mut response = placed((status, Json(body)).into_response(), &place);
     warnings.iter().for_each(|warning| warn(&mut response, Some(warning)));
     Ok(precondition::tagged(response, &tag))
 }
