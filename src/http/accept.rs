@@ -1,6 +1,20 @@
-//! What a client accepts (RFC 9110, 12.5.1).
+//! What a client accepts (RFC 9110, 12.5.1 and 12.5.3).
 
 use axum::http::{HeaderMap, header};
+
+/// How much a client wants a range of a header, by the parts after its name.
+fn weight<'h>(mut parts: impl Iterator<Item = &'h str>) -> f32 {
+    parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |text| text.parse().unwrap_or(0.0))
+}
+
+/// Whether a client takes a content coding by its name.
+pub(super) fn takes(headers: &HeaderMap, coding: &str) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding)) && weight(parts) > 0.0
+    })
+}
 
 /// How much a client wants a media type: 0 to 1, nothing when it does not name it; how closely it names it.
 fn wanted(headers: &HeaderMap, kind: &str) -> (f32, u8) {
@@ -16,7 +30,7 @@ fn wanted(headers: &HeaderMap, kind: &str) -> (f32, u8) {
             name if name.strip_suffix("/*") == Some(main) => 2,
             _ => continue,
         };
-        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |text| text.parse().unwrap_or(0.0));
+        let weight = weight(parts);
         if closeness > best.1 {
             best = (weight, closeness);
         }
@@ -57,5 +71,21 @@ mod tests {
             assert_eq!(prefers(&headers, "text/csv", "application/json"), csv, "{accept}");
         }
         assert!(!prefers(&HeaderMap::new(), "text/csv", "application/json"));
+    }
+
+    #[test]
+    fn a_client_gets_a_coding_that_it_takes() {
+        for (accepted, brotli, gzip) in [
+            ("gzip, deflate, br, zstd", true, true),
+            ("gzip;q=1.0, BR;q=0", false, true),
+            ("gzip ; q=0.5", false, true),
+            ("identity", false, false),
+            ("", false, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted));
+            assert_eq!((takes(&headers, "br"), takes(&headers, "gzip")), (brotli, gzip), "{accepted}");
+        }
+        assert!(!takes(&HeaderMap::new(), "br"));
     }
 }

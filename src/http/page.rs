@@ -3,7 +3,7 @@
 
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
-use super::{App, Part};
+use super::{App, Part, accept};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -74,13 +74,13 @@ fn find(name: &str) -> Option<&'static File> {
     FILES.get(at)
 }
 
-/// Whether an address can be one of the page's own, which the page itself tells from a mistake: it is not below an address of
-/// the API or of the documents, and it has no file's ending.
+/// Whether an address can be one of the page's own, which the page itself tells from a mistake: no endpoint begins as it does,
+/// and it has no file's ending.
 pub(super) fn has(path: &str) -> bool {
-    let path = path.trim_start_matches('/');
-    let first = path.split('/').next().unwrap_or_default();
-    let is_other = ["v1", "docs", "assets", "metrics", "healthz", "readyz", "openapi.json"].contains(&first);
-    let is_file = first == path && Path::new(first).extension().is_some();
+    let first = |path: &str| path.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
+    let own = first(path);
+    let is_other = !own.is_empty() && super::endpoints().iter().any(|endpoint| first(&endpoint.path) == own);
+    let is_file = own == path.trim_start_matches('/') && Path::new(&own).extension().is_some();
     !(FILES.is_empty() || is_other || is_file)
 }
 
@@ -119,8 +119,9 @@ fn answer(name: &str, keep: &'static str, headers: &HeaderMap) -> Result<Respons
         _ => "application/octet-stream",
     };
     let packed = [("br", bytes(&file.brotli)), ("gzip", bytes(&file.gzip))];
-    let packed =
-        packed.into_iter().find_map(|(coding, bytes)| Some((coding, bytes.filter(|_| takes(headers, coding))?)));
+    let packed = packed
+        .into_iter()
+        .find_map(|(coding, bytes)| Some((coding, bytes.filter(|_| accept::takes(headers, coding))?)));
     let common = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep), (header::VARY, "accept-encoding")];
     Ok(match packed {
         Some((coding, bytes)) => (common, [(header::CONTENT_ENCODING, coding)], bytes).into_response(),
@@ -128,36 +129,9 @@ fn answer(name: &str, keep: &'static str, headers: &HeaderMap) -> Result<Respons
     })
 }
 
-/// Whether a client takes a content coding by its name (RFC 9110, 12.5.3).
-fn takes(headers: &HeaderMap, coding: &str) -> bool {
-    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|range| {
-        let (name, weight) = range.split_once(';').unwrap_or((range, "q=1"));
-        let is_refused = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok()) == Some(0.0_f32);
-        name.trim().eq_ignore_ascii_case(coding) && !is_refused
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
-
-    #[test]
-    fn a_client_gets_a_coding_that_it_takes() {
-        for (accepted, brotli, gzip) in [
-            ("gzip, deflate, br, zstd", true, true),
-            ("gzip;q=1.0, BR;q=0", false, true),
-            ("gzip ; q=0.5", false, true),
-            ("identity", false, false),
-            ("", false, false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted));
-            assert_eq!((takes(&headers, "br"), takes(&headers, "gzip")), (brotli, gzip), "{accepted}");
-        }
-        assert!(!takes(&HeaderMap::new(), "br"));
-    }
 
     #[test]
     fn addresses_of_the_page_are_told_from_others() {
