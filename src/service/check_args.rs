@@ -6,7 +6,7 @@
 
 use super::{ErrorKind, ServiceError, text::quoted};
 use crate::exact::{self, Exact};
-use crate::script::{Function, Version};
+use crate::script::{Function, Settings, Version};
 use crate::suggest::nearest;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use serde_json::{Map, Value};
@@ -23,11 +23,21 @@ struct Callee<'a> {
 /// What does not fit: where, and a sentence.
 type Misfit = (Vec<String>, String);
 
-/// Checks arguments, a JSON object or array, against what this entry of a version takes, where that is known.
+/// Checks arguments, a JSON object or array, against what a version takes with these settings in force, where these ask for
+/// that and where it is known. `entry` is what is called instead of what the settings say.
 ///
 /// # Errors
 /// They do not fit; the first one that does not is the field.
-pub(crate) fn check_args(version: &Version, entry: Option<&str>, script: &str, args: &str) -> Result<(), ServiceError> {
+pub(crate) fn check_args(
+    (script, version): (&str, &Version),
+    settings: &Settings,
+    entry: Option<&str>,
+    args: &str,
+) -> Result<(), ServiceError> {
+    if settings.validate_args != Some(true) {
+        return Ok(());
+    }
+    let entry = entry.or(settings.entry.as_deref());
     let found = version.functions.as_ref().and_then(|functions| functions.named(entry, script));
     match found {
         Some((name, Function { signature, parameters: Some(schema) })) => {

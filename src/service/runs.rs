@@ -118,10 +118,7 @@ impl Service {
         let script = self.linker.fresh(script, now).await?;
         let version = self.version_of(&script, options.version).await?;
         let settings = script.settings.or(&version.table);
-        if settings.validate_args == Some(true) {
-            let entry = options.entry.as_deref().or(settings.entry.as_deref());
-            check_args(&version, entry, &script.name, &options.args)?;
-        }
+        check_args((&script.name, &version), &settings, options.entry.as_deref(), &options.args)?;
         self.plan_run(caller, options, RunFiles::of(&script, &version), &settings, now).await
     }
 

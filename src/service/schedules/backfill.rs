@@ -82,10 +82,7 @@ impl Service {
         let version = self.version_of(&script, schedule.settings.version).await?;
         let text = arguments(args.or_else(|| schedule.settings.args.clone()))?;
         let settings = script.settings.or(&version.table);
-        if settings.validate_args == Some(true) {
-            let entry = schedule.settings.entry.as_deref().or(settings.entry.as_deref());
-            check_args(&version, entry, &script.name, &text)?;
-        }
+        check_args((&script.name, &version), &settings, schedule.settings.entry.as_deref(), &text)?;
         let args = keep_value(&self.store, &self.blobs, text, now).await?;
         let granted = self.store.granted_limits(&script.key).await?;
         let start = ScheduleStart { schedule, script: &script, version: &version, granted: &granted };
