@@ -2,10 +2,7 @@
 
 /// The line of a block, from 1 on, where a key has its value.
 pub(super) fn line_of_key(block: &str, key: &str) -> Option<usize> {
-    let is_set = |text: &str| {
-        let rest = text.trim_start().trim_start_matches(['"', '\'']).strip_prefix(key);
-        rest.is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(['=', '.']))
-    };
+    let is_set = |text: &str| after_key(text, key).is_some_and(|rest| rest.starts_with(['=', '.']));
     let begins_table = |line: &str| {
         let name = line.trim().trim_start_matches('[').split(']').next().unwrap_or_default();
         line.trim().starts_with('[') && name.trim().rsplit('.').next().is_some_and(|last| last.trim() == key)
@@ -36,10 +33,15 @@ pub(super) fn line_of_schedule(block: &str, number: usize, field: &str) -> Optio
     Some(head + 1 + inside.unwrap_or(0))
 }
 
+/// What comes after a key, quoted or not, at the beginning of a text.
+fn after_key<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    let rest = text.trim_start().trim_start_matches(['"', '\'']).strip_prefix(key)?;
+    Some(rest.trim_start_matches(['"', '\'']).trim_start())
+}
+
 /// Whether a line is `KEY = …`.
 fn sets(line: &str, key: &str) -> bool {
-    let rest = line.trim_start().trim_start_matches(['"', '\'']).strip_prefix(key);
-    rest.is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with('='))
+    after_key(line, key).is_some_and(|rest| rest.starts_with('='))
 }
 
 /// The name of the table that a line begins, without blanks: `tool.cronbox.schedules`.
