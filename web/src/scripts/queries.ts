@@ -69,10 +69,11 @@ export async function fetchScript(name: string): Promise<Known> {
   return { script: (await answer.json()) as FullScript, etag: answer.headers.get('ETag') ?? undefined }
 }
 
-export const useScript = (name: MaybeRefOrGetter<string>) =>
+export const useScript = (name: MaybeRefOrGetter<string>, enabled: MaybeRefOrGetter<boolean> = true) =>
   useQuery({
     queryKey: computed(() => ['scripts', 'one', toValue(name)]),
     queryFn: () => fetchScript(toValue(name)),
+    enabled: () => toValue(enabled),
     // Another person may save it meanwhile; the feed does not tell of that.
     refetchInterval: 30_000,
   })
