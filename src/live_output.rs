@@ -16,6 +16,8 @@ pub struct Live {
 /// One of them.
 #[derive(Debug)]
 pub struct LiveRun {
+    /// The number of the attempt, from 1 on.
+    attempt: u32,
     written: Mutex<Streams>,
     /// Changes with everything that is written; closed when the run has been recorded.
     changed: watch::Sender<u64>,
@@ -38,8 +40,8 @@ impl Streams {
 
 impl Live {
     /// A run begins. Whoever holds what this returns writes; when it is dropped the run is over for readers.
-    pub fn begin(self: &Arc<Self>, id: &str) -> Writing {
-        let run = Arc::new(LiveRun { written: Mutex::default(), changed: watch::channel(0).0 });
+    pub fn begin(self: &Arc<Self>, id: &str, attempt: u32) -> Writing {
+        let run = Arc::new(LiveRun { attempt, written: Mutex::default(), changed: watch::channel(0).0 });
         self.lock().insert(id.to_owned(), run.clone());
         self.begun.send_modify(|count| *count += 1);
         Writing { live: self.clone(), id: id.to_owned(), run }
@@ -66,6 +68,11 @@ impl Live {
 }
 
 impl LiveRun {
+    /// The number of the attempt, from 1 on.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
     /// What was written to a stream from an offset on.
     pub fn from(&self, stream: Stream, offset: u64) -> Vec<u8> {
         let mut written = self.lock();
@@ -147,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn readers_see_what_is_written_and_the_end() {
         let live = Arc::new(Live::default());
-        let writing = live.begin("r");
+        let writing = live.begin("r", 1);
         let run = live.find("r").expect("under way");
         let mut changes = run.changes();
         writing.write(Stream::Stdout, b"one");

@@ -284,9 +284,41 @@ async fn output_is_followed_while_it_is_written() {
     assert_eq!(written, "line 0 é\nline 1 é\nline 2 é\nline 3 é\n");
     assert!(text.trim_end().ends_with(r#"{"status":"succeeded"}"#), "{text}");
     // Where a connection broke, the next goes on.
-    let request = server.request(Method::GET, &format!("/v1/runs/{id}/events")).header("last-event-id", "10.0");
+    let request = server.request(Method::GET, &format!("/v1/runs/{id}/events")).header("last-event-id", "1.10.0");
     let rest = request.send().await.expect("answers").text().await.expect("text");
     assert!(rest.contains("line 1") && !rest.contains("line 0"), "{rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_of_each_attempt_is_followed_from_its_beginning() {
+    let (_folder, server) = Server::ephemeral();
+    // The later an attempt, the less it writes.
+    let source = concat!(
+        "# /// script\n# [tool.cronbox]\n# retries = {count = 2, delay = '10ms'}\n# ///\n",
+        "def run(context):\n",
+        "    print('attempt', context.attempt, 'x' * (300 // context.attempt), flush=True)\n",
+        "    assert context.attempt == 3\n",
+    );
+    let (status, body) = server.put("again", source).await;
+    assert_eq!(status, 201, "{body}");
+    let (_, run) = server.post("/v1/scripts/again/runs", &json!({})).await;
+    let id = run["id"].as_str().expect("an id");
+    let response = server.request(Method::GET, &format!("/v1/runs/{id}/events")).send().await.expect("answers");
+    let text = response.text().await.expect("text");
+    let told = text.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:")?.trim()).ok());
+    let (mut attempts, mut written) = (Vec::new(), String::new());
+    for data in told {
+        if let Some(attempt) = data["attempt"].as_u64() {
+            attempts.push(attempt);
+            written.clear();
+        }
+        if let Some(text) = data["text"].as_str() {
+            assert_eq!(data["offset"], written.len(), "{data}");
+            written.push_str(text);
+        }
+    }
+    assert_eq!(written, format!("attempt 3 {}\n", "x".repeat(100)), "{text}");
+    assert_eq!(attempts.last(), Some(&3), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

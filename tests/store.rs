@@ -231,7 +231,7 @@ async fn keep(store: &Store, new: NewVersion, now: Time) -> Result<Kept, StoreEr
 }
 
 async fn status(store: &Store, id: &str) -> Status {
-    store.status(id).await.expect("reads").expect("there")
+    store.status(id).await.expect("reads").expect("there").0
 }
 
 async fn a_script_has_versions(store: Store) {

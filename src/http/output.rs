@@ -103,8 +103,9 @@ pub(super) async fn get_output(
 
 /// Follow a run
 ///
-/// Server-sent events: `output` with `{stream, offset, text}`, `status`, and `end` with the run's status, which is the last.
-/// `Last-Event-ID` goes on where a connection broke.
+/// Server-sent events: `output` with `{stream, offset, text}`, `status` with `{status, attempt}`, and `end` with the run's
+/// status, which is the last. Each attempt writes from offset 0 again: its first `status` event names it. `Last-Event-ID`
+/// goes on where a connection broke.
 #[utoipa::path(
     get, path = "/v1/runs/{id}/events", tag = "runs", operation_id = "follow_run",
     params(
@@ -138,17 +139,24 @@ pub(super) async fn follow_run(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
-/// How much of each stream was told of. As an event's id: `12.0`.
+/// How much of each stream of an attempt was told of. As an event's id: `1.12.0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Places {
+    /// The number of the attempt; 0 before anything was told.
+    attempt: u32,
     stdout: u64,
     stderr: u64,
 }
 
 impl Places {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (stdout, stderr) = text.split_once('.')?;
-        Some(Places { stdout: stdout.parse().ok()?, stderr: stderr.parse().ok()? })
+        let mut parts = text.split('.');
+        let places = Places {
+            attempt: parts.next()?.parse().ok()?,
+            stdout: parts.next()?.parse().ok()?,
+            stderr: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(places)
     }
 
     fn of(&mut self, stream: OutputStream) -> &mut u64 {
@@ -233,6 +241,7 @@ impl Follower {
             return self.tell_the_end().await;
         }
         if let Some(live) = live {
+            self.begin(live.attempt());
             self.tell_status(Status::Running);
             for (stream, name) in STREAMS {
                 let bytes = live.piece(stream, *self.at.of(stream), TOGETHER);
@@ -241,12 +250,16 @@ impl Follower {
             }
             return Ok(());
         }
-        let Some(status) = self.app.store.status(&self.id).await? else {
+        let Some((status, attempt)) = self.app.store.status(&self.id).await? else {
             self.over = true;
             return Ok(());
         };
         if status.is_final() {
+            self.begin(attempt);
             return self.begin_the_end(status).await;
+        }
+        if status == Status::Running {
+            self.begin(attempt);
         }
         self.tell_status(status);
         if status == Status::Running {
@@ -312,10 +325,19 @@ impl Follower {
         Ok(())
     }
 
+    /// What comes now was written by this attempt: another one than that of before begins at the beginning.
+    fn begin(&mut self, attempt: u32) {
+        if self.at.attempt != attempt {
+            self.at = Places { attempt, ..Places::default() };
+            self.told = None;
+        }
+    }
+
     fn tell_status(&mut self, status: Status) {
         if self.told != Some(status) {
             self.told = Some(status);
-            self.push("status", json!({"status": status}));
+            let attempt = Some(self.at.attempt).filter(|_| status == Status::Running);
+            self.push("status", json!({"status": status, "attempt": attempt}));
         }
     }
 
@@ -334,7 +356,7 @@ impl Follower {
     }
 
     fn push(&mut self, name: &str, data: serde_json::Value) {
-        let id = format!("{}.{}", self.at.stdout, self.at.stderr);
+        let id = format!("{}.{}.{}", self.at.attempt, self.at.stdout, self.at.stderr);
         self.waiting.push_back(Event::default().event(name).id(id).data(data.to_string()));
     }
 }
@@ -374,8 +396,9 @@ mod tests {
 
     #[test]
     fn an_event_names_its_place() {
-        assert_eq!(Places::parse("12.3"), Some(Places { stdout: 12, stderr: 3 }));
-        assert_eq!(Places::parse("x"), None);
-        assert_eq!(Places::parse("1.-2"), None);
+        assert_eq!(Places::parse("2.12.3"), Some(Places { attempt: 2, stdout: 12, stderr: 3 }));
+        for text in ["x", "12.3", "1.2.-2", "1.2.3.4", "1.2.3."] {
+            assert_eq!(Places::parse(text), None, "{text}");
+        }
     }
 }

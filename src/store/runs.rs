@@ -200,14 +200,17 @@ impl Store {
         .await
     }
 
-    /// How a run stands, without the rest of it.
-    pub async fn status(&self, id: &str) -> Result<Option<Status>, StoreError> {
+    /// The status of a run and the number of its last attempt, without the rest of it.
+    pub async fn status(&self, id: &str) -> Result<Option<(Status, u32)>, StoreError> {
         let id = id.to_owned();
         self.read(move |tx| {
             let id = id.clone();
             Box::pin(async move {
-                let row = tx.first("SELECT status FROM runs WHERE id = $1", args![id]).await?;
-                row.map(|row| row.word("status", Status::parse)).transpose()
+                let Some(row) = tx.first("SELECT status, attempt FROM runs WHERE id = $1", args![id]).await? else {
+                    return Ok(None);
+                };
+                let attempt = u32::try_from(row.int("attempt")?).unwrap_or(u32::MAX);
+                Ok(Some((row.word("status", Status::parse)?, attempt)))
             })
         })
         .await

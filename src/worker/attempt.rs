@@ -44,7 +44,7 @@ enum End {
 
 impl Worker {
     pub(super) async fn attempt(&self, run: &Run, aboard: &Aboard) {
-        let writing = self.tools.live.begin(&run.id);
+        let writing = self.tools.live.begin(&run.id, run.attempt);
         let started = run.started_at.unwrap_or(run.created_at);
         let lateness = (started - run.run_at).to_std().unwrap_or_default();
         self.tools.metrics.started(lateness);

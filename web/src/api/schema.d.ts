@@ -374,8 +374,9 @@ export interface paths {
         };
         /**
          * Follow a run
-         * @description Server-sent events: `output` with `{stream, offset, text}`, `status`, and `end` with the run's status, which is the last.
-         *     `Last-Event-ID` goes on where a connection broke.
+         * @description Server-sent events: `output` with `{stream, offset, text}`, `status` with `{status, attempt}`, and `end` with the run's
+         *     status, which is the last. Each attempt writes from offset 0 again: its first `status` event names it. `Last-Event-ID`
+         *     goes on where a connection broke.
          *
          *     Needs a token with the scope `read`.
          */
