@@ -20,7 +20,7 @@ use crate::policy::Policy;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of the protocol. It changes with every change of this module that the other side can notice.
-pub(crate) const PROTOCOL: u32 = 5;
+pub(crate) const PROTOCOL: u32 = 6;
 /// Most bytes of one frame's payload.
 pub(crate) const MAX_PAYLOAD: usize = 256 << 10;
 /// Most bytes of a value in parts: the largest result, and the data around it.
@@ -107,11 +107,13 @@ pub(crate) enum FrameKind {
     // Between node and sandbox process.
     /// `>` The page for the number of the run that has the thread.
     Holder = 31,
+    /// `>` [`ImageSetup`], with the descriptor of the interpreter's image: the first frame of a process.
+    Image = 32,
 }
 
 impl FrameKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [FrameKind; 31] = [
+        const ALL: [FrameKind; 32] = [
             FrameKind::Hello,
             FrameKind::Load,
             FrameKind::Start,
@@ -143,6 +145,7 @@ impl FrameKind {
             FrameKind::Failed,
             FrameKind::Close,
             FrameKind::Holder,
+            FrameKind::Image,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -172,6 +175,15 @@ pub(crate) struct Hello {
     pub(crate) hardening: Hardening,
     /// The least memory of a run, in bytes.
     pub(crate) interpreter_memory: u64,
+    /// The pages of the image that most runs write, when this process has found them out.
+    pub(crate) hot: Option<Vec<u32>>,
+}
+
+/// The interpreter's image, whose descriptor comes with it. With an empty file the initial memory is zero.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ImageSetup {
+    /// The pages that most runs write, when that is known.
+    pub(crate) hot: Option<Vec<u32>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -407,6 +419,6 @@ mod tests {
             }
         }
         assert_eq!(FrameKind::from_byte(0), None);
-        assert_eq!(FrameKind::from_byte(32), None);
+        assert_eq!(FrameKind::from_byte(33), None);
     }
 }

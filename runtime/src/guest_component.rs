@@ -1,9 +1,17 @@
 //! The guest: CPython as a WebAssembly component, a copy of which runs in every sandbox.
 
+use flate2::read::ZlibDecoder;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
+use std::io::Read;
 use std::path::Path;
 use std::{fmt, fs, io};
+use wasmparser::{Parser, Payload};
+
+/// The custom section in which a component has its initial memory, packed (`python-wasm/merge/src/image.rs`).
+const IMAGE: &str = "cronbox:image";
+/// The largest linear memory of 32-bit addresses, in bytes.
+const LARGEST: u64 = 1 << 32;
 
 static BUILT_IN: &[u8] = include_bytes!(env!("CRONBOX_GUEST_WASM"));
 
@@ -13,7 +21,9 @@ pub const GUEST_FACTS: &str = env!("CRONBOX_GUEST_FACTS");
 
 /// A guest: a component of the world `sandbox` in `wit/sandbox.wit`.
 ///
-/// What it compiles to is trusted machine code: give only guests that you or your build made.
+/// What it compiles to is trusted machine code: give only guests that you or your build made. Its core module can have its
+/// initial memory, packed by zlib, in the custom section `cronbox:image` of the component instead of in data segments; then
+/// sandboxes start without writing it.
 pub struct GuestComponent {
     bytes: Cow<'static, [u8]>,
     /// Names it among other guests.
@@ -40,6 +50,20 @@ impl GuestComponent {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Unpacks the initial memory; none when the component has data segments instead.
+    pub(crate) fn image(&self) -> io::Result<Option<Vec<u8>>> {
+        for payload in Parser::new(0).parse_all(&self.bytes) {
+            if let Payload::CustomSection(section) = payload.map_err(io::Error::other)?
+                && section.name() == IMAGE
+            {
+                let mut image = Vec::new();
+                ZlibDecoder::new(section.data()).take(LARGEST).read_to_end(&mut image)?;
+                return Ok(Some(image));
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) fn identity(&self) -> &str {

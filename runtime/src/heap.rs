@@ -6,6 +6,8 @@
 
 /// Blocks from this size on, in bytes, always have a mapping of their own.
 const SEPARATE: libc::c_int = 256 << 10;
+/// Free bytes at the heap's end that are kept: what one run gives back the next one takes.
+const KEPT: libc::c_int = 8 << 20;
 
 /// Configures the allocator. Call it once, before any large allocation.
 pub(crate) fn configure() {
@@ -13,7 +15,7 @@ pub(crate) fn configure() {
     // result (whether the number was accepted) is not needed.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, SEPARATE);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, SEPARATE);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
     }
 }
 

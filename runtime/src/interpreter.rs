@@ -1,9 +1,10 @@
-//! The compiled interpreter: compiled once from the guest, kept as a file, and mapped by every sandbox process.
+//! The compiled interpreter: compiled once from the guest, kept as two files, and mapped by every sandbox process. One file
+//! is the machine code, the other the image that the memory of a sandbox begins as.
 //!
-//! The file must never change while a process has it mapped, because the memory of every later sandbox comes from it,
-//! and its content is trusted machine code. So the directory has mode 0700, and the file is a regular file that this
-//! user or root owns and no other user can write. It is written beside its final path, synced and renamed. Its digest
-//! is recorded when it is made, and checked once for each (device, inode, size, mtime, ctime).
+//! The files must never change while a process has them mapped: the memory of every later sandbox comes from the one, and
+//! the other is trusted machine code. So the directory has mode 0700, and both are regular files that this user or root
+//! owns and no other user can write. They are written beside their final paths, synced and renamed. Their digests are
+//! recorded when they are made, and checked once for each (device, inode, size, mtime, ctime).
 
 use crate::engine;
 use crate::guest_component::GuestComponent;
@@ -12,10 +13,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-/// The number of interpreters in a cache directory: the newest ones, of all builds and processors. Each has about 50
+/// The number of interpreters in a cache directory: the newest ones, of all builds and processors. Each has about 55
 /// MB.
 const KEPT: usize = 4;
 
@@ -61,16 +64,35 @@ pub enum InterpreterError {
 #[derive(Debug)]
 pub struct CompiledInterpreter {
     file: File,
+    image: Option<File>,
+    /// The pages of the image that most runs write, once a process has found them out.
+    hot: Mutex<Option<Vec<u32>>>,
     path: PathBuf,
     /// True when this call compiled it.
     pub compiled_now: bool,
 }
 
-/// The record beside the file.
+/// The record beside the files.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
+    code: Content,
+    /// None when the guest has no image.
+    image: Option<Content>,
+    /// The pages of the image that most runs write.
+    hot: Option<Vec<u32>>,
+}
+
+/// What is known of the content of a file.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Content {
     sha256: String,
     checked: Option<Identity>,
+}
+
+impl Content {
+    fn new(bytes: &[u8]) -> Self {
+        Content { sha256: hex::encode(Sha256::digest(bytes)), checked: None }
+    }
 }
 
 /// As long as these values are the same, the content is the same.
@@ -180,29 +202,92 @@ impl CompiledInterpreter {
         }
     }
 
-    fn open_file(path: &Path, always_digest: bool) -> Result<Self, InterpreterError> {
-        let unreadable = |source| InterpreterError::Unreadable { path: path.into(), source };
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(error.into()))?;
-        let mut file = File::from(file);
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(InterpreterError::Untrusted { path: path.into(), why: "it is not a regular file".into() });
+    /// Returns the image, for a sandbox process; an empty file when the guest has none.
+    pub(crate) fn image(&self) -> io::Result<OwnedFd> {
+        match &self.image {
+            Some(image) => Ok(image.try_clone()?.into()),
+            None => Ok(rustix::fs::memfd_create("no-image", rustix::fs::MemfdFlags::CLOEXEC)?),
         }
-        check_owner(path, &metadata)?;
-        let record = fs::read(record_path(path)).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
-        let Some(mut record) = record else { return Err(InterpreterError::Damaged(path.into())) };
-        let identity = Identity::from_metadata(&metadata);
-        if always_digest || record.checked.as_ref() != Some(&identity) {
-            if digest(&mut file).map_err(unreadable)? != record.sha256 {
-                return Err(InterpreterError::Damaged(path.into()));
-            }
-            record.checked = Some(identity);
-            // In a read-only directory the digest is computed at every start.
-            let _ = write_beside(&record_path(path), &crate::frame::to_json(&record));
-        }
-        Ok(CompiledInterpreter { file, path: path.into(), compiled_now: false })
     }
+
+    /// Returns the pages of the image that most runs write, when that is known.
+    pub(crate) fn hot(&self) -> Option<Vec<u32>> {
+        self.hot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes these pages, also in the record. They only make runs faster: no rule depends on them.
+    pub(crate) fn note_hot(&self, pages: Vec<u32>) {
+        *self.hot.lock().unwrap_or_else(PoisonError::into_inner) = Some(pages.clone());
+        if let Some(record) = Record::read(&self.path) {
+            // In a read-only directory each node finds them out.
+            let _ = Record { hot: Some(pages), ..record }.write(&self.path);
+        }
+    }
+
+    fn open_file(path: &Path, always_digest: bool) -> Result<Self, InterpreterError> {
+        // A file that is not there is told before its record.
+        let file = open_trusted(path)?;
+        let Some(mut record) = Record::read(path) else { return Err(InterpreterError::Damaged(path.into())) };
+        let mut checked_now = check(path, &file, &mut record.code, always_digest)?;
+        let image = match &mut record.image {
+            None => None,
+            Some(content) => {
+                let path = image_path(path);
+                let image = match open_trusted(&path) {
+                    Err(InterpreterError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                        return Err(InterpreterError::Damaged(path));
+                    }
+                    opened => opened?,
+                };
+                checked_now |= check(&path, &image, content, always_digest)?;
+                Some(image)
+            }
+        };
+        if checked_now {
+            // In a read-only directory the digests are computed at every start.
+            let _ = record.write(path);
+        }
+        Ok(CompiledInterpreter { file, image, hot: Mutex::new(record.hot), path: path.into(), compiled_now: false })
+    }
+}
+
+impl Record {
+    fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(record_path(path)).ok()?).ok()
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        write_beside(&record_path(path), &crate::frame::to_json(self))
+    }
+}
+
+/// Opens a file that only this user or root can change.
+fn open_trusted(path: &Path) -> Result<File, InterpreterError> {
+    let unreadable = |source| InterpreterError::Unreadable { path: path.into(), source };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(error.into()))?;
+    let file = File::from(file);
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(InterpreterError::Untrusted { path: path.into(), why: "it is not a regular file".into() });
+    }
+    check_owner(path, &metadata)?;
+    Ok(file)
+}
+
+/// Compares the digest of a file with the recorded one, unless that was done since the file was changed. Returns true when
+/// it was done now.
+fn check(path: &Path, mut file: &File, content: &mut Content, always: bool) -> Result<bool, InterpreterError> {
+    let unreadable = |source| InterpreterError::Unreadable { path: path.into(), source };
+    let identity = Identity::from_metadata(&file.metadata().map_err(unreadable)?);
+    if !always && content.checked.as_ref() == Some(&identity) {
+        return Ok(false);
+    }
+    if digest(&mut file).map_err(unreadable)? != content.sha256 {
+        return Err(InterpreterError::Damaged(path.into()));
+    }
+    content.checked = Some(identity);
+    Ok(true)
 }
 
 /// Removes the oldest interpreters. Processes that have one mapped keep it.
@@ -218,6 +303,7 @@ fn prune(cache: &Path) {
     for (_, path) in found.iter().rev().skip(KEPT) {
         // One that cannot be removed does no harm.
         let _ = fs::remove_file(path);
+        let _ = fs::remove_file(image_path(path));
         let _ = fs::remove_file(record_path(path));
     }
 }
@@ -228,9 +314,14 @@ fn compile_to(guest: &GuestComponent, path: &Path) -> Result<(), InterpreterErro
     let code = engine.precompile_component(guest.bytes()).map_err(failed)?;
     let directory = path.parent().unwrap_or(Path::new("."));
     let missing = |source| InterpreterError::Missing { path: directory.into(), source };
-    let record = Record { sha256: hex::encode(Sha256::digest(&code)), checked: None };
-    // The record first: a file without its record counts as damaged, a record without its file is ignored.
-    write_beside(&record_path(path), &crate::frame::to_json(&record)).map_err(missing)?;
+    let image =
+        guest.image().map_err(|error| InterpreterError::Compile(format!("its image cannot be read: {error}")))?;
+    let record = Record { code: Content::new(&code), image: image.as_deref().map(Content::new), hot: None };
+    // The machine code last: without its record or its image it counts as damaged, and they are ignored without it.
+    record.write(path).map_err(missing)?;
+    if let Some(image) = image {
+        write_beside(&image_path(path), &image).map_err(missing)?;
+    }
     write_beside(path, &code).map_err(missing)
 }
 
@@ -256,6 +347,11 @@ fn record_path(path: &Path) -> PathBuf {
     record.into()
 }
 
+/// Returns the path of the image that belongs to machine code.
+fn image_path(path: &Path) -> PathBuf {
+    path.with_extension("image")
+}
+
 fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), InterpreterError> {
     let untrusted = |why: &str| Err(InterpreterError::Untrusted { path: path.into(), why: why.into() });
     let own = rustix::process::geteuid().as_raw();
@@ -268,7 +364,7 @@ fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), InterpreterEr
     Ok(())
 }
 
-fn digest(file: &mut File) -> io::Result<String> {
+fn digest(file: &mut &File) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
@@ -323,8 +419,9 @@ mod tests {
 
     fn stand_in(directory: &Path) -> PathBuf {
         let path = directory.join(file_name(&GuestComponent::built_in().expect("a guest")));
-        let record = Record { sha256: hex::encode(Sha256::digest(b"code")), checked: None };
-        write_beside(&record_path(&path), &crate::frame::to_json(&record)).expect("writes");
+        let record = Record { code: Content::new(b"code"), image: Some(Content::new(b"image")), hot: None };
+        record.write(&path).expect("writes");
+        write_beside(&image_path(&path), b"image").expect("writes");
         write_beside(&path, b"code").expect("writes");
         path
     }
@@ -335,8 +432,8 @@ mod tests {
         let path = stand_in(&directory);
         let found = CompiledInterpreter::open(&directory, || panic!("compiles")).expect("opens");
         assert_eq!(found.path(), path);
-        let record: Record = serde_json::from_slice(&fs::read(record_path(&path)).expect("reads")).expect("parses");
-        assert!(record.checked.is_some());
+        let record = Record::read(&path).expect("reads");
+        assert!(record.code.checked.is_some() && record.image.is_some_and(|image| image.checked.is_some()));
         fs::write(&path, "evil").expect("writes");
         assert!(matches!(CompiledInterpreter::open_file(&path, false), Err(InterpreterError::Damaged(_))));
         assert!(matches!(found.verify(), Err(InterpreterError::Damaged(_))));

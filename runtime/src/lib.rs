@@ -102,13 +102,13 @@ mod holder;
 mod interpreter;
 pub mod limits;
 pub mod machine;
+mod memory;
 mod meter;
 mod outcome;
 mod output;
 mod panics;
 mod policy;
 mod pool;
-mod prefault;
 mod process;
 #[cfg(test)]
 pub mod readers;

@@ -56,6 +56,7 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
     use crate::engine;
+    use crate::memory::{Checks, Image, Slots, Stacks};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use wasmtime::{Linker, Module, Store};
@@ -76,7 +77,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_host_call_that_panics_ends_its_own_store() {
-        let engine = engine::runner(64 << 20).expect("an engine");
+        let slots = Slots::new(Image::empty(), engine::SLOTS, false, Checks::All);
+        let engine = engine::runner(slots, Stacks::default()).expect("an engine");
         let module = Module::new(&engine, CALLS_F).expect("a module");
         let dropped = Arc::new(AtomicUsize::new(0));
         for panics in [true, false, true, true, false] {

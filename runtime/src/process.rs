@@ -3,6 +3,7 @@
 //! Descriptor 0 is the socket to the node, descriptor 1 the compiled interpreter, descriptor 2 a pipe into the node's
 //! log. It has one thread, which the runs share (see [`crate::fair_share`]).
 
+mod learn;
 pub(crate) mod run;
 mod serve;
 
@@ -11,14 +12,14 @@ use crate::bundle::Bundle;
 use crate::channels::{EgressLink, RunNetwork};
 use crate::engine;
 use crate::faults;
-use crate::frame::{self, FrameKind, Hello, Start, Stream};
+use crate::frame::{self, FrameKind, Hello, ImageSetup, Incoming, Start, Stream};
 use crate::guest::{NodeCalls, RunInput};
 use crate::harden::{self, Hardening};
 use crate::heap;
 use crate::limits::{CEILING, Limits};
+use crate::memory::{Checks, Image, Slots, Stacks};
 use crate::outcome::{Outcome, ResultKind};
 use crate::output::Output;
-use crate::prefault::Prefault;
 use crate::sandbox::{FinishedSandbox, Interpreter};
 use crate::stop_location::StopLocator;
 use std::cell::{Cell, RefCell};
@@ -37,7 +38,8 @@ pub(crate) struct ProcessArgs {
     pub(crate) data: u64,
     /// Sandboxes that are kept ready.
     pub(crate) ready: usize,
-    /// Calls of the host that are to panic: for tests, in a word of their own before the others.
+    /// Calls of the host that are to panic, and what else is to be different: for tests, in a word of their own before the
+    /// others.
     pub(crate) faults: Vec<String>,
 }
 
@@ -45,6 +47,16 @@ impl ProcessArgs {
     /// Returns the words of the command line.
     pub(crate) fn to_words(&self) -> [String; 3] {
         [self.parent.to_string(), self.data.to_string(), self.ready.to_string()]
+    }
+
+    /// Returns which resets of memories are checked. Tests say so among the faults.
+    fn checks(&self) -> Checks {
+        let is_asked = |name: &str| self.faults.iter().any(|asked| asked == name);
+        match (is_asked("no pagemap"), is_asked("check every reset")) {
+            (true, _) => Checks::AllWithoutPagemap,
+            (_, true) => Checks::All,
+            _ => Checks::Usual,
+        }
     }
 
     const FAULTS: &str = "faults=";
@@ -100,16 +112,25 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
         .event_interval(1)
         .build_local(Default::default())?;
     runtime.block_on(async {
-        let engine = engine::runner(CEILING.memory)?;
+        let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
+        let (sender, mut receiver) = frame::connect(socket, true)?;
+        let (image, known) = receive_image(&mut receiver).await?;
+        // A process for one run does not map pages ahead: the run is already waiting.
+        let slots = Slots::new(image, engine::SLOTS, args.ready > 0, args.checks());
+        let engine = engine::runner(slots.clone(), Stacks::default())?;
         // SAFETY: this build of the program compiled the file, and no other user can write to it (the node checked both
         // before it passed the descriptor); it is never changed while it is mapped.
         let component = unsafe { Component::deserialize_file(&engine, "/proc/self/fd/1")? };
         let interpreter = Interpreter::new(engine, &component, CEILING.memory).await?;
-        let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
-        let (sender, mut receiver) = frame::connect(socket, true)?;
-        let finished = warm_up(&interpreter, &sender).await?;
-        let prefault = learn(&interpreter, args.ready).await?;
-        drop(finished);
+        warm_up(&interpreter, &sender).await?;
+        let hot = match known {
+            Some(pages) => {
+                slots.set_hot(&pages);
+                None
+            }
+            None if args.ready > 0 => Some(learn::learn(&interpreter, &slots, &sender).await?),
+            None => None,
+        };
         // When the kernel does not let a process read its own memory, the line of a stopped run is not known.
         let stop_locator = StopLocator::open().ok();
         harden::lock(&mut hardening, args.data, args.parent).map_err(|_| ProcessError::Orphaned)?;
@@ -118,6 +139,7 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             build: crate::BUILD.to_owned(),
             hardening,
             interpreter_memory: interpreter.memory(),
+            hot,
         };
         sender.send(FrameKind::Hello, 0, &frame::to_json(&hello));
         let process = Rc::new(SandboxProcess {
@@ -125,7 +147,6 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             node: sender.clone(),
             ready: RefCell::default(),
             ready_wanted: args.ready,
-            prefault,
             stop_locator,
             refill: Notify::new(),
             bundles: RefCell::default(),
@@ -146,17 +167,40 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
     })
 }
 
+/// Receives the image of the interpreter, which is the first that the node sends.
+async fn receive_image(receiver: &mut frame::Receiver) -> Result<(Image, Option<Vec<u32>>), ProcessError> {
+    let incoming = receiver.next().await.map_err(|error| ProcessError::Protocol(error.to_string()))?;
+    let Incoming { kind, payload, descriptor, .. } = incoming.ok_or(ProcessError::Orphaned)?;
+    if kind != FrameKind::Image {
+        return Err(ProcessError::Protocol("the first frame is not the image".into()));
+    }
+    let setup: ImageSetup =
+        frame::from_json(kind, &payload).map_err(|error| ProcessError::Protocol(error.to_string()))?;
+    let file = descriptor.ok_or_else(|| ProcessError::Protocol("an image without its descriptor".into()))?;
+    Ok((Image::new(file.into())?, setup.hot))
+}
+
 /// Runs one small script before the process is locked, so that everything that is set up at first use is set up.
-async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<FinishedSandbox, ProcessError> {
+async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<(), ProcessError> {
     let source = b"import sys\ndef run():\n    print('warm')\n    return {'warm': [1, 2.5, None]}\n";
-    let bundle =
-        Bundle::of_files(&[("warm.py", source)]).map_err(|error| ProcessError::Interpreter(error.to_string()))?;
+    run_here(interpreter, node, "warm", source).await.map(drop)
+}
+
+/// Runs a script of this program's own.
+async fn run_here(
+    interpreter: &Interpreter,
+    node: &frame::Sender,
+    name: &str,
+    source: &[u8],
+) -> Result<FinishedSandbox, ProcessError> {
+    let path = format!("{name}.py");
+    let bundle = Bundle::of_files(&[(&*path, source)]).map_err(|error| ProcessError::Interpreter(error.to_string()))?;
     let start = Start {
         bundle: *bundle.hash().as_bytes(),
         packages: None,
-        path: "warm.py".into(),
+        path,
         code: None,
-        name: "warm".into(),
+        name: name.into(),
         entry: None,
         args: "{}".into(),
         text_args: Vec::new(),
@@ -183,20 +227,4 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<Fini
     }
     let said = done.error.map_or_else(|| done.outcome.as_str().to_owned(), |error| error.message + &error.traceback);
     Err(ProcessError::Interpreter(said))
-}
-
-/// Observes the pages that runs write, while the sandbox of the warm-up still exists. The usual number of sandboxes is
-/// made for it and dropped again: wasmtime's pool gives their slots out first.
-async fn learn(interpreter: &Interpreter, ready: usize) -> Result<Option<Prefault>, ProcessError> {
-    if ready == 0 {
-        // A process for one run: the run is already waiting.
-        return Ok(None);
-    }
-    let mut sandboxes = Vec::new();
-    for _ in 0..ready * 2 {
-        sandboxes.push(interpreter.prepare().await?);
-    }
-    let file = std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
-    // When a process cannot see its own pages, runs fault by themselves.
-    Ok(Prefault::learn(&file).unwrap_or_default())
 }

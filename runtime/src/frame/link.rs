@@ -281,7 +281,10 @@ impl Receiver {
                     whole.into()
                 }
             };
-            let has_one = matches!(kind, FrameKind::Load | FrameKind::Network | FrameKind::Attach | FrameKind::Holder);
+            let has_one = matches!(
+                kind,
+                FrameKind::Load | FrameKind::Network | FrameKind::Attach | FrameKind::Holder | FrameKind::Image
+            );
             let descriptor = if has_one { self.descriptors.pop_front() } else { None };
             return Ok(Some(Incoming { kind, run, payload, descriptor }));
         }

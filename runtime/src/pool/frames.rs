@@ -28,6 +28,9 @@ impl Pool {
                 state.note_up(now);
                 state.interpreter_memory = hello.interpreter_memory;
                 state.hardening = Some(hello.hardening);
+                if let Some(hot) = hello.hot {
+                    self.inner.children.note_hot(hot);
+                }
                 self.inner.changed.notify_waiters();
                 self.replenish(state);
                 self.dispatch(state);

@@ -106,7 +106,7 @@ pub(super) struct Choice {
 pub(super) fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usize, usual: usize) -> Option<Choice> {
     let open = || {
         processes.iter().filter(|(_, process)| {
-            process.up && !process.draining && !process.reserved && process.active.len() < engine::SLOTS as usize / 2
+            process.up && !process.draining && !process.reserved && process.active.len() < engine::SLOTS / 2
         })
     };
     if alone {

@@ -9,7 +9,6 @@ use crate::frame::{self, Credit, FrameKind, Incoming, Load, Reply, RunNumber, St
 use crate::guest::NodeCalls;
 use crate::holder::Page;
 use crate::output::Output;
-use crate::prefault::Prefault;
 use crate::sandbox::{Interpreter, ReadySandbox};
 use crate::stop_location::StopLocator;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -23,7 +22,6 @@ pub(super) struct SandboxProcess {
     pub(super) node: frame::Sender,
     pub(super) ready: RefCell<VecDeque<ReadySandbox>>,
     pub(super) ready_wanted: usize,
-    pub(super) prefault: Option<Prefault>,
     pub(super) stop_locator: Option<StopLocator>,
     pub(super) refill: Notify,
     pub(super) bundles: RefCell<HashMap<[u8; 32], Loaded>>,
@@ -153,19 +151,10 @@ impl SandboxProcess {
             while self.ready.borrow().len() < self.ready_wanted {
                 match self.interpreter.prepare().await {
                     Ok(sandbox) => self.ready.borrow_mut().push_back(sandbox),
-                    // Wasmtime's pool is full: the end of the next run makes room and wakes this task.
+                    // All slots are in use: the end of the next run frees one and wakes this task.
                     Err(_) => break,
                 }
                 tokio::task::yield_now().await;
-            }
-            if let Some(prefault) = &self.prefault {
-                while prefault.copy_one() {
-                    tokio::task::yield_now().await;
-                }
-                // Mapping of pages that are only read saves a run little and costs more in total: only when idle.
-                while self.runs.borrow().is_empty() && prefault.map_one() {
-                    tokio::task::yield_now().await;
-                }
             }
             self.refill.notified().await;
         }
