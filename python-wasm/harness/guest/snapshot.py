@@ -157,6 +157,7 @@ def tread(world, entry, request, failure):
 
 _plugs = []
 _PLUG_SIZES = (1 << 20, 1 << 18, 1 << 16, 1 << 15, 1 << 14, 8192, 4096, 2048, 1024, *range(512, 0, -8))
+_HEADROOM = 1 << 20
 _BEYOND = 4
 """Blocks in a row above the old top of the heap that say a size has no holes left."""
 
@@ -175,3 +176,6 @@ def settle():
             block = bytes(size)
             _plugs.append(block)
             beyond = beyond + 1 if id(block) >= top else 0
+    # The heap ends where the last plug does. With free memory at its top a small run does not have to grow it.
+    headroom = bytearray(_HEADROOM)
+    del headroom

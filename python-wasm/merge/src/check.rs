@@ -4,13 +4,11 @@ use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
 use wasmparser::{
-    ComponentExternalKind, ConstExpr, DataKind, ElementKind, ExternalKind, Operator, Parser, Payload, TypeRef,
-    Validator, WasmFeatures,
+    ComponentExternalKind, ConstExpr, ElementKind, ExternalKind, Operator, Parser, Payload, TypeRef, Validator,
+    WasmFeatures,
 };
 
-/// Runtimes take no more than 100,000 data segments; a snapshot has some 7,000. Near the limit an optimiser pass has
-/// cut them up.
-const MAX_DATA_SEGMENTS: u32 = 50_000;
+use crate::image;
 
 /// What a merged component is made of.
 #[derive(Default)]
@@ -20,20 +18,21 @@ pub struct Counts {
     functions: u32,
     globals: u32,
     element_segments: u32,
-    data_segments: u32,
+    /// Bytes of the initial memory.
+    image: u64,
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} imported interfaces, {} host functions, {} functions, {} globals, {} element segments, {} data segments",
+            "{} imported interfaces, {} host functions, {} functions, {} globals, {} element segments, {} bytes of initial memory",
             self.imported_instances,
             self.host_functions,
             self.functions,
             self.globals,
             self.element_segments,
-            self.data_segments
+            self.image
         )
     }
 }
@@ -45,7 +44,7 @@ pub fn check(component: &[u8]) -> Result<Counts> {
         .validate_all(component)
         .context("the component is not valid")?;
     let mut counts = Counts::default();
-    let mut merged = None;
+    let (mut merged, mut image) = (None, None);
     for payload in Parser::new(0).parse_all(component) {
         match payload? {
             Payload::ComponentImportSection(section) => {
@@ -67,10 +66,15 @@ pub fn check(component: &[u8]) -> Result<Counts> {
                     bail!("more than one module has a memory: the component is not merged");
                 }
             }
+            Payload::CustomSection(section) if section.name() == image::SECTION => {
+                ensure!(image.replace(section.data()).is_none(), "the component has more than one image");
+            }
             _ => {}
         }
     }
-    check_module(merged.context("no module has a memory")?, &mut counts)?;
+    let module = merged.context("no module has a memory")?;
+    counts.image = image::length(image.context("the component has no image of its initial memory")?)?;
+    check_module(module, &mut counts)?;
     Ok(counts)
 }
 
@@ -116,23 +120,17 @@ fn check_module(module: &[u8], counts: &mut Counts) -> Result<()> {
                     }
                 }
             }
-            Payload::DataSection(section) => {
-                counts.data_segments = section.count();
-                for (number, segment) in section.into_iter().enumerate() {
-                    if let DataKind::Active { offset_expr, .. } = segment?.kind {
-                        ensure!(is_constant(&offset_expr)?, "the place of data segment {number} is not a constant");
-                    }
+            Payload::MemorySection(section) => {
+                for memory in section {
+                    let length = memory?.initial << 16;
+                    ensure!(length == counts.image, "the memory has {length} bytes, its image {}", counts.image);
                 }
             }
+            Payload::DataSection(_) => bail!("the module has data segments beside its image"),
             _ => {}
         }
     }
     ensure!(tables == 1, "the module has {tables} tables, not one");
-    ensure!(
-        counts.data_segments <= MAX_DATA_SEGMENTS,
-        "the module has {} data segments; {MAX_DATA_SEGMENTS} are a lot already",
-        counts.data_segments
-    );
     Ok(())
 }
 
@@ -145,14 +143,19 @@ fn is_constant(expression: &ConstExpr<'_>) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use wasm_encoder::{
-        Component, ConstExpr as Offset, ElementSection, Elements, ExportKind, ExportSection, GlobalSection, GlobalType,
-        MemorySection, MemoryType, Module, ModuleSection, RefType, TableSection, TableType, ValType,
+        Component, ConstExpr as Offset, CustomSection, DataSection, ElementSection, Elements, ExportKind,
+        ExportSection, GlobalSection, GlobalType, MemorySection, MemoryType, Module, ModuleSection, RefType,
+        TableSection, TableType, ValType,
     };
 
     use super::*;
 
     /// A component of one module whose table is filled from `offset`.
     fn component(offset: &Offset, export: ExportKind) -> Vec<u8> {
+        with_image(offset, export, Some(64 << 10), &DataSection::new())
+    }
+
+    fn with_image(offset: &Offset, export: ExportKind, image: Option<usize>, data: &DataSection) -> Vec<u8> {
         let mut tables = TableSection::new();
         tables.table(TableType {
             element_type: RefType::FUNCREF,
@@ -171,8 +174,15 @@ mod tests {
         elements.active(None, offset, Elements::Functions([].as_slice().into()));
         let mut module = Module::new();
         module.section(&tables).section(&memories).section(&globals).section(&exports).section(&elements);
+        if !data.is_empty() {
+            module.section(data);
+        }
         let mut component = Component::new();
         component.section(&ModuleSection(&module));
+        if let Some(length) = image {
+            let data = image::pack(&vec![0; length]).expect("packs").into();
+            component.section(&CustomSection { name: image::SECTION.into(), data });
+        }
         component.finish()
     }
 
@@ -183,8 +193,19 @@ mod tests {
     #[test]
     fn one_module_with_its_own_memory_and_table_passes() -> Result<()> {
         let counts = check(&component(&Offset::i32_const(1), ExportKind::Memory))?;
-        assert_eq!((counts.globals, counts.element_segments, counts.data_segments), (1, 1, 0));
+        assert_eq!((counts.globals, counts.element_segments, counts.image), (1, 1, 64 << 10));
         Ok(())
+    }
+
+    #[test]
+    fn the_initial_memory_is_in_the_image_alone() {
+        let refusal =
+            |image, data: &DataSection| refusal(&with_image(&Offset::i32_const(1), ExportKind::Memory, image, data));
+        assert!(refusal(None, &DataSection::new()).contains("no image"));
+        assert!(refusal(Some(1), &DataSection::new()).contains("65536 bytes, its image 1"));
+        let mut data = DataSection::new();
+        data.active(0, &Offset::i32_const(0), *b"a");
+        assert!(refusal(Some(64 << 10), &data).contains("beside its image"));
     }
 
     #[test]

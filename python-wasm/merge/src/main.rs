@@ -13,13 +13,15 @@
 //! - `module`: rewrites single sections of a core module
 //! - `trim`, `fold`: what binaryen needs between its two runs
 //! - `deepen`: has CPython see how deep it is
-//! - `wrap`: makes the component, with the world of the original
+//! - `image`: takes the initial memory out of the module
+//! - `wrap`: makes the component, with the world of the original and the initial memory beside the module
 //! - `check`: what must hold for the result
 
 mod check;
 mod component;
 mod deepen;
 mod fold;
+mod image;
 mod module;
 mod resolve;
 mod split;
@@ -37,7 +39,7 @@ const USAGE: &str = "usage: cronbox-guest-merge COMMAND
   trim IN OUT                  keep the exports that the component needs
   fold IN OUT                  compute globals that are sums of constants
   deepen IN OUT NAME BYTES     have a function take room on the stack in linear memory
-  wrap COMPONENT MODULE OUT    make a component of MODULE with the world of COMPONENT
+  wrap COMPONENT MODULE OUT    make a component of MODULE, its memory beside it, with the world of COMPONENT
   check COMPONENT              say whether the component is one that starts fast, and count its parts";
 
 fn main() -> ExitCode {

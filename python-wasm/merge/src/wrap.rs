@@ -1,13 +1,17 @@
 //! Makes a component of the merged module.
 
 use anyhow::{Result, bail, ensure};
+use wasm_encoder::{ComponentSection, CustomSection};
 use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding, embed_component_metadata};
 use wit_parser::WorldKey;
 
+use crate::image;
 use crate::split::INITIALISER;
 
-/// A component of `module` with the world of `component`, but for the interface that was used to make the snapshot.
-pub fn wrap(component: &[u8], mut module: Vec<u8>) -> Result<Vec<u8>> {
+/// A component of `module` with the world of `component`, but for the interface that was used to make the snapshot. The
+/// initial memory is in a custom section at the end.
+pub fn wrap(component: &[u8], module: Vec<u8>) -> Result<Vec<u8>> {
+    let (mut module, image) = image::take_out(&module)?;
     let DecodedWasm::Component(mut resolve, world) = wit_component::decode(component)? else {
         bail!("the first file is a WIT package, not a component");
     };
@@ -15,5 +19,8 @@ pub fn wrap(component: &[u8], mut module: Vec<u8>) -> Result<Vec<u8>> {
     exports.shift_remove(&WorldKey::Name(INITIALISER.to_owned()));
     ensure!(!exports.is_empty(), "the component exports nothing");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
-    ComponentEncoder::default().validate(true).module(&module)?.encode()
+    let mut wrapped = ComponentEncoder::default().validate(true).module(&module)?.encode()?;
+    let section = CustomSection { name: image::SECTION.into(), data: image::pack(&image)?.into() };
+    section.append_to_component(&mut wrapped);
+    Ok(wrapped)
 }
