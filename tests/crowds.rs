@@ -145,7 +145,7 @@ async fn cancelling_at_any_moment_harms_nobody() {
 }
 
 /// Timers tick in milliseconds; moments here are finer.
-async fn spin_until(at: tokio::time::Instant) {
+pub(crate) async fn spin_until(at: tokio::time::Instant) {
     while tokio::time::Instant::now() < at {
         tokio::task::yield_now().await;
     }

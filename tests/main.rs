@@ -26,6 +26,7 @@ mod panics;
 mod parameters;
 mod peers;
 mod real;
+mod resets;
 mod rooms;
 mod runs;
 mod scheduler;
