@@ -112,19 +112,27 @@ impl Worker {
         let inbox = &mut *inbox;
         let mut looked = Instant::now();
         let mut strays = HashSet::new();
+        // None: at once. A run that is dispatched over, and a cancel, say nothing about the queue.
+        let mut next_claim = None;
         loop {
-            // Register for the signal before looking.
-            let notified = signals.queued.notified();
-            let full = self.take_all(stop).await;
-            self.more.store(full, Ordering::Relaxed);
+            let at = match next_claim {
+                Some(at) => at,
+                None => {
+                    let full = self.take_all(stop).await;
+                    self.more.store(full, Ordering::Relaxed);
+                    // Where every slot is taken, a run that ends gives a signal.
+                    tokio::time::Instant::now() + if full { LOOK * 4 } else { LOOK }
+                }
+            };
+            next_claim = Some(at);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(id) = inbox.cancel.recv() => self.cancel(&id),
                 Some(Dispatched { run, claim, slot }) = inbox.dispatched.recv() => self.begin(*run, claim.token(), slot),
-                // Every slot is taken: a run that ends gives a signal.
-                () = notified => {}
-                () = tokio::time::sleep(if full { LOOK * 4 } else { LOOK }) => {}
+                // A signal that came while the queue was looked at is kept.
+                () = signals.queued.notified() => next_claim = None,
+                () = tokio::time::sleep_until(at) => next_claim = None,
             }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
