@@ -27,7 +27,7 @@ pub struct NodeConfig {
     #[arg(long, value_name = "TIME", env = "CRONBOX_LEASE", default_value = "15s", value_parser = lease)]
     pub lease: Duration,
     /// Requests a second of all callers, and of each token: N or N,N
-    #[arg(long, value_name = "N,N", env = "CRONBOX_RATE_LIMIT", default_value = "5000,1000", value_parser = rates)]
+    #[arg(long, value_name = "N,N", env = "CRONBOX_RATE_LIMIT", default_value = "20000,5000", value_parser = rates)]
     pub rate_limit: (u32, u32),
     /// The node's name, for people [default: the machine's]
     #[arg(long, value_name = "NAME", env = "CRONBOX_NODE_NAME")]
