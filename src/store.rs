@@ -28,6 +28,7 @@ pub mod output;
 mod overlap;
 pub mod queries;
 pub mod queue;
+mod readers;
 pub mod recent;
 mod record;
 pub mod retention;
@@ -39,10 +40,12 @@ pub mod scripts;
 pub mod secrets;
 pub mod series;
 pub mod sessions;
+mod sqlite;
 pub mod tokens;
 mod tx;
 mod unrecorded;
 mod unstarted;
+mod value;
 mod writer;
 
 use crate::clock::{Time, from_micros};
@@ -50,6 +53,7 @@ use crate::fullness::Fullness;
 use connections::{Borrowed, Connections};
 use futures_util::future::BoxFuture;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use readers::Readers;
 use sqlx::any::{AnyConnectOptions, install_default_drivers};
 use sqlx::{AnyConnection, ConnectOptions, Connection};
 use std::path::Path;
@@ -64,6 +68,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Connections to PostgreSQL, and readers of SQLite.
 const CONNECTIONS: usize = 16;
 const READERS: usize = 4;
+/// How SQLite is to write.
+const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+    PRAGMA busy_timeout = 10000; PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY";
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +107,18 @@ pub enum StoreError {
     BlobGone(String),
     /// Anything else the database said.
     #[error("the database refused: {0}")]
-    Refused(#[source] sqlx::Error),
+    Refused(#[source] EngineError),
+}
+
+/// What an engine says.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// SQLite.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] sqlx::Error),
 }
 
 impl StoreError {
@@ -161,7 +179,7 @@ struct Inner {
 enum Engine {
     Sqlite {
         writer: Writer,
-        readers: Connections,
+        readers: Readers,
     },
     /// One connection is the whole database: reading goes through the writer too.
     Memory {
@@ -179,37 +197,34 @@ impl Store {
         install_default_drivers();
         let engine = match place {
             DatabaseUrl::Memory => {
-                let mut connection = connect(&options_for("sqlite::memory:")?).await?;
+                // It exists as long as a connection to it does, and is migrated by another than the one that stays.
+                let name = format!("file:cronbox-{}", uuid::Uuid::now_v7());
+                let stays = sqlite::open_in_memory(&name)?;
+                let options = options_for(&format!("{}?mode=memory&cache=shared", sqlite_url(Path::new(&name))))?;
+                let mut connection = connect(&options).await?;
                 migrations::apply(&mut connection, Dialect::Sqlite).await?;
-                Engine::Memory { writer: Writer::start(connection) }
+                connection.close().await?;
+                Engine::Memory { writer: Writer::start(stays)? }
             }
             DatabaseUrl::Sqlite(path) => {
                 let url = sqlite_url(path);
                 let mut connection = connect(&options_for(&format!("{url}?mode=rwc"))?).await?;
-                for pragma in [
-                    "PRAGMA journal_mode = WAL",
-                    "PRAGMA synchronous = FULL",
-                    "PRAGMA foreign_keys = ON",
-                    "PRAGMA busy_timeout = 10000",
-                    "PRAGMA wal_autocheckpoint = 4000",
-                    "PRAGMA temp_store = MEMORY",
-                ] {
-                    sqlx::raw_sql(pragma).execute(&mut connection).await?;
-                }
+                sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
                 migrations::apply(&mut connection, Dialect::Sqlite).await?;
-                let options = options_for(&format!("{url}?mode=rw"))?;
-                let greeting = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
-                let readers = Connections::new(options, Some(greeting), READERS);
-                Engine::Sqlite { writer: Writer::start(connection), readers }
+                connection.close().await?;
+                let connection = sqlite::open(path)?;
+                sqlite::batch(&connection, SETTINGS)?;
+                let readers = Readers::new(path.clone(), READERS);
+                Engine::Sqlite { writer: Writer::start(connection)?, readers }
             }
             DatabaseUrl::Postgres(url) => {
                 let options = options_for(url)?;
                 let mut connection = connect(&options).await?;
                 migrations::apply(&mut connection, Dialect::Postgres).await?;
-                events::count_on(&mut Tx::new(&mut connection, Dialect::Postgres)).await?;
+                events::count_on(&mut Tx::new(&mut connection)).await?;
                 // A connection that will not close has nothing left to say.
                 let _ = connection.close().await;
-                let connections = Connections::new(options, None, CONNECTIONS);
+                let connections = Connections::new(options, CONNECTIONS);
                 Engine::Postgres { connections }
             }
         };
@@ -304,7 +319,7 @@ impl Store {
                 let mut tries = 0;
                 loop {
                     let mut connection = begin(connections).await?;
-                    let done = change(&mut Tx::new(&mut connection, Dialect::Postgres)).await;
+                    let done = change(&mut Tx::new(&mut connection)).await;
                     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
                     let ended = sqlx::raw_sql(end).execute(&mut *connection).await;
                     if ended.is_ok() {
@@ -327,15 +342,15 @@ impl Store {
         T: Send + 'static,
         F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + Sync + 'static,
     {
-        let (connections, dialect) = match &self.inner.engine {
+        let connections = match &self.inner.engine {
             Engine::Memory { writer } => return writer.write(question).await,
-            Engine::Sqlite { readers, .. } => (readers, Dialect::Sqlite),
-            Engine::Postgres { connections } => (connections, Dialect::Postgres),
+            Engine::Sqlite { readers, .. } => return readers.read(question).await,
+            Engine::Postgres { connections } => connections,
         };
         let until = Instant::now() + PATIENCE;
         loop {
             let mut connection = connections.take().await?;
-            match question(&mut Tx::new(&mut connection, dialect)).await {
+            match question(&mut Tx::new(&mut connection)).await {
                 Err(StoreError::Unavailable(_)) if Instant::now() < until => {
                     drop(connection);
                     connections.forget_idle();

@@ -453,6 +453,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("toml::", &["src/metadata", "src/config", "src/packages"]),
     ("pep508_rs::", &["src/requirement", "src/packages"]),
     ("sqlx::", &["src/store"]),
+    ("rusqlite::", &["src/store"]),
     ("object_store::", &["src/blobs", "src/links"]),
     ("StatusCode", &["src/http", "src/serve", "src/cli"]),
     ("zip::", &["src/source_files", "src/packages"]),

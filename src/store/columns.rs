@@ -1,7 +1,7 @@
 //! Statements that write many columns, each beside its value: no parameter is counted by hand.
 
-use super::tx::{Args, Bind};
-use sqlx::{Any, Encode, Type};
+use super::tx::Args;
+use super::value::Bind;
 
 /// Columns of one row, and what they are set to.
 #[derive(Default)]
@@ -15,17 +15,12 @@ pub(super) struct Columns {
 
 impl Columns {
     /// The column is set to this value.
-    pub(super) fn set<'a, T: Encode<'a, Any> + Type<Any> + Bind>(self, column: &'static str, value: T) -> Self {
+    pub(super) fn set(self, column: &'static str, value: impl Bind) -> Self {
         self.set_to(column, "?", value)
     }
 
     /// The column is set to an expression in which `?` is this value.
-    pub(super) fn set_to<'a, T: Encode<'a, Any> + Type<Any> + Bind>(
-        mut self,
-        column: &'static str,
-        expression: &'static str,
-        value: T,
-    ) -> Self {
+    pub(super) fn set_to(mut self, column: &'static str, expression: &'static str, value: impl Bind) -> Self {
         let place = self.push(value);
         self.columns.push((column, expression.replace('?', &place)));
         self
@@ -45,19 +40,14 @@ impl Columns {
     }
 
     /// The statement that changes the row whose `key` is this value, and its values.
-    pub(super) fn update<'a, T: Encode<'a, Any> + Type<Any> + Bind>(
-        mut self,
-        table: &'static str,
-        key: &'static str,
-        value: T,
-    ) -> (String, Args) {
+    pub(super) fn update(mut self, table: &'static str, key: &'static str, value: impl Bind) -> (String, Args) {
         let place = self.push(value);
         let all: Vec<String> = self.columns.iter().map(|(column, sql)| format!("{column} = {sql}")).collect();
         (format!("UPDATE {table} SET {} WHERE {key} = {place}", all.join(", ")), self.values)
     }
 
     /// Keeps a value; its placeholder.
-    fn push<'a, T: Encode<'a, Any> + Type<Any> + Bind>(&mut self, value: T) -> String {
+    fn push(&mut self, value: impl Bind) -> String {
         self.values.push(value);
         self.count += 1;
         format!("${}", self.count)

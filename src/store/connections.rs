@@ -1,4 +1,4 @@
-//! Connections that many use in turn.
+//! Connections to PostgreSQL that many use in turn.
 //!
 //! sqlx has a pool of its own; it pings every connection when it comes back, in a task of its own, which cost as much as
 //! the question that was asked (measured: a fifth of the node's time for a run). This one gives a connection that worked
@@ -16,8 +16,6 @@ use tokio::time::timeout;
 #[derive(Debug)]
 pub(super) struct Connections {
     options: AnyConnectOptions,
-    /// What is said to each when it is new.
-    greeting: Option<&'static str>,
     idle: Mutex<Vec<AnyConnection>>,
     seats: Semaphore,
 }
@@ -30,8 +28,8 @@ pub(super) struct Borrowed<'c> {
 }
 
 impl Connections {
-    pub(super) fn new(options: AnyConnectOptions, greeting: Option<&'static str>, most: usize) -> Self {
-        Connections { options, greeting, idle: Mutex::default(), seats: Semaphore::new(most) }
+    pub(super) fn new(options: AnyConnectOptions, most: usize) -> Self {
+        Connections { options, idle: Mutex::default(), seats: Semaphore::new(most) }
     }
 
     /// A connection; the others wait while all are out.
@@ -45,13 +43,7 @@ impl Connections {
         let idle = self.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => {
-                let mut connection = connect(&self.options).await?;
-                if let Some(greeting) = self.greeting {
-                    sqlx::raw_sql(greeting).execute(&mut connection).await?;
-                }
-                connection
-            }
+            None => connect(&self.options).await?,
         };
         Ok(Borrowed { from: self, connection: Some(connection), _seat: seat })
     }

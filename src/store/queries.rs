@@ -228,13 +228,14 @@ impl RunFilter {
         (sql, values)
     }
 
-    /// Which of these rows pass. Results are looked into on a thread where that keeps nothing else waiting.
-    async fn passing(self: &Arc<Self>, rows: Vec<Row>) -> Result<Vec<(String, bool)>, StoreError> {
+    /// Which of these rows pass. Results are looked into on a thread where that keeps nothing else waiting: on SQLite this is
+    /// one.
+    async fn passing(self: &Arc<Self>, dialect: Dialect, rows: Vec<Row>) -> Result<Vec<(String, bool)>, StoreError> {
         let filter = self.clone();
         let look = move || -> Result<Vec<(String, bool)>, StoreError> {
             rows.iter().map(|row| Ok((row.text("id")?, filter.passes(row)?))).collect()
         };
-        if self.result.is_none() {
+        if self.result.is_none() || dialect == Dialect::Sqlite {
             return look();
         }
         match tokio::task::spawn_blocking(look).await {
@@ -318,7 +319,7 @@ impl Store {
                     let rows = tx.all(sql, values).await?;
                     let found = rows.len();
                     looked_at += found;
-                    for (id, passes) in filter.passing(rows).await? {
+                    for (id, passes) in filter.passing(tx.dialect, rows).await? {
                         narrowed.before = Some(id.clone());
                         if passes {
                             ids.push(id);

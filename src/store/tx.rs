@@ -1,9 +1,11 @@
 //! One transaction, whatever the engine: statements, rows, and what the engines' errors mean.
 
-use super::StoreError;
+use super::sqlite::{self, SqliteRow};
+use super::value::{Bind, Kind, Value};
+use super::{EngineError, StoreError};
 use crate::clock::{Time, from_micros, micros};
 use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{Any, AnyConnection, Arguments, AssertSqlSafe, Encode, Row as _, Type};
+use sqlx::{Any, AnyConnection, Arguments, AssertSqlSafe, Row as _, Type};
 
 /// What engines do differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,65 +36,52 @@ impl Dialect {
 
 /// A transaction under way, or a connection that is only read from.
 pub(super) struct Tx<'c> {
-    connection: &'c mut AnyConnection,
+    connection: Wire<'c>,
     /// Which engine it is on.
     pub(super) dialect: Dialect,
+}
+
+enum Wire<'c> {
+    Sqlite(&'c mut rusqlite::Connection),
+    Postgres(&'c mut AnyConnection),
 }
 
 /// Values for `$1`, `$2`, …
 #[derive(Default)]
 pub(super) struct Args {
-    values: AnyArguments,
+    values: Vec<Value>,
     /// Whether any text holds what PostgreSQL cannot keep.
     bad_text: bool,
 }
 
 impl Args {
-    pub(super) fn push<'a, T: Encode<'a, Any> + Type<Any> + Bind>(&mut self, value: T) {
-        self.bad_text |= value.is_bad_text();
-        // Text, numbers and bytes can all be written.
-        let _ = self.values.add(value);
+    pub(super) fn push(&mut self, value: impl Bind) {
+        let value = value.into_value();
+        self.bad_text |= matches!(&value, Value::Text(text) if text.as_bytes().contains(&0));
+        self.values.push(value);
     }
 
     /// The values, if a database can keep them. Both engines are asked the same, so that neither keeps what the other does not.
-    fn checked(self) -> Result<AnyArguments, StoreError> {
+    fn checked(self) -> Result<Vec<Value>, StoreError> {
         if self.bad_text { Err(StoreError::BadText) } else { Ok(self.values) }
     }
 }
 
-/// What stands for `$1`, `$2`, …
-pub(super) trait Bind {
-    /// Whether it is a text with U+0000, which PostgreSQL's text cannot hold.
-    fn is_bad_text(&self) -> bool {
-        false
+/// The same for PostgreSQL.
+fn arguments(values: Vec<Value>) -> AnyArguments {
+    let mut all = AnyArguments::default();
+    for value in values {
+        // Text, numbers and bytes can all be written.
+        let _ = match value {
+            Value::Null(Kind::Int) => all.add(None::<i64>),
+            Value::Null(Kind::Text) => all.add(None::<String>),
+            Value::Null(Kind::Bytes) => all.add(None::<Vec<u8>>),
+            Value::Int(number) => all.add(number),
+            Value::Text(text) => all.add(text),
+            Value::Bytes(bytes) => all.add(bytes),
+        };
     }
-}
-
-impl Bind for i64 {}
-impl Bind for Vec<u8> {}
-
-impl Bind for str {
-    fn is_bad_text(&self) -> bool {
-        self.as_bytes().contains(&0)
-    }
-}
-
-impl Bind for String {
-    fn is_bad_text(&self) -> bool {
-        self.as_str().is_bad_text()
-    }
-}
-
-impl<T: Bind + ?Sized> Bind for &T {
-    fn is_bad_text(&self) -> bool {
-        (**self).is_bad_text()
-    }
-}
-
-impl<T: Bind> Bind for Option<T> {
-    fn is_bad_text(&self) -> bool {
-        self.as_ref().is_some_and(Bind::is_bad_text)
-    }
+    all
 }
 
 /// Values for `$1`, `$2`, … in order.
@@ -117,26 +106,52 @@ pub(super) fn stamp_of(time: Option<Time>) -> Option<i64> {
 }
 
 impl<'c> Tx<'c> {
-    pub(super) fn new(connection: &'c mut AnyConnection, dialect: Dialect) -> Self {
-        Tx { connection, dialect }
+    /// On PostgreSQL.
+    pub(super) fn new(connection: &'c mut AnyConnection) -> Self {
+        Tx { connection: Wire::Postgres(connection), dialect: Dialect::Postgres }
+    }
+
+    /// On SQLite.
+    pub(super) fn on_sqlite(connection: &'c mut rusqlite::Connection) -> Self {
+        Tx { connection: Wire::Sqlite(connection), dialect: Dialect::Sqlite }
     }
 
     /// Carries out a statement; how many rows it changed.
     pub(super) async fn run(&mut self, sql: impl Into<Sql>, args: Args) -> Result<u64, StoreError> {
-        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.checked()?);
-        Ok(query.execute(&mut *self.connection).await?.rows_affected())
+        let (sql, values) = (sql.into().0, args.checked()?);
+        match &mut self.connection {
+            Wire::Sqlite(connection) => sqlite::run(connection, &sql, &values),
+            Wire::Postgres(connection) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), arguments(values));
+                Ok(query.execute(&mut **connection).await?.rows_affected())
+            }
+        }
     }
 
     /// All rows of an answer.
     pub(super) async fn all(&mut self, sql: impl Into<Sql>, args: Args) -> Result<Vec<Row>, StoreError> {
-        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.checked()?);
-        Ok(query.fetch_all(&mut *self.connection).await?.into_iter().map(Row).collect())
+        let (sql, values) = (sql.into().0, args.checked()?);
+        match &mut self.connection {
+            Wire::Sqlite(connection) => {
+                Ok(sqlite::rows(connection, &sql, &values, usize::MAX)?.into_iter().map(Row::Sqlite).collect())
+            }
+            Wire::Postgres(connection) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), arguments(values));
+                Ok(query.fetch_all(&mut **connection).await?.into_iter().map(Row::Postgres).collect())
+            }
+        }
     }
 
     /// The first row of an answer, if it has one.
     pub(super) async fn first(&mut self, sql: impl Into<Sql>, args: Args) -> Result<Option<Row>, StoreError> {
-        let query = sqlx::query_with(AssertSqlSafe(sql.into().0), args.checked()?);
-        Ok(query.fetch_optional(&mut *self.connection).await?.map(Row))
+        let (sql, values) = (sql.into().0, args.checked()?);
+        match &mut self.connection {
+            Wire::Sqlite(connection) => Ok(sqlite::rows(connection, &sql, &values, 1)?.pop().map(Row::Sqlite)),
+            Wire::Postgres(connection) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), arguments(values));
+                Ok(query.fetch_optional(&mut **connection).await?.map(Row::Postgres))
+            }
+        }
     }
 
     /// The one row that an answer must have.
@@ -174,7 +189,7 @@ pub(super) fn list(dialect: Dialect, first: usize, texts: &[String], values: &mu
         return (format!("({})", placeholders(first, texts.len())), texts.len());
     }
     // In JSON no text holds U+0000 as it is, but the database would read it back.
-    values.bad_text |= texts.iter().any(Bind::is_bad_text);
+    values.bad_text |= texts.iter().any(|text| text.as_bytes().contains(&0));
     values.push(serde_json::Value::from(texts).to_string());
     let all = match dialect {
         Dialect::Sqlite => format!("(SELECT value FROM json_each(${first}))"),
@@ -189,19 +204,36 @@ pub(super) fn placeholders(first: usize, count: usize) -> String {
 }
 
 /// A row of an answer.
-pub(super) struct Row(AnyRow);
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(AnyRow),
+}
 
 impl Row {
-    fn get<'r, T: sqlx::Decode<'r, Any> + Type<Any>>(&'r self, column: &str) -> Result<T, StoreError> {
-        self.0.try_get(column).map_err(|error| StoreError::Corrupt(error.to_string()))
+    /// A column of one kind; none when it is null.
+    fn get<T>(&self, column: &str, of_value: fn(&Value) -> Option<T>) -> Result<Option<T>, StoreError>
+    where
+        T: for<'r> sqlx::Decode<'r, Any> + Type<Any>,
+    {
+        match self {
+            Row::Postgres(row) => row.try_get(column).map_err(|error| StoreError::Corrupt(error.to_string())),
+            Row::Sqlite(row) => match row.get(column) {
+                None => Err(StoreError::Corrupt(format!("{column}: no such column"))),
+                Some(Value::Null(_)) => Ok(None),
+                Some(value) => match of_value(value) {
+                    Some(value) => Ok(Some(value)),
+                    None => Err(StoreError::Corrupt(format!("{column}: {value:?}"))),
+                },
+            },
+        }
     }
 
     pub(super) fn int(&self, column: &str) -> Result<i64, StoreError> {
-        self.get(column)
+        there(column, self.int_or_none(column)?)
     }
 
     pub(super) fn int_or_none(&self, column: &str) -> Result<Option<i64>, StoreError> {
-        self.get(column)
+        self.get(column, |value| if let Value::Int(number) = value { Some(*number) } else { None })
     }
 
     pub(super) fn size(&self, column: &str) -> Result<u64, StoreError> {
@@ -213,19 +245,19 @@ impl Row {
     }
 
     pub(super) fn text(&self, column: &str) -> Result<String, StoreError> {
-        self.get(column)
+        there(column, self.text_or_none(column)?)
     }
 
     pub(super) fn text_or_none(&self, column: &str) -> Result<Option<String>, StoreError> {
-        self.get(column)
+        self.get(column, |value| if let Value::Text(text) = value { Some(text.clone()) } else { None })
     }
 
     pub(super) fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError> {
-        self.get(column)
+        there(column, self.bytes_or_none(column)?)
     }
 
     pub(super) fn bytes_or_none(&self, column: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.get(column)
+        self.get(column, |value| if let Value::Bytes(bytes) = value { Some(bytes.clone()) } else { None })
     }
 
     pub(super) fn time(&self, column: &str) -> Result<Time, StoreError> {
@@ -254,19 +286,29 @@ impl Row {
     }
 }
 
+/// A value that must not be null.
+fn there<T>(column: &str, value: Option<T>) -> Result<T, StoreError> {
+    value.ok_or_else(|| StoreError::Corrupt(format!("{column}: there is no value")))
+}
+
 /// JSON of something that can always be written: maps with text as keys, lists, numbers.
 pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 /// Whether the engine asks to do the whole transaction again.
-pub(super) fn asks_for_another_try(error: &sqlx::Error) -> bool {
+pub(super) fn asks_for_another_try(error: &EngineError) -> bool {
+    let EngineError::Postgres(error) = error else { return false };
     // Serialization failure and deadlock (PostgreSQL, appendix A of its documentation).
     matches!(code_of(error).as_deref(), Some("40001" | "40P01"))
 }
 
 /// Whether the engine says no to what it is given, and will the next time too; not that it is in no state to take it.
-pub(super) fn refuses_content(error: &sqlx::Error) -> bool {
+pub(super) fn refuses_content(error: &EngineError) -> bool {
+    let error = match error {
+        EngineError::Sqlite(error) => return sqlite::refuses_content(error),
+        EngineError::Postgres(error) => error,
+    };
     let Some(code) = code_of(error) else {
         return matches!(
             error,
@@ -305,7 +347,7 @@ impl From<sqlx::Error> for StoreError {
                 _ if code.parse::<u32>().is_ok_and(|number| number & 0xff == 10) && code.len() <= 5 => {
                     StoreError::Unavailable(database.message().to_owned())
                 }
-                _ => StoreError::Refused(error),
+                _ => StoreError::Refused(error.into()),
             };
         }
         match error {
@@ -316,7 +358,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => StoreError::Unavailable(error.to_string()),
             sqlx::Error::Configuration(_) => StoreError::Unavailable(error.to_string()),
-            other => StoreError::Refused(other),
+            other => StoreError::Refused(other.into()),
         }
     }
 }

@@ -5,10 +5,12 @@
 //! cheaper than a savepoint around each.
 
 use super::StoreError;
-use super::tx::{Dialect, Tx};
+use super::sqlite;
+use super::tx::Tx;
 use crate::panics;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::{AnyConnection, Connection};
+use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
@@ -37,10 +39,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: AnyConnection) -> Self {
+    /// Starts the writer's thread, which ends when nobody can ask it any more.
+    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(write_all(connection, waiting));
-        Writer { queue }
+        let started = std::thread::Builder::new().name("sqlite-writer".into()).spawn(|| write_all(connection, waiting));
+        started.map_err(|error| StoreError::Unavailable(format!("no thread can be started: {error}")))?;
+        Ok(Writer { queue })
     }
 
     /// Carries out a change; it is on disk when this returns. The change is made even when the caller goes away.
@@ -76,29 +80,25 @@ impl Writer {
     }
 }
 
-async fn write_all(mut connection: AnyConnection, mut waiting: mpsc::Receiver<Message>) {
+fn write_all(mut connection: Connection, mut waiting: mpsc::Receiver<Message>) {
     loop {
-        match panics::caught_in("writer", write_on(&mut connection, &mut waiting)).await {
-            Ok(Some(closed)) => return close(connection, closed).await,
-            Ok(None) => return,
+        let written = panics::caught_in("writer", async { write_on(&mut connection, &mut waiting) }).now_or_never();
+        match written {
+            Some(Ok(Some(closed))) => return close(connection, closed),
+            Some(Ok(None)) => return,
             // Whoever waited for what was not committed is told that it failed.
-            Err(_) => {
-                let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
-            }
+            _ => roll_back(&connection),
         }
     }
 }
 
 /// Writes until somebody wishes to close, or until nothing can come any more.
-async fn write_on(
-    connection: &mut AnyConnection,
-    waiting: &mut mpsc::Receiver<Message>,
-) -> Option<oneshot::Sender<()>> {
+fn write_on(connection: &mut Connection, waiting: &mut mpsc::Receiver<Message>) -> Option<oneshot::Sender<()>> {
     loop {
-        match waiting.recv().await? {
+        match waiting.blocking_recv()? {
             Message::Close(closed) => return Some(closed),
             Message::Change(entry) => {
-                if let Some(closed) = write_together(connection, entry, waiting).await {
+                if let Some(closed) = write_together(connection, entry, waiting) {
                     return Some(closed);
                 }
             }
@@ -106,15 +106,20 @@ async fn write_on(
     }
 }
 
-async fn close(connection: AnyConnection, closed: oneshot::Sender<()>) {
+fn close(connection: Connection, closed: oneshot::Sender<()>) {
     // A file that cannot be closed properly is as safe as after a crash.
-    let _ = connection.close().await;
+    let _ = connection.close();
     let _ = closed.send(());
 }
 
+fn roll_back(connection: &Connection) {
+    // Where nothing is open there is nothing to take back.
+    let _ = sqlite::batch(connection, "ROLLBACK");
+}
+
 /// Commits a change and all that queue behind it. Brings a wish to close that came among them.
-async fn write_together(
-    connection: &mut AnyConnection,
+fn write_together(
+    connection: &mut Connection,
     first: Entry,
     waiting: &mut mpsc::Receiver<Message>,
 ) -> Option<oneshot::Sender<()>> {
@@ -125,21 +130,16 @@ async fn write_together(
     let mut open = false;
     while let Some(entry) = next.take().or_else(|| again.pop_front()) {
         if !open {
-            if let Err(error) = sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await {
-                let _ = entry.done.send(Err(error.into()));
+            if let Err(error) = sqlite::batch(connection, "BEGIN IMMEDIATE") {
+                let _ = entry.done.send(Err(error));
                 continue;
             }
             open = true;
         }
-        // A change that panics is one that failed: the connection, which is everybody's, goes on.
-        let mut tx = Tx::new(connection, Dialect::Sqlite);
-        let change = panics::caught_in("change", async { (entry.change)(&mut tx).await }).await;
-        match change
-            .unwrap_or_else(|_| Err(StoreError::Corrupt("a mistake in this program: the change panicked".into())))
-        {
+        match carry_out(connection, &entry.change) {
             Ok(()) => made.push(entry),
             Err(error) => {
-                let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+                roll_back(connection);
                 open = false;
                 let _ = entry.done.send(Err(error));
                 again.extend(made.drain(..));
@@ -156,17 +156,29 @@ async fn write_together(
     if !open {
         return closing;
     }
-    let committed = sqlx::query("COMMIT").execute(&mut *connection).await.map_err(StoreError::from);
+    let committed = sqlite::batch(connection, "COMMIT");
     if committed.is_err() {
-        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+        roll_back(connection);
     }
     for entry in made {
         let outcome = match &committed {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(StoreError::Full) => Err(StoreError::Full),
             Err(other) => Err(StoreError::Unavailable(other.to_string())),
         };
         let _ = entry.done.send(outcome);
     }
     closing
+}
+
+/// Makes one change. One that panics is one that failed: the connection, which is everybody's, goes on.
+fn carry_out(connection: &mut Connection, change: &Change) -> Result<(), StoreError> {
+    let mut tx = Tx::on_sqlite(connection);
+    let made = panics::caught_in("change", async { change(&mut tx).await }).now_or_never();
+    let mistake = |what: &str| StoreError::Corrupt(format!("a mistake in this program: the change {what}"));
+    match made {
+        Some(Ok(made)) => made,
+        Some(Err(_)) => Err(mistake("panicked")),
+        None => Err(mistake("waits for something else than the database")),
+    }
 }

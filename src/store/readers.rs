@@ -1,0 +1,95 @@
+//! The connections that read from a file of SQLite's.
+
+use super::tx::Tx;
+use super::{PATIENCE, StoreError, sqlite};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// What is said to each connection when it is new.
+const GREETING: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
+
+/// Connections that only read.
+#[derive(Debug)]
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    seats: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf, most: usize) -> Self {
+        Readers { path, idle: Arc::default(), seats: Arc::new(Semaphore::new(most)) }
+    }
+
+    /// Asks something, on a thread that may wait for the disk. The others wait while all connections are busy.
+    pub(super) async fn read<T, F>(&self, question: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
+        let seat = self.seat().await?;
+        let idle = lock(&self.idle).pop();
+        let (path, all) = (self.path.clone(), self.idle.clone());
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut connection = match idle {
+                Some(connection) => connection,
+                None => {
+                    let connection = sqlite::open(&path)?;
+                    sqlite::batch(&connection, GREETING)?;
+                    connection
+                }
+            };
+            let answer = ask(&mut connection, &question);
+            // After an error that is not about what was asked, a new connection is the better one.
+            if matches!(answer, Ok(_) | Err(StoreError::Conflict | StoreError::BadText)) {
+                lock(&all).push(connection);
+            }
+            drop(seat);
+            answer
+        });
+        match asked.await {
+            Ok(answer) => answer,
+            Err(error) => match error.try_into_panic() {
+                // It is the caller's, as it would be on its own thread.
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => Err(StoreError::Unavailable(format!("the question was not asked: {error}"))),
+            },
+        }
+    }
+
+    async fn seat(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let away = |why: &str| StoreError::Unavailable(why.to_owned());
+        match timeout(PATIENCE, self.seats.clone().acquire_owned()).await {
+            Ok(Ok(seat)) => Ok(seat),
+            Ok(Err(_)) => Err(away("it was closed")),
+            Err(_) => Err(away("all connections are busy")),
+        }
+    }
+
+    /// Waits until what was asked is answered, and closes all.
+    pub(super) async fn close(&self) {
+        self.seats.close();
+        for connection in std::mem::take(&mut *lock(&self.idle)) {
+            // One that will not close has nothing left to say.
+            let _ = connection.close();
+        }
+    }
+}
+
+fn ask<T, F>(connection: &mut Connection, question: &F) -> Result<T, StoreError>
+where
+    F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>>,
+{
+    let answer = question(&mut Tx::on_sqlite(connection)).now_or_never();
+    let mistake = "a mistake in this program: the question waits for something else than the database";
+    answer.unwrap_or_else(|| Err(StoreError::Corrupt(mistake.into())))
+}
+
+fn lock(idle: &Mutex<Vec<Connection>>) -> MutexGuard<'_, Vec<Connection>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,74 @@
+//! What statements are given and columns hold, whatever the engine.
+
+/// What stands for `$1`, `$2`, …, and what a column holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Null(Kind),
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// What a null is instead of: PostgreSQL wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Int,
+    Text,
+    Bytes,
+}
+
+/// What can stand for `$1`, `$2`, …
+pub(super) trait Bind {
+    /// What it is when it is not null.
+    const KIND: Kind;
+
+    fn into_value(self) -> Value;
+}
+
+impl Bind for i64 {
+    const KIND: Kind = Kind::Int;
+
+    fn into_value(self) -> Value {
+        Value::Int(self)
+    }
+}
+
+impl Bind for Vec<u8> {
+    const KIND: Kind = Kind::Bytes;
+
+    fn into_value(self) -> Value {
+        Value::Bytes(self)
+    }
+}
+
+impl Bind for String {
+    const KIND: Kind = Kind::Text;
+
+    fn into_value(self) -> Value {
+        Value::Text(self)
+    }
+}
+
+impl Bind for &str {
+    const KIND: Kind = Kind::Text;
+
+    fn into_value(self) -> Value {
+        Value::Text(self.to_owned())
+    }
+}
+
+impl<T: Bind + Clone> Bind for &T {
+    const KIND: Kind = T::KIND;
+
+    fn into_value(self) -> Value {
+        self.clone().into_value()
+    }
+}
+
+impl<T: Bind> Bind for Option<T> {
+    const KIND: Kind = T::KIND;
+
+    fn into_value(self) -> Value {
+        self.map_or(Value::Null(T::KIND), Bind::into_value)
+    }
+}
