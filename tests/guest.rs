@@ -150,3 +150,31 @@ async fn a_module_that_is_refused_gives_way_to_one_of_that_name_in_the_bundle() 
     let expected = r#"[7,"mine","the module 'tkinter' is not available on WASI: a run has no screen"#;
     assert!(support::result(&report).starts_with(expected), "{report:?}");
 }
+
+/// A script's folder comes first, as everywhere: its modules win over those of the library, but for the few that CPython
+/// has imported by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_of_the_script_wins_over_one_of_the_library() {
+    let _shared = support::beside_others().await;
+    let pool = support::pool_with(|config| config.processes = 1).await;
+    let main = "import calendar, getpass, http.client, json, os, secrets, smtplib, token\n\
+        from email.message import Message\n\n\ndef run():\n    \
+        return [secrets.API_KEY, calendar.NAME, getpass.NAME, token.NAME, Message, json.dumps([os.sep]), \
+        http.client.OK, smtplib.SMTP_PORT]\n";
+    let files: &[(&str, &[u8])] = &[
+        ("main.py", main.as_bytes()),
+        ("secrets.py", b"API_KEY = 'k'\n"),
+        ("calendar.py", b"NAME = 'c'\n"),
+        ("getpass/__init__.py", b"NAME = 'g'\n"),
+        ("token.py", b"NAME = 't'\n"),
+        ("email/__init__.py", b""),
+        ("email/message.py", b"Message = 'm'\n"),
+        ("os.py", b"sep = 'wrong'\n"),
+        // A folder without __init__.py gives way to a module of the library.
+        ("json/data.txt", b""),
+        ("http.txt", b""),
+    ];
+    let report = support::finish(&pool, Job::new(Bundle::of_files(files).unwrap(), "main.py")).await;
+    assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
+    assert_eq!(support::result(&report), r#"["k","c","g","t","m","[\"/\"]",200,25]"#);
+}

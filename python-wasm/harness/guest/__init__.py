@@ -149,6 +149,7 @@ with snapshot.Entropy():
 
     from . import entry, loop
 
+    entry.library = _library
     loop.install()
 
 

@@ -30,6 +30,7 @@ _log_handlers = logging._handlerList
 _log_handlers_made = len(_log_handlers)
 _builtins = builtins
 _chdir = os.chdir
+_listdir = os.listdir
 _main = sys.modules["__main__"]
 _modules = sys.modules
 _random_seed = random.seed
@@ -50,6 +51,9 @@ _OWN_MODULES = (
 )
 """The harness's modules that must still be importable when the snapshot is taken. A script's own `guest.py` is not
 hidden by them, because they are taken out of `sys.modules` before it runs."""
+
+library = None
+"""The standard library, once it is there (see `stdlib`)."""
 
 _kept = [_modules.get(name) for name in _OWN_MODULES]
 """Objects that must not be freed: the harness's modules, because taking them apart would cost every run, and what a run
@@ -125,6 +129,7 @@ class _Run:
         sys.argv[:] = [request.path, *request.argv]
         logging._startTime = _now()
         _chdir("/app")
+        library.give_way(_listdir("/app"))
         if said := localtime.begin():
             self.notes.append(clean(said, 1000))
 

@@ -22,6 +22,11 @@ name. In a run it does not exist."""
 
 _LEFT_OUT = {"__pycache__", "site-packages"}
 
+_LOADED_FIRST = {"abc", "codecs", "encodings", "genericpath", "io", "os", "posixpath", "site", "stat"}
+"""What CPython has imported before a script begins: a script's file of such a name is not found anywhere."""
+
+_exists = os.path.exists
+
 _IMPORTING = _bootstrap._find_and_load_unlocked.__code__
 _MACHINERY = ("<frozen importlib", ROOT + "/importlib/__init__.py")
 _TRY_AND_SEE = (ROOT + "/", "/packages/")
@@ -36,6 +41,7 @@ class Library:
         self._packages = set()
         self._data = {}
         self._adapt = {}
+        self._given_way = set()
 
     def collect(self, folder, below="", root=ROOT):
         """Takes in every module under `folder`; `below` is the dotted prefix of its names.
@@ -76,6 +82,22 @@ class Library:
                 module.__loader__ = self
                 vars(module).pop("__cached__", None)
 
+    def give_way(self, entries):
+        """Has modules found in the script's folder, which comes first as everywhere, where it has one of that name.
+
+        `entries` are the names in that folder. Modules of the library that are imported keep each other.
+        """
+        for entry in entries:
+            stem, _, suffix = entry.rpartition(".")
+            name = stem if suffix == "py" else entry
+            if name not in self._code or name in _LOADED_FIRST:
+                continue
+            # A folder without this file gives way to a module, as everywhere.
+            if suffix == "py" or _exists(f"/app/{entry}/__init__.py"):
+                self._given_way.add(name)
+                for loaded in [one for one in sys.modules if one == name or one.startswith(name + ".")]:
+                    del sys.modules[loaded]
+
     def names(self):
         """The names of all modules held."""
         return list(self._code)
@@ -83,7 +105,7 @@ class Library:
     # The import protocol.
 
     def find_spec(self, name, path=None, target=None):
-        if name in self._code:
+        if name in self._code and name.partition(".")[0] not in self._given_way:
             package = name in self._packages
             folder = f"{ROOT}/{name.replace('.', '/')}"
             origin = f"{folder}/__init__.py" if package else f"{folder}.py"
