@@ -1,23 +1,7 @@
 /** What is granted, as the server takes it. */
 import type { Schemas } from '../api/client'
 import { formatBytes, formatDuration, formatNumber } from '../i18n/format'
-import type { Wish } from './asked'
-
-/** Everything that these wishes ask for. */
-export function requestFor(wishes: readonly Wish[]): Schemas['GrantRequest'] {
-  const body: Schemas['GrantRequest'] = {}
-  const hosts = wishes.filter((wish) => wish.kind === 'host').map((wish) => wish.name)
-  const secrets = wishes.filter((wish) => wish.kind === 'secret').map((wish) => wish.name)
-  const limits = wishes.filter((wish) => wish.kind === 'limit')
-  if (hosts.length > 0) body.hosts = hosts
-  if (secrets.length > 0) body.secrets = secrets
-  if (limits.length > 0) {
-    // A number is sent as one: a text has to have a unit.
-    const written = (asked = ''): string | number => (/^[\d.]+$/.test(asked) ? Number(asked) : asked)
-    body.limits = Object.fromEntries(limits.map((wish) => [wish.name, written(wish.asked)]))
-  }
-  return body
-}
+import { LIMIT_NAMES, type LimitName } from './limits'
 
 /** How much of a limit is granted, for people. */
 export function limitText(name: string, value: string): string {
@@ -32,17 +16,15 @@ export interface GrantDraft {
   hosts: string[]
   unverified: string[]
   secrets: string[]
-  limits: { memory: string; timeout: string; fuel: string; output: string }
+  limits: Record<LimitName, string>
 }
-
-export const LIMITS = ['memory', 'timeout', 'fuel', 'output'] as const
 
 export const emptyGrant = (script: string): GrantDraft => ({
   script, hosts: [], unverified: [], secrets: [], limits: { memory: '', timeout: '', fuel: '', output: '' },
 })
 
 export function grantBody(draft: GrantDraft): Schemas['GrantRequest'] {
-  const limits = Object.fromEntries(LIMITS.flatMap((name) => (draft.limits[name].trim() === '' ? [] : [[name, draft.limits[name].trim()]])))
+  const limits = Object.fromEntries(LIMIT_NAMES.flatMap((name) => (draft.limits[name].trim() === '' ? [] : [[name, draft.limits[name].trim()]])))
   return {
     ...(draft.hosts.length > 0 ? { hosts: draft.hosts } : {}),
     ...(draft.unverified.length > 0 ? { unverified: draft.unverified } : {}),

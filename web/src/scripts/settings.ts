@@ -1,6 +1,6 @@
 /** The settings of a script as a form, and what of it has changed as a request. */
 import type { Settings } from './coming'
-import { LIMIT_NAMES, type LimitName } from './quantity'
+import { LIMIT_NAMES, type LimitName } from '../access/limits'
 
 export interface Row {
   key: string

@@ -135,12 +135,6 @@ export default {
     head: 'Asked for',
     kind: { host: 'Host', limit: 'Limit', secret: 'Secret' },
     limits: { fuel: 'Fuel', memory: 'Memory', timeout: 'Time', output: 'Output' },
-    state: {
-      granted: 'granted',
-      missing: 'not granted',
-      absent: 'no such secret',
-      elsewhere: 'set for other scripts',
-    },
     grant: 'Grant',
     setSecret: 'Set it',
     needs: 'Only a token with the scope grant can grant these.',

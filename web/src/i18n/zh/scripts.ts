@@ -138,12 +138,6 @@ export default {
     head: '申请的权限',
     kind: { host: '主机', limit: '限额', secret: '密钥' },
     limits: { fuel: '燃料', memory: '内存', timeout: '时间', output: '输出' },
-    state: {
-      granted: '已授权',
-      missing: '未授权',
-      absent: '没有此密钥',
-      elsewhere: '为其他脚本设置',
-    },
     grant: '授权',
     setSecret: '去设置',
     needs: '只有带 grant 权限的令牌才能授权。',
