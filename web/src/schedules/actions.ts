@@ -1,7 +1,8 @@
 /** The verbs of schedules, each with its message and what has to be asked for again after it. */
-import { api, ok, type Run, type Schedule, type Schemas } from '../api/client'
+import { api, fetchOk, ok, type Run, type Schedule } from '../api/client'
 import { refresh } from '../api/queries'
 import { t } from '../i18n'
+import { bodyWith } from '../ui/args/json'
 import { confirm } from '../ui/confirm'
 import { attempt, said } from '../ui/toasts'
 
@@ -29,9 +30,11 @@ export const resume = (id: string, from?: string): Promise<boolean> =>
     t('schedules.did.resumed', { id }),
   )
 
-/** Starts the script now; with arguments, these instead of the schedule's own. An error is thrown. */
-export async function start(id: string, body: Schemas['TriggerNowRequest'] = {}): Promise<Run> {
-  const run = await ok(api.POST('/v1/schedules/{id}/trigger', { params: path(id), body }))
+/** Starts the script now; with arguments, as they were typed, these instead of the schedule's own. An error is thrown. */
+export async function start(id: string, args?: string): Promise<Run> {
+  const body = args === undefined ? '{}' : bodyWith(args.trim() || '{}', {})
+  const answer = await fetchOk(`v1/schedules/${encodeURIComponent(id)}/trigger`, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })
+  const run = (await answer.json()) as Run
   said(t('schedules.did.triggered', { id }))
   await refresh('schedules', 'runs', 'counts')
   return run

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { argsText, jsonProblem, readArgs } from './args'
+import { argsText } from '../ui/args/json'
+import { jsonProblem } from './args'
 import { progressOf } from './progress'
 
 test('how far a backfill is', () => {
@@ -15,8 +16,7 @@ test('arguments as a text and back', () => {
   expect(argsText({})).toBe('')
   expect(argsText([])).toBe('')
   expect(argsText(null)).toBe('')
-  expect(readArgs(argsText({ symbol: 'INIT', days: [1, 2] }))).toEqual({ symbol: 'INIT', days: [1, 2] })
-  expect(readArgs(' ')).toEqual({})
+  expect(JSON.parse(argsText({ symbol: 'INIT', days: [1, 2] }))).toEqual({ symbol: 'INIT', days: [1, 2] })
   expect(jsonProblem('')).toBeUndefined()
   expect(jsonProblem('[1]')).toBeUndefined()
   expect(jsonProblem('{"a":')).toMatch(/JSON/)

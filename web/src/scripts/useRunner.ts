@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/vue-query'
 import { computed, reactive, type Ref, ref, shallowRef } from 'vue'
 import { api, fetchOk, ok, type Run, type Schemas } from '../api/client'
 import { refresh } from '../api/queries'
+import { bodyWith } from '../ui/args/json'
 import { isEnded } from '../ui/status'
 import type { Settings } from './coming'
 
@@ -38,13 +39,6 @@ export function handArgs(from: string, to: string): void {
 const LONGEST = 100
 
 export type Asked = { kind: 'saved' } | { kind: 'text'; source: string; settings: Settings }
-
-/** The body of a run: arguments are put in as they were written, because a large integer does not survive `JSON.parse`. */
-export function bodyOf(args: string, more: Record<string, unknown>): string {
-  const rest = JSON.stringify(more)
-  if (args.trim() === '') return rest
-  return rest === '{}' ? `{"args": ${args}}` : `${rest.slice(0, -1)}, "args": ${args}}`
-}
 
 /** What a run of unsaved text takes from the settings of the saved script: that of its block comes with the text. */
 export function draftSettings(name: string, settings: Settings): Record<string, unknown> {
@@ -93,7 +87,7 @@ export function useRunner(name: Ref<string>, title: Ref<string> = name) {
     try {
       const isSaved = asked.kind === 'saved'
       const called = calls === '' ? {} : { entry: calls }
-      const body = bodyOf(args.value, isSaved ? called : { source: asked.source, ...draftSettings(title.value, asked.settings), ...called })
+      const body = bodyWith(args.value, isSaved ? called : { source: asked.source, ...draftSettings(title.value, asked.settings), ...called })
       const address = isSaved ? `v1/scripts/${encodeURIComponent(name.value)}/runs` : 'v1/runs'
       const answer = await fetchOk(address, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })
       const made = (await answer.json()) as Run

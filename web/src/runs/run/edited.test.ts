@@ -22,3 +22,7 @@ it('sends what else the run had', () => {
 it.each([['{}', undefined], ['[1]', undefined], ['{', 'syntax'], ['', 'syntax'], ['1', 'kind'], ['null', 'kind']])('%j', (text, wanted) =>
   expect(problemOf(text)).toBe(wanted),
 )
+
+it('sends an integer of any size', () => {
+  expect(bodyOf(run({ entry: 'main' }), '{"n": 12345678901234567890}', 2)).toBe('{"args":{"n": 12345678901234567890},"entry":"main","version":2}')
+})

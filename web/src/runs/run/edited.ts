@@ -1,5 +1,6 @@
 /** A new run of a script with other arguments than an earlier run had. */
 import { errorOf, fetchOk, request, type Run } from '../../api/client'
+import { bodyWith } from '../../ui/args/json'
 import { writeExact, type Json } from '../result/exact'
 
 /** The arguments of a run as text; large numbers stay as they were written. */
@@ -22,14 +23,12 @@ export function problemOf(text: string): ArgsProblem | undefined {
 
 /** The request: the arguments go into it as they were typed, because JavaScript's numbers cannot hold all of them. */
 export function bodyOf(run: Run, args: string, version: number | undefined): string {
-  const others = {
+  return bodyWith(args.trim() || '{}', {
     ...(run.entry ? { entry: run.entry } : {}),
     ...(run.argv.length > 0 ? { argv: run.argv } : {}),
     ...(Object.keys(run.labels).length > 0 ? { labels: run.labels } : {}),
     ...(version === undefined ? {} : { version }),
-  }
-  const rest = JSON.stringify(others).slice(1, -1)
-  return `{"args":${args.trim() || '{}'}${rest ? `,${rest}` : ''}}`
+  })
 }
 
 /** Starts it; the answer is the new run. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Schedule } from '../../api/client'
+import { readSchedule } from '../read'
 import { change, changedFields, creation, emptyForm, formOf, merge, readLabels, writeLabels } from './form'
 
 const schedule = {
@@ -17,20 +18,28 @@ describe('a form', () => {
 
   test('makes a new schedule of what is not empty', () => {
     const form = { ...emptyForm(), script: 'price', trigger: '*/15 * * * *', max_instances: '2', args: '{"a": 1}', misfire_grace_time: '5m', memory: '256MiB' }
-    expect(creation(form)).toEqual({
+    expect(JSON.parse(creation(form))).toEqual({
       script: 'price', trigger: '*/15 * * * *', max_instances: 2, args: { a: 1 }, misfire_grace_time: '5m', limits: { memory: '256MiB' },
     })
   })
 
+  test('keeps integers of any size', () => {
+    const large = readSchedule('{"id":"daily","script":"price","text":"every 1h","labels":{},"settings":{},"args":{"n":12345678901234567890,"x":1.0}}')
+    const base = formOf(large)
+    expect(base.args).toBe('{\n  "n": 12345678901234567890,\n  "x": 1.0\n}')
+    expect(creation({ ...emptyForm(), script: 'price', args: '{"n": 12345678901234567890}' }, { paused: true })).toBe('{"args":{"n": 12345678901234567890},"script":"price","paused":true}')
+    expect(change({ ...base, args: '{"n": 12345678901234567891}' }, base)).toBe('{"args":{"n": 12345678901234567891}}')
+  })
+
   test('changes only what is another now', () => {
     const base = formOf(schedule)
-    expect(change({ ...base }, base)).toEqual({})
-    expect(change({ ...base, title: ' Prices ' }, base)).toEqual({ title: 'Prices' })
-    expect(change({ ...base, overlap: '', args: '', labels: '' }, base)).toEqual({ overlap: null, args: null, labels: null })
-    expect(change({ ...base, memory: '64MiB' }, base)).toEqual({ limits: { timeout: '30s', memory: '64MiB' } })
-    expect(change({ ...base, retries: '5' }, base)).toEqual({ retries: { count: 5, delay: 10, backoff: 'exponential', max_delay: 3600 } })
-    expect(change({ ...base, retries: '' }, base)).toEqual({ retries: null })
-    expect(change({ ...base, priority: 'high' }, base)).toEqual({ priority: 'high' })
+    expect(JSON.parse(change({ ...base }, base))).toEqual({})
+    expect(JSON.parse(change({ ...base, title: ' Prices ' }, base))).toEqual({ title: 'Prices' })
+    expect(JSON.parse(change({ ...base, overlap: '', args: '', labels: '' }, base))).toEqual({ overlap: null, args: null, labels: null })
+    expect(JSON.parse(change({ ...base, memory: '64MiB' }, base))).toEqual({ limits: { timeout: '30s', memory: '64MiB' } })
+    expect(JSON.parse(change({ ...base, retries: '5' }, base))).toEqual({ retries: { count: 5, delay: 10, backoff: 'exponential', max_delay: 3600 } })
+    expect(JSON.parse(change({ ...base, retries: '' }, base))).toEqual({ retries: null })
+    expect(JSON.parse(change({ ...base, priority: 'high' }, base))).toEqual({ priority: 'high' })
   })
 })
 

@@ -1,6 +1,6 @@
 /** What the form of a schedule holds: texts, as they are typed. Empty is what the server or the script says. */
 import type { Schedule, Schemas } from '../../api/client'
-import { argsText } from '../args'
+import { argsText, bodyWith } from '../../ui/args/json'
 import { limitsOf } from '../settings'
 
 export const FIELDS = [
@@ -84,8 +84,6 @@ function limitsRequest(form: Form): Record<string, unknown> | null {
 /** One field of the request; null for what is as it is by default. */
 function valueOf(form: Form, field: keyof Request): unknown {
   switch (field) {
-    case 'args':
-      return form.args.trim() === '' ? null : (JSON.parse(form.args) as unknown)
     case 'labels':
       return form.labels.trim() === '' ? null : readLabels(form.labels)
     case 'retries':
@@ -110,23 +108,25 @@ function valueOf(form: Form, field: keyof Request): unknown {
   }
 }
 
-/** The request for these fields of the form. The arguments have to be JSON. */
+/** The request for these fields of the form, but for its arguments. */
 function request(form: Form, fields: readonly Field[]): Request {
-  const names = new Set(fields.map(requestField))
+  const names = new Set(fields.filter((field) => field !== 'args').map(requestField))
   return Object.fromEntries([...names].map((name) => [name, valueOf(form, name)])) as Request
 }
 
-/** What makes a new schedule: what is empty is left out. */
-export function creation(form: Form): Request {
-  return Object.fromEntries(Object.entries(request(form, FIELDS)).filter(([, value]) => value !== null)) as Request
+/** What makes a new schedule, as JSON: what is empty is left out. The arguments have to be JSON. */
+export function creation(form: Form, more: Request = {}): string {
+  const given = Object.entries(request(form, FIELDS)).filter(([, value]) => value !== null)
+  return bodyWith(form.args, { ...Object.fromEntries(given), ...more })
 }
 
 export const changedFields = (form: Form, base: Form): Field[] => FIELDS.filter((field) => form[field] !== base[field])
 
-/** What changes a schedule: only the fields that are another now. Its id stays. */
-export function change(form: Form, base: Form): Request {
-  const { id: _, ...changed } = request(form, changedFields(form, base))
-  return changed
+/** What changes a schedule, as JSON: only the fields that are another now. Its id stays. The arguments have to be JSON. */
+export function change(form: Form, base: Form): string {
+  const fields = changedFields(form, base)
+  const { id: _, ...changed } = request(form, fields)
+  return bodyWith(fields.includes('args') ? form.args.trim() || 'null' : '', changed)
 }
 
 export interface Merge {

@@ -1,23 +1,13 @@
 /** The state of the form: what is typed, what is on the server, and what is wrong. */
 import { computed, reactive, ref, watch } from 'vue'
-import { api, ApiError, ok, type Problem, type Schedule } from '../../api/client'
+import { ApiError, fetchOk, type Schedule } from '../../api/client'
 import { refresh } from '../../api/queries'
 import { aboutField } from '../../ui/errors'
 import { jsonProblem } from '../args'
+import { type Known, load } from '../load'
+import { readSchedule } from '../read'
 import { keepDraft, keptDraft } from './draft'
 import { change, changedFields, creation, FIELDS, formOf, merge, requestField, type Field, type Form } from './form'
-
-/** A schedule, and the mark of its state where the server gives one. */
-export interface Known {
-  schedule: Schedule
-  etag: string | undefined
-}
-
-export async function load(id: string): Promise<Known> {
-  const { data, error, response } = await api.GET('/v1/schedules/{id}', { params: { path: { id } } })
-  if (!response.ok || !data) throw new ApiError(response.status, (error ?? {}) as Partial<Problem>)
-  return { schedule: data, etag: response.headers.get('ETag') ?? undefined }
-}
 
 /** `draftName` is the id, or a name for a new schedule; `start` is what the form begins with. */
 export function useScheduleForm(draftName: string, start: Form, id: string | undefined) {
@@ -77,9 +67,12 @@ export function useScheduleForm(draftName: string, start: Form, id: string | und
   const general = computed(() => (error.value !== undefined && Object.keys(problems.value).length === 0 ? error.value : undefined))
 
   async function send(paused: boolean): Promise<Schedule> {
-    if (id === undefined) return ok(api.POST('/v1/schedules', { body: { ...creation(form), ...(paused ? { paused } : {}) } }))
-    const headers = etag.value === undefined ? {} : { 'If-Match': etag.value }
-    return ok(api.PATCH('/v1/schedules/{id}', { params: { path: { id } }, body: change(form, base.value), headers }))
+    const [method, address, body] =
+      id === undefined
+        ? ['POST', 'v1/schedules', creation(form, paused ? { paused } : {})]
+        : ['PATCH', `v1/schedules/${encodeURIComponent(id)}`, change(form, base.value)]
+    const headers = { 'Content-Type': 'application/json', ...(etag.value === undefined ? {} : { 'If-Match': etag.value }) }
+    return readSchedule(await (await fetchOk(address, { method, body, headers })).text())
   }
 
   /** The schedule as it is then; nothing when it was not saved. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BadJson, check, isJson, isSame, items, kindOf, members, object, pretty } from './json'
+import { argsText, BadJson, bodyWith, check, isJson, isSame, items, kindOf, members, object, pretty, Written } from './json'
 
 const badAt = (text: string): number => {
   try {
@@ -64,5 +64,20 @@ describe('JSON as it was written', () => {
     expect(isSame('[1]', '[1,2]')).toBe(false)
     expect(isSame('12345678901234567890', '12345678901234567891')).toBe(false)
     expect(isSame('1', '"1"')).toBe(false)
+  })
+})
+
+describe('arguments in a request', () => {
+  it('are as they were typed', () => {
+    expect(bodyWith(' {"n": 12345678901234567890} ', {})).toBe('{"args":{"n": 12345678901234567890}}')
+    expect(bodyWith('[1.0]', { entry: 'main', version: undefined })).toBe('{"args":[1.0],"entry":"main"}')
+    expect(bodyWith('', { entry: 'main' })).toBe('{"entry":"main"}')
+    expect(bodyWith(' ', {})).toBe('{}')
+  })
+
+  it('are written for an editor as they are', () => {
+    expect(argsText(new Written('{"n":12345678901234567890}'))).toBe('{\n  "n": 12345678901234567890\n}')
+    expect(argsText({ a: [1] })).toBe('{\n  "a": [\n    1\n  ]\n}')
+    expect([null, undefined, {}, [], new Written(' { } ')].map(argsText)).toEqual(['', '', '', '', ''])
   })
 })

@@ -113,6 +113,28 @@ export function object(entries: Iterable<readonly [string, string]>, indent = fa
   return indent ? `{\n  ${written.join(',\n  ')}\n}` : `{${written.join(', ')}}`
 }
 
+/** A value as it was written, where it is handed on as a part of what the server answered. */
+export class Written {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/** The body of a request with arguments: they are put in as they were typed. More that is undefined is left out; so are empty arguments. */
+export function bodyWith(args: string, more: object): string {
+  const others = JSON.stringify(more).slice(1, -1)
+  return `{${[args.trim() === '' ? '' : `"args":${args.trim()}`, others].filter(Boolean).join(',')}}`
+}
+
+/** The text of arguments, for an editor: nothing for none. */
+export function argsText(args: unknown): string {
+  const raw = args instanceof Written ? args.text : JSON.stringify(args ?? null)
+  const text = pretty(raw)
+  return ['null', '{}', '[]'].includes(text) ? '' : text
+}
+
 /** The same value with lines and indents; numbers stay as they are. */
 export function pretty(raw: string, indent = ''): string {
   const kind = kindOf(raw)
