@@ -35,5 +35,3 @@ export const useAllScripts = () =>
     },
     staleTime: 30_000,
   })
-
-export const scriptPage = (name: string): string => `/scripts/${encodeURIComponent(name)}`

@@ -1,10 +1,11 @@
 /** Addresses of what a chart is made from. */
 import type { RouteLocationRaw } from 'vue-router'
+import { runAddress } from '../addresses'
 import type { Line, Sample } from './series'
 
 /** Where a point came from: its run, or the runs of its slot. */
 export function originOf(line: Pick<Line, 'script' | 'width'>, sample: Sample): RouteLocationRaw {
-  if (sample.run !== undefined) return `/runs/${encodeURIComponent(sample.run)}`
+  if (sample.run !== undefined) return runAddress(sample.run)
   const query: Record<string, string> = { script: line.script, status: 'succeeded', since: new Date(sample.at).toISOString() }
   if (line.width !== undefined) query['until'] = new Date(sample.at + line.width).toISOString()
   return { path: '/runs', query }

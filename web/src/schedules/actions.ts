@@ -8,10 +8,6 @@ import { attempt, said } from '../ui/toasts'
 
 const path = (id: string) => ({ path: { id } })
 
-export const addressOf = (id: string): string => `/schedules/${encodeURIComponent(id)}`
-export const runAddress = (id: string): string => `/runs/${encodeURIComponent(id)}`
-export const scriptAddress = (name: string): string => `/scripts/${encodeURIComponent(name)}`
-
 /** Does it; then says so, and asks for the schedules again. */
 async function change(work: () => Promise<unknown>, message: string): Promise<boolean> {
   const done = await attempt(work)

@@ -5,9 +5,6 @@ import { api, ApiError, fetchOk, ok, type Schemas } from '../api/client'
 import type { FullScript } from './coming'
 import { filesOfZip } from '../ui/zip'
 
-export const scriptAddress = (name: string, part = ''): string =>
-  `/scripts/${encodeURIComponent(name)}${part === '' ? '' : `/${part}`}`
-
 export interface ScriptFilter {
   q: string
   label: string

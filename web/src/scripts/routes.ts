@@ -7,7 +7,7 @@ export const routes: RouteRecordRaw[] = [
     path: '/scripts/:name',
     component: () => import('./ScriptPage.vue'),
     children: [
-      { path: '', name: 'script', component: () => import('./OverviewPart.vue') },
+      { path: '', alias: 'overview', name: 'script', component: () => import('./OverviewPart.vue') },
       { path: 'code', name: 'script-code', component: () => import('./CodePart.vue') },
       { path: 'runs', name: 'script-runs', component: () => import('./RunsPart.vue') },
       { path: 'versions', name: 'script-versions', component: () => import('./VersionsPart.vue') },

@@ -1,5 +1,6 @@
 /** What the command palette offers for what was typed. */
 import type { RouteLocationRaw } from 'vue-router'
+import { runAddress, scheduleAddress, scriptAddress } from '../addresses'
 import { api, ok, type Schedule, type Script } from '../api/client'
 import { refresh } from '../api/queries'
 import { t } from '../i18n'
@@ -25,9 +26,6 @@ export interface Group {
 const SHOWN = 8
 /** A run's id, or how one begins. */
 const RUN_ID = /^[0-9a-f]{8}-[0-9a-f-]{4,27}$/
-
-export const scriptAddress = (name: string): string => `/scripts/${encodeURIComponent(name)}`
-export const scheduleAddress = (id: string): string => `/schedules/${encodeURIComponent(id)}`
 
 /** Whether each word that was typed is somewhere in a text. */
 export function matches(typed: string, text: string): boolean {
@@ -56,7 +54,7 @@ function verbsOfScript({ name }: Script): Item[] {
   if (!can('run')) return []
   const work = async () => {
     const run = await ok(api.POST('/v1/scripts/{name}/runs', { params: { path: { name } }, body: {} }))
-    return `/runs/${run.id}`
+    return runAddress(run.id)
   }
   return [{ id: `run-${name}`, title: t('shell.palette.run', { name }), work }]
 }
@@ -65,7 +63,7 @@ function verbsOfSchedule({ id, state }: Schedule): Item[] {
   const path = { params: { path: { id } } }
   const items: Item[] = []
   if (can('run')) {
-    const work = async () => `/runs/${(await ok(api.POST('/v1/schedules/{id}/trigger', path))).id}`
+    const work = async () => runAddress((await ok(api.POST('/v1/schedules/{id}/trigger', path))).id)
     items.push({ id: `trigger-${id}`, title: t('shell.palette.trigger', { id }), work })
   }
   if (can('write') && state === 'active') {
@@ -97,7 +95,7 @@ export function found(typed: string, known: { scripts: readonly Script[]; schedu
   const schedules = known.schedules.map((schedule) => ({ id: `schedule-${schedule.id}`, title: schedule.id, about: schedule.text, to: scheduleAddress(schedule.id) }))
   const verbs = wanted === '' ? [] : [...known.scripts.flatMap(verbsOfScript), ...known.schedules.flatMap(verbsOfSchedule)]
   const groups = [
-    { title: t('common.run'), items: RUN_ID.test(wanted) ? [{ id: 'run', title: wanted, to: `/runs/${wanted}` }] : [] },
+    { title: t('common.run'), items: RUN_ID.test(wanted) ? [{ id: 'run', title: wanted, to: runAddress(wanted) }] : [] },
     { title: t('shell.palette.go'), items: places().filter(fits) },
     { title: t('shell.scripts'), items: scripts.filter(fits).slice(0, SHOWN) },
     { title: t('shell.schedules'), items: schedules.filter(fits).slice(0, SHOWN) },

@@ -1,8 +1,8 @@
 /** What a mark says in words: for its box, for screen readers and for the table. */
 import type { LocationQueryRaw } from 'vue-router'
+import { runAddress } from '../../addresses'
 import { t } from '../../i18n'
 import { formatClock, formatDuration, formatNumber, formatTime, viewerZone } from '../../i18n/format'
-import { runAddress } from '../actions'
 import { noteWords } from '../notes'
 import { localText } from '../zones'
 import { countOf, KINDS, LATE, type Group, type Mark } from './marks'
