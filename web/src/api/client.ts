@@ -1,5 +1,6 @@
 /** The API: typed by the served description (`schema.d.ts`), with the server's sentence as the error. */
 import createClient from 'openapi-fetch'
+import type { Schema } from '../ui/args/schema'
 import type { components, paths } from './schema'
 
 export type Schemas = components['schemas']
@@ -9,8 +10,8 @@ export type RunStatus = Schemas['RunStatus']
 export type Schedule = Schemas['Schedule']
 /** The description says of a JSON Schema only that it is an object. */
 export type Script = Omit<Schemas['Script'], 'parameters' | 'entries'> & {
-  parameters: object | null
-  entries: Record<string, { signature: string; parameters: object | null }>
+  parameters: Schema | null
+  entries: Record<string, { signature: string; parameters: Schema | null }>
 }
 
 /** The folder that the page is served from, with a slash at the end. */

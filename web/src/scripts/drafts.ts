@@ -2,7 +2,7 @@
 
 export interface Draft {
   /** What it began with; nothing: a script that is not there yet. */
-  base?: { version: number; sha256: string; etag?: string | undefined }
+  base?: { version: number; sha256: string }
   /** Changed files by path. */
   texts: Record<string, string>
 }

@@ -1,8 +1,6 @@
 /** Uploads: checks without keeping, and keeping, with progress. */
-import { ApiError, errorOf, type Problem, request, type Schemas, Unreachable } from '../api/client'
+import { ApiError, errorOf, type Problem, request, type Schemas, type Script, Unreachable } from '../api/client'
 import { messagesOf } from '../api/stream'
-import type { Schema } from '../ui/args/schema'
-import type { FullScript, Uploaded } from './coming'
 
 /** What is uploaded: the text of one file, or a zip archive. */
 export interface Content {
@@ -10,6 +8,9 @@ export interface Content {
   /** Of several files: the path of the one where a run begins. */
   main?: string | undefined
 }
+
+/** What came of an upload. */
+export type Uploaded = Omit<Schemas['Uploaded'], keyof Script> & Script
 
 /** A step of a long upload: `packages: fetched 3 of 10`. */
 export interface Step {
@@ -62,9 +63,9 @@ export async function publish(name: string, content: Content, options: PublishOp
 export interface Checked {
   problem?: ApiError
   warnings: Schemas['Warning'][]
-  /** The schemas of the parameters, where the server tells them. */
-  parameters?: Schema | null
-  entries?: NonNullable<FullScript['entries']>
+  /** The schemas of the parameters, where there is no problem. */
+  parameters?: Script['parameters']
+  entries?: Script['entries']
 }
 
 /** Asks what the server says about a text, without keeping it. */

@@ -1,8 +1,8 @@
 /** What this room asks the server for. */
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/vue-query'
 import { computed, type MaybeRefOrGetter, toValue } from 'vue'
-import { api, ApiError, fetchOk, ok, type Schemas } from '../api/client'
-import type { FullScript } from './coming'
+import { api, fetchOk, ok, type Schemas, type Script } from '../api/client'
+import { keyOf } from '../api/names'
 import { filesOfZip } from '../ui/zip'
 
 export interface ScriptFilter {
@@ -10,36 +10,18 @@ export interface ScriptFilter {
   label: string
 }
 
-type ScriptList = { items: FullScript[]; next_cursor: string | null }
-
-/** Whether the server lacks the search: then it is done here. */
-let searchesHere = false
-
-async function page(filter: ScriptFilter, cursor: string): Promise<ScriptList> {
-  const query: Record<string, string> = { limit: searchesHere ? '1000' : '100' }
-  if (filter.label) query['label'] = filter.label
-  if (filter.q && !searchesHere) query['q'] = filter.q
-  if (cursor) query['cursor'] = cursor
-  try {
-    const answer = await fetchOk(`v1/scripts?${new URLSearchParams(query)}`)
-    const list = (await answer.json()) as ScriptList
-    if (!filter.q || !searchesHere) return list
-    const wanted = filter.q.toLowerCase()
-    return { ...list, items: list.items.filter((script) => `${script.name} ${script.title ?? ''}`.toLowerCase().includes(wanted)) }
-  } catch (error) {
-    if (!(error instanceof ApiError && error.field === 'q') || searchesHere) throw error
-    searchesHere = true
-    return page(filter, cursor)
-  }
+async function page({ q, label }: ScriptFilter, cursor: string): Promise<{ items: Script[]; next_cursor: string | null }> {
+  const query = { limit: 100, ...(label ? { label } : {}), ...(q ? { q } : {}), ...(cursor ? { cursor } : {}) }
+  return ok(api.GET('/v1/scripts', { params: { query } })) as ReturnType<typeof page>
 }
 
 /** The script of a name, if there is one: found in the list, because a script that is missing is no error here. */
-export async function findScript(name: string): Promise<FullScript | undefined> {
-  const wanted = name.normalize('NFC').toLowerCase()
+export async function findScript(name: string): Promise<Script | undefined> {
+  const wanted = keyOf(name)
   let cursor = ''
   do {
     const list = await page({ q: name, label: '' }, cursor)
-    const found = list.items.find((script) => script.name.toLowerCase() === wanted)
+    const found = list.items.find((script) => keyOf(script.name) === wanted)
     if (found) return found
     cursor = list.next_cursor ?? ''
   } while (cursor !== '')
@@ -57,13 +39,13 @@ export const useScripts = (filter: MaybeRefOrGetter<ScriptFilter>) =>
 
 /** A script, and the tag of the state that was read. */
 export interface Known {
-  script: FullScript
+  script: Script
   etag: string | undefined
 }
 
 export async function fetchScript(name: string): Promise<Known> {
   const answer = await fetchOk(`v1/scripts/${encodeURIComponent(name)}`)
-  return { script: (await answer.json()) as FullScript, etag: answer.headers.get('ETag') ?? undefined }
+  return { script: (await answer.json()) as Script, etag: answer.headers.get('ETag') ?? undefined }
 }
 
 export const useScript = (name: MaybeRefOrGetter<string>, enabled: MaybeRefOrGetter<boolean> = true) =>

@@ -1,6 +1,27 @@
 /** The settings of a script as a form, and what of it has changed as a request. */
-import type { Settings } from './coming'
 import { LIMIT_NAMES, type LimitName } from '../access/limits'
+import type { Script } from '../api/client'
+
+/** The settings of a script, as far as the page knows them. */
+export interface Settings {
+  title?: string
+  entry?: string
+  result?: 'json' | 'text' | 'none'
+  timezone?: string
+  labels?: Record<string, string>
+  limits?: Record<string, string | number>
+  env?: Record<string, string>
+  allow?: string[]
+  secrets?: string[]
+  concurrency?: number
+  retries?: { count: number; delay?: number; backoff?: string; max_delay?: number }
+  retry_on?: string[]
+  on_lost?: string
+  keep?: Record<string, string | number>
+  validate_args?: boolean
+}
+
+export const settingsOf = (script: Script): Settings => script.settings as Settings
 
 export interface Row {
   key: string

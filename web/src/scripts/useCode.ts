@@ -2,9 +2,8 @@
 import { computed, type ComputedRef, type Ref, ref, shallowRef, watch } from 'vue'
 import { ApiError } from '../api/client'
 import { queryClient, refresh } from '../api/queries'
-import type { Uploaded } from './coming'
 import { type Draft, draftOf, dropDraft, keepDraft } from './drafts'
-import { type Content, publish, type Step } from './publish'
+import { type Content, publish, type Step, type Uploaded } from './publish'
 import { fetchScript, fetchSource, type Known, type Source, sourceQuery, useSource } from './queries'
 import { textOf } from './text'
 import { zipOf } from '../ui/zip'
@@ -59,7 +58,7 @@ export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>
     const texts = now === original(path) ? rest : { ...rest, [path]: now }
     if (Object.keys(texts).length === 0) return discard()
     const script = known.value
-    const begun = draft.value?.base ?? (script && { version: script.script.version, sha256: script.script.sha256, etag: script.etag })
+    const begun = draft.value?.base ?? (script && { version: script.script.version, sha256: script.script.sha256 })
     draft.value = begun ? { base: begun, texts } : { texts }
     keepDraft(name.value, draft.value)
   }
@@ -91,7 +90,7 @@ export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>
     saving.value = true
     problem.value = undefined
     try {
-      // Servers without If-Match are asked before. With it, a change of the settings alone is no conflict.
+      // The tag of a script changes with its settings, too, and those are no conflict: the text of now is compared, and its tag sent.
       const now = await fetchScript(name.value).catch((error: unknown) => {
         if (error instanceof ApiError && error.status === 404) return undefined
         throw error

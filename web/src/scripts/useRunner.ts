@@ -5,7 +5,7 @@ import { api, fetchOk, ok, type Run, type Schemas } from '../api/client'
 import { refresh } from '../api/queries'
 import { bodyWith } from '../ui/args/json'
 import { isEnded } from '../ui/status'
-import type { Settings } from './coming'
+import type { Settings } from './settings'
 
 /** What is kept for each script while the page is open. */
 interface Kept {

@@ -2,16 +2,16 @@
 import { computed, type ComputedRef, reactive, ref, shallowRef } from 'vue'
 import { fetchOk, type Schemas } from '../api/client'
 import { refresh } from '../api/queries'
-import { type Settings, settingsOf, type Uploaded } from './coming'
+import type { Uploaded } from './publish'
 import type { Known } from './queries'
-import { changesOf, formOfSettings, type SettingsForm } from './settings'
+import { changesOf, formOfSettings, settingsOf, type SettingsForm } from './settings'
 
 /** What was shown when typing began, and what is typed. */
 const typed = reactive(new Map<string, { begun: SettingsForm; now: SettingsForm }>())
 
 export function useSettings(known: ComputedRef<Known>) {
   const name = computed(() => known.value.script.name)
-  const saved = computed(() => formOfSettings(settingsOf(known.value.script) as Settings))
+  const saved = computed(() => formOfSettings(settingsOf(known.value.script)))
   const form = computed(() => typed.get(name.value)?.now ?? saved.value)
   const changes = computed(() => {
     const own = typed.get(name.value)
