@@ -23,7 +23,6 @@ export default {
     showAll: 'Show {count} more | Show {count} more',
     showFewer: 'Show fewer',
     open: 'Open as a chart',
-    last: 'Last value',
   },
   new: 'New chart',
   toAll: 'All charts',

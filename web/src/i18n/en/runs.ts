@@ -201,9 +201,6 @@ export default {
   edited: {
     title: 'Run with other arguments',
     about: 'Starts a new run of {script}.',
-    hint: 'A JSON object gives arguments by name, a JSON array by position.',
-    syntax: 'This is not JSON yet.',
-    kind: 'Arguments are a JSON object or a JSON array.',
     newest: 'Version {version}, which is in force',
     same: 'Version {version}, as in this run',
     reset: 'As in this run',

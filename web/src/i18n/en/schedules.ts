@@ -131,9 +131,6 @@ export default {
     hint: 'As JSON: an object gives them by name, an array by position.',
     signature: 'The script takes {signature}.',
     badJson: 'This is not JSON: {why}',
-    form: 'Form',
-    json: 'JSON',
-    view: 'How the arguments are typed',
   },
   backfill: {
     title: 'Backfill {id}',

@@ -37,7 +37,6 @@ export default {
     code: 'Code',
     pickFile: 'Choose a file',
     pickFolder: 'Choose a folder',
-    drop: 'Drop a file, a folder or a zip archive here',
     dropNow: 'Let go to take it',
     files: '{count} file, {size} | {count} files, {size}',
     main: 'File where a run begins',
@@ -102,7 +101,6 @@ export default {
     usage: 'Used',
     entry: 'Function',
     usual: 'default',
-    at: '{file}, line {line}',
   },
   runs: {
     last: 'Last runs',

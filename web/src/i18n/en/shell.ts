@@ -14,8 +14,6 @@ export default {
   themes: { system: 'As the system', light: 'Light', dark: 'Dark' },
   logOut: 'Log out',
   connection: {
-    connecting: 'Connecting',
-    live: 'Up to date',
     lost: 'The server does not answer. What is shown may be old; the page tries again by itself.',
   },
   palette: {

@@ -26,7 +26,6 @@ export default {
     showAll: '再显示 {count} 个 | 再显示 {count} 个',
     showFewer: '收起',
     open: '打开为图表',
-    last: '最新值',
   },
   new: '新建图表',
   toAll: '全部图表',

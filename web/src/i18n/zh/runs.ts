@@ -204,9 +204,6 @@ export default {
   edited: {
     title: '修改参数后运行',
     about: '启动 {script} 的一次新运行。',
-    hint: 'JSON 对象按名称传参，JSON 数组按位置传参。',
-    syntax: '还不是有效的 JSON。',
-    kind: '参数必须是 JSON 对象或 JSON 数组。',
     newest: '版本 {version}（当前生效）',
     same: '版本 {version}（与此运行相同）',
     reset: '恢复为此运行的参数',

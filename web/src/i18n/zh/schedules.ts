@@ -134,9 +134,6 @@ export default {
     hint: 'JSON 格式：对象按名称传参，数组按位置传参。',
     signature: '脚本的参数：{signature}。',
     badJson: '不是有效的 JSON：{why}',
-    form: '表单',
-    json: 'JSON',
-    view: '参数的输入方式',
   },
   backfill: {
     title: '补跑 {id}',

@@ -40,7 +40,6 @@ export default {
     code: '代码',
     pickFile: '选择文件',
     pickFolder: '选择文件夹',
-    drop: '将文件、文件夹或 zip 压缩包拖到这里',
     dropNow: '松开即可',
     files: '{count} 个文件，{size} | {count} 个文件，{size}',
     main: '运行的起始文件',
@@ -105,7 +104,6 @@ export default {
     usage: '用量',
     entry: '函数',
     usual: '默认',
-    at: '{file}，第 {line} 行',
   },
   runs: {
     last: '最近的运行',

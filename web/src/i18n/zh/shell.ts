@@ -17,8 +17,6 @@ export default {
   themes: { system: '跟随系统', light: '浅色', dark: '深色' },
   logOut: '退出登录',
   connection: {
-    connecting: '连接中',
-    live: '已是最新',
     lost: '服务器没有响应。显示的内容可能已过时；页面会自动重试。',
   },
   palette: {
