@@ -4,7 +4,6 @@ import { ApiError, Unreachable } from './client'
 
 /** The first word of a key: everything under it is asked for again together. */
 export type Topic =
-  | 'session'
   | 'scripts'
   | 'schedules'
   | 'runs'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { allZones, findZones, hoursBetween, instantOf, isZone, localText, offsetOf, offsetWords, readLocal, wallOf } from './zones'
+import { allZones, findZones, hoursBetween, instantOf, localText, offsetOf, offsetWords, readLocal, wallOf } from './zones'
 
 const at = (text: string): number => Date.parse(text)
 const iso = (instant: number): string => new Date(instant).toISOString().slice(0, 16)
@@ -67,9 +67,5 @@ describe('the search for zones', () => {
     expect(findZones(zones, 'ber')[0]).toMatch(/\/Ber/)
     expect(findZones(zones, 'nowhere')).toEqual([])
     expect(zones).toContain('UTC')
-  })
-  test('says what is one', () => {
-    expect(isZone('Asia/Shanghai')).toBe(true)
-    expect(isZone('Asia/Shangha')).toBe(false)
   })
 })

@@ -78,15 +78,6 @@ export function allZones(): string[] {
   return zones.includes('UTC') ? zones : ['UTC', ...zones]
 }
 
-export function isZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** The zones whose name holds each of the typed words, in any order; `new york` finds `America/New_York`. */
 export function findZones(zones: string[], typed: string): string[] {
   const words = typed.toLowerCase().split(/[\s_/]+/).filter(Boolean)

@@ -184,10 +184,6 @@ export class Editor {
     this.view.focus()
   }
 
-  focus(): void {
-    this.view.focus()
-  }
-
   destroy(): void {
     this.view.destroy()
   }
