@@ -1,9 +1,10 @@
 /** Files that were dropped or chosen: read, and without what no script needs. */
 import { type Files, filesOfZip, isZip } from '../ui/zip'
+import { textOf } from './text'
 
 /** The server takes no more bytes together. */
 export const MOST_BYTES = 16 * 1024 * 1024
-const TOOLS = ['.git', '.hg', '.svn', '.venv', 'venv', 'env', '__pycache__', 'node_modules', '.mypy_cache', '.pytest_cache', '.ruff_cache', '.idea', '.vscode']
+const TOOLS = ['.git', '.hg', '.svn', '.venv', 'venv', 'env', '__pycache__', '__MACOSX', 'node_modules', '.mypy_cache', '.pytest_cache', '.ruff_cache', '.idea', '.vscode']
 const JUNK = ['.DS_Store', 'Thumbs.db', '.env']
 
 /** The part of a path that makes it be left out: a folder of a tool, or a file that is none of the script's. */
@@ -35,11 +36,18 @@ export function withoutRoot(files: Files): Files {
   return new Map([...files].map(([path, content]) => [path.slice(root.length), content]))
 }
 
+/** The text of a script that is one file; nothing: it is several files, or no text. */
+export function textIn(files: Files): string | undefined {
+  const [only] = [...files]
+  return only && files.size === 1 && only[0].endsWith('.py') ? textOf(only[1]) : undefined
+}
+
 /** The file where a run begins: as the server finds it, or the only one at the top. */
 export function mainOf(files: Files, name: string): string | undefined {
   const python = [...files.keys()].filter((path) => path.endsWith('.py'))
   const top = python.filter((path) => !path.includes('/'))
-  return ['main.py', '__main__.py', `${name}.py`].find((path) => files.has(path)) ?? (top.length === 1 ? top[0] : undefined) ?? top[0] ?? python[0]
+  const compiled = [...files.keys()].find((path) => path.endsWith('.pyc'))
+  return ['main.py', '__main__.py', `${name}.py`].find((path) => files.has(path)) ?? top[0] ?? python[0] ?? compiled
 }
 
 type Picked = [path: string, file: File]

@@ -2,12 +2,11 @@
 import { useQuery } from '@tanstack/vue-query'
 import { computed, ref, shallowRef, watch } from 'vue'
 import { refresh } from '../api/queries'
-import { type Collected, MOST_BYTES, mainOf, nameOf } from './collect'
+import { type Collected, MOST_BYTES, mainOf, nameOf, textIn } from './collect'
 import { draftOf, dropDraft, keepDraft, NEW } from './drafts'
 import { START } from './examples'
 import { type Content, publish, type Step, type Uploaded } from './publish'
 import { findScript } from './queries'
-import { textOf } from './text'
 import { type Files, zipOf } from '../ui/zip'
 
 /** Keys of the draft. */
@@ -26,6 +25,8 @@ export function useNew() {
   const name = ref(draft?.texts[NAME] ?? '')
   const text = ref(draft?.texts[TEXT] ?? START)
   const leftOut = shallowRef<string[]>([])
+  /** The name that came with files. */
+  let suggested = ''
   const isTouched = computed(() => text.value !== START)
   const clean = computed(() => name.value.trim().replace(/\.py$/, ''))
 
@@ -36,11 +37,11 @@ export function useNew() {
 
   /** Takes files: one becomes the text. */
   function take(collected: Collected): void {
-    const [only] = [...collected.files]
-    if (name.value === '') name.value = collected.name
-    const single = collected.files.size === 1 && only ? textOf(only[1]) : undefined
+    // A name that somebody typed stays.
+    if (name.value === '' || name.value === suggested) name.value = suggested = collected.name
+    const single = textIn(collected.files)
     leftOut.value = collected.leftOut
-    if (single !== undefined && only?.[0].endsWith('.py')) {
+    if (single !== undefined) {
       text.value = single
       bundle.value = undefined
       return
