@@ -1,6 +1,10 @@
 /** The scripts room: a script is written, checked, run, saved, compared, set and deleted; two people edit the same one. */
 import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { after, before, test } from 'node:test'
+import { zipSync } from 'fflate'
 import type { Page } from 'playwright-core'
 import { closeBrowser, Server, Tab, until } from './support.ts'
 
@@ -109,6 +113,136 @@ test('a file is taken as the text, and one of several files is changed', async (
   const runs = await server.api<{ items: { result: unknown }[] }>('GET', '/v1/runs?script=parts')
   assert.deepEqual(runs.items.map((run) => run.result), [20])
   await tab.close()
+})
+
+/** Drags files and folders of this machine over the page, and lets go of them. */
+async function drop(page: Page, ...files: string[]): Promise<void> {
+  const driver = await page.context().newCDPSession(page)
+  const event = { x: 300, y: 400, data: { items: [], files, dragOperationsMask: 1 } }
+  await driver.send('Input.dispatchDragEvent', { ...event, type: 'dragEnter' })
+  await driver.send('Input.dispatchDragEvent', { ...event, type: 'dragOver' })
+  await page.getByText('Let go to take it').waitFor()
+  await driver.send('Input.dispatchDragEvent', { ...event, type: 'drop' })
+  await page.getByText('Let go to take it').waitFor({ state: 'detached' })
+  await driver.detach()
+}
+
+test('a file, a folder and an archive are dropped, and become scripts', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'cronbox-drop-'))
+  const at = (...parts: string[]): string => path.join(folder, ...parts)
+  const put = async (file: string, content: string | Uint8Array): Promise<void> => {
+    await mkdir(path.dirname(at(file)), { recursive: true })
+    await writeFile(at(file), content)
+  }
+  // Larger than what an archive's reader does at once.
+  const data = Array.from({ length: 60_000 }, (_, line) => `${line},${(line * 7919) % 10_007}`).join('\n')
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+  const parts = {
+    'main.py': 'from helpers.tax import tax\nfrom prices import price\n\ndef run(n: int = 2):\n    return tax(price(n))\n',
+    'prices.py': 'def price(n):\n    return n * 10\n',
+    'helpers/__init__.py': '',
+    'helpers/tax.py': 'from pathlib import Path\n\nROWS = len((Path(__file__).parent.parent / "data" / "rows.csv").read_text().splitlines())\n\ndef tax(n):\n    return [n + 1, ROWS]\n',
+    'data/rows.csv': data,
+  }
+  await put('single.py', 'def run():\n    return "one file"\n')
+  await put('other.py', 'def run():\n    return "another"\n')
+  for (const [file, text] of Object.entries(parts)) await put(`shop/${file}`, text)
+  await put('shop/.git/config', 'none of the script')
+  await put('shop/__pycache__/main.pyc', 'none of the script')
+  const packed = Object.fromEntries(Object.entries({ ...parts, '.DS_Store': 'x' }).map(([file, text]) => [`depot/${file}`, bytes(text)]))
+  await put('depot.zip', zipSync({ ...packed, '__MACOSX/depot/._main.py': bytes('x') }))
+  await put('broken.zip', zipSync(packed).slice(0, 3000))
+
+  const tab = await Tab.open(server, '/scripts/new')
+  const { page } = tab
+  const name = page.getByRole('textbox', { name: 'Name', exact: true })
+  const taken = page.getByRole('list', { name: 'Files of the script' })
+  await editor(page).waitFor()
+  await drop(page, at('single.py'))
+  await page.locator('.cm-line').filter({ hasText: 'return "one file"' }).waitFor()
+  assert.equal(await name.inputValue(), 'single')
+  // What is there already is not lost unasked, also when the files of a script are shown in its place.
+  await drop(page, at('other.py'))
+  const question = page.getByRole('dialog')
+  await question.getByRole('button', { name: 'Cancel' }).click()
+  await page.locator('.cm-line').filter({ hasText: 'return "one file"' }).waitFor()
+  await drop(page, at('shop'))
+  await taken.getByText('helpers/tax.py').waitFor()
+  assert.equal(await name.inputValue(), 'shop')
+  await drop(page, at('other.py'))
+  await question.getByRole('button', { name: 'Cancel' }).click()
+  await taken.getByText('helpers/tax.py').waitFor()
+  await page.getByText('.git/, __pycache__/').waitFor()
+  assert.equal(await page.getByRole('combobox', { name: /begin/ }).inputValue(), 'main.py')
+  await tab.checkAccessibility()
+  await press(page, 'Create')
+  await page.waitForURL(/\/scripts\/shop\/code$/)
+  await press(page, 'Run version 1')
+  await succeeded(page)
+
+  await tab.go('/scripts/new')
+  await editor(page).waitFor()
+  await drop(page, at('broken.zip'))
+  await page.getByText('This archive cannot be read').waitFor()
+  await drop(page, at('depot.zip'))
+  await taken.getByText('helpers/tax.py').waitFor()
+  assert.equal(await page.getByText('This archive cannot be read').count(), 0)
+  await page.getByText('__MACOSX/').waitFor()
+  assert.equal(await name.inputValue(), 'depot')
+  await press(page, 'Create')
+  await page.waitForURL(/\/scripts\/depot\/code$/)
+  await press(page, 'Run version 1')
+  await succeeded(page)
+  // Files without a folder around them.
+  await tab.go('/scripts/new')
+  await editor(page).waitFor()
+  await drop(page, at('shop/main.py'), at('shop/prices.py'), at('shop/helpers'), at('shop/data'))
+  await taken.getByText('helpers/tax.py').waitFor()
+  await name.fill('loose')
+  await press(page, 'Create')
+  await page.waitForURL(/\/scripts\/loose\/code$/)
+  await press(page, 'Run version 1')
+  await succeeded(page)
+  for (const script of ['shop', 'depot', 'loose']) {
+    const runs = await server.api<{ items: { result: unknown }[] }>('GET', `/v1/runs?script=${script}`)
+    assert.deepEqual(runs.items.map((run) => run.result), [[21, 60_000]], script)
+  }
+  await tab.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+test('linked scripts say where they come from, and one that is changed here is linked no longer', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'cronbox-source-'))
+  await writeFile(path.join(folder, 'first.py'), 'def run():\n    return "from the folder"\n')
+  await writeFile(path.join(folder, 'second.py'), 'def run():\n    return "also from there"\n')
+  const linking = await Server.start('--script-source', folder)
+  try {
+    const isLinked = async (name: string): Promise<boolean> => (await linking.api<{ link: unknown }>('GET', `/v1/scripts/${name}`)).link !== null
+    await until('both are there', async () => (await isLinked('first')) && (await isLinked('second')))
+    const tab = await Tab.open(linking, '/scripts/second')
+    const { page } = tab
+    await page.getByText(`file://${folder}/second.py`).waitFor()
+    await tab.go('/scripts/second/code')
+    await page.locator('.cm-line').filter({ hasText: 'also from there' }).waitFor()
+    await press(page, 'Run version 1')
+    await succeeded(page)
+    await tab.go('/scripts/first/code')
+    await write(page, 'def run():\n    return "from here"\n')
+    await press(page, 'Save')
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+    assert(await isLinked('first'))
+    await press(page, 'Save')
+    await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
+    await until('it is linked no longer', async () => !(await isLinked('first')))
+    await press(page, 'Run version 2')
+    await succeeded(page)
+    assert(await isLinked('second'))
+    await tab.checkAccessibility()
+    await tab.close()
+  } finally {
+    await linking.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
 })
 
 test('settings are kept, what is wrong is told at its field, and a script is deleted with its schedules', async () => {
