@@ -1,5 +1,6 @@
 /** What is typed into a chart: kept by the browser until it is saved, so that nothing of it is lost. */
 import { computed, ref, watch, type ComputedRef, type Ref } from 'vue'
+import { dropKept, keep, kept } from '../ui/kept'
 import { bodyOf, draftOf, isSame, type ChartDraft } from './chart-form'
 import type { ReadChart } from './saved'
 
@@ -9,15 +10,6 @@ interface Kept {
 }
 
 const place = (key: string): string => `cronbox.chart.${key}`
-
-function kept(key: string): Kept | undefined {
-  try {
-    const text = sessionStorage.getItem(place(key))
-    return text === null ? undefined : (JSON.parse(text) as Kept)
-  } catch {
-    return undefined
-  }
-}
 
 export interface Draft {
   draft: Ref<ChartDraft>
@@ -33,7 +25,7 @@ export interface Draft {
 
 /** `key` tells charts apart; `read` is what the server has, `fresh` what a new one begins with. */
 export function useDraft(key: string, read: () => ReadChart | undefined, fresh: ChartDraft): Draft {
-  const before = kept(key)
+  const before = kept('tab', place(key)) as Kept | undefined
   const start = (): ChartDraft => {
     const known = read()
     return known ? draftOf(known.chart) : structuredClone(fresh)
@@ -45,7 +37,7 @@ export function useDraft(key: string, read: () => ReadChart | undefined, fresh: 
   const begin = bodyOf(start())
   const isChanged = computed(() => !isSame(bodyOf(draft.value), base.value?.chart ?? begin))
 
-  const forget = (): void => sessionStorage.removeItem(place(key))
+  const forget = (): void => dropKept('tab', place(key))
   const take = (known: ReadChart): void => {
     base.value = known
     tag.value = known.tag
@@ -57,7 +49,7 @@ export function useDraft(key: string, read: () => ReadChart | undefined, fresh: 
   watch(
     [draft, tag],
     () => {
-      if (isChanged.value) sessionStorage.setItem(place(key), JSON.stringify({ draft: draft.value, tag: tag.value } satisfies Kept))
+      if (isChanged.value) keep('tab', place(key), { draft: draft.value, tag: tag.value } satisfies Kept)
       else forget()
     },
     { deep: true },

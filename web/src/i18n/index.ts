@@ -1,6 +1,7 @@
 /** The page's languages. English is the model; a Chinese file that lacks a key does not compile (see `Same`). */
 import { computed, watchEffect, type WritableComputedRef } from 'vue'
 import { createI18n } from 'vue-i18n'
+import { keepText, keptText } from '../ui/kept'
 import en from './en'
 
 export type Language = 'en' | 'zh'
@@ -9,7 +10,7 @@ export const LANGUAGES: Record<Language, string> = { en: 'English', zh: '简体�
 const KEPT = 'cronbox.language'
 
 function wanted(): Language {
-  const kept = localStorage.getItem(KEPT)
+  const kept = keptText('browser', KEPT)
   if (kept === 'en' || kept === 'zh') return kept
   return navigator.languages.some((language, at) => at === 0 && language.startsWith('zh')) ? 'zh' : 'en'
 }
@@ -36,7 +37,7 @@ export const ready = show(wanted())
 export const language: WritableComputedRef<Language> = computed({
   get: () => (i18n.global.locale.value === 'zh' ? 'zh' : 'en'),
   set: (chosen) => {
-    localStorage.setItem(KEPT, chosen)
+    keepText('browser', KEPT, chosen)
     void show(chosen)
   },
 })

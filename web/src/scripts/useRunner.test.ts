@@ -2,7 +2,6 @@ import { expect, it, vi } from 'vitest'
 import { ref } from 'vue'
 
 const fetchOk = vi.fn(async (_address: string, _init: RequestInit) => new Response('{"id":"1"}'))
-vi.stubGlobal('sessionStorage', { getItem: () => null, setItem: () => undefined })
 vi.mock('@tanstack/vue-query', () => ({ useQuery: () => ({ data: ref() }) }))
 vi.mock('../api/client', () => ({ fetchOk, api: {}, ok: (value: unknown) => value }))
 vi.mock('../api/queries', () => ({ refresh: async () => undefined }))

@@ -4,6 +4,7 @@ import { computed, reactive, type Ref, ref, shallowRef } from 'vue'
 import { api, fetchOk, ok, type Run, type Schemas } from '../api/client'
 import { refresh } from '../api/queries'
 import { bodyWith } from '../ui/args/json'
+import { dropKept, keepText, keptText } from '../ui/kept'
 import { isEnded } from '../ui/status'
 import type { Settings } from './settings'
 
@@ -20,19 +21,21 @@ interface Kept {
 }
 
 const kept = reactive(new Map<string, Kept>())
+const place = (name: string): string => `cronbox.args.${name}`
 
 function keptOf(name: string): Kept {
   const known = kept.get(name)
   if (known) return known
-  kept.set(name, { args: sessionStorage.getItem(`cronbox.args.${name}`) ?? '', id: undefined, entry: '', text: undefined })
+  kept.set(name, { args: keptText('tab', place(name)) ?? '', id: undefined, entry: '', text: undefined })
   return kept.get(name) as Kept
 }
 
 /** Takes over arguments that were typed before the script had its name. */
 export function handArgs(from: string, to: string): void {
   keptOf(to).args = keptOf(from).args
+  keepText('tab', place(to), keptOf(from).args)
   kept.delete(from)
-  sessionStorage.removeItem(`cronbox.args.${from}`)
+  dropKept('tab', place(from))
 }
 
 /** The longest name that the server takes, in characters. */
@@ -56,11 +59,7 @@ export function useRunner(name: Ref<string>, title: Ref<string> = name) {
     get: () => state.value.args,
     set: (text) => {
       state.value.args = text
-      try {
-        sessionStorage.setItem(`cronbox.args.${name.value}`, text)
-      } catch {
-        // No room: the page has it.
-      }
+      keepText('tab', place(name.value), text)
     },
   })
   const entry = computed({ get: () => state.value.entry, set: (now) => (state.value.entry = now) })

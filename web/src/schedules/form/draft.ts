@@ -1,4 +1,5 @@
 /** What was typed and not saved, kept in this tab of the browser: a reload loses nothing. */
+import { dropKept, keep, kept } from '../../ui/kept'
 import { emptyForm, FIELDS, type Form } from './form'
 
 export interface Draft {
@@ -21,22 +22,14 @@ function readForm(value: unknown): Form | undefined {
 
 /** The draft of a schedule, or of a new one under another name. */
 export function keptDraft(name: string): Draft | undefined {
-  try {
-    const kept: unknown = JSON.parse(sessionStorage.getItem(keyOf(name)) ?? 'null')
-    if (typeof kept !== 'object' || kept === null) return undefined
-    const [form, base] = [readForm(Reflect.get(kept, 'form')), readForm(Reflect.get(kept, 'base'))]
-    return form && base && { form, base }
-  } catch {
-    return undefined
-  }
+  const draft = kept('tab', keyOf(name))
+  if (typeof draft !== 'object' || draft === null) return undefined
+  const [form, base] = [readForm(Reflect.get(draft, 'form')), readForm(Reflect.get(draft, 'base'))]
+  return form && base && { form, base }
 }
 
 /** Nothing takes it away. */
 export function keepDraft(name: string, draft: Draft | undefined): void {
-  try {
-    if (draft) sessionStorage.setItem(keyOf(name), JSON.stringify(draft))
-    else sessionStorage.removeItem(keyOf(name))
-  } catch {
-    // A browser that keeps nothing: the page itself still has it.
-  }
+  if (draft) keep('tab', keyOf(name), draft)
+  else dropKept('tab', keyOf(name))
 }
