@@ -1,4 +1,5 @@
 /** A list of objects, or of lists, as a table. */
+import { csvOf, plainCell, textCell } from '../../ui/csv'
 import { isList, isObject, leafText, type Json } from './exact'
 
 export interface Table {
@@ -63,13 +64,8 @@ export function sorted(rows: Table['rows'], column: number, descending: boolean)
   })
 }
 
-const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
-
-/** The table as CSV (RFC 4180). A text that a spreadsheet would read as a formula gets an apostrophe. */
+/** The table as CSV. */
 export function toCsv(table: Table): string {
-  const safe = (cell: Json | undefined): string => {
-    const text = cellText(cell)
-    return quoted(typeof cell === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text)
-  }
-  return [table.columns.map((column) => quoted(column)), ...table.rows.map((row) => row.map(safe))].map((row) => `${row.join(',')}\r\n`).join('')
+  const cell = (value: Json | undefined): string => (typeof value === 'string' ? textCell(value) : plainCell(cellText(value)))
+  return csvOf([table.columns.map(textCell), ...table.rows.map((row) => row.map(cell))])
 }
