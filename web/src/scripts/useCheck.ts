@@ -1,5 +1,6 @@
 /** Asks the server about a text while it is written: syntax errors and warnings, at their lines. */
 import { onScopeDispose, ref, shallowRef, watch } from 'vue'
+import { useLater } from '../ui/later'
 import { check, type Checked, type Content } from './publish'
 
 /** The wait after the last key, in milliseconds. */
@@ -18,7 +19,7 @@ export function useCheck(
   /** The last answer about a text without an error: what the form of its parameters is made from. */
   const good = shallowRef<Checked>()
   const checking = ref(false)
-  let timer: ReturnType<typeof setTimeout> | undefined
+  const later = useLater()
   let going: AbortController | undefined
   let requirements = ''
 
@@ -44,8 +45,8 @@ export function useCheck(
   watch(
     () => [asked()?.name, asked()?.content.body, isWanted()] as const,
     ([, body, wanted]) => {
-      clearTimeout(timer)
       if (!wanted) {
+        later.stop()
         going?.abort()
         checking.value = false
         checked.value = undefined
@@ -54,16 +55,13 @@ export function useCheck(
       }
       const now = typeof body === 'string' ? requirementsOf(body) : ''
       const wait = now === requirements ? WAIT : WAIT_FOR_PACKAGES
-      timer = setTimeout(() => {
+      later.call(wait, () => {
         requirements = now
         void ask()
-      }, wait)
+      })
     },
     { immediate: true },
   )
-  onScopeDispose(() => {
-    clearTimeout(timer)
-    going?.abort()
-  })
+  onScopeDispose(() => going?.abort())
   return { checked, good, checking }
 }

@@ -1,7 +1,8 @@
 /** What the server says about a trigger while it is typed. */
 import { keepPreviousData, useQuery } from '@tanstack/vue-query'
-import { computed, onScopeDispose, ref, watch, type Ref } from 'vue'
+import { computed, ref, watch, type Ref } from 'vue'
 import { api, ApiError, ok } from '../../api/client'
+import { useLater } from '../../ui/later'
 
 /** Typing that pauses for so long is asked about, in milliseconds. */
 const PAUSE = 300
@@ -9,12 +10,8 @@ const SHOWN = 10
 
 export function usePreview(text: Ref<string>) {
   const asked = ref(text.value.trim())
-  let timer: ReturnType<typeof setTimeout> | undefined
-  watch(text, (now) => {
-    clearTimeout(timer)
-    timer = setTimeout(() => (asked.value = now.trim()), PAUSE)
-  })
-  onScopeDispose(() => clearTimeout(timer))
+  const later = useLater()
+  watch(text, (now) => later.call(PAUSE, () => (asked.value = now.trim())))
 
   const query = useQuery({
     queryKey: ['scheduler', 'trigger', asked],
