@@ -400,6 +400,40 @@ test('a schedule is deleted after a question', async () => {
   await tab.close()
 })
 
+test('a schedule and a script named new are opened, and large arguments stay as they are', async () => {
+  await server.script('new', 'def run(n: int, m: int = 0):\n    return n\n')
+  const large = '12345678901234567890'
+  const answer = await fetch(`${server.url}/v1/schedules/new`, { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: `{"script":"new","trigger":"0 3 * * *","args":{"n":${large}}}` })
+  assert(answer.ok)
+  const tab = await Tab.open(server, '/schedules')
+  const { page } = tab
+  await page.getByRole('link', { name: 'new', exact: true }).first().click()
+  await page.getByRole('heading', { level: 1, name: 'new', exact: true }).waitFor()
+  await page.getByText(large).first().waitFor()
+  await button(page, 'Edit').click()
+  await page.waitForURL(/\/schedules\/new\/edit$/)
+  const field = (name: string) => textbox(page, name)
+  assert.equal(await field('n').inputValue(), large)
+  await field('m').fill('1')
+  await button(page, 'Save').click()
+  await page.waitForURL(/\/schedules\/new\/overview$/)
+  assert.match(await (await fetch(`${server.url}/v1/schedules/new`)).text(), new RegExp(`"n":${large},"m":1`))
+  await button(page, 'Run now').click()
+  await button(page.getByRole('dialog'), 'Run now').click()
+  await page.waitForURL(/\/runs\//)
+  await until('it ran with the number', async () => (await (await fetch(`${server.url}/v1/runs?script=new&limit=1`)).text()).includes(`"result":${large}`))
+  await page.getByRole('link', { name: 'new', exact: true }).first().click()
+  await page.getByRole('heading', { level: 1, name: 'new', exact: true }).waitFor()
+  await tab.go('/scripts')
+  await page.getByRole('link', { name: 'new', exact: true }).first().click()
+  await page.waitForURL(/\/scripts\/new\/overview$/)
+  await page.getByRole('link', { name: 'Code', exact: true }).click()
+  await page.getByRole('heading', { level: 1, name: 'new', exact: true }).waitFor()
+  await tab.go('/schedules/new')
+  await page.getByRole('heading', { level: 1, name: 'New schedule' }).waitFor()
+  await tab.close()
+})
+
 test('of two people who change a schedule, the second is told, and nothing is overwritten', async () => {
   const trigger = `${quietMinute()} * * * *`
   await make('shared', 'good', trigger, { title: 'first', labels: { a: '1' } })
