@@ -151,6 +151,7 @@ export default {
     general: 'General',
     timezone: 'Time zone',
     timezoneHint: 'Of local times in the script, and of its schedules that name none.',
+    noZone: 'Of the server',
     entry: 'Function',
     entryHint: 'What a run calls: run by default. Also module:function.',
     result: 'Result',

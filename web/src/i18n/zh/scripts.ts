@@ -154,6 +154,7 @@ export default {
     general: '常规',
     timezone: '时区',
     timezoneHint: '用于脚本中的本地时间，以及未指定时区的计划。',
+    noZone: '与服务器相同',
     entry: '函数',
     entryHint: '运行时调用的函数，默认为 run。也可写作 module:function。',
     result: '结果',
