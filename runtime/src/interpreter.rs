@@ -327,9 +327,7 @@ fn compile_to(guest: &GuestComponent, path: &Path) -> Result<(), InterpreterErro
 
 /// Writes a file beside `path`, syncs and renames it: a reader of `path` sees the old file or the whole new one.
 fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
-    let beside = PathBuf::from(beside);
+    let beside = beside(path, &format!(".{}", std::process::id()));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // Readable for all, because images are often built by root and used by other users. Only the owner can write.
     let mut file = File::from(rustix::fs::open(&beside, flags, Mode::from_raw_mode(0o644))?);
@@ -341,15 +339,20 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Returns the path of the record that belongs to machine code.
 fn record_path(path: &Path) -> PathBuf {
-    let mut record = path.as_os_str().to_owned();
-    record.push(".json");
-    record.into()
+    beside(path, ".json")
 }
 
 /// Returns the path of the image that belongs to machine code.
 fn image_path(path: &Path) -> PathBuf {
-    path.with_extension("image")
+    beside(path, ".image")
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), InterpreterError> {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub(super) struct CompileArgs {
     #[command(flatten)]
     interpreter: InterpreterConfig,
-    /// Write to this file instead; give it to other commands with --interpreter-cache
+    /// Write to this file instead, and what belongs to it beside it; give it to other commands with --interpreter-cache
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print one JSON document
