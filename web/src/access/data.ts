@@ -21,7 +21,7 @@ const MOST = 10_000
 /** All scripts, with their settings. */
 export const useAllScripts = () =>
   useQuery({
-    queryKey: ['scripts', 'everything'],
+    queryKey: ['names', 'all scripts'],
     queryFn: async () => {
       const all: Script[] = []
       let cursor: string | undefined

@@ -1,7 +1,7 @@
 /** Keeps what is shown up to date: follows the server's feed, and comes back when the server does. */
 import { readonly, ref } from 'vue'
 import { ApiError, type Schemas } from './client'
-import { queryClient, refresh, type Topic } from './queries'
+import { askAgain, queryClient, type Topic } from './queries'
 import { messages } from './stream'
 
 export type Connection = 'connecting' | 'live' | 'lost'
@@ -14,7 +14,7 @@ export const connection = readonly(state)
  * What changed is asked for again at most once in so many milliseconds: a busy server has many events a second, and a page that
  * is open all day must cost it nothing that counts.
  */
-const PACE: Partial<Record<Topic, number>> = { runs: 1500, schedules: 3000, scripts: 4000, counts: 10_000, series: 10_000, scheduler: 3000 }
+const PACE: Partial<Record<Topic, number>> = { runs: 1500, schedules: 3000, scripts: 4000, names: 4000, counts: 10_000, series: 10_000, scheduler: 3000 }
 /** A first change is shown after so many milliseconds. */
 const SOON = 250
 
@@ -32,7 +32,7 @@ function gather(...topics: Topic[]): void {
     setTimeout(() => {
       waiting.delete(topic)
       last.set(topic, Date.now())
-      void refresh(topic)
+      void askAgain(topic)
     }, Math.max(SOON, due))
   }
 }
@@ -54,7 +54,7 @@ export async function follow(signal: AbortSignal): Promise<void> {
         wait = 250
         const event = JSON.parse(message.data) as Partial<Schemas['Event']>
         if (event.type?.startsWith('run_')) gather('runs', 'counts', 'scripts', 'schedules', 'series')
-        else if (event.type) gather('schedules', 'scheduler', 'scripts')
+        else if (event.type) gather('schedules', 'scheduler', 'scripts', 'names')
       }
     } catch (error) {
       if (signal.aborted) return

@@ -5,6 +5,7 @@ import { ApiError, Unreachable } from './client'
 /** The first word of a key: everything under it is asked for again together. */
 export type Topic =
   | 'scripts'
+  | 'names'
   | 'schedules'
   | 'runs'
   | 'counts'
@@ -30,7 +31,13 @@ export const queryClient = new QueryClient({
   },
 })
 
-/** Asks again for everything under these topics that is shown. */
-export async function refresh(...topics: Topic[]): Promise<void> {
+/** Asks again for everything under these topics that is shown, and for nothing else. */
+export async function askAgain(...topics: Topic[]): Promise<void> {
   await Promise.all(topics.map((topic) => queryClient.invalidateQueries({ queryKey: [topic] })))
+}
+
+/** Asks again for what a change of these topics can have changed: a change of scripts or schedules is one of their names too. */
+export async function refresh(...topics: Topic[]): Promise<void> {
+  const hasNames = topics.includes('scripts') || topics.includes('schedules')
+  await askAgain(...topics, ...(hasNames ? (['names'] as const) : []))
 }
