@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/vue-query'
 import { computed, reactive, type Ref, ref, shallowRef } from 'vue'
 import { api, fetchOk, ok, type Run, type Schemas } from '../api/client'
 import { refresh } from '../api/queries'
+import { runQuery } from '../runs/ask'
 import { bodyWith } from '../ui/args/json'
 import { dropKept, keepText, keptText } from '../ui/kept'
 import { isEnded } from '../ui/status'
@@ -70,8 +71,7 @@ export function useRunner(name: Ref<string>, title: Ref<string> = name) {
   const notGranted = shallowRef<Schemas['NotGranted'][]>([])
 
   const query = useQuery({
-    queryKey: computed(() => ['runs', 'one', id.value ?? '']),
-    queryFn: () => ok(api.GET('/v1/runs/{id}', { params: { path: { id: id.value ?? '' }, query: { output: 'false' } } })) as Promise<Run>,
+    ...runQuery(() => id.value ?? ''),
     enabled: () => id.value !== undefined,
     // The feed tells of the end only.
     refetchInterval: (asked) => (asked.state.data && isEnded(asked.state.data.status) ? false : 700),

@@ -21,7 +21,7 @@ export interface Content extends Recognized {
   bytes: Uint8Array<ArrayBuffer>
 }
 
-/** A file and what it is. Files of an ended run do not change. */
+/** A file and what it is. Files are asked for after the end of their run, and do not change then. */
 export function useContent(id: () => string, path: () => string, enabled: () => boolean = () => true) {
   return useQuery({
     queryKey: ['runs', id, 'file', path],
@@ -30,7 +30,7 @@ export function useContent(id: () => string, path: () => string, enabled: () => 
       return { bytes, ...recognize(bytes) }
     },
     enabled,
-    staleTime: Infinity,
+    staleTime: 'static',
     gcTime: 60_000,
     structuralSharing: false,
   })

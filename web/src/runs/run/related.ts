@@ -15,6 +15,10 @@ export interface Related {
 const PAGES = 4
 /** A chain goes on at once; after so long nothing more comes of it, in milliseconds. */
 const CHAIN_TAKES = 3_600_000
+/** What follows comes mostly so soon after the end, in milliseconds; in that time it is looked for often, and then seldom. */
+const SOON = 60_000
+const OFTEN = 2000
+const SELDOM = 60_000
 
 async function look(question: Record<string, string>, isIt: (run: Run) => boolean, signal: AbortSignal): Promise<Run[]> {
   const found: Run[] = []
@@ -39,6 +43,7 @@ export function useBefore(run: () => Run) {
         named.flatMap(([how, id]) => (id ? [{ how, id }] : [])).map(async ({ how, id }) => ({ how, id, run: await getRun(id, signal).catch(() => undefined) })),
       )
     },
+    staleTime: ({ state }) => (state.data?.every((each) => !each.run || isEnded(each.run.status)) ? 'static' : 0),
     structuralSharing: false,
   })
 }
@@ -46,7 +51,8 @@ export function useBefore(run: () => Run) {
 /** Retries of a run, and runs that its end made due, oldest first. */
 export function useAfter(run: () => Run) {
   return useQuery({
-    queryKey: ['runs', () => run().id, 'after', () => run().finished_at],
+    // Not under `runs`: it is up to some thousand runs, which are not read again for each event of any run.
+    queryKey: ['after', () => run().id, () => run().finished_at],
     queryFn: async ({ signal }): Promise<Related[]> => {
       const { id, script, created_at, finished_at } = run()
       const until = new Date(Date.parse(finished_at ?? created_at) + CHAIN_TAKES).toISOString()
@@ -57,6 +63,7 @@ export function useAfter(run: () => Run) {
       return [...retries.map((each) => ({ how: 'retry' as const, id: each.id, run: each })), ...chained.map((each) => ({ how: 'chained' as const, id: each.id, run: each }))].reverse()
     },
     enabled: () => isEnded(run().status),
+    refetchInterval: () => (Date.now() - Date.parse(run().finished_at ?? '') < SOON ? OFTEN : SELDOM),
     structuralSharing: false,
   })
 }
