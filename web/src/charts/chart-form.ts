@@ -34,14 +34,15 @@ const BEGINNING = '1970-01-01T00:00:00Z'
 export const EACH = 'each'
 
 /** How far back a chart goes, as a choice of the form. */
-export const sinceChoice = (since: string | null): string =>
-  since === null || Date.parse(since) === Date.parse(BEGINNING) ? EVERYTHING : since
+export const sinceChoice = (since: string): string =>
+  Date.parse(since) === Date.parse(BEGINNING) ? EVERYTHING : since
 
+/** The server takes no other aggregates than those of the form. */
 export function draftOf(chart: ChartBody): ChartDraft {
   return {
     title: chart.title,
     labels: chart.labels.join(', '),
-    lines: chart.lines.map((line) => ({ ...newLine(line.script, line.path), agg: line.agg ?? '', label: line.label ?? '' })),
+    lines: chart.lines.map((line) => ({ ...newLine(line.script, line.path), agg: (line.agg ?? '') as DraftLine['agg'], label: line.label ?? '' })),
     since: sinceChoice(chart.since),
     bucket: chart.bucket ?? EACH,
   }
@@ -84,7 +85,7 @@ export function isSame(a: ChartBody, b: ChartBody): boolean {
   return plain(a) === plain(b)
 }
 
-type Named = Pick<DraftLine, 'script' | 'path' | 'label' | 'agg'>
+type Named = Pick<DraftLine, 'script' | 'path' | 'label'> & { agg: string }
 
 /** What each line is called: as short as keeps them apart. `whole` is the word for a result that is a number itself. */
 export function lineNames(lines: readonly Named[], whole: string): string[] {

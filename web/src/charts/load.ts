@@ -1,6 +1,5 @@
 /** Reads series from the server. */
-import { api, ApiError, fetchOk, ok, type Schemas } from '../api/client'
-import { numbersOf, type NumberPath } from './numbers'
+import { api, ok, type Schemas } from '../api/client'
 import { Paced } from './paced'
 import { autoBucket, duration, samplesOf, type Sample } from './series'
 
@@ -88,21 +87,11 @@ export const MANY = { shallow: true, structuralSharing: false } as const
 
 export const seriesKey = (request: SeriesRequest) => ['series', 'line', request] as const
 
-/** How many results are looked through where the server does not do it. */
-const LOOKED_AT = 50
+export type NumberPath = Schemas['Number']
 
 /** The numbers in the last results of a script. */
 export async function readNumbers(script: string): Promise<NumberPath[]> {
-  return paced.ask(`numbers of ${script}`, async () => {
-    try {
-      const answer = await fetchOk(`v1/scripts/${encodeURIComponent(script)}/numbers`)
-      return ((await answer.json()) as { items: NumberPath[] }).items
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 404 || error.code === 'no_such_script') throw error
-    }
-    const query = { script, status: ['succeeded' as const], limit: LOOKED_AT }
-    const runs = (await ok(api.GET('/v1/runs', { params: { query } }))) as Schemas['RunPage']
-    const results = runs.items.map((run) => ({ result: run.result, at: run.fire_time ?? run.run_at }))
-    return numbersOf(results.sort((a, b) => b.at.localeCompare(a.at)))
-  })
+  return paced.ask(`numbers of ${script}`, async () =>
+    (await ok(api.GET('/v1/scripts/{name}/numbers', { params: { path: { name: script } } }))).items,
+  )
 }

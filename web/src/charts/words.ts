@@ -13,7 +13,7 @@ const UNITS = [['day', DAY], ['hour', HOUR], ['minute', MINUTE]] as const
 export function useWords(): {
   /** `7d` → `7 days` */
   durationWord: (text: string) => string
-  sinceWord: (since: string | null) => string
+  sinceWord: (since: string) => string
   bucketWord: (bucket: string | null) => string
 } {
   const { t } = useI18n()
