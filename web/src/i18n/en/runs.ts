@@ -112,16 +112,6 @@ export default {
     nothingFound: 'No run passes these filters',
     nothingFoundHint: 'Try a longer time, or fewer filters.',
   },
-  reason: {
-    misfire_grace_time: 'It would have started too late.',
-    catchup_limit: 'One row for the older fire times of an outage.',
-    coalesced: 'Another run was made for this fire time too.',
-    max_instances: 'As many runs as allowed were running.',
-    queue_full: 'Too many runs of the schedule were waiting already.',
-    schedule_paused: 'The schedule was paused while it waited.',
-    chain_depth: 'The chain was already 50 runs long.',
-    chain_limit: 'Too many runs followed from one run.',
-  },
   page: {
     took: 'took {took}',
     runsFor: 'for {took}',

@@ -115,16 +115,6 @@ export default {
     nothingFound: '没有符合筛选条件的运行',
     nothingFoundHint: '请放宽时间范围，或减少筛选条件。',
   },
-  reason: {
-    misfire_grace_time: '错过了允许的最晚开始时间。',
-    catchup_limit: '停机期间较早的触发时间合并为一行。',
-    coalesced: '此触发时间已合并到另一个运行。',
-    max_instances: '同时运行的数量已达上限。',
-    queue_full: '该计划排队等待的运行过多。',
-    schedule_paused: '等待期间计划被暂停。',
-    chain_depth: '链路已达 50 个运行的上限。',
-    chain_limit: '由同一运行引发的后续运行过多。',
-  },
   page: {
     took: '耗时 {took}',
     runsFor: '已运行 {took}',

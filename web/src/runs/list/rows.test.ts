@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Run } from '../../api/client'
 import { parseExact } from '../result/exact'
-import { compact, rowOf } from './rows'
+import { compact } from '../preview'
+import { rowOf } from './rows'
 
 const RUN = {
   id: 'x', script: 's', version: 1, cause: 'api', schedule: null, created_at: '2026-01-01T00:00:00Z', run_at: '2026-01-01T00:00:00Z',

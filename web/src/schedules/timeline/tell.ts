@@ -3,20 +3,10 @@ import type { LocationQueryRaw } from 'vue-router'
 import { runAddress } from '../../addresses'
 import { t } from '../../i18n'
 import { formatClock, formatDuration, formatNumber, formatTime, viewerZone } from '../../i18n/format'
+import { reasonWords } from '../../ui/reason'
 import { noteWords } from '../notes'
 import { localText } from '../zones'
 import { countOf, KINDS, LATE, type Group, type Mark } from './marks'
-
-/** Reasons that the page has words for. Others are sentences already. */
-const REASONS = [
-  'misfire_grace_time', 'catchup_limit', 'coalesced', 'max_instances', 'queue_full', 'schedule_paused', 'schedule_deleted', 'script_deleted',
-  'chain_depth', 'chain_limit', 'cancelled_by_overlap',
-] as const
-
-export function reasonWords(reason: string): string {
-  const known = REASONS.find((each) => each === reason)
-  return known ? t(`schedules.reason.${known}`) : reason
-}
 
 /** Why it went so, as one line; nothing where there is nothing to tell. */
 export function whyOf({ run, note }: Pick<Mark, 'run' | 'note'>): string | undefined {
