@@ -11,7 +11,6 @@ export default {
   succeeded: 'no successful runs | 1 successful run | {count} successful runs',
   paused: 'The scheduler is paused: no schedule starts anything.',
   resume: 'Resume',
-  resumed: 'The scheduler goes on.',
   health: 'Health',
   parts: { blobs: 'Storage', database: 'Database', interpreter: 'Sandboxes', scheduler: 'Scheduler', disk: 'Disk' },
   ok: 'ok',

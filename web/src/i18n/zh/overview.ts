@@ -14,7 +14,6 @@ export default {
   succeeded: '没有成功的运行 | 1 次运行成功 | {count} 次运行成功',
   paused: '调度器已暂停：所有计划都不会触发。',
   resume: '恢复',
-  resumed: '调度器已恢复。',
   health: '健康状况',
   parts: { blobs: '存储', database: '数据库', interpreter: '沙箱', scheduler: '调度器', disk: '磁盘' },
   ok: '正常',
