@@ -30,6 +30,8 @@ export async function listCharts(): Promise<SavedChart[]> {
   return all
 }
 
+export const chartsQuery = { queryKey: ['charts', 'all'], queryFn: listCharts }
+
 export const getChart = async (id: string): Promise<ReadChart> => readChart(await fetchOk(address(id)))
 
 /** Saves a chart: over the state with this tag, or as a new one. Anything else there makes the server refuse. */

@@ -5,6 +5,7 @@ import { t } from '../i18n'
 import { bodyWith } from '../ui/args/json'
 import { confirm } from '../ui/confirm'
 import { attempt, said } from '../ui/toasts'
+import { readJson } from './trigger/json'
 
 const path = (id: string) => ({ path: { id } })
 
@@ -64,6 +65,9 @@ export async function pauseAll(): Promise<void> {
 
 export const resumeAll = (): Promise<boolean> =>
   change(() => ok(api.POST('/v1/scheduler/resume', { body: {} })), t('schedules.all.didResume'))
+
+/** A chain has no fire times to run for. */
+export const isChain = ({ trigger }: Schedule): boolean => readJson(trigger)?.core.type.startsWith('after') === true
 
 /** Whether its own page changes it, and not the source of its script. */
 export const isEditable = (schedule: Schedule): boolean => schedule.origin === 'request'

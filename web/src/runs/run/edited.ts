@@ -1,5 +1,5 @@
 /** A new run of a script with other arguments than an earlier run had. */
-import { errorOf, fetchOk, request, type Run } from '../../api/client'
+import { fetchOk, type Run } from '../../api/client'
 import { bodyWith } from '../../ui/args/json'
 import { writeExact, type Json } from '../result/exact'
 
@@ -38,11 +38,5 @@ export async function startEdited(run: Run, args: string, version: number | unde
     headers: { 'Content-Type': 'application/json' },
     body: bodyOf(run, args, version),
   })
-  return (await answer.json()) as Run
-}
-
-export async function startAgain(run: Run): Promise<Run> {
-  const answer = await request(`v1/runs/${encodeURIComponent(run.id)}/retry`, { method: 'POST' })
-  if (!answer.ok) throw await errorOf(answer)
   return (await answer.json()) as Run
 }
