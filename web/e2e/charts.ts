@@ -1,10 +1,9 @@
 /** Charts: the numbers in a script's results, lines, gaps, from a point to its run, files, 100,000 values, saved charts. */
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import path from 'node:path'
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import type { Download, Locator, Page } from 'playwright-core'
+import { fill } from './fill.ts'
 import { closeBrowser, Server, Tab, until } from './support.ts'
 
 const HOUR = 3_600_000
@@ -22,36 +21,16 @@ before(async () => {
   await server.script('milk', 'def run(price=2.5):\n    return {"price": price, "stock": {"shop": 7}, "note": "fresh", "ok": True}\n')
   for (const name of ['tea', 'many', 'milk']) await server.run(name)
   const hours = [...Array(HOURS + 1).keys()].slice(1).filter((hour) => hour < OUTAGE.from || hour > OUTAGE.to)
-  fill('tea', hours.map((hour) => {
+  fill(server, 'tea', hours.map((hour) => {
     const price = hour === TEXT ? '"n/a"' : 104.5 + (hour % 7)
     return { ago: hour * HOUR, result: `{"price":${price},"volume":${1200 + hour},"book":{"bid":${104 - hour},"ask":${105 + hour}}}` }
   }))
-  fill('many', [...Array(MANY - 1).keys()].map((n) => ({ ago: (n + 1) * 60_000, result: `{"price":${n % 1000}.25}` })))
+  fill(server, 'many', [...Array(MANY - 1).keys()].map((n) => ({ ago: (n + 1) * 60_000, result: `{"price":${n % 1000}.25}` })))
 })
 after(async () => {
   await closeBrowser()
   await server.stop()
 })
-
-/** Copies the only run of a script to earlier times, in milliseconds before it. */
-function fill(script: string, values: readonly { ago: number; result: string }[]): void {
-  const database = new DatabaseSync(path.join((server as unknown as { folder: string }).folder, 'data', 'cronbox.db'))
-  const run = database.prepare('SELECT * FROM runs WHERE name = ?').get(script) as Record<string, SQLInputValue>
-  const guard = database.prepare("SELECT sql FROM sqlite_master WHERE name = 'runs_begin'").get() as { sql: string }
-  const columns = Object.keys(run)
-  database.exec('BEGIN; DROP TRIGGER runs_begin')
-  const insert = database.prepare(`INSERT INTO runs (${columns.join()}) VALUES (${columns.map(() => '?').join()})`)
-  for (const [n, { ago, result }] of values.entries()) {
-    const at = Number(run['created_at']) - ago * 1000
-    const time = Math.floor(at / 1000).toString(16).padStart(12, '0')
-    const id = `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${n.toString(16).padStart(12, '0')}`
-    const changed: Record<string, SQLInputValue> = { id, created_at: at, run_at: at, started_at: at, finished_at: at + 1000, result }
-    insert.run(...columns.map((name) => changed[name] ?? run[name] ?? null))
-  }
-  database.exec(guard.sql)
-  database.exec('COMMIT')
-  database.close()
-}
 
 interface Point {
   at: string
@@ -87,15 +66,6 @@ const isDrawn = (chart: Locator): Promise<void> => until('something is drawn', a
 
 const saved = async (page: Page, button: string): Promise<Download> =>
   (await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: button }).click()]))[0]
-
-async function checkBothWidths(tab: Tab): Promise<void> {
-  for (const width of [400, 1280]) {
-    await tab.page.setViewportSize({ width, height: 900 })
-    // A drawing follows the width of its frame a moment later.
-    await until(`nothing is wider than ${width} px`, () => tab.checkWidth().then(() => true))
-    await tab.checkAccessibility()
-  }
-}
 
 test("a script's page has a chart of each number in its results, and a new value comes by itself", async () => {
   const tab = await Tab.open(server, '/scripts/milk')
@@ -184,7 +154,7 @@ test('several lines: each with its scale, shown or not; as a table and as files'
   assert.deepEqual(await cell.allInnerTexts(), ['104.5', '1,200'])
   assert.equal(await cell.first().getByRole('link').getAttribute('href'), `/runs/${prices.at(-1)?.run}`)
   assert.equal(await table.getByText('–', { exact: true }).count(), 1, 'a text has no number')
-  await checkBothWidths(tab)
+  await tab.checkLooks()
 
   const sheet = await saved(page, 'Download as CSV')
   assert.equal(sheet.suggestedFilename(), 'tea-price.csv')
@@ -275,7 +245,7 @@ test('a line that cannot be read is told, and the others are drawn', async () =>
   await isDrawn(chart)
   await tab.page.getByText('"price" is no JSON Pointer').waitFor()
   await tab.page.getByText('there is no script gone').waitFor()
-  await checkBothWidths(tab)
+  await tab.checkLooks()
   await tab.close()
 })
 
@@ -356,7 +326,7 @@ test('a chart is kept, changed by two people, on the dashboard of its label, and
   const conflict = page.getByRole('dialog', { name: 'Somebody else changed this chart' })
   await conflict.getByText('Mine', { exact: true }).waitFor()
   await conflict.getByText('Theirs', { exact: true }).waitFor()
-  await checkBothWidths(tab)
+  await tab.checkLooks()
   assert.equal((await kept('tea-milk')).title, 'Theirs')
   await conflict.getByRole('button', { name: 'Save yours instead' }).click()
   await conflict.waitFor({ state: 'detached' })
@@ -373,7 +343,7 @@ test('a chart is kept, changed by two people, on the dashboard of its label, and
   for (const name of ['Mine', 'Other']) await isDrawn(chartOf(page, name))
   await chooser(page, 'Time').selectOption('90d')
   await page.waitForURL(/since=90d/)
-  await checkBothWidths(tab)
+  await tab.checkLooks()
 
   await page.getByRole('link', { name: 'Mine', exact: true }).click()
   await page.waitForURL(/\/charts\/tea-milk$/)

@@ -1,8 +1,7 @@
 /** 100,000 runs in the list: how long the page takes for each frame while it is scrolled and filtered. */
 import assert from 'node:assert/strict'
-import path from 'node:path'
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { after, before, test } from 'node:test'
+import { fill } from './fill.ts'
 import { closeBrowser, Server, Tab, until } from './support.ts'
 
 const COUNT = 100_000
@@ -14,32 +13,13 @@ before(async () => {
   server = await Server.start()
   await server.script('tick', 'def run():\n    return {"price": 12.5}\n')
   await server.run('tick')
-  fill(path.join((server as unknown as { folder: string }).folder, 'data', 'cronbox.db'))
+  // One for each minute before it.
+  fill(server, 'tick', [...Array(COUNT).keys()].map((n) => ({ ago: (n + 1) * 60_000, result: `{"price":${n + 1}.5}` })))
 })
 after(async () => {
   await closeBrowser()
   await server.stop()
 })
-
-/** Copies the run, once for each minute before it. */
-function fill(file: string): void {
-  const database = new DatabaseSync(file)
-  const run = database.prepare('SELECT * FROM runs').get() as Record<string, SQLInputValue>
-  const guard = database.prepare("SELECT sql FROM sqlite_master WHERE name = 'runs_begin'").get() as { sql: string }
-  const columns = Object.keys(run)
-  database.exec('BEGIN; DROP TRIGGER runs_begin')
-  const insert = database.prepare(`INSERT INTO runs (${columns.join()}) VALUES (${columns.map(() => '?').join()})`)
-  for (let n = COUNT; n > 0; n -= 1) {
-    const at = Number(run['created_at']) - n * 60_000_000
-    const time = Math.floor(at / 1000).toString(16).padStart(12, '0')
-    const id = `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${n.toString(16).padStart(12, '0')}`
-    const changed: Record<string, SQLInputValue> = { id, created_at: at, run_at: at, started_at: at, finished_at: at + 1000, result: `{"price":${n}.5}` }
-    insert.run(...columns.map((name) => changed[name] ?? run[name] ?? null))
-  }
-  database.exec(guard.sql)
-  database.exec('COMMIT')
-  database.close()
-}
 
 interface TraceEvent {
   name: string

@@ -54,11 +54,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
   for (const locale of ['en-US', 'zh-CN']) {
     test(`narrow and wide, ${colorScheme}, ${locale}`, async () => {
       const tab = await Tab.open(server, '/', { colorScheme, locale })
-      for (const width of [400, 1280, 3840]) {
-        await tab.page.setViewportSize({ width, height: 900 })
-        await tab.checkWidth()
-        await tab.checkAccessibility()
-      }
+      await tab.checkLooks(400, 1280, 3840)
       await tab.close()
     })
   }

@@ -73,11 +73,7 @@ test('two runs are compared', async () => {
   await tab.page.getByRole('link', { name: 'Compare' }).click()
   await tab.page.getByRole('heading', { name: 'Compare two runs' }).waitFor()
   await tab.page.getByText('1 line differs').waitFor()
-  for (const width of [400, 1280]) {
-    await tab.page.setViewportSize({ width, height: 900 })
-    await tab.checkWidth()
-    await tab.checkAccessibility()
-  }
+  await tab.checkLooks()
   await tab.close()
 })
 
@@ -151,11 +147,7 @@ test('both languages, both themes, both widths', async () => {
     tab.allow(/status of 404/)
     for (const address of ['/runs', '/runs?status=missed', `/runs/${id}`, `/runs/${chained}`, '/runs/nothing', '/runs/compare']) {
       await tab.go(address)
-      for (const width of [400, 1280]) {
-        await tab.page.setViewportSize({ width, height: 900 })
-        await tab.checkWidth()
-        await tab.checkAccessibility()
-      }
+      await tab.checkLooks()
     }
     await tab.close()
   }

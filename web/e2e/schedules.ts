@@ -78,15 +78,6 @@ async function showsTimesOf(page: Page, trigger: string, zones: string[]): Promi
   }).catch((error: unknown) => assert.deepEqual(shown, wanted, String(error)))
 }
 
-/** Accessible, and in the window at both widths, in a state that only a test reaches. */
-async function checkLooks(tab: Tab): Promise<void> {
-  for (const width of [400, 1280]) {
-    await tab.page.setViewportSize({ width, height: 860 })
-    await tab.checkWidth()
-    if (width === 400) await tab.checkAccessibility()
-  }
-}
-
 async function choose(page: Page, field: string, typed: string, option: RegExp): Promise<void> {
   await page.getByRole('combobox', { name: field }).fill(typed)
   await page.getByRole('option', { name: option }).first().click()
@@ -137,7 +128,7 @@ test('an error is told at its character, and a time that does not exist has a no
   await page.getByRole('alert').first().waitFor()
   await until('the hour is marked', async () => (await textbox(page, 'Hour').getAttribute('aria-invalid')) === 'true')
   assert.equal(await textbox(page, 'Minute').getAttribute('aria-invalid'), null)
-  await checkLooks(tab)
+  await tab.checkLooks()
   await view(page, 'Text').click()
   const wrong = 'every 5m until 2027-01-01 jiter 3s'
   await asText(page).fill(wrong)
@@ -198,7 +189,7 @@ test('a schedule is made with arguments from the form, with policies and labels'
   await button(page, 'Create the schedule').click()
   const grace = textbox(page, 'Latest start')
   await until('the error is at its field', async () => (await grace.getAttribute('aria-invalid')) === 'true')
-  await checkLooks(tab)
+  await tab.checkLooks()
   await grace.fill('5m')
   await button(page, 'Create the schedule').click()
   await page.waitForURL(/\/schedules\/buyer$/)
@@ -227,7 +218,7 @@ test('a schedule is paused, resumed, and run now with other arguments', async ()
   await button(page, 'Resume').click()
   const dialog = page.getByRole('dialog')
   await dialog.getByRole('radio', { name: /^Make up for the pause/ }).check()
-  await checkLooks(tab)
+  await tab.checkLooks()
   await dialog.getByRole('radio', { name: /^From now on/ }).check()
   await button(dialog, 'Resume').click()
   await dialog.waitFor({ state: 'detached' })
@@ -239,7 +230,7 @@ test('a schedule is paused, resumed, and run now with other arguments', async ()
   await textbox(dialog, 'n').fill('many')
   await button(dialog, 'Run now').click()
   await dialog.getByText('This is not a whole number.').waitFor()
-  await checkLooks(tab)
+  await tab.checkLooks()
   assert.deepEqual(await runs('schedule=hourly'), [])
   await textbox(dialog, 'n').fill('8')
   await button(dialog, 'Run now').click()
@@ -268,7 +259,7 @@ test('a backfill shows its fire times first, then how far it is', async () => {
   await button(dialog, 'Show the fire times').click()
   await dialog.getByText('24 fire times:').waitFor()
   assert.equal(await dialog.getByRole('listitem').count(), 24)
-  await checkLooks(tab)
+  await tab.checkLooks()
   assert.deepEqual(await runs('schedule=past-good'), [])
   // Another request has other fire times: those that were shown are gone.
   await dialog.getByRole('radio', { name: /^All of them/ }).check()
@@ -278,7 +269,7 @@ test('a backfill shows its fire times first, then how far it is', async () => {
   await button(dialog, 'Show the fire times').click()
   await button(dialog, 'Run for 24 fire times').click()
   await dialog.getByText('24 of 24 done').waitFor()
-  await checkLooks(tab)
+  await tab.checkLooks()
   await dialog.getByRole('link', { name: 'Show its runs' }).click()
   await page.waitForURL(/\/runs\?.*cause=backfill/)
   await page.locator('[data-at="0"]').getByText('past-good').waitFor()
@@ -352,7 +343,7 @@ test('the timeline tells what became of each fire time, by mouse, by keyboard an
   for (const [id, says, count] of [['line-failed', /failed.*closed/, 5], ['line-missed', /missed.*misfire_grace_time/, 5], ['line-skipped', /skipped.*another run/, 4], ['line-skipped', /planned/, 12]] as const) {
     await until(`the table says ${says}`, async () => (await rows(id, says).count()) === count)
   }
-  await checkLooks(tab)
+  await tab.checkLooks()
   // The range is in the address; Enter opens the run of a mark.
   await button(page, '7 days').click()
   await page.waitForURL(/range=7d/)
@@ -377,7 +368,7 @@ test('a schedule of the source of its script says so', async () => {
   await tab.go('/schedules/block/edit')
   await page.getByText('It is changed there.').waitFor()
   assert.equal(await page.getByRole('textbox').count(), 0)
-  await checkLooks(tab)
+  await tab.checkLooks()
   await tab.close()
 })
 
@@ -388,7 +379,7 @@ test('a schedule is deleted after a question', async () => {
   const dialog = page.getByRole('dialog', { name: 'Delete the schedule gone?' })
   await button(page, 'Delete').click()
   await dialog.getByText('past runs stay').waitFor()
-  await checkLooks(tab)
+  await tab.checkLooks()
   await button(dialog, 'Cancel').click()
   await dialog.waitFor({ state: 'detached' })
   assert.equal((await schedule('gone')).id, 'gone')
@@ -451,7 +442,7 @@ test('of two people who change a schedule, the second is told, and nothing is ov
   assert.equal((await schedule('shared')).title, 'theirs')
   assert.equal(await textbox(page, 'Title (optional)').inputValue(), 'mine')
   assert(await button(page, 'Save').isDisabled())
-  await checkLooks(tab)
+  await tab.checkLooks()
   await button(page, 'Keep yours').click()
   await button(page, 'Save').click()
   await page.waitForURL(/\/schedules\/shared$/)
@@ -481,13 +472,13 @@ test('both languages, dark, and what is not there', async () => {
   for (const name of ['立即运行', '补跑']) {
     await button(page, name).click()
     await page.getByRole('dialog').waitFor()
-    await checkLooks(tab)
+    await tab.checkLooks()
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
   }
   for (const address of ['/schedules/nothing', '/schedules?q=nothing', '/schedules/zh/edit']) {
     await tab.go(address)
-    await checkLooks(tab)
+    await tab.checkLooks()
   }
   await tab.close()
 })
@@ -500,14 +491,13 @@ test('a token that only reads sees no verbs', async () => {
   const tab = await Tab.open(server, '/schedules/seen')
   const { page } = tab
   tab.allow(/401/)
-  await page.getByLabel('Token').fill(reader.token)
-  await button(page, 'Log in').click()
+  await tab.logIn(reader.token)
   await page.getByRole('heading', { name: 'seen', exact: true }).waitFor()
   await page.getByRole('heading', { name: 'Policies' }).waitFor()
   const verbs = /^(Run now|Pause|Resume|Backfill|Edit|Duplicate|Delete|New schedule)/
   const none = async () => assert.deepEqual([await button(page, verbs).count(), await page.getByRole('link', { name: verbs }).count()], [0, 0], page.url())
   await none()
-  await checkLooks(tab)
+  await tab.checkLooks()
   await tab.go('/schedules')
   await page.getByRole('link', { name: 'seen', exact: true }).waitFor()
   await none()

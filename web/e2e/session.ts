@@ -20,20 +20,15 @@ after(async () => {
 const asAdmin = () => ({ Authorization: `Bearer ${admin}` })
 const token = async (name: string, scopes: string[]) => server.api<{ id: string; token: string }>('POST', '/v1/tokens', { name, scopes }, asAdmin())
 
-async function logIn(tab: Tab, value: string): Promise<void> {
-  await tab.page.getByLabel('Token').fill(value)
-  await tab.page.getByRole('button', { name: 'Log in' }).click()
-}
-
 test('a login with a token, a wrong one first', async () => {
   const tab = await Tab.open(server)
   tab.allow(/401/)
   await tab.page.getByRole('heading', { name: 'Log in to Cronbox' }).waitFor()
   await tab.checkAccessibility()
   assert.equal(await tab.page.getByText('tea').count(), 0)
-  await logIn(tab, 'cbx_wrong')
+  await tab.logIn('cbx_wrong')
   await tab.page.getByRole('alert').waitFor()
-  await logIn(tab, admin)
+  await tab.logIn(admin)
   await tab.page.getByRole('heading', { name: 'All is well' }).waitFor()
   const cookies = await tab.page.context().cookies()
   assert.deepEqual(
@@ -54,11 +49,11 @@ test('a token that is removed ends its session at once, and the page says so', a
   const made = await token('guest', ['read'])
   const tab = await Tab.open(server)
   tab.allow(/401/)
-  await logIn(tab, made.token)
+  await tab.logIn(made.token)
   await tab.page.getByRole('heading', { name: 'All is well' }).waitFor()
   await server.api('DELETE', `/v1/tokens/${made.id}`, undefined, asAdmin())
   await tab.page.getByText('The session has ended.').waitFor()
-  await logIn(tab, admin)
+  await tab.logIn(admin)
   await tab.page.getByText('The session has ended.').waitFor({ state: 'detached' })
   await tab.page.getByRole('heading', { name: 'All is well' }).waitFor()
   await tab.close()
@@ -68,7 +63,7 @@ test('what a token may not do is not offered', async () => {
   const reader = await token('reader', ['read'])
   const tab = await Tab.open(server)
   tab.allow(/401/)
-  await logIn(tab, reader.token)
+  await tab.logIn(reader.token)
   await tab.page.getByRole('heading', { name: 'All is well' }).waitFor()
   await tab.page.keyboard.press('Control+k')
   await tab.page.getByPlaceholder('Type a name or a command').fill('new')

@@ -48,6 +48,11 @@ export class Server {
     return this.process?.pid
   }
 
+  /** The file of its database. */
+  get database(): string {
+    return path.join(this.folder, 'data', 'cronbox.db')
+  }
+
   static async start(...words: string[]): Promise<Server> {
     const server = new Server(await freePort(), await mkdtemp(path.join(tmpdir(), 'cronbox-page-')), words)
     await server.begin()
@@ -221,6 +226,20 @@ export class Tab {
     await until(`${this.page.url()} is as wide as its window`, () =>
       this.page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth),
     )
+  }
+
+  /** Accessible and not wider than the window, at each of these widths. */
+  async checkLooks(...widths: number[]): Promise<void> {
+    for (const width of widths.length > 0 ? widths : [400, 1280]) {
+      await this.page.setViewportSize({ width, height: 900 })
+      await this.checkWidth()
+      await this.checkAccessibility()
+    }
+  }
+
+  async logIn(token: string): Promise<void> {
+    await this.page.getByLabel('Token').fill(token)
+    await this.page.getByRole('button', { name: 'Log in' }).click()
   }
 
   async close(): Promise<void> {
