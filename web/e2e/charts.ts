@@ -88,6 +88,35 @@ test("a script's page has a chart of each number in its results, and a new value
   await tab.close()
 })
 
+test("a script's page does not move while its parts come", async () => {
+  for (const width of [1280, 400]) {
+    const tab = await Tab.open(server, '/', { viewport: { width, height: 860 } })
+    const { page } = tab
+    await page.addInitScript(() => {
+      const moved: string[] = []
+      Object.assign(window, { moved })
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries() as (PerformanceEntry & { value: number; sources: { node?: Element }[] })[]) {
+          moved.push(`${entry.value} ${entry.sources.map(({ node }) => node?.className ?? '').join(' | ')}`)
+        }
+      }).observe({ type: 'layout-shift', buffered: true })
+    })
+    // The parts come one after the other, and the charts last.
+    for (const [address, wait] of [[/\/v1\/runs\?/, 100], [/\/numbers/, 300], [/\/series/, 500]] as const) {
+      await page.route(address, async (route) => {
+        await new Promise((resolve) => setTimeout(resolve, wait))
+        await route.continue()
+      })
+    }
+    await tab.go('/scripts/tea')
+    await isDrawn(chartOf(page, 'tea: price'))
+    const moved = await page.evaluate(() => (window as unknown as { moved: string[] }).moved)
+    const sum = moved.reduce((all, each) => all + parseFloat(each), 0)
+    assert(sum < 0.02, `at a width of ${width} it moved by ${sum}: ${moved.join('\n')}`)
+    await tab.close()
+  }
+})
+
 test('gaps are gaps: where no result came, and where it is no number', async () => {
   const tab = await Tab.open(server, '/charts/new?script=tea&path=/price')
   const chart = chartOf(tab.page, 'tea: price')

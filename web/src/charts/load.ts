@@ -90,8 +90,10 @@ export const seriesKey = (request: SeriesRequest) => ['series', 'line', request]
 export type NumberPath = Schemas['Number']
 
 /** The numbers in the last results of a script. */
-export async function readNumbers(script: string): Promise<NumberPath[]> {
+async function readNumbers(script: string): Promise<NumberPath[]> {
   return paced.ask(`numbers of ${script}`, async () =>
     (await ok(api.GET('/v1/scripts/{name}/numbers', { params: { path: { name: script } } }))).items,
   )
 }
+
+export const numbersQuery = (script: string) => ({ queryKey: ['series', 'numbers', script] as const, queryFn: () => readNumbers(script) })
