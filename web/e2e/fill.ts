@@ -1,6 +1,6 @@
 /** Runs of the past, written into the database: as many as no journey could wait for. */
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import type { Server } from './support.ts'
+import { PATIENCE, type Server } from './support.ts'
 
 export interface Past {
   /** How long before the run that is copied, in milliseconds. */
@@ -11,7 +11,8 @@ export interface Past {
 
 /** Copies the only run of a script to earlier times. */
 export function fill(server: Server, script: string, values: Iterable<Past>): void {
-  const database = new DatabaseSync(server.database)
+  // The server writes as well.
+  const database = new DatabaseSync(server.database, { timeout: PATIENCE })
   const run = database.prepare('SELECT * FROM runs WHERE name = ?').get(script) as Record<string, SQLInputValue>
   const guard = database.prepare("SELECT sql FROM sqlite_master WHERE name = 'runs_begin'").get() as { sql: string }
   const columns = Object.keys(run)
