@@ -2,10 +2,9 @@
 import type { LocationQueryRaw } from 'vue-router'
 import { runAddress } from '../../addresses'
 import { t } from '../../i18n'
-import { formatClock, formatDuration, formatNumber, formatTime, viewerZone } from '../../i18n/format'
+import { formatClock, formatDuration, formatNumber, formatTime } from '../../i18n/format'
 import { reasonWords } from '../../ui/reason'
 import { noteWords } from '../notes'
-import { localText } from '../zones'
 import { countOf, KINDS, LATE, type Group, type Mark } from './marks'
 
 /** Why it went so, as one line; nothing where there is nothing to tell. */
@@ -29,7 +28,8 @@ export function countWords(mark: Pick<Mark, 'counts' | 'run'>): string {
 /** `09:00`, or from the first to the last. */
 export function whenWords(mark: Pick<Mark, 'at' | 'until'>): string {
   if (mark.until === mark.at) return formatTime(mark.at)
-  const isOneDay = localText(mark.at, viewerZone).slice(0, 10) === localText(mark.until, viewerZone).slice(0, 10)
+  // The viewer's zone is the browser's own: there are many marks, and this is the quickest way.
+  const isOneDay = new Date(mark.at).toDateString() === new Date(mark.until).toDateString()
   return `${formatTime(mark.at)} – ${isOneDay ? formatClock(mark.until) : formatTime(mark.until)}`
 }
 
