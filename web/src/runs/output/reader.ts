@@ -2,7 +2,7 @@
 import { onScopeDispose, readonly, ref, shallowRef, triggerRef, watch } from 'vue'
 import { ApiError, fetchOk, Unreachable } from '../../api/client'
 import { connection } from '../../api/live'
-import { messages } from '../../api/stream'
+import { type Message, messages } from '../../api/stream'
 import { OutputLines, type StreamName } from './lines'
 
 export type Phase = 'loading' | 'live' | 'lost' | 'done' | 'failed'
@@ -20,6 +20,12 @@ const END_TAKES = 4000
 const AT_ONCE = 64 * 1024
 
 export const outputAddress = (id: string, stream: StreamName): string => `v1/runs/${encodeURIComponent(id)}/output/${stream}`
+
+/**
+ * The number of the attempt that a message is about: its id is `ATTEMPT.STDOUT.STDERR`. A `status` names it too, but of an attempt
+ * that began and ended while the connection was lost there are only output and the end.
+ */
+const attemptOf = ({ id }: Message): string | undefined => /^(\d+)\.\d+\.\d+$/.exec(id)?.[1]
 
 export function useOutput(id: () => string, ended: () => boolean) {
   const lines = shallowRef(new OutputLines())
@@ -73,47 +79,28 @@ export function useOutput(id: () => string, ended: () => boolean) {
     if (!signal.aborted) done()
   }
 
-  /** The number of the attempt whose output is shown. */
-  async function attemptNow(signal: AbortSignal): Promise<number> {
-    const run = (await (await fetchOk(`v1/runs/${encodeURIComponent(id())}?output=false`, { signal })).json()) as { attempt: number }
-    return run.attempt
-  }
-
-  /** Follows until the end. Each attempt writes from the beginning again, so that the output of a new one is asked for from there. */
+  /** Follows until the end. Each attempt writes from the beginning again, so that what an earlier one wrote is no longer shown. */
   async function live(signal: AbortSignal): Promise<void> {
     let after: string | undefined
-    let attempt: number | undefined
-    let status: string | undefined
+    let attempt: string | undefined
     let wait = 250
-    const again = (): void => {
-      ;[after, attempt, status] = [undefined, undefined, undefined]
-      reset()
-    }
     while (!signal.aborted) {
-      let isNewAttempt = false
       drop = new AbortController()
       try {
-        if (attempt !== undefined && (await attemptNow(signal)) !== attempt) again()
         for await (const message of messages(`v1/runs/${encodeURIComponent(id())}/events`, AbortSignal.any([signal, drop.signal]), after)) {
           phase.value = 'live'
           wait = 250
-          const data = JSON.parse(message.data) as { stream?: StreamName; text?: string; status?: string }
-          if (message.event === 'end') return done()
           if (message.id) after = message.id
+          const now = attemptOf(message) ?? attempt
+          if (attempt !== undefined && now !== attempt) reset()
+          attempt = now
+          if (message.event === 'end') return done()
+          const data = JSON.parse(message.data) as { stream?: StreamName; text?: string }
           if (message.event === 'output' && data.stream && data.text) take({ stream: data.stream, text: data.text })
-          if (data.status === undefined) continue
-          isNewAttempt = data.status === 'running' && status !== undefined && status !== 'running'
-          if (isNewAttempt) break
-          status = data.status
-          if (status === 'running') attemptNow(signal).then((number) => (attempt ??= number), () => undefined)
         }
       } catch (caught) {
         if (signal.aborted) return
         if (caught instanceof ApiError && caught.status !== 401 && caught.status < 500) throw caught
-      }
-      if (isNewAttempt) {
-        again()
-        continue
       }
       phase.value = 'lost'
       await new Promise((resolve) => setTimeout(resolve, wait))
