@@ -67,7 +67,7 @@ use writer::Writer;
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Connections to PostgreSQL, and readers of SQLite.
 const CONNECTIONS: usize = 16;
-const READERS: usize = 4;
+const READERS: u32 = 4;
 /// How SQLite is to write.
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
     PRAGMA busy_timeout = 10000; PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY";

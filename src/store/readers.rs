@@ -19,11 +19,12 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
     seats: Arc<Semaphore>,
+    most: u32,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, most: usize) -> Self {
-        Readers { path, idle: Arc::default(), seats: Arc::new(Semaphore::new(most)) }
+    pub(super) fn new(path: PathBuf, most: u32) -> Self {
+        Readers { path, idle: Arc::default(), seats: Arc::new(Semaphore::new(most as usize)), most }
     }
 
     /// Asks something, on a thread that may wait for the disk. The others wait while all connections are busy.
@@ -71,8 +72,10 @@ impl Readers {
         }
     }
 
-    /// Waits until what was asked is answered, and closes all.
+    /// Waits until what was asked is answered, for a while, and closes all.
     pub(super) async fn close(&self) {
+        // Whoever asks has a seat.
+        let _ = timeout(PATIENCE, self.seats.acquire_many(self.most)).await;
         self.seats.close();
         for connection in std::mem::take(&mut *lock(&self.idle)) {
             // One that will not close has nothing left to say.
