@@ -319,6 +319,11 @@ async fn output_of_each_attempt_is_followed_from_its_beginning() {
     }
     assert_eq!(written, format!("attempt 3 {}\n", "x".repeat(100)), "{text}");
     assert_eq!(attempts.last(), Some(&3), "{text}");
+    // A connection that broke in the first attempt, and came back after the last.
+    let request = server.request(Method::GET, &format!("/v1/runs/{id}/events")).header("last-event-id", "1.200.0");
+    let rest = request.send().await.expect("answers").text().await.expect("text");
+    let place = |what: &str| rest.find(what).unwrap_or_else(|| panic!("{what}: {rest}"));
+    assert!(place("\"attempt\":3") < place("attempt 3 xxx") && rest.contains("\"offset\":0"), "{rest}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

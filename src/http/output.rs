@@ -255,7 +255,9 @@ impl Follower {
             return Ok(());
         };
         if status.is_final() {
-            self.begin(attempt);
+            if self.begin(attempt) {
+                self.tell_status(status);
+            }
             return self.begin_the_end(status).await;
         }
         if status == Status::Running {
@@ -325,18 +327,21 @@ impl Follower {
         Ok(())
     }
 
-    /// What comes now was written by this attempt: another one than that of before begins at the beginning.
-    fn begin(&mut self, attempt: u32) {
-        if self.at.attempt != attempt {
+    /// What comes now was written by this attempt: another one than that of before begins at the beginning. Whether there
+    /// was another before.
+    fn begin(&mut self, attempt: u32) -> bool {
+        let before = self.at.attempt;
+        if before != attempt {
             self.at = Places { attempt, ..Places::default() };
             self.told = None;
         }
+        before != 0 && before != attempt
     }
 
     fn tell_status(&mut self, status: Status) {
         if self.told != Some(status) {
             self.told = Some(status);
-            let attempt = Some(self.at.attempt).filter(|_| status == Status::Running);
+            let attempt = Some(self.at.attempt).filter(|_| status == Status::Running || status.is_final());
             self.push("status", json!({"status": status, "attempt": attempt}));
         }
     }
