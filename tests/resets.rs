@@ -97,3 +97,38 @@ async fn a_memory_is_as_the_image_after_every_run() {
 async fn so_it_is_on_a_kernel_that_shows_no_pages() {
     resets_are_whole("no pagemap").await;
 }
+
+/// One reset in a thousand is compared, as on a node; a million runs in a soak test.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_stays_as_it_is_over_many_runs() {
+    let _shared = support::beside_others().await;
+    let rounds = if std::env::var_os("CRONBOX_SOAK").is_some() { 1_000_000 } else { 4_000 };
+    let pool = support::pool_with(|config| {
+        (config.processes, config.max_processes) = (1, 1);
+        config.recycle_after = u64::MAX;
+    })
+    .await;
+    let process = pool.process_ids()[0];
+    // Other words in each script, so that other pages are written; now and then much memory.
+    let script = |round: usize| {
+        let size = if round.is_multiple_of(50) { 3 << 20 } else { 10 };
+        format!(
+            "import json\ndef run():\n    word_{round} = 'w{round}' * {size}\n    return json.dumps(word_{round}[:5])\n"
+        )
+    };
+    let mut early = 0;
+    for round in (0..rounds).step_by(8) {
+        let runs: Vec<_> =
+            (round..round + 8).map(|round| support::start(&pool, support::job(&script(round)))).collect();
+        for run in runs {
+            let report = run.finish().await.report;
+            assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
+        }
+        if round == rounds / 32 * 8 {
+            early = support::private_memory(process);
+        }
+    }
+    assert_eq!(pool.process_ids(), [process], "the process has ended");
+    let late = support::private_memory(process);
+    assert!(late < early + (16 << 20), "{early} bytes became {late}");
+}
