@@ -46,9 +46,10 @@ test('what the pages can do, the palette can do', async () => {
   const palette = page.getByRole('dialog')
   const choose = async (typed: string, option: string | RegExp) => {
     await page.keyboard.press('Control+k')
-    await palette.getByPlaceholder('Type a name or a command').fill(typed)
+    const field = palette.getByPlaceholder('Type a name or a command')
+    await field.fill(typed)
     await palette.getByRole('option', { name: option }).first().click()
-    await palette.getByRole('option').first().waitFor({ state: 'detached' })
+    await field.waitFor({ state: 'detached' })
   }
   await choose('over the days', /Tea over the days/)
   await page.waitForURL(/\/charts\/tea$/)
