@@ -28,7 +28,10 @@ TEST_ENV := CRONBOX_TEST_VENV=$(TEST_VENV) CRONBOX_TEST_NODE=$(TEST_NODE) CRONBO
    CRONBOX_TEST_PAGE_NODE=$(WEB_NODE)/node
 # Own code is optimised less for tests, so that a change of it is tested sooner. Dependencies are the same, and so is the
 # program of `make build`.
-LESS := --config profile.release.package.cronbox.opt-level=1 --config profile.release.package.cronbox-runtime.opt-level=1
+# Where one line is changed at a time, only what depends on it is compiled again; a build from nothing would pay for the records
+# that this takes.
+LESS := --config profile.release.package.cronbox.opt-level=1 --config profile.release.package.cronbox-runtime.opt-level=1 \
+   $(if $(CI),,--config profile.release.incremental=true)
 # The resolver of packages, beside the program.
 UV := $(TARGET)/release/uv
 # Programs that look at the dependencies.
