@@ -28,6 +28,8 @@ export default {
   version: 'Version',
   state: 'State',
   notAllowed: 'This token cannot do that: it needs the scope {scope}.',
+  message: 'Message',
+  messages: 'Messages (F8)',
   notFound: 'This page does not exist.',
   goHome: 'Go to the overview',
   unreachable: 'The server does not answer. The page tries again by itself.',

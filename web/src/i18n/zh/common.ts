@@ -31,6 +31,8 @@ export default {
   version: '版本',
   state: '状态',
   notAllowed: '此令牌无权执行该操作：需要权限 {scope}。',
+  message: '消息',
+  messages: '消息（F8）',
   notFound: '页面不存在。',
   goHome: '返回概览',
   unreachable: '服务器没有响应，页面会自动重试。',
