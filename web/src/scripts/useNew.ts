@@ -20,8 +20,17 @@ interface Bundle {
 }
 const bundle = shallowRef<Bundle>()
 
+/** A script that is being made goes on being made while other pages are open. */
+const creating = ref(false)
+const step = shallowRef<Step>()
+const problem = shallowRef<unknown>()
+/** What was made after its page had been left. */
+const madeLater = shallowRef<Uploaded>()
+
 export function useNew() {
   const draft = draftOf(NEW)
+  // Why it was not made is told until something else is begun.
+  if (!draft && !creating.value) problem.value = undefined
   const name = ref(draft?.texts[NAME] ?? '')
   const text = ref(draft?.texts[TEXT] ?? START)
   const leftOut = shallowRef<string[]>([])
@@ -63,19 +72,18 @@ export function useNew() {
     staleTime: 2000,
   })
 
-  const creating = ref(false)
-  const step = shallowRef<Step>()
-  const problem = shallowRef<unknown>()
-
   async function create(): Promise<Uploaded | undefined> {
     if (!content.value || creating.value) return undefined
+    const sent = { name: name.value, text: text.value, bundle: bundle.value }
     creating.value = true
     problem.value = undefined
     try {
       if ((await taken.refetch()).data) return undefined
       const uploaded = await publish(clean.value, content.value, { onlyNew: true, onStep: (at) => (step.value = at) })
-      dropDraft(NEW)
-      bundle.value = undefined
+      // What was begun meanwhile, on this page or after coming back to it, stays.
+      const now = draftOf(NEW)
+      if (!now || (now.texts[NAME] === sent.name && now.texts[TEXT] === sent.text)) dropDraft(NEW)
+      if (bundle.value === sent.bundle) bundle.value = undefined
       await refresh('scripts', 'schedules', 'grants')
       return uploaded
     } catch (error) {
@@ -87,5 +95,5 @@ export function useNew() {
     }
   }
 
-  return { name, clean, text, bundle, leftOut, isTouched, take, size, content, taken: computed(() => taken.data.value || undefined), creating, step, problem, create }
+  return { name, clean, text, bundle, leftOut, isTouched, take, size, content, taken: computed(() => taken.data.value || undefined), creating, step, problem, madeLater, create }
 }
