@@ -59,6 +59,20 @@ test('a token that is removed ends its session at once, and the page says so', a
   await tab.close()
 })
 
+test('a server that is not ready yet says so, and the page goes on by itself', async () => {
+  const tab = await Tab.open(server)
+  const { page } = tab
+  tab.allow(/401/, /status of 503/)
+  const body = JSON.stringify({ ready: false, parts: { interpreter: 'being loaded' }, warnings: [] })
+  await page.route(/\/v1\//, (route) => route.fulfill({ status: 503, contentType: 'application/json', body }))
+  await page.reload()
+  await page.getByText('The server is starting.').waitFor()
+  assert.equal(await page.getByRole('alert').count(), 0)
+  await page.unroute(/\/v1\//)
+  await page.getByRole('heading', { name: 'Log in to Cronbox' }).waitFor()
+  await tab.close()
+})
+
 test('what a token may not do is not offered', async () => {
   const reader = await token('reader', ['read'])
   const tab = await Tab.open(server)

@@ -44,6 +44,25 @@ export class ApiError extends Error {
 /** The server cannot be reached. */
 export class Unreachable extends Error {
   override name = 'Unreachable'
+  /** Whether something was to be done: it is not tried again unasked. */
+  readonly isAction: boolean
+
+  constructor(isAction = false) {
+    super()
+    this.isAction = isAction
+  }
+}
+
+/** The server is there, and not ready yet: it opens its database, or makes the interpreter ready. */
+export class Starting extends Unreachable {
+  override name = 'Starting'
+}
+
+/** A server that starts answers everything with the state of its parts; later, an error is a `Problem`. */
+async function isStarting(answer: Response): Promise<boolean> {
+  if (answer.status !== 503) return false
+  const body: unknown = await answer.clone().json().catch(() => undefined)
+  return typeof body === 'object' && body !== null && 'ready' in body && body.ready === false
 }
 
 type Listener = () => void
@@ -54,17 +73,19 @@ export function onSignedOut(listener: Listener): void {
   signedOut.add(listener)
 }
 
-/** `fetch` below the page's folder, as this session. Network failures are {@link Unreachable}. */
+/** `fetch` below the page's folder, as this session. Network failures are {@link Unreachable}, and so is a server that starts. */
 export async function request(input: Request | string, init?: RequestInit): Promise<Response> {
   const asked = typeof input === 'string' ? new Request(new URL(input, BASE), init) : input
   for (const [name, value] of Object.entries(OWN)) asked.headers.set(name, value)
+  const isAction = !['GET', 'HEAD'].includes(asked.method)
   let answer: Response
   try {
     answer = await fetch(asked)
   } catch (error) {
     if (asked.signal.aborted) throw error
-    throw new Unreachable()
+    throw new Unreachable(isAction)
   }
+  if (await isStarting(answer)) throw new Starting(isAction)
   if (answer.status === 401) for (const listener of signedOut) listener()
   return answer
 }

@@ -1,10 +1,10 @@
 /** Keeps what is shown up to date: follows the server's feed, and comes back when the server does. */
 import { readonly, ref } from 'vue'
-import { ApiError, type Schemas } from './client'
+import { ApiError, request, type Schemas, Starting } from './client'
 import { askAgain, queryClient, type Topic } from './queries'
 import { messages } from './stream'
 
-export type Connection = 'connecting' | 'live' | 'lost'
+export type Connection = 'connecting' | 'live' | 'starting' | 'lost'
 
 const state = ref<Connection>('connecting')
 /** Whether the server can be reached. */
@@ -70,13 +70,15 @@ export async function follow(signal: AbortSignal): Promise<void> {
 /** Watches whether the server answers; after a loss everything is asked for again. */
 export async function watch(signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const answers = await fetch(new URL('healthz', document.baseURI), { signal, cache: 'no-store' }).then(
-      (answer) => answer.ok,
-      () => false,
+    // One that starts is healthy, too: only an answer of the API says that it is back.
+    const address = state.value === 'live' ? 'healthz' : 'v1/session'
+    const now = await request(address, { signal, cache: 'no-store' }).then(
+      (answer): Connection => (answer.ok ? 'live' : 'lost'),
+      (error: unknown): Connection => (error instanceof Starting ? 'starting' : 'lost'),
     )
     if (signal.aborted) return
-    if (answers && state.value === 'lost') void queryClient.invalidateQueries()
-    state.value = answers ? 'live' : 'lost'
-    await new Promise((resolve) => setTimeout(resolve, answers ? 5000 : 1000))
+    if (now === 'live' && (state.value === 'lost' || state.value === 'starting')) void queryClient.invalidateQueries()
+    state.value = now
+    await new Promise((resolve) => setTimeout(resolve, now === 'live' ? 5000 : 1000))
   }
 }

@@ -56,7 +56,7 @@ export async function publish(name: string, content: Content, options: PublishOp
     if (status >= 400) throw new ApiError(status, body as Partial<Problem>)
     return body as Uploaded
   }
-  throw new Unreachable()
+  throw new Unreachable(true)
 }
 
 /** What an upload would come to. */

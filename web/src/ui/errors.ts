@@ -1,8 +1,10 @@
 /** Errors as sentences for people. */
-import { ApiError, Unreachable } from '../api/client'
+import { ApiError, Starting, Unreachable } from '../api/client'
 import { t } from '../i18n'
 
 export function sentence(error: unknown): string {
+  if (error instanceof Unreachable && error.isAction) return t('common.notDone')
+  if (error instanceof Starting) return t('common.starting')
   if (error instanceof Unreachable) return t('common.unreachable')
   if (error instanceof ApiError) return error.message
   return t('common.unknownError', { detail: error instanceof Error ? error.message : String(error) })

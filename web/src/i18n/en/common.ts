@@ -33,6 +33,8 @@ export default {
   notFound: 'This page does not exist.',
   goHome: 'Go to the overview',
   unreachable: 'The server does not answer. The page tries again by itself.',
+  notDone: 'The server did not answer. Nothing that you typed is lost: try again when it answers.',
+  starting: 'The server is starting. The first time this takes some ten seconds; the page goes on by itself.',
   unknownError: 'Something went wrong in the page: {detail}',
   status: {
     scheduled: 'scheduled',

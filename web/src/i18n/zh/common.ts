@@ -36,6 +36,8 @@ export default {
   notFound: '页面不存在。',
   goHome: '返回概览',
   unreachable: '服务器没有响应，页面会自动重试。',
+  notDone: '服务器没有响应。您输入的内容没有丢失，请在服务器恢复后重试。',
+  starting: '服务器正在启动。首次启动约需十几秒，完成后页面会自动继续。',
   unknownError: '页面出错：{detail}',
   status: {
     scheduled: '待触发',
