@@ -98,6 +98,33 @@ test('of two people who edit a script, the second sees both texts, and nothing i
   await tab.close()
 })
 
+test('what is typed while the server is away stays, and a script that was deleted is made again only when asked', async () => {
+  await server.script('away', 'def run():\n    return 1\n')
+  const tab = await Tab.open(server, '/scripts/away/code')
+  const { page } = tab
+  tab.allow(/ERR_/, /status of (404|503)/)
+  await write(page, 'def run():\n    return "typed"\n')
+  await server.kill()
+  await page.keyboard.press('Control+s')
+  await page.getByText('Nothing that you typed is lost').waitFor()
+  await server.begin()
+  await page.keyboard.press('Control+s')
+  await until('it is saved', async () => (await server.api<{ version: number }>('GET', '/v1/scripts/away')).version === 2)
+  await page.getByText('Nothing that you typed is lost').waitFor({ state: 'detached' })
+  await write(page, 'def run():\n    return "again"\n')
+  await server.api('DELETE', '/v1/scripts/away')
+  await page.keyboard.press('Control+s')
+  const question = page.getByRole('dialog')
+  await question.getByText('This script was deleted meanwhile').waitFor()
+  await question.getByRole('button', { name: 'Cancel' }).click()
+  await page.locator('.cm-line').filter({ hasText: 'return "again"' }).waitFor()
+  assert.equal((await fetch(`${server.url}/v1/scripts/away`)).status, 404)
+  await press(page, 'Save')
+  await question.getByRole('button', { name: 'Save' }).click()
+  await until('it is there again', async () => (await fetch(`${server.url}/v1/scripts/away`)).ok)
+  await tab.close()
+})
+
 test('a file is taken as the text, and one of several files is changed', async () => {
   const tab = await Tab.open(server, '/scripts/new')
   const { page } = tab

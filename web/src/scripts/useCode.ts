@@ -1,6 +1,6 @@
 /** The code of a script while somebody edits it: its files, what was changed, and saving it without overwriting others' work. */
 import { computed, type ComputedRef, type Ref, ref, shallowRef, watch } from 'vue'
-import { ApiError } from '../api/client'
+import { ApiError, Unreachable } from '../api/client'
 import { queryClient, refresh } from '../api/queries'
 import { type Draft, draftOf, dropDraft, keepDraft } from './drafts'
 import { type Content, publish, type Step, type Uploaded } from './publish'
@@ -81,8 +81,11 @@ export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>
     void refresh('scripts')
   }
 
-  /** Saves; answers nothing when it was not saved. `seen` is what may be replaced: another version, which was shown. */
-  async function save(seen?: Conflict): Promise<Uploaded | undefined> {
+  /**
+   * Saves; answers nothing when it was not saved. `seen` is what may be replaced: another version, which was shown. `mayMake` is asked
+   * before a script that was deleted meanwhile is made again.
+   */
+  async function save(seen?: Conflict, mayMake: () => Promise<boolean> = async () => true): Promise<Uploaded | undefined> {
     const began = seen ? seen.theirs.script : draft.value?.base
     // Files that this draft did not touch stay as the other person left them.
     const [sent, upload] = [draft.value, seen && draft.value ? contentOf(seen.source, draft.value.texts) : content.value]
@@ -95,6 +98,7 @@ export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>
         if (error instanceof ApiError && error.status === 404) return undefined
         throw error
       })
+      if (!now && began && !(await mayMake())) return undefined
       if (now && began && now.script.sha256 !== began.sha256) return void (await findConflict())
       const uploaded = await publish(name.value, upload, {
         ...(now ? { ifMatch: now.etag } : { onlyNew: true }),
@@ -115,7 +119,8 @@ export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>
       return uploaded
     } catch (error) {
       if (error instanceof ApiError && error.status === 412) await findConflict()
-      else problem.value = error
+      // It began with a question that is none for who saves.
+      else problem.value = error instanceof Unreachable ? new Unreachable(true) : error
       return undefined
     } finally {
       saving.value = false
@@ -125,7 +130,7 @@ export function useCode(name: Ref<string>, known: ComputedRef<Known | undefined>
 
   const saveOver = (seen: Conflict): Promise<Uploaded | undefined> => save(seen)
 
-  return { source, base, draft, isDirty, isOld, text, original, setText, discard, content, save: () => save(), saveOver, saving, step, problem, conflict, findConflict }
+  return { source, base, draft, isDirty, isOld, text, original, setText, discard, content, save: (mayMake: () => Promise<boolean>) => save(undefined, mayMake), saveOver, saving, step, problem, conflict, findConflict }
 }
 
 export type Code = ReturnType<typeof useCode>

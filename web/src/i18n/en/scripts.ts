@@ -71,6 +71,8 @@ export default {
     discardBody: 'What you changed since the last save is lost.',
     unlink: 'Save over a linked script?',
     unlinkBody: 'This script is read from {from}. Saving here ends that link.',
+    deleted: 'This script was deleted meanwhile',
+    deletedBody: 'Saving makes it again from your text, without its former settings, versions and schedules.',
     old: 'Version {number} was saved meanwhile.',
     compare: 'Compare',
   },

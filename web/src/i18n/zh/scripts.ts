@@ -74,6 +74,8 @@ export default {
     discardBody: '上次保存之后的修改将会丢失。',
     unlink: '覆盖链接的脚本？',
     unlinkBody: '此脚本读取自 {from}。在这里保存会解除该链接。',
+    deleted: '此脚本已被删除',
+    deletedBody: '保存会用您的内容重新创建它，但不包括原来的设置、版本和计划。',
     old: '在此期间已有人保存了版本 {number}。',
     compare: '比较',
   },
