@@ -56,6 +56,7 @@ pub use below::below;
 pub use docs::document;
 pub use endpoints::{Endpoint, Need};
 pub use listen::{Listener, serve};
+pub use page::EarlyPage;
 
 use crate::checker::Checker;
 use crate::disk_usage::Space;

@@ -6,10 +6,11 @@ use super::problem::Problem;
 use super::{App, Part, accept};
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The endpoints of this file.
 pub(super) fn endpoints() -> Endpoints {
@@ -67,6 +68,46 @@ impl Page {
         // All addresses in the page are relative to this one.
         Page { index: html.replace("<base href=\"/\"", &format!("<base href=\"{base_path}/\"")).into() }
     }
+
+    /// The page. It is the same at all of its addresses.
+    pub(super) fn index(&self) -> Response {
+        let common = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        ];
+        (common, self.index.clone()).into_response()
+    }
+}
+
+/// The page of a node that starts and answers nothing else yet. It says so, and goes on by itself when the node is up.
+#[derive(Clone, Debug)]
+pub struct EarlyPage(Arc<Page>);
+
+impl EarlyPage {
+    /// The page of a server whose addresses begin with a base path.
+    pub fn new(base_path: &str) -> Self {
+        EarlyPage(Arc::new(Page::new(base_path)))
+    }
+
+    /// What is answered at an address of the page; none at others.
+    pub fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let file = path.trim_start_matches('/');
+        let mut response = if file == "icon.svg" || file.starts_with("assets/") {
+            answer(file, "no-cache", headers).ok()?
+        } else if has(path) && accept::prefers(headers, "text/html", "application/json") {
+            self.0.index()
+        } else {
+            return None;
+        };
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Some(response)
+    }
 }
 
 fn find(name: &str) -> Option<&'static File> {
@@ -84,16 +125,8 @@ pub(super) fn has(path: &str) -> bool {
     !(FILES.is_empty() || is_other || is_file)
 }
 
-/// The page. It is the same at all of its addresses.
 pub(super) async fn index(State(app): State<App>) -> Response {
-    let common = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    ];
-    (common, app.page.index.clone()).into_response()
+    app.page.index()
 }
 
 async fn icon(headers: HeaderMap) -> Result<Response, Problem> {

@@ -6,19 +6,24 @@ use crate::blobs::BlobLocation;
 use crate::http::{self, AnonymousAccess, Readiness};
 use crate::store::DatabaseUrl;
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use cronbox_runtime::Pool;
 use std::path::Path;
 use tokio::sync::watch;
 
-/// What answers while the node starts.
+/// What answers while the node starts: the page, and that it starts.
 pub(super) fn starting(ready: watch::Receiver<Readiness>, base_path: &str) -> Router {
-    let not_yet = move || {
+    let page = http::EarlyPage::new(base_path);
+    let not_yet = move |method: Method, uri: Uri, headers: HeaderMap| {
+        let early = page.answer(&method, uri.path(), &headers);
         let parts = ready.borrow().clone();
         let body = crate::api::ReadyBody { ready: false, parts, warnings: Vec::new() };
         async move {
+            if let Some(page) = early {
+                return page;
+            }
             (
                 StatusCode::SERVICE_UNAVAILABLE,
                 [(header::RETRY_AFTER, "1"), (header::CONNECTION, "close")],

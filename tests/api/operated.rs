@@ -124,6 +124,23 @@ async fn a_node_without_its_database_is_alive() {
     let (status, ready) = answer(ready).await;
     assert_eq!((status, &ready["ready"]), (503, &json!(false)));
     assert!(ready["parts"]["database"].is_string(), "{ready}");
+    // A browser gets the page, which says that the node starts.
+    let browse = async |path: &str| {
+        let request = client.get(format!("http://{place}{path}")).header("accept", "text/html,*/*;q=0.8");
+        request.send().await.expect("answers")
+    };
+    for path in ["/", "/scripts/prices"] {
+        let page = browse(path).await;
+        assert_eq!(page.status(), 200, "{path}");
+        assert!(page.headers()["content-security-policy"].to_str().expect("text").contains("default-src 'none'"));
+        let page = page.text().await.expect("text");
+        let (_, script) = page.split_once("src=\"./assets/").or_else(|| page.split_once("src=\"assets/")).expect(&page);
+        let script = script.split('"').next().expect("a name");
+        assert_eq!(browse(&format!("/assets/{script}")).await.status(), 200, "{script}");
+    }
+    for path in ["/v1/runs", "/assets/none.js", "/docs"] {
+        assert_eq!(browse(path).await.status(), 503, "{path}");
+    }
     let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill");
     assert!(sent.success());
     assert!(child.wait().expect("ends").success(), "it ends in order while it waits");
