@@ -413,6 +413,9 @@ test('a schedule and a script named new are opened, and large arguments stay as 
   await button(page.getByRole('dialog'), 'Run now').click()
   await page.waitForURL(/\/runs\//)
   await until('it ran with the number', async () => (await (await fetch(`${server.url}/v1/runs?script=new&limit=1`)).text()).includes(`"result":${large}`))
+  // The run has ended: its page, read again, does not change under the click.
+  await tab.go(new URL(page.url()).pathname)
+  await page.getByText('succeeded', { exact: true }).first().waitFor()
   await page.getByRole('link', { name: 'new', exact: true }).first().click()
   await page.getByRole('heading', { level: 1, name: 'new', exact: true }).waitFor()
   await tab.go('/scripts')
