@@ -59,6 +59,25 @@ test('a token that is removed ends its session at once, and the page says so', a
   await tab.close()
 })
 
+test('a session that ends over a text that is not saved takes nothing of it', async () => {
+  const made = await token('writer', ['read', 'run', 'write', 'exec'])
+  const tab = await Tab.open(server)
+  const { page } = tab
+  tab.allow(/401/)
+  await tab.logIn(made.token)
+  await page.getByRole('heading', { name: 'All is well' }).waitFor()
+  await tab.go('/scripts/tea/code')
+  const editor = page.getByRole('textbox', { name: 'Code' })
+  await editor.click()
+  await page.keyboard.press('Control+End')
+  await page.keyboard.type('# typed before the session ended')
+  await server.api('DELETE', `/v1/tokens/${made.id}`, undefined, asAdmin())
+  await page.getByText('The session has ended.').waitFor()
+  await tab.logIn(admin)
+  await page.getByText('# typed before the session ended').waitFor()
+  await tab.close()
+})
+
 test('a server that is not ready yet says so, and the page goes on by itself', async () => {
   const tab = await Tab.open(server)
   const { page } = tab
