@@ -3,12 +3,10 @@
 use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
-use wasmparser::{
-    ComponentExternalKind, ConstExpr, ElementKind, ExternalKind, Operator, Parser, Payload, TypeRef, Validator,
-    WasmFeatures,
-};
+use wasmparser::{ComponentExternalKind, ElementKind, ExternalKind, Parser, Payload, TypeRef, Validator, WasmFeatures};
 
 use crate::image;
+use crate::module::constant;
 
 /// What a merged component is made of.
 #[derive(Default)]
@@ -116,7 +114,10 @@ fn check_module(module: &[u8], counts: &mut Counts) -> Result<()> {
                 counts.element_segments = section.count();
                 for (number, segment) in section.into_iter().enumerate() {
                     if let ElementKind::Active { offset_expr, .. } = segment?.kind {
-                        ensure!(is_constant(&offset_expr)?, "the place of element segment {number} is not a constant");
+                        ensure!(
+                            constant(&offset_expr)?.is_some(),
+                            "the place of element segment {number} is not a constant"
+                        );
                     }
                 }
             }
@@ -132,12 +133,6 @@ fn check_module(module: &[u8], counts: &mut Counts) -> Result<()> {
     }
     ensure!(tables == 1, "the module has {tables} tables, not one");
     Ok(())
-}
-
-fn is_constant(expression: &ConstExpr<'_>) -> Result<bool> {
-    let mut operators = expression.get_operators_reader();
-    let constant = matches!(operators.read()?, Operator::I32Const { .. });
-    Ok(constant && matches!(operators.read()?, Operator::End))
 }
 
 #[cfg(test)]

@@ -3,15 +3,15 @@
 //! The runtime maps the memory of its sandboxes from a file of its own, so it needs the initial memory as an image, and a
 //! module without data segments. The component carries the image, packed, in a custom section.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use anyhow::{Context, Result, bail, ensure};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
-use wasmparser::{ConstExpr, DataKind, Operator, Payload};
+use wasmparser::{DataKind, Payload};
 
-use crate::module::{Edit, rewrite};
+use crate::module::{Edit, constant, rewrite};
 
 /// The name of the custom section.
 pub const SECTION: &str = "cronbox:image";
@@ -39,6 +39,7 @@ pub fn take_out(module: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
                 };
                 let start = constant(&offset_expr)?
                     .with_context(|| format!("the place of data segment {number} is not a constant"))?;
+                let start = start.cast_unsigned() as usize;
                 let place = image.get_mut(start..start + segment.data.len());
                 place
                     .with_context(|| format!("data segment {number} is outside the memory"))?
@@ -62,14 +63,8 @@ pub fn pack(image: &[u8]) -> Result<Vec<u8>> {
 
 /// Returns the length of a packed image.
 pub fn length(packed: &[u8]) -> Result<u64> {
-    let length = std::io::copy(&mut ZlibDecoder::new(packed).take(u64::MAX), &mut std::io::sink());
+    let length = std::io::copy(&mut ZlibDecoder::new(packed), &mut std::io::sink());
     length.context("the image cannot be unpacked")
-}
-
-fn constant(expression: &ConstExpr<'_>) -> Result<Option<usize>> {
-    let mut operators = expression.get_operators_reader();
-    let Operator::I32Const { value } = operators.read()? else { return Ok(None) };
-    Ok(matches!(operators.read()?, Operator::End).then_some(value.cast_unsigned() as usize))
 }
 
 #[cfg(test)]

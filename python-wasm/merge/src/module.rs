@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use wasm_encoder::RawSection;
-use wasmparser::{Export, ExternalKind, Import, Parser, Payload, TypeRef};
+use wasmparser::{ConstExpr, Export, ExternalKind, Import, Operator, Parser, Payload, TypeRef};
 
 /// A core module, its imports and exports read.
 pub struct Module<'a> {
@@ -47,6 +47,13 @@ pub fn import_kind(ty: TypeRef) -> ExternalKind {
         TypeRef::Global(_) => ExternalKind::Global,
         TypeRef::Tag(_) => ExternalKind::Tag,
     }
+}
+
+/// The value of an expression that is one 32-bit constant; none of any other.
+pub fn constant(expression: &ConstExpr<'_>) -> Result<Option<i32>> {
+    let mut operators = expression.get_operators_reader();
+    let Operator::I32Const { value } = operators.read()? else { return Ok(None) };
+    Ok(matches!(operators.read()?, Operator::End).then_some(value))
 }
 
 /// What becomes of a section.
