@@ -67,13 +67,8 @@ impl HotPages {
     /// Notes what a search found cold. Pages that are found often become hot.
     pub(super) fn note(&mut self, cold: &[Range<usize>], length: usize) {
         self.count(cold);
-        if !self.searches.is_multiple_of(LAST) {
-            return;
-        }
-        let found = std::mem::take(&mut self.found);
-        let often: Vec<u32> = found.into_iter().filter(|(_, times)| *times >= OFTEN).map(|(page, _)| page).collect();
-        if !often.is_empty() {
-            self.add(often, length);
+        if self.searches.is_multiple_of(LAST) {
+            self.add_found(OFTEN, length);
         }
     }
 
