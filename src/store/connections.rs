@@ -8,8 +8,8 @@ use super::{PATIENCE, StoreError, connect};
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, Connection};
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Connections to one database.
@@ -17,29 +17,34 @@ use tokio::time::timeout;
 pub(super) struct Connections {
     options: AnyConnectOptions,
     idle: Mutex<Vec<AnyConnection>>,
-    seats: Semaphore,
+    seats: Arc<Semaphore>,
 }
 
 /// A connection while somebody has it.
 pub(super) struct Borrowed<'c> {
     from: &'c Connections,
     connection: Option<AnyConnection>,
-    _seat: SemaphorePermit<'c>,
+    _seat: OwnedSemaphorePermit,
+}
+
+/// One of a bounded number of connections; waits while all are busy, for a while.
+pub(super) async fn seat(seats: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+    let away = |why: &str| StoreError::Unavailable(why.to_owned());
+    match timeout(PATIENCE, seats.clone().acquire_owned()).await {
+        Ok(Ok(seat)) => Ok(seat),
+        Ok(Err(_)) => Err(away("it was closed")),
+        Err(_) => Err(away("all connections are busy")),
+    }
 }
 
 impl Connections {
     pub(super) fn new(options: AnyConnectOptions, most: usize) -> Self {
-        Connections { options, idle: Mutex::default(), seats: Semaphore::new(most) }
+        Connections { options, idle: Mutex::default(), seats: Arc::new(Semaphore::new(most)) }
     }
 
     /// A connection; the others wait while all are out.
     pub(super) async fn take(&self) -> Result<Borrowed<'_>, StoreError> {
-        let away = |why: &str| StoreError::Unavailable(why.to_owned());
-        let seat = match timeout(PATIENCE, self.seats.acquire()).await {
-            Ok(Ok(seat)) => seat,
-            Ok(Err(_)) => return Err(away("it was closed")),
-            Err(_) => return Err(away("all connections are busy")),
-        };
+        let seat = seat(&self.seats).await?;
         let idle = self.lock().pop();
         let connection = match idle {
             Some(connection) => connection,

@@ -1,13 +1,13 @@
 //! The connections that read from a file of SQLite's.
 
+use super::connections::seat;
 use super::tx::Tx;
 use super::{PATIENCE, StoreError, sqlite};
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// What is said to each connection when it is new.
@@ -33,7 +33,7 @@ impl Readers {
         T: Send + 'static,
         F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
     {
-        let seat = self.seat().await?;
+        let seat = seat(&self.seats).await?;
         let idle = lock(&self.idle).pop();
         let (path, all) = (self.path.clone(), self.idle.clone());
         let asked = tokio::task::spawn_blocking(move || {
@@ -45,7 +45,7 @@ impl Readers {
                     connection
                 }
             };
-            let answer = ask(&mut connection, &question);
+            let answer = sqlite::at_once(question(&mut Tx::on_sqlite(&mut connection))).flatten();
             // After an error that is not about what was asked, a new connection is the better one.
             if matches!(answer, Ok(_) | Err(StoreError::Conflict | StoreError::BadText)) {
                 lock(&all).push(connection);
@@ -63,15 +63,6 @@ impl Readers {
         }
     }
 
-    async fn seat(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        let away = |why: &str| StoreError::Unavailable(why.to_owned());
-        match timeout(PATIENCE, self.seats.clone().acquire_owned()).await {
-            Ok(Ok(seat)) => Ok(seat),
-            Ok(Err(_)) => Err(away("it was closed")),
-            Err(_) => Err(away("all connections are busy")),
-        }
-    }
-
     /// Waits until what was asked is answered, for a while, and closes all.
     pub(super) async fn close(&self) {
         // Whoever asks has a seat.
@@ -82,15 +73,6 @@ impl Readers {
             let _ = connection.close();
         }
     }
-}
-
-fn ask<T, F>(connection: &mut Connection, question: &F) -> Result<T, StoreError>
-where
-    F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>>,
-{
-    let answer = question(&mut Tx::on_sqlite(connection)).now_or_never();
-    let mistake = "a mistake in this program: the question waits for something else than the database";
-    answer.unwrap_or_else(|| Err(StoreError::Corrupt(mistake.into())))
 }
 
 fn lock(idle: &Mutex<Vec<Connection>>) -> MutexGuard<'_, Vec<Connection>> {

@@ -7,6 +7,7 @@
 
 use super::StoreError;
 use super::value::{Kind, Value};
+use futures_util::FutureExt;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, Rows, ffi};
 use std::path::Path;
@@ -42,7 +43,7 @@ impl ToSql for Value {
 
 /// Opens a file that is there, to read and write.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
-    prepared(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?)
+    open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
 /// Opens a database in memory, which all connections of this process that are open at the same time share by its name:
@@ -52,14 +53,20 @@ pub(super) fn open_in_memory(name: &str) -> Result<Connection, StoreError> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_MEMORY
         | OpenFlags::SQLITE_OPEN_SHARED_CACHE
-        | OpenFlags::SQLITE_OPEN_URI
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    prepared(Connection::open_with_flags(name, flags)?)
+        | OpenFlags::SQLITE_OPEN_URI;
+    open_with(Path::new(name), flags)
 }
 
-fn prepared(connection: Connection) -> Result<Connection, StoreError> {
+fn open_with(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.set_prepared_statement_cache_capacity(PREPARED);
     Ok(connection)
+}
+
+/// Brings what a change or a question comes to, which waits for nothing but this database.
+pub(super) fn at_once<T>(work: impl Future<Output = T>) -> Result<T, StoreError> {
+    let mistake = "a mistake in this program: it waits for something else than the database";
+    work.now_or_never().ok_or_else(|| StoreError::Corrupt(mistake.into()))
 }
 
 /// Carries out statements without values and answers.

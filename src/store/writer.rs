@@ -8,7 +8,6 @@ use super::StoreError;
 use super::sqlite;
 use super::tx::Tx;
 use crate::panics;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use std::collections::VecDeque;
@@ -82,10 +81,10 @@ impl Writer {
 
 fn write_all(mut connection: Connection, mut waiting: mpsc::Receiver<Message>) {
     loop {
-        let written = panics::caught_in("writer", async { write_on(&mut connection, &mut waiting) }).now_or_never();
-        match written {
-            Some(Ok(Some(closed))) => return close(connection, closed),
-            Some(Ok(None)) => return,
+        let writing = panics::caught_in("writer", async { write_on(&mut connection, &mut waiting) });
+        match sqlite::at_once(writing) {
+            Ok(Ok(Some(closed))) => return close(connection, closed),
+            Ok(Ok(None)) => return,
             // Whoever waited for what was not committed is told that it failed.
             _ => roll_back(&connection),
         }
@@ -174,11 +173,6 @@ fn write_together(
 /// Makes one change. One that panics is one that failed: the connection, which is everybody's, goes on.
 fn carry_out(connection: &mut Connection, change: &Change) -> Result<(), StoreError> {
     let mut tx = Tx::on_sqlite(connection);
-    let made = panics::caught_in("change", async { change(&mut tx).await }).now_or_never();
-    let mistake = |what: &str| StoreError::Corrupt(format!("a mistake in this program: the change {what}"));
-    match made {
-        Some(Ok(made)) => made,
-        Some(Err(_)) => Err(mistake("panicked")),
-        None => Err(mistake("waits for something else than the database")),
-    }
+    let made = sqlite::at_once(panics::caught_in("change", async { change(&mut tx).await }))?;
+    made.unwrap_or_else(|_| Err(StoreError::Corrupt("a mistake in this program: the change panicked".into())))
 }
