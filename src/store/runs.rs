@@ -209,8 +209,7 @@ impl Store {
                 let Some(row) = tx.first("SELECT status, attempt FROM runs WHERE id = $1", args![id]).await? else {
                     return Ok(None);
                 };
-                let attempt = u32::try_from(row.int("attempt")?).unwrap_or(u32::MAX);
-                Ok(Some((row.word("status", Status::parse)?, attempt)))
+                Ok(Some((row.word("status", Status::parse)?, row.small("attempt")?)))
             })
         })
         .await

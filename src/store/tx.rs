@@ -244,6 +244,11 @@ impl Row {
         Ok(self.int_or_none(column)?.map(i64::unsigned_abs))
     }
 
+    /// A count; one that is too large for its type is the largest.
+    pub(super) fn small(&self, column: &str) -> Result<u32, StoreError> {
+        Ok(u32::try_from(self.int(column)?).unwrap_or(u32::MAX))
+    }
+
     pub(super) fn text(&self, column: &str) -> Result<String, StoreError> {
         there(column, self.text_or_none(column)?)
     }

@@ -24,7 +24,6 @@ pub(in crate::store) fn value_of(row: &Row, text: &str, blob: &str) -> Result<Op
 /// The run of a row of [`RUN`].
 pub(in crate::store) fn run_of(row: &Row) -> Result<Run, StoreError> {
     let number = |column: &str| row.size_or_none(column);
-    let small = |column: &str| -> Result<u32, StoreError> { Ok(u32::try_from(row.int(column)?).unwrap_or(u32::MAX)) };
     let word = |column: &str| -> Result<Option<serde_json::Value>, StoreError> {
         Ok(row.text_or_none(column)?.map(serde_json::Value::from))
     };
@@ -45,8 +44,8 @@ pub(in crate::store) fn run_of(row: &Row) -> Result<Run, StoreError> {
         upstream: row.text_or_none("upstream")?,
         status: row.word("status", Status::parse)?,
         reason: row.text_or_none("reason")?,
-        attempt: small("attempt")?,
-        lost: small("lost")?,
+        attempt: row.small("attempt")?,
+        lost: row.small("lost")?,
         priority: row.int("priority")?,
         created_at: row.time("created_at")?,
         run_at: row.time("run_at")?,
