@@ -100,7 +100,7 @@ impl EarlyPage {
         let file = path.trim_start_matches('/');
         let mut response = if file == "icon.svg" || file.starts_with("assets/") {
             answer(file, "no-cache", headers).ok()?
-        } else if has(path) && accept::prefers(headers, "text/html", "application/json") {
+        } else if is_wanted(method, path, headers) {
             self.0.index()
         } else {
             return None;
@@ -115,13 +115,21 @@ fn find(name: &str) -> Option<&'static File> {
     FILES.get(at)
 }
 
+/// Whether somebody asks for the page itself: a browser, at one of its addresses.
+pub(super) fn is_wanted(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    is_read && has(path) && accept::prefers(headers, "text/html", "application/json")
+}
+
 /// Whether an address can be one of the page's own, which the page itself tells from a mistake: no endpoint begins as it does,
 /// and it has no file's ending.
-pub(super) fn has(path: &str) -> bool {
-    let first = |path: &str| path.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
+fn has(path: &str) -> bool {
+    fn first(path: &str) -> &str {
+        path.trim_start_matches('/').split('/').next().unwrap_or_default()
+    }
     let own = first(path);
     let is_other = !own.is_empty() && super::endpoints().iter().any(|endpoint| first(&endpoint.path) == own);
-    let is_file = own == path.trim_start_matches('/') && Path::new(&own).extension().is_some();
+    let is_file = own == path.trim_start_matches('/') && Path::new(own).extension().is_some();
     !(FILES.is_empty() || is_other || is_file)
 }
 

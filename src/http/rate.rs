@@ -1,7 +1,7 @@
 //! How many requests there may be a second: of all together, and of each caller.
 
 use super::problem::Problem;
-use super::{App, accept, page};
+use super::{App, page};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -88,8 +88,7 @@ pub(super) async fn no_such_address(State(app): State<App>, method: Method, uri:
     if let Err(problem) = app.limiter.pass(None) {
         return problem.into_response();
     }
-    let is_read = matches!(method, Method::GET | Method::HEAD);
-    if is_read && page::has(uri.path()) && accept::prefers(&headers, "text/html", "application/json") {
+    if page::is_wanted(&method, uri.path(), &headers) {
         return page::index(State(app)).await;
     }
     let detail = "there is nothing at this address; /docs/api lists the addresses";
