@@ -39,8 +39,8 @@ impl Aggregate {
     /// The one of a word.
     pub fn named(word: &str) -> Option<Self> {
         use Aggregate::{Average, Count, First, Last, Least, Most, Sum};
-        let all = Self::WORDS.into_iter().zip([Average, Sum, Least, Most, Count, First, Last]);
-        all.into_iter().find_map(|(known, aggregate)| (known == word).then_some(aggregate))
+        let mut all = Self::WORDS.into_iter().zip([Average, Sum, Least, Most, Count, First, Last]);
+        all.find_map(|(known, aggregate)| (known == word).then_some(aggregate))
     }
 }
 
