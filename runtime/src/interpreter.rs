@@ -1,20 +1,18 @@
 //! The compiled interpreter: compiled once from the guest, kept as two files, and mapped by every sandbox process. One file
 //! is the machine code, the other the image that the memory of a sandbox begins as.
 //!
-//! The files must never change while a process has them mapped: the memory of every later sandbox comes from the one, and
-//! the other is trusted machine code. So the directory has mode 0700, and both are regular files that this user or root
-//! owns and no other user can write. They are written beside their final paths, synced and renamed. Their digests are
-//! recorded when they are made, and checked once for each (device, inode, size, mtime, ctime).
+//! Both are trusted ([`crate::trusted_file`]): the memory of every later sandbox comes from the one, and the other is machine
+//! code.
 
 use crate::engine;
 use crate::guest_component::GuestComponent;
-use rustix::fs::{Mode, OFlags};
+use crate::trusted_file::{self, Content, TrustError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -25,31 +23,15 @@ const KEPT: usize = 4;
 /// An error of the compiled interpreter.
 #[derive(Debug, thiserror::Error)]
 pub enum InterpreterError {
-    /// The file or its directory is not trusted.
-    #[error("the interpreter cache {path} cannot be trusted: {why}")]
-    Untrusted {
-        /// The file or directory.
-        path: PathBuf,
-        /// The reason.
-        why: String,
-    },
-    /// The content of the file has changed.
-    #[error("the compiled interpreter {0} is damaged: its digest is not the one that was recorded")]
-    Damaged(PathBuf),
+    /// A file cannot be trusted, is damaged or unreadable.
+    #[error(transparent)]
+    File(#[from] TrustError),
     /// There is none in the directory, and none can be written there.
     #[error("the interpreter cache {path} holds no interpreter of this build and none can be written there: {source}")]
     Missing {
         /// The directory.
         path: PathBuf,
         /// The error of writing.
-        source: io::Error,
-    },
-    /// The file could not be read.
-    #[error("the compiled interpreter {path} cannot be read: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The error of reading.
         source: io::Error,
     },
     /// No guest was built in, and none was given.
@@ -82,41 +64,6 @@ struct Record {
     hot: Option<Vec<u32>>,
 }
 
-/// What is known of the content of a file.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Content {
-    sha256: String,
-    checked: Option<Identity>,
-}
-
-impl Content {
-    fn new(bytes: &[u8]) -> Self {
-        Content { sha256: hex::encode(Sha256::digest(bytes)), checked: None }
-    }
-}
-
-/// As long as these values are the same, the content is the same.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Identity {
-    fn from_metadata(metadata: &fs::Metadata) -> Self {
-        Identity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
 impl CompiledInterpreter {
     /// Opens the interpreter made of the built-in guest from `cache`, which is a directory or the file itself. When the
     /// directory does not hold it, it is compiled, which takes some ten seconds of every core; `on_compile` is called
@@ -144,7 +91,7 @@ impl CompiledInterpreter {
         }
         let missing = |source| InterpreterError::Missing { path: cache.into(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(cache).map_err(missing)?;
-        check_owner(cache, &fs::metadata(cache).map_err(missing)?)?;
+        trusted_file::check_owner(cache, &fs::metadata(cache).map_err(missing)?)?;
         // Two programs that start for the first time compile once: the second waits here and then finds the file.
         let lock = File::create(cache.join("lock")).map_err(missing)?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).map_err(|error| missing(error.into()))?;
@@ -192,12 +139,12 @@ impl CompiledInterpreter {
             _ => {}
         }
         let metadata = fs::metadata(directory)
-            .map_err(|source| InterpreterError::Unreadable { path: directory.into(), source })?;
-        check_owner(directory, &metadata)?;
+            .map_err(|source| InterpreterError::File(TrustError::Unreadable { path: directory.into(), source }))?;
+        trusted_file::check_owner(directory, &metadata)?;
         match Self::open_file(path, false) {
             Ok(found) => Ok(Some(found)),
             // A file that was truncated by a full disk or damaged later is made again.
-            Err(InterpreterError::Damaged(_)) if fs::remove_file(path).is_ok() => Ok(None),
+            Err(InterpreterError::File(TrustError::Damaged(_))) if fs::remove_file(path).is_ok() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -226,20 +173,22 @@ impl CompiledInterpreter {
 
     fn open_file(path: &Path, always_digest: bool) -> Result<Self, InterpreterError> {
         // A file that is not there is told before its record.
-        let file = open_trusted(path)?;
-        let Some(mut record) = Record::read(path) else { return Err(InterpreterError::Damaged(path.into())) };
-        let mut checked_now = check(path, &file, &mut record.code, always_digest)?;
+        let file = trusted_file::open(path)?;
+        let Some(mut record) = Record::read(path) else {
+            return Err(InterpreterError::File(TrustError::Damaged(path.into())));
+        };
+        let mut checked_now = record.code.check(path, &file, always_digest)?;
         let image = match &mut record.image {
             None => None,
             Some(content) => {
                 let path = image_path(path);
-                let image = match open_trusted(&path) {
-                    Err(InterpreterError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                        return Err(InterpreterError::Damaged(path));
+                let image = match trusted_file::open(&path) {
+                    Err(TrustError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                        return Err(TrustError::Damaged(path).into());
                     }
                     opened => opened?,
                 };
-                checked_now |= check(&path, &image, content, always_digest)?;
+                checked_now |= content.check(&path, &image, always_digest)?;
                 Some(image)
             }
         };
@@ -257,37 +206,8 @@ impl Record {
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
-        write_beside(&record_path(path), &crate::frame::to_json(self))
+        trusted_file::write(&record_path(path), &crate::frame::to_json(self))
     }
-}
-
-/// Opens a file that only this user or root can change.
-fn open_trusted(path: &Path) -> Result<File, InterpreterError> {
-    let unreadable = |source| InterpreterError::Unreadable { path: path.into(), source };
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(error.into()))?;
-    let file = File::from(file);
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(InterpreterError::Untrusted { path: path.into(), why: "it is not a regular file".into() });
-    }
-    check_owner(path, &metadata)?;
-    Ok(file)
-}
-
-/// Compares the digest of a file with the recorded one, unless that was done since the file was changed. Returns true when
-/// it was done now.
-fn check(path: &Path, mut file: &File, content: &mut Content, always: bool) -> Result<bool, InterpreterError> {
-    let unreadable = |source| InterpreterError::Unreadable { path: path.into(), source };
-    let identity = Identity::from_metadata(&file.metadata().map_err(unreadable)?);
-    if !always && content.checked.as_ref() == Some(&identity) {
-        return Ok(false);
-    }
-    if digest(&mut file).map_err(unreadable)? != content.sha256 {
-        return Err(InterpreterError::Damaged(path.into()));
-    }
-    content.checked = Some(identity);
-    Ok(true)
 }
 
 /// Removes the oldest interpreters. Processes that have one mapped keep it.
@@ -320,63 +240,19 @@ fn compile_to(guest: &GuestComponent, path: &Path) -> Result<(), InterpreterErro
     // The machine code last: without its record or its image it counts as damaged, and they are ignored without it.
     record.write(path).map_err(missing)?;
     if let Some(image) = image {
-        write_beside(&image_path(path), &image).map_err(missing)?;
+        trusted_file::write(&image_path(path), &image).map_err(missing)?;
     }
-    write_beside(path, &code).map_err(missing)
-}
-
-/// Writes a file beside `path`, syncs and renames it: a reader of `path` sees the old file or the whole new one.
-fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = beside(path, &format!(".{}", std::process::id()));
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // Readable for all, because images are often built by root and used by other users. Only the owner can write.
-    let mut file = File::from(rustix::fs::open(&beside, flags, Mode::from_raw_mode(0o644))?);
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // The first error is returned.
-        let _ = fs::remove_file(&beside);
-    }
-    written
+    trusted_file::write(path, &code).map_err(missing)
 }
 
 /// Returns the path of the record that belongs to machine code.
 fn record_path(path: &Path) -> PathBuf {
-    beside(path, ".json")
+    trusted_file::beside(path, ".json")
 }
 
 /// Returns the path of the image that belongs to machine code.
 fn image_path(path: &Path) -> PathBuf {
-    beside(path, ".image")
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), InterpreterError> {
-    let untrusted = |why: &str| Err(InterpreterError::Untrusted { path: path.into(), why: why.into() });
-    let own = rustix::process::geteuid().as_raw();
-    if metadata.uid() != own && metadata.uid() != 0 {
-        return untrusted("it belongs to another user");
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return untrusted("others may write to it");
-    }
-    Ok(())
-}
-
-fn digest(file: &mut &File) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let size = file.read(&mut buffer)?;
-        if size == 0 {
-            return Ok(hex::encode(hasher.finalize()));
-        }
-        hasher.update(&buffer[..size]);
-    }
+    trusted_file::beside(path, ".image")
 }
 
 /// Returns the file's name. Machine code depends on the build, the guest and the features of the processor.
@@ -424,8 +300,8 @@ mod tests {
         let path = directory.join(file_name(&GuestComponent::built_in().expect("a guest")));
         let record = Record { code: Content::new(b"code"), image: Some(Content::new(b"image")), hot: None };
         record.write(&path).expect("writes");
-        write_beside(&image_path(&path), b"image").expect("writes");
-        write_beside(&path, b"code").expect("writes");
+        trusted_file::write(&image_path(&path), b"image").expect("writes");
+        trusted_file::write(&path, b"code").expect("writes");
         path
     }
 
@@ -436,10 +312,13 @@ mod tests {
         let found = CompiledInterpreter::open(&directory, || panic!("compiles")).expect("opens");
         assert_eq!(found.path(), path);
         let record = Record::read(&path).expect("reads");
-        assert!(record.code.checked.is_some() && record.image.is_some_and(|image| image.checked.is_some()));
+        assert!(record.code.is_checked() && record.image.is_some_and(|image| image.is_checked()));
         fs::write(&path, "evil").expect("writes");
-        assert!(matches!(CompiledInterpreter::open_file(&path, false), Err(InterpreterError::Damaged(_))));
-        assert!(matches!(found.verify(), Err(InterpreterError::Damaged(_))));
+        assert!(matches!(
+            CompiledInterpreter::open_file(&path, false),
+            Err(InterpreterError::File(TrustError::Damaged(_)))
+        ));
+        assert!(matches!(found.verify(), Err(InterpreterError::File(TrustError::Damaged(_)))));
         fs::remove_dir_all(directory).expect("removes");
     }
 
@@ -448,10 +327,16 @@ mod tests {
         let directory = place("writable");
         let path = stand_in(&directory);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("sets");
-        assert!(matches!(CompiledInterpreter::open(&directory, || ()), Err(InterpreterError::Untrusted { .. })));
+        assert!(matches!(
+            CompiledInterpreter::open(&directory, || ()),
+            Err(InterpreterError::File(TrustError::Untrusted { .. }))
+        ));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("sets");
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).expect("sets");
-        assert!(matches!(CompiledInterpreter::open(&directory, || ()), Err(InterpreterError::Untrusted { .. })));
+        assert!(matches!(
+            CompiledInterpreter::open(&directory, || ()),
+            Err(InterpreterError::File(TrustError::Untrusted { .. }))
+        ));
         fs::remove_dir_all(directory).expect("removes");
     }
 
@@ -481,7 +366,10 @@ mod tests {
         let elsewhere = directory.join("elsewhere");
         fs::rename(&path, &elsewhere).expect("renames");
         std::os::unix::fs::symlink(&elsewhere, &path).expect("links");
-        assert!(matches!(CompiledInterpreter::open(&directory, || ()), Err(InterpreterError::Unreadable { .. })));
+        assert!(matches!(
+            CompiledInterpreter::open(&directory, || ()),
+            Err(InterpreterError::File(TrustError::Unreadable { .. }))
+        ));
         fs::remove_dir_all(directory).expect("removes");
     }
 }

@@ -115,6 +115,7 @@ pub mod readers;
 mod sandbox;
 mod sealed;
 mod stop_location;
+mod trusted_file;
 
 pub use bundle::{Bundle, BundleError, BundleHash};
 pub use children::{EGRESS_PROCESS, SANDBOX_PROCESS, dispatch_child};
@@ -123,6 +124,7 @@ pub use guest_component::{GUEST_FACTS, GuestComponent};
 pub use interpreter::{CompiledInterpreter, InterpreterError};
 pub use limits::Limits;
 pub use outcome::{Outcome, Report};
+pub use trusted_file::TrustError;
 pub use pool::{Event, Health, HostCall, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run, RunOutput};
 
 /// What a run can reach on the network, and how connections are made for it.
