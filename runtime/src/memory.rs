@@ -1,7 +1,7 @@
 //! The linear memories and the stacks of sandboxes.
 //!
-//! Every sandbox begins with the same memory: the interpreter's *image*. A *slot* is a range of addresses in which the
-//! image is mapped, private and writable. When a sandbox ends, its slot is reset in place for the next one. Pages that
+//! Every sandbox begins with the memory of an *image*: the interpreter's, or that of a sandbox which has imported packages
+//! ([`crate::images`]). A *slot* is a range of addresses in which an image is mapped, private and writable, all its life. When a sandbox ends, its slot is reset in place for the next one. Pages that
 //! nearly every run writes are *hot*: they stay in memory as copies, and a reset overwrites them. So a small run has no
 //! page fault at all.
 //!
@@ -9,9 +9,10 @@
 //!
 //! Every page of a slot is one of these when a reset is done:
 //!
-//! 1. It is hot. The reset has overwritten it with the image's bytes, whatever it held ([`slots`], `reset`).
+//! 1. It is hot. The reset has overwritten it with the image's bytes, whatever it held ([`shelf`], `reset`).
 //! 2. It is in the image, not hot, and still the file's page. A private mapping shows the file's bytes until a page is
-//!    written, and the file never changes ([`crate::interpreter`]).
+//!    written, and the file never changes ([`crate::interpreter`],
+//!    [`crate::images`]).
 //! 3. It is in the image, not hot, and a copy that a run has made. Copies are in memory or in swap. The kernel tells both
 //!    from pages of the file ([`pagemap`]), and the reset has dropped them, so that the page is the file's again.
 //! 4. It is beyond the image. The reset has dropped all such pages and taken the right to use them away.
@@ -38,11 +39,13 @@ mod hot_pages;
 mod image;
 mod pagemap;
 mod region;
+mod shelf;
 mod slots;
 mod stacks;
 
 pub(crate) use image::Image;
-pub(crate) use slots::{Checks, Creator, Slots};
+pub(crate) use shelf::Stretch;
+pub(crate) use slots::{BASE, Checks, Creator, ImageNumber, Slots};
 pub(crate) use stacks::Stacks;
 
 /// Bytes of a page of the kernel. Machines with other pages are refused when the image is mapped.

@@ -23,7 +23,8 @@ impl Image {
         if rustix::param::page_size() != PAGE {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the pages of this machine do not have 4 KiB"));
         }
-        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        // Not by the standard library, whose system call a locked process cannot make.
+        let length = usize::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or(usize::MAX);
         if !length.is_multiple_of(PAGE) || length > super::RESERVED {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the image is not whole pages of a 32-bit memory"));
         }

@@ -1,16 +1,15 @@
-//! Slots: linear memories that begin as the image, and are reset in place.
+//! Slots: linear memories that begin as an image, and are reset in place.
 
-use super::hot_pages::HotPages;
-use super::image::{Image, LARGE};
+use super::image::Image;
 use super::pagemap::Pagemap;
-use super::region::{Region, page_faults};
+use super::shelf::{Changes, Shelf, Slot};
 use super::{GUARD, PAGE, RESERVED};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
-/// Most slots that wait for a sandbox. Each keeps its hot pages in memory.
+/// Most slots that wait for a sandbox, of all images. Each keeps its hot pages in memory.
 const MOST_FREE: usize = 32;
 /// Which resets are checked, where nothing else is said.
 const CHECK_ONE_IN: u64 = if cfg!(debug_assertions) { 1 } else { 1_000 };
@@ -27,12 +26,16 @@ pub(crate) enum Checks {
     AllWithoutPagemap,
 }
 
-/// The slots of a process, all of one image.
+/// Names an image of a process.
+pub(crate) type ImageNumber = u64;
+/// The interpreter's own image.
+pub(crate) const BASE: ImageNumber = 0;
+
+/// The slots of a process.
 pub(crate) struct Slots {
-    image: Image,
     /// None when the kernel does not show a process its own pages.
     pagemap: Option<Pagemap>,
-    /// True when pages of the image are mapped before a slot's first use.
+    /// True when pages of an image are mapped before a slot's first use.
     populates: bool,
     check_one_in: u64,
     /// Most slots in use.
@@ -40,30 +43,25 @@ pub(crate) struct Slots {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
-    free: Vec<Slot>,
+    shelves: BTreeMap<ImageNumber, Shelf>,
+    /// The image of the next memory.
+    next: ImageNumber,
     in_use: usize,
-    hot: HotPages,
     is_learning: bool,
     resets: u64,
-    /// Used again for each search.
-    cold: Vec<Range<usize>>,
-}
-
-/// Addresses for one linear memory.
-struct Slot {
-    region: Region,
-    /// The bytes with access rights, from the memory's start.
-    accessible: usize,
-    /// The number of page faults of the process when it was handed out.
-    faults: u64,
+    /// The number of slots that were handed out: the time by which a shelf's last use is told.
+    uses: u64,
+    /// What the next memory that ends has changed is kept.
+    keeps_changes: bool,
+    changes: Option<Changes>,
 }
 
 /// The linear memory of one sandbox.
 struct SlotMemory {
     /// None only while it is dropped.
     slot: Option<Slot>,
+    image: ImageNumber,
     size: usize,
     slots: Arc<Slots>,
 }
@@ -73,18 +71,66 @@ struct SlotMemory {
 pub(crate) struct Creator(pub(crate) Arc<Slots>);
 
 impl Slots {
-    /// Makes slots for an image, at most `most` in use. Call it before the process is locked.
+    /// Makes slots for the interpreter's image, at most `most` in use. Call it before the process is locked.
     pub(crate) fn new(image: Image, most: usize, populates: bool, checks: Checks) -> Arc<Self> {
         // Where slots are hardly used again, the search costs more than it saves.
         let searches = populates && checks != Checks::AllWithoutPagemap;
         let pagemap = if searches { Pagemap::open().ok() } else { None };
         let check_one_in = if checks == Checks::Usual { CHECK_ONE_IN } else { 1 };
-        Arc::new(Slots { image, pagemap, populates, check_one_in, most, state: Mutex::default() })
+        let state = State {
+            shelves: [(BASE, Shelf::new(image))].into(),
+            next: BASE,
+            in_use: 0,
+            is_learning: false,
+            resets: 0,
+            uses: 0,
+            keeps_changes: false,
+            changes: None,
+        };
+        Arc::new(Slots { pagemap, populates, check_one_in, most, state: Mutex::new(state) })
     }
 
-    /// Takes these pages of the image for hot. Numbers that are no pages of it are left out.
+    /// Adds an image. The pages that runs of the interpreter's own image write often are hot in it as well.
+    pub(crate) fn add(&self, number: ImageNumber, image: Image) {
+        let mut state = self.state();
+        let hot: Vec<u32> = state.shelves.get(&BASE).map(|base| base.hot().collect()).unwrap_or_default();
+        let mut shelf = Shelf::new(image);
+        shelf.set_hot(&hot);
+        state.shelves.insert(number, shelf);
+    }
+
+    /// Forgets an image. Memories that began as it live on, and are unmapped when they end.
+    pub(crate) fn forget(&self, number: ImageNumber) {
+        if number != BASE {
+            self.state().shelves.remove(&number);
+        }
+    }
+
+    /// Has the next memory begin as this image.
+    pub(crate) fn choose(&self, number: ImageNumber) {
+        self.state().next = number;
+    }
+
+    /// Returns the length of an image in bytes; none when it is not there.
+    pub(crate) fn length(&self, number: ImageNumber) -> Option<usize> {
+        self.state().shelves.get(&number).map(Shelf::length)
+    }
+
+    /// Has the pages kept that the next memory that ends has changed, beside the interpreter's image.
+    pub(crate) fn keep_changes(&self) {
+        self.state().keeps_changes = true;
+    }
+
+    /// Returns what was kept; none when no memory has ended since, or its pages could not be read.
+    pub(crate) fn take_changes(&self) -> Option<Changes> {
+        self.state().changes.take()
+    }
+
+    /// Takes these pages of the interpreter's image for hot. Numbers that are no pages of it are left out.
     pub(crate) fn set_hot(&self, pages: &[u32]) {
-        self.state().hot.add(pages.iter().copied(), self.image.length());
+        if let Some(base) = self.state().shelves.get_mut(&BASE) {
+            base.set_hot(pages);
+        }
     }
 
     /// Begins to count which pages runs write.
@@ -96,8 +142,7 @@ impl Slots {
     pub(crate) fn end_learning(&self, least: u32) -> Vec<u32> {
         let mut state = self.state();
         state.is_learning = false;
-        state.hot.add_found(least, self.image.length());
-        state.hot.pages().collect()
+        state.shelves.get_mut(&BASE).map(|base| base.end_learning(least)).unwrap_or_default()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -109,108 +154,57 @@ impl Slots {
         if state.in_use >= self.most {
             return Err(io::Error::other("all slots are in use"));
         }
-        let mut slot = match state.free.pop() {
-            Some(slot) => slot,
-            None => self.make(&state.hot)?,
-        };
+        let image = std::mem::replace(&mut state.next, BASE);
+        state.uses += 1;
+        let uses = state.uses;
+        let shelf = state.shelves.get_mut(&image).ok_or_else(|| io::Error::other("the image is not there"))?;
+        let length = shelf.length();
+        let mut slot = shelf.take(self.populates, uses)?;
         // After everything that is done to the slot here, and before anything that a sandbox does to it.
-        slot.faults = page_faults();
+        slot.note_faults();
         state.in_use += 1;
         drop(state);
-        let mut memory = SlotMemory { slot: Some(slot), size: self.image.length(), slots: self.clone() };
+        let mut memory = SlotMemory { slot: Some(slot), image, size: length, slots: self.clone() };
         if minimum > memory.size {
             memory.grow(minimum)?;
         }
         Ok(memory)
     }
 
-    /// Makes a slot that is as the image.
-    fn make(&self, hot: &HotPages) -> io::Result<Slot> {
-        let length = self.image.length();
-        let mut region = Region::reserve(GUARD + RESERVED + GUARD, GUARD, LARGE)?;
-        if length > 0 {
-            region.map_file(GUARD..GUARD + length, self.image.file(), true)?;
-            if self.populates {
-                // Without it pages are mapped when they are read.
-                let _ = region.populate(GUARD..GUARD + length);
-            }
-        }
-        let mut slot = Slot { region, accessible: length, faults: 0 };
-        slot.copy(hot, &self.image)?;
-        Ok(slot)
-    }
-
     /// Takes a slot back whose sandbox has ended.
-    fn give_back(&self, mut slot: Slot) {
+    fn give_back(&self, mut slot: Slot, image: ImageNumber) {
         let mut state = self.state();
+        let state = &mut *state;
         state.in_use -= 1;
         state.resets += 1;
-        // One that cannot be reset is unmapped.
-        if self.reset(&mut slot, &mut state).is_err() {
+        if std::mem::take(&mut state.keeps_changes) {
+            state.changes = state.shelves.get(&BASE).and_then(|base| base.changes(&slot).ok());
+        }
+        // A slot whose image is forgotten is unmapped, and so is one that cannot be reset.
+        let Some(shelf) = state.shelves.get_mut(&image) else { return };
+        if shelf.reset(&mut slot, self.pagemap.as_ref(), state.is_learning).is_err() {
             return;
         }
-        if state.resets.is_multiple_of(self.check_one_in) && !self.is_as_image(&slot) {
+        if state.resets.is_multiple_of(self.check_one_in) && !shelf.is_as_image(&slot) {
             // The process's standard error is the node's log.
             let _ = writeln!(io::stderr(), "a sandbox's memory was not reset: this process ends");
             std::process::abort();
         }
-        if state.free.len() < MOST_FREE {
-            state.free.push(slot);
-        }
-    }
-
-    /// Makes a slot as the image again. The room's documentation says why nothing of the run is left.
-    fn reset(&self, slot: &mut Slot, state: &mut State) -> io::Result<()> {
-        let length = self.image.length();
-        // Pages beyond the image (4).
-        if slot.accessible > length {
-            slot.drop_pages(length..slot.accessible)?;
-            slot.set_access(length..slot.accessible, false)?;
-            slot.accessible = length;
-        }
-        // Copies of pages of the image that are not hot (3): there are none when there was no page fault.
-        if page_faults() != slot.faults {
-            state.cold.clear();
-            let (hot, cold) = (&state.hot, &mut state.cold);
-            let start = slot.region.address(GUARD).addr();
-            let found = self.pagemap.as_ref().map(|pagemap| {
-                pagemap.copies(start..start + length, |copies| hot.cold(copies, |range| cold.push(range)))
-            });
-            if let Some(Ok(())) = found {
-                for range in cold.iter() {
-                    slot.drop_pages(range.clone())?;
-                }
-                match state.is_learning {
-                    true => state.hot.count(&state.cold),
-                    false => state.hot.note(&state.cold, length),
-                }
-            } else {
-                slot.drop_pages(0..length)?;
-            }
-        }
-        // Hot pages (1). The list can have grown just now: pages that were dropped above become copies here.
-        slot.copy(&state.hot, &self.image)
-    }
-
-    /// Whether a slot is as the image.
-    fn is_as_image(&self, slot: &Slot) -> bool {
-        let length = self.image.length();
-        let (slot_bytes, image) = (slot.region.bytes(GUARD..GUARD + length), self.image.bytes().bytes(0..length));
-        slot.accessible == length && matches!((slot_bytes, image), (Ok(one), Ok(other)) if one == other)
+        shelf.put(slot);
+        state.bound();
     }
 }
 
-impl Slot {
-    fn copy(&mut self, hot: &HotPages, image: &Image) -> io::Result<()> {
-        hot.stretches().iter().try_for_each(|hot| self.region.copy_from(GUARD, hot.clone(), image.bytes()))
-    }
-
-    fn drop_pages(&mut self, range: Range<usize>) -> io::Result<()> {
-        self.region.drop_pages(GUARD + range.start..GUARD + range.end)
-    }
-
-    fn set_access(&mut self, range: Range<usize>, is_given: bool) -> io::Result<()> {
-        self.region.set_access(GUARD + range.start..GUARD + range.end, is_given)
+impl State {
+    /// Unmaps a free slot of the image that was not used for the longest time, when too many are free.
+    fn bound(&mut self) {
+        let free: usize = self.shelves.values().map(Shelf::free).sum();
+        if free > MOST_FREE
+            && let Some(shelf) =
+                self.shelves.values_mut().filter(|shelf| shelf.free() > 0).min_by_key(|shelf| shelf.last_use())
+        {
+            shelf.drop_one();
+        }
     }
 }
 
@@ -220,17 +214,15 @@ impl SlotMemory {
         if size > RESERVED || !size.is_multiple_of(PAGE) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        if size > slot.accessible {
-            slot.set_access(slot.accessible..size, true)?;
-            slot.accessible = size;
-        }
+        slot.make_accessible(size)?;
         self.size = size;
         Ok(())
     }
 }
 
 // SAFETY: a slot has the addresses and guards that the settings of `engine` say, and a memory is as the interpreter's
-// initial memory: zero, or the image whose data segments the machine code does not have.
+// initial memory: zero, or an image: the interpreter's, whose data segments the machine code does not have, or one that a
+// sandbox of the same machine code left behind at rest, with its larger size.
 unsafe impl MemoryCreator for Creator {
     fn new_memory(
         &self,
@@ -245,7 +237,7 @@ unsafe impl MemoryCreator for Creator {
                 "a memory with {reserved:?} reserved bytes and a guard of {guard} bytes is not made here"
             ));
         }
-        let length = self.0.image.length();
+        let length = self.0.length(BASE).unwrap_or_default();
         if length > minimum {
             return Err(format!("the image has {length} bytes, but the memory begins with {minimum}"));
         }
@@ -269,24 +261,25 @@ unsafe impl LinearMemory for SlotMemory {
     }
 
     fn as_ptr(&self) -> *mut u8 {
-        self.slot.as_ref().map_or(std::ptr::null_mut(), |slot| slot.region.address(GUARD))
+        self.slot.as_ref().map_or(std::ptr::null_mut(), Slot::address)
     }
 }
 
 impl Drop for SlotMemory {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            self.slots.give_back(slot);
+            self.slots.give_back(slot, self.image);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::region::page_faults_of_thread;
+    use super::super::region::{Region, page_faults_of_thread};
     use super::*;
     use crate::dice::Dice;
     use std::fs::File;
+    use std::ops::Range;
 
     const PAGES: usize = 64;
     const LENGTH: usize = PAGES * PAGE;
@@ -354,7 +347,7 @@ mod tests {
             write_anywhere(&slots, 1);
             slots.set_hot(&[0, 1, 7, 40, 63, 64, u32::MAX]);
             write_anywhere(&slots, 2);
-            assert!(slots.state().free.len() <= 8);
+            assert!(slots.state().shelves.values().all(|shelf| shelf.free() <= 8));
         }
     }
 
@@ -374,6 +367,57 @@ mod tests {
         }
     }
 
+    fn is_as_image(slots: &Slots, slot: &Slot) -> bool {
+        slots.state().shelves[&BASE].is_as_image(slot)
+    }
+
+    #[test]
+    fn a_memory_begins_as_the_image_that_was_chosen() {
+        let slots = Slots::new(image("chosen"), 8, true, Checks::All);
+        slots.set_hot(&[2, 3]);
+        let mut prepared = slots.take(LENGTH).expect("a memory");
+        prepared.grow(LENGTH + 4 * PAGE).expect("grows");
+        fill(&mut prepared, 2..3);
+        fill(&mut prepared, 9..11);
+        slots.keep_changes();
+        drop(prepared);
+        // Grown pages without content are as an image's hole.
+        let changes = slots.take_changes().expect("changes");
+        assert_eq!(changes.length, LENGTH + 4 * PAGE);
+        let places: Vec<_> = changes.stretches.iter().map(|one| (one.start / PAGE, one.bytes.len() / PAGE)).collect();
+        assert_eq!(places, [(2, 1), (9, 2)]);
+        assert!(slots.take_changes().is_none());
+
+        let mut bytes: Vec<u8> =
+            (0..LENGTH + 4 * PAGE).map(|at| if at < LENGTH { (at / PAGE + 1) as u8 } else { 0 }).collect();
+        for change in changes.stretches {
+            bytes[change.start..change.start + change.bytes.len()].copy_from_slice(&change.bytes);
+        }
+        let path = std::env::temp_dir().join(format!("cronbox-slots-{}-second", std::process::id()));
+        std::fs::write(&path, &bytes).expect("writes");
+        slots.add(7, Image::new(File::open(&path).expect("opens")).expect("an image"));
+        std::fs::remove_file(&path).expect("removes");
+        let mut held = Vec::new();
+        for round in 0..6 {
+            slots.choose(7);
+            let mut second = slots.take(LENGTH).expect("a memory");
+            assert!(self::bytes(&second) == bytes, "round {round}");
+            fill(&mut second, 9..10);
+            fill(&mut second, 30 + round..31 + round);
+            // The choice is for one memory.
+            let mut first = slots.take(LENGTH).expect("a memory");
+            assert_as_image(&first);
+            fill(&mut first, 5..6);
+            held.push(second);
+            held.truncate(2);
+        }
+        slots.forget(7);
+        drop(held);
+        slots.choose(7);
+        assert!(slots.take(LENGTH).is_err());
+        assert_as_image(&slots.take(LENGTH).expect("a memory"));
+    }
+
     #[test]
     fn a_slot_that_was_not_reset_is_noticed() {
         let slots = Slots::new(image("noticed"), 8, true, Checks::All);
@@ -382,10 +426,10 @@ mod tests {
             change(&mut memory);
             memory.slot.take().expect("a slot")
         };
-        assert!(slots.is_as_image(&slot(&|_| ())));
-        assert!(!slots.is_as_image(&slot(&|memory| memory.grow(LENGTH + PAGE).expect("grows"))));
+        assert!(is_as_image(&slots, &slot(&|_| ())));
+        assert!(!is_as_image(&slots, &slot(&|memory| memory.grow(LENGTH + PAGE).expect("grows"))));
         for page in [0, 1, PAGES - 1] {
-            assert!(!slots.is_as_image(&slot(&|memory| fill(memory, page..page + 1))), "page {page}");
+            assert!(!is_as_image(&slots, &slot(&|memory| fill(memory, page..page + 1))), "page {page}");
         }
     }
 
