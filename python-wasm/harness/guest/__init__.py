@@ -5,6 +5,7 @@ What it exports to the host is `WitWorld.run`.
 
     entry       one run, from the request to its outcome
     source      bytes to code object; function or script mode
+    packages    what a script imports first, ahead of it or in an image
     arguments   JSON to the call, and what is wrong when they do not fit
     context     the object behind the parameter `context`
     result      what the entry returned to JSON text
@@ -145,9 +146,9 @@ with snapshot.Entropy():
     streams.install()
 
     from componentize_py_types import Err
-    from wit_world import Request, ResultKind, Success
+    from wit_world import Prepared, Request, ResultKind, Success
 
-    from . import entry, loop
+    from . import entry, loop, report
 
     entry.library = _library
     loop.install()
@@ -162,11 +163,25 @@ class WitWorld:
             return outcome
         raise Err(outcome)
 
+    def first_imports(self, source, path):
+        try:
+            return entry.first_imports(source, path)
+        except BaseException:
+            # The script does not compile: its run says so.
+            return []
+
+    def prepare(self, modules, env):
+        try:
+            return Prepared(*entry.prepare(modules, env))
+        except BaseException as error:
+            raise Err(report.message(error)) from None
+
 
 def _request(source, args):
     """A request as the runtime makes it."""
     context = '{"run_id": "warming"}'
-    return Request("warming", "/app/warming.py", source, None, args, [], [], context, ResultKind(0), 1 << 20)
+    env = [("HOME", "/tmp")]
+    return Request("warming", "/app/warming.py", source, None, args, [], [], env, context, ResultKind(0), 1 << 20, False)
 
 
 with snapshot.Entropy():
@@ -187,8 +202,8 @@ def _leave_build():
         del sys.modules[name]
     # logging registers its shutdown when it is imported; `entry` calls it where a script has added handlers.
     atexit.unregister(logging.shutdown)
-    # The runtime keeps what it finds under this name and calls it once, when a run begins.
-    random.seed = entry.seed
+    # The runtime keeps what it finds under this name and calls it once, before the first export.
+    random.seed = entry.nothing
     snapshot.settle()
 
 

@@ -14,9 +14,11 @@ import sys
 import time
 from types import CoroutineType, FunctionType, ModuleType
 
+import _random
+
 from wit_world import Failure, Mode, ResultKind, Success
 
-from . import arguments, host, localtime, report, result, source, streams
+from . import arguments, host, localtime, packages, report, result, source, streams
 from .context import Context, keep_state
 from .errors import EntryError
 from .memory import limit_recursion
@@ -34,6 +36,8 @@ _listdir = os.listdir
 _main = sys.modules["__main__"]
 _modules = sys.modules
 _random_seed = random.seed
+_generator = random._inst
+_seed_generator = _random.Random.seed
 _urandom = posix.urandom
 _recursion_limit = sys.getrecursionlimit()
 _set_recursion_limit = sys.setrecursionlimit
@@ -90,12 +94,39 @@ def run(request):
     return outcome
 
 
-def seed():
-    """Gives the random module a state of this run's own. The runtime calls it, by the name `random.seed`, before the
-    first run. (CPython's would fetch and mix 2,500 bytes.)"""
+def first_imports(text, path):
+    """The first imports of a script, as `packages` says."""
+    _hide_harness()
+    return packages.first_imports(source.load(text, path), _listdir("/app"))
+
+
+def prepare(modules, environment):
+    """Imports modules of packages for an image of this sandbox, in which no run has begun or ever will."""
+    limit_recursion()
+    _hide_harness()
     random.seed = _random_seed
-    # The leading one makes all seeds equally long, and so equally dear.
-    _random_seed(int.from_bytes(b"\1" + _urandom(16)))
+    sys.argv[:] = [""]
+    _chdir("/app")
+    return packages.prepare(modules, environment)
+
+
+def nothing():
+    """What the runtime finds under the name `random.seed` and calls before the first export: the memory can become an
+    image, so that each run seeds for itself."""
+
+
+def seed():
+    """Gives the random module a state of this run's own. (CPython's would fetch and mix 2,500 bytes.)"""
+    random.seed = _random_seed
+    # The leading one makes all seeds equally long, and so equally dear. By the method in C: packages that are imported
+    # already can have changed the builtins that the other one needs.
+    _seed_generator(_generator, int.from_bytes(b"\1" + _urandom(16)))
+    _generator.gauss_next = None
+
+
+def _hide_harness():
+    for name in _OWN_MODULES:
+        _modules.pop(name, None)
 
 
 def _leave():
@@ -124,8 +155,9 @@ class _Run:
     def perform(self):
         """Loads the script, runs it, and returns what its entry returned."""
         request = self.request
-        for name in _OWN_MODULES:
-            _modules.pop(name, None)
+        _hide_harness()
+        seed()
+        packages.set_environment(request.env)
         sys.argv[:] = [request.path, *request.argv]
         logging._startTime = _now()
         _chdir("/app")
@@ -141,6 +173,8 @@ class _Run:
             where = module_name
         else:
             code = source.load(request.source, request.path)
+            if request.has_packages:
+                self.import_packages(code)
             if function_name is None and source.calls_run(code, request.args):
                 self.mode = Mode.FUNCTION
                 function_name = "run"
@@ -183,6 +217,13 @@ class _Run:
             return None, function
         itself = (self.request.name, self.request.path.rpartition("/")[2].removesuffix(".py"))
         return (None if module in itself else module), function
+
+    def import_packages(self, code):
+        """Imports ahead what an image would have imported; the host counts it apart."""
+        modules = packages.first_imports(code, _listdir("/app"))
+        if modules and not packages.are_imported(modules):
+            host.importing()
+            packages.import_ahead(modules)
 
     def run_file(self, code):
         """Script mode."""

@@ -8,6 +8,7 @@ from componentize_py_types import Err
 from wit_world.imports import host as _host
 
 loaded = _host.loaded
+importing = _host.importing
 MARK = b"\0"
 """What `loaded` is given: a byte somewhere in memory."""
 

@@ -141,8 +141,6 @@ def tread(world, entry, request, failure):
     entry._urandom = bytes
     try:
         for _ in range(_ROUNDS):
-            os.environ["HOME"] = "/tmp"
-            entry.seed()
             for source, args in _SCRIPTS:
                 try:
                     outcome = world.run(request(source.encode(), args))

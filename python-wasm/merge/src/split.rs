@@ -16,6 +16,11 @@ use crate::trim::KEPT;
 /// The interface that componentize-py adds for its own use before the snapshot.
 pub const INITIALISER: &str = "exports";
 
+/// The function of wasi-libc that forgets all handles, so that each is asked for again when it is used next, and the name
+/// that it gets.
+const FORGETS_HANDLES: &str = "__wasilibc_reset_preopens";
+pub const REST: &str = "rest";
+
 /// Exports that outlive the merge: the definition and the name it gets.
 type Kept = HashMap<(u32, String), Vec<String>>;
 
@@ -99,6 +104,13 @@ fn kept_exports(component: &Component<'_>, resolver: &Resolver<'_>) -> Result<Ke
     }
     for realloc in &reallocs {
         keep(realloc, "cabi_realloc".to_owned())?;
+    }
+    for (instance, module) in resolver.instances() {
+        if let Some(export) =
+            module.export(FORGETS_HANDLES).filter(|export| module.import(export.kind, export.index).is_none())
+        {
+            keep(&Target::Definition { instance, name: export.name.to_owned() }, REST.to_owned())?;
+        }
     }
     Ok(kept)
 }

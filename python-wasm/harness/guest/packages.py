@@ -1,0 +1,223 @@
+"""What a script imports of its packages before it does anything else, and images of sandboxes that have imported it.
+
+A script's *first imports* are the modules of its packages that it imports before the first statement that could change
+how they are imported: a call, an assignment to an attribute, an import of a module of its own. They are imported ahead of
+the script, by the same function in a run and where an image is made, so that a run is the same with and without an image.
+"""
+
+from .kept import __builtins__
+
+import gc
+import os
+import posix
+import random
+import sys
+from opcode import opmap
+
+from . import host, streams
+from .text import clean, type_name
+
+FOLDER = "/packages"
+
+_EXTENDED_ARG, _LOAD_CONST, _IMPORT_NAME = opmap["EXTENDED_ARG"], opmap["LOAD_CONST"], opmap["IMPORT_NAME"]
+_CHANGES_NOTHING = frozenset(
+    opmap[name]
+    for name in (
+        "BUILD_LIST BUILD_MAP BUILD_SET BUILD_TUPLE CACHE COPY DICT_UPDATE IMPORT_FROM LIST_EXTEND LOAD_CONST LOAD_NAME "
+        "LOAD_SMALL_INT MAKE_FUNCTION NOP NOT_TAKEN POP_TOP RESUME SET_FUNCTION_ATTRIBUTE SET_UPDATE STORE_NAME SWAP"
+    ).split()
+)
+"""Instructions between imports that have no effect on them: binding names, making functions and values."""
+
+_HEADROOM = 1 << 20
+
+_listdir = os.listdir
+_import = __import__
+_fstat = os.fstat
+_putenv = posix.putenv
+_unsetenv = posix.unsetenv
+_HANDLES = range(3, 64)
+"""Descriptors that are looked at: those of the folders come first, and a module that is imported opens few."""
+
+_environ = os.environ
+_content = _environ._data
+_done = ()
+"""The first imports that this memory has behind it."""
+_prepared_environment = ()
+"""The environment in which they were imported."""
+
+
+def first_imports(code, own):
+    """The first imports of a compiled script, in order, each as `name` or `name:attribute,attribute`.
+
+    `own` are the names in the script's folder: a module of the script's own runs code that can do anything.
+    """
+    own = {entry.partition(".")[0] for entry in own}
+    theirs = {entry.partition(".")[0] for entry in _listdir(FOLDER)}
+    found = []
+    instructions = code.co_code
+    extension = 0
+    constant = None
+    for at in range(0, len(instructions), 2):
+        operation, argument = instructions[at], instructions[at + 1] | extension
+        if operation == _EXTENDED_ARG:
+            extension = argument << 8
+            continue
+        extension = 0
+        if operation == _IMPORT_NAME:
+            name = code.co_names[argument]
+            top = name.partition(".")[0]
+            if top in own:
+                break
+            if top in theirs:
+                names = constant if type(constant) is tuple else ()
+                found.append(f"{name}:{','.join(names)}" if names else name)
+        elif operation not in _CHANGES_NOTHING:
+            break
+        elif operation == _LOAD_CONST:
+            constant = code.co_consts[argument]
+    return found
+
+
+def are_imported(modules):
+    """Whether this memory has imported exactly these."""
+    return _done == tuple(modules)
+
+
+def import_ahead(modules):
+    """Imports them. An error is left for the script, whose own import raises it again."""
+    for text in modules:
+        try:
+            _import_one(text)
+        except BaseException:
+            break
+    # The garbage collector leaves alone what was imported, as it does where an image has it.
+    gc.freeze()
+
+
+def _import_one(text):
+    name, _, names = text.partition(":")
+    _import(name, {}, {}, names.split(",") if names else ())
+
+
+class Refused(Exception):
+    """Why there can be no image."""
+
+
+def prepare(modules, environment):
+    """Imports the modules for an image. Returns the names of all top-level modules that are imported, and of the
+    variables that were asked for ("*" for all); raises Refused.
+
+    What only the host can see is checked there: random bytes, clocks, output, files, handles.
+    """
+    global _done, _prepared_environment
+    known = _handles()
+    state = random.getstate()
+    set_environment(environment)
+    asked = set()
+    _watch(asked)
+    host.importing()
+    try:
+        for text in modules:
+            _import_one(text)
+    except BaseException as error:
+        raise Refused(f"the import of {text.partition(':')[0]} fails: {_said(error)}") from None
+    finally:
+        _watch(None)
+    host.loaded(host.MARK)
+    streams.flush()
+    if random.getstate() != state:
+        raise Refused("an import draws random numbers")
+    if os.getcwd() != "/app":
+        raise Refused("an import changes the working directory")
+    if _handles() != known:
+        raise Refused("an import leaves a file open")
+    _done = tuple(modules)
+    _prepared_environment = tuple(name.encode() for name, _ in environment)
+    sys.path_importer_cache.pop("/app", None)
+    gc.collect()
+    gc.freeze()
+    # With free memory at the heap's top a small run does not have to grow it.
+    headroom = bytearray(_HEADROOM)
+    del headroom
+    names = sorted({name.partition(".")[0] for name in sys.modules if type(name) is str})
+    return names, sorted(asked)
+
+
+def set_environment(variables):
+    """Sets the environment of a run, and takes away what the image's had beyond it."""
+    # Not through `os.environ`: packages that are imported already can have changed the builtins that it needs.
+    found = [(name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape")) for name, value in variables]
+    names = {name for name, _ in found}
+    for name in _prepared_environment:
+        if name not in names:
+            _unsetenv(name)
+            _content.pop(name, None)
+    for name, value in found:
+        _putenv(name, value)
+        _content[name] = value
+
+
+def _said(error):
+    try:
+        return clean(f"{type_name(type(error))}: {error}", 300)
+    except BaseException:
+        return "an error that cannot be told"
+
+
+def _handles():
+    """The descriptors that are open."""
+    found = set()
+    for number in _HANDLES:
+        try:
+            _fstat(number)
+        except OSError:
+            continue
+        found.add(number)
+    return found
+
+
+def _watch(asked):
+    """Notes the names of variables that are asked for in `asked`; None ends it."""
+    # Other modules hold this very dict.
+    if asked is not None:
+        _environ._data = os.environb._data = _Watched(_content, asked)
+    else:
+        # Copying it asks for everything.
+        _environ._data._asked = set()
+        changed = dict.copy(_environ._data)
+        _content.clear()
+        _content.update(changed)
+        _environ._data = os.environb._data = _content
+
+
+class _Watched(dict):
+    """The content of `os.environ`, which notes the names that are asked for."""
+
+    __slots__ = ("_asked",)
+
+    def __init__(self, content, asked):
+        dict.__init__(self, content)
+        self._asked = asked
+
+
+def _noting_one(method):
+    def noting(self, key, *values):
+        self._asked.add(key.decode("utf-8", "replace") if type(key) is bytes else "*")
+        return method(self, key, *values)
+
+    return noting
+
+
+def _noting_all(method):
+    def noting(self, *arguments):
+        self._asked.add("*")
+        return method(self, *arguments)
+
+    return noting
+
+
+for _name in "__getitem__ __setitem__ __delitem__ __contains__ get pop setdefault".split():
+    setattr(_Watched, _name, _noting_one(getattr(dict, _name)))
+for _name in "__iter__ __len__ copy items keys values popitem clear update".split():
+    setattr(_Watched, _name, _noting_all(getattr(dict, _name)))
