@@ -15,6 +15,7 @@ mod embed;
 mod events;
 mod guest;
 mod hostile;
+mod images;
 mod kept;
 mod locks;
 mod misery;

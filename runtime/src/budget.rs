@@ -70,6 +70,12 @@ impl Budget {
         self.files.store(files.saturating_sub(bytes), Relaxed);
     }
 
+    /// Notes the size that linear memory begins with.
+    pub(crate) fn set_linear(&self, bytes: u64) {
+        self.linear.store(bytes, Relaxed);
+        self.note_peak();
+    }
+
     fn grow_linear(&self, desired: u64) -> bool {
         if desired.saturating_add(self.files.load(Relaxed)) > self.limit.load(Relaxed) {
             self.refuse(desired.saturating_sub(self.linear.load(Relaxed)));

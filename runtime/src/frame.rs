@@ -14,13 +14,14 @@ pub(crate) use link::read_all;
 pub(crate) use link::{Incoming, LinkError, Receiver, Sender, connect, connect_locked, pair, pair_for_locked};
 
 use crate::harden::Hardening;
+use crate::images::{ImageKey, Prepared};
 use crate::limits::Limits;
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, SourceLocation, StreamUsage, Usage};
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of the protocol. It changes with every change of this module that the other side can notice.
-pub(crate) const PROTOCOL: u32 = 6;
+pub(crate) const PROTOCOL: u32 = 7;
 /// Most bytes of one frame's payload.
 pub(crate) const MAX_PAYLOAD: usize = 256 << 10;
 /// Most bytes of a value in parts: the largest result, and the data around it.
@@ -109,11 +110,19 @@ pub(crate) enum FrameKind {
     Holder = 31,
     /// `>` [`ImageSetup`], with the descriptor of the interpreter's image: the first frame of a process.
     Image = 32,
+    /// `>` [`Prepare`]: prepare an image of packages.
+    Prepare = 33,
+    /// `<` [`PageBytes`]: pages of the image that is prepared.
+    Page = 34,
+    /// `<` [`PrepareEnd`]: the image is prepared, or cannot be.
+    PrepareEnd = 35,
+    /// `>` [`LoadImage`], with the descriptor of an image of packages.
+    LoadImage = 36,
 }
 
 impl FrameKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [FrameKind; 32] = [
+        const ALL: [FrameKind; 36] = [
             FrameKind::Hello,
             FrameKind::Load,
             FrameKind::Start,
@@ -146,6 +155,10 @@ impl FrameKind {
             FrameKind::Close,
             FrameKind::Holder,
             FrameKind::Image,
+            FrameKind::Prepare,
+            FrameKind::Page,
+            FrameKind::PrepareEnd,
+            FrameKind::LoadImage,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -198,6 +211,8 @@ pub(crate) struct Start {
     pub(crate) bundle: [u8; 32],
     /// The bundle of its packages.
     pub(crate) packages: Option<[u8; 32]>,
+    /// The image that its memory begins as; none: the interpreter's.
+    pub(crate) image: Option<ImageKey>,
     /// The source's path in the bundle.
     pub(crate) path: String,
     /// The path of its code object, when it is compiled already.
@@ -213,6 +228,50 @@ pub(crate) struct Start {
     pub(crate) limits: Limits,
     /// Its pass to the egress process, when it can use the network.
     pub(crate) network: Option<NetworkPass>,
+}
+
+/// An image of packages, whose descriptor comes with it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LoadImage {
+    pub(crate) key: ImageKey,
+    /// Images that the process can drop.
+    pub(crate) forget: Vec<ImageKey>,
+}
+
+/// The image that a process is to prepare. The bundles were loaded before.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Prepare {
+    pub(crate) bundle: [u8; 32],
+    pub(crate) packages: [u8; 32],
+    /// The source's path in the bundle, and that of its code object.
+    pub(crate) path: String,
+    pub(crate) code: Option<String>,
+    /// The modules to import; none: those that the script imports first.
+    pub(crate) modules: Option<Vec<String>>,
+    /// True to find out which these are and no more.
+    pub(crate) only_modules: bool,
+}
+
+/// The end of a preparation.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PrepareEnd {
+    /// The modules.
+    pub(crate) modules: Vec<String>,
+    /// The length of the image in bytes and what is known of it, or why there can be none; none when that was not asked.
+    pub(crate) made: Option<Result<(u64, Prepared), String>>,
+}
+
+impl PrepareEnd {
+    pub(crate) fn failed(why: String) -> Self {
+        PrepareEnd { modules: Vec::new(), made: Some(Err(why)) }
+    }
+}
+
+/// Bytes of an image, and their place in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct PageBytes<'b> {
+    pub(crate) start: u64,
+    pub(crate) bytes: &'b [u8],
 }
 
 /// The pass with which a run asks the egress process for connections.
@@ -330,6 +389,25 @@ impl<'b> FilePart<'b> {
     }
 }
 
+impl<'b> PageBytes<'b> {
+    /// Most bytes of one frame: whole pages.
+    pub(crate) const MOST: usize = MAX_PAYLOAD - 4096;
+    /// The bytes of the payload before the image's own.
+    pub(crate) const HEAD: usize = 8;
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(Self::HEAD + self.bytes.len());
+        payload.extend_from_slice(&self.start.to_le_bytes());
+        payload.extend_from_slice(self.bytes);
+        payload
+    }
+
+    pub(crate) fn decode(payload: &'b [u8]) -> Result<Self, MalformedFrame> {
+        let (start, bytes) = payload.split_first_chunk().ok_or(MalformedFrame(FrameKind::Page))?;
+        Ok(PageBytes { start: u64::from_le_bytes(*start), bytes })
+    }
+}
+
 impl Credit {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut payload = vec![self.stream as u8];
@@ -389,6 +467,8 @@ mod tests {
         assert_eq!(Out::decode(&out.encode()).expect("decodes"), out);
         let part = FilePart { path: "a/ä", size: 7, bytes: b"\0\xff" };
         assert_eq!(FilePart::decode(&part.encode()).expect("decodes"), part);
+        let page = PageBytes { start: 1 << 40, bytes: b"\0\xff" };
+        assert_eq!(PageBytes::decode(&page.encode()).expect("decodes"), page);
         let credit = Credit { stream: Stream::Stdout, bytes: u64::MAX };
         assert_eq!(Credit::decode(&credit.encode()).expect("decodes"), credit);
     }
@@ -419,6 +499,6 @@ mod tests {
             }
         }
         assert_eq!(FrameKind::from_byte(0), None);
-        assert_eq!(FrameKind::from_byte(33), None);
+        assert_eq!(FrameKind::from_byte(37), None);
     }
 }

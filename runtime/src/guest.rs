@@ -55,9 +55,26 @@ pub(crate) struct Guest {
     network: Option<RunNetwork>,
     /// The fuel of the script itself, from the moment when it is loaded.
     script_fuel: u64,
+    /// The fuel with which the imports of its packages began, while they last.
+    imports: Option<u64>,
+    /// The fuel that these imports took.
+    pub(crate) import_fuel: u64,
+    /// What imports asked for that is different in each run.
+    drawn: Drawn,
     /// The address of a byte in its memory, once the script has started.
     pub(crate) mark: Option<usize>,
 }
+
+/// What a guest has asked for, while it imports packages, that is different in each run.
+#[derive(Debug, Default)]
+struct Drawn {
+    random: bool,
+    time: bool,
+}
+
+/// The fuel that importing a script's packages can take at least, when the limit of the script's own fuel is smaller: some
+/// three seconds.
+pub(crate) const IMPORT_FUEL: u64 = 20_000_000_000;
 
 /// The input of a run, for a ready sandbox.
 pub(crate) struct RunInput<'a> {
@@ -85,6 +102,9 @@ impl Guest {
             node_calls: None,
             network: None,
             script_fuel: 0,
+            imports: None,
+            import_fuel: 0,
+            drawn: Drawn::default(),
             mark: None,
         }
     }
@@ -94,10 +114,9 @@ impl Guest {
         let limits = input.start.limits;
         self.limiter.tables_fixed = true;
         self.limiter.budget.set_limit(limits.memory);
+        // The environment is in the request: the runtime would read this one once in each memory, and an image has that
+        // behind it.
         let mut wasi = WasiCtx::builder();
-        for (name, value) in &input.start.env {
-            wasi.env(name, value);
-        }
         wasi.stdout(input.stdout.paid_in(&self.meter))
             .stderr(input.stderr.paid_in(&self.meter))
             .initial_cwd("/app")
@@ -128,6 +147,36 @@ impl Guest {
         self.files.as_ref().map(Files::kept).unwrap_or_default()
     }
 
+    /// Returns the fuel that the script and the imports of its packages have used, when so much is left.
+    pub(crate) fn fuel_used(&self, left: u64) -> (u64, u64) {
+        match self.imports {
+            Some(began) => (0, began.saturating_sub(left)),
+            None => (self.script_fuel.saturating_sub(left), self.import_fuel),
+        }
+    }
+
+    /// Returns why the memory of this guest cannot be an image; none when nothing was drawn and nothing but the memory is
+    /// left.
+    pub(crate) fn left_behind(&self) -> Option<&'static str> {
+        if self.drawn.random {
+            return Some("an import draws random bytes, which all runs would share");
+        }
+        if self.drawn.time {
+            return Some("an import reads a clock, and all runs would see this time");
+        }
+        if !self.table.is_empty() {
+            return Some("an import leaves a file or a connection open");
+        }
+        let is_untouched = self.files.as_ref().is_none_or(Files::are_untouched);
+        (!is_untouched).then_some("an import writes files")
+    }
+
+    fn note_drawn(&mut self, note: impl FnOnce(&mut Drawn)) {
+        if self.imports.is_some() {
+            note(&mut self.drawn);
+        }
+    }
+
     // Every host function gets its state from one of these, which charges the call.
 
     fn files(&mut self) -> FilesView<'_> {
@@ -145,11 +194,13 @@ impl Guest {
 
     fn clocks(&mut self) -> WasiClocksCtxView<'_> {
         self.meter.call();
+        self.note_drawn(|drawn| drawn.time = true);
         WasiClocksCtxView { ctx: self.wasi.clocks(), table: &mut self.table }
     }
 
     fn random(&mut self) -> &mut WasiRandomCtx {
         self.meter.call();
+        self.note_drawn(|drawn| drawn.random = true);
         self.wasi.random()
     }
 

@@ -157,6 +157,11 @@ impl CompiledInterpreter {
         }
     }
 
+    /// Returns the file of the image; none when the guest has none.
+    pub(crate) fn image_file(&self) -> Option<&File> {
+        self.image.as_ref()
+    }
+
     /// Returns the pages of the image that most runs write, when that is known.
     pub(crate) fn hot(&self) -> Option<Vec<u32>> {
         self.hot.lock().unwrap_or_else(PoisonError::into_inner).clone()

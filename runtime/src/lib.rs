@@ -99,6 +99,7 @@ mod guest_component;
 mod harden;
 mod heap;
 mod holder;
+mod images;
 mod interpreter;
 pub mod limits;
 pub mod machine;
@@ -121,11 +122,14 @@ pub use bundle::{Bundle, BundleError, BundleHash};
 pub use children::{EGRESS_PROCESS, SANDBOX_PROCESS, dispatch_child};
 pub use frame::Stream;
 pub use guest_component::{GUEST_FACTS, GuestComponent};
+pub use images::ENVIRONMENT;
 pub use interpreter::{CompiledInterpreter, InterpreterError};
 pub use limits::Limits;
 pub use outcome::{Outcome, Report};
+pub use pool::{
+    Event, Health, HostCall, ImageStatus, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run, RunOutput,
+};
 pub use trusted_file::TrustError;
-pub use pool::{Event, Health, HostCall, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run, RunOutput};
 
 /// What a run can reach on the network, and how connections are made for it.
 pub mod network {

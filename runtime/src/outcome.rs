@@ -151,6 +151,10 @@ impl SourceLocation {
 pub struct Usage {
     /// Units of fuel since the script's first instruction.
     pub fuel: u64,
+    /// Units of fuel that importing its packages takes at its beginning, also when the sandbox began as an image that had
+    /// them imported. Not part of `fuel`, and not counted against the limit of it.
+    #[serde(default)]
+    pub import_fuel: u64,
     /// The peak of linear memory and files together, in bytes.
     pub peak_memory_bytes: u64,
     /// Bytes of the last request for memory that was refused; 0 when none was.

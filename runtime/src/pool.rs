@@ -16,6 +16,7 @@ mod egress;
 mod event;
 mod frames;
 mod held_thread;
+mod images;
 pub(crate) mod job;
 mod network;
 mod process;
@@ -31,6 +32,7 @@ mod watch;
 pub use config::{PoolConfig, PoolError};
 pub use egress::EgressConfig;
 pub use event::{Event, HostCall};
+pub use images::ImageStatus;
 pub use job::{Job, JobError, OnLost};
 pub use run::{Run, RunOutput};
 pub use starts::Health;
@@ -43,6 +45,7 @@ use crate::machine;
 use crate::outcome::{Outcome, Report};
 use child::Children;
 use egress::EgressProcess;
+use images::Images;
 use job::check_args;
 use process::{Process, RunEntry};
 use redact::RedactedEvents;
@@ -81,6 +84,7 @@ struct Inner {
     /// Read once: the number comes from files of the control group, which is too slow for every run.
     cores: usize,
     children: Children,
+    images: Images,
     state: Mutex<PoolState>,
     /// Notified after a change: the first hello, a failed start, an empty pool.
     changed: Notify,
@@ -112,11 +116,13 @@ struct PoolState {
 impl Pool {
     /// Starts the processes, and waits until the first one is up.
     pub async fn start(config: PoolConfig, interpreter: Arc<CompiledInterpreter>) -> Result<Self, PoolError> {
+        let images = Images::new(&interpreter, config.images);
         let children = Children::new(interpreter)?;
         let inner = Arc::new(Inner {
             config,
             cores: machine::cores(),
             children,
+            images,
             state: Mutex::default(),
             changed: Notify::new(),
             wanted: Arc::default(),
@@ -184,6 +190,7 @@ impl Pool {
     /// Queues a run. It starts as soon as there is memory and a process. When no process is up, it waits for one, at
     /// most for its own time limit.
     pub fn run(&self, job: Job) -> Result<Run, JobError> {
+        let image = self.inner.images.find(&job);
         let mut state = self.lock();
         self.check(&job, &state)?;
         let (sender, events) = mpsc::unbounded_channel();
@@ -191,7 +198,7 @@ impl Pool {
         let number = state.last_run;
         let redacted = job.redactor.clone().map(RedactedEvents::new);
         let now = Instant::now();
-        let entry = RunEntry { number, job: Arc::new(job), events: sender, lost: 0, moved: 0, since: now };
+        let entry = RunEntry { number, job: Arc::new(job), image, events: sender, lost: 0, moved: 0, since: now };
         if state.closing {
             entry.end(Report::ended(Outcome::Cancelled));
         } else {
@@ -208,6 +215,7 @@ impl Pool {
         {
             let mut state = self.lock();
             state.closing = true;
+            self.inner.images.close();
             for entry in std::mem::take(&mut state.queue) {
                 entry.end(Report::ended(Outcome::Cancelled));
             }

@@ -4,6 +4,7 @@
 //! log. It has one thread, which the runs share (see [`crate::fair_share`]).
 
 mod learn;
+mod prepare;
 pub(crate) mod run;
 mod serve;
 
@@ -17,7 +18,7 @@ use crate::guest::{NodeCalls, RunInput};
 use crate::harden::{self, Hardening};
 use crate::heap;
 use crate::limits::{CEILING, Limits};
-use crate::memory::{Checks, Image, Slots, Stacks};
+use crate::memory::{BASE, Checks, Image, Slots, Stacks};
 use crate::outcome::{Outcome, ResultKind};
 use crate::output::Output;
 use crate::sandbox::{FinishedSandbox, Interpreter};
@@ -121,7 +122,7 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
         // SAFETY: this build of the program compiled the file, and no other user can write to it (the node checked both
         // before it passed the descriptor); it is never changed while it is mapped.
         let component = unsafe { Component::deserialize_file(&engine, "/proc/self/fd/1")? };
-        let interpreter = Interpreter::new(engine, &component, CEILING.memory).await?;
+        let interpreter = Interpreter::new(engine, &component, slots.clone(), CEILING.memory).await?;
         warm_up(&interpreter, &sender).await?;
         let hot = match known {
             Some(pages) => {
@@ -144,6 +145,8 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
         sender.send(FrameKind::Hello, 0, &frame::to_json(&hello));
         let process = Rc::new(SandboxProcess {
             interpreter,
+            slots,
+            images: RefCell::default(),
             node: sender.clone(),
             ready: RefCell::default(),
             ready_wanted: args.ready,
@@ -198,6 +201,7 @@ async fn run_here(
     let start = Start {
         bundle: *bundle.hash().as_bytes(),
         packages: None,
+        image: None,
         path,
         code: None,
         name: name.into(),
@@ -221,7 +225,7 @@ async fn run_here(
         node_calls: NodeCalls::new(0, node.clone()),
         network: RunNetwork::new(EgressLink::default(), 0, None),
     };
-    let (done, _, finished) = interpreter.prepare().await?.run(input, &Notify::new()).await;
+    let (done, _, finished) = interpreter.prepare(BASE).await?.run(input, &Notify::new()).await;
     if done.outcome == Outcome::Succeeded {
         return Ok(finished);
     }

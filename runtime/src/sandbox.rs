@@ -1,9 +1,13 @@
 //! A sandbox for one run: it is made ready before the run exists, and dropped after it.
 
+mod prepare;
+
 use crate::files::Kept;
 use crate::frame::Done;
 use crate::guest::{self, Guest, RunInput};
+use crate::memory::{BASE, ImageNumber, Slots};
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage, bounded_notes};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Notify;
 use wasmtime::component::Component;
@@ -17,6 +21,7 @@ const HEADROOM: u64 = 4 << 20;
 pub(crate) struct Interpreter {
     engine: Engine,
     pre: guest::SandboxPre<Guest>,
+    slots: Arc<Slots>,
     memory: u64,
     max_memory: u64,
 }
@@ -52,11 +57,16 @@ impl FinishedSandbox {
 
 impl Interpreter {
     /// Links the component, and makes one sandbox to check it and to measure its memory.
-    pub(crate) async fn new(engine: Engine, component: &Component, max_memory: u64) -> wasmtime::Result<Self> {
+    pub(crate) async fn new(
+        engine: Engine,
+        component: &Component,
+        slots: Arc<Slots>,
+        max_memory: u64,
+    ) -> wasmtime::Result<Self> {
         let linker = guest::linker(&engine, component)?;
         let pre = guest::SandboxPre::new(linker.instantiate_pre(component)?)?;
-        let mut interpreter = Interpreter { engine, pre, memory: 0, max_memory };
-        let first = interpreter.prepare().await?;
+        let mut interpreter = Interpreter { engine, pre, slots, memory: 0, max_memory };
+        let first = interpreter.prepare(BASE).await?;
         interpreter.memory = first.store.data().limiter.budget.peak() + HEADROOM;
         Ok(interpreter)
     }
@@ -66,16 +76,28 @@ impl Interpreter {
         self.memory
     }
 
-    /// Makes a sandbox before its run exists.
-    pub(crate) async fn prepare(&self) -> wasmtime::Result<ReadySandbox> {
+    /// Makes a sandbox before its run exists. Its memory begins as this image.
+    pub(crate) async fn prepare(&self, image: ImageNumber) -> wasmtime::Result<ReadySandbox> {
+        let mut store = self.store()?;
+        // Nothing comes between this and the instantiation, which makes the memory before it waits for anything.
+        self.slots.choose(image);
+        let instance = self.pre.instantiate_async(&mut store).await?;
+        if image != BASE {
+            // Wasmtime tells the limiter the size that the module begins with, and the image can be larger.
+            let length = self.slots.length(image).unwrap_or_default() as u64;
+            store.data().limiter.budget.set_linear(length);
+        }
+        Ok(ReadySandbox { store, instance })
+    }
+
+    fn store(&self) -> wasmtime::Result<Store<Guest>> {
         let mut store = Store::new(&self.engine, Guest::waiting(self.max_memory));
         store.limiter(|guest| &mut guest.limiter);
         store.call_hook(guest::settle);
         store.set_max_component_handles(MAX_COMPONENT_HANDLES);
         // Instantiation runs a few instructions of the component; no run pays for them.
         store.set_fuel(u64::MAX)?;
-        let instance = self.pre.instantiate_async(&mut store).await?;
-        Ok(ReadySandbox { store, instance })
+        Ok(store)
     }
 }
 
@@ -87,8 +109,7 @@ impl ReadySandbox {
     pub(crate) async fn run(mut self, input: RunInput<'_>, cancel: &Notify) -> (Done, String, FinishedSandbox) {
         let start = input.start;
         let limits = start.limits;
-        let compiled = start.code.as_deref().and_then(|code| input.bundle.file(code));
-        let source = compiled.or_else(|| input.bundle.file(&start.path)).unwrap_or_default().to_vec();
+        let source = source_of(&input);
         let (stdout, stderr) = (input.stdout.clone(), input.stderr.clone());
         let request = request_of(start, source);
         let began = Instant::now();
@@ -113,8 +134,10 @@ impl ReadySandbox {
         let budget = self.store.data().limiter.budget.clone();
         let out_of_fuel = matches!(&ended, Ended::Trapped(error) if is_out_of_fuel(error));
         let left = if out_of_fuel { 0 } else { self.store.get_fuel().unwrap_or(0) };
+        let (fuel, import_fuel) = self.store.data().fuel_used(left);
         let usage = Usage {
-            fuel: limits.fuel.saturating_sub(left),
+            fuel,
+            import_fuel,
             peak_memory_bytes: budget.peak(),
             refused_memory_bytes: budget.refused(),
             wall: began.elapsed(),
@@ -134,6 +157,12 @@ impl ReadySandbox {
     }
 }
 
+/// Returns the script, compiled when that was done before.
+fn source_of(input: &RunInput<'_>) -> Vec<u8> {
+    let compiled = input.start.code.as_deref().and_then(|code| input.bundle.file(code));
+    compiled.or_else(|| input.bundle.file(&input.start.path)).unwrap_or_default().to_vec()
+}
+
 fn request_of(start: &crate::frame::Start, source: Vec<u8>) -> guest::Request {
     guest::Request {
         name: start.name.clone(),
@@ -143,6 +172,7 @@ fn request_of(start: &crate::frame::Start, source: Vec<u8>) -> guest::Request {
         args: start.args.clone(),
         text_args: start.text_args.clone(),
         argv: start.argv.clone(),
+        env: start.env.clone(),
         context: start.context.clone(),
         result_kind: match start.result_kind {
             ResultKind::Json => guest::ResultKind::Json,
@@ -150,6 +180,7 @@ fn request_of(start: &crate::frame::Start, source: Vec<u8>) -> guest::Request {
             ResultKind::None => guest::ResultKind::None,
         },
         result_limit: start.limits.result,
+        has_packages: start.packages.is_some(),
     }
 }
 

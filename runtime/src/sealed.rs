@@ -39,6 +39,11 @@ impl Sealed {
         Ok(made)
     }
 
+    /// No memory at all: a locked process can make no other.
+    pub(crate) fn nothing() -> Self {
+        Sealed { descriptor: None, start: std::ptr::NonNull::dangling().as_ptr(), length: 0 }
+    }
+
     /// Checks the seals of memory that another process made, and maps it.
     pub(crate) fn from_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
         Self::map(&descriptor)
@@ -52,7 +57,7 @@ impl Sealed {
         let size = fstat(descriptor)?.st_size;
         let length = usize::try_from(size).map_err(io::Error::other)?;
         if length == 0 {
-            return Ok(Sealed { descriptor: None, start: std::ptr::NonNull::dangling().as_ptr(), length });
+            return Ok(Self::nothing());
         }
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
         let start = unsafe { mmap(std::ptr::null_mut(), length, ProtFlags::READ, MapFlags::SHARED, descriptor, 0)? };

@@ -16,7 +16,7 @@ use crate::stdin;
 use crate::store::StoreError;
 use crate::store::output::Part;
 use cronbox_runtime::report::ScriptError;
-use cronbox_runtime::{BundleError, Event, HostCall, Job, JobError, OnLost, Report, Stream};
+use cronbox_runtime::{BundleError, ENVIRONMENT, Event, HostCall, Job, JobError, OnLost, Report, Stream};
 use grants::SecretsError;
 use output::AttemptOutput;
 use record::{FIRST_PAUSE, Unrecorded};
@@ -137,8 +137,8 @@ impl Worker {
         if let Some(network) = &mut network {
             network.secrets = std::mem::take(&mut given.placed);
         }
-        let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
-        env.extend(["USER", "LOGNAME"].map(|name| (name.to_owned(), "cronbox".to_owned())));
+        let mut env: Vec<_> =
+            ENVIRONMENT.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         env.extend(spec.env.iter().cloned());
         given.put_into(&mut env);
         // A process that dies takes nothing with it, but a run that may start only once.

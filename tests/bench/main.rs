@@ -12,6 +12,7 @@
 )]
 
 mod network;
+mod packages;
 mod schedules;
 mod server;
 #[path = "../support/mod.rs"]
@@ -50,6 +51,9 @@ fn main() {
     }
     if wanted("kernels") {
         runtime.block_on(kernels(&interpreter(), &python));
+    }
+    if wanted("packages") {
+        runtime.block_on(packages::costs());
     }
     if wanted("network") {
         head();

@@ -80,6 +80,13 @@ impl Files {
         Files { root, quota, output: Some(output) }
     }
 
+    /// Whether nothing was written.
+    pub(crate) fn are_untouched(&self) -> bool {
+        let tmp = self.root.lock().get("tmp").cloned();
+        let is_empty = |directory: &Directory| directory.lock().is_empty();
+        matches!(tmp, Some(Node::Directory(tmp)) if is_empty(&tmp)) && self.output.as_deref().is_none_or(is_empty)
+    }
+
     /// Makes a tree without files and without quota.
     pub(crate) fn empty(account: (Arc<Budget>, Arc<Meter>)) -> Self {
         let quota = Arc::new(Quota::new(account, 0, 0, 1));

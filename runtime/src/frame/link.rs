@@ -283,7 +283,12 @@ impl Receiver {
             };
             let has_one = matches!(
                 kind,
-                FrameKind::Load | FrameKind::Network | FrameKind::Attach | FrameKind::Holder | FrameKind::Image
+                FrameKind::Load
+                    | FrameKind::Network
+                    | FrameKind::Attach
+                    | FrameKind::Holder
+                    | FrameKind::Image
+                    | FrameKind::LoadImage
             );
             let descriptor = if has_one { self.descriptors.pop_front() } else { None };
             return Ok(Some(Incoming { kind, run, payload, descriptor }));

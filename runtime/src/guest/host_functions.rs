@@ -2,7 +2,7 @@
 
 use super::cronbox::guest::host;
 use super::settle::fill;
-use super::{Channel, Guest};
+use super::{Channel, Guest, IMPORT_FUEL};
 use crate::budget::HeldMemory;
 use crate::crypto::Work;
 use crate::egress::messages::{self, Failed, StartTls};
@@ -114,6 +114,10 @@ impl host::Host for Guest {
         wasmtime::bail!("linked to `loaded` below, which can set the store's fuel")
     }
 
+    fn importing(&mut self) -> wasmtime::Result<()> {
+        wasmtime::bail!("linked to `importing` below, which can set the store's fuel")
+    }
+
     fn cpu_time(&mut self) -> wasmtime::Result<u64> {
         wasmtime::bail!("linked to `cpu_time` below, which can see the store's fuel")
     }
@@ -216,12 +220,28 @@ impl From<Failed> for host::ChannelError {
 /// first call counts; otherwise a script could refill its fuel.
 pub(super) fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u8>,)) -> wasmtime::Result<()> {
     if store.data().mark.is_none() {
+        if let Some(began) = store.data_mut().imports.take() {
+            store.data_mut().import_fuel = began.saturating_sub(store.get_fuel()?);
+        }
         let mark = mark.as_le_slice(&store).as_ptr().addr();
         store.data_mut().mark = Some(mark);
         let fuel = store.data().script_fuel;
         fill(&mut store, fuel)?;
     } else {
         store.data_mut().host();
+    }
+    Ok(())
+}
+
+/// Starts the fuel of the imports of packages. Only the first call counts, and only before the script begins.
+pub(super) fn importing(mut store: StoreContextMut<'_, Guest>, (): ()) -> wasmtime::Result<()> {
+    let guest = store.data_mut();
+    if guest.mark.is_none() && guest.imports.is_none() {
+        let fuel = guest.script_fuel.max(IMPORT_FUEL);
+        guest.imports = Some(fuel);
+        fill(&mut store, fuel)?;
+    } else {
+        guest.host();
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::Guest;
 use super::cronbox::guest::host;
-use super::host_functions::{cpu_time, encryption, loaded};
+use super::host_functions::{cpu_time, encryption, importing, loaded};
 use super::paid::{PaidEnvironment, PaidPoll, PaidRandom};
 use crate::files::HasFiles;
 use wasmtime::component::types::ComponentItem;
@@ -42,6 +42,7 @@ pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result
     host::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::host)?;
     l.allow_shadowing(true);
     l.instance("cronbox:guest/host@0.1.0")?.func_wrap("loaded", loaded)?;
+    l.instance("cronbox:guest/host@0.1.0")?.func_wrap("importing", importing)?;
     l.instance("cronbox:guest/host@0.1.0")?.func_wrap("cpu-time", cpu_time)?;
     l.instance("cronbox:guest/host@0.1.0")?
         .func_wrap_async("crypto", |store, given| Box::new(encryption(store, given)))?;

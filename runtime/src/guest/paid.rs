@@ -43,6 +43,7 @@ impl HasData for PaidEnvironment {
 impl Guest {
     pub(super) fn paid_random(&mut self) -> Paid<'_, &mut WasiRandomCtx> {
         self.meter.call();
+        self.note_drawn(|drawn| drawn.random = true);
         Paid { view: self.wasi.random(), meter: &self.meter }
     }
 

@@ -19,6 +19,8 @@ pub struct PoolConfig {
     pub ready: usize,
     /// The sum of the memory limits of all active runs, in bytes.
     pub memory_budget: u64,
+    /// Most bytes on disk of images of packages, beside the compiled interpreter. 0: none are made or used.
+    pub images: u64,
     /// The number of runs after which a process is replaced.
     pub recycle_after: u64,
     /// Whether the start fails when a measure of hardening is not in force.
@@ -48,6 +50,7 @@ impl PoolConfig {
             max_processes: cores * 4,
             ready: 8,
             memory_budget: machine::memory() / 2,
+            images: 1 << 30,
             recycle_after: 10_000,
             require_hardening: false,
             egress: EgressConfig::default(),

@@ -32,6 +32,7 @@ impl Pool {
                     active: HashMap::new(),
                     started: 0,
                     bundles: VecDeque::new(),
+                    images: VecDeque::new(),
                     since: now,
                     heard: now,
                     pinged: now,

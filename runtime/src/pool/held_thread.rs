@@ -77,7 +77,15 @@ mod tests {
     fn process(link: frame::Sender, heard: Instant) -> Process {
         let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
         let job = Arc::new(Job::new(bundle, "a.py"));
-        let entry = RunEntry { number: 7, job, events: mpsc::unbounded_channel().0, lost: 0, moved: 0, since: heard };
+        let entry = RunEntry {
+            number: 7,
+            job,
+            image: None,
+            events: mpsc::unbounded_channel().0,
+            lost: 0,
+            moved: 0,
+            since: heard,
+        };
         let streams = Default::default();
         let files = FilesReceived::default();
         let active =
@@ -95,6 +103,7 @@ mod tests {
             active: HashMap::from([(7, active)]),
             started: 1,
             bundles: VecDeque::new(),
+            images: VecDeque::new(),
             since: heard,
             heard,
             pinged: heard,

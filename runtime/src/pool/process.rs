@@ -5,7 +5,11 @@ use super::job::{Job, check_result};
 use super::silence::Silence;
 use crate::bundle::{Bundle, BundleHash};
 use crate::egress::messages::Token;
-use crate::frame::{self, Call, Credit, Done, FilePart, FrameKind, NetworkPass, Out, RunNumber, Start, Stream};
+use crate::frame::{
+    self, Call, Credit, Done, FilePart, FrameKind, LoadImage, NetworkPass, Out, RunNumber, Start, Stream,
+};
+use crate::guest::IMPORT_FUEL;
+use crate::images::{ImageKey, PackageImage};
 use crate::limits::{MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
 use crate::outcome::{Outcome, Report, ScriptError, SourceLocation, StreamUsage, Usage, bounded_notes};
 use crate::{engine, harden, output};
@@ -20,6 +24,8 @@ use tokio::sync::{Notify, mpsc};
 const BUNDLE_BYTES: usize = 256 << 20;
 /// Most bundles that a process keeps mapped.
 const BUNDLES: usize = 512;
+/// Most images of packages that a process keeps mapped.
+const IMAGES: usize = 16;
 /// Most bytes of output that wait for a run's reader. Then the script waits.
 const UNREAD: u64 = 1 << 20;
 /// Most calls of a run without an answer, and the sizes that a sandbox allows.
@@ -43,6 +49,8 @@ pub(super) struct Process {
     pub(super) active: HashMap<RunNumber, ActiveRun>,
     pub(super) started: u64,
     pub(super) bundles: VecDeque<(BundleHash, usize)>,
+    /// The images of packages that it has, the last used one last.
+    pub(super) images: VecDeque<ImageKey>,
     pub(super) since: Instant,
     pub(super) heard: Instant,
     pub(super) pinged: Instant,
@@ -87,6 +95,8 @@ pub(super) struct StreamCount {
 pub(super) struct RunEntry {
     pub(super) number: RunNumber,
     pub(super) job: Arc<Job>,
+    /// The image that it begins as; none: the interpreter's.
+    pub(super) image: Option<Arc<PackageImage>>,
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) lost: u32,
     /// The time since which it is queued.
@@ -156,10 +166,14 @@ impl Process {
             self.load(packages, None);
         }
         self.load(&entry.job.bundle, entry.job.packages.as_ref().map(|packages| packages.hash()));
+        if let Some(image) = &entry.image {
+            self.load_image(image);
+        }
         let job = &entry.job;
         let start = Start {
             bundle: *job.bundle.hash().as_bytes(),
             packages: job.packages.as_ref().map(|packages| *packages.hash().as_bytes()),
+            image: entry.image.as_ref().map(|image| image.key),
             path: job.path.clone(),
             code: job.code.clone(),
             name: job.name.clone(),
@@ -206,6 +220,21 @@ impl Process {
         }
         let load = frame::to_json(&frame::Load { hash: *hash.as_bytes(), forget });
         self.link.send_shared(FrameKind::Load, 0, &load, bundle.descriptor().cloned());
+    }
+}
+
+impl Process {
+    /// Sends an image to the process when it does not have it. The least recently used one is dropped.
+    fn load_image(&mut self, image: &PackageImage) {
+        if let Some(at) = self.images.iter().position(|key| *key == image.key) {
+            self.images.remove(at);
+            self.images.push_back(image.key);
+            return;
+        }
+        self.images.push_back(image.key);
+        let forget = self.images.len().checked_sub(IMAGES).map(|more| self.images.drain(..more).collect());
+        let load = LoadImage { key: image.key, forget: forget.unwrap_or_default() };
+        self.link.send_shared(FrameKind::LoadImage, 0, &frame::to_json(&load), Some(image.file.clone()));
     }
 }
 
@@ -287,6 +316,10 @@ impl ActiveRun {
         }
         let usage = Usage {
             fuel: done.usage.fuel.min(job.limits.fuel),
+            import_fuel: match &self.entry.image {
+                Some(image) if done.usage.import_fuel == 0 => image.prepared.import_fuel,
+                _ => done.usage.import_fuel.min(job.limits.fuel.max(IMPORT_FUEL)),
+            },
             peak_memory_bytes: done.usage.peak_memory_bytes.min(job.limits.memory),
             refused_memory_bytes: done.usage.refused_memory_bytes,
             wall: done.usage.wall.min(self.began.elapsed()),
@@ -369,7 +402,7 @@ mod tests {
         let job = Arc::new(Job::new(bundle, "a.py"));
         let now = Instant::now();
         let mut active = ActiveRun {
-            entry: RunEntry { number: 1, job, events, lost: 0, moved: 0, since: now },
+            entry: RunEntry { number: 1, job, image: None, events, lost: 0, moved: 0, since: now },
             busy: false,
             began: now,
             cancelled: None,

@@ -7,6 +7,7 @@ use crate::fair_share::run_fairly;
 use crate::frame::{self, FilePart, FrameKind, Out, RunNumber, RunUsage, Start};
 use crate::guest::RunInput;
 use crate::heap;
+use crate::memory::BASE;
 use crate::outcome::{Outcome, ResultKind, ScriptError, bounded_notes};
 use crate::panics::{Panicked, catching};
 use crate::sandbox::FinishedSandbox;
@@ -61,10 +62,12 @@ impl SandboxProcess {
         (bundle, packages): (Arc<Bundle>, Option<Loaded>),
         handles: Rc<RunHandles>,
     ) {
-        let prepared = self.ready.borrow_mut().pop_front();
+        // An image that was dropped meanwhile is not needed: the run imports for itself.
+        let image = start.image.and_then(|key| self.image(key)).unwrap_or(BASE);
+        let prepared = if image == BASE { self.ready.borrow_mut().pop_front() } else { None };
         let sandbox = match prepared {
             Some(sandbox) => Ok(sandbox),
-            None => self.interpreter.prepare().await,
+            None => self.interpreter.prepare(image).await,
         };
         let (mut done, result, finished) = match sandbox {
             Ok(sandbox) => {

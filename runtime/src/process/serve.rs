@@ -5,9 +5,11 @@ use crate::bundle::{Bundle, BundleHash};
 use crate::channels::EgressLink;
 use crate::fair_share::FairShare;
 use crate::files::Packages;
-use crate::frame::{self, Credit, FrameKind, Incoming, Load, Reply, RunNumber, Start, Stream};
+use crate::frame::{self, Credit, FrameKind, Incoming, Load, LoadImage, Prepare, Reply, RunNumber, Start, Stream};
 use crate::guest::NodeCalls;
 use crate::holder::Page;
+use crate::images::ImageKey;
+use crate::memory::{BASE, Image, ImageNumber, Slots};
 use crate::output::Output;
 use crate::sandbox::{Interpreter, ReadySandbox};
 use crate::stop_location::StopLocator;
@@ -19,6 +21,9 @@ use tokio::sync::Notify;
 
 pub(super) struct SandboxProcess {
     pub(super) interpreter: Interpreter,
+    pub(super) slots: Arc<Slots>,
+    /// The images of packages that the node has sent.
+    pub(super) images: RefCell<Images>,
     pub(super) node: frame::Sender,
     pub(super) ready: RefCell<VecDeque<ReadySandbox>>,
     pub(super) ready_wanted: usize,
@@ -32,6 +37,13 @@ pub(super) struct SandboxProcess {
     pub(super) page: RefCell<Option<Page>>,
     pub(super) draining: Cell<bool>,
     pub(super) empty: Notify,
+}
+
+/// Images of packages, with the numbers by which the slots know them.
+#[derive(Default)]
+pub(super) struct Images {
+    numbers: HashMap<ImageKey, ImageNumber>,
+    last: ImageNumber,
 }
 
 /// Files that the node has sent: a script's, or packages.
@@ -58,6 +70,11 @@ pub(super) struct RunHandles {
 }
 
 impl SandboxProcess {
+    /// Returns the number of an image that the node has sent.
+    pub(super) fn image(&self, key: ImageKey) -> Option<ImageNumber> {
+        self.images.borrow().numbers.get(&key).copied()
+    }
+
     /// Handles frames until the node closes the link, or until the process is drained.
     pub(super) async fn serve(self: &Rc<Self>, receiver: &mut frame::Receiver) -> Result<(), ProcessError> {
         loop {
@@ -113,6 +130,26 @@ impl SandboxProcess {
                 }
                 tokio::task::spawn_local(self.clone().run(run, start, (bundle, packages), handles));
             }
+            FrameKind::LoadImage => {
+                let load: LoadImage = frame::from_json(kind, &payload).map_err(malformed)?;
+                let file = descriptor.ok_or_else(|| wrong("an image without its descriptor"))?;
+                let mut images = self.images.borrow_mut();
+                for number in load.forget.iter().filter_map(|key| images.numbers.remove(key)).collect::<Vec<_>>() {
+                    self.slots.forget(number);
+                }
+                images.last += 1;
+                let number = images.last;
+                self.slots.add(number, Image::new(file.into())?);
+                images.numbers.insert(load.key, number);
+            }
+            FrameKind::Prepare => {
+                let asked: Prepare = frame::from_json(kind, &payload).map_err(malformed)?;
+                let loaded =
+                    |hash| self.bundles.borrow().get(hash).cloned().ok_or_else(|| wrong("a preparation without files"));
+                let (bundle, packages) = (loaded(&asked.bundle)?.bundle, loaded(&asked.packages)?);
+                let packages = packages.packages().clone();
+                tokio::task::spawn_local(self.clone().prepare(asked, bundle, packages));
+            }
             FrameKind::Cancel => {
                 if let Some(handles) = handles {
                     handles.cancel.notify_one();
@@ -149,7 +186,7 @@ impl SandboxProcess {
     pub(super) async fn keep_ready(self: Rc<Self>) {
         loop {
             while self.ready.borrow().len() < self.ready_wanted {
-                match self.interpreter.prepare().await {
+                match self.interpreter.prepare(BASE).await {
                     Ok(sandbox) => self.ready.borrow_mut().push_back(sandbox),
                     // All slots are in use: the end of the next run frees one and wakes this task.
                     Err(_) => break,

@@ -21,7 +21,7 @@ use crate::serve::config::this_program;
 use cronbox_runtime::limits::{CEILING, LimitName};
 use cronbox_runtime::network::{HostError, HostPattern, NetworkGrant, Policy};
 use cronbox_runtime::report::ResultKind;
-use cronbox_runtime::{Bundle, Job, JobError, Limits, OnLost, Pool};
+use cronbox_runtime::{Bundle, ENVIRONMENT, Job, JobError, Limits, OnLost, Pool};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -84,6 +84,8 @@ impl RunArgs {
             } else {
                 live(run, input, &terms, self.quiet, &self.script, &mut files).await
             };
+            // The first run of a script with packages has its image made, which takes less than a second.
+            pool.images_made().await;
             match &self.output_dir {
                 Some(folder) => save(folder, &files).map_err(Refusal::unavailable)?,
                 None if files.is_empty() => {}
@@ -111,8 +113,8 @@ impl RunArgs {
         let (args, text_args) = self.arguments()?;
         let name = Name::near_file(&file).as_str().to_owned();
         let table = &metadata.cronbox;
-        let mut env = vec![("HOME".to_owned(), "/tmp".to_owned()), ("TMPDIR".to_owned(), "/tmp".to_owned())];
-        env.extend(["USER", "LOGNAME"].map(|name| (name.to_owned(), "cronbox".to_owned())));
+        let mut env: Vec<_> =
+            ENVIRONMENT.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         env.extend(table.env.iter().map(|(name, value)| (name.clone(), value.clone())));
         for pair in &self.env {
             let (name, value) = pair

@@ -1,0 +1,366 @@
+//! Images of packages in a pool: which image a run begins as, and making those that are missing.
+//!
+//! The first run of a script imports its packages itself. When it has ended, a process of its own finds out what the script
+//! imports first, and prepares the image. Later runs begin as the image.
+
+use super::child::Child;
+use super::lock;
+use super::{Job, Pool};
+use crate::frame::{self, FrameKind, Hello, Incoming, PageBytes, Prepare, PrepareEnd};
+use crate::images::{Found, ImageKey, ImageStore, MOST_CHANGED, PackageImage, ScriptKey};
+use crate::interpreter::CompiledInterpreter;
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Most scripts that are known at once; then all are looked up in the directory again.
+const MOST_KNOWN: usize = 4_096;
+/// Most images that are open at once.
+const MOST_OPEN: usize = 64;
+/// Most jobs whose image is waited for. Those beyond wait for a later run of their script.
+const MOST_WANTED: usize = 256;
+/// The time that a process has for an image, its start included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The images of a pool.
+pub(super) struct Images {
+    /// None: no images are used.
+    store: Option<Arc<ImageStore>>,
+    state: Mutex<State>,
+    /// Notified when nothing is left to make.
+    idle: Notify,
+    /// Notified when the pool closes.
+    closed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    scripts: HashMap<ScriptKey, Known>,
+    open: HashMap<ImageKey, Found>,
+    wanted: VecDeque<(ScriptKey, Arc<Job>)>,
+    is_making: bool,
+}
+
+/// What is known of a script.
+#[derive(Clone)]
+enum Known {
+    Image(Arc<PackageImage>),
+    /// It uses none, and why.
+    Without(String),
+    /// Nothing yet: its image is being made, or will be.
+    Pending,
+}
+
+/// What a script's runs begin as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageStatus {
+    /// An image that has the packages imported.
+    Ready {
+        /// Units of fuel that the imports take without it.
+        import_fuel: u64,
+    },
+    /// An image will be made after the next run.
+    Pending,
+    /// There is no image.
+    None {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What came of the preparation in a process.
+struct Made {
+    end: PrepareEnd,
+    pages: Vec<(u64, Bytes)>,
+}
+
+impl Images {
+    pub(super) fn new(interpreter: &CompiledInterpreter, most: u64) -> Self {
+        let store = ImageStore::open(interpreter, most).map(Arc::new);
+        Images { store, state: Mutex::default(), idle: Notify::new(), closed: Notify::new() }
+    }
+
+    /// Returns the image that a run begins as; none when it imports for itself.
+    pub(super) fn find(&self, job: &Job) -> Option<Arc<PackageImage>> {
+        let store = self.store.as_ref()?;
+        let script = key_of(store, job)?;
+        match self.known(store, script, job) {
+            Known::Image(image) if image.fits(&job.env) => Some(image),
+            _ => None,
+        }
+    }
+
+    fn known(&self, store: &ImageStore, script: ScriptKey, job: &Job) -> Known {
+        let mut state = lock(&self.state);
+        if let Some(known) = state.scripts.get(&script) {
+            return known.clone();
+        }
+        let known = match (store.modules(script), &job.packages) {
+            (Some(modules), Some(packages)) if !modules.is_empty() => {
+                let key = store.image_key(packages.hash(), &modules);
+                let found = match state.open.get(&key) {
+                    Some(found) => Some(found.clone()),
+                    None => store.find(key),
+                };
+                match found {
+                    None => Known::Pending,
+                    Some(found) => state.keep(key, found, job),
+                }
+            }
+            (Some(_), _) => Known::Without(NO_IMPORTS.into()),
+            (None, _) => Known::Pending,
+        };
+        state.note(script, known.clone());
+        known
+    }
+
+    /// Notes that a run of this job has ended. Returns true when there is an image to make and nothing makes one now.
+    fn want(&self, job: &Arc<Job>) -> bool {
+        let Some(script) = self.store.as_ref().and_then(|store| key_of(store, job)) else { return false };
+        let mut state = lock(&self.state);
+        let is_pending = matches!(state.scripts.get(&script), Some(Known::Pending));
+        let is_there = state.wanted.iter().any(|(known, _)| *known == script);
+        if !is_pending || is_there || state.wanted.len() >= MOST_WANTED {
+            return false;
+        }
+        state.wanted.push_back((script, job.clone()));
+        !std::mem::replace(&mut state.is_making, true)
+    }
+
+    /// Notes that the image of a script could not be made. It is not tried again as long as the script is known.
+    fn give_up(&self, script: ScriptKey, why: &str) {
+        tracing::warn!("no image of packages could be prepared: {why}");
+        lock(&self.state).note(script, Known::Without(format!("it could not be prepared: {why}")));
+    }
+
+    /// Ends the making of images.
+    pub(super) fn close(&self) {
+        lock(&self.state).wanted.clear();
+        self.closed.notify_waiters();
+    }
+
+    /// Takes the next script whose image is to be made; none ends the making.
+    fn next(&self) -> Option<(ScriptKey, Arc<Job>)> {
+        let mut state = lock(&self.state);
+        let next = state.wanted.pop_front();
+        if next.is_none() {
+            state.is_making = false;
+            self.idle.notify_waiters();
+        }
+        next
+    }
+}
+
+const NO_IMPORTS: &str = "the script imports none of its packages before its first other statement";
+
+impl State {
+    fn note(&mut self, script: ScriptKey, known: Known) {
+        if self.scripts.len() >= MOST_KNOWN {
+            self.scripts.clear();
+        }
+        self.scripts.insert(script, known);
+    }
+
+    /// Keeps an image, and returns what it is for a script.
+    fn keep(&mut self, key: ImageKey, found: Found, job: &Job) -> Known {
+        if self.open.len() >= MOST_OPEN {
+            self.open.clear();
+        }
+        self.open.insert(key, found.clone());
+        match found {
+            Found::Refused(reason) => Known::Without(reason),
+            Found::Image(image) => match image.conflict(&job.bundle) {
+                Some(file) => {
+                    Known::Without(format!("the script's own file {file} has the name of a module that is imported"))
+                }
+                None => Known::Image(image),
+            },
+        }
+    }
+}
+
+fn key_of(store: &ImageStore, job: &Job) -> Option<ScriptKey> {
+    let packages = job.packages.as_ref()?;
+    // A module that is named is imported as a whole; what it imports first is not looked at.
+    let names_module = job.entry.as_deref().is_some_and(|entry| entry.contains(':'));
+    (!names_module).then(|| store.script_key(job.bundle.hash(), &job.path, packages.hash()))
+}
+
+impl Pool {
+    /// Returns what runs of a job begin as.
+    pub fn image_status(&self, job: &Job) -> ImageStatus {
+        let none = |reason: &str| ImageStatus::None { reason: reason.into() };
+        let images = &self.inner.images;
+        let Some(store) = &images.store else { return none("images are switched off, or cannot be kept") };
+        if job.packages.is_none() {
+            return none("the script has no packages");
+        }
+        let Some(script) = key_of(store, job) else { return none("its entry names a module") };
+        match images.known(store, script, job) {
+            Known::Image(image) => ImageStatus::Ready { import_fuel: image.prepared.import_fuel },
+            Known::Pending => ImageStatus::Pending,
+            Known::Without(reason) => ImageStatus::None { reason },
+        }
+    }
+
+    /// Waits until the images of all runs that have ended are made.
+    pub async fn images_made(&self) {
+        loop {
+            let idle = self.inner.images.idle.notified();
+            if !lock(&self.inner.images.state).is_making {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Makes the image of a job whose run has ended, when it has none yet.
+    pub(super) fn want_image(&self, job: &Arc<Job>) {
+        if !self.inner.images.want(job) {
+            return;
+        }
+        let weak = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            while let Some(inner) = weak.upgrade() {
+                let Some((script, job)) = inner.images.next() else { return };
+                let pool = Pool { inner };
+                tokio::select! {
+                    () = pool.inner.images.closed.notified() => {}
+                    () = pool.make_image(script, &job) => {}
+                }
+            }
+        });
+    }
+
+    async fn make_image(&self, script: ScriptKey, job: &Arc<Job>) {
+        let Some(store) = self.inner.images.store.clone() else { return };
+        let Some(packages) = job.packages.clone() else { return };
+        let modules = match store.modules(script) {
+            Some(modules) => modules,
+            None => match self.prepare_in_process(job, None, true).await {
+                Ok(made) => made.end.modules,
+                Err(why) => return self.inner.images.give_up(script, &why),
+            },
+        };
+        store.note_modules(script, &modules);
+        let known = if modules.is_empty() {
+            Known::Without(NO_IMPORTS.into())
+        } else {
+            let key = store.image_key(packages.hash(), &modules);
+            let found = match store.find(key) {
+                Some(found) => found,
+                None => match self.make_new(&store, key, job, modules).await {
+                    Ok(found) => found,
+                    Err(why) => return self.inner.images.give_up(script, &why),
+                },
+            };
+            lock(&self.inner.images.state).keep(key, found, job)
+        };
+        lock(&self.inner.images.state).note(script, known);
+    }
+
+    /// Makes an image that is not there yet.
+    async fn make_new(
+        &self,
+        store: &Arc<ImageStore>,
+        key: ImageKey,
+        job: &Arc<Job>,
+        modules: Vec<String>,
+    ) -> Result<Found, String> {
+        let Made { end, pages } = self.prepare_in_process(job, Some(modules), false).await?;
+        let store = store.clone();
+        let write = move || match end.made {
+            None => Err("the process prepared nothing".to_owned()),
+            Some(Err(reason)) => {
+                store.refuse(key, &reason);
+                Ok(Found::Refused(reason))
+            }
+            Some(Ok((length, prepared))) => {
+                store.make(key, length, &pages, prepared).map_err(|error| error.to_string())?;
+                store.find(key).ok_or_else(|| "what was written cannot be read".to_owned())
+            }
+        };
+        tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())?
+    }
+
+    /// Has a process of its own prepare an image, or find out what a script imports first.
+    async fn prepare_in_process(
+        &self,
+        job: &Arc<Job>,
+        modules: Option<Vec<String>>,
+        only_modules: bool,
+    ) -> Result<Made, String> {
+        let Some(packages) = job.packages.clone() else { return Err("there are no packages".into()) };
+        let config = &self.inner.config;
+        let child =
+            self.inner.children.spawn(&config.command, config.memory_budget, 0).map_err(|error| error.to_string())?;
+        let prepare = Prepare {
+            bundle: *job.bundle.hash().as_bytes(),
+            packages: *packages.hash().as_bytes(),
+            path: job.path.clone(),
+            code: job.code.clone(),
+            modules,
+            only_modules,
+        };
+        for bundle in [&job.bundle, &packages] {
+            let load = frame::Load { hash: *bundle.hash().as_bytes(), forget: Vec::new() };
+            child.link.send_shared(FrameKind::Load, 0, &frame::to_json(&load), bundle.descriptor().cloned());
+        }
+        child.link.send(FrameKind::Prepare, 0, &frame::to_json(&prepare));
+        match tokio::time::timeout(PATIENCE, prepared_by(child)).await {
+            Err(_) => Err(format!("it took longer than {} seconds", PATIENCE.as_secs())),
+            Ok(made) => made,
+        }
+    }
+}
+
+/// Receives what a process prepares, and ends it.
+async fn prepared_by(child: Child) -> Result<Made, String> {
+    let kill = Arc::new(Notify::new());
+    let received = Arc::new(Mutex::new((Vec::new(), 0usize, None)));
+    let (ended, filled) = (kill.clone(), received.clone());
+    let death = child
+        .live(kill, move |incoming| {
+            let Incoming { kind, payload, .. } = incoming;
+            let mut filled = lock(&filled);
+            let (pages, size, end) = &mut *filled;
+            match kind {
+                FrameKind::Hello => {
+                    let hello: Hello = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                    if hello.protocol != frame::PROTOCOL || hello.build != crate::BUILD {
+                        return Err("it is not of this build".into());
+                    }
+                }
+                FrameKind::Page => {
+                    let page = PageBytes::decode(&payload).map_err(|error| error.to_string())?;
+                    *size += page.bytes.len();
+                    if *size > MOST_CHANGED || page.start.saturating_add(page.bytes.len() as u64) > MOST_MEMORY {
+                        return Err("an image that is too large".into());
+                    }
+                    pages.push((page.start, payload.slice(PageBytes::HEAD..)));
+                }
+                FrameKind::PrepareEnd => {
+                    let told: PrepareEnd = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                    if let Some(Ok((length, _))) = &told.made
+                        && (*length > MOST_MEMORY || !length.is_multiple_of(WASM_PAGE))
+                    {
+                        return Err("an image that is too large".into());
+                    }
+                    *end = Some(told);
+                    ended.notify_one();
+                }
+                _ => return Err("a frame that was not asked for".into()),
+            }
+            Ok(())
+        })
+        .await;
+    let (pages, _, end) = std::mem::take(&mut *lock(&received));
+    end.map(|end| Made { end, pages }).ok_or_else(|| format!("the process ended: {death}"))
+}
+
+/// Most bytes of an image: far below what 32-bit addresses reach, and above what [`MOST_CHANGED`] can need.
+const MOST_MEMORY: u64 = 512 << 20;
+/// Bytes of a page of linear memory: its size is always whole pages.
+const WASM_PAGE: u64 = 64 << 10;

@@ -1,0 +1,66 @@
+//! Preparing an image: a sandbox imports packages and nothing else, and its memory at rest becomes the image.
+
+use super::Interpreter;
+use crate::guest::{self, IMPORT_FUEL, RunInput};
+use crate::images::Prepared;
+use crate::memory::BASE;
+use std::time::{Duration, Instant};
+
+/// The time that the preparation of an image can take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Interpreter {
+    /// Returns what the script of `input` imports of its packages before it does anything else.
+    pub(crate) async fn first_imports(&self, input: RunInput<'_>) -> wasmtime::Result<Vec<String>> {
+        let source = super::source_of(&input);
+        let path = format!("/app/{}", input.start.path);
+        let mut sandbox = self.prepare(BASE).await?;
+        sandbox.store.data_mut().begin(input, Instant::now());
+        guest::fill(&mut sandbox.store, IMPORT_FUEL)?;
+        sandbox.instance.call_first_imports(&mut sandbox.store, &source, &path).await
+    }
+
+    /// Imports the modules in a new sandbox, and checks that nothing but its memory is left of that. The error is why the
+    /// memory cannot be an image. The changed pages are with the slots when the sandbox is dropped, which this does.
+    pub(crate) async fn prepare_image(&self, input: RunInput<'_>, modules: &[String]) -> Result<Prepared, String> {
+        let env: Vec<_> = input.start.env.clone();
+        let (stdout, stderr) = (input.stdout.clone(), input.stderr.clone());
+        let internal = |error: wasmtime::Error| format!("the sandbox cannot be prepared: {error:#}");
+        let mut store = self.store().map_err(internal)?;
+        self.slots.choose(BASE);
+        self.slots.keep_changes();
+        let instance = self.pre.instance_pre().instantiate_async(&mut store).await.map_err(internal)?;
+        let sandbox = guest::Sandbox::new(&mut store, &instance).map_err(internal)?;
+        // A guest without it keeps no handles.
+        let rest = instance.get_typed_func::<(), ()>(&mut store, "rest").ok();
+        store.data_mut().begin(input, Instant::now());
+        guest::fill(&mut store, IMPORT_FUEL).map_err(internal)?;
+        let call = tokio::time::timeout(PATIENCE, sandbox.call_prepare(&mut store, modules, &env));
+        let found = match call.await {
+            Err(_) => return Err(format!("the imports take longer than {} seconds", PATIENCE.as_secs())),
+            Ok(Err(error)) if super::is_out_of_fuel(&error) => {
+                return Err(format!("the imports need more than {} G of fuel", IMPORT_FUEL / 1_000_000_000));
+            }
+            Ok(Err(error)) => {
+                let (outcome, message) = super::verdict_on(&error, store.data().limiter.budget.refusals() > 0);
+                return Err(format!(
+                    "the imports end the interpreter: {}",
+                    message.unwrap_or_else(|| outcome.as_str().into())
+                ));
+            }
+            Ok(Ok(Err(sentence))) => return Err(sentence),
+            Ok(Ok(Ok(found))) => found,
+        };
+        if let Some(rest) = rest {
+            rest.call_async(&mut store, ()).await.map_err(internal)?;
+        }
+        let guest = store.data();
+        if stdout.totals().bytes + stderr.totals().bytes > 0 {
+            return Err("an import writes to standard output or standard error".into());
+        }
+        if let Some(sentence) = guest.left_behind() {
+            return Err(sentence.into());
+        }
+        Ok(Prepared { names: found.names, variables: found.variables, import_fuel: guest.import_fuel })
+    }
+}
