@@ -384,6 +384,8 @@ pub struct Run {
     pub notes: Vec<String>,
     /// Units of fuel.
     pub fuel: Option<u64>,
+    /// Units of fuel that importing its packages takes, which are not part of `fuel`.
+    pub import_fuel: u64,
     /// Most bytes in use.
     pub memory: Option<u64>,
     /// Wall-clock time of the last attempt.

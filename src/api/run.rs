@@ -28,6 +28,11 @@ pub struct ErrorBody {
 pub struct UsageBody {
     /// Units of fuel: about one per WebAssembly instruction.
     pub fuel: u64,
+    /// Units of fuel that importing its packages at the beginning takes. They are not part of `fuel`, and not counted against
+    /// its limit. The same whether the sandbox imported them or began with them imported.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub import_fuel: u64,
     /// Most bytes of memory and files together.
     pub peak_memory_bytes: u64,
     /// Wall-clock time in the sandbox.
@@ -236,6 +241,7 @@ impl RunBody {
             notes: run.notes.clone(),
             usage: run.fuel.map(|fuel| UsageBody {
                 fuel,
+                import_fuel: run.import_fuel,
                 peak_memory_bytes: run.memory.unwrap_or_default(),
                 wall_ms: run.wall.map(millis).unwrap_or_default(),
                 network: run.network.clone(),

@@ -117,6 +117,9 @@ fn costs(run: &RunBody) -> Result<(), Refusal> {
     let wall = millis(usage.wall_ms);
     let (fuel, memory) = (quantity::fuel(usage.fuel), quantity::bytes(usage.peak_memory_bytes));
     line("used", &format!("{wall} · {fuel} · {memory}"))?;
+    if usage.import_fuel > 0 {
+        line("", &format!("and {} to import its packages, which does not count", quantity::fuel(usage.import_fuel)))?;
+    }
     for host in &usage.network {
         let (received, sent) = (quantity::bytes(host.received_bytes), quantity::bytes(host.sent_bytes));
         let connections = quantity::count(usize::try_from(host.connections).unwrap_or(usize::MAX), "connection");

@@ -42,6 +42,8 @@ pub struct Ended {
     pub notes: Vec<String>,
     /// Units of fuel.
     pub fuel: u64,
+    /// Units of fuel that importing its packages takes.
+    pub import_fuel: u64,
     /// Most bytes in use.
     pub memory: u64,
     /// Wall-clock time.
@@ -80,6 +82,7 @@ impl Ended {
             error: None,
             notes: Vec::new(),
             fuel: 0,
+            import_fuel: 0,
             memory: 0,
             wall: Duration::ZERO,
             network: Vec::new(),
@@ -145,6 +148,7 @@ impl Ended {
             error: self.error.clone(),
             notes: self.notes.clone(),
             fuel: Some(self.fuel),
+            import_fuel: self.import_fuel,
             memory: Some(self.memory),
             wall: Some(Duration::from_micros(u64::try_from(self.wall.as_micros()).unwrap_or(u64::MAX))),
             network: self.network.clone(),

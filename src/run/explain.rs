@@ -40,6 +40,11 @@ impl LimitContext {
                 given(asked.timeout.is_some()),
                 quantity::duration(ceiling.wall),
             ),
+            Outcome::OutOfFuel if report.usage.fuel == 0 && report.usage.import_fuel > 0 => format!(
+                "stopped while its packages were imported, after {} (raise with --fuel, --cpu or limits.fuel; the ceiling is {})",
+                quantity::fuel_and_time(report.usage.import_fuel),
+                quantity::fuel(ceiling.fuel),
+            ),
             Outcome::OutOfFuel => format!(
                 "stopped after {} (limit {}{}; raise with --fuel, --cpu or limits.fuel; the ceiling is {})",
                 quantity::fuel_and_time(report.usage.fuel),

@@ -109,6 +109,7 @@ impl NewRun {
             error: None,
             notes: Vec::new(),
             fuel: None,
+            import_fuel: 0,
             memory: None,
             wall: None,
             network: Vec::new(),

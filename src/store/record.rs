@@ -89,6 +89,7 @@ fn columns_of(ended: &Ended, now: Time) -> Result<Columns, StoreError> {
         .set("error_text", ended.error.as_ref().map(first_line))
         .set("notes", notes)
         .set("fuel", number(ended.fuel))
+        .set("import_fuel", number(ended.import_fuel))
         .set("memory", number(ended.memory))
         .set("wall", micros_of(ended.wall))
         .set("stdout", ended.stdout.inline.clone())

@@ -51,6 +51,7 @@ pub(super) async fn whole(mut run: Run, input: Input, terms: &LimitContext, file
             "error": terms.error(&report),
             "usage": {
                 "fuel": report.usage.fuel,
+                "import_fuel": report.usage.import_fuel,
                 "peak_memory_bytes": report.usage.peak_memory_bytes,
                 "wall_ms": (report.usage.wall.as_secs_f64() * 1e6).round() / 1e3,
                 "network": report.network,

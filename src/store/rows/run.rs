@@ -10,7 +10,7 @@ use std::time::Duration;
 pub(in crate::store) const RUN: &str =
     "SELECT id, script, name, version, mode, schedule, cause, fire_time, fire_local, fire_until, fire_count, stood_in, upstream, status, reason, attempt, lost,
     priority, created_at, run_at, started_at, finished_at, spec, args, args_blob, result, result_blob, result_bytes,
-    result_kind, error, notes, fuel, memory, wall, network, labels, stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped,
+    result_kind, error, notes, fuel, import_fuel, memory, wall, network, labels, stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped,
     files, files_bytes, retry_of, created_by FROM runs";
 
 /// A value that stands in one of two columns: as text, or as the key of a blob.
@@ -61,6 +61,7 @@ pub(in crate::store) fn run_of(row: &Row) -> Result<Run, StoreError> {
         error: row.json_or_none("error")?,
         notes: row.json_or_none("notes")?.unwrap_or_default(),
         fuel: number("fuel")?,
+        import_fuel: row.size("import_fuel")?,
         memory: number("memory")?,
         wall: number("wall")?.map(Duration::from_micros),
         network: row.json_or_none("network")?.unwrap_or_default(),

@@ -152,6 +152,7 @@ impl Worker {
             error,
             notes: report.notes.clone(),
             fuel: report.usage.fuel,
+            import_fuel: report.usage.import_fuel,
             memory: report.usage.peak_memory_bytes,
             wall: report.usage.wall,
             network: report.network.clone(),
