@@ -59,8 +59,9 @@ pub(crate) struct Guest {
     imports: Option<u64>,
     /// The fuel that these imports took.
     pub(crate) import_fuel: u64,
-    /// What imports asked for that is different in each run.
+    /// What imports asked for that is different in each run, as far as it was noticed.
     drawn: Drawn,
+    is_noticed: bool,
     /// The address of a byte in its memory, once the script has started.
     pub(crate) mark: Option<usize>,
 }
@@ -105,6 +106,7 @@ impl Guest {
             imports: None,
             import_fuel: 0,
             drawn: Drawn::default(),
+            is_noticed: false,
             mark: None,
         }
     }
@@ -172,7 +174,7 @@ impl Guest {
     }
 
     fn note_drawn(&mut self, note: impl FnOnce(&mut Drawn)) {
-        if self.imports.is_some() {
+        if self.imports.is_some() && self.is_noticed {
             note(&mut self.drawn);
         }
     }

@@ -6,6 +6,7 @@ What it exports to the host is `WitWorld.run`.
     entry       one run, from the request to its outcome
     source      bytes to code object; function or script mode
     packages    what a script imports first, ahead of it or in an image
+    renewed     modules of an image that draw something for each run
     arguments   JSON to the call, and what is wrong when they do not fit
     context     the object behind the parameter `context`
     result      what the entry returned to JSON text

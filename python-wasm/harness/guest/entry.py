@@ -158,6 +158,7 @@ class _Run:
         _hide_harness()
         seed()
         packages.set_environment(request.env)
+        packages.renew()
         sys.argv[:] = [request.path, *request.argv]
         logging._startTime = _now()
         _chdir("/app")
@@ -222,7 +223,7 @@ class _Run:
         """Imports ahead what an image would have imported; the host counts it apart."""
         modules = packages.first_imports(code, _listdir("/app"))
         if modules and not packages.are_imported(modules):
-            host.importing()
+            host.importing(False)
             packages.import_ahead(modules)
 
     def run_file(self, code):

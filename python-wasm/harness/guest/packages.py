@@ -12,9 +12,10 @@ import os
 import posix
 import random
 import sys
+from importlib._bootstrap_external import _LoaderBasics
 from opcode import opmap
 
-from . import host, streams
+from . import host, renewed, stdlib, streams
 from .text import clean, type_name
 
 FOLDER = "/packages"
@@ -116,13 +117,18 @@ def prepare(modules, environment):
     set_environment(environment)
     asked = set()
     _watch(asked)
-    host.importing()
+    loaders = [(_LoaderBasics, _LoaderBasics.exec_module), (stdlib.Library, stdlib.Library.exec_module)]
+    for loader, execute in loaders:
+        loader.exec_module = _noticing(execute)
+    host.importing(True)
     try:
         for text in modules:
             _import_one(text)
     except BaseException as error:
         raise Refused(f"the import of {text.partition(':')[0]} fails: {_said(error)}") from None
     finally:
+        for loader, execute in loaders:
+            loader.exec_module = execute
         _watch(None)
     host.loaded(host.MARK)
     streams.flush()
@@ -132,6 +138,11 @@ def prepare(modules, environment):
         raise Refused("an import changes the working directory")
     if _handles() != known:
         raise Refused("an import leaves a file open")
+    try:
+        renewed.renew(sys.modules)
+    except Exception as error:
+        raise Refused(f"what a module has drawn cannot be drawn again: {_said(error)}") from None
+    random.setstate(state)
     _done = tuple(modules)
     _prepared_environment = tuple(name.encode() for name, _ in environment)
     sys.path_importer_cache.pop("/app", None)
@@ -142,6 +153,36 @@ def prepare(modules, environment):
     del headroom
     names = sorted({name.partition(".")[0] for name in sys.modules if type(name) is str})
     return names, sorted(asked)
+
+
+_is_noticed = True
+
+
+def _noticing(execute):
+    """Executes modules so that the host does not notice what those that are renewed ask for."""
+
+    def exec_module(self, module):
+        global _is_noticed
+        outer, _is_noticed = _is_noticed, module.__spec__.name not in renewed.RENEW
+        state = None if _is_noticed else random.getstate()
+        if outer is not _is_noticed:
+            host.importing(_is_noticed)
+        try:
+            execute(self, module)
+        finally:
+            if outer is not _is_noticed:
+                host.importing(outer)
+            _is_noticed = outer
+            if state is not None:
+                random.setstate(state)
+
+    return exec_module
+
+
+def renew():
+    """Draws again, in a run that begins as an image, what its modules have drawn when they were imported."""
+    if _done:
+        renewed.renew(sys.modules)
 
 
 def set_environment(variables):

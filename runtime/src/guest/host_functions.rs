@@ -114,7 +114,7 @@ impl host::Host for Guest {
         wasmtime::bail!("linked to `loaded` below, which can set the store's fuel")
     }
 
-    fn importing(&mut self) -> wasmtime::Result<()> {
+    fn importing(&mut self, _is_noticed: bool) -> wasmtime::Result<()> {
         wasmtime::bail!("linked to `importing` below, which can set the store's fuel")
     }
 
@@ -233,9 +233,11 @@ pub(super) fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u
     Ok(())
 }
 
-/// Starts the fuel of the imports of packages. Only the first call counts, and only before the script begins.
-pub(super) fn importing(mut store: StoreContextMut<'_, Guest>, (): ()) -> wasmtime::Result<()> {
+/// Starts the fuel of the imports of packages, and says whether what they ask for is noticed. The fuel starts with the first
+/// call, and only before the script begins.
+pub(super) fn importing(mut store: StoreContextMut<'_, Guest>, (is_noticed,): (bool,)) -> wasmtime::Result<()> {
     let guest = store.data_mut();
+    guest.is_noticed = is_noticed;
     if guest.mark.is_none() && guest.imports.is_none() {
         let fuel = guest.script_fuel.max(IMPORT_FUEL);
         guest.imports = Some(fuel);
