@@ -16,6 +16,7 @@ use crate::script::{Name, Script, Settings, Version, Warning};
 use crate::source_files::{SourceError, Sources};
 use crate::store::{Store, StoreError};
 use bytes::Bytes;
+use cronbox_runtime::ImageStatus;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
@@ -65,6 +66,11 @@ pub enum KeepError {
     /// The database did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// The name by which a sandbox pool knows the files of a version.
+pub fn image_subject(script: &str, version: i64) -> String {
+    format!("{script}@{version}")
 }
 
 /// Keeps content.
@@ -126,6 +132,11 @@ impl Progress {
 }
 
 impl Keeper {
+    /// What runs of a version begin as on this node; none when it has no packages, or none of its runs was here.
+    pub fn image_of(&self, script: &str, version: i64) -> Option<ImageStatus> {
+        self.checker.pool().image_of(&image_subject(script, version))
+    }
+
     /// Keeps content as the version in force of a script.
     pub async fn keep(
         &self,

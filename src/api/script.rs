@@ -8,6 +8,7 @@ use crate::publication::NewVersion;
 use crate::requirement::Locked;
 use crate::run::{Activity, RecentRun};
 use crate::script::{Function, Functions, Script, Settings, Version, Warning};
+use cronbox_runtime::ImageStatus;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -173,6 +174,11 @@ pub struct ScriptBody {
     pub warnings: Vec<Warning>,
     /// The packages that the version in force has.
     pub packages: Vec<Locked>,
+    /// What its runs begin as on the node that answers; null when it has no packages, or has not run there since the node was
+    /// started.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub image: Option<ImageBody>,
     /// Bytes of all files.
     pub size: u64,
     /// When it was made.
@@ -181,9 +187,31 @@ pub struct ScriptBody {
     pub updated_at: String,
 }
 
+/// Whether runs of a script begin with its packages imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImageBody {
+    /// `ready`: they do. `pending`: they will when the image is made, after a run. `none`: they import for themselves.
+    pub status: String,
+    /// Units of fuel that importing the packages takes; null unless it is ready.
+    pub import_fuel: Option<u64>,
+    /// Why there is no image; null unless there is none.
+    pub reason: Option<String>,
+}
+
+impl From<ImageStatus> for ImageBody {
+    fn from(status: ImageStatus) -> Self {
+        let (status, import_fuel, reason) = match status {
+            ImageStatus::Ready { import_fuel } => ("ready", Some(import_fuel), None),
+            ImageStatus::Pending => ("pending", None, None),
+            ImageStatus::None { reason } => ("none", None, Some(reason)),
+        };
+        ImageBody { status: status.into(), import_fuel, reason }
+    }
+}
+
 impl ScriptBody {
-    /// A script, and what it did lately and does next.
-    pub fn new(script: &Script, activity: &Activity) -> Self {
+    /// A script, what it did lately and does next, and what its runs begin as.
+    pub fn new(script: &Script, activity: &Activity, image: Option<ImageStatus>) -> Self {
         let settings = script.in_force();
         let callable = Callable::of(script.version.functions.as_ref(), settings.entry.as_deref(), &script.name);
         ScriptBody {
@@ -206,6 +234,7 @@ impl ScriptBody {
             next_fire_at: activity.next_fire_at.map(time),
             warnings: script.version.facts.warnings.clone(),
             packages: locked(&script.version),
+            image: image.map(ImageBody::from),
             size: script.version.size,
             created_at: time(script.created_at),
             updated_at: time(script.updated_at),

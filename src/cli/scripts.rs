@@ -257,5 +257,12 @@ pub(super) fn print_head(script: &ScriptBody) -> Result<(), Refusal> {
     if packages.is_empty() {
         return Ok(());
     }
-    say(&format!("{:<12} {}", "packages", packages.join(", ")))
+    say(&format!("{:<12} {}", "packages", packages.join(", ")))?;
+    let Some(image) = &script.image else { return Ok(()) };
+    let text = match (image.status.as_str(), &image.reason) {
+        ("ready", _) => "imported when a run begins".to_owned(),
+        (_, Some(reason)) => format!("imported by each run: {reason}"),
+        _ => "imported by each run, until an image of them is made".to_owned(),
+    };
+    say(&format!("{:<12} {}", "", plain(&text, 300)))
 }

@@ -10,6 +10,7 @@ use crate::blobs::BlobError;
 use crate::clock::{after, rfc3339};
 use crate::keyring::KeyError;
 use crate::live_output::Writing;
+use crate::publish;
 use crate::run::{Cause, Run, Value, upstream_body};
 use crate::script::check_state;
 use crate::stdin;
@@ -148,6 +149,9 @@ impl Worker {
         };
         let job = Job::new(ready.bundle, spec.main.clone())
             .with_packages(ready.packages)
+            .with_subject(
+                run.script.as_deref().zip(run.version).map(|(script, version)| publish::image_subject(script, version)),
+            )
             .with_code(ready.code)
             .with_name(run.name.clone())
             .with_entry(spec.entry.clone())

@@ -101,7 +101,8 @@ fn set_of(names: &str, imports: &str) -> Result<Arc<Bundle>, String> {
     }
     let path = newest(&place.join("sets")).ok_or("no set was kept")?;
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    Bundle::from_bytes(&bytes).map(Arc::new).map_err(|error| error.to_string())
+    // The digest of the bundle is before it.
+    Bundle::from_bytes(bytes.get(32..).unwrap_or_default()).map(Arc::new).map_err(|error| error.to_string())
 }
 
 fn newest(folder: &Path) -> Option<PathBuf> {

@@ -38,6 +38,8 @@ pub(super) struct Images {
 #[derive(Default)]
 struct State {
     scripts: HashMap<ScriptKey, Known>,
+    /// The scripts by the names that callers have for them.
+    subjects: HashMap<String, ScriptKey>,
     open: HashMap<ImageKey, Found>,
     wanted: VecDeque<(ScriptKey, Arc<Job>)>,
     is_making: bool,
@@ -70,6 +72,16 @@ pub enum ImageStatus {
     },
 }
 
+impl From<Known> for ImageStatus {
+    fn from(known: Known) -> Self {
+        match known {
+            Known::Image(image) => ImageStatus::Ready { import_fuel: image.prepared.import_fuel },
+            Known::Pending => ImageStatus::Pending,
+            Known::Without(reason) => ImageStatus::None { reason },
+        }
+    }
+}
+
 /// What came of the preparation in a process.
 struct Made {
     end: PrepareEnd,
@@ -86,6 +98,9 @@ impl Images {
     pub(super) fn find(&self, job: &Job) -> Option<Arc<PackageImage>> {
         let store = self.store.as_ref()?;
         let script = key_of(store, job)?;
+        if let Some(subject) = &job.subject {
+            lock(&self.state).name(subject, script);
+        }
         match self.known(store, script, job) {
             Known::Image(image) if image.fits(&job.env) => Some(image),
             _ => None,
@@ -156,6 +171,15 @@ impl Images {
 const NO_IMPORTS: &str = "the script imports none of its packages before its first other statement";
 
 impl State {
+    fn name(&mut self, subject: &str, script: ScriptKey) {
+        if self.subjects.get(subject) != Some(&script) {
+            if self.subjects.len() >= MOST_KNOWN {
+                self.subjects.clear();
+            }
+            self.subjects.insert(subject.to_owned(), script);
+        }
+    }
+
     fn note(&mut self, script: ScriptKey, known: Known) {
         if self.scripts.len() >= MOST_KNOWN {
             self.scripts.clear();
@@ -198,11 +222,15 @@ impl Pool {
             return none("the script has no packages");
         }
         let Some(script) = key_of(store, job) else { return none("its entry names a module") };
-        match images.known(store, script, job) {
-            Known::Image(image) => ImageStatus::Ready { import_fuel: image.prepared.import_fuel },
-            Known::Pending => ImageStatus::Pending,
-            Known::Without(reason) => ImageStatus::None { reason },
-        }
+        images.known(store, script, job).into()
+    }
+
+    /// Returns what runs of the script with this name ([`Job::subject`]) begin as; none when this pool has not run it with
+    /// packages.
+    pub fn image_of(&self, subject: &str) -> Option<ImageStatus> {
+        let state = lock(&self.inner.images.state);
+        let script = state.subjects.get(subject)?;
+        state.scripts.get(script).cloned().map(ImageStatus::from)
     }
 
     /// Waits until the images of all runs that have ended are made.

@@ -68,6 +68,8 @@ pub struct Job {
     pub redactor: Option<Redactor>,
     /// The handling when its process dies.
     pub on_lost: OnLost,
+    /// A name of the caller's for the script's files, by which [`Pool::image_of`](super::Pool::image_of) knows them.
+    pub subject: Option<String>,
 }
 
 // Its environment can contain a secret.
@@ -98,6 +100,7 @@ impl Job {
             network: None,
             redactor: None,
             on_lost: OnLost::Retry,
+            subject: None,
         }
     }
 
@@ -176,6 +179,12 @@ impl Job {
     /// Sets the redactor, which takes the values of secrets out of everything that the run leaves.
     pub fn with_redactor(mut self, redactor: Option<Redactor>) -> Self {
         self.redactor = redactor;
+        self
+    }
+
+    /// Sets the name for the script's files; see [`Job::subject`].
+    pub fn with_subject(mut self, subject: Option<String>) -> Self {
+        self.subject = subject;
         self
     }
 

@@ -76,7 +76,8 @@ pub(crate) async fn list_scripts(
             if rows.count() >= limit {
                 return Ok(rows.answer(shown.as_deref()));
             }
-            let body = ScriptBody::new(script, activity.get(&script.key).unwrap_or(&idle));
+            let image = app.linker.keeper().image_of(&script.key, script.version.number);
+            let body = ScriptBody::new(script, activity.get(&script.key).unwrap_or(&idle), image);
             if !rows.push(&body).await? {
                 return Ok(rows.answer(shown.as_deref()));
             }
@@ -110,7 +111,8 @@ impl App {
     /// A script as an answer.
     pub(super) async fn script_body(&self, script: &Script) -> Result<ScriptBody, Problem> {
         let activity = self.store.activity(std::slice::from_ref(script)).await?.remove(&script.key);
-        Ok(ScriptBody::new(script, &activity.unwrap_or_default()))
+        let image = self.linker.keeper().image_of(&script.key, script.version.number);
+        Ok(ScriptBody::new(script, &activity.unwrap_or_default(), image))
     }
 }
 
