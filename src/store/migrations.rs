@@ -13,8 +13,8 @@ macro_rules! steps {
 
 /// Number, name and SQL. The same numbers for both engines.
 const SQLITE: &[(i64, &str, &str)] = &steps!("sqlite": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings",
-    7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts");
-const POSTGRES: &[(i64, &str, &str)] = &steps!("postgres": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings", 7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts");
+    7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 22 "0022_no_lists");
+const POSTGRES: &[(i64, &str, &str)] = &steps!("postgres": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings", 7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 22 "0022_no_lists");
 
 /// Applies what is missing. On PostgreSQL under a lock: others wait and find it done.
 pub(super) async fn apply(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError> {
@@ -22,10 +22,14 @@ pub(super) async fn apply(connection: &mut AnyConnection, dialect: Dialect) -> R
         Dialect::Sqlite => SQLITE,
         Dialect::Postgres => POSTGRES,
     };
+    apply_steps(connection, steps).await
+}
+
+async fn apply_steps(connection: &mut AnyConnection, steps: &[(i64, &str, &'static str)]) -> Result<(), StoreError> {
     let migrations = steps
         .iter()
         .map(|(number, name, sql)| {
-            Migration::new(*number, (*name).into(), MigrationType::Simple, (*sql).into_sql_str(), false)
+            Migration::new(*number, name.to_string().into(), MigrationType::Simple, (*sql).into_sql_str(), false)
         })
         .collect();
     Migrator::with_migrations(migrations).run(connection).await.map_err(|error| match error {
@@ -39,11 +43,78 @@ pub(super) async fn apply(connection: &mut AnyConnection, dialect: Dialect) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Status;
+    use sqlx::{AssertSqlSafe, Connection as _};
 
     #[test]
     fn both_engines_have_the_same_steps() {
         let names =
             |steps: &'static [(i64, &'static str, &str)]| steps.iter().map(|step| (step.0, step.1)).collect::<Vec<_>>();
         assert_eq!(names(SQLITE), names(POSTGRES));
+    }
+
+    async fn words(connection: &mut AnyConnection, sql: &'static str) -> Vec<String> {
+        sqlx::query_scalar(sql).fetch_all(&mut *connection).await.expect("answers")
+    }
+
+    /// Changes the text of a table in place; what was allowed before is allowed, and what was refused is refused.
+    #[tokio::test]
+    async fn a_database_with_runs_gets_checks_without_lists() {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect("sqlite::memory:").await.expect("opens");
+        let (before, last) = SQLITE.split_at(SQLITE.iter().position(|step| step.0 == 22).expect("a step"));
+        apply_steps(&mut connection, before).await.expect("applies");
+        let insert = "INSERT INTO runs (id, name, cause, status, created_at, run_at, spec) VALUES";
+        let run = async |connection: &mut AnyConnection, sql: String| {
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ()).map_err(|error| error.to_string())
+        };
+        run(&mut connection, format!("{insert} ('1', 'n', 'api', 'running', 1, 1, '{{}}')")).await.expect("inserts");
+        run(
+            &mut connection,
+            "INSERT INTO queue (run, state, lane, priority, turn, run_at, bounded, node, token)
+            VALUES ('1', 'claimed', 'a', 0, 0, 1, 0, 'n', 't')"
+                .into(),
+        )
+        .await
+        .expect("inserts");
+        apply_steps(&mut connection, &[before, last].concat()).await.expect("applies");
+        // Lists of two words cost nothing.
+        let lists = "SELECT name FROM sqlite_schema WHERE tbl_name IN ('runs', 'queue', 'attempts', 'events')
+            AND type <> 'index' AND sql LIKE '% IN (%,%,%'";
+        assert_eq!(words(&mut connection, lists).await, Vec::<String>::new());
+        assert_eq!(words(&mut connection, "PRAGMA integrity_check").await, ["ok"]);
+        assert_eq!(words(&mut connection, "SELECT state FROM queue WHERE run = '1'").await, ["claimed"]);
+        for cause in crate::run::CAUSES {
+            let sql = format!("{insert} ('{0}', 'n', '{0}', 'queued', 1, 1, '{{}}')", cause.as_str());
+            run(&mut connection, sql).await.expect("a cause");
+        }
+        for status in crate::run::STATUSES {
+            let sql = format!("{insert} ('{0}', 'n', 'api', '{0}', 1, 1, '{{}}')", status.as_str());
+            let begins = !status.is_final() || matches!(status, Status::Missed | Status::Skipped);
+            assert_eq!(run(&mut connection, sql).await.is_ok(), begins, "{status}");
+            let step =
+                run(&mut connection, format!("UPDATE runs SET status = '{0}' WHERE id = '1'", status.as_str())).await;
+            let is_step = !matches!(status, Status::Missed | Status::Skipped);
+            assert_eq!(step.is_ok(), is_step, "from running to {status}");
+            if is_step {
+                let back = "DELETE FROM queue; DELETE FROM runs WHERE id = '1'; ";
+                let again = format!("{back}{insert} ('1', 'n', 'api', 'running', 1, 1, '{{}}')");
+                run(&mut connection, again).await.expect("again");
+            }
+        }
+        for (sql, why) in [
+            (format!("{insert} ('x', 'n', 'other', 'queued', 1, 1, '{{}}')"), "CHECK"),
+            (format!("{insert} ('x', 'n', 'api', 'other', 1, 1, '{{}}')"), "begin with this status"),
+            ("UPDATE runs SET status = 'other' WHERE id = '1'".into(), "take this step"),
+            (
+                "INSERT INTO queue (run, state, lane, priority, turn, run_at, bounded)
+                VALUES ('1', 'other', 'a', 0, 0, 1, 0)"
+                    .into(),
+                "CHECK",
+            ),
+        ] {
+            let refused = run(&mut connection, sql.clone()).await.expect_err(&sql);
+            assert!(refused.contains(why), "{sql}: {refused}");
+        }
     }
 }

@@ -1,0 +1,1 @@
+-- On SQLite checks and triggers compare with each word by itself from here on. PostgreSQL is quick with lists.
