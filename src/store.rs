@@ -20,6 +20,7 @@ pub mod fire;
 mod give_up;
 pub mod grants;
 mod held;
+mod known_scripts;
 mod locks;
 mod migrations;
 pub mod nodes;
@@ -52,6 +53,7 @@ use crate::clock::{Time, from_micros};
 use crate::fullness::Fullness;
 use connections::{Borrowed, Connections};
 use futures_util::future::BoxFuture;
+use known_scripts::KnownScripts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use readers::Readers;
 use sqlx::any::{AnyConnectOptions, install_default_drivers};
@@ -169,6 +171,8 @@ struct Inner {
     url: Option<String>,
     /// What is known of secrets.
     secrets: secrets::Known,
+    /// Scripts that were read; none where other nodes can change them.
+    scripts: Option<Arc<KnownScripts>>,
     /// Whether changes find its disk full.
     fullness: Fullness,
     /// Held while the runs of a backfill are made: whether the queue has room for them all is decided before the first.
@@ -195,6 +199,7 @@ impl Store {
     /// be this caller's alone (the data directory is locked).
     pub async fn open(place: &DatabaseUrl) -> Result<Self, StoreError> {
         install_default_drivers();
+        let scripts = Arc::new(KnownScripts::default());
         let engine = match place {
             DatabaseUrl::Memory => {
                 // It exists as long as a connection to it does, and is migrated by another than the one that stays.
@@ -204,7 +209,7 @@ impl Store {
                 let mut connection = connect(&options).await?;
                 migrations::apply(&mut connection, Dialect::Sqlite).await?;
                 connection.close().await?;
-                Engine::Memory { writer: Writer::start(stays)? }
+                Engine::Memory { writer: Writer::start(stays, scripts.clone())? }
             }
             DatabaseUrl::Sqlite(path) => {
                 let url = sqlite_url(path);
@@ -215,7 +220,7 @@ impl Store {
                 let connection = sqlite::open(path)?;
                 sqlite::batch(&connection, SETTINGS)?;
                 let readers = Readers::new(path.clone(), READERS);
-                Engine::Sqlite { writer: Writer::start(connection)?, readers }
+                Engine::Sqlite { writer: Writer::start(connection, scripts.clone())?, readers }
             }
             DatabaseUrl::Postgres(url) => {
                 let options = options_for(url)?;
@@ -231,6 +236,7 @@ impl Store {
         let url = if let DatabaseUrl::Postgres(url) = place { Some(url.clone()) } else { None };
         Ok(Store {
             inner: Arc::new(Inner {
+                scripts: (!matches!(engine, Engine::Postgres { .. })).then_some(scripts),
                 engine,
                 url,
                 secrets: secrets::Known::default(),

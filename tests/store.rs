@@ -67,6 +67,7 @@ on_every_engine![
     a_deleted_script_leaves_its_runs,
     a_run_goes_from_the_queue_to_its_outcome,
     a_free_node_takes_a_run_at_once,
+    a_script_is_read_as_it_is_now,
     a_late_record_changes_nothing,
     the_schema_refuses_other_steps,
     the_same_request_makes_one_run,
@@ -356,6 +357,28 @@ async fn a_free_node_takes_a_run_at_once(store: Store) {
         store.record(&new.id, &claim.token, ended(Status::Failed, ""), after(1)).await.expect("records"),
         Recorded::Late
     );
+}
+
+async fn a_script_is_read_as_it_is_now(store: Store) {
+    let read = async |key: &'static str| store.script(key).await.expect("reads");
+    assert_eq!(read("a").await, None);
+    let kept = keep(&store, version("a", "one"), start()).await.expect("keeps").script;
+    // Twice, as what was read once may be at hand.
+    assert_eq!((read("a").await, read("a").await), (Some(kept.clone()), Some(kept)));
+    let kept = keep(&store, version("a", "two"), after(1)).await.expect("keeps").script;
+    assert_eq!((read("a").await, read("a").await), (Some(kept.clone()), Some(kept)));
+    let set = Settings { concurrency: Some(2), ..Settings::default() };
+    let set = store.set_settings("a", set, &Precondition::None, after(2)).await.expect("sets");
+    assert_eq!((read("a").await, read("a").await), (set.clone(), set));
+    let earlier = store.set_version("a", 1, None, after(3)).await.expect("sets");
+    assert_eq!((read("a").await, read("a").await), (earlier.clone(), earlier));
+    // A change that fails changes nothing, and what is kept of it neither.
+    keep(&store, version("b", "b"), start()).await.expect("keeps");
+    assert!(store.set_version("b", 9, None, after(4)).await.expect("asks").is_none());
+    assert_eq!(read("b").await.map(|script| script.version.number), Some(1));
+    let deleted = store.delete_script("a", false, after(5)).await.expect("deletes");
+    assert!(matches!(deleted, Deleted::Done { .. }), "{deleted:?}");
+    assert_eq!((read("a").await, read("a").await), (None, None));
 }
 
 async fn a_late_record_changes_nothing(store: Store) {

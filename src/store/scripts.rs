@@ -128,12 +128,23 @@ impl Store {
 
     /// A script by its key.
     pub async fn script(&self, key: &str) -> Result<Option<Script>, StoreError> {
+        let known = self.inner.scripts.as_ref();
+        let changes = match known.map(|known| known.find(key)) {
+            Some(Ok(script)) => return Ok(Some(script)),
+            Some(Err(changes)) => changes,
+            None => 0,
+        };
         let key = key.to_owned();
-        self.read(move |tx| {
-            let key = key.clone();
-            Box::pin(async move { script(tx, &key).await })
-        })
-        .await
+        let found = self
+            .read(move |tx| {
+                let key = key.clone();
+                Box::pin(async move { script(tx, &key).await })
+            })
+            .await?;
+        if let (Some(known), Some(script)) = (known, &found) {
+            known.keep(script, changes);
+        }
+        Ok(found)
     }
 
     /// Scripts by key.

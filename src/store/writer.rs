@@ -10,6 +10,7 @@
 //! takes no time, and a caller who is alone never waits for it.
 
 use super::StoreError;
+use super::known_scripts::KnownScripts;
 use super::sqlite;
 use super::tx::Tx;
 use crate::panics;
@@ -47,9 +48,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the writer's thread, which ends when nobody can ask it any more.
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, scripts: Arc<KnownScripts>) -> Result<Self, StoreError> {
+        scripts.watch(&connection)?;
         let (queue, waiting) = mpsc::channel(WAITING);
-        let started = std::thread::Builder::new().name("sqlite-writer".into()).spawn(|| write_all(connection, waiting));
+        let writing = move || write_all(Seat { connection, scripts }, waiting);
+        let started = std::thread::Builder::new().name("sqlite-writer".into()).spawn(writing);
         started.map_err(|error| StoreError::Unavailable(format!("no thread can be started: {error}")))?;
         Ok(Writer { queue })
     }
@@ -87,27 +90,35 @@ impl Writer {
     }
 }
 
-fn write_all(mut connection: Connection, mut waiting: mpsc::Receiver<Message>) {
+/// What the writer's thread has.
+struct Seat {
+    connection: Connection,
+    /// Is told when a transaction has ended.
+    scripts: Arc<KnownScripts>,
+}
+
+fn write_all(mut seat: Seat, mut waiting: mpsc::Receiver<Message>) {
     loop {
-        let writing = panics::caught_in("writer", async { write_on(&mut connection, &mut waiting) });
+        let writing = panics::caught_in("writer", async { write_on(&mut seat, &mut waiting) });
         match sqlite::at_once(writing) {
-            Ok(Ok(Some(closed))) => return close(connection, closed),
+            Ok(Ok(Some(closed))) => return close(seat.connection, closed),
             Ok(Ok(None)) => return,
             // Whoever waited for what was not committed is told that it failed.
-            _ => roll_back(&connection),
+            _ => roll_back(&seat.connection),
         }
+        seat.scripts.ended();
     }
 }
 
 /// Writes until somebody wishes to close, or until nothing can come any more.
-fn write_on(connection: &mut Connection, waiting: &mut mpsc::Receiver<Message>) -> Option<oneshot::Sender<()>> {
+fn write_on(seat: &mut Seat, waiting: &mut mpsc::Receiver<Message>) -> Option<oneshot::Sender<()>> {
     // How many changes were in the commit before.
     let mut before = 0;
     loop {
         match waiting.blocking_recv()? {
             Message::Close(closed) => return Some(closed),
             Message::Change(entry) => {
-                let written = write_together(connection, entry, waiting, before);
+                let written = write_together(seat, entry, waiting, before);
                 if let Some(closed) = written.closing {
                     return Some(closed);
                 }
@@ -149,12 +160,8 @@ fn roll_back(connection: &Connection) {
 }
 
 /// Commits a change and all that queue behind it; there were so many in the commit `before`.
-fn write_together(
-    connection: &mut Connection,
-    first: Entry,
-    waiting: &mut mpsc::Receiver<Message>,
-    before: usize,
-) -> Written {
+fn write_together(seat: &mut Seat, first: Entry, waiting: &mut mpsc::Receiver<Message>, before: usize) -> Written {
+    let Seat { connection, scripts } = seat;
     let mut made: Vec<Entry> = Vec::new();
     let mut again: VecDeque<Entry> = VecDeque::new();
     let mut closing = None;
@@ -194,6 +201,7 @@ fn write_together(
     if committed.is_err() {
         roll_back(connection);
     }
+    scripts.ended();
     for entry in made {
         let outcome = match &committed {
             Ok(()) => Ok(()),
