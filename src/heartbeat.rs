@@ -112,6 +112,7 @@ impl Rescuer {
     /// Looks at the others' counts, and takes over what nodes held whose count stands still.
     async fn watch(&self, others: &mut HashMap<String, Seen>) -> Result<(), StoreError> {
         if !self.store.is_shared() {
+            self.signals.set_alone(true);
             return Ok(());
         }
         let now = Instant::now();
@@ -119,6 +120,7 @@ impl Rescuer {
         let mut holders: Vec<(String, i64)> = nodes.iter().map(|node| (node.id.clone(), node.beat)).collect();
         // Whoever took over and died in the middle left a node that is no longer known.
         holders.extend(self.store.unknown_holders().await?.into_iter().map(|node| (node, -1)));
+        self.signals.set_alone(holders.iter().all(|(id, _)| *id == self.node));
         others.retain(|id, _| holders.iter().any(|(holder, _)| holder == id));
         for (id, beat) in holders {
             if id == self.node {

@@ -60,6 +60,8 @@ fn heard(signals: &Signals, notice: Notice) {
         Notice::Queued => signals.queued.notify_one(),
         Notice::Cancel(id) => signals.peer_cancel(&id),
         Notice::Ended(id) => signals.peer_ended(&id),
+        // This node itself, at worst: then its next beat finds that it is alone.
+        Notice::Listens => signals.set_alone(false),
     }
 }
 
@@ -76,6 +78,8 @@ pub async fn hear(store: &Store, signals: &Signals, stop: &CancellationToken) {
                     continue;
                 }
             };
+            // Who cannot say so is found by the others' next beat.
+            let _ = store.notify(vec![Notice::Listens]).await;
             while let Ok(notice) = listener.next().await {
                 heard(signals, notice);
             }

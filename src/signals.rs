@@ -3,6 +3,7 @@
 
 use crate::run::Run;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -69,6 +70,8 @@ pub struct Signals {
     cancel: mpsc::UnboundedSender<String>,
     dispatched: mpsc::UnboundedSender<Dispatched>,
     others: mpsc::UnboundedSender<PeerSignal>,
+    /// Whether no other node can hear what this one says.
+    alone: AtomicBool,
 }
 
 /// Those who wait for one run's end.
@@ -119,6 +122,7 @@ impl Signals {
             cancel,
             dispatched,
             others,
+            alone: AtomicBool::new(false),
         };
         (Arc::new(signals), WorkerInbox { cancel: cancels, dispatched: hands }, peer_signals)
     }
@@ -192,7 +196,16 @@ impl Signals {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there is no other node, as far as this one knows. A node that has just come misses what is not told; it looks by
+    /// the clock.
+    pub fn set_alone(&self, alone: bool) {
+        self.alone.store(alone, Ordering::Relaxed);
+    }
+
     fn tell(&self, signal: PeerSignal) {
+        if self.alone.load(Ordering::Relaxed) {
+            return;
+        }
         // Nobody listens on a node that has no others.
         let _ = self.others.send(signal);
     }

@@ -17,6 +17,8 @@ pub enum Notice {
     Cancel(String),
     /// A run is final.
     Ended(String),
+    /// A node has begun to listen.
+    Listens,
 }
 
 impl Notice {
@@ -26,6 +28,7 @@ impl Notice {
             Notice::Queued => "q".into(),
             Notice::Cancel(id) => format!("c{id}"),
             Notice::Ended(id) => format!("e{id}"),
+            Notice::Listens => "l".into(),
         }
     }
 
@@ -33,6 +36,7 @@ impl Notice {
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_at_checked(1)? {
             ("q", _) => Some(Notice::Queued),
+            ("l", _) => Some(Notice::Listens),
             ("c", id) => Some(Notice::Cancel(id.into())),
             ("e", id) => Some(Notice::Ended(id.into())),
             _ => None,
@@ -90,7 +94,7 @@ mod tests {
 
     #[test]
     fn notices_read_back() {
-        for notice in [Notice::Queued, Notice::Cancel("x".into()), Notice::Ended("y".into())] {
+        for notice in [Notice::Queued, Notice::Cancel("x".into()), Notice::Ended("y".into()), Notice::Listens] {
             assert_eq!(Notice::parse(&notice.text()), Some(notice));
         }
         assert_eq!(Notice::parse(""), None);
