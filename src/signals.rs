@@ -49,6 +49,8 @@ pub struct Dispatched {
     pub claim: OpenClaim,
     /// Its slot.
     pub slot: OwnedSemaphorePermit,
+    /// False when it is known to have no secrets.
+    pub may_have_secrets: bool,
 }
 
 /// The signals of a node.

@@ -25,6 +25,7 @@ mod locks;
 mod migrations;
 pub mod nodes;
 pub mod notices;
+mod one_trip;
 pub mod output;
 mod overlap;
 pub mod queries;
@@ -312,6 +313,37 @@ impl Store {
             Err(_) => {}
         }
         changed
+    }
+
+    /// Carries out a change that is one statement and so a transaction by itself, on PostgreSQL. None: the change itself found
+    /// that it is to be made by [`Store::write`], or a connection was lost (then it may have been made all the same).
+    async fn write_in_one<T, F>(&self, change: F) -> Result<Option<T>, StoreError>
+    where
+        F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<Option<T>, StoreError>>,
+    {
+        let Engine::Postgres { connections } = &self.inner.engine else { return Ok(None) };
+        let mut connection = connections.take().await?;
+        match change(&mut Tx::new(&mut connection)).await {
+            Ok(value) => {
+                connection.give_back();
+                if value.is_some() {
+                    self.inner.fullness.note(false, Instant::now());
+                }
+                Ok(value)
+            }
+            Err(StoreError::Unavailable(_)) => {
+                drop(connection);
+                connections.forget_idle();
+                Ok(None)
+            }
+            Err(StoreError::Refused(error)) if tx::asks_for_another_try(&error) => Ok(None),
+            Err(error) => {
+                if matches!(error, StoreError::Full) {
+                    self.inner.fullness.note(true, Instant::now());
+                }
+                Err(error)
+            }
+        }
     }
 
     async fn change<T, F>(&self, change: F) -> Result<T, StoreError>

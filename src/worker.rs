@@ -89,6 +89,8 @@ struct Aboard {
     cancel: CancellationToken,
     /// The node no longer has it: nothing is recorded.
     abandon: CancellationToken,
+    /// False when it is known to have no secrets.
+    may_have_secrets: bool,
 }
 
 impl Worker {
@@ -129,7 +131,7 @@ impl Worker {
                 biased;
                 () = stop.cancelled() => break,
                 Some(id) = inbox.cancel.recv() => self.cancel(&id),
-                Some(Dispatched { run, claim, slot }) = inbox.dispatched.recv() => self.begin(*run, claim.token(), slot),
+                Some(dispatched) = inbox.dispatched.recv() => self.begin_dispatched(dispatched),
                 // A signal that came while the queue was looked at is kept.
                 () = signals.queued.notified() => next_claim = None,
                 () = tokio::time::sleep_until(at) => next_claim = None,
@@ -148,7 +150,7 @@ impl Worker {
             loop {
                 tokio::select! {
                     Some(id) = inbox.cancel.recv() => worker.cancel(&id),
-                    Some(Dispatched { run, claim, slot }) = inbox.dispatched.recv() => worker.begin(*run, claim.token(), slot),
+                    Some(dispatched) = inbox.dispatched.recv() => worker.begin_dispatched(dispatched),
                     () = worker.idle() => break,
                 }
             }
@@ -181,7 +183,7 @@ impl Worker {
                     let more = runs.len() == kept.len();
                     for run in runs {
                         if let Some(slot) = kept.pop() {
-                            self.begin(run, open.token(), slot);
+                            self.begin(run, open.token(), slot, true);
                         }
                     }
                     if !more {
@@ -198,11 +200,21 @@ impl Worker {
         false
     }
 
+    /// Begins a run that was claimed while it was made.
+    fn begin_dispatched(self: &Arc<Self>, dispatched: Dispatched) {
+        let Dispatched { run, claim, slot, may_have_secrets } = dispatched;
+        self.begin(*run, claim.token(), slot, may_have_secrets);
+    }
+
     /// Begins a run that was claimed; its claim is still open. From here on the run is in `aboard`, until its attempt has
     /// ended in whatever way.
-    fn begin(self: &Arc<Self>, run: Run, token: &str, slot: OwnedSemaphorePermit) {
-        let aboard =
-            Aboard { token: token.to_owned(), cancel: CancellationToken::new(), abandon: CancellationToken::new() };
+    fn begin(self: &Arc<Self>, run: Run, token: &str, slot: OwnedSemaphorePermit, may_have_secrets: bool) {
+        let aboard = Aboard {
+            token: token.to_owned(),
+            cancel: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+            may_have_secrets,
+        };
         self.lock().insert(run.id.clone(), aboard.clone());
         let place = Place {
             worker: self.clone(),

@@ -120,7 +120,7 @@ impl Simulation {
         match cut_off(making, patience).await.map(|made| made.expect("makes")) {
             // The client, or the code that served it, is gone: no one was told of a claim.
             None => {}
-            Some(Made::Claimed) => {
+            Some(Made::Claimed { .. }) => {
                 let token = claim.expect("a claim").token;
                 self.nodes[node].aboard.insert(id.clone(), (token, run));
                 self.answered.insert(id);

@@ -15,6 +15,7 @@ use cronbox::run::{
     Recorded, Spec, Status, Value, new_id,
 };
 use cronbox::script::{Facts, Keep, OnLost, Settings};
+use cronbox::store::grants::How;
 use cronbox::store::output::{Found, Part};
 use cronbox::store::queries::{ResultTest, RunFilter};
 use cronbox::store::retention::{Of, Old};
@@ -67,6 +68,7 @@ on_every_engine![
     a_deleted_script_leaves_its_runs,
     a_run_goes_from_the_queue_to_its_outcome,
     a_free_node_takes_a_run_at_once,
+    who_takes_a_run_knows_whether_it_has_secrets,
     a_script_is_read_as_it_is_now,
     a_late_record_changes_nothing,
     the_schema_refuses_other_steps,
@@ -343,7 +345,7 @@ async fn a_free_node_takes_a_run_at_once(store: Store) {
     let claim = by("n");
     let new = new_run(Some("a"), start());
     let made = store.make_run(new.clone(), None, Some(claim.clone()), 10, start()).await.expect("makes");
-    assert_eq!(made, Made::Claimed);
+    assert!(matches!(made, Made::Claimed { .. }), "{made:?}");
     let run = store.run(&new.id).await.expect("reads").expect("there");
     assert_eq!((run.status, run.attempt, run.started_at), (Status::Running, 1, Some(start())));
     // What is ready goes before what comes.
@@ -357,6 +359,22 @@ async fn a_free_node_takes_a_run_at_once(store: Store) {
         store.record(&new.id, &claim.token, ended(Status::Failed, ""), after(1)).await.expect("records"),
         Recorded::Late
     );
+}
+
+async fn who_takes_a_run_knows_whether_it_has_secrets(store: Store) {
+    keep(&store, version("a", "a"), start()).await.expect("keeps");
+    let take = async || {
+        let made = store.make_run(new_run(Some("a"), start()), None, Some(by("n")), 10, start()).await;
+        let Made::Claimed { may_have_secrets } = made.expect("makes") else { panic!("it was not taken") };
+        may_have_secrets
+    };
+    // Where it is not asked with the run, whoever takes it asks afterwards.
+    assert_eq!(take().await, !store.is_shared());
+    let secret = granted::secret("TOKEN", "one");
+    store.set_secret(secret, Vec::new(), vec![("a".into(), How::ByName)], start()).await.expect("sets");
+    assert!(take().await);
+    assert!(store.revoke("a", "secret", "TOKEN").await.expect("revokes"));
+    assert_eq!(take().await, !store.is_shared());
 }
 
 async fn a_script_is_read_as_it_is_now(store: Store) {

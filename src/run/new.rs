@@ -140,7 +140,10 @@ pub enum Made {
     /// It is there and waits.
     Waits,
     /// It is there, and the node that offered to take it has it.
-    Claimed,
+    Claimed {
+        /// False when its script had been granted no secrets at that moment, so that nobody need ask for them.
+        may_have_secrets: bool,
+    },
     /// The same request made this run before.
     Again(String),
     /// Another request had the same key.

@@ -67,9 +67,9 @@ impl Service {
         let timed = new.run_at.is_some_and(|at| at > now);
         let dispatched = claim.is_some().then(|| Box::new(new.as_begun(now)));
         match self.store.make_run(new, request, claim, self.queue_bound, now).await? {
-            Made::Claimed => {
+            Made::Claimed { may_have_secrets } => {
                 if let (Some((slot, claim, _)), Some(run)) = (slot, dispatched)
-                    && let Err(unsent) = self.signals.dispatch(Dispatched { run, claim, slot })
+                    && let Err(unsent) = self.signals.dispatch(Dispatched { run, claim, slot, may_have_secrets })
                 {
                     // The worker ended meanwhile: the run waits for another, or for this node's next start.
                     let token = unsent.claim.token();

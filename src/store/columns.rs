@@ -27,9 +27,14 @@ impl Columns {
     }
 
     /// The column is set to an expression without a value.
-    pub(super) fn set_sql(mut self, column: &'static str, expression: &'static str) -> Self {
-        self.columns.push((column, expression.to_owned()));
+    pub(super) fn set_sql(mut self, column: &'static str, expression: impl Into<String>) -> Self {
+        self.columns.push((column, expression.into()));
         self
+    }
+
+    /// A value that the rest of the statement uses; its placeholder.
+    pub(super) fn value(&mut self, value: impl Bind) -> String {
+        self.push(value)
     }
 
     /// The statement that inserts the row, and its values.
@@ -39,11 +44,28 @@ impl Columns {
         (format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), values.join(", ")), self.values)
     }
 
+    /// The statement that inserts such a row for each of another table, and its values.
+    pub(super) fn insert_from(self, table: &'static str, from: &'static str) -> (String, Args) {
+        let columns: Vec<&str> = self.columns.iter().map(|(column, _)| *column).collect();
+        let values: Vec<&str> = self.columns.iter().map(|(_, sql)| &**sql).collect();
+        let sql = format!("INSERT INTO {table} ({}) SELECT {} FROM {from}", columns.join(", "), values.join(", "));
+        (sql, self.values)
+    }
+
     /// The statement that changes the row whose `key` is this value, and its values.
     pub(super) fn update(mut self, table: &'static str, key: &'static str, value: impl Bind) -> (String, Args) {
         let place = self.push(value);
+        (format!("UPDATE {table} SET {} WHERE {key} = {place}", self.assignments()), self.values)
+    }
+
+    /// The statement that changes the rows whose `id` a column of another table names, and its values.
+    pub(super) fn update_from(self, table: &'static str, from: &'static str, id: &'static str) -> (String, Args) {
+        (format!("UPDATE {table} SET {} FROM {from} WHERE {table}.id = {id}", self.assignments()), self.values)
+    }
+
+    fn assignments(&self) -> String {
         let all: Vec<String> = self.columns.iter().map(|(column, sql)| format!("{column} = {sql}")).collect();
-        (format!("UPDATE {table} SET {} WHERE {key} = {place}", all.join(", ")), self.values)
+        all.join(", ")
     }
 
     /// Keeps a value; its placeholder.
@@ -68,5 +90,10 @@ mod tests {
         assert_eq!(sql, "INSERT INTO t (a, b, c) VALUES ($1, b + 1, CASE WHEN c > $2 THEN c ELSE $2 END)");
         let (sql, _) = columns().update("t", "id", "x");
         assert_eq!(sql, "UPDATE t SET a = $1, b = b + 1, c = CASE WHEN c > $2 THEN c ELSE $2 END WHERE id = $3");
+        let (sql, _) = columns().insert_from("t", "other");
+        assert_eq!(sql, "INSERT INTO t (a, b, c) SELECT $1, b + 1, CASE WHEN c > $2 THEN c ELSE $2 END FROM other");
+        let (sql, _) = columns().update_from("t", "other", "other.key");
+        let set = "a = $1, b = b + 1, c = CASE WHEN c > $2 THEN c ELSE $2 END";
+        assert_eq!(sql, format!("UPDATE t SET {set} FROM other WHERE t.id = other.key"));
     }
 }

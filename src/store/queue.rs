@@ -12,7 +12,7 @@ use crate::clock::Time;
 use crate::run::{Claim, NewRun, Run};
 
 /// A turn is counted no further: a lane so long waits in order of priority and age.
-const LONGEST_TURN: i64 = 1_000;
+pub(super) const LONGEST_TURN: i64 = 1_000;
 /// Most runs taken at once.
 pub const MAX_CLAIM: usize = 16;
 /// Most runs that become due in one transaction.
@@ -32,7 +32,7 @@ pub(super) enum QueueState {
 }
 
 impl QueueState {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             QueueState::Waiting => "waiting",
             QueueState::Held => "held",

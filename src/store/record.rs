@@ -71,7 +71,7 @@ fn status_of(ended: &Ended) -> Status {
 }
 
 /// The columns of the run that the end of an attempt writes.
-fn columns_of(ended: &Ended, now: Time) -> Result<Columns, StoreError> {
+pub(super) fn columns_of(ended: &Ended, now: Time) -> Result<Columns, StoreError> {
     let is_final = ended.next.is_none();
     let first_line = |error: &ScriptError| error.to_string().to_lowercase().replace('\0', " ");
     let (result, result_blob) = split(ended.result.as_ref());
@@ -155,6 +155,9 @@ impl Store {
     /// Records how an attempt ended, if it is still the holder's of `token`.
     pub async fn record(&self, id: &str, token: &str, ended: Ended, now: Time) -> Result<Recorded, StoreError> {
         let all = std::sync::Arc::new((id.to_owned(), token.to_owned(), ended));
+        if let Some(recorded) = self.record_in_one(&all, now).await? {
+            return Ok(recorded);
+        }
         self.write(move |tx| {
             let all = all.clone();
             Box::pin(async move { record(tx, &all.0, &all.1, &all.2, now).await })

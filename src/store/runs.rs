@@ -47,8 +47,10 @@ async fn make(
     }
     let place =
         if run_at > now { queue::AHEAD } else { queue::place(tx, &lane, &look, new.spec.concurrency, claim).await? };
-    write(tx, new, &lane, &place, claim, run_at, now).await?;
-    Ok(if place.state == queue::QueueState::Claimed { Made::Claimed } else { Made::Waits })
+    // What is there already was made by this request before its connection was lost. If this node has it, it gives it back.
+    let is_new = write(tx, new, &lane, &place, claim, run_at, now).await?;
+    let is_claimed = is_new && place.state == queue::QueueState::Claimed;
+    Ok(if is_claimed { Made::Claimed { may_have_secrets: true } } else { Made::Waits })
 }
 
 /// Inserts a run that a schedule makes; its script's row is locked when anything may have to wait. With `hold` it waits for
@@ -86,23 +88,41 @@ async fn write(
         queue::QueueState::Claimed => Status::Running,
     };
     let is_claimed = place.state == queue::QueueState::Claimed;
+    let (sql, values) = columns_of_new(new, run_at, now)?
+        .set("status", status.as_str())
+        .set("attempt", i64::from(is_claimed))
+        .set("started_at", is_claimed.then(|| stamp(now)))
+        .insert_into("runs");
+    if tx.run(format!("{sql} ON CONFLICT DO NOTHING"), values).await? == 0 {
+        return Ok(false);
+    }
+    queue::insert(tx, &new.id, lane, place, new, claim, run_at).await?;
+    write_labels(tx, new).await?;
+    // What a script's version refers to needs no reference of the run's.
+    let sent_along = if new.script.is_none() { [&new.spec.blob, &new.spec.packages] } else { [&None, &None] };
+    let (_, args_blob) = split(Some(&new.args));
+    for blob in args_blob.iter().chain(sent_along.into_iter().flatten()) {
+        blobs::refer(tx, blob, blobs::Owner::Run, &new.id).await?;
+    }
+    Ok(true)
+}
+
+/// The columns of a new run, but for those that tell where it is in the queue: status, attempt, and when that began.
+pub(super) fn columns_of_new(new: &NewRun, run_at: Time, now: Time) -> Result<Columns, StoreError> {
     let (args, args_blob) = split(Some(&new.args));
-    let (sql, values) = Columns::default()
+    Ok(Columns::default()
         .set("id", &*new.id)
         .set("script", new.script.clone())
         .set("name", &*new.name)
         .set("version", new.version)
         .set("cause", new.cause.as_str())
-        .set("status", status.as_str())
-        .set("attempt", i64::from(is_claimed))
         .set("priority", new.priority)
         .set("created_at", stamp(now))
         .set("run_at", stamp(run_at))
-        .set("started_at", is_claimed.then(|| stamp(now)))
         .set("spec", json(&new.spec)?)
         .set("source", new.source.clone())
         .set("args", args)
-        .set("args_blob", args_blob.clone())
+        .set("args_blob", args_blob)
         .set("labels", json(&new.labels)?)
         .set("retry_of", new.retry_of.clone())
         .set("created_by", new.created_by.clone())
@@ -112,19 +132,7 @@ async fn write(
         .set("backfill", new.backfill.clone())
         .set("upstream", new.upstream.clone())
         // Those of scripts are found by these.
-        .set("name_key", new.script.is_none().then(|| new.name.to_lowercase()))
-        .insert_into("runs");
-    if tx.run(format!("{sql} ON CONFLICT DO NOTHING"), values).await? == 0 {
-        return Ok(false);
-    }
-    queue::insert(tx, &new.id, lane, place, new, claim, run_at).await?;
-    write_labels(tx, new).await?;
-    // What a script's version refers to needs no reference of the run's.
-    let sent_along = if new.script.is_none() { [&new.spec.blob, &new.spec.packages] } else { [&None, &None] };
-    for blob in args_blob.iter().chain(sent_along.into_iter().flatten()) {
-        blobs::refer(tx, blob, blobs::Owner::Run, &new.id).await?;
-    }
-    Ok(true)
+        .set("name_key", new.script.is_none().then(|| new.name.to_lowercase())))
 }
 
 async fn forget(tx: &mut Tx<'_>, idempotency: Option<&Idempotency>) -> Result<(), StoreError> {
@@ -146,6 +154,9 @@ impl Store {
         now: Time,
     ) -> Result<Made, StoreError> {
         let all = std::sync::Arc::new((new, idempotency, claim));
+        if let Some(made) = self.make_run_in_one(&all, bound, now).await? {
+            return Ok(made);
+        }
         self.write(move |tx| {
             let all = all.clone();
             Box::pin(async move { make(tx, &all.0, all.1.as_ref(), all.2.as_ref(), bound, now).await })

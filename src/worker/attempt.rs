@@ -89,7 +89,7 @@ impl Worker {
     }
 
     /// What the sandbox is given, and what the user should know of it. The error is how the attempt ends instead.
-    async fn job(&self, run: &Run) -> Result<(Job, Vec<String>), End> {
+    async fn job(&self, run: &Run, aboard: &Aboard) -> Result<(Job, Vec<String>), End> {
         let refused = |type_name: &str, message: String| End::Refused(ScriptError::new(type_name, message));
         let ready = match self.bundles.of(run).await {
             Ok(ready) => ready,
@@ -121,7 +121,7 @@ impl Worker {
             Ok(network) => network,
             Err(error) => return Err(End::Postponed(format!("its grants cannot be read: {error}"))),
         };
-        let mut given = match self.secrets(run).await {
+        let mut given = match self.secrets(run, aboard.may_have_secrets).await {
             Ok(given) => given,
             Err(SecretsError::Store(error)) => {
                 return Err(End::Postponed(format!("its secrets cannot be read: {error}")));
@@ -178,7 +178,7 @@ impl Worker {
         left: &mut AttemptOutput,
     ) -> End {
         let refused = |type_name: &str, message: String| End::Refused(ScriptError::new(type_name, message));
-        let (job, mut notes) = match self.job(run).await {
+        let (job, mut notes) = match self.job(run, aboard).await {
             Ok(job) => job,
             Err(end) => return end,
         };

@@ -31,7 +31,7 @@ on_every_engine![
     the_store_answers,
 ];
 
-fn secret(name: &str, sealed: &str) -> Secret {
+pub(super) fn secret(name: &str, sealed: &str) -> Secret {
     let terms = SecretTerms { hosts: ["api.example.com"].into_iter().collect(), ..SecretTerms::default() };
     Secret {
         name: name.into(),

@@ -38,12 +38,12 @@ impl Worker {
         }))
     }
 
-    /// The secrets that the run asks for, as far as they are granted to its script now.
-    pub(super) async fn secrets(&self, run: &Run) -> Result<AttemptSecrets, SecretsError> {
+    /// The secrets that the run asks for, as far as they are granted to its script now; without `any` there are none.
+    pub(super) async fn secrets(&self, run: &Run, any: bool) -> Result<AttemptSecrets, SecretsError> {
         let asked = run.spec.secrets.as_deref();
         let mut given = AttemptSecrets::default();
         let granted = match &run.script {
-            Some(key) if asked.is_none_or(|asked| !asked.is_empty()) => {
+            Some(key) if any && asked.is_none_or(|asked| !asked.is_empty()) => {
                 let granted = self.tools.store.secrets_of(key).await?;
                 let labels = if granted.iter().all(|secret| secret.terms.are_for(key, &Labels::new())) {
                     Labels::new()
