@@ -14,10 +14,10 @@ pub(crate) use link::read_all;
 pub(crate) use link::{Incoming, LinkError, Receiver, Sender, connect, connect_locked, pair, pair_for_locked};
 
 use crate::harden::Hardening;
-use crate::images::{ImageKey, Prepared};
 use crate::limits::Limits;
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, SourceLocation, StreamUsage, Usage};
 use crate::policy::Policy;
+use crate::prepared::{ImageKey, Prepared};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of the protocol. It changes with every change of this module that the other side can notice.

@@ -73,10 +73,6 @@ struct Drawn {
     time: bool,
 }
 
-/// The fuel that importing a script's packages can take at least, when the limit of the script's own fuel is smaller: some
-/// three seconds.
-pub(crate) const IMPORT_FUEL: u64 = 20_000_000_000;
-
 /// The input of a run, for a ready sandbox.
 pub(crate) struct RunInput<'a> {
     pub(crate) bundle: &'a Arc<Bundle>,

@@ -20,6 +20,7 @@
 
 use crate::bundle::{Bundle, BundleHash};
 use crate::interpreter::CompiledInterpreter;
+use crate::prepared::{ENVIRONMENT, ImageKey, Prepared};
 use crate::trusted_file::{self, Content, TrustError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -31,44 +32,17 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Most bytes that an image can change or add to the interpreter's memory.
-pub(crate) const MOST_CHANGED: usize = 96 << 20;
 /// Most records of scripts that are kept: the newest ones.
 const MOST_SCRIPTS: usize = 10_000;
-
-/// The environment that every run has, unless its script sets a variable otherwise. Images are made in it.
-pub const ENVIRONMENT: [(&str, &str); 4] =
-    [("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("USER", "cronbox"), ("LOGNAME", "cronbox")];
-
-/// Names an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct ImageKey(pub(crate) [u8; 32]);
 
 /// Names a script with its packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ScriptKey([u8; 32]);
 
-impl fmt::Display for ImageKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
 impl fmt::Display for ScriptKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
     }
-}
-
-/// What a sandbox says after it has imported the modules.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Prepared {
-    /// The names of all top-level modules that are imported.
-    pub(crate) names: Vec<String>,
-    /// The variables that were asked for; `*` stands for all.
-    pub(crate) variables: Vec<String>,
-    /// Units of fuel that the imports took.
-    pub(crate) import_fuel: u64,
 }
 
 /// The record of an image: made, or refused with the reason.

@@ -110,6 +110,7 @@ mod output;
 mod panics;
 mod policy;
 mod pool;
+mod prepared;
 mod process;
 #[cfg(test)]
 pub mod readers;
@@ -122,13 +123,13 @@ pub use bundle::{Bundle, BundleError, BundleHash};
 pub use children::{EGRESS_PROCESS, SANDBOX_PROCESS, dispatch_child};
 pub use frame::Stream;
 pub use guest_component::{GUEST_FACTS, GuestComponent};
-pub use images::ENVIRONMENT;
 pub use interpreter::{CompiledInterpreter, InterpreterError};
 pub use limits::Limits;
 pub use outcome::{Outcome, Report};
 pub use pool::{
     Event, Health, HostCall, ImageStatus, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run, RunOutput,
 };
+pub use prepared::ENVIRONMENT;
 pub use trusted_file::TrustError;
 
 /// What a run can reach on the network, and how connections are made for it.

@@ -31,6 +31,9 @@ pub const MAX_JSON_DEPTH: usize = 100;
 /// Most notes of a run, and most bytes of one.
 pub(crate) const MAX_NOTES: usize = 16;
 pub(crate) const MAX_NOTE: usize = 1 << 10;
+/// The fuel that importing a script's packages can take at least, when the limit of the script's own fuel is smaller: some
+/// three seconds.
+pub const IMPORT_FUEL: u64 = 20_000_000_000;
 /// Most bytes of the name of an exception's type, of its message, and of a traceback. The guest stays below them.
 pub(crate) const MAX_TYPE_NAME: usize = 1 << 10;
 pub(crate) const MAX_MESSAGE: usize = 16 << 10;

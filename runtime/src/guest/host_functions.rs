@@ -2,11 +2,12 @@
 
 use super::cronbox::guest::host;
 use super::settle::fill;
-use super::{Channel, Guest, IMPORT_FUEL};
+use super::{Channel, Guest};
 use crate::budget::HeldMemory;
 use crate::crypto::Work;
 use crate::egress::messages::{self, Failed, StartTls};
 use crate::faults;
+use crate::limits::IMPORT_FUEL;
 use crate::meter;
 use std::time::Duration;
 use wasmtime::component::{Resource, WasmList};

@@ -8,10 +8,10 @@ use crate::egress::messages::Token;
 use crate::frame::{
     self, Call, Credit, Done, FilePart, FrameKind, LoadImage, NetworkPass, Out, RunNumber, Start, Stream,
 };
-use crate::guest::IMPORT_FUEL;
-use crate::images::{ImageKey, PackageImage};
-use crate::limits::{MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
+use crate::images::PackageImage;
+use crate::limits::{IMPORT_FUEL, MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
 use crate::outcome::{Outcome, Report, ScriptError, SourceLocation, StreamUsage, Usage, bounded_notes};
+use crate::prepared::ImageKey;
 use crate::{engine, harden, output};
 use bytes::Bytes;
 use std::cmp::Ordering;

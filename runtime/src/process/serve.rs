@@ -8,13 +8,14 @@ use crate::files::Packages;
 use crate::frame::{self, Credit, FrameKind, Incoming, Load, LoadImage, Prepare, Reply, RunNumber, Start, Stream};
 use crate::guest::NodeCalls;
 use crate::holder::Page;
-use crate::images::ImageKey;
 use crate::memory::{BASE, Image, ImageNumber, Slots};
 use crate::output::Output;
+use crate::prepared::ImageKey;
 use crate::sandbox::{Interpreter, ReadySandbox};
 use crate::stop_location::StopLocator;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -95,8 +96,6 @@ impl SandboxProcess {
 
     fn take(self: &Rc<Self>, incoming: Incoming) -> Result<(), ProcessError> {
         let Incoming { kind, run, payload, descriptor } = incoming;
-        let wrong = |what: &str| ProcessError::Protocol(what.to_owned());
-        let malformed = |error: frame::MalformedFrame| ProcessError::Protocol(error.to_string());
         // The node can still send frames about a run that has just ended.
         let handles = self.runs.borrow().get(&run).cloned();
         match kind {
@@ -130,26 +129,8 @@ impl SandboxProcess {
                 }
                 tokio::task::spawn_local(self.clone().run(run, start, (bundle, packages), handles));
             }
-            FrameKind::LoadImage => {
-                let load: LoadImage = frame::from_json(kind, &payload).map_err(malformed)?;
-                let file = descriptor.ok_or_else(|| wrong("an image without its descriptor"))?;
-                let mut images = self.images.borrow_mut();
-                for number in load.forget.iter().filter_map(|key| images.numbers.remove(key)).collect::<Vec<_>>() {
-                    self.slots.forget(number);
-                }
-                images.last += 1;
-                let number = images.last;
-                self.slots.add(number, Image::new(file.into())?);
-                images.numbers.insert(load.key, number);
-            }
-            FrameKind::Prepare => {
-                let asked: Prepare = frame::from_json(kind, &payload).map_err(malformed)?;
-                let loaded =
-                    |hash| self.bundles.borrow().get(hash).cloned().ok_or_else(|| wrong("a preparation without files"));
-                let (bundle, packages) = (loaded(&asked.bundle)?.bundle, loaded(&asked.packages)?);
-                let packages = packages.packages().clone();
-                tokio::task::spawn_local(self.clone().prepare(asked, bundle, packages));
-            }
+            FrameKind::LoadImage => self.load_image(&payload, descriptor)?,
+            FrameKind::Prepare => self.begin_preparation(&payload)?,
             FrameKind::Cancel => {
                 if let Some(handles) = handles {
                     handles.cancel.notify_one();
@@ -182,6 +163,30 @@ impl SandboxProcess {
         Ok(())
     }
 
+    fn load_image(&self, payload: &[u8], descriptor: Option<OwnedFd>) -> Result<(), ProcessError> {
+        let load: LoadImage = frame::from_json(FrameKind::LoadImage, payload).map_err(malformed)?;
+        let file = descriptor.ok_or_else(|| wrong("an image without its descriptor"))?;
+        let mut images = self.images.borrow_mut();
+        for number in load.forget.iter().filter_map(|key| images.numbers.remove(key)).collect::<Vec<_>>() {
+            self.slots.forget(number);
+        }
+        images.last += 1;
+        let number = images.last;
+        self.slots.add(number, Image::new(file.into())?);
+        images.numbers.insert(load.key, number);
+        Ok(())
+    }
+
+    fn begin_preparation(self: &Rc<Self>, payload: &[u8]) -> Result<(), ProcessError> {
+        let asked: Prepare = frame::from_json(FrameKind::Prepare, payload).map_err(malformed)?;
+        let loaded =
+            |hash| self.bundles.borrow().get(hash).cloned().ok_or_else(|| wrong("a preparation without files"));
+        let (bundle, packages) = (loaded(&asked.bundle)?.bundle, loaded(&asked.packages)?);
+        let packages = packages.packages().clone();
+        tokio::task::spawn_local(self.clone().prepare(asked, bundle, packages));
+        Ok(())
+    }
+
     /// Makes sandboxes while the process is idle, so that there is a ready one for a run.
     pub(super) async fn keep_ready(self: Rc<Self>) {
         loop {
@@ -196,6 +201,14 @@ impl SandboxProcess {
             self.refill.notified().await;
         }
     }
+}
+
+fn wrong(what: &str) -> ProcessError {
+    ProcessError::Protocol(what.to_owned())
+}
+
+fn malformed(error: frame::MalformedFrame) -> ProcessError {
+    ProcessError::Protocol(error.to_string())
 }
 
 impl RunHandles {

@@ -1,9 +1,10 @@
 //! Preparing an image: a sandbox imports packages and nothing else, and its memory at rest becomes the image.
 
 use super::Interpreter;
-use crate::guest::{self, IMPORT_FUEL, RunInput};
-use crate::images::Prepared;
+use crate::guest::{self, RunInput};
+use crate::limits::IMPORT_FUEL;
 use crate::memory::BASE;
+use crate::prepared::Prepared;
 use std::time::{Duration, Instant};
 
 /// The time that the preparation of an image can take.
