@@ -3,7 +3,8 @@
 use crate::support;
 use cronbox_runtime::{Bundle, ENVIRONMENT, ImageStatus, Job, Limits, Outcome, Pool, Report};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A pool of one process, which compares each memory with its image after every run.
 async fn pool() -> Pool {
@@ -18,8 +19,13 @@ fn env(more: &[(&str, &str)]) -> Vec<(String, String)> {
     ENVIRONMENT.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
+/// A set of packages that was never used before: images are kept from one run of the tests to the next.
 fn packages(files: &[(&str, &str)]) -> Option<Arc<Bundle>> {
-    let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
+    static SETS: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_nanos();
+    let mark = format!("{now} {} {}", std::process::id(), SETS.fetch_add(1, Ordering::Relaxed));
+    let mut files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
+    files.push(("mark.txt", mark.as_bytes()));
     Some(Arc::new(Bundle::of_files(&files).expect("a bundle")))
 }
 
