@@ -216,11 +216,7 @@ fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String)
         Ended::Returned(Ok(success)) => {
             done.outcome = Outcome::Succeeded;
             done.mode = Some(mode_of(success.mode));
-            done.result_kind = match success.kind {
-                guest::ResultKind::Json => ResultKind::Json,
-                guest::ResultKind::Text => ResultKind::Text,
-                guest::ResultKind::None => ResultKind::None,
-            };
+            done.result_kind = kind_of(success.kind);
             done.notes = bounded_notes(success.notes);
             result = success.value;
         }
@@ -236,6 +232,9 @@ fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String)
                 exit_code: failure.exit_code,
             };
             done.error = Some(error.bounded());
+            if let Some((kind, value)) = failure.value {
+                (done.result_kind, result) = (kind_of(kind), value);
+            }
         }
         Ended::Trapped(error) => {
             let (outcome, message) = verdict_on(&error, memory_refused);
@@ -244,6 +243,14 @@ fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String)
         }
     }
     (done, result)
+}
+
+fn kind_of(kind: guest::ResultKind) -> ResultKind {
+    match kind {
+        guest::ResultKind::Json => ResultKind::Json,
+        guest::ResultKind::Text => ResultKind::Text,
+        guest::ResultKind::None => ResultKind::None,
+    }
 }
 
 fn mode_of(mode: guest::Mode) -> Mode {
@@ -305,6 +312,7 @@ mod tests {
             traceback: String::new(),
             exit_code: None,
             notes: Vec::new(),
+            value: None,
         };
         let outcome =
             |type_name, refused| judge(Ended::Returned(Err(failure(type_name))), refused, ResultKind::Json).0.outcome;

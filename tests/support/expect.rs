@@ -135,8 +135,9 @@ impl Script {
         }
         if let Some(expected) = &self.result {
             let result: Option<Value> = report.result.as_ref().and_then(|text| serde_json::from_str(text.get()).ok());
+            let has_one = outcome == "succeeded" || error.is_some_and(|error| error.type_name == "RunFailed");
             check(
-                outcome != "succeeded" || result.as_ref() == Some(expected),
+                !has_one || result.as_ref() == Some(expected),
                 format!("result {result:?}, not {expected}"),
             );
         }

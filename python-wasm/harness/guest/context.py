@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
 from . import host, result
-from .errors import ResultError, StateError
+from .errors import ResultError, RunFailed, StateError
 
 _decode = json.JSONDecoder().decode
 _set = object.__setattr__
@@ -57,9 +57,15 @@ class Context:
         """The current time in the run's zone."""
         return datetime.now(self._place())
 
+    def fail(self, reason, result=None):
+        """Ends the run as failed for this reason, and keeps a result. It raises, so that nothing after it is done."""
+        if not isinstance(reason, str) or not reason.strip():
+            raise TypeError("context.fail takes the reason as a text: context.fail('the price is 0', result=prices)")
+        raise RunFailed(reason, result)
+
     def __getattr__(self, name):
         if name not in _NAMES:
-            raise AttributeError(f"context has no attribute {name!r}; it has: {', '.join(_NAMES)}, now()")
+            raise AttributeError(f"context has no attribute {name!r}; it has: {', '.join(_NAMES)}, now(), fail()")
         values = self._values
         if name not in values:
             values[name] = self._find(name)
@@ -96,7 +102,7 @@ class Context:
         raise AttributeError(f"context is read-only: {name!r} cannot be deleted")
 
     def __dir__(self):
-        return [*_NAMES, "now"]
+        return [*_NAMES, "now", "fail"]
 
     def __repr__(self):
         return f"<context of run {self.run_id}>"

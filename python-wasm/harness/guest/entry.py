@@ -20,7 +20,7 @@ from wit_world import Failure, Mode, ResultKind, Success
 
 from . import arguments, host, localtime, packages, report, result, source, streams
 from .context import Context, keep_state
-from .errors import EntryError
+from .errors import EntryError, ResultError, RunFailed
 from .memory import limit_recursion
 from .text import clean, type_name
 
@@ -267,19 +267,21 @@ class _Run:
         return _asyncio_run(value) if type(value) is CoroutineType else value
 
     def succeed(self, value):
-        kind = self.kind
-        limit = self.request.result_limit
-        if kind is ResultKind.NONE:
-            text = "null"
-        elif kind is ResultKind.JSON:
-            text = result.to_json(value, limit)
-        else:
-            text, is_json = result.to_json_or_text(value, limit)
-            if is_json:
-                kind = ResultKind.JSON
+        kind, text = self.text_of(value)
         if self.context is not None and (note := keep_state(self.context)) is not None:
             self.notes.append(clean(note, 1000))
         return Success(self.mode, kind, text, self.notes)
+
+    def text_of(self, value):
+        """The kind of a result, and its JSON text."""
+        kind = self.kind
+        limit = self.request.result_limit
+        if kind is ResultKind.NONE:
+            return kind, "null"
+        if kind is ResultKind.JSON:
+            return kind, result.to_json(value, limit)
+        text, is_json = result.to_json_or_text(value, limit)
+        return ResultKind.JSON if is_json else kind, text
 
     def fail(self, error):
         # A script's tracer, profiler or recursion limit must not end the account of its failure.
@@ -289,18 +291,25 @@ class _Run:
         if type(error) is MemoryError:
             _reserve.clear()
         try:
+            if type(error) is RunFailed:
+                try:
+                    found = self.text_of(error.result)
+                except ResultError as unfit:
+                    found = None
+                    self.notes.append(clean(str(unfit), 1000))
+                return Failure(self.mode, "RunFailed", report.message(error), "", None, self.notes, found)
             kind = type_name(type(error))
             message = report.message(error)
             if issubclass(type(error), SystemExit):
                 message = self.exit_message(error, message)
                 # An exit says what it is; the lines that led there are nobody's mistake.
-                return Failure(self.mode, kind, message, "", self.exit_code, self.notes)
+                return Failure(self.mode, kind, message, "", self.exit_code, self.notes, None)
             if issubclass(type(error), TypeError):
                 self.notes += arguments.text_notes(self.request.text_args, self.keywords)
             trace = report.render(error, self.request.path, self.request.source)
-            return Failure(self.mode, kind, message, trace, None, self.notes)
+            return Failure(self.mode, kind, message, trace, None, self.notes, None)
         except BaseException:
-            return Failure(self.mode, "Exception", "the script failed, and so did telling how", "", None, [])
+            return Failure(self.mode, "Exception", "the script failed, and so did telling how", "", None, [], None)
 
     def exit_message(self, error, message):
         status = report.exit_status(error)

@@ -42,7 +42,16 @@ class NetworkDenied(PermissionError):
         return self.strerror or super().__str__()
 
 
+class RunFailed(BaseException):
+    """What `context.fail` raises. Like SystemExit it is none of the exceptions that a script handles by `except
+    Exception`."""
+
+    def __init__(self, reason, result):
+        super().__init__(reason)
+        self.result = result
+
+
 ArgumentError.__name__ = "TypeError"
-for _kind in (ArgumentError, EntryError, ResultError, StateError, NetworkDenied):
+for _kind in (RunFailed, ArgumentError, EntryError, ResultError, StateError, NetworkDenied):
     _kind.__module__ = "builtins"
 del _kind

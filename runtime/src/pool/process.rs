@@ -338,9 +338,12 @@ impl ActiveRun {
             network: Vec::new(),
             lost_attempts: self.entry.lost,
         };
-        if report.outcome == Outcome::Succeeded {
+        let can_have_one = report.outcome == Outcome::Failed && !result.is_empty();
+        if report.outcome == Outcome::Succeeded || can_have_one {
             match check_result(result, job.limits.result) {
                 Ok(result) => report.result = Some(result),
+                // A failed run says why it failed.
+                Err(_) if report.outcome == Outcome::Failed => {}
                 Err(message) => {
                     report.outcome = Outcome::Failed;
                     report.error = Some(ScriptError::new("ResultError", message));
