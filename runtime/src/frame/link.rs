@@ -73,7 +73,8 @@ fn connect_nonblocking(socket: StdUnixStream, descriptors: bool) -> io::Result<(
     let receiver = Receiver {
         socket,
         descriptors_allowed: descriptors,
-        buffer: BytesMut::with_capacity(CHUNK),
+        space: vec![0; CHUNK].into_boxed_slice(),
+        buffer: BytesMut::new(),
         descriptors: VecDeque::new(),
         parts: HashMap::new(),
         parts_size: 0,
@@ -219,6 +220,8 @@ fn write(socket: &UnixStream, chunk: &Chunk) -> io::Result<usize> {
 pub(crate) struct Receiver {
     socket: Arc<UnixStream>,
     descriptors_allowed: bool,
+    /// Where one read from the socket goes: to make and clear such room for each would cost more than to copy a small frame.
+    space: Box<[u8]>,
     buffer: BytesMut,
     descriptors: VecDeque<OwnedFd>,
     parts: HashMap<(u8, RunNumber), Vec<u8>>,
@@ -300,15 +303,12 @@ impl Receiver {
     fn fill(&mut self) -> Result<usize, LinkError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let start = self.buffer.len();
-        self.buffer.resize(start + CHUNK, 0);
         let received = self.socket.try_io(Interest::READABLE, || {
-            let mut slices = [IoSliceMut::new(&mut self.buffer[start..])];
+            let mut slices = [IoSliceMut::new(&mut self.space)];
             Ok(recvmsg(&self.socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?)
         });
-        let size = received.as_ref().map_or(0, |message| message.bytes);
-        self.buffer.truncate(start + size);
-        received?;
+        let size = received?.bytes;
+        self.buffer.extend_from_slice(self.space.get(..size).unwrap_or_default());
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
                 self.descriptors.extend(descriptors);
