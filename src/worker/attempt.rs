@@ -12,7 +12,7 @@ use crate::keyring::KeyError;
 use crate::live_output::Writing;
 use crate::publish;
 use crate::run::{Cause, Run, Value, upstream_body};
-use crate::script::check_state;
+use crate::script::{Labels, check_state};
 use crate::stdin;
 use crate::store::StoreError;
 use crate::store::output::Part;
@@ -31,6 +31,25 @@ use tokio::time::Instant;
 const PARTS_AFTER: Duration = Duration::from_millis(250);
 /// The largest part.
 const PART: usize = 64 << 10;
+
+/// What a script finds in `context`, in the order of the names.
+#[derive(serde::Serialize)]
+struct Context<'a> {
+    attempt: u32,
+    cause: Cause,
+    deadline: String,
+    fire_time: Option<String>,
+    labels: &'a Labels,
+    lost_attempts: u32,
+    run_id: &'a str,
+    schedule: Option<&'a str>,
+    scheduled_at: String,
+    script: &'a str,
+    started_at: String,
+    timezone: &'a str,
+    version: Option<i64>,
+}
+
 /// How an attempt came out.
 enum End {
     /// It ended.
@@ -312,21 +331,22 @@ impl Worker {
     fn context(&self, run: &Run) -> String {
         let started = run.started_at.unwrap_or_else(|| self.tools.clock.now());
         let deadline = after(started, run.spec.limits.wall);
-        json!({
-            "run_id": run.id,
-            "script": run.name,
-            "version": run.version,
-            "schedule": run.spec.schedule,
-            "cause": run.cause,
-            "attempt": run.attempt,
-            "lost_attempts": run.lost,
-            "fire_time": run.fire_time.map(rfc3339),
-            "scheduled_at": rfc3339(run.run_at),
-            "started_at": rfc3339(started),
-            "deadline": rfc3339(deadline),
-            "timezone": run.spec.timezone,
-            "labels": run.labels,
-        })
-        .to_string()
+        let context = Context {
+            attempt: run.attempt,
+            cause: run.cause,
+            deadline: rfc3339(deadline),
+            fire_time: run.fire_time.map(rfc3339),
+            labels: &run.labels,
+            lost_attempts: run.lost,
+            run_id: &run.id,
+            schedule: run.spec.schedule.as_deref(),
+            scheduled_at: rfc3339(run.run_at),
+            script: &run.name,
+            started_at: rfc3339(started),
+            timezone: &run.spec.timezone,
+            version: run.version,
+        };
+        // Text and numbers can always be written.
+        serde_json::to_string(&context).unwrap_or_default()
     }
 }
