@@ -145,9 +145,12 @@ pub struct Tools {
     pub down: CancellationToken,
 }
 
-/// Shared by all handlers.
+/// Shared by all handlers. Each layer of a request has a clone: one count, and not one for each part.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Shared>);
+
+/// What handlers share.
+pub(crate) struct Shared {
     docs: Arc<Docs>,
     documents: Arc<Documents>,
     page: Arc<Page>,
@@ -164,6 +167,14 @@ pub(crate) struct App {
 }
 
 impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Shared {
     type Target = Service;
 
     fn deref(&self) -> &Service {
@@ -174,7 +185,7 @@ impl std::ops::Deref for App {
 /// The API, below this path.
 pub fn router(tools: Tools, base_path: &str) -> Router {
     let limiter = Arc::new(Limiter::new(tools.rate));
-    let app = App {
+    let app = App(Arc::new(Shared {
         docs: Arc::new(Docs::new(base_path)),
         documents: Arc::new(Documents::new(base_path)),
         page: Arc::new(Page::new(base_path)),
@@ -186,7 +197,7 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         feed: Arc::default(),
         found: Arc::default(),
         base_path: base_path.into(),
-    };
+    }));
     let api = declared()
         .router()
         .method_not_allowed_fallback(rate::no_such_method)
