@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::{App, Part, accept};
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::ops::Range;
 use std::path::Path;
@@ -92,6 +92,13 @@ impl EarlyPage {
         EarlyPage(Arc::new(Page::new(base_path)))
     }
 
+    /// What is answered to a request of the API.
+    pub fn refusal(path: &str) -> Option<Response> {
+        let detail = "this server is starting; try again in some seconds";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting", detail).retry_after(1);
+        path.starts_with("/v1/").then(|| problem.into_response())
+    }
+
     /// What is answered at an address of the page; none at others.
     pub fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
         if !matches!(*method, Method::GET | Method::HEAD) {
@@ -173,6 +180,19 @@ fn answer(name: &str, keep: &'static str, headers: &HeaderMap) -> Result<Respons
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_starting_node_says_so_as_the_api_does() {
+        let refused = EarlyPage::refusal("/v1/scripts").expect("a problem");
+        assert_eq!(
+            (refused.status(), &refused.headers()[header::RETRY_AFTER]),
+            (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().expect("a value"))
+        );
+        let body = axum::body::to_bytes(refused.into_body(), 1 << 10).await.expect("a body");
+        let problem: crate::api::ProblemBody = serde_json::from_slice(&body).expect("a problem");
+        assert_eq!(problem.code, "starting");
+        assert!(EarlyPage::refusal("/readyz").is_none());
+    }
 
     #[test]
     fn addresses_of_the_page_are_told_from_others() {

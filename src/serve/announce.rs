@@ -13,11 +13,11 @@ use cronbox_runtime::Pool;
 use std::path::Path;
 use tokio::sync::watch;
 
-/// What answers while the node starts: the page, and that it starts.
+/// What answers while the node starts: the page, and that the node starts.
 pub(super) fn starting(ready: watch::Receiver<Readiness>, base_path: &str) -> Router {
     let page = http::EarlyPage::new(base_path);
     let not_yet = move |method: Method, uri: Uri, headers: HeaderMap| {
-        let early = page.answer(&method, uri.path(), &headers);
+        let early = page.answer(&method, uri.path(), &headers).or_else(|| http::EarlyPage::refusal(uri.path()));
         let parts = ready.borrow().clone();
         let body = crate::api::ReadyBody { ready: false, parts, warnings: Vec::new() };
         async move {

@@ -136,10 +136,7 @@ impl Script {
         if let Some(expected) = &self.result {
             let result: Option<Value> = report.result.as_ref().and_then(|text| serde_json::from_str(text.get()).ok());
             let has_one = outcome == "succeeded" || error.is_some_and(|error| error.type_name == "RunFailed");
-            check(
-                !has_one || result.as_ref() == Some(expected),
-                format!("result {result:?}, not {expected}"),
-            );
+            check(!has_one || result.as_ref() == Some(expected), format!("result {result:?}, not {expected}"));
         }
         for (name, expected, bytes) in [("stdout", &self.stdout, stdout), ("stderr", &self.stderr, stderr)] {
             if let Some(expected) = expected {
