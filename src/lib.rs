@@ -24,6 +24,7 @@
 //! - [`run`]: runs, their statuses, and what is fixed about them
 //! - [`publication`]: a version to be published, and the schedules that it brings
 //! - [`event`]: what happened, in an order that readers may rely on
+//! - [`notice`]: what a channel is told about an alert
 //! - [`access`]: scopes, tokens, and who may do what
 //! - [`secret`]: secrets, what they may be used for, and by which scripts
 //! - [`keyring`]: the keys that seal the values of secrets
@@ -90,6 +91,7 @@ pub mod run;
 pub mod secret;
 pub mod stdin;
 
+pub mod notice;
 pub mod schedule;
 
 pub mod metadata;

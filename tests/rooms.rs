@@ -328,6 +328,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("run", &["clock", "limits", "quantity", "script", "stdin"]),
     ("stdin", &[]),
     ("event", &["clock", "run"]),
+    ("notice", &[]),
     ("limits", &["suggest", "quantity"]),
     ("script", &["clock", "exact", "hosts", "limits", "quantity", "requirement", "zone", "precondition"]),
     ("requirement", &["panics"]),
