@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Everything that can happen: how runs end (`run_` and the status), and what becomes of schedules.
-pub const TYPES: [&str; 18] = [
+pub const TYPES: [&str; 19] = [
     "run_succeeded",
     "run_failed",
     "run_timed_out",
@@ -24,6 +24,7 @@ pub const TYPES: [&str; 18] = [
     "schedule_deleted",
     "scheduler_paused",
     "scheduler_resumed",
+    "delivery_dead",
 ];
 
 /// Where an event stands among the others: what comes later is greater, and nothing appears below what a reader has seen.

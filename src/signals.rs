@@ -64,6 +64,8 @@ pub struct Signals {
     pub schedules: Notify,
     /// Something happened that the feed tells of.
     pub happened: Notify,
+    /// A delivery was recorded.
+    pub deliveries: Notify,
     /// How many more runs this node can take.
     pub slots: Arc<Semaphore>,
     waiting: Mutex<HashMap<String, Waiting>>,
@@ -118,6 +120,7 @@ impl Signals {
             timed: Notify::new(),
             schedules: Notify::new(),
             happened: Notify::new(),
+            deliveries: Notify::new(),
             slots: Arc::new(Semaphore::new(slots)),
             waiting: Mutex::default(),
             claims: Mutex::default(),
@@ -133,6 +136,11 @@ impl Signals {
     pub fn notify_queued(&self) {
         self.queued.notify_one();
         self.tell(PeerSignal::Queued);
+    }
+
+    /// Deliveries were recorded on this node, which sends them itself.
+    pub fn notify_deliveries(&self) {
+        self.deliveries.notify_one();
     }
 
     /// A run became final on this node.

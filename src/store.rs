@@ -15,6 +15,7 @@ pub mod chains;
 pub mod charts;
 mod columns;
 mod connections;
+pub mod deliveries;
 pub mod events;
 pub mod fire;
 mod give_up;

@@ -287,6 +287,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "event",
             "exact",
             "fullness",
+            "notice",
             "panics",
             "limits",
             "requirement",
