@@ -3,8 +3,8 @@
 //! [`process`] is the egress process; a node has one. It holds the [`grants`] of runs and a [`sandbox_link`] to each
 //! sandbox process, with an [`inbox`] for each channel. [`connect`] makes a connection: [`crate::policy`] decides,
 //! [`names`] looks the name up, [`address`] checks the addresses. [`connection`] and [`carry`] carry its bytes, in TLS
-//! by [`secure`]; [`exchange`] puts secrets into requests and takes them out of responses. [`messages`] are those of
-//! its links.
+//! by [`secure`]; [`exchange`] puts secrets into requests and takes them out of responses. [`outbound`] sends messages of
+//! the node itself. [`messages`] are those of its links.
 
 pub(crate) mod address;
 mod buffers;
@@ -16,6 +16,7 @@ mod grants;
 mod inbox;
 pub(crate) mod messages;
 mod names;
+mod outbound;
 mod process;
 #[cfg(test)]
 pub(crate) mod readers;
@@ -25,4 +26,7 @@ mod secure;
 pub use address::{Network, NetworkError, Networks};
 pub use exchange::{MAX_VALUE as MAX_SECRET, RedactingStream, Redactor, RequestParts, Secret, SecretError};
 pub use messages::{Caps, NetworkGrant};
+pub use outbound::{
+    HttpMessage, MailMessage, MailTls, Outbound, OutboundAnswer, OutboundFailure, OutboundMessage,
+};
 pub(crate) use process::egress_process;

@@ -118,11 +118,18 @@ pub(crate) enum FrameKind {
     PrepareEnd = 35,
     /// `>` [`LoadImage`], with the descriptor of an image of packages.
     LoadImage = 36,
+
+    // Between node (`>`) and egress process (`<`), about a message of the node itself, whose number is in place of the
+    // run's; see `egress::outbound`.
+    /// `>` A message to be sent.
+    Outbound = 37,
+    /// `<` The answer to it, or why there is none.
+    OutboundAnswer = 38,
 }
 
 impl FrameKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [FrameKind; 36] = [
+        const ALL: [FrameKind; 38] = [
             FrameKind::Hello,
             FrameKind::Load,
             FrameKind::Start,
@@ -159,6 +166,8 @@ impl FrameKind {
             FrameKind::Page,
             FrameKind::PrepareEnd,
             FrameKind::LoadImage,
+            FrameKind::Outbound,
+            FrameKind::OutboundAnswer,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -499,6 +508,6 @@ mod tests {
             }
         }
         assert_eq!(FrameKind::from_byte(0), None);
-        assert_eq!(FrameKind::from_byte(37), None);
+        assert_eq!(FrameKind::from_byte(39), None);
     }
 }

@@ -139,6 +139,13 @@ pub mod network {
     pub use crate::pool::EgressConfig;
 }
 
+/// Messages of the program itself to the outside, sent by the egress process.
+pub mod outbound {
+    pub use crate::egress::{
+        HttpMessage, MailMessage, MailTls, Outbound, OutboundAnswer, OutboundFailure, OutboundMessage,
+    };
+}
+
 /// Secrets: their values are put into requests outside of the sandbox, and taken out of what a run leaves.
 pub mod secrets {
     pub use crate::egress::{MAX_SECRET, RedactingStream, Redactor, RequestParts, Secret, SecretError};

@@ -19,6 +19,7 @@ mod held_thread;
 mod images;
 pub(crate) mod job;
 mod network;
+mod outbound;
 mod process;
 mod redact;
 mod run;
@@ -47,6 +48,7 @@ use child::Children;
 use egress::EgressProcess;
 use images::Images;
 use job::check_args;
+use outbound::Sends;
 use process::{Process, RunEntry};
 use redact::RedactedEvents;
 use run::CallRate;
@@ -111,6 +113,7 @@ struct PoolState {
     last_egress: u64,
     egress_starts: Starts,
     settling: HashMap<RunNumber, Settling>,
+    sends: Sends,
 }
 
 impl Pool {

@@ -1,6 +1,6 @@
 //! Making a connection: the policy decides, the name is looked up, every address is checked, and one of them is used.
 
-use super::address::{self, Prohibited};
+use super::address::{self, Networks, Prohibited};
 use super::grants::{ConnectionSlot, Egress, RunGrant};
 use super::messages::{Failed, Failure, Open};
 use crate::policy::Destination;
@@ -29,28 +29,39 @@ pub(super) async fn connect(
         let seconds = caps.connect.as_secs();
         Failed::new(Failure::TimedOut, format!("{destination} was not reached within {seconds} seconds"))
     };
-    let reached = async {
-        let addresses = egress.names.look_up(&destination).await?;
-        address::check_all(&addresses, &destination, &grant.networks).map_err(|error| {
-            let host = destination.host();
-            match error {
-                Prohibited::NoAddress { .. } => Failed::new(Failure::NoName, error.to_string()),
-                _ => denied(format!(
-                    "{error}; the operator of cronbox can allow it with --allow-network {host}=ADDRESS/LENGTH"
-                )),
-            }
-        })?;
-        let stream = reach(&addresses, &destination).await?;
-        // Small writes are sent without delay, as a script expects.
-        let _ = stream.set_nodelay(true);
-        Ok(stream)
-    };
+    let reached = reach(egress, &destination, Reach { networks: &grant.networks, option: "--allow-network" });
     let stream = tokio::time::timeout(caps.connect, reached).await.map_err(|_| timed_out())??;
     Ok((stream, destination, slot))
 }
 
+/// The operator's exceptions for a connection, and the option with which more are made.
+#[derive(Clone, Copy)]
+pub(super) struct Reach<'r> {
+    pub(super) networks: &'r Networks,
+    pub(super) option: &'r str,
+}
+
+/// Looks a destination up, checks all its addresses, and connects to one of them.
+pub(super) async fn reach(egress: &Egress, destination: &Destination, by: Reach<'_>) -> Result<TcpStream, Failed> {
+    let addresses = egress.names.look_up(destination).await?;
+    address::check_all(&addresses, destination, by.networks).map_err(|error| {
+        let (host, option) = (destination.host(), by.option);
+        match error {
+            Prohibited::NoAddress { .. } => Failed::new(Failure::NoName, error.to_string()),
+            _ => Failed::new(
+                Failure::Denied,
+                format!("{error}; the operator of cronbox can allow it with {option} {host}=ADDRESS/LENGTH"),
+            ),
+        }
+    })?;
+    let stream = first_of(&addresses, destination).await?;
+    // Small writes are sent without delay, as a script expects.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
 /// Connects to the first address that answers.
-async fn reach(addresses: &[IpAddr], destination: &Destination) -> Result<TcpStream, Failed> {
+async fn first_of(addresses: &[IpAddr], destination: &Destination) -> Result<TcpStream, Failed> {
     let mut last = Failed::new(Failure::Unreachable, format!("{destination} cannot be reached"));
     for address in addresses {
         let tried = TcpStream::connect(SocketAddr::new(*address, destination.port()));

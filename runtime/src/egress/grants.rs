@@ -43,6 +43,8 @@ pub(super) struct Egress {
     pub(super) last_link: Cell<u64>,
     /// Open connections of all runs.
     pub(super) open: Cell<u32>,
+    /// Messages of the node that are on their way.
+    pub(super) outbound: Cell<u32>,
     /// Bytes that are kept for all connections.
     kept: Cell<usize>,
 }
@@ -58,6 +60,7 @@ impl Egress {
             links: RefCell::default(),
             last_link: Cell::default(),
             open: Cell::default(),
+            outbound: Cell::default(),
             kept: Cell::default(),
         }
     }

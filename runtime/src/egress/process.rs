@@ -8,6 +8,7 @@
 use super::grants::{Egress, RunGrant};
 use super::messages::{Grant, NetworkUsage, Revoke, Setup, Violation};
 use super::names::Names;
+use super::outbound::{self, Outbound};
 use super::sandbox_link::SandboxLink;
 use super::secure::Secure;
 use crate::frame::{self, FrameKind, Hello, Incoming, LinkError, Receiver, RunNumber};
@@ -111,6 +112,10 @@ impl Egress {
             FrameKind::Revoke => {
                 let Revoke { link } = frame::from_json(kind, &payload).map_err(malformed)?;
                 tokio::task::spawn_local(self.clone().revoke(link, run));
+            }
+            FrameKind::Outbound => {
+                let outbound: Outbound = frame::from_json(kind, &payload).map_err(malformed)?;
+                tokio::task::spawn_local(outbound::carry_out(self.clone(), run, outbound));
             }
             FrameKind::Ping => self.node.send(FrameKind::Pong, 0, &payload),
             _ => return Err(EgressError::Protocol("a frame for the other direction".into())),

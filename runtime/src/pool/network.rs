@@ -119,7 +119,12 @@ impl Pool {
                 }
                 egress.hardening = Some(hello.hardening);
                 state.egress_starts.worked();
+                state.sends.begin(&egress.link);
                 self.dispatch(state);
+            }
+            FrameKind::OutboundAnswer => {
+                let answer = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                state.sends.end(run, answer);
             }
             FrameKind::Pong => {}
             FrameKind::NetworkUsage => {
@@ -159,6 +164,7 @@ impl Pool {
             for (_, settling) in state.settling.drain() {
                 settling.end(None);
             }
+            state.sends.lose(&death.to_string());
             if egress.hardening.is_none() && !state.closing {
                 self.no_egress(state, death.to_string());
             } else if !state.closing {
