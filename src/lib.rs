@@ -25,6 +25,7 @@
 //! - [`publication`]: a version to be published, and the schedules that it brings
 //! - [`event`]: what happened, in an order that readers may rely on
 //! - [`notice`]: what a channel is told about an alert
+//! - [`channel`]: channels, and the requests that notices become on them
 //! - [`access`]: scopes, tokens, and who may do what
 //! - [`secret`]: secrets, what they may be used for, and by which scripts
 //! - [`keyring`]: the keys that seal the values of secrets
@@ -85,6 +86,7 @@ pub mod limits;
 pub mod publication;
 
 pub mod access;
+pub mod channel;
 pub mod event;
 pub mod keyring;
 pub mod run;
