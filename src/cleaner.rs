@@ -39,7 +39,7 @@ pub struct Retention {
     pub keep: Keep,
     /// Rows of runs that never started by policy.
     pub unstarted: Duration,
-    /// Events of the feed.
+    /// Events of the feed, and deliveries to channels that are not waiting.
     pub events: Duration,
     /// A client's name for a request.
     pub requests: TimeDelta,
@@ -119,6 +119,11 @@ impl Cleaner {
         }
         if let Some(then) = ago(self.retention.events, now) {
             while !stop.is_cancelled() && self.store.forget_events(then).await? > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        if let Some(then) = ago(self.retention.events, now) {
+            while !stop.is_cancelled() && self.store.forget_deliveries(then).await? > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -7,8 +7,10 @@ mod attempts;
 mod below;
 mod body;
 mod carry_out;
+mod channels;
 mod charts;
 mod connections;
+mod deliveries;
 mod described;
 mod described_fields;
 mod described_words;
@@ -97,6 +99,8 @@ fn declared() -> &'static Endpoints {
             .merge(scripts::endpoints())
             .merge(state::endpoints())
             .merge(charts::endpoints())
+            .merge(channels::endpoints())
+            .merge(deliveries::endpoints())
             .merge(queries::endpoints())
             .merge(runs::endpoints())
             .merge(output::endpoints())

@@ -4,6 +4,10 @@
 //! changes the database cannot make a secret go to another host. Keys stand in a file of the operator's, in a variable,
 //! or in the data directory, where one is made when the first secret is set. The first key seals; all of them open.
 
+mod channels;
+
+pub use channels::SealedChannelError;
+
 use crate::secret::Secret;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};

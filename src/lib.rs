@@ -44,6 +44,7 @@
 //! - [`live_output`]: what runs of this node have written so far
 //! - [`metrics`]: what is counted
 //! - [`supervise`]: keeps the node's tasks going after a panic
+//! - [`deliverer`]: sends what is told to channels
 //! - [`service`]: what the program does for a caller, without HTTP
 //! - [`worker`]: takes runs, runs them, records how they ended
 //! - [`scheduler`]: looks at schedules when their time has come
@@ -117,6 +118,8 @@ pub mod live_output;
 pub mod metrics;
 pub mod signals;
 pub mod supervise;
+
+pub mod deliverer;
 
 pub mod service;
 

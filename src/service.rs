@@ -6,8 +6,10 @@
 //! field at fault and a sentence; sentences name addresses of the API and flags, which are the words that users have for
 //! these things.
 
+mod channels;
 mod charts;
 mod check_args;
+mod deliveries;
 mod error;
 mod grants;
 mod queries;
@@ -24,7 +26,9 @@ mod text;
 mod tokens;
 mod values;
 
+pub use channels::{SetChannel, TestedChannel};
 pub use charts::ChartRequest;
+pub use deliveries::DeliveryRequest;
 pub use error::{ErrorKind, ServiceError};
 pub use grants::GrantRequest;
 pub use reach::Reached;
@@ -45,6 +49,7 @@ pub use values::stored_json;
 
 use crate::blobs::Blobs;
 use crate::clock::Clock;
+use crate::deliverer::Deliverer;
 use crate::keyring::Keyring;
 use crate::links::Linker;
 use crate::live_output::Live;
@@ -78,4 +83,6 @@ pub struct Service {
     pub node: Option<String>,
     /// Held while secrets are sealed.
     pub sealing: tokio::sync::Mutex<()>,
+    /// Sends messages to channels.
+    pub deliverer: Arc<Deliverer>,
 }

@@ -12,6 +12,7 @@ pub mod backfill;
 pub mod blobs;
 mod cancel;
 pub mod chains;
+pub mod channels;
 pub mod charts;
 mod columns;
 mod connections;

@@ -53,6 +53,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         "serve",
         &[
             "access",
+            "deliverer",
             "api",
             "blobs",
             "checker",
@@ -126,6 +127,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         "http",
         &[
             "access",
+            "channel",
             "api",
             "blobs",
             "checker",
@@ -165,6 +167,8 @@ const PROGRAM: &[(&str, &[&str])] = &[
         "service",
         &[
             "access",
+            "deliverer",
+            "channel",
             "blobs",
             "checker",
             "clock",
@@ -223,6 +227,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "trigger", "signals", "zone",
         ],
     ),
+    ("deliverer", &["channel", "clock", "keyring", "metrics", "notice", "run", "signals", "store"]),
     ("heartbeat", &["clock", "metrics", "run", "store", "signals"]),
     ("peer_signals", &["readers", "store", "signals"]),
     ("cleaner", &["blobs", "clock", "run", "script", "store"]),
@@ -231,6 +236,8 @@ const PROGRAM: &[(&str, &[&str])] = &[
         "api",
         &[
             "access",
+            "channel",
+            "notice",
             "clock",
             "event",
             "exact",
@@ -304,7 +311,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("publication", &["requirement", "schedule", "script", "precondition"]),
     ("access", &["clock", "script"]),
     ("secret", &["access", "clock", "hosts", "script"]),
-    ("keyring", &["access", "secret"]),
+    ("keyring", &["access", "channel", "secret"]),
     ("source_encoding", &[]),
     ("metadata", &["misfit", "source_encoding", "panics", "suggest", "script"]),
     (

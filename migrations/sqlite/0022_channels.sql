@@ -24,14 +24,13 @@ CREATE TABLE deliveries (
     notice     TEXT   NOT NULL,                         -- JSON
     state      TEXT   NOT NULL CHECK (state IN ('waiting', 'sent', 'dead')),
     attempts   BIGINT NOT NULL DEFAULT 0,
-    next_at    BIGINT,                                  -- when it is to be tried, at the earliest; none: not by itself
+    next_at    BIGINT,                                  -- when it is to be tried, at the earliest; none: not by itself; of an attempt under way: when it is taken for lost
     give_up_at BIGINT NOT NULL,                         -- no more attempts from then on
     counted_at BIGINT,                                  -- when it was last tried: what the channel's rate counts
     held_at    BIGINT,                                  -- when the channel's rate held it back
     summary    TEXT,                                    -- the delivery that tells of it instead
     node       TEXT,                                    -- who sends it now
-    token      TEXT,                                    -- of this attempt
-    until      BIGINT,                                  -- when the attempt is taken for lost
+    token      TEXT,                                    -- of the attempt that is under way
     status     BIGINT,                                  -- of the last answer over HTTP or SMTP
     answer     TEXT,                                    -- the last answer, or why there is none, in words
     created_at BIGINT NOT NULL,

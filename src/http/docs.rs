@@ -35,6 +35,7 @@ pub(super) fn endpoints() -> Endpoints {
         (name = "schedules", description = "What starts scripts by the clock"),
         (name = "events", description = "What happened, in order"),
         (name = "charts", description = "Charts of results that are kept"),
+        (name = "messages", description = "Channels, and the messages to them"),
         (name = "access", description = "Tokens, sessions, grants and secrets"),
         (name = "node", description = "How the node is"),
     )

@@ -172,6 +172,8 @@ impl App {
         let states =
             [("waiting", depth.waiting), ("held", depth.held), ("ready", depth.ready), ("claimed", depth.claimed)];
         self.tools.metrics.queue(states, since(depth.oldest));
+        let outbox = self.store.outbox().await?;
+        self.tools.metrics.outbox(outbox.waiting, since(outbox.oldest));
         let lag = if self.store.scheduler().await?.paused { None } else { self.store.next_schedule().await? };
         self.tools.metrics.lag(since(lag));
         let successes = self.store.last_successes(MOST_SCRIPTS).await?;

@@ -4,6 +4,7 @@
 mod interpreter;
 mod network;
 mod node;
+mod notices;
 mod packages;
 mod retention;
 mod runs;
@@ -13,6 +14,7 @@ mod values;
 pub use interpreter::InterpreterConfig;
 pub use network::{HostConfig, NetworkConfig};
 pub use node::{NodeConfig, Role};
+pub use notices::NoticeConfig;
 pub use packages::PackageConfig;
 pub use retention::RetentionConfig;
 pub use runs::RunConfig;
@@ -82,6 +84,9 @@ pub struct Config {
     /// How connections are made for scripts.
     #[command(flatten)]
     pub network: NetworkConfig,
+    /// How messages are sent to channels.
+    #[command(flatten)]
+    pub notices: NoticeConfig,
     /// Where packages come from.
     #[command(flatten)]
     pub packages: PackageConfig,

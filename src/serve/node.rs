@@ -9,6 +9,7 @@ use crate::blobs::Blobs;
 use crate::checker::Checker;
 use crate::cleaner::Cleaner;
 use crate::clock::Clock;
+use crate::deliverer::Deliverer;
 use crate::disk_usage::Space;
 use crate::heartbeat::Rescuer;
 use crate::http::{self, AnonymousAccess, Listener, Readiness};
@@ -139,6 +140,9 @@ pub(super) struct Node {
     keyring: Arc<Keyring>,
     rules: Arc<plan::RunPolicy>,
     worker: Arc<Worker>,
+    deliverer: Arc<Deliverer>,
+    /// The task that sends messages, and what ends it.
+    delivering: (TaskTracker, CancellationToken),
     /// How much room the data has; none where it is on another machine.
     space: Option<Space>,
     has_tokens: bool,
@@ -203,10 +207,27 @@ impl Node {
             keyring: keyring.clone(),
         };
         let rules = Arc::new(policy(&config, ceiling, &pool));
+        let sender = pool.clone();
+        let deliverer = Arc::new(Deliverer {
+            store: store.clone(),
+            keyring: keyring.clone(),
+            clock: clock.clone(),
+            signals: signals.clone(),
+            metrics: front.metrics.clone(),
+            node: id.clone(),
+            rules: config.notices.rules(config.hosts.ceiling()),
+            send: Box::new(move |outbound| {
+                let pool = sender.clone();
+                Box::pin(async move { pool.send(&outbound).await })
+            }),
+            under_way: std::sync::Mutex::default(),
+        });
         Ok(Some(Node {
             space: directory.as_ref().map(|directory| Space::new(directory.path.clone(), config.storage.max_data)),
             worker: Worker::new(tools, inbox),
             linker: Linker::new(keeper, roots),
+            deliverer,
+            delivering: (TaskTracker::new(), CancellationToken::new()),
             peer_signals: Arc::new(Mutex::new(peer_signals)),
             changes: TaskTracker::new(),
             background: CancellationToken::new(),
@@ -323,6 +344,11 @@ impl Node {
         };
         let work = again((cleaner, background.clone()), |room| async move { room.0.run(room.1.clone()).await });
         self.keep_going("cleaner", work);
+        let (tasks, stop) = &self.delivering;
+        let work = again((self.deliverer.clone(), stop.clone()), |room| async move {
+            room.0.clone().run(room.1.clone()).await;
+        });
+        tasks.spawn(self.front.supervisor.clone().keep_going("deliverer", work));
         if let Some(space) = self.space.clone() {
             space.look().await;
             let work = again((space, background.clone()), |room| async move { room.0.run(room.1.clone()).await });
@@ -347,6 +373,7 @@ impl Node {
             queue_bound: self.config.runs.max_queued,
             node: self.config.node.does(Role::Worker).then(|| self.id.clone()),
             sealing: Mutex::default(),
+            deliverer: self.deliverer.clone(),
         };
         http::Tools {
             service: Arc::new(service),
@@ -388,6 +415,14 @@ impl Node {
         tokio::select! {
             () = changes.wait() => {}
             () = tokio::time::sleep(CHANGES_PATIENCE) => {}
+            () = shutdown.at_once.cancelled() => {}
+        }
+        // What is on its way needs the pool's egress process.
+        let (delivering, stop) = &self.delivering;
+        stop.cancel();
+        delivering.close();
+        tokio::select! {
+            () = delivering.wait() => {}
             () = shutdown.at_once.cancelled() => {}
         }
         pool.close(false).await;

@@ -159,8 +159,9 @@ impl Service {
         let (created_at, updated_at, created_by) = (now, now, caller.id().map(str::to_owned));
         let mut secret =
             Secret { name: name.clone(), terms, sealed_terms, key, sealed, created_at, updated_at, created_by };
-        let keys: Vec<String> =
+        let mut keys: Vec<String> =
             others.iter().filter(|other| other.name != name).map(|other| other.key.clone()).collect();
+        keys.extend(self.store.channels().await?.into_iter().map(|channel| channel.key));
         let warning = self.keyring.seal(&mut secret, value.as_bytes(), &keys)?;
         if let Some(warning) = &warning {
             tracing::warn!("{warning}");
@@ -191,7 +192,9 @@ impl Service {
     pub async fn rotate_keys(&self) -> Result<Resealed, ServiceError> {
         let _turn = self.sealing.lock().await;
         let secrets = self.store.secrets().await?;
-        let used: Vec<String> = secrets.iter().map(|secret| secret.key.clone()).collect();
+        let channels = self.store.channels().await?;
+        let mut used: Vec<String> = secrets.iter().map(|secret| secret.key.clone()).collect();
+        used.extend(channels.iter().map(|channel| channel.key.clone()));
         let warning = self.keyring.renew(&used)?;
         let keys = self.keyring.keys()?;
         let Some(first) = keys.first().map(str::to_owned) else { return Err(KeyError::None.into()) };
@@ -210,8 +213,10 @@ impl Service {
                 Err(error) => return Err(error.into()),
             }
         }
-        let resealed = self.store.reseal_secrets(resealed).await?;
-        let used: Vec<String> = self.store.secrets().await?.into_iter().map(|secret| secret.key).collect();
+        let mut resealed = self.store.reseal_secrets(resealed).await?;
+        resealed += self.reseal_channels(channels, &keys, &first, &mut unreadable).await?;
+        let mut used: Vec<String> = self.store.secrets().await?.into_iter().map(|secret| secret.key).collect();
+        used.extend(self.store.channels().await?.into_iter().map(|channel| channel.key));
         self.keyring.forget_old(&used)?;
         Ok(Resealed { key: first, resealed, unreadable, warning })
     }

@@ -1,19 +1,24 @@
-//! Deliveries: what is told to a channel. A delivery is recorded in the transaction of its cause, and sent afterwards.
+//! Deliveries: what is told to a channel. A delivery is recorded in the transaction of its cause, and sent afterwards by one node.
+
+pub mod claim;
+mod list;
+pub mod outcome;
+
+pub use list::{DeliveryFilter, Outbox};
 
 use super::StoreError;
 use super::columns::Columns;
-use super::tx::{Tx, json, stamp};
+use super::tx::{Row, Tx, json, stamp};
+use crate::channel::{Delivery, DeliveryState, GIVE_UP_AFTER};
 use crate::clock::{Time, after};
 use crate::notice::{Notice, NoticeKind};
 use crate::run::new_id;
-use std::time::Duration;
 
-/// How long a delivery is tried.
-pub const GIVE_UP_AFTER: Duration = Duration::from_secs(72 * 3600);
+const DELIVERY: &str = "SELECT id, channel, kind, alert, script, run, notice, state, attempts, next_at, give_up_at, counted_at,
+    held_at, summary, token, status, answer, created_at, updated_at FROM deliveries";
 
 /// The word of a kind, as it is kept.
-#[allow(dead_code, reason = "used by enqueue")]
-pub(super) fn kind_word(kind: NoticeKind) -> &'static str {
+fn kind_word(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Firing => "firing",
         NoticeKind::Repeated => "repeated",
@@ -23,10 +28,32 @@ pub(super) fn kind_word(kind: NoticeKind) -> &'static str {
     }
 }
 
+fn delivery_of(row: &Row) -> Result<Delivery, StoreError> {
+    let status = row.int_or_none("status")?;
+    Ok(Delivery {
+        id: row.text("id")?,
+        channel: row.text("channel")?,
+        kind: row.text("kind")?,
+        alert: row.text_or_none("alert")?,
+        script: row.text_or_none("script")?,
+        run: row.text_or_none("run")?,
+        notice: row.json("notice")?,
+        state: row.word("state", DeliveryState::parse)?,
+        attempts: row.small("attempts")?,
+        next_at: row.time_or_none("next_at")?,
+        give_up_at: row.time("give_up_at")?,
+        held_at: row.time_or_none("held_at")?,
+        summary: row.text_or_none("summary")?,
+        status: status.and_then(|status| u16::try_from(status).ok()),
+        answer: row.text_or_none("answer")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
 /// Records one delivery of `notice` for each of these channels, in the transaction of what caused it. After the commit, call
 /// [`crate::signals::Signals::notify_deliveries`]. A channel that is not there is recorded too: its delivery says so. Returns
 /// the ids of the deliveries, in the order of the channels.
-#[allow(dead_code, reason = "called by the decisions about alerts, which follow")]
 pub(super) async fn enqueue(
     tx: &mut Tx<'_>,
     channels: &[String],

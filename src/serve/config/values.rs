@@ -44,6 +44,17 @@ pub(super) fn lease(text: &str) -> Result<Duration, String> {
     if time < Duration::from_secs(1) { Err("at least 1s".into()) } else { Ok(time) }
 }
 
+/// `https://cronbox.example.com/path`; a slash at its end says nothing.
+pub(super) fn public_url(text: &str) -> Result<String, String> {
+    let why = "an URL such as https://cronbox.example.com, without ? and #";
+    let url = reqwest::Url::parse(text).map_err(|error| format!("{why}: {error}"))?;
+    let is_fine = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
+    if is_fine && url.username().is_empty() && url.password().is_none() {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    Err(why.into())
+}
+
 /// `memory=512MiB,timeout=10m`: the largest limits; without a value, those that the program can grant at most.
 pub(super) fn ceiling(text: &str) -> Result<Limits, String> {
     let asked = limits_of(text)?;

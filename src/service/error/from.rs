@@ -2,6 +2,7 @@
 
 use super::{ErrorKind, ServiceError};
 use crate::blobs::BlobError;
+use crate::channel::BadChannel;
 use crate::checker;
 use crate::computations::ComputeError;
 use crate::keyring::KeyError;
@@ -58,6 +59,12 @@ impl From<BlobError> for ServiceError {
             }
             BlobError::BadPlace(_) => internal(&error),
         }
+    }
+}
+
+impl From<BadChannel> for ServiceError {
+    fn from(error: BadChannel) -> Self {
+        Self::invalid(error.field, error.why)
     }
 }
 
