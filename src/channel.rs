@@ -41,9 +41,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_CHANNEL_NAME: usize = 100;
 
 /// The kinds of channels, by their words.
-pub const KINDS: [&str; 11] = [
-    "webhook", "email", "slack", "discord", "teams", "telegram", "ntfy", "feishu", "dingtalk", "wecom", "template",
-];
+pub const KINDS: [&str; 11] =
+    ["webhook", "email", "slack", "discord", "teams", "telegram", "ntfy", "feishu", "dingtalk", "wecom", "template"];
 
 /// The language of a channel's messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,10 @@
 mod absent;
 mod address;
 mod bundle;
+mod channels;
 mod client;
 mod compile;
+mod deliveries;
 mod doctor;
 mod events;
 mod exit;
@@ -96,6 +98,10 @@ enum Command {
     Secrets(secrets::SecretsArgs),
     /// Set or remove a secret, or seal all with another key
     Secret(Box<secrets::SecretArgs>),
+    /// Set, test, list or remove a channel, to which messages are sent
+    Channel(channels::ChannelArgs),
+    /// List messages to channels, or send one again
+    Deliveries(deliveries::DeliveriesArgs),
     /// List tokens
     Tokens(tokens::TokensArgs),
     /// Make or remove a token
@@ -159,6 +165,8 @@ impl Cli {
             Command::Revoke(args) => args.execute().into(),
             Command::Secrets(args) => args.execute().into(),
             Command::Secret(args) => args.execute().into(),
+            Command::Channel(args) => args.execute().into(),
+            Command::Deliveries(args) => args.execute().into(),
             Command::Tokens(args) => args.execute().into(),
             Command::Token(args) => args.execute().into(),
             Command::Openapi => match writeln!(std::io::stdout().lock(), "{}", crate::http::document()) {

@@ -29,6 +29,8 @@ const WITHIN: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_secs(60);
 /// Most messages of one channel that this node sends at one time: a slow one does not take the room of the others.
 const MOST_OF_CHANNEL: usize = 16;
+/// Most messages of this node that are on their way at one time: fewer than the egress process takes.
+const MOST: usize = 48;
 /// The longest time without a look: another node may have died.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The shortest time without one.
@@ -39,8 +41,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Sends a message, and waits for the answer.
-pub type Sender =
-    Box<dyn Fn(Outbound) -> BoxFuture<'static, Result<OutboundAnswer, OutboundFailure>> + Send + Sync>;
+pub type Sender = Box<dyn Fn(Outbound) -> BoxFuture<'static, Result<OutboundAnswer, OutboundFailure>> + Send + Sync>;
 
 /// What the operator decides about messages.
 #[derive(Clone, Debug)]
@@ -130,6 +131,8 @@ impl Deliverer {
     /// Begins to send what is due; the time until the next look.
     async fn take(self: &Arc<Self>, sending: &mut JoinSet<()>) -> Result<Duration, StoreError> {
         let next = self.take_due(sending).await?;
+        // With as many as can be under way, the end of one is waited for.
+        let next = next.filter(|_| sending.len() < MOST);
         let wait = next.map(|next| (next - self.clock.now()).to_std().unwrap_or_default());
         Ok(wait.unwrap_or(LONGEST_PAUSE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
     }
@@ -140,7 +143,14 @@ impl Deliverer {
             under_way.iter().filter(|(_, count)| **count >= MOST_OF_CHANNEL).map(|(name, _)| name.clone()).collect()
         };
         let token = uuid::Uuid::new_v4().to_string();
-        let claim = Claim { node: self.node.clone(), token: token.clone(), rate: self.rules.rate, lease: LEASE, busy };
+        let claim = Claim {
+            node: self.node.clone(),
+            token: token.clone(),
+            rate: self.rules.rate,
+            lease: LEASE,
+            busy,
+            most: MOST.saturating_sub(sending.len()),
+        };
         let claims = self.store.claim_deliveries(claim, self.clock.now()).await?;
         if claims.dead > 0 {
             self.metrics.delivered(Delivered::Dead, claims.dead);

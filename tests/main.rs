@@ -4,6 +4,7 @@
 
 mod api;
 mod attacks;
+mod channels;
 mod cli;
 mod clients;
 mod clocks;

@@ -8,6 +8,7 @@ use cronbox::access::{Caller, Reach, Scope, Token};
 use cronbox::blobs::{BlobLocation, Blobs, S3Access};
 use cronbox::checker::Checker;
 use cronbox::clock::{Clock, Time, from_micros};
+use cronbox::deliverer::{Deliverer, DeliveryRules};
 use cronbox::keyring::{KeySource, Keyring};
 use cronbox::links::Linker;
 use cronbox::packages::{Index, Resolver, ResolverConfig};
@@ -71,18 +72,37 @@ async fn rig() -> Rig {
         timezone: "UTC".into(),
         job_defaults: Policies::default(),
     };
+    let keyring = Arc::new(Keyring::new(KeySource::Memory));
+    let clock = Clock::manual(from_micros(NOW));
+    let deliverer = Arc::new(Deliverer {
+        store: store.clone(),
+        keyring: keyring.clone(),
+        clock: clock.clone(),
+        signals: signals.clone(),
+        metrics: Arc::default(),
+        node: "node".into(),
+        rules: DeliveryRules {
+            rate: 20,
+            public_url: None,
+            ceiling: policy.hosts.clone(),
+            networks: cronbox_runtime::network::Networks::default(),
+        },
+        send: Box::new(|_| Box::pin(async { Err(cronbox_runtime::outbound::OutboundFailure::new("nothing is sent")) })),
+        under_way: std::sync::Mutex::default(),
+    });
     let service = Service {
         store,
         blobs,
         linker: Linker::new(keeper, Vec::new()),
-        keyring: Arc::new(Keyring::new(KeySource::Memory)),
-        clock: Clock::manual(from_micros(NOW)),
+        keyring,
+        clock,
         signals,
         live: Arc::default(),
         policy: Arc::new(policy),
         queue_bound: 5,
         node: None,
         sealing: tokio::sync::Mutex::default(),
+        deliverer,
     };
     Rig { service, _folder: folder }
 }

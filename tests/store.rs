@@ -58,6 +58,7 @@ macro_rules! on_every_engine {
 mod blobs_deleted;
 mod bounds;
 mod charts;
+mod deliveries;
 mod granted;
 mod recent;
 mod schedules;

@@ -26,7 +26,5 @@ mod secure;
 pub use address::{Network, NetworkError, Networks};
 pub use exchange::{MAX_VALUE as MAX_SECRET, RedactingStream, Redactor, RequestParts, Secret, SecretError};
 pub use messages::{Caps, NetworkGrant};
-pub use outbound::{
-    HttpMessage, MailMessage, MailTls, Outbound, OutboundAnswer, OutboundFailure, OutboundMessage,
-};
+pub use outbound::{HttpMessage, MailMessage, MailTls, Outbound, OutboundAnswer, OutboundFailure, OutboundMessage};
 pub(crate) use process::egress_process;

@@ -133,8 +133,11 @@ fn page(words: &Words) -> String {
         page.push_str(&format!("<p>{}</p>\n", html(quiet)));
     }
     let links = [&words.run_link, &words.mute_link];
-    let links: Vec<String> =
-        links.into_iter().flatten().map(|(word, url)| format!("<a href=\"{}\">{}</a>", html(url), html(word))).collect();
+    let links: Vec<String> = links
+        .into_iter()
+        .flatten()
+        .map(|(word, url)| format!("<a href=\"{}\">{}</a>", html(url), html(word)))
+        .collect();
     if !links.is_empty() {
         page.push_str(&format!("<p>{}</p>\n", links.join(" · ")));
     }

@@ -19,11 +19,8 @@ pub(super) fn message(bot: &Bot, words: &Words) -> Message {
     lines.extend(words.facts.iter().map(|fact| format!("{}: {}", fact.label, fact.value)));
     lines.extend(words.quiet.clone());
     let links = [&words.run_link, &words.mute_link];
-    let actions: Vec<Value> = links
-        .into_iter()
-        .flatten()
-        .map(|(word, url)| json!({"action": "view", "label": word, "url": url}))
-        .collect();
+    let actions: Vec<Value> =
+        links.into_iter().flatten().map(|(word, url)| json!({"action": "view", "label": word, "url": url})).collect();
     let mut body = json!({
         "topic": bot.chat,
         "title": fit::bytes(&words.title, MAX_TITLE),

@@ -101,12 +101,8 @@ fn signing_keys(spec: &ChannelSpec) -> Result<Vec<SigningKey>, BadChannel> {
         return bad("secrets", format!("there are {}; at most {MOST} are kept", spec.secrets.len()));
     }
     let field = if spec.secret.is_some() { "secret" } else { "secrets" };
-    let keys: Vec<SigningKey> = spec
-        .secret
-        .iter()
-        .chain(&spec.secrets)
-        .map(|text| SigningKey::parse(field, text))
-        .collect::<Result<_, _>>()?;
+    let keys: Vec<SigningKey> =
+        spec.secret.iter().chain(&spec.secrets).map(|text| SigningKey::parse(field, text)).collect::<Result<_, _>>()?;
     if keys.is_empty() {
         return bad("secret", "a webhook is signed: give a secret, whsec_ and 24 to 64 random bytes in base64");
     }

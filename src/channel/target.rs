@@ -86,8 +86,13 @@ pub struct Message {
 impl Message {
     /// A message to a host that cannot be: it is refused before anything is sent.
     pub(super) fn nowhere() -> Self {
-        let content =
-            HttpMessage { tls: true, method: "POST".into(), target: "/".into(), headers: Vec::new(), body: String::new() };
+        let content = HttpMessage {
+            tls: true,
+            method: "POST".into(),
+            target: "/".into(),
+            headers: Vec::new(),
+            body: String::new(),
+        };
         Message { host: String::new(), port: 443, content: OutboundMessage::Http(content) }
     }
 }
@@ -166,6 +171,7 @@ pub(super) fn post(address: &Address, body: &Value) -> Message {
 
 /// A request.
 pub(super) fn request(address: &Address, method: &str, headers: Vec<(String, String)>, body: String) -> Message {
-    let content = HttpMessage { tls: address.is_tls(), method: method.to_owned(), target: address.target(), headers, body };
+    let content =
+        HttpMessage { tls: address.is_tls(), method: method.to_owned(), target: address.target(), headers, body };
     Message { host: address.host(), port: address.port(), content: OutboundMessage::Http(content) }
 }

@@ -20,7 +20,9 @@ pub(super) fn message(hook: &Hook, words: &Words) -> Message {
     let paragraph = |inlines: Vec<Value>| json!({"type": "RichTextBlock", "inlines": inlines});
     let title = fit::bytes(&words.title, MAX_TEXT / 8);
     let mut body = vec![
-        paragraph(vec![json!({"type": "TextRun", "text": title, "weight": "bolder", "size": "medium", "color": color})]),
+        paragraph(vec![
+            json!({"type": "TextRun", "text": title, "weight": "bolder", "size": "medium", "color": color}),
+        ]),
         paragraph(vec![run(&fit::bytes(&words.sentence, MAX_TEXT / 4))]),
     ];
     let mut left = MAX_TEXT / 2;

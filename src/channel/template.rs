@@ -56,13 +56,13 @@ impl Template {
     pub(super) fn parse(spec: &ChannelSpec) -> Result<Self, BadChannel> {
         let written = spec.url.as_deref().unwrap_or_default();
         let url = Text::parse("url", written, Escape::Url)?;
-        // With any values it must be an URL with the same host.
-        let origin = Address::parse("url", &url.fill(&Values::sample()))?.origin();
         let after_host = written.find("://").map_or(0, |at| at + 3);
         let host = written.get(after_host..).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
         if host.contains("{{") {
             return bad("url", "the host of an URL has no placeholders");
         }
+        // With any values it must be an URL with the same host.
+        let origin = Address::parse("url", &url.fill(&Values::sample()))?.origin();
         let method = spec.method.clone().unwrap_or_else(|| "POST".into()).to_ascii_uppercase();
         if !METHODS.contains(&method.as_str()) {
             return bad("method", format!("a template has one of {}", METHODS.join(", ")));

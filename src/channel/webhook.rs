@@ -43,15 +43,25 @@ pub(super) fn type_of(kind: NoticeKind) -> &'static str {
 pub(super) fn message(address: &Address, keys: &[SigningKey], letter: &Letter<'_>, words: &Words) -> Message {
     let notice = letter.notice;
     let url = |link: &Option<(&'static str, String)>| link.as_ref().map(|(_, url)| url.clone());
+    // Times as the API writes them.
+    let time = |millis: i64| rfc3339(from_micros(millis.saturating_mul(1_000)));
+    let mut alert = json!(notice.alert);
+    if let Some(of) = &notice.alert {
+        alert["since"] = time(of.since).into();
+    }
+    let mut run = json!(notice.run);
+    if let Some(at) = notice.run.as_ref().and_then(|run| run.fire_time) {
+        run["fire_time"] = time(at).into();
+    }
     let body = json!({
         "type": type_of(notice.kind),
-        "timestamp": rfc3339(from_micros(notice.at.saturating_mul(1_000))),
+        "timestamp": time(notice.at),
         "data": {
             "text": words.sentence,
-            "alert": notice.alert,
+            "alert": alert,
             "script": notice.script,
             "schedule": notice.schedule,
-            "run": notice.run,
+            "run": run,
             "value": notice.value,
             "held_back": notice.held_back,
             "run_url": url(&words.run_link),

@@ -89,6 +89,7 @@ pub(super) struct Labels {
     pub(super) now: &'static str,
     pub(super) took: &'static str,
     pub(super) at: &'static str,
+    pub(super) held_back: &'static str,
     pub(super) show: &'static str,
     pub(super) mute: &'static str,
     pub(super) firing: &'static str,

@@ -36,10 +36,7 @@ pub(super) fn endpoints() -> Endpoints {
         (status = 200, description = "Messages", body = Page<DeliveryBody>),
     )
 )]
-pub(super) async fn list_deliveries(
-    State(app): State<App>,
-    query: Query,
-) -> Result<Json<Page<DeliveryBody>>, Problem> {
+pub(super) async fn list_deliveries(State(app): State<App>, query: Query) -> Result<Json<Page<DeliveryBody>>, Problem> {
     let limit = query.limit(100, 1000)?;
     let one = |name: &str| query.one(name).map(|value| value.map(str::to_owned));
     let asked = DeliveryRequest {

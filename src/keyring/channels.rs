@@ -67,6 +67,11 @@ impl Keyring {
 }
 
 impl Keys {
+    /// Whether the key that a channel is sealed with is here.
+    pub fn has_key_of_channel(&self, channel: &Channel) -> bool {
+        self.has_key_of(&as_secret(channel))
+    }
+
     /// Opens what a channel is set to, as it was sealed.
     ///
     /// # Errors

@@ -24,8 +24,11 @@ pub(super) async fn unreadable_secrets(
         _ => failed(error),
     })?;
     let secrets = store.secrets().await.map_err(failed)?;
-    let lost: Vec<String> =
+    let mut lost: Vec<String> =
         secrets.into_iter().filter(|secret| !keys.has_key_of(secret)).map(|secret| secret.name).collect();
+    let channels = store.channels().await.map_err(failed)?.into_iter();
+    let channels = channels.filter(|channel| !keys.has_key_of_channel(channel));
+    lost.extend(channels.map(|channel| format!("channel {}", channel.name)));
     if lost.is_empty() {
         return Ok(None);
     }

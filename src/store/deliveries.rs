@@ -6,15 +6,17 @@ pub mod outcome;
 
 pub use list::{DeliveryFilter, Outbox};
 
-use super::StoreError;
 use super::columns::Columns;
 use super::tx::{Row, Tx, json, stamp};
+use super::{Store, StoreError};
 use crate::channel::{Delivery, DeliveryState, GIVE_UP_AFTER};
 use crate::clock::{Time, after};
 use crate::notice::{Notice, NoticeKind};
 use crate::run::new_id;
+use std::sync::Arc;
 
-const DELIVERY: &str = "SELECT id, channel, kind, alert, script, run, notice, state, attempts, next_at, give_up_at, counted_at,
+const DELIVERY: &str =
+    "SELECT id, channel, kind, alert, script, run, notice, state, attempts, next_at, give_up_at, counted_at,
     held_at, summary, token, status, answer, created_at, updated_at FROM deliveries";
 
 /// The word of a kind, as it is kept.
@@ -49,6 +51,23 @@ fn delivery_of(row: &Row) -> Result<Delivery, StoreError> {
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
+}
+
+impl Store {
+    /// Records deliveries of a notice that no other change causes; see [`Notice`]. Their ids.
+    pub async fn record_notice(
+        &self,
+        channels: Vec<String>,
+        notice: Notice,
+        at: Time,
+    ) -> Result<Vec<String>, StoreError> {
+        let all = Arc::new((channels, notice));
+        self.write(move |tx| {
+            let all = all.clone();
+            Box::pin(async move { enqueue(tx, &all.0, &all.1, at).await })
+        })
+        .await
+    }
 }
 
 /// Records one delivery of `notice` for each of these channels, in the transaction of what caused it. After the commit, call

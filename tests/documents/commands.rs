@@ -43,6 +43,7 @@ played! {
     packages: "docs/packages.md",
     network: "docs/network.md",
     secrets: "docs/secrets.md",
+    channels: "docs/channels.md",
     api: "docs/http-api.md",
     operations: "docs/operations.md",
     from_apscheduler: "docs/from-apscheduler.md",
@@ -377,6 +378,7 @@ fn settings(folder: &Folder) -> Vec<(&'static str, String)> {
         ("CRONBOX_UV", std::path::Path::new(PROGRAM).with_file_name("uv").display().to_string()),
         ("CRONBOX_PACKAGE_CACHE", format!("{home}/packages")),
         ("CRONBOX_ALLOW_NETWORK", "localhost=127.0.0.0/8".into()),
+        ("CRONBOX_CHANNEL_NETWORK", "localhost=127.0.0.0/8".into()),
         ("CRONBOX_CA_FILE", world().ca().to_owned()),
     ]
 }

@@ -174,12 +174,9 @@ impl Drop for Slot<'_> {
 
 async fn send(egress: &Egress, outbound: &Outbound) -> Result<OutboundAnswer, OutboundFailure> {
     let denied = |text: String| OutboundFailure { denied: true, text };
-    let destination =
-        Destination::parse(&outbound.host, outbound.port).map_err(|error| denied(error.to_string()))?;
+    let destination = Destination::parse(&outbound.host, outbound.port).map_err(|error| denied(error.to_string()))?;
     if !outbound.ceiling.patterns().iter().any(|pattern| pattern.matches(&destination)) {
-        return Err(denied(format!(
-            "{destination} is outside of the hosts that this server allows (--host-ceiling)"
-        )));
+        return Err(denied(format!("{destination} is outside of the hosts that this server allows (--host-ceiling)")));
     }
     let reach = Reach { networks: &outbound.networks, option: &outbound.option };
     let stream = connect::reach(egress, &destination, reach).await?;

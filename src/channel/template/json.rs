@@ -32,7 +32,9 @@ impl JsonBody {
         let body = JsonBody(parts);
         match serde_json::from_str::<Value>(&body.fill(&Values::sample())) {
             Ok(_) => Ok(body),
-            Err(error) => bad(place, format!("with its placeholders filled it is not JSON: {}", misfit::not_json(&error))),
+            Err(error) => {
+                bad(place, format!("with its placeholders filled it is not JSON: {}", misfit::not_json(&error)))
+            }
         }
     }
 
@@ -52,9 +54,7 @@ pub(super) fn check(place: &str, value: &Value) -> Result<(), BadChannel> {
         Value::Array(items) => {
             items.iter().enumerate().try_for_each(|(at, item)| check(&format!("{place}.{at}"), item))
         }
-        Value::Object(fields) => {
-            fields.iter().try_for_each(|(name, value)| check(&format!("{place}.{name}"), value))
-        }
+        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| check(&format!("{place}.{name}"), value)),
         _ => Ok(()),
     }
 }
@@ -68,9 +68,7 @@ pub(super) fn fill(value: &Value, values: &Values) -> Value {
             Err(_) => Value::Null,
         },
         Value::Array(items) => items.iter().map(|item| fill(item, values)).collect(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| (name.clone(), fill(value, values))).collect()
-        }
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), fill(value, values))).collect(),
         other => other.clone(),
     }
 }

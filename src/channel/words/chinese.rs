@@ -13,6 +13,7 @@ const LABELS: Labels = Labels {
     now: "现在",
     took: "耗时",
     at: "时间",
+    held_back: "未单独发送",
     show: "查看运行",
     mute: "静音此告警",
     firing: "告警",

@@ -13,6 +13,7 @@ const LABELS: Labels = Labels {
     now: "Now",
     took: "Took",
     at: "At",
+    held_back: "Held back",
     show: "Show the run",
     mute: "Mute this alert",
     firing: "Alert",

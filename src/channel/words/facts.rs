@@ -63,7 +63,7 @@ fn counts(notice: &Notice, speech: &dyn Speech) -> Vec<Fact> {
         let count: u64 = rest.iter().map(|held| held.count).sum();
         parts.push(format!("… × {count}"));
     }
-    let fact = |value| Fact { label: speech.labels().alert, value, is_code: false };
+    let fact = |value| Fact { label: speech.labels().held_back, value, is_code: false };
     if parts.is_empty() { Vec::new() } else { vec![fact(parts.join(", "))] }
 }
 

@@ -36,6 +36,8 @@ pub struct Claim {
     pub lease: Duration,
     /// Channels of which nothing is claimed: this node has enough of theirs on their way.
     pub busy: Vec<String>,
+    /// Most deliveries that are claimed.
+    pub most: usize,
 }
 
 /// A delivery that is this node's to send.
@@ -139,7 +141,8 @@ async fn of_channel(
     for row in due {
         let mut delivery = delivery_of(&row)?;
         if delivery.give_up_at <= now && delivery.attempts > 0 {
-            let sql = "UPDATE deliveries SET state = 'dead', next_at = NULL, token = NULL, updated_at = $2 WHERE id = $1";
+            let sql =
+                "UPDATE deliveries SET state = 'dead', next_at = NULL, token = NULL, updated_at = $2 WHERE id = $1";
             claims.dead += tx.run(sql, args![&*delivery.id, stamp(now)]).await?;
             super::outcome::settle_summary(tx, &delivery.id, "dead", now).await?;
             continue;
@@ -149,10 +152,14 @@ async fn of_channel(
             beyond = true;
             continue;
         }
+        if claims.claimed.len() >= claim.most {
+            continue;
+        }
         if !has_place {
             free -= 1;
         }
-        let sql = "UPDATE deliveries SET attempts = attempts + 1, counted_at = $2, held_at = NULL, node = $3, token = $4,
+        let sql =
+            "UPDATE deliveries SET attempts = attempts + 1, counted_at = $2, held_at = NULL, node = $3, token = $4,
             next_at = $5, updated_at = $2 WHERE id = $1";
         let until = stamp(after(now, claim.lease));
         tx.run(sql, args![&*delivery.id, stamp(now), &*claim.node, &*claim.token, until]).await?;
@@ -201,8 +208,9 @@ async fn hold_back(tx: &mut Tx<'_>, name: &str, now: Time) -> Result<(), StoreEr
 /// Puts what was held back of a channel into one summary, when it is more than one message.
 async fn summarize(tx: &mut Tx<'_>, name: &str, now: Time) -> Result<(), StoreError> {
     const HELD: &str = "channel = $1 AND state = 'waiting' AND held_at IS NOT NULL AND summary IS NULL";
-    let sql =
-        format!("SELECT coalesce(script, '') AS of_script, count(*) AS count FROM deliveries WHERE {HELD} GROUP BY 1 ORDER BY 1");
+    let sql = format!(
+        "SELECT coalesce(script, '') AS of_script, count(*) AS count FROM deliveries WHERE {HELD} GROUP BY 1 ORDER BY 1"
+    );
     let mut held_back = Vec::new();
     for row in tx.all(sql, args![name]).await? {
         held_back.push(HeldBack { script: row.text("of_script")?, count: row.size("count")? });

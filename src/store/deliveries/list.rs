@@ -84,7 +84,8 @@ impl Store {
     pub async fn outbox(&self) -> Result<Outbox, StoreError> {
         self.read(|tx| {
             Box::pin(async move {
-                let sql = "SELECT count(*) AS waiting, min(created_at) AS oldest FROM deliveries WHERE state = 'waiting'";
+                let sql =
+                    "SELECT count(*) AS waiting, min(created_at) AS oldest FROM deliveries WHERE state = 'waiting'";
                 let row = tx.one(sql, args![]).await?;
                 Ok(Outbox { waiting: row.size("waiting")?, oldest: row.time_or_none("oldest")? })
             })

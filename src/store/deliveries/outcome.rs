@@ -33,7 +33,12 @@ pub struct Ended {
 }
 
 /// What is told by a summary is as far as the summary is.
-pub(super) async fn settle_summary(tx: &mut Tx<'_>, id: &str, state: &'static str, now: Time) -> Result<(), StoreError> {
+pub(super) async fn settle_summary(
+    tx: &mut Tx<'_>,
+    id: &str,
+    state: &'static str,
+    now: Time,
+) -> Result<(), StoreError> {
     let sql = "UPDATE deliveries SET state = $2, updated_at = $3 WHERE summary = $1 AND state = 'waiting'";
     tx.run(sql, args![id, state, stamp(now)]).await.map(|_| ())
 }
