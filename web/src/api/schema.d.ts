@@ -71,6 +71,84 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List channels
+         * @description Without their secrets: no answer contains those.
+         *
+         *     Needs a token with the scope `read`.
+         */
+        get: operations["list_channels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a channel
+         * @description Without its secrets.
+         *
+         *     Needs a token with the scope `read`.
+         */
+        get: operations["get_channel"];
+        /**
+         * Set a channel
+         * @description As a whole, in place of one of that name, if there is one. It is on from then on.
+         *
+         *     Needs a token with the scope `grant` that is not limited to some scripts.
+         */
+        put: operations["put_channel"];
+        post?: never;
+        /**
+         * Remove a channel
+         * @description What is still to be sent to it is given up.
+         *
+         *     Needs a token with the scope `grant` that is not limited to some scripts.
+         */
+        delete: operations["delete_channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test a channel
+         * @description Sends a message now, also when the channel is off, and waits for the answer, at most half a minute.
+         *
+         *     Needs a token with the scope `grant` that is not limited to some scripts.
+         */
+        post: operations["test_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/charts": {
         parameters: {
             query?: never;
@@ -122,6 +200,50 @@ export interface paths {
          *     Needs a token with the scope `write`.
          */
         delete: operations["delete_chart"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List messages to channels
+         * @description The newest first.
+         *
+         *     Needs a token with the scope `read` that is not limited to some scripts.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deliveries/{id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message again
+         * @description With the same id, whether it had arrived or not.
+         *
+         *     Needs a token with the scope `write` that is not limited to some scripts.
+         */
+        post: operations["redeliver"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1286,6 +1408,102 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "created" | "changed" | "removed";
+        /** @description A channel, without its secrets. */
+        Channel: {
+            /** @description Its body, as it was set. */
+            body?: unknown;
+            /** @description The chat that a bot writes to. */
+            chat: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description The id of the token that set it last; null: no token did. */
+            created_by: string | null;
+            /** @description The sender of mails. */
+            from: string | null;
+            /** @description The names of its headers. */
+            headers: string[];
+            /** @description The language of its messages: `en`, `zh`. */
+            language: string;
+            /** @description The method of a template's request. */
+            method: string | null;
+            /** @description Its name. */
+            name: string;
+            /** @description Why nothing is sent: the channel is off; null: it is on. Setting it again switches it on. */
+            off: string | null;
+            /** @description Where it is sent: scheme, host and port of the URL; the rest of it is a secret. */
+            origin: string | null;
+            /** @description How many secrets it signs with. */
+            secrets: number;
+            /** @description The mail server: host and port. */
+            smtp: string | null;
+            /** @description The recipients of mails. */
+            to: string[];
+            /** @description The topic that is published to. */
+            topic: string | null;
+            /** @description `webhook`, `email`, `slack`, `discord`, `teams`, `telegram`, `ntfy`, `feishu`, `dingtalk`, `wecom`, `template`. */
+            type: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /** @description What whoever runs the server has to know. */
+            warning?: string;
+        };
+        /** @description A part of a list. */
+        ChannelPage: {
+            /** @description The things themselves. */
+            items: components["schemas"]["Channel"][];
+            /** @description Ask with `?cursor=` for the next part; null when there is none. */
+            next_cursor: string | null;
+        };
+        /** @description A channel to be set. Which fields it has depends on its type. */
+        ChannelRequest: {
+            /** @description Its body, with placeholders: a text, or JSON. */
+            body?: unknown;
+            /** @description The chat that a bot writes to. */
+            chat?: string | null;
+            /** @description The sender of mails; the user of the mail server by default. */
+            from?: string | null;
+            /** @description Its headers, with placeholders. */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /** @description The language of its messages: `en` by default, or `zh`. */
+            language?: string | null;
+            /** @description The method of a template's request: `POST` by default. */
+            method?: string | null;
+            /** @description What is signed with: of a webhook `whsec_` and base64, of feishu and dingtalk the secret of the robot. */
+            secret?: string | null;
+            /** @description Several secrets of a webhook, while one takes the place of another. */
+            secrets?: string[] | null;
+            smtp?: components["schemas"]["SmtpRequest"] | null;
+            /** @description The recipients of mails. */
+            to?: string[] | null;
+            /** @description The token of a bot (telegram), or of an account (ntfy). */
+            token?: string | null;
+            /** @description The topic that is published to. */
+            topic?: string | null;
+            /** @description `webhook`, `email`, `slack`, `discord`, `teams`, `telegram`, `ntfy`, `feishu`, `dingtalk`, `wecom`, `template`. */
+            type: string;
+            /** @description Where it is sent; of telegram and ntfy a server of one's own. */
+            url?: string | null;
+        };
+        /** @description What came of a test. */
+        ChannelTest: {
+            /** @description The answer in words, or why there is none. */
+            answer: string;
+            /** @description Whether the message has arrived. */
+            arrived: boolean;
+            /**
+             * Format: int32
+             * @description The status of the answer, over HTTP or SMTP; null: there was none.
+             */
+            status: number | null;
+        };
         /** @description A chart that is kept. */
         Chart: {
             /** @description The width of a slot: a time, or `auto`; null: every value. */
@@ -1424,6 +1642,66 @@ export interface components {
             /** @description Ask with `?cursor=` for the next part; null when there is none. */
             next_cursor: string | null;
         };
+        /** @description A message to a channel. */
+        Delivery: {
+            /** @description The alert. */
+            alert: string | null;
+            /** @description The last answer in words, or why there was none. */
+            answer: string | null;
+            /**
+             * Format: int32
+             * @description How many attempts have begun.
+             */
+            attempts: number;
+            /** @description The channel. */
+            channel: string;
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the rate of its channel held it back; null: it did not.
+             */
+            held_at: string | null;
+            /** @description Its id, the same at every attempt. */
+            id: string;
+            /** @description `firing`, `repeated`, `ok`, `summary`. */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description When it is tried, at the earliest; null: not by itself.
+             */
+            next_at: string | null;
+            /** @description The run that it is about. */
+            run: string | null;
+            /** @description The script that it is about. */
+            script: string | null;
+            /** @description `waiting`, `sent`, `dead`. */
+            state: string;
+            /**
+             * Format: int32
+             * @description The status of the last answer; null: there was none.
+             */
+            status: number | null;
+            /** @description The delivery that tells of it instead, with others that were held back. */
+            summary: string | null;
+            /** @description The condition of the alert. */
+            text: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /** @description A part of a list. */
+        DeliveryPage: {
+            /** @description The things themselves. */
+            items: components["schemas"]["Delivery"][];
+            /** @description Ask with `?cursor=` for the next part; null when there is none. */
+            next_cursor: string | null;
+        };
         /** @description Something that happened to a run or a schedule. */
         Event: {
             /**
@@ -1472,7 +1750,7 @@ export interface components {
          * @description What happened.
          * @enum {string}
          */
-        EventType: "run_succeeded" | "run_failed" | "run_timed_out" | "run_out_of_fuel" | "run_out_of_memory" | "run_crashed" | "run_cancelled" | "run_abandoned" | "run_missed" | "run_skipped" | "schedule_created" | "schedule_changed" | "schedule_paused" | "schedule_resumed" | "schedule_finished" | "schedule_deleted" | "scheduler_paused" | "scheduler_resumed";
+        EventType: "run_succeeded" | "run_failed" | "run_timed_out" | "run_out_of_fuel" | "run_out_of_memory" | "run_crashed" | "run_cancelled" | "run_abandoned" | "run_missed" | "run_skipped" | "schedule_created" | "schedule_changed" | "schedule_paused" | "schedule_resumed" | "schedule_finished" | "schedule_deleted" | "scheduler_paused" | "scheduler_resumed" | "delivery_dead";
         /**
          * @description How a run can fail.
          * @enum {string}
@@ -2592,6 +2870,22 @@ export interface components {
             /** @description Whether a run is refused whose arguments do not fit the entry's parameters. */
             validate_args?: boolean | null;
         };
+        /** @description How a mail server is reached. */
+        SmtpRequest: {
+            /** @description Its host. */
+            host: string;
+            /** @description The password. */
+            password?: string | null;
+            /**
+             * Format: int32
+             * @description Its port; 587, 465 or 25 by default, by `tls`.
+             */
+            port?: number | null;
+            /** @description `starttls` by default, `implicit`, or `none`. */
+            tls?: string | null;
+            /** @description The user. */
+            username?: string | null;
+        };
         /**
          * @description A run of source in the request.
          * @example {
@@ -3009,6 +3303,291 @@ export interface operations {
             };
         };
     };
+    list_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Channels by name */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelPage"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The channel */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The channel */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_channel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the channel that is changed: 412 when it was changed meanwhile */
+                "If-Match"?: string | null;
+                /** @description *: 412 when there is one */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                /** @description Its name: a-z 0-9 _ - */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelRequest"];
+            };
+        };
+        responses: {
+            /** @description It was there, and is so now */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description It was made */
+            201: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_channel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the channel: 412 when it was changed meanwhile */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The channel */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The channel */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether it has arrived, and what was answered */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTest"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_charts: {
         parameters: {
             query?: {
@@ -3228,6 +3807,124 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Only those to this channel */
+                channel?: string;
+                /** @description `waiting`, `sent` or `dead` */
+                state?: components["schemas"]["ScheduleState"];
+                /** @description Only those of this alert */
+                alert?: string;
+                /** @description Only those about this script */
+                script?: string;
+                /** @description Only those about this run */
+                run?: string;
+                /** @description How many; 100 by default, at most 1000 */
+                limit?: number;
+                /** @description Where the last page ended */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Messages */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redeliver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The message */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It waits to be sent */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
             };
             /** @description The request was refused; `code` and `detail` say why */
             "4XX": {
