@@ -10,8 +10,11 @@ mod email;
 mod feishu;
 mod fit;
 mod markdown;
+mod message;
 mod ntfy;
 mod parse;
+#[cfg(test)]
+pub(crate) mod readers;
 mod sign;
 mod slack;
 mod spec;
@@ -28,8 +31,9 @@ mod words;
 
 pub use address::Address;
 pub use delivery::{Delivery, DeliveryState, GIVE_UP_AFTER, pause};
+pub use message::{Letter, Message};
 pub use spec::{ChannelSpec, SmtpSpec};
-pub use target::{Letter, Message, Target};
+pub use target::Target;
 pub use view::ChannelView;
 pub use words::{Fact, Tone, Words};
 

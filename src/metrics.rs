@@ -14,9 +14,13 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+mod deliveries;
 mod process;
 
+pub use deliveries::Delivered;
 pub use process::Process;
+
+use deliveries::DeliveryMetrics;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
@@ -59,33 +63,6 @@ struct HttpLabel {
     method: &'static str,
     route: &'static str,
     status: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeliveredLabel {
-    outcome: &'static str,
-}
-
-/// What became of an attempt to send a message to a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivered {
-    /// It has arrived.
-    Sent,
-    /// It has not, and is tried again.
-    Failed,
-    /// It has not, and is given up.
-    Dead,
-}
-
-impl Delivered {
-    fn label(self) -> DeliveredLabel {
-        let outcome = match self {
-            Delivered::Sent => "sent",
-            Delivered::Failed => "failed",
-            Delivered::Dead => "dead",
-        };
-        DeliveredLabel { outcome }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -134,9 +111,7 @@ pub struct Metrics {
     space: Family<PartLabel, Gauge>,
     panics: Family<TaskLabel, Counter>,
     lost: Family<LostWithLabel, Counter>,
-    deliveries: Family<DeliveredLabel, Counter>,
-    waiting_deliveries: Gauge,
-    delivery_age: Gauge<f64, AtomicU64>,
+    deliveries: DeliveryMetrics,
     script_runs: Family<ScriptOutcomeLabel, Counter>,
     last_success: Family<ScriptLabel, Gauge<f64, AtomicU64>>,
     /// The scripts that have counts of their own.
@@ -176,9 +151,7 @@ impl Default for Metrics {
             space: Family::default(),
             panics: Family::default(),
             lost: Family::default(),
-            deliveries: Family::default(),
-            waiting_deliveries: Gauge::default(),
-            delivery_age: Gauge::default(),
+            deliveries: DeliveryMetrics::default(),
             script_runs: Family::default(),
             last_success: Family::default(),
             scripts: Mutex::default(),
@@ -189,9 +162,6 @@ impl Default for Metrics {
         };
         for with in [LostWith::Node, LostWith::SandboxProcess] {
             metrics.lost(with, 0);
-        }
-        for outcome in [Delivered::Sent, Delivered::Failed, Delivered::Dead] {
-            metrics.delivered(outcome, 0);
         }
         let build = BuildLabel { version: env!("CARGO_PKG_VERSION") };
         metrics.build.get_or_create(&build).set(1);
@@ -271,17 +241,7 @@ impl Metrics {
             "Attempts without an end, by what went away: a node whose runs this node took over, or a sandbox process",
             self.lost.clone(),
         );
-        registry.register(
-            "deliveries",
-            "Attempts of this node to send a message to a channel: sent, failed and tried again, or dead",
-            self.deliveries.clone(),
-        );
-        registry.register("deliveries_waiting", "Messages to channels that wait", self.waiting_deliveries.clone());
-        registry.register(
-            "delivery_age_seconds",
-            "How long the oldest message to a channel has waited",
-            self.delivery_age.clone(),
-        );
+        self.deliveries.register(registry);
         registry.register("panics", "Panics that were caught, by the node's task", self.panics.clone());
         self
     }
@@ -289,17 +249,6 @@ impl Metrics {
     /// So many attempts were lost.
     pub fn lost(&self, with: LostWith, attempts: u32) {
         self.lost.get_or_create(&with.label()).inc_by(attempts.into());
-    }
-
-    /// So many messages to channels ended in this way.
-    pub fn delivered(&self, outcome: Delivered, messages: u64) {
-        self.deliveries.get_or_create(&outcome.label()).inc_by(messages);
-    }
-
-    /// How many messages to channels wait, and how long the oldest one has.
-    pub fn outbox(&self, waiting: u64, age: Duration) {
-        self.waiting_deliveries.set(i64::try_from(waiting).unwrap_or(i64::MAX));
-        self.delivery_age.set(age.as_secs_f64());
     }
 
     /// An attempt began, so long after it might have.

@@ -21,7 +21,8 @@ use crate::stdin::{self, Stdin};
 use crate::trigger::{Defaults, Trigger};
 use crate::zone::{self, Zone};
 use crate::{
-    blobs, cli, config, crontab, http, keyring, links, packages, peer_signals, schedule, source_encoding, store,
+    blobs, channel, cli, config, crontab, http, keyring, links, packages, peer_signals, schedule, source_encoding,
+    store,
 };
 use bytes::Bytes;
 use cronbox_runtime::network::{Ceiling, Networks};
@@ -37,6 +38,7 @@ pub type Reader = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 pub fn readers() -> Vec<Reader> {
     [
         READERS,
+        channel::readers::READERS,
         cli::readers::READERS,
         http::readers::READERS,
         links::readers::READERS,

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 mod announce;
 pub mod config;
+mod delivering;
 mod node;
 mod places;
 mod secrets;

@@ -38,6 +38,7 @@ struct Receivers {
 fn receivers() -> &'static Receivers {
     static RECEIVERS: OnceLock<Receivers> = OnceLock::new();
     RECEIVERS.get_or_init(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let python =
             std::env::var("CRONBOX_TEST_VENV").expect("CRONBOX_TEST_VENV: `make test` installs what is needed");
         let certificates = Path::new(world().ca()).parent().expect("a folder");

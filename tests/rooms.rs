@@ -94,6 +94,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         &[
             "access",
             "blobs",
+            "channel",
             "cli",
             "clock",
             "config",
@@ -338,7 +339,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("stdin", &[]),
     ("event", &["clock", "run"]),
     ("notice", &[]),
-    ("channel", &["clock", "misfit", "notice", "precondition", "suggest", "zone"]),
+    ("channel", &["clock", "misfit", "notice", "precondition", "readers", "suggest", "zone"]),
     ("limits", &["suggest", "quantity"]),
     ("script", &["clock", "exact", "hosts", "limits", "quantity", "requirement", "zone", "precondition"]),
     ("requirement", &["panics"]),
@@ -461,6 +462,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("seccompiler::", &["runtime/harden"]),
     ("landlock::", &["runtime/harden"]),
     ("hickory_resolver::", &["runtime/egress"]),
+    ("lettre::", &["runtime/egress", "src/channel"]),
     ("rustls::", &["runtime/egress", "src/blobs", "src/packages", "src/cli"]),
     ("std::env", &["src/config", "runtime/children", "runtime/harden", "runtime/interpreter"]),
     // The settings of a node are flags too.

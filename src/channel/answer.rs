@@ -65,7 +65,7 @@ pub fn verdict(kind: &str, answer: &Result<OutboundAnswer, OutboundFailure>, now
         _ => return of(Meaning::Arrived, answer.text.clone()),
     };
     let body: Value = serde_json::from_str(&answer.text).unwrap_or_default();
-    match body.get(field).or_else(|| body.get("StatusCode")).and_then(Value::as_i64) {
+    match body.get(field).and_then(Value::as_i64) {
         Some(0) => of(Meaning::Arrived, answer.text.clone()),
         Some(_) => of(Meaning::NotNow(None), answer.text.clone()),
         None => of(Meaning::NotNow(None), format!("the answer has no {field}: {}", answer.text)),
@@ -121,7 +121,6 @@ mod tests {
         assert_eq!(said("slack", 200, "ok").meaning, Meaning::Arrived);
         assert_eq!(said("email", 250, "queued").meaning, Meaning::Arrived);
         assert_eq!(said("feishu", 200, r#"{"code":0,"msg":"success"}"#).meaning, Meaning::Arrived);
-        assert_eq!(said("feishu", 200, r#"{"StatusCode":0,"StatusMessage":"success"}"#).meaning, Meaning::Arrived);
         assert_eq!(said("feishu", 200, r#"{"code":19021,"msg":"sign match fail"}"#).meaning, Meaning::NotNow(None));
         assert_eq!(said("dingtalk", 200, r#"{"errcode":0,"errmsg":"ok"}"#).meaning, Meaning::Arrived);
         assert_eq!(said("dingtalk", 200, r#"{"errcode":310000}"#).meaning, Meaning::NotNow(None));

@@ -2,8 +2,8 @@
 //! milliseconds and the secret, in the query.
 
 use super::markdown::markdown;
+use super::message::{Hook, post};
 use super::sign::hmac_sha256;
-use super::target::{Hook, post};
 use super::words::Words;
 use super::{Letter, Message, fit};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Discord: a webhook, with one embed. Its limits: 256 characters of a title, 4,096 of a description, 6,000 in all.
 
 use super::markdown::{code, markdown};
-use super::target::{Hook, post};
+use super::message::{Hook, post};
 use super::words::{Tone, Words};
 use super::{Message, fit};
 use serde_json::json;

@@ -1,8 +1,8 @@
 //! Feishu and Lark: a custom bot, with rich text, whose text is shown as it is. Its limit: 20 KB of a message. Its signature is
 //! an HMAC-SHA256 of nothing, with the time in seconds and the secret as its key.
 
+use super::message::{Hook, post};
 use super::sign::hmac_sha256;
-use super::target::{Hook, post};
 use super::words::Words;
 use super::{Letter, Message, fit};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! ntfy: a message published as JSON. Its limit: 4,096 bytes of a message; a longer one would become a file.
 
-use super::target::{Bot, request};
+use super::message::{Bot, request};
 use super::words::{Tone, Words};
 use super::{Message, fit};
 use serde_json::{Value, json};

@@ -2,7 +2,8 @@
 
 use super::address::Address;
 use super::email::{Mailbox, Smtp};
-use super::target::{Bot, Destination, Hook, Target};
+use super::message::{Bot, Hook};
+use super::target::{Destination, Target};
 use super::template::Template;
 use super::webhook::SigningKey;
 use super::{BadChannel, ChannelSpec, KINDS, Language, bad};

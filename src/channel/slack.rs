@@ -1,7 +1,7 @@
 //! Slack: an incoming webhook, with one block of text. Its limits: 3,000 characters of a section.
 
 use super::markdown::{code, slack};
-use super::target::{Hook, post};
+use super::message::{Hook, post};
 use super::words::{Tone, Words};
 use super::{Message, fit};
 use serde_json::json;

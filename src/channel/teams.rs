@@ -1,7 +1,7 @@
 //! Microsoft Teams: a workflow's webhook, with an adaptive card. Its limit: 28 KB of a message. Runs of text are used, whose
 //! text is shown as it is: other elements read Markdown in it.
 
-use super::target::{Hook, post};
+use super::message::{Hook, post};
 use super::words::{Tone, Words};
 use super::{Message, fit};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Telegram: `sendMessage` of the Bot API. Its limit: 4,096 characters of text, counted in UTF-16 after its markup was read.
 
 use super::markdown::html;
-use super::target::{Bot, post};
+use super::message::{Bot, post};
 use super::words::{Tone, Words};
 use super::{Message, fit};
 use serde_json::json;

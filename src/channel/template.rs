@@ -9,7 +9,7 @@ mod json;
 mod text;
 
 use super::address::Address;
-use super::target::request;
+use super::message::request;
 use super::view::ChannelView;
 use super::words::Words;
 use super::{BadChannel, ChannelSpec, Letter, Message, bad};

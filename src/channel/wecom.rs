@@ -1,7 +1,7 @@
 //! WeCom: the robot of a group, with Markdown. Its limit: 4,096 bytes of content. It has no signature: the key is in the URL.
 
 use super::markdown::{code, slack};
-use super::target::{Hook, post};
+use super::message::{Hook, post};
 use super::words::{Tone, Words};
 use super::{Message, fit};
 use serde_json::json;

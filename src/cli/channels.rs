@@ -193,7 +193,7 @@ impl ChannelArgs {
                     say(&format!("{name} is set: {} to {}", set.kind, destination(&set)))?;
                 }
                 if let Some(secret) = &made {
-                    complain(&format!("its secret is {}; it is not told again", secret.as_str()));
+                    complain(&format!("its secret is {}; keep it, because it is shown only once", secret.as_str()));
                 }
                 Ok(Exit::Succeeded)
             }

@@ -52,6 +52,7 @@ const DOCUMENTS: &[Document] = documents! {
     "packages": "docs/packages.md",
     "network": "docs/network.md",
     "secrets": "docs/secrets.md",
+    "channels": "docs/channels.md",
     "http-api": "docs/http-api.md",
     "operations": "docs/operations.md",
     "security": "docs/security.md",

@@ -2,6 +2,7 @@
 
 use super::announce::{announce, starting, who_can_use_it};
 use super::config::Role;
+use super::delivering::Delivering;
 use super::places::{DataDir, Places, load_interpreter, open_store};
 use super::secrets::{anonymous_access, first_token, unreadable_secrets};
 use super::{Config, Say, ServeError, Setup, Shutdown, failed};
@@ -9,7 +10,6 @@ use crate::blobs::Blobs;
 use crate::checker::Checker;
 use crate::cleaner::Cleaner;
 use crate::clock::Clock;
-use crate::deliverer::Deliverer;
 use crate::disk_usage::Space;
 use crate::heartbeat::Rescuer;
 use crate::http::{self, AnonymousAccess, Listener, Readiness};
@@ -140,9 +140,7 @@ pub(super) struct Node {
     keyring: Arc<Keyring>,
     rules: Arc<plan::RunPolicy>,
     worker: Arc<Worker>,
-    deliverer: Arc<Deliverer>,
-    /// The task that sends messages, and what ends it.
-    delivering: (TaskTracker, CancellationToken),
+    delivering: Delivering,
     /// How much room the data has; none where it is on another machine.
     space: Option<Space>,
     has_tokens: bool,
@@ -207,27 +205,12 @@ impl Node {
             keyring: keyring.clone(),
         };
         let rules = Arc::new(policy(&config, ceiling, &pool));
-        let sender = pool.clone();
-        let deliverer = Arc::new(Deliverer {
-            store: store.clone(),
-            keyring: keyring.clone(),
-            clock: clock.clone(),
-            signals: signals.clone(),
-            metrics: front.metrics.clone(),
-            node: id.clone(),
-            rules: config.notices.rules(config.hosts.ceiling()),
-            send: Box::new(move |outbound| {
-                let pool = sender.clone();
-                Box::pin(async move { pool.send(&outbound).await })
-            }),
-            under_way: std::sync::Mutex::default(),
-        });
+        let delivering = Delivering::new(&tools, config.notices.rules(config.hosts.ceiling()));
         Ok(Some(Node {
             space: directory.as_ref().map(|directory| Space::new(directory.path.clone(), config.storage.max_data)),
             worker: Worker::new(tools, inbox),
             linker: Linker::new(keeper, roots),
-            deliverer,
-            delivering: (TaskTracker::new(), CancellationToken::new()),
+            delivering,
             peer_signals: Arc::new(Mutex::new(peer_signals)),
             changes: TaskTracker::new(),
             background: CancellationToken::new(),
@@ -344,11 +327,7 @@ impl Node {
         };
         let work = again((cleaner, background.clone()), |room| async move { room.0.run(room.1.clone()).await });
         self.keep_going("cleaner", work);
-        let (tasks, stop) = &self.delivering;
-        let work = again((self.deliverer.clone(), stop.clone()), |room| async move {
-            room.0.clone().run(room.1.clone()).await;
-        });
-        tasks.spawn(self.front.supervisor.clone().keep_going("deliverer", work));
+        self.delivering.start(&self.front.supervisor);
         if let Some(space) = self.space.clone() {
             space.look().await;
             let work = again((space, background.clone()), |room| async move { room.0.run(room.1.clone()).await });
@@ -373,7 +352,7 @@ impl Node {
             queue_bound: self.config.runs.max_queued,
             node: self.config.node.does(Role::Worker).then(|| self.id.clone()),
             sealing: Mutex::default(),
-            deliverer: self.deliverer.clone(),
+            deliverer: self.delivering.deliverer.clone(),
         };
         http::Tools {
             service: Arc::new(service),
@@ -417,14 +396,7 @@ impl Node {
             () = tokio::time::sleep(CHANGES_PATIENCE) => {}
             () = shutdown.at_once.cancelled() => {}
         }
-        // What is on its way needs the pool's egress process.
-        let (delivering, stop) = &self.delivering;
-        stop.cancel();
-        delivering.close();
-        tokio::select! {
-            () = delivering.wait() => {}
-            () = shutdown.at_once.cancelled() => {}
-        }
+        self.delivering.end(&shutdown.at_once).await;
         pool.close(false).await;
         self.background.cancel();
         front.tasks.close();

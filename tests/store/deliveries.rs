@@ -177,8 +177,14 @@ async fn a_delivery_is_claimed_by_one_node(store: Store) {
     assert_eq!(arrived, ids, "each once");
     // One that was claimed by a node that died is another's after the lease, and the dead one's word is not taken.
     store.record_notice(vec!["ops".into()], notice("late"), start()).await.expect("records");
-    let claim =
-        Claim { node: "dead".into(), token: "t".into(), rate: 1_000, lease: Duration::from_secs(60), busy: Vec::new(), most: 100 };
+    let claim = Claim {
+        node: "dead".into(),
+        token: "t".into(),
+        rate: 1_000,
+        lease: Duration::from_secs(60),
+        busy: Vec::new(),
+        most: 100,
+    };
     let claims = store.claim_deliveries(claim.clone(), start()).await.expect("claims");
     let id = claims.claimed[0].delivery.id.clone();
     assert_eq!((claims.claimed.len(), claims.next_at), (1, Some(after(60))));

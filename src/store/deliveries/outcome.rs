@@ -39,7 +39,7 @@ pub(super) async fn settle_summary(
     state: &'static str,
     now: Time,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE deliveries SET state = $2, updated_at = $3 WHERE summary = $1 AND state = 'waiting'";
+    let sql = "UPDATE deliveries SET state = $2, updated_at = $3 WHERE summary = $1 AND state <> 'sent'";
     tx.run(sql, args![id, state, stamp(now)]).await.map(|_| ())
 }
 

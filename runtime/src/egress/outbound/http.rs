@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::header::{HOST, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use std::error::Error;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -25,7 +26,10 @@ pub(super) async fn exchange<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let broken = |error: hyper::Error| OutboundFailure::new(format!("{destination}: no answer over HTTP: {error}"));
+    let broken = |error: hyper::Error| {
+        let why = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+        OutboundFailure::new(format!("{destination}: no answer over HTTP: {why}"))
+    };
     let request = request(destination, message)?;
     let mut builder = hyper::client::conn::http1::Builder::new();
     builder.max_buf_size(MAX_HEAD);
