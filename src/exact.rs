@@ -10,7 +10,7 @@ mod pointer;
 
 pub use numbers::numbers;
 pub use order::{order, same};
-pub use pointer::pointer;
+pub use pointer::{check_pointer, pointer};
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -13,6 +13,16 @@ pub fn pointer<'a>(text: &'a str, pointer: &str) -> Option<&'a str> {
     Seek(&parts).deserialize(&mut reader).ok().flatten().map(RawValue::get)
 }
 
+/// Checks a JSON Pointer (RFC 6901): empty, or parts that begin with a slash.
+pub fn check_pointer(pointer: &str) -> Result<(), String> {
+    let escaped = |part: &str| part.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    if (pointer.is_empty() || pointer.starts_with('/')) && escaped(pointer) && pointer.len() <= 1000 {
+        return Ok(());
+    }
+    let shown: String = pointer.chars().take(60).collect();
+    Err(format!("{shown:?} is no JSON Pointer: write /price, /items/0/name, or nothing for the whole result"))
+}
+
 /// Looks for what stands below these parts of a pointer.
 struct Seek<'p>(&'p [String]);
 

@@ -9,6 +9,8 @@ use crate::run::{Cause, Run, Status};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::exact::check_pointer;
+
 /// Most rows looked at for one page by filters that no index helps with.
 pub const MOST_LOOKED_AT: usize = 50_000;
 /// Rows fetched at once when looking for them.
@@ -84,16 +86,6 @@ impl ResultTest {
             Comparison::AtLeast => order.is_some_and(std::cmp::Ordering::is_ge),
         }
     }
-}
-
-/// Checks a JSON Pointer (RFC 6901): empty, or parts that begin with a slash.
-pub fn check_pointer(pointer: &str) -> Result<(), String> {
-    let escaped = |part: &str| part.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    if (pointer.is_empty() || pointer.starts_with('/')) && escaped(pointer) && pointer.len() <= 1000 {
-        return Ok(());
-    }
-    let shown: String = pointer.chars().take(60).collect();
-    Err(format!("{shown:?} is no JSON Pointer: write /price, /items/0/name, or nothing for the whole result"))
 }
 
 /// Which runs are asked for.
