@@ -26,6 +26,7 @@
 //! - [`event`]: what happened, in an order that readers may rely on
 //! - [`notice`]: what a channel is told about an alert
 //! - [`channel`]: channels, and the requests that notices become on them
+//! - [`alert`]: conditions that are watched, their states, and what is said when these change
 //! - [`access`]: scopes, tokens, and who may do what
 //! - [`secret`]: secrets, what they may be used for, and by which scripts
 //! - [`keyring`]: the keys that seal the values of secrets
@@ -94,6 +95,7 @@ pub mod run;
 pub mod secret;
 pub mod stdin;
 
+pub mod alert;
 pub mod notice;
 pub mod schedule;
 

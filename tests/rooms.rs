@@ -340,6 +340,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("event", &["clock", "run"]),
     ("notice", &[]),
     ("channel", &["clock", "misfit", "notice", "precondition", "readers", "suggest", "zone"]),
+    ("alert", &["clock", "exact", "precondition", "run", "script", "suggest"]),
     ("limits", &["suggest", "quantity"]),
     ("script", &["clock", "exact", "hosts", "limits", "quantity", "requirement", "zone", "precondition"]),
     ("requirement", &["panics"]),
