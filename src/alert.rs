@@ -41,7 +41,7 @@ use std::time::Duration;
 
 pub use about::{About, BadAbout};
 pub use condition::{Condition, Cost, Failing, Test};
-pub use end::{End, Judgement, Values, judge};
+pub use end::{End, Judgement, Values, judge, remember};
 pub use error::ConditionError;
 pub use memory::{KEPT, Memory};
 pub use state::{Rules, Said, Seen, State, step};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Everything that can happen: how runs end (`run_` and the status), and what becomes of schedules.
-pub const TYPES: [&str; 19] = [
+pub const TYPES: [&str; 21] = [
     "run_succeeded",
     "run_failed",
     "run_timed_out",
@@ -25,6 +25,8 @@ pub const TYPES: [&str; 19] = [
     "scheduler_paused",
     "scheduler_resumed",
     "delivery_dead",
+    "alert_firing",
+    "alert_ok",
 ];
 
 /// Where an event stands among the others: what comes later is greater, and nothing appears below what a reader has seen.
@@ -83,8 +85,10 @@ pub struct Event {
     pub fire_time: Option<Time>,
     /// The last of several fire times that share one row, and how many these are.
     pub fire_until: Option<(Time, u64)>,
-    /// Why it happened, where that is not plain.
+    /// Why it happened, where that is not plain; of an alert, its condition.
     pub reason: Option<String>,
+    /// The id of the alert that it is about.
+    pub alert: Option<String>,
     /// Type and message of what went wrong; none once the run itself is gone.
     pub error: Option<(String, String)>,
 }

@@ -1,5 +1,6 @@
 //! A version of a script to be published, with the schedules that it brings, and what becomes of it.
 
+use crate::alert::NewAlert;
 use crate::precondition::Precondition;
 use crate::requirement::Packages;
 use crate::schedule::NewSchedule;
@@ -40,6 +41,8 @@ pub struct NewVersion {
     pub precondition: Precondition,
     /// The schedules that it brings along: those that an earlier version brought and this one does not go.
     pub schedules: Vec<NewSchedule>,
+    /// The alerts of its block: those of an earlier version's that this one has not go.
+    pub alerts: Vec<NewAlert>,
 }
 
 /// What became of a version that was to be kept.

@@ -220,6 +220,7 @@ impl Keeper {
             only_new: wanted.only_new,
             precondition: wanted.precondition,
             schedules,
+            alerts: Vec::new(),
         })
     }
 

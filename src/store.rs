@@ -7,6 +7,7 @@
 //! Writing on SQLite goes through one connection that commits many callers' changes together ([`writer`]); nobody waits
 //! for a lock and nobody is told that the database is locked. On PostgreSQL each change is a transaction of its own.
 
+pub mod alerts;
 mod attempts;
 pub mod backfill;
 pub mod blobs;
@@ -65,6 +66,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use tx::{Dialect, Tx};
 use writer::Writer;
 
@@ -180,6 +182,8 @@ struct Inner {
     fullness: Fullness,
     /// Held while the runs of a backfill are made: whether the queue has room for them all is decided before the first.
     backfilling: tokio::sync::Mutex<()>,
+    /// Woken when something was recorded that is to be told outside.
+    told: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -203,6 +207,7 @@ impl Store {
     pub async fn open(place: &DatabaseUrl) -> Result<Self, StoreError> {
         install_default_drivers();
         let scripts = Arc::new(KnownScripts::default());
+        let told = Arc::new(Notify::new());
         let engine = match place {
             DatabaseUrl::Memory => {
                 // It exists as long as a connection to it does, and is migrated by another than the one that stays.
@@ -212,7 +217,7 @@ impl Store {
                 let mut connection = connect(&options).await?;
                 migrations::apply(&mut connection, Dialect::Sqlite).await?;
                 connection.close().await?;
-                Engine::Memory { writer: Writer::start(stays, scripts.clone())? }
+                Engine::Memory { writer: Writer::start(stays, scripts.clone(), told.clone())? }
             }
             DatabaseUrl::Sqlite(path) => {
                 let url = sqlite_url(path);
@@ -223,7 +228,7 @@ impl Store {
                 let connection = sqlite::open(path)?;
                 sqlite::batch(&connection, SETTINGS)?;
                 let readers = Readers::new(path.clone(), READERS);
-                Engine::Sqlite { writer: Writer::start(connection, scripts.clone())?, readers }
+                Engine::Sqlite { writer: Writer::start(connection, scripts.clone(), told.clone())?, readers }
             }
             DatabaseUrl::Postgres(url) => {
                 let options = options_for(url)?;
@@ -245,6 +250,7 @@ impl Store {
                 secrets: secrets::Known::default(),
                 fullness: Fullness::default(),
                 backfilling: tokio::sync::Mutex::default(),
+                told,
             }),
         })
     }
@@ -277,6 +283,11 @@ impl Store {
     /// Whether changes find its disk full.
     pub fn fullness(&self) -> &Fullness {
         &self.inner.fullness
+    }
+
+    /// Waits until something was recorded on this node that is to be told outside: an alert has spoken.
+    pub async fn told(&self) {
+        self.inner.told.notified().await;
     }
 
     /// Whether something small can be written: asked again when the disk was full.
@@ -359,11 +370,16 @@ impl Store {
                 let mut tries = 0;
                 loop {
                     let mut connection = begin(connections).await?;
-                    let done = change(&mut Tx::new(&mut connection)).await;
+                    let mut tx = Tx::new(&mut connection);
+                    let done = change(&mut tx).await;
+                    let is_told = tx.is_told;
                     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
                     let ended = sqlx::raw_sql(end).execute(&mut *connection).await;
                     if ended.is_ok() {
                         connection.give_back();
+                    }
+                    if is_told && done.is_ok() && ended.is_ok() {
+                        self.inner.told.notify_one();
                     }
                     match done {
                         Err(StoreError::Refused(error)) if tx::asks_for_another_try(&error) && tries < 5 => tries += 1,

@@ -56,6 +56,7 @@ fn version(name: &str) -> NewVersion {
         only_new: false,
         precondition: Precondition::None,
         schedules: Vec::new(),
+        alerts: Vec::new(),
     }
 }
 

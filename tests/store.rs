@@ -55,6 +55,7 @@ macro_rules! on_every_engine {
     };
 }
 
+mod alerts;
 mod blobs_deleted;
 mod bounds;
 mod charts;
@@ -145,6 +146,7 @@ pub fn version(name: &str, content: &str) -> NewVersion {
         only_new: false,
         precondition: Precondition::None,
         schedules: Vec::new(),
+        alerts: Vec::new(),
     }
 }
 

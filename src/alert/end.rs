@@ -61,6 +61,11 @@ pub struct Values {
     pub now: Option<String>,
 }
 
+/// What is remembered of these ends, oldest first.
+pub fn remember<'e>(condition: &Condition, ends: impl IntoIterator<Item = End<'e>>) -> Memory {
+    ends.into_iter().fold(Memory::default(), |memory, end| judge(condition, &end, &memory).memory)
+}
+
 /// Judges the end of a run by a condition and what is remembered.
 pub fn judge(condition: &Condition, end: &End<'_>, memory: &Memory) -> Judgement {
     let is_success = end.status == Status::Succeeded;
@@ -242,6 +247,6 @@ mod tests {
     fn what_is_remembered_can_be_had_from_earlier_runs() {
         let condition: Condition = "failed 3".parse().expect("a condition");
         let ends = [Status::Failed, Status::Succeeded, Status::Failed, Status::Crashed].map(end);
-        assert_eq!(Memory::of(&condition, ends).failures, 2);
+        assert_eq!(remember(&condition, ends).failures, 2);
     }
 }

@@ -1,7 +1,6 @@
 //! What an alert remembers of the runs that it has seen, so that it need not look for them again.
 
 use super::condition::{Condition, Test};
-use super::end::{End, judge};
 use crate::clock::Time;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -36,11 +35,6 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Memory {
-    /// What is remembered of these runs, oldest first.
-    pub fn of<'e>(condition: &Condition, ends: impl IntoIterator<Item = End<'e>>) -> Memory {
-        ends.into_iter().fold(Memory::default(), |memory, end| judge(condition, &end, &memory).memory)
-    }
-
     /// The last value.
     pub(super) fn last(&self) -> Option<&str> {
         self.values.back().map(String::as_str)

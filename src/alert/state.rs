@@ -12,8 +12,7 @@
 //! said then. Where it was never said that it fires, it is not said that it is over.
 
 use super::memory::Memory;
-use crate::clock::Time;
-use chrono::TimeDelta;
+use crate::clock::{Time, after};
 use std::time::Duration;
 
 /// Whether a condition is true of a subject.
@@ -76,7 +75,7 @@ impl Rules {
         }
         match told_at {
             None => Some(Said::Firing),
-            Some(told_at) => self.repeat.filter(|repeat| plus(told_at, *repeat) <= now).map(|_| Said::Repeated),
+            Some(told_at) => self.repeat.filter(|repeat| after(told_at, *repeat) <= now).map(|_| Said::Repeated),
         }
     }
 
@@ -88,14 +87,10 @@ impl Rules {
         }
         let next = match state.told_at {
             None => now,
-            Some(told_at) => plus(told_at, self.repeat?),
+            Some(told_at) => after(told_at, self.repeat?),
         };
         Some(next.max(self.muted_until.unwrap_or(next)))
     }
-}
-
-fn plus(time: Time, span: Duration) -> Time {
-    TimeDelta::from_std(span).ok().and_then(|span| time.checked_add_signed(span)).unwrap_or(Time::MAX_UTC)
 }
 
 /// The state after something was seen, and what is said. `since` is when it became so, at most `now`.
@@ -128,6 +123,7 @@ pub fn step(state: &State, seen: Seen, rules: &Rules, since: Time, now: Time) ->
 mod tests {
     use super::*;
     use crate::clock::from_micros;
+    use chrono::TimeDelta;
 
     const RULES: Rules =
         Rules { repeat: Some(Duration::from_hours(24)), recovered: true, only_recovered: false, muted_until: None };
@@ -145,11 +141,11 @@ mod tests {
         let mut state = State::default();
         for (minute, seen, expected, fires, next) in lines {
             let now = at(*minute);
-            let (after, said) = step(&state, *seen, &rules, now, now);
+            let (next_state, said) = step(&state, *seen, &rules, now, now);
             assert_eq!(said, *expected, "minute {minute}");
-            assert_eq!(after.since.is_some(), *fires, "minute {minute}");
-            assert_eq!(rules.next(&after, now), next.map(at), "minute {minute}");
-            state = after;
+            assert_eq!(next_state.since.is_some(), *fires, "minute {minute}");
+            assert_eq!(rules.next(&next_state, now), next.map(at), "minute {minute}");
+            state = next_state;
         }
     }
 

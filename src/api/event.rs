@@ -33,8 +33,12 @@ pub struct EventBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub count: Option<u64>,
-    /// Why it happened, where that is not plain.
+    /// Why it happened, where that is not plain; of an alert, its condition.
     pub reason: Option<String>,
+    /// The id of the alert that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub alert: Option<String>,
     /// What went wrong, as long as the run itself is kept; its traceback is there.
     pub error: Option<EventErrorBody>,
 }
@@ -63,6 +67,7 @@ impl From<&Event> for EventBody {
             fire_time_until: event.fire_until.map(|(until, _)| time(until)),
             count: event.fire_until.map(|(_, count)| count),
             reason: event.reason.clone(),
+            alert: event.alert.clone(),
             error: event.error.clone().map(|(kind, message)| EventErrorBody { kind, message }),
         }
     }

@@ -5,6 +5,7 @@ use crate::clock::Time;
 use crate::script::NewState;
 use chrono::TimeDelta;
 use cronbox_runtime::report::{HostUsage, Mode, ResultKind, ScriptError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// After so many attempts, one that meets a state which was written meanwhile is the last.
@@ -34,6 +35,8 @@ pub struct Ended {
     pub result: Option<Value>,
     /// Its size as JSON.
     pub result_bytes: Option<u64>,
+    /// The text of a result that is a blob: alerts look at it while the end is recorded.
+    pub large_result: Option<Arc<str>>,
     /// What kind it is.
     pub result_kind: ResultKind,
     /// What went wrong.
@@ -78,6 +81,7 @@ impl Ended {
             mode: None,
             result: None,
             result_bytes: None,
+            large_result: None,
             result_kind: ResultKind::None,
             error: None,
             notes: Vec::new(),
@@ -123,6 +127,7 @@ impl Ended {
             status: Status::Failed,
             result: None,
             result_bytes: None,
+            large_result: None,
             error: Some(error),
             next: (attempt < MAX_CONFLICTS).then_some(again),
             state: None,

@@ -3,7 +3,7 @@
 use super::queue::remove;
 use super::rows::queue::HeldEntry;
 use super::tx::{Row, Tx, args, list, stamp};
-use super::{Store, StoreError, chains, held, locks};
+use super::{Store, StoreError, alerts, chains, held, locks};
 use crate::clock::Time;
 use crate::run::{Cancelled, Status};
 use std::collections::BTreeMap;
@@ -81,8 +81,13 @@ async fn end_all(
     let (these, _) = list(tx.dialect, 4, runs, &mut values);
     tx.run(format!("UPDATE runs SET status = $1, reason = $2, finished_at = $3 WHERE id IN {these}"), values).await?;
     if status != Status::Skipped && tx.first("SELECT 1 AS one FROM chains LIMIT 1", args![]).await?.is_some() {
-        for run in runs {
+        for run in runs.iter() {
             chains::note_end(tx, run, status).await?;
+        }
+    }
+    if status != Status::Skipped && tx.first("SELECT 1 AS one FROM alerts LIMIT 1", args![]).await?.is_some() {
+        for run in runs.iter() {
+            alerts::note_end(tx, run, None, now).await?;
         }
     }
     Ok(())
@@ -92,7 +97,8 @@ async fn end_unstarted(tx: &mut Tx<'_>, id: &str, status: Status, reason: &str, 
     remove(tx, id).await?;
     let sql = "UPDATE runs SET status = $2, reason = $3, finished_at = $4 WHERE id = $1";
     tx.run(sql, args![id, status.as_str(), reason, stamp(now)]).await?;
-    chains::note_end(tx, id, status).await.map(|_| ())
+    chains::note_end(tx, id, status).await?;
+    alerts::note_end(tx, id, None, now).await
 }
 
 async fn cancel(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<Cancelled, StoreError> {

@@ -20,7 +20,7 @@ const DELIVERY: &str =
     held_at, summary, token, status, answer, created_at, updated_at FROM deliveries";
 
 /// The word of a kind, as it is kept.
-fn kind_word(kind: NoticeKind) -> &'static str {
+pub(super) fn kind_word(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Firing => "firing",
         NoticeKind::Repeated => "repeated",

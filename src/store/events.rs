@@ -73,6 +73,7 @@ fn event_of(row: &Row) -> Result<Event, StoreError> {
         fire_time: row.time_or_none("fire_time")?,
         fire_until: several.map(|(until, count)| (until, count.unsigned_abs())),
         reason: row.text_or_none("reason")?,
+        alert: row.text_or_none("alert")?,
         error: error.map(|error| (error.type_name, error.message)),
     })
 }
@@ -99,7 +100,7 @@ impl Store {
                 let Words { place, order, after: later, visible, .. } = words(tx.dialect);
                 let sql = format!(
                     "SELECT {place}, e.at, e.type, e.script, e.name, e.schedule, e.run, e.cause,
-                    e.fire_time, e.reason, r.error, r.fire_until, r.fire_count
+                    e.fire_time, e.reason, e.alert, r.error, r.fire_until, r.fire_count
                     FROM events e LEFT JOIN runs r ON r.id = e.run
                     WHERE {later} AND {visible} ORDER BY {order} LIMIT {STRIDE}"
                 );

@@ -4,7 +4,7 @@ use super::attempts::{self, AttemptEnd};
 use super::queue::{held_by, remove, wait_again};
 use super::rows::run::{RUN, run_of};
 use super::tx::{Tx, args, stamp};
-use super::{Store, StoreError, chains, held};
+use super::{Store, StoreError, alerts, chains, held};
 use crate::clock::Time;
 use crate::run::{GivenUp, MAX_LOST, Status};
 use crate::script::OnLost;
@@ -51,6 +51,7 @@ async fn give_up(
         remove(tx, id).await?;
         held::make_room(tx, &held).await?;
         chains::note_end(tx, id, status).await?;
+        alerts::note_end(tx, id, None, now).await?;
     } else {
         let sql = "UPDATE queue SET state = 'ready', node = NULL, token = NULL, turn = 0 WHERE run = $1";
         tx.run(sql, args![id]).await?;

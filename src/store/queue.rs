@@ -7,7 +7,7 @@ use super::columns::Columns;
 use super::rows::queue::{HeldEntry, Lane};
 use super::rows::run::{RUN, run_of};
 use super::tx::{Tx, args, placeholders, stamp};
-use super::{Store, StoreError, held, locks};
+use super::{Store, StoreError, alerts, held, locks};
 use crate::clock::Time;
 use crate::run::{Claim, NewRun, Run};
 
@@ -163,22 +163,37 @@ pub(super) async fn held_by(tx: &mut Tx<'_>, id: &str, token: &str) -> Result<Op
     Ok(tx.first(sql, args![id, token]).await?.map(|_| entry))
 }
 
-/// Ends a node's hold on a run, if the holder of `token` still has it; and whether any schedule hangs on the ends of runs,
-/// asked beside it so that those without chains pay nothing. `lock` is the script's key when its runs are limited:
-/// its row is locked first.
+/// A run that a node does not hold any more.
+pub(super) struct Released {
+    pub(super) entry: HeldEntry,
+    /// Whether any schedule hangs on the ends of runs.
+    pub(super) has_chains: bool,
+    /// Whether any alert may be about it.
+    pub(super) is_watched: bool,
+}
+
+/// Ends a node's hold on a run, if the holder of `token` still has it; and whether chains and alerts have to know, asked beside
+/// it so that those without pay nothing. `lock` is the script's key when its runs are limited: its row is locked first.
 pub(super) async fn release(
     tx: &mut Tx<'_>,
     id: &str,
     token: &str,
     lock: Option<&str>,
-) -> Result<Option<(HeldEntry, bool)>, StoreError> {
+) -> Result<Option<Released>, StoreError> {
     if let Some(key) = lock {
         locks::script(tx, key).await?;
     }
-    let sql = "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency, gate, gate_most,
-        (SELECT count(*) FROM (SELECT 1 FROM chains LIMIT 1) AS any_chain) AS chains";
+    let sql = format!(
+        "DELETE FROM queue WHERE run = $1 AND token = $2 RETURNING node, lane, concurrency, gate, gate_most,
+        (SELECT count(*) FROM (SELECT 1 FROM chains LIMIT 1) AS any_chain) AS chains, {} AS watched",
+        alerts::IS_WATCHED
+    );
     let Some(row) = tx.first(sql, args![id, token]).await? else { return Ok(None) };
-    Ok(Some((HeldEntry::of(&row, row.text("node")?)?, row.int("chains")? > 0)))
+    Ok(Some(Released {
+        entry: HeldEntry::of(&row, row.text("node")?)?,
+        has_chains: row.int("chains")? > 0,
+        is_watched: row.int("watched")? > 0,
+    }))
 }
 
 pub(super) async fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {

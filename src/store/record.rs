@@ -2,9 +2,10 @@
 
 use super::attempts::{self, AttemptEnd};
 use super::columns::Columns;
+use super::queue::Released;
 use super::rows::run::{micros_of, number, split, word};
 use super::tx::{Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError, blobs, chains, held, locks, queue, schedules, script_state};
+use super::{Store, StoreError, alerts, blobs, chains, held, locks, queue, schedules, script_state};
 use crate::clock::Time;
 use crate::run::{Ended, Recorded, Status};
 use cronbox_runtime::report::ScriptError;
@@ -39,10 +40,13 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
     }
     let held = match ended.next {
         // It goes on standing in the queue.
-        Some(_) => queue::held_by(tx, id, token).await?.map(|held| (held, false)),
+        Some(_) => {
+            let held = queue::held_by(tx, id, token).await?;
+            held.map(|entry| Released { entry, has_chains: false, is_watched: false })
+        }
         None => queue::release(tx, id, token, ended.lock.as_deref()).await?,
     };
-    let Some((held, has_chains)) = held else { return Ok(Recorded::Late) };
+    let Some(Released { entry: held, has_chains, is_watched }) = held else { return Ok(Recorded::Late) };
     attempts::write(tx, id, &held.node, AttemptEnd::recorded(ended), now).await?;
     if ended.has_parts {
         tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
@@ -62,6 +66,9 @@ async fn write_end(tx: &mut Tx<'_>, id: &str, token: &str, ended: &Ended, now: T
         count_failure(tx, schedule, *most, status, now).await?;
     }
     let makes_due = has_chains && chains::note_end(tx, id, status).await?;
+    if is_watched {
+        alerts::note_end(tx, id, ended.large_result.as_deref(), now).await?;
+    }
     Ok(if makes_due { Recorded::MakesDue } else { Recorded::Done })
 }
 

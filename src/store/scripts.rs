@@ -3,7 +3,7 @@
 use super::columns::Columns;
 use super::rows::script::{SCRIPT, VERSION, script, script_of, version_of};
 use super::tx::{Row, Tx, args, json, stamp};
-use super::{Store, StoreError, blobs, cancel, grants, locks, queue, schedules};
+use super::{Store, StoreError, alerts, blobs, cancel, grants, locks, queue, schedules};
 use crate::clock::Time;
 use crate::precondition::Precondition;
 use crate::publication::{Deleted, Kept, NewVersion, ScriptFilter};
@@ -14,6 +14,7 @@ async fn keep(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, Stor
     locks::own_schedules(tx, &new.key, &new.schedules).await?;
     let kept = keep_version(tx, new, now).await?;
     schedules::make_equal(tx, &new.key, &new.schedules, now).await?;
+    alerts::make_equal(tx, (&kept.script.name, &new.key), &new.alerts, now).await?;
     Ok(kept)
 }
 
@@ -378,6 +379,7 @@ impl Store {
                     blobs::release(tx, blobs::Owner::Version, &owner(&key, row.int("number")?), now).await?;
                 }
                 grants::release_secrets(tx, &key).await?;
+                alerts::release(tx, &key).await?;
                 tx.run("DELETE FROM scripts WHERE key = $1", args![&*key]).await?;
                 Ok(Deleted::Done { cancelled, running })
             })

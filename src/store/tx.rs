@@ -39,6 +39,8 @@ pub(super) struct Tx<'c> {
     connection: Wire<'c>,
     /// Which engine it is on.
     pub(super) dialect: Dialect,
+    /// Whether it records something that is to be told to somebody outside: who tells it is woken when it is committed.
+    pub(super) is_told: bool,
 }
 
 enum Wire<'c> {
@@ -108,12 +110,12 @@ pub(super) fn stamp_of(time: Option<Time>) -> Option<i64> {
 impl<'c> Tx<'c> {
     /// On PostgreSQL.
     pub(super) fn new(connection: &'c mut AnyConnection) -> Self {
-        Tx { connection: Wire::Postgres(connection), dialect: Dialect::Postgres }
+        Tx { connection: Wire::Postgres(connection), dialect: Dialect::Postgres, is_told: false }
     }
 
     /// On SQLite.
     pub(super) fn on_sqlite(connection: &'c mut rusqlite::Connection) -> Self {
-        Tx { connection: Wire::Sqlite(connection), dialect: Dialect::Sqlite }
+        Tx { connection: Wire::Sqlite(connection), dialect: Dialect::Sqlite, is_told: false }
     }
 
     /// Carries out a statement; how many rows it changed.

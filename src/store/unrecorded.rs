@@ -2,7 +2,7 @@
 
 use super::attempts::{self, AttemptEnd};
 use super::tx::{Tx, args, json, stamp};
-use super::{Store, StoreError, chains, held, queue};
+use super::{Store, StoreError, alerts, chains, held, queue};
 use crate::clock::Time;
 use crate::run::{Recorded, Status};
 use cronbox_runtime::report::ScriptError;
@@ -52,6 +52,9 @@ async fn record(
     let sql = "UPDATE runs SET status = 'crashed', reason = NULL, error = $2, error_text = $3, finished_at = $4 WHERE id = $1";
     tx.run(sql, args![id, json(error)?, text.to_lowercase(), stamp(now)]).await?;
     held::make_room(tx, &held).await?;
+    if is_followed {
+        alerts::note_end(tx, id, None, now).await?;
+    }
     let makes_due = is_followed && chains::note_end(tx, id, Status::Crashed).await?;
     Ok(if makes_due { Recorded::MakesDue } else { Recorded::Done })
 }

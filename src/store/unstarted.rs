@@ -3,7 +3,7 @@
 use super::columns::Columns;
 use super::rows::run::{number, write_labels};
 use super::tx::{Tx, json, stamp, stamp_of};
-use super::{StoreError, chains};
+use super::{StoreError, alerts, chains};
 use crate::clock::Time;
 use crate::run::{NewRun, Status};
 
@@ -46,6 +46,7 @@ pub(super) async fn write_row(
         if status == Status::Missed && chains::follow_missed(tx).await? {
             chains::note_end(tx, &new.id, status).await?;
         }
+        alerts::note_unstarted(tx, new, status, now).await?;
     }
     Ok(written)
 }

@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Most changes in one commit.
 const TOGETHER: usize = 256;
@@ -47,11 +47,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer's thread, which ends when nobody can ask it any more.
-    pub(super) fn start(connection: Connection, scripts: Arc<KnownScripts>) -> Result<Self, StoreError> {
+    /// Starts the writer's thread, which ends when nobody can ask it any more. `told` is woken by what is to be told.
+    pub(super) fn start(
+        connection: Connection,
+        scripts: Arc<KnownScripts>,
+        told: Arc<Notify>,
+    ) -> Result<Self, StoreError> {
         scripts.watch(&connection)?;
         let (queue, waiting) = mpsc::channel(WAITING);
-        let writing = move || write_all(Seat { connection, scripts }, waiting);
+        let writing = move || write_all(Seat { connection, scripts, told }, waiting);
         let started = std::thread::Builder::new().name("sqlite-writer".into()).spawn(writing);
         started.map_err(|error| StoreError::Unavailable(format!("no thread can be started: {error}")))?;
         Ok(Writer { queue })
@@ -95,6 +99,8 @@ struct Seat {
     connection: Connection,
     /// Is told when a transaction has ended.
     scripts: Arc<KnownScripts>,
+    /// Is woken by a commit with something to be told.
+    told: Arc<Notify>,
 }
 
 fn write_all(mut seat: Seat, mut waiting: mpsc::Receiver<Message>) {
@@ -161,7 +167,8 @@ fn roll_back(connection: &Connection) {
 
 /// Commits a change and all that queue behind it; there were so many in the commit `before`.
 fn write_together(seat: &mut Seat, first: Entry, waiting: &mut mpsc::Receiver<Message>, before: usize) -> Written {
-    let Seat { connection, scripts } = seat;
+    let Seat { connection, scripts, told } = seat;
+    let mut is_told = false;
     let mut made: Vec<Entry> = Vec::new();
     let mut again: VecDeque<Entry> = VecDeque::new();
     let mut closing = None;
@@ -177,10 +184,13 @@ fn write_together(seat: &mut Seat, first: Entry, waiting: &mut mpsc::Receiver<Me
             open = true;
         }
         match carry_out(connection, &entry.change) {
-            Ok(()) => made.push(entry),
+            Ok(tells) => {
+                is_told |= tells;
+                made.push(entry);
+            }
             Err(error) => {
                 roll_back(connection);
-                open = false;
+                (open, is_told) = (false, false);
                 let _ = entry.done.send(Err(error));
                 again.extend(made.drain(..));
             }
@@ -200,6 +210,8 @@ fn write_together(seat: &mut Seat, first: Entry, waiting: &mut mpsc::Receiver<Me
     let committed = sqlite::batch(connection, "COMMIT");
     if committed.is_err() {
         roll_back(connection);
+    } else if is_told {
+        told.notify_one();
     }
     scripts.ended();
     for entry in made {
@@ -213,9 +225,11 @@ fn write_together(seat: &mut Seat, first: Entry, waiting: &mut mpsc::Receiver<Me
     Written { together, closing }
 }
 
-/// Makes one change. One that panics is one that failed: the connection, which is everybody's, goes on.
-fn carry_out(connection: &mut Connection, change: &Change) -> Result<(), StoreError> {
+/// Makes one change; whether it is to be told. One that panics is one that failed: the connection, which is everybody's, goes on.
+fn carry_out(connection: &mut Connection, change: &Change) -> Result<bool, StoreError> {
     let mut tx = Tx::on_sqlite(connection);
     let made = sqlite::at_once(panics::caught_in("change", async { change(&mut tx).await }))?;
-    made.unwrap_or_else(|_| Err(StoreError::Corrupt("a mistake in this program: the change panicked".into())))
+    let made =
+        made.unwrap_or_else(|_| Err(StoreError::Corrupt("a mistake in this program: the change panicked".into())));
+    made.map(|()| tx.is_told)
 }

@@ -407,6 +407,7 @@ async fn a_schedule_over_its_budget_is_paused_with_its_reason() {
         only_new: false,
         precondition: cronbox::precondition::Precondition::None,
         schedules: Vec::new(),
+        alerts: Vec::new(),
     };
     crate::store::announce(&store, &version.blob, start).await;
     store.keep_version(version, start).await.unwrap();

@@ -24,7 +24,7 @@ on_every_engine![
 ];
 
 /// A schedule of a script that fires first at second 10.
-fn schedule(id: &str, script: &str) -> NewSchedule {
+pub(super) fn schedule(id: &str, script: &str) -> NewSchedule {
     NewSchedule {
         id: id.to_uppercase(),
         key: id.into(),
@@ -48,7 +48,7 @@ async fn keep_scripts(store: &Store, names: &[&str]) {
     }
 }
 
-async fn keep_new(store: &Store, new: NewSchedule) {
+pub(super) async fn keep_new(store: &Store, new: NewSchedule) {
     assert_eq!(store.keep_schedule(new, None, start()).await.expect("keeps"), KeptSchedule::Created);
 }
 

@@ -147,6 +147,10 @@ impl Worker {
         Ok(Ended {
             mode: report.mode,
             result_bytes: result.as_ref().and(report.result.as_ref()).map(|result| result.get().len() as u64),
+            large_result: match (&result, &report.result) {
+                (Some(Value::Blob(_)), Some(result)) => Some(result.get().into()),
+                _ => None,
+            },
             result,
             result_kind: report.result_kind,
             error,
