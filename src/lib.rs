@@ -50,6 +50,7 @@
 //! - [`worker`]: takes runs, runs them, records how they ended
 //! - [`scheduler`]: looks at schedules when their time has come
 //! - [`heartbeat`]: says that this node lives, takes over what dead ones held
+//! - [`watcher`]: looks at alerts when time can have made them true
 //! - [`peer_signals`]: carries signals to other nodes
 //! - [`cleaner`]: lets go of what is old
 //! - [`disk_usage`]: how much room the data takes
@@ -132,6 +133,7 @@ pub mod disk_usage;
 pub mod heartbeat;
 pub mod peer_signals;
 pub mod scheduler;
+pub mod watcher;
 
 pub mod api;
 

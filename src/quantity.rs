@@ -163,6 +163,26 @@ pub fn duration(time: Duration) -> String {
     text
 }
 
+/// As it is typed: `1h30m`, `26h`, `7d`; without what is less than a second.
+pub fn written(time: Duration) -> String {
+    let whole = time.as_secs();
+    if whole == 0 {
+        return "0s".into();
+    }
+    let units: &[(u64, char)] =
+        if whole.is_multiple_of(86_400) { &[(86_400, 'd')] } else { &[(3_600, 'h'), (60, 'm'), (1, 's')] };
+    let mut rest = whole;
+    let mut text = String::new();
+    for (unit, letter) in units {
+        if rest >= *unit {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{}{letter}", rest / unit);
+        }
+        rest %= unit;
+    }
+    text
+}
+
 /// `0.31 G fuel`; units below a million as they are.
 pub fn fuel(units: u64) -> String {
     match units {
@@ -235,6 +255,9 @@ mod tests {
         assert_eq!(duration(Duration::from_millis(60_000)), "60 s");
         assert_eq!(duration(Duration::from_secs(125)), "2 min 5 s");
         assert_eq!(duration(Duration::from_secs(3_725)), "1 h 2 min 5 s");
+        for text in ["1h30m", "26h", "7d", "1m1s", "0s"] {
+            assert_eq!(written(parse_duration(text).expect(text)), text);
+        }
         assert_eq!(fuel(310_000_000), "0.31 G fuel");
         assert_eq!(fuel(12_400_000_000), "12.4 G fuel");
         assert_eq!(fuel(200_000_000_000), "200 G fuel");

@@ -7,6 +7,7 @@
 //! only in tests.
 
 use crate::access::script_pattern;
+use crate::alert::Condition;
 use crate::clock::{Time, from_micros};
 use crate::event::EventPosition;
 use crate::exact::{self, Exact};
@@ -63,6 +64,7 @@ const READERS: &[Reader] = &[
     ("archive", read_archive, seeds_of_archives),
     ("compiled source", read_compiled, seeds_of_compiled),
     ("settings", read_settings, seeds_of_settings),
+    ("conditions", read_condition, seeds_of_conditions),
     ("names", read_names, seeds_of_names),
     ("secrets", read_secrets, seeds_of_secrets),
     ("keys", read_keys, seeds_of_keys),
@@ -326,6 +328,26 @@ fn seeds_of_settings() -> Vec<Vec<u8>> {
         r#"{"title": "T", "entry": "main", "timezone": "UTC", "env": {"A": "1"}, "labels": {"team": "x"}, "hosts": ["a.example"]}"#,
         r#"{"limits": {"memory": "64MiB", "timeout": 5, "fuel": 2e9}, "retries": {"count": 3, "delay": "1m", "max_delay": "1h"}}"#,
         r#"{"coalesce": "all", "overlap": "queue", "grace": "5m", "max_instances": 3, "keep": {"runs": 10}}"#,
+    ])
+}
+
+fn read_condition(bytes: &[u8]) {
+    if let Ok(condition) = text(bytes).parse::<Condition>() {
+        let shown = condition.to_string();
+        assert_eq!(shown.parse().as_ref(), Ok(&condition), "{shown}");
+        assert!(!condition.words().is_empty());
+    }
+}
+
+fn seeds_of_conditions() -> Vec<Vec<u8>> {
+    seeds(&[
+        "failed out_of_memory",
+        "failed 3",
+        "late 1d2h3m4s",
+        "fuel 2.5x",
+        "/a/0/b~1 outside -1e3..2.5",
+        "\"/a b\" != {\"x\": [1, \"y\"]}",
+        "result changed 5%",
     ])
 }
 

@@ -52,6 +52,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
+            "watcher",
             "access",
             "deliverer",
             "api",
@@ -92,6 +93,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "readers",
         &[
+            "alert",
             "access",
             "blobs",
             "channel",
@@ -127,6 +129,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "alert",
             "access",
             "channel",
             "api",
@@ -167,6 +170,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "service",
         &[
+            "alert",
             "access",
             "deliverer",
             "channel",
@@ -230,12 +234,15 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ),
     ("deliverer", &["channel", "clock", "keyring", "metrics", "notice", "run", "signals", "store"]),
     ("heartbeat", &["clock", "metrics", "run", "store", "signals"]),
+    ("watcher", &["alert", "clock", "precondition", "script", "signals", "store"]),
     ("peer_signals", &["readers", "store", "signals"]),
     ("cleaner", &["blobs", "clock", "run", "script", "store"]),
     ("disk_usage", &["quantity"]),
     (
         "api",
         &[
+            "quantity",
+            "alert",
             "access",
             "channel",
             "notice",
@@ -257,6 +264,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "publish",
         &[
+            "alert",
             "publication",
             "access",
             "blobs",
@@ -341,7 +349,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("event", &["clock", "run"]),
     ("notice", &[]),
     ("channel", &["clock", "misfit", "notice", "precondition", "readers", "suggest", "zone"]),
-    ("alert", &["clock", "exact", "precondition", "run", "script", "suggest"]),
+    ("alert", &["quantity", "clock", "exact", "precondition", "run", "script", "suggest"]),
     ("limits", &["suggest", "quantity"]),
     ("script", &["clock", "exact", "hosts", "limits", "quantity", "requirement", "zone", "precondition"]),
     ("requirement", &["panics"]),

@@ -2,6 +2,7 @@
 
 use super::condition::{Condition, Cost, Failing, Test};
 use super::span;
+use crate::quantity::written;
 use std::fmt;
 
 /// The word for the whole of a result.
@@ -27,10 +28,10 @@ impl fmt::Display for Condition {
             Condition::Recovered => f.write_str("recovered"),
             Condition::Missed => f.write_str("missed"),
             Condition::Skipped => f.write_str("skipped"),
-            Condition::Late(time) => write!(f, "late {}", span::short(*time)),
-            Condition::Running(time) => write!(f, "running {}", span::short(*time)),
-            Condition::Stale(time) => write!(f, "stale {}", span::short(*time)),
-            Condition::Queued(time) => write!(f, "queued {}", span::short(*time)),
+            Condition::Late(time) => write!(f, "late {}", written(*time)),
+            Condition::Running(time) => write!(f, "running {}", written(*time)),
+            Condition::Stale(time) => write!(f, "stale {}", written(*time)),
+            Condition::Queued(time) => write!(f, "queued {}", written(*time)),
             Condition::Cost(cost, times) => write!(f, "{} {times}x", cost.as_str()),
             Condition::Result(pointer, test) => write!(f, "{} {test}", place(pointer)),
         }

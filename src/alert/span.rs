@@ -41,7 +41,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, (usize, String)> {
 }
 
 /// The parts of a span: whole days where it is made of these, hours otherwise.
-fn parts(span: Duration) -> impl Iterator<Item = (u64, char, &'static str)> {
+fn parts(span: Duration) -> impl Iterator<Item = (u64, &'static str)> {
     let mut rest = span.as_secs();
     let in_days = rest.is_multiple_of(86_400);
     UNITS
@@ -51,27 +51,23 @@ fn parts(span: Duration) -> impl Iterator<Item = (u64, char, &'static str)> {
             'd' => in_days,
             _ => true,
         })
-        .filter_map(move |(letter, unit, word)| {
+        .filter_map(move |(_, unit, word)| {
             let number = rest / unit;
             rest %= unit;
-            (number > 0).then_some((number, letter, word))
+            (number > 0).then_some((number, word))
         })
-}
-
-/// As it is written: `26h`, `1h30m`, `7d`.
-pub(super) fn short(span: Duration) -> String {
-    parts(span).map(|(number, letter, _)| format!("{number}{letter}")).collect()
 }
 
 /// For people: `1 hour 30 minutes`.
 pub(super) fn words(span: Duration) -> String {
-    let part = |(number, _, word): (u64, char, &str)| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    let part = |(number, word): (u64, &str)| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
     parts(span).map(part).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quantity::written;
 
     #[test]
     fn spans_print_back() {
@@ -85,7 +81,7 @@ mod tests {
             ("61s", "1m1s", "1 minute 1 second"),
         ] {
             let span = parse(text).expect(text);
-            assert_eq!((short(span).as_str(), words(span).as_str()), (printed, in_words), "{text}");
+            assert_eq!((written(span).as_str(), words(span).as_str()), (printed, in_words), "{text}");
             assert_eq!(parse(printed), Ok(span));
         }
     }

@@ -28,6 +28,7 @@ use crate::service::Service;
 use crate::signals::{PeerSignal, Signals};
 use crate::store::Store;
 use crate::supervise::Supervisor;
+use crate::watcher::{self, Watcher};
 use crate::worker::{self, Worker};
 use axum::Router;
 use cronbox_runtime::limits::LimitError;
@@ -308,6 +309,9 @@ impl Node {
         };
         let room = (scheduler, self.shutdown.stop.clone());
         self.keep_going("scheduler", again(room, |room| async move { room.0.run(room.1.clone()).await }));
+        let watcher = Watcher { store: self.store.clone(), clock: self.clock.clone() };
+        let room = (watcher, self.shutdown.stop.clone());
+        self.keep_going("watcher", again(room, |room| async move { room.0.run(room.1.clone()).await }));
     }
 
     /// Starts what every node does, whatever its roles.
@@ -319,6 +323,9 @@ impl Node {
         let room = (store.clone(), self.signals.clone(), background.clone());
         let work = again(room, |room| async move { peer_signals::hear(&room.0, &room.1, &room.2).await });
         self.keep_going("hearer", work);
+        let room = (store.clone(), self.signals.clone(), background.clone());
+        let work = again(room, |room| async move { watcher::pass_on(&room.0, &room.1, &room.2).await });
+        self.keep_going("teller", work);
         let cleaner = Cleaner {
             store: store.clone(),
             blobs: self.blobs.clone(),

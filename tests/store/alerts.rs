@@ -30,6 +30,7 @@ on_every_engine![
     time_makes_them_fire,
     late_fire_times_are_told_while_they_are_late,
     stale_scripts_are_told_when_they_are_gone,
+    what_is_gone_is_said_no_more_of,
     a_block_makes_its_alerts_equal,
     two_ends_at_once_fire_once,
 ];
@@ -430,6 +431,29 @@ async fn stale_scripts_are_told_when_they_are_gone(store: Store) {
     assert_eq!(firing(&store, "w").await, []);
     store.look_at_alerts(after(7_400)).await.expect("looks");
     assert_eq!(firing(&store, "all").await, [("b".to_owned(), 7_200)]);
+}
+
+async fn what_is_gone_is_said_no_more_of(store: Store) {
+    let labelled = Settings { labels: [("team".into(), "data".into())].into(), ..Settings::default() };
+    keep(&store, NewVersion { table: labelled, ..version("a", "a") }, start()).await.expect("keeps");
+    keep_scripts(&store, &["b"]).await;
+    keep_new(&store, schedule("s", "b")).await;
+    watch(&store, "team", alert(About::label("team=data").expect("a label"), "failed")).await;
+    watch(&store, "all", alert(About::Everything, "failed")).await;
+    watch(&store, "s", alert(About::Schedule(named("s")), "failed")).await;
+    fails(&store, "a", 1).await;
+    let of_schedule = NewRun { schedule: Some("s".into()), ..new_run(Some("b"), after(2)) };
+    made_and_ended(&store, of_schedule, ended(Status::Failed, ""), after(2)).await;
+    assert_eq!((firing(&store, "all").await.len(), firing(&store, "s").await.len()), (2, 1));
+    store.delete_schedule("s", after(3)).await.expect("deletes");
+    store.delete_script("b", false, after(3)).await.expect("deletes");
+    assert_eq!(firing(&store, "all").await, [("a".to_owned(), 1)]);
+    keep(&store, version("a", "c"), after(4)).await.expect("keeps");
+    let day = 24 * 3600;
+    store.look_at_alerts(after(2 + day)).await.expect("looks");
+    assert_eq!((firing(&store, "team").await, firing(&store, "s").await), (vec![], vec![]));
+    assert_eq!(said(&store, "team").await, [(NoticeKind::Firing, 1)], "it has lost its label");
+    assert_eq!(said(&store, "all").await.len(), 3, "a, b, and a again");
 }
 
 async fn a_block_makes_its_alerts_equal(store: Store) {

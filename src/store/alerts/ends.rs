@@ -1,7 +1,8 @@
 //! What ends of runs, and fire times without a run, make of alerts: decided in the transaction that records them.
 
+use super::seen::{self, Facts};
 use super::states::{Sight, find, rules_of, take_step};
-use super::{ALERT, readable, seen};
+use super::{ALERT, readable};
 use crate::alert::{About, Alert, Condition, End, Failing, Judgement, Memory, judge, remember};
 use crate::clock::Time;
 use crate::run::{NewRun, Status};
@@ -9,13 +10,6 @@ use crate::script::Settings;
 use crate::store::StoreError;
 use crate::store::tx::{Args, Tx, args, placeholders, stamp};
 use std::time::Duration;
-
-/// What alerts have to know of a run.
-pub(super) struct Facts {
-    pub(super) id: String,
-    pub(super) script: Option<String>,
-    pub(super) schedule: Option<String>,
-}
 
 /// Decides what the end of a run makes of the alerts about it. `large` is what it returned, when that is too large for its row.
 pub(in crate::store) async fn note_end(

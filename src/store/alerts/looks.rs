@@ -6,7 +6,7 @@ use super::{ALERT, readable, seen};
 use crate::alert::{About, Alert, Condition, Rules, Seen, State};
 use crate::clock::{Time, after};
 use crate::script::{Settings, has_label};
-use crate::store::rows::script::in_force;
+use crate::store::rows::script::{in_force, is_there};
 use crate::store::tx::{Args, Row, Tx, args, list, stamp};
 use crate::store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +84,10 @@ async fn speak_due(tx: &mut Tx<'_>, now: Time) -> Result<usize, StoreError> {
             speak_at(tx, &key, &subject, None).await?;
             continue;
         };
+        if !is_subject(tx, &alert, &subject).await? {
+            tx.run("DELETE FROM alert_states WHERE alert = $1 AND subject = $2", args![&*key, &*subject]).await?;
+            continue;
+        }
         let rules = rules_of(&alert, muted);
         let sight = Sight {
             seen: Seen::Nothing,
@@ -97,6 +101,20 @@ async fn speak_due(tx: &mut Tx<'_>, now: Time) -> Result<usize, StoreError> {
         }
     }
     Ok(rows.len())
+}
+
+/// Whether an alert is still about something: what is gone, or has lost its label, is said no more of; but for alerts that watch
+/// whether it still succeeds.
+async fn is_subject(tx: &mut Tx<'_>, alert: &Alert, subject: &str) -> Result<bool, StoreError> {
+    let about = &alert.asked.about;
+    match about {
+        About::Script(_) | About::Schedule(_) if matches!(alert.asked.condition, Condition::Stale(_)) => Ok(true),
+        About::Schedule(_) => {
+            Ok(tx.first("SELECT 1 AS one FROM schedules WHERE key = $1", args![subject]).await?.is_some())
+        }
+        About::Label(..) => Ok(labelled(tx, about).await?.contains(subject)),
+        About::Script(_) | About::Everything => is_there(tx, subject).await,
+    }
 }
 
 /// Looks at the alerts whose time has come; how many.
@@ -217,9 +235,11 @@ async fn labelled(tx: &mut Tx<'_>, about: &About) -> Result<BTreeSet<String>, St
     Ok(scripts.into_iter().filter(|(_, settings)| has(settings)).map(|(key, _)| key).collect())
 }
 
-/// What an alert is about, in SQL on `queue q` and `runs r`, and the value for `$1`.
-fn of_runs(about: &About) -> (&'static str, String) {
+/// What an alert is about, in SQL on `queue q` in a state and `runs r`, and the value for `$1`.
+fn of_runs(about: &About, state: &str) -> (&'static str, String) {
     match about {
+        // Few are claimed; of those that wait, which can be many, the gate has an index.
+        About::Schedule(name) if state == "claimed" => ("r.schedule = $1", name.key().to_owned()),
         About::Script(name) => ("q.lane = $1 AND r.script = $1", name.key().to_owned()),
         About::Schedule(name) => ("q.gate = $1 AND r.schedule = $1", name.key().to_owned()),
         About::Label(..) | About::Everything => ("r.script IS NOT NULL AND $1 = ''", String::new()),
@@ -234,7 +254,7 @@ async fn of_queue(
     order: &'static str,
     since: impl Fn(&Row) -> Result<Time, StoreError>,
 ) -> Result<Vec<Candidate>, StoreError> {
-    let (about, value) = of_runs(&alert.asked.about);
+    let (about, value) = of_runs(&alert.asked.about, state);
     let sql = format!(
         "SELECT r.id, r.script, r.schedule, r.created_at, r.run_at, r.started_at, r.fire_time FROM queue q JOIN runs r ON r.id = q.run
         WHERE q.state = '{state}' AND {about}{and} ORDER BY {order} LIMIT {MOST}"

@@ -42,10 +42,13 @@ pub(in crate::store) async fn make_equal(
     Ok(())
 }
 
-/// Deletes the alerts of the block of a script that is deleted, but for those that watch whether it still succeeds: these are to
-/// tell that it is gone.
+/// Deletes the alerts of the block of a script that is deleted, and what other alerts fire of it; but for those that watch whether
+/// it still succeeds: these are to tell that it is gone.
 pub(in crate::store) async fn release(tx: &mut Tx<'_>, script: &str) -> Result<(), StoreError> {
     let sql = "DELETE FROM alerts WHERE script = $1 AND condition NOT LIKE 'stale %'";
+    tx.run(sql, args![script]).await?;
+    let sql = "DELETE FROM alert_states WHERE subject = $1 AND alert IN (SELECT key FROM alerts
+        WHERE about NOT LIKE 'schedule:%' AND (condition NOT LIKE 'stale %' OR about NOT LIKE 'script:%'))";
     tx.run(sql, args![script]).await.map(|_| ())
 }
 

@@ -1,12 +1,18 @@
 //! Earlier runs of what an alert is about, for an alert that has not seen them.
 
-use super::ends::Facts;
 use crate::alert::{About, Alert, Condition, End, Failing, KEPT};
 use crate::clock::Time;
 use crate::run::Status;
-use crate::store::StoreError;
 use crate::store::tx::{Row, Tx, args};
+use crate::store::{Store, StoreError};
 use std::time::Duration;
+
+/// What alerts have to know of a run.
+pub(super) struct Facts {
+    pub(super) id: String,
+    pub(super) script: Option<String>,
+    pub(super) schedule: Option<String>,
+}
 
 /// A run that has ended.
 pub(super) struct Earlier {
@@ -72,12 +78,51 @@ pub(super) async fn earlier(tx: &mut Tx<'_>, alert: &Alert, facts: &Facts) -> Re
     rows.iter().rev().map(Earlier::of).collect()
 }
 
-/// When a run of a subject last succeeded, by the last that was due.
-pub(super) async fn last_success(tx: &mut Tx<'_>, about: &About, subject: &str) -> Result<Option<Time>, StoreError> {
-    let (whose, order) = match about {
+/// Whose runs they are, with `$1`, and the order of an index in which those that succeeded come, the newest first.
+fn order_of(about: &About) -> (&'static str, &'static str) {
+    match about {
         About::Schedule(_) => ("schedule = $1", "id DESC"),
         _ => ("script = $1 AND script IS NOT NULL", "coalesce(fire_time, run_at) DESC, id DESC"),
-    };
+    }
+}
+
+/// When a run of a subject last succeeded, by the last that was due.
+pub(super) async fn last_success(tx: &mut Tx<'_>, about: &About, subject: &str) -> Result<Option<Time>, StoreError> {
+    let (whose, order) = order_of(about);
     let sql = format!("SELECT finished_at FROM runs WHERE {whose} AND status = 'succeeded' ORDER BY {order} LIMIT 1");
     tx.first(sql, args![subject]).await?.map(|row| row.time("finished_at")).transpose()
+}
+
+impl Store {
+    /// The last results of what an alert is about, the newest first: those that are not too large for their row. None for an
+    /// alert about many scripts.
+    pub async fn recent_results(&self, about: &About) -> Result<Vec<String>, StoreError> {
+        let Some(subject) = about.only().map(str::to_owned) else { return Ok(Vec::new()) };
+        let (whose, order) = order_of(about);
+        self.read(move |tx| {
+            let subject = subject.clone();
+            Box::pin(async move {
+                let sql = format!(
+                    "SELECT result FROM runs WHERE {whose} AND status = 'succeeded' AND result IS NOT NULL
+                    ORDER BY {order} LIMIT {KEPT}"
+                );
+                tx.all(sql, args![subject]).await?.iter().map(|row| row.text("result")).collect()
+            })
+        })
+        .await
+    }
+
+    /// Those of these channels that are not there.
+    pub async fn unknown_channels(&self, mut names: Vec<String>) -> Result<Vec<String>, StoreError> {
+        let known = self
+            .read(move |tx| {
+                Box::pin(async move {
+                    let rows = tx.all("SELECT name FROM channels", args![]).await?;
+                    rows.iter().map(|row| row.text("name")).collect::<Result<Vec<_>, _>>()
+                })
+            })
+            .await?;
+        names.retain(|name| !known.contains(name));
+        Ok(names)
+    }
 }
