@@ -25,6 +25,10 @@ pub struct Metadata {
     /// Schedules that the script brings along: `schedule = "0 9 * * *"` and `[[tool.cronbox.schedules]]`, as they are asked
     /// for by request.
     pub schedules: Vec<Map<String, Value>>,
+    /// Conditions that are watched: `alerts = ["failed", "late 5m"]`.
+    pub alerts: Vec<String>,
+    /// The channels that are told.
+    pub notify: Vec<String>,
     /// Packages the script wants (`dependencies`).
     pub dependencies: Vec<String>,
     /// Versions of Python that it is for (`requires-python`).
@@ -36,6 +40,12 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// The line of the source, from 1 on, where a key of the block has its value.
+    pub fn line_of(&self, key: &str) -> Option<u32> {
+        let (block, first) = &self.block;
+        u32::try_from(first + places::line_of_key(block, key)?).ok()
+    }
+
     /// The line of the source, from 1 on, where the schedule of this number, from 0 on, has its value of a field; where it
     /// begins when it has none.
     pub fn line_of_schedule(&self, number: usize, field: &str) -> Option<u32> {
@@ -67,6 +77,10 @@ struct Table {
     schedule: Option<String>,
     #[serde(default)]
     schedules: Vec<toml::Table>,
+    #[serde(default)]
+    alerts: Vec<String>,
+    #[serde(default)]
+    notify: Vec<String>,
     #[serde(flatten)]
     settings: Settings,
     #[serde(flatten)]
@@ -93,7 +107,7 @@ pub fn read(source: &[u8]) -> Result<Metadata, BadBlock> {
         let asked = asked.into_iter().map(|(name, value)| Ok((name, json_of(value)?)));
         schedules.push(asked.collect::<Result<_, String>>()?);
     }
-    let known = || SETTINGS.iter().copied().chain(["schedule", "schedules"]);
+    let known = || SETTINGS.iter().copied().chain(["schedule", "schedules", "alerts", "notify"]);
     let unknown = table.names.into_keys().filter(|name| !known().any(|known| known == name));
     let warning = |name: String| {
         let meant = match field_of(&name, |field| field == "trigger" || known().any(|known| known == field)) {
@@ -111,7 +125,8 @@ pub fn read(source: &[u8]) -> Result<Metadata, BadBlock> {
     let warnings = told;
     let (dependencies, requires_python) = (document.dependencies, document.requires_python);
     let block = (block, first);
-    Ok(Metadata { cronbox: table.settings, schedules, dependencies, requires_python, warnings, block })
+    let (cronbox, alerts, notify) = (table.settings, table.alerts, table.notify);
+    Ok(Metadata { cronbox, schedules, alerts, notify, dependencies, requires_python, warnings, block })
 }
 
 /// Lines that were meant to begin a block and do not, and blocks without an end: PEP 723 reads over both.

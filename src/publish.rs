@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 
+mod alerts;
 mod blob;
 mod schedules;
 
@@ -172,6 +173,7 @@ impl Keeper {
         let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
         let set = wanted.settings.as_ref();
         let schedules = self.schedules(name, &metadata, set, (&wanted.reach, !wanted.without_priority), now).await?;
+        let alerts = alerts::alerts_of(name, &metadata)?;
         let bad = |(setting, why): (&str, String)| KeepError::Setting(setting.to_owned(), why);
         metadata.cronbox.check_but_limits().map_err(bad)?;
         // Those that the request overrides are not asked for.
@@ -220,7 +222,7 @@ impl Keeper {
             only_new: wanted.only_new,
             precondition: wanted.precondition,
             schedules,
-            alerts: Vec::new(),
+            alerts,
         })
     }
 
@@ -287,7 +289,7 @@ impl Keeper {
         Ok(Some(packages))
     }
 
-    /// Puts an earlier version of a script in force again, with the schedules that it brings along unless they are to stay
+    /// Puts an earlier version of a script in force again, with the schedules and alerts of its block unless they are to stay
     /// as they are. None when the script is gone.
     pub async fn roll_back(
         &self,
@@ -300,16 +302,17 @@ impl Keeper {
         if !reach.covers(&script.key, &script.settings.or(&version.table).labels) {
             return Err(KeepError::OutOfReach);
         }
-        let schedules = if keep_schedules {
+        let own = if keep_schedules {
             None
         } else {
             let sources = Sources::of_blob(&version.blob, &version.main, self.blobs.get(&version.blob).await?)?;
             let metadata = metadata::read(sources.source()).map_err(KeepError::Metadata)?;
             let name = Name::parse(&script.name).map_err(|error| KeepError::Metadata(error.to_string().into()))?;
             // What it asks for was allowed when it was uploaded.
-            Some(self.schedules(&name, &metadata, Some(&script.settings), (reach, true), now).await?)
+            let schedules = self.schedules(&name, &metadata, Some(&script.settings), (reach, true), now).await?;
+            Some((schedules, alerts::alerts_of(&name, &metadata)?))
         };
-        Ok(self.store.set_version(&script.key, version.number, schedules, now).await?)
+        Ok(self.store.set_version(&script.key, version.number, own, now).await?)
     }
 }
 

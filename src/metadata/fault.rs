@@ -51,6 +51,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("keep", "{age = \"30d\"}"),
     ("schedule", "\"0 9 * * *\"; several are written as [[tool.cronbox.schedules]], each with a trigger"),
     ("schedules", "[{trigger = \"0 9 * * *\"}]"),
+    ("alerts", "[\"failed\", \"late 5m\"]"),
+    ("notify", "[\"ops\"]"),
     ("dependencies", "[\"requests\"]"),
     ("requires-python", "\">=3.11\""),
 ];

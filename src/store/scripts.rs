@@ -4,6 +4,7 @@ use super::columns::Columns;
 use super::rows::script::{SCRIPT, VERSION, script, script_of, version_of};
 use super::tx::{Row, Tx, args, json, stamp};
 use super::{Store, StoreError, alerts, blobs, cancel, grants, locks, queue, schedules};
+use crate::alert::NewAlert;
 use crate::clock::Time;
 use crate::precondition::Precondition;
 use crate::publication::{Deleted, Kept, NewVersion, ScriptFilter};
@@ -318,7 +319,7 @@ impl Store {
         &self,
         key: &str,
         number: i64,
-        own: Option<Vec<NewSchedule>>,
+        own: Option<(Vec<NewSchedule>, Vec<NewAlert>)>,
         now: Time,
     ) -> Result<Option<Script>, StoreError> {
         let all = std::sync::Arc::new((key.to_owned(), own));
@@ -326,8 +327,8 @@ impl Store {
             let all = all.clone();
             Box::pin(async move {
                 let (key, own) = &*all;
-                if let Some(own) = own {
-                    locks::own_schedules(tx, key, own).await?;
+                if let Some((schedules, _)) = own {
+                    locks::own_schedules(tx, key, schedules).await?;
                 }
                 locks::script(tx, key).await?;
                 let sql = "UPDATE scripts SET version = $2, updated_at = $3 WHERE key = $1
@@ -335,10 +336,13 @@ impl Store {
                 if tx.run(sql, args![&**key, number, stamp(now)]).await? == 0 {
                     return Ok(None);
                 }
-                if let Some(own) = own {
-                    schedules::make_equal(tx, key, own, now).await?;
+                if let Some((schedules, _)) = own {
+                    schedules::make_equal(tx, key, schedules, now).await?;
                 }
                 let script = script(tx, key).await?;
+                if let (Some(script), Some((_, alerts))) = (&script, own) {
+                    alerts::make_equal(tx, (&script.name, key), alerts, now).await?;
+                }
                 if let Some(script) = &script {
                     queue::set_concurrency(tx, key, script.in_force().concurrency).await?;
                 }
