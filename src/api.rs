@@ -2,6 +2,7 @@
 
 mod access;
 mod channel;
+mod alert;
 mod chart;
 mod event;
 mod run;
@@ -11,6 +12,7 @@ mod values;
 
 pub use access::{GrantBody, ResealedBody, SecretBody, SessionBody, SessionTokenBody, TokenBody};
 pub use channel::{ChannelBody, ChannelTestBody, DeliveryBody};
+pub use alert::{AlertAboutBody, AlertBody, FiringBody};
 pub use chart::{ChartBody, ChartLineBody};
 pub use event::{EventBody, EventErrorBody, FeedBody};
 pub use run::{

@@ -2,6 +2,7 @@
 
 mod accept;
 mod access;
+mod alerts;
 mod answers;
 mod attempts;
 mod below;
@@ -101,6 +102,7 @@ fn declared() -> &'static Endpoints {
             .merge(charts::endpoints())
             .merge(channels::endpoints())
             .merge(deliveries::endpoints())
+            .merge(alerts::endpoints())
             .merge(queries::endpoints())
             .merge(runs::endpoints())
             .merge(output::endpoints())

@@ -7,6 +7,7 @@
 //! these things.
 
 mod channels;
+mod alerts;
 mod charts;
 mod check_args;
 mod deliveries;
@@ -27,6 +28,7 @@ mod tokens;
 mod values;
 
 pub use channels::{SetChannel, TestedChannel};
+pub use alerts::{AlertRequest, AlertView};
 pub use charts::ChartRequest;
 pub use deliveries::DeliveryRequest;
 pub use error::{ErrorKind, ServiceError};

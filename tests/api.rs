@@ -1,6 +1,7 @@
 //! What users of the API and operators of the server ran into, each with the end that it has to have: one module for each theme.
 //! The numbers (`D20`) are those of the list of cases.
 
+mod alerts;
 mod changed_by_two;
 mod charts;
 mod edited;

@@ -9,6 +9,7 @@ mod numbers;
 mod processes;
 mod queue;
 mod reach;
+mod reach_alerts;
 mod secrets;
 mod sessions;
 mod triggers;

@@ -201,4 +201,7 @@ pub struct SchedulerBody {
     pub tzdata: String,
     /// When the next schedule is looked at.
     pub next_fire_at: Option<String>,
+    /// Until when no alert says anything; null: alerts are not muted.
+    #[serde(default)]
+    pub muted_until: Option<String>,
 }

@@ -221,13 +221,16 @@ const PROBLEMS: [(&str, &str); 2] = [
 ];
 
 /// Addresses whose answers have an ETag.
-const TAGGED: [&str; 6] = [
+const TAGGED: [&str; 9] = [
     "/v1/scripts",
     "/v1/scripts/{name}",
     "/v1/scripts/{name}/rollback",
     "/v1/schedules",
     "/v1/schedules/{id}",
     "/v1/charts/{id}",
+    "/v1/alerts/{id}",
+    "/v1/alerts/{id}/mute",
+    "/v1/alerts/{id}/unmute",
 ];
 
 fn describe_responses(path: &str, responses: &mut Map<String, Value>) {
@@ -293,6 +296,11 @@ fn examples(document: &mut Value) {
             "ChartRequest",
             json!({"title": "Prices", "labels": ["morning"], "lines": [{"script": "price", "path": "/price"}], "bucket": "auto"}),
         ),
+        (
+            "AlertRequest",
+            json!({"about": {"script": "price"}, "text": "/price changed 5%", "notify": ["ops"], "repeat": "6h"}),
+        ),
+        ("MuteRequest", json!({"for": "2h"})),
         ("GrantRequest", json!({"hosts": ["api.example.com"], "limits": {"memory": "1GiB"}})),
         ("SecretRequest", json!({"value": "a-long-secret", "hosts": ["api.example.com"], "scripts": ["price"]})),
         ("RollbackRequest", json!({"version": 3})),

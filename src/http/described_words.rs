@@ -101,6 +101,20 @@ const SETS: &[Set] = &[
         parameters: &[],
     },
     Set {
+        name: "AlertOrigin",
+        description: "Whether a request made an alert, or the metadata of a script.",
+        words: || vec!["request", "metadata"],
+        properties: &[("Alert", "origin")],
+        parameters: &[],
+    },
+    Set {
+        name: "AlertState",
+        description: "Whether an alert fires.",
+        words: || vec!["ok", "firing"],
+        properties: &[("Alert", "state")],
+        parameters: &[],
+    },
+    Set {
         name: "ChangeKind",
         description: "What a script's upload did to a schedule.",
         words: || vec!["created", "changed", "removed"],
@@ -182,6 +196,8 @@ pub(super) fn describe_parameter(path: &str, parameter: &mut Value) {
         // The one word that each place knows.
         let word = if path.ends_with("/rollback") { "keep" } else { "delete" };
         parameter["schema"]["enum"] = json!([word]);
+    } else if path == "/v1/alerts" && name == "state" {
+        parameter["schema"] = reference("AlertState");
     } else if let Some((_, words)) = PARAMETERS.iter().find(|(known, _)| *known == name) {
         parameter["schema"]["enum"] = json!(words);
     } else if let Some(set) = SETS.iter().find(|set| set.parameters.contains(&name.as_str())) {

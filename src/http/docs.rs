@@ -36,6 +36,7 @@ pub(super) fn endpoints() -> Endpoints {
         (name = "events", description = "What happened, in order"),
         (name = "charts", description = "Charts of results that are kept"),
         (name = "messages", description = "Channels, and the messages to them"),
+        (name = "alerts", description = "What is watched, and which channels are told"),
         (name = "access", description = "Tokens, sessions, grants and secrets"),
         (name = "node", description = "How the node is"),
     )

@@ -35,6 +35,8 @@ pub struct SchedulerView {
     pub tzdata: String,
     /// The next fire time of all schedules; none for a caller who is limited to some scripts.
     pub next_fire_at: Option<Time>,
+    /// Until when no alert says anything; none: alerts are not muted.
+    pub muted_until: Option<Time>,
 }
 
 /// A trigger and its next fire times.
@@ -171,7 +173,9 @@ impl Service {
         // The next fire time is some script's: one that a limited caller cannot know of.
         let next_fire_at = if caller.is_limited() { None } else { self.store.next_schedule().await? };
         let (timezone, tzdata) = (self.policy.timezone.clone(), zone::installed().release().to_owned());
-        Ok(SchedulerView { paused: whole.paused, timezone, tzdata, next_fire_at })
+        let now = self.clock.now();
+        let muted_until = self.store.all_muted_until().await?.filter(|until| *until > now);
+        Ok(SchedulerView { paused: whole.paused, timezone, tzdata, next_fire_at, muted_until })
     }
 
     /// Pauses all schedules.

@@ -176,6 +176,7 @@ impl Service {
             )
         });
         let mut change = self.after_change(script, before, not_granted, kept.is_new).await?;
+        change.warnings.extend(self.warnings_of_own_alerts(&change.script).await?);
         change.warnings.extend(link_ended);
         Ok(change)
     }

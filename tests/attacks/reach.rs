@@ -14,7 +14,7 @@ const FOREIGN: &str = "sentinel-of-others";
 const SCOPES: [&str; 5] = ["read", "run", "write", "exec", "grant"];
 
 /// A server with an administrator.
-fn server(folder: &Folder) -> Server {
+pub(super) fn server(folder: &Folder) -> Server {
     let admin = format!("cbx_{}", "a".repeat(60));
     std::fs::write(folder.0.join("admin"), &admin).expect("written");
     let file = folder.0.join("admin");
@@ -24,7 +24,7 @@ fn server(folder: &Folder) -> Server {
     server
 }
 
-async fn token(server: &Server, name: &str, scopes: &[&str], limit: Value) -> String {
+pub(super) async fn token(server: &Server, name: &str, scopes: &[&str], limit: Value) -> String {
     let mut body = json!({"name": name, "scopes": scopes});
     body.as_object_mut().expect("an object").extend(limit.as_object().expect("an object").clone());
     let (status, token) = server.post("/v1/tokens", &body).await;
@@ -33,7 +33,7 @@ async fn token(server: &Server, name: &str, scopes: &[&str], limit: Value) -> St
 }
 
 /// A request with a token of its own.
-async fn ask(server: &Server, token: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
+pub(super) async fn ask(server: &Server, token: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     let request = reqwest::Client::new().request(method, format!("{}{path}", server.url)).bearer_auth(token);
     let request = match body {

@@ -5,6 +5,7 @@ use crate::access::{Caller, Scope};
 use crate::api::{ScheduleBody, SchedulerBody};
 use crate::clock::{Time, rfc3339};
 use crate::http::access::warn;
+use crate::http::alerts::{MuteRequest, mute_until};
 use crate::http::body;
 use crate::http::endpoints::{Endpoints, Need};
 use crate::http::problem::Problem;
@@ -26,11 +27,14 @@ pub(super) fn endpoints() -> Endpoints {
         .add(Need::Scope(Scope::Read), routes!(get_scheduler))
         .add(Need::Server(Scope::Admin), routes!(pause_scheduler))
         .add(Need::Server(Scope::Admin), routes!(resume_scheduler))
+        .add(Need::Server(Scope::Admin), routes!(mute_scheduler))
+        .add(Need::Server(Scope::Admin), routes!(unmute_scheduler))
 }
 
 fn body_of(view: SchedulerView) -> Json<SchedulerBody> {
-    let SchedulerView { paused, timezone, tzdata, next_fire_at } = view;
-    Json(SchedulerBody { paused, timezone, tzdata, next_fire_at: next_fire_at.map(rfc3339) })
+    let SchedulerView { paused, timezone, tzdata, next_fire_at, muted_until } = view;
+    let [next_fire_at, muted_until] = [next_fire_at, muted_until].map(|time| time.map(rfc3339));
+    Json(SchedulerBody { paused, timezone, tzdata, next_fire_at, muted_until })
 }
 
 /// Delete a schedule
@@ -149,4 +153,39 @@ pub(crate) async fn resume_scheduler(
     let content = body::read(request.into_body(), MOST).await?;
     let from = resume_from(&content, app.clock.now())?;
     Ok(body_of(app.resume_scheduler(&caller, from).await?))
+}
+
+/// Mute all alerts
+///
+/// A maintenance window: schedules fire, and no alert says anything. What still fires at its end is said then.
+#[utoipa::path(
+    post, path = "/v1/scheduler/mute", tag = "alerts", operation_id = "mute_scheduler",
+    request_body(content = MuteRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "No alert says anything for that time", body = SchedulerBody),
+    )
+)]
+pub(crate) async fn mute_scheduler(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Json<SchedulerBody>, Problem> {
+    let content = body::read(request.into_body(), MOST).await?;
+    app.mute_all(Some(mute_until(&content, app.clock.now())?)).await?;
+    Ok(body_of(app.scheduler(&caller).await?))
+}
+
+/// Let alerts speak again
+#[utoipa::path(
+    post, path = "/v1/scheduler/unmute", tag = "alerts", operation_id = "unmute_scheduler",
+    responses(
+        (status = 200, description = "Alerts are not muted, but for those that are muted one by one", body = SchedulerBody),
+    )
+)]
+pub(crate) async fn unmute_scheduler(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<SchedulerBody>, Problem> {
+    app.mute_all(None).await?;
+    Ok(body_of(app.scheduler(&caller).await?))
 }
