@@ -2,6 +2,7 @@
 
 mod absent;
 mod address;
+mod alerts;
 mod bundle;
 mod channels;
 mod client;
@@ -86,6 +87,8 @@ enum Command {
     Events(Box<events::EventsArgs>),
     /// Show what a run wrote
     Logs(logs::LogsArgs),
+    /// Make, list, show, mute or delete alerts: what is watched, and who is told
+    Alert(Box<alerts::AlertArgs>),
     /// Show a value of a script's results over time
     Series(series::SeriesArgs),
     /// List what scripts were granted
@@ -159,6 +162,7 @@ impl Cli {
             Command::Schedule(args) => args.execute().into(),
             Command::Events(args) => args.execute().into(),
             Command::Logs(args) => args.execute().into(),
+            Command::Alert(args) => args.execute().into(),
             Command::Series(args) => args.execute().into(),
             Command::Grants(args) => args.execute().into(),
             Command::Grant(args) => args.execute().into(),

@@ -90,7 +90,7 @@ pub(super) const BUSY: Style = colour(AnsiColor::Cyan);
 pub(super) fn of_status(word: &str) -> (&'static str, Style) {
     match word {
         "succeeded" | "active" | "in force" | "ok" | "made" | "granted" => ("✓", GOOD),
-        "failed" | "crashed" | "timed_out" | "out_of_fuel" | "out_of_memory" | "abandoned" => ("✗", BAD),
+        "failed" | "crashed" | "timed_out" | "out_of_fuel" | "out_of_memory" | "abandoned" | "firing" => ("✗", BAD),
         "missed" | "cancelled" | "skipped" | "paused" | "not granted" | "changed" => ("!", WARN),
         "running" => ("●", BUSY),
         "queued" | "scheduled" => ("○", DIM),
