@@ -49,6 +49,7 @@ const DOCUMENTS: &[Document] = documents! {
     "page": "docs/page.md",
     "scripts": "docs/scripts.md",
     "schedules": "docs/schedules.md",
+    "alerts": "docs/alerts.md",
     "packages": "docs/packages.md",
     "network": "docs/network.md",
     "secrets": "docs/secrets.md",

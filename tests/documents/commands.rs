@@ -40,6 +40,7 @@ played! {
     getting_started: "docs/getting-started.md",
     scripts: "docs/scripts.md",
     schedules: "docs/schedules.md",
+    alerts: "docs/alerts.md",
     packages: "docs/packages.md",
     network: "docs/network.md",
     secrets: "docs/secrets.md",
