@@ -132,6 +132,28 @@ const COLUMNS: [Column; 6] = [
 
 fn about_words(about: &AlertAboutBody) -> String {
     let words = [("script", &about.script), ("schedule", &about.schedule), ("label", &about.label)];
+    let word = words.into_iter().find_map(|(what, name)| Some(format!("{what} {}", plain(name.as_deref()?, 200))));
+    word.unwrap_or_else(|| "everything".into())
+}
+
+fn row(alert: &AlertBody) -> Vec<Cell> {
+    vec![
+        Cell::from(&*alert.id),
+        about_words(&alert.about).into(),
+        plain(&alert.text, 300).into(),
+        alert.state.as_str().into(),
+        alert.since.as_deref().map_or_else(|| Cell::from("-"), Cell::time),
+        alert.notify.join(" ").into(),
+    ]
+}
+
+/// One line: what, and what of it.
+fn line(name: &str, text: &str) -> Result<(), Refusal> {
+    say(&format!("{name:<9} {text}"))
+}
+
+fn show(alert: &AlertBody) -> Result<(), Refusal> {
+    let times = Times::here();
     say(&format!("{} · {}", alert.id, view().status(&alert.state)))?;
     line("about", &about_words(&alert.about))?;
     line("condition", &format!("{}: {}", plain(&alert.text, 300), plain(&alert.words, 300)))?;
