@@ -1,8 +1,8 @@
 //! What the API says: the bodies of its answers, for the server that writes them and the command line that reads them.
 
 mod access;
-mod channel;
 mod alert;
+mod channel;
 mod chart;
 mod event;
 mod run;
@@ -11,8 +11,8 @@ mod script;
 mod values;
 
 pub use access::{GrantBody, ResealedBody, SecretBody, SessionBody, SessionTokenBody, TokenBody};
-pub use channel::{ChannelBody, ChannelTestBody, DeliveryBody};
 pub use alert::{AlertAboutBody, AlertBody, FiringBody};
+pub use channel::{ChannelBody, ChannelTestBody, DeliveryBody};
 pub use chart::{ChartBody, ChartLineBody};
 pub use event::{EventBody, EventErrorBody, FeedBody};
 pub use run::{

@@ -6,8 +6,8 @@
 //! field at fault and a sentence; sentences name addresses of the API and flags, which are the words that users have for
 //! these things.
 
-mod channels;
 mod alerts;
+mod channels;
 mod charts;
 mod check_args;
 mod deliveries;
@@ -27,8 +27,8 @@ mod text;
 mod tokens;
 mod values;
 
-pub use channels::{SetChannel, TestedChannel};
 pub use alerts::{AlertRequest, AlertView};
+pub use channels::{SetChannel, TestedChannel};
 pub use charts::ChartRequest;
 pub use deliveries::DeliveryRequest;
 pub use error::{ErrorKind, ServiceError};

@@ -366,8 +366,7 @@ async fn a_message_is_with_its_receiver_within_a_second() {
         .collect();
     times.sort_by(f64::total_cmp);
     assert_eq!(times.len(), COUNT, "each once");
-    let (half, most) = (times[COUNT / 2], times[COUNT * 99 / 100]);
-    println!("from the record to the receiver: p50 {:.1} ms, p99 {:.1} ms", half * 1e3, most * 1e3);
+    let most = times[COUNT * 99 / 100];
     assert!(most < 1.0, "{times:?}");
 }
 

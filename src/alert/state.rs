@@ -137,7 +137,10 @@ mod tests {
     }
 
     /// Each line: the minute, what is seen, what is said, whether it fires afterwards, and when it would speak next.
-    fn follow(rules: Rules, lines: &[(i64, Seen, Option<Said>, bool, Option<i64>)]) {
+    /// When, what is seen, what is said, whether it fires, and when it is looked at again.
+    type Line = (i64, Seen, Option<Said>, bool, Option<i64>);
+
+    fn follow(rules: Rules, lines: &[Line]) {
         let mut state = State::default();
         for (minute, seen, expected, fires, next) in lines {
             let now = at(*minute);

@@ -12,7 +12,7 @@ use super::rows::queue::Lane;
 use super::rows::run::{micros_of, number};
 use super::runs::columns_of_new;
 use super::tx::{Tx, stamp};
-use super::{Store, StoreError};
+use super::{Store, StoreError, alerts};
 use crate::clock::Time;
 use crate::run::{Claim, Ended, Made, NewRun, Recorded, Status, Value};
 use std::sync::Arc;
@@ -130,12 +130,13 @@ async fn record(
     let (run, values) = columns.update_from("runs", "released", "released.run");
     let sql = format!(
         "WITH released AS (DELETE FROM queue WHERE run = {id} AND token = {token} AND concurrency IS NULL
-            AND gate_most IS NULL AND NOT EXISTS (SELECT 1 FROM chains) RETURNING run, node),
+            AND gate_most IS NULL AND NOT EXISTS (SELECT 1 FROM chains) AND {} = 0 RETURNING run, node),
         attempt AS (INSERT INTO attempts (run, number, node, started_at, finished_at, outcome, error, fuel, memory, wall)
             SELECT r.id, r.attempt, released.node, r.started_at, {now}, {outcome}, {error}, {used}
             FROM runs r JOIN released ON r.id = released.run ON CONFLICT DO NOTHING),
         ended AS ({run})
-        SELECT count(*) AS released FROM released"
+        SELECT count(*) AS released FROM released",
+        alerts::IS_WATCHED
     );
     // What is late, and what something hangs on, is told by the other way.
     Ok((tx.one(sql, values).await?.int("released")? > 0).then_some(Recorded::Done))
