@@ -13,15 +13,19 @@
 //! - `module`: rewrites single sections of a core module
 //! - `trim`, `fold`: what binaryen needs between its two runs
 //! - `deepen`: has CPython see how deep it is
+//! - `code`: reads the functions of a core module
+//! - `meter`: has the module count its own work
 //! - `image`: takes the initial memory out of the module
 //! - `wrap`: makes the component, with the world of the original and the initial memory beside the module
 //! - `check`: what must hold for the result
 
 mod check;
+mod code;
 mod component;
 mod deepen;
 mod fold;
 mod image;
+mod meter;
 mod module;
 mod resolve;
 mod split;
@@ -39,6 +43,7 @@ const USAGE: &str = "usage: cronbox-guest-merge COMMAND
   trim IN OUT                  keep the exports that the component needs
   fold IN OUT                  compute globals that are sums of constants
   deepen IN OUT NAME BYTES     have a function take room on the stack in linear memory
+  meter IN OUT                 have the module count its work
   wrap COMPONENT MODULE OUT    make a component of MODULE, its memory beside it, with the world of COMPONENT
   check COMPONENT              say whether the component is one that starts fast, and count its parts";
 
@@ -65,6 +70,11 @@ fn run(arguments: &[&str]) -> Result<String> {
         }
         ["deepen", input, output, name, bytes] => {
             write(output, &deepen::deepen(&read(input)?, name, bytes.parse().context("BYTES is a number")?)?)
+        }
+        ["meter", input, output] => {
+            let (module, report) = meter::meter(&read(input)?)?;
+            write(output, &module)?;
+            Ok(report)
         }
         ["wrap", component, module, output] => write(output, &wrap::wrap(&read(component)?, read(module)?)?),
         ["check", component] => Ok(check::check(&read(component)?)?.to_string()),
