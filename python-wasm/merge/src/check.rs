@@ -53,7 +53,8 @@ pub fn check(component: &[u8]) -> Result<Counts> {
                         continue;
                     }
                     let name = import.name.name;
-                    let known = name.starts_with("wasi:") || name.starts_with("cronbox:guest/");
+                    let known =
+                        name.starts_with("wasi:") || name.starts_with("cronbox:guest/");
                     ensure!(known, "the component imports `{name}`");
                     counts.imported_instances += 1;
                 }
@@ -74,6 +75,19 @@ pub fn check(component: &[u8]) -> Result<Counts> {
     counts.image = image::length(image.context("the component has no image of its initial memory")?)?;
     check_module(module, &mut counts)?;
     Ok(counts)
+}
+
+/// The core module of a merged component that has the memory.
+pub fn core_module(component: &[u8]) -> Result<&[u8]> {
+    for payload in Parser::new(0).parse_all(component) {
+        if let Payload::ModuleSection { unchecked_range: range, .. } = payload? {
+            let module = &component[range];
+            if defines_memory(module)? {
+                return Ok(module);
+            }
+        }
+    }
+    bail!("no module has a memory")
 }
 
 fn defines_memory(module: &[u8]) -> Result<bool> {

@@ -18,7 +18,9 @@
 //! - `image`: takes the initial memory out of the module
 //! - `wrap`: makes the component, with the world of the original and the initial memory beside the module
 //! - `check`: what must hold for the result
+//! - `audit`: proves that the result is metered
 
+mod audit;
 mod check;
 mod code;
 mod component;
@@ -45,7 +47,7 @@ const USAGE: &str = "usage: cronbox-guest-merge COMMAND
   deepen IN OUT NAME BYTES     have a function take room on the stack in linear memory
   meter IN OUT                 have the module count its work
   wrap COMPONENT MODULE OUT    make a component of MODULE, its memory beside it, with the world of COMPONENT
-  check COMPONENT              say whether the component is one that starts fast, and count its parts";
+  check COMPONENT              say whether the component starts fast and is metered, and count its parts";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -77,7 +79,12 @@ fn run(arguments: &[&str]) -> Result<String> {
             Ok(report)
         }
         ["wrap", component, module, output] => write(output, &wrap::wrap(&read(component)?, read(module)?)?),
-        ["check", component] => Ok(check::check(&read(component)?)?.to_string()),
+        ["check", component] => {
+            let component = read(component)?;
+            let counts = check::check(&component)?;
+            let proof = audit::audit(check::core_module(&component)?).context("the meter")?;
+            Ok(format!("{counts}\n{proof}"))
+        }
         _ => bail!("{USAGE}"),
     }
 }
