@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Builds the guest: CPython with the harness, as one WebAssembly component, out/python.wasm.
 
-Two halves, each kept under a digest of everything that goes into it, so that nothing is done twice:
+Three parts, each kept under a digest of everything that goes into it, so that nothing is done twice:
 
     component   componentize-py runs the harness once and keeps the interpreter's memory; `corrections` changes a few
                 functions of its C libraries (out/component.wasm)
-    merge       the component's core modules become one, and binaryen optimises it (out/python.wasm)
+    merge       the component's core modules become one (out/merged.wasm), and binaryen optimises it (out/optimised.wasm)
+    finish      the module gets its meter, and is a component again (out/python.wasm; out/plain.wasm without the optimiser)
 
 What was built stands in out/python.json. Only the standard library of Python 3.9 or newer is needed to run this.
 """
@@ -38,8 +39,15 @@ VENV = OUT / "venv"
 NODE = OUT / "node"
 COMPONENT = OUT / "component.wasm"
 COMPONENT_RECORD = OUT / "component.json"
+MERGED = OUT / "merged.wasm"
+OPTIMISED = OUT / "optimised.wasm"
+OPTIMISED_RECORD = OUT / "optimised.json"
 GUEST = OUT / "python.wasm"
 GUEST_RECORD = OUT / "python.json"
+PLAIN = OUT / "plain.wasm"
+
+# What of the merge tool the last part alone needs.
+FINISH = ["audit", "audit.rs", "check.rs", "code.rs", "image.rs", "meter", "meter.rs", "wrap.rs"]
 
 # The module of the harness that componentize-py imports.
 ENTRY = "guest"
@@ -106,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with lock(progress):
             if options.verify_reproducible:
                 return verify_reproducible(progress)
-            build(options.merge_tool, os.environ.get("GUEST_MERGE") != "0", progress)
+            build(options.merge_tool, progress)
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -120,9 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description="Builds python-wasm/out/python.wasm. GUEST_MERGE=0 in the environment leaves the merge out.",
-    )
+    parser = argparse.ArgumentParser(description="Builds python-wasm/out/python.wasm.")
     parser.add_argument(
         "--merge-tool",
         type=Path,
@@ -150,36 +156,46 @@ def lock(progress: Progress) -> Iterator[None]:
         yield
 
 
-def build(merge_tool: Path | None, merged: bool, progress: Progress) -> None:
+def build(merge_tool: Path | None, progress: Progress) -> None:
     """Brings out/ up to date."""
     component_inputs = digest(component_sources())
     has_component = is_built(COMPONENT, COMPONENT_RECORD, component_inputs)
-    if has_component and is_built(GUEST, GUEST_RECORD, guest_inputs(merged)):
+    if has_component and PLAIN.exists() and is_built(GUEST, GUEST_RECORD, guest_inputs()):
         print(f"guest is up to date: {GUEST}", file=sys.stderr)
         return
-    if merged:
-        # Before the time that the component takes.
-        merge_tool = usable_merge_tool(merge_tool)
+    # Before the time that the component takes.
+    merge_tool = usable_merge_tool(merge_tool)
     LOGS.mkdir(exist_ok=True)
     if not has_component:
         build_component(component_inputs, progress)
+    versions = {**read_record(COMPONENT_RECORD)["versions"], "binaryen": pinned_binaryen()}
+    inputs = optimised_inputs()
+    if not (MERGED.exists() and is_built(OPTIMISED, OPTIMISED_RECORD, inputs)):
+        with work_folder() as work:
+            optimised = optimise(merge_tool, work, progress)
+            install(optimised, OPTIMISED, OPTIMISED_RECORD, versions, inputs)
     with work_folder() as work:
-        result = work / "python.wasm"
-        if merged and merge_tool is not None:
-            merge(merge_tool, work, result, progress)
-        else:
-            shutil.copyfile(COMPONENT, result)
-        check_no_host_strings(result, work)
-        component = read_record(COMPONENT_RECORD)
-        versions = {"binaryen": pinned_binaryen()} if merged else {}
-        install(result, GUEST, GUEST_RECORD, {**component["versions"], **versions}, guest_inputs(merged), merged)
+        guest, plain = work / "python.wasm", work / "plain.wasm"
+        progress.step("meter the module, make a component of it, check it")
+        finish(merge_tool, OPTIMISED, guest)
+        merge_step(merge_tool, "check", guest)
+        # Not checked: its long ways, which the optimiser shortens, are longer than is allowed.
+        finish(merge_tool, MERGED, plain)
+        for result in (guest, plain):
+            check_no_host_strings(result, work)
+        os.replace(plain, PLAIN)
+        install(guest, GUEST, GUEST_RECORD, versions, guest_inputs())
     progress.step(f"{GUEST.name} is ready: {GUEST.stat().st_size / 1e6:.1f} MB")
 
 
-def guest_inputs(merged: bool) -> str:
-    """The digest of what out/python.wasm is made of: the component itself, as two of the same sources are not alike."""
-    component = read_record(COMPONENT_RECORD)
-    return digest(merge_sources() if merged else [], component.get("sha256", ""), "merged" if merged else "not merged")
+def optimised_inputs() -> str:
+    """The digest of what out/optimised.wasm is made of: the component itself, as two of the same sources are not alike."""
+    return digest(merge_sources(), read_record(COMPONENT_RECORD).get("sha256", ""))
+
+
+def guest_inputs() -> str:
+    """The digest of what out/python.wasm is made of."""
+    return digest(finish_sources(), optimised_inputs())
 
 
 # The component
@@ -214,7 +230,7 @@ def build_component(inputs: str, progress: Progress) -> None:
             "componentize-py": pinned_package("componentize-py"),
             "tzdata": pinned_package("tzdata"),
         }
-        install(component, COMPONENT, COMPONENT_RECORD, versions, inputs, merged=False)
+        install(component, COMPONENT, COMPONENT_RECORD, versions, inputs)
 
 
 def install_python_packages(progress: Progress, requirements: str = "requirements.txt") -> Path:
@@ -314,10 +330,25 @@ def difference(left: bytes, right: bytes) -> str:
 # The merge
 
 
+def tool_sources() -> list[Path]:
+    """The sources of the merge tool."""
+    return [HERE / "merge" / "Cargo.toml", *(HERE / "merge" / "src").rglob("*.rs")]
+
+
+def is_finish(path: Path) -> bool:
+    """Whether a source of the merge tool is for the last part alone."""
+    return any(part in FINISH for part in path.relative_to(HERE / "merge").parts)
+
+
 def merge_sources() -> list[Path]:
     """What the merge depends on beside the component."""
-    tool = [HERE / "merge" / "Cargo.toml", *(HERE / "merge" / "src").rglob("*.rs")]
+    tool = [path for path in tool_sources() if not is_finish(path)]
     return [*tool, HERE / "package.json", HERE / "package-lock.json"]
+
+
+def finish_sources() -> list[Path]:
+    """What the last part depends on beside the merge."""
+    return [path for path in tool_sources() if is_finish(path)]
 
 
 def usable_merge_tool(tool: Path | None) -> Path:
@@ -327,16 +358,28 @@ def usable_merge_tool(tool: Path | None) -> Path:
     missing = "no merge tool was given" if tool is None else f"{tool} is not a program"
     raise BuildError(
         f"{missing}: build it with `cargo build --release -p cronbox-guest-merge` and pass"
-        " --merge-tool target/release/cronbox-guest-merge, or set GUEST_MERGE=0 to do without the merge"
+        " --merge-tool target/release/cronbox-guest-merge"
     )
 
 
-def merge(tool: Path, work: Path, result: Path, progress: Progress) -> None:
-    """Makes one optimised module of the component's many, and a component of that."""
+def merge_step(tool: Path, *arguments: object) -> None:
+    """One step of the merge tool."""
+    run([tool, *arguments], f"merge-{arguments[0]}", "the component cannot be merged")
+
+
+def finish(tool: Path, module: Path, result: Path) -> None:
+    """Makes a metered component of a merged module."""
+    metered = result.with_suffix(".metered.wasm")
+    merge_step(tool, "meter", module, metered)
+    merge_step(tool, "wrap", COMPONENT, metered, result)
+
+
+def optimise(tool: Path, work: Path, progress: Progress) -> Path:
+    """Makes one module of the component's many, and optimises it."""
     binaryen = install_binaryen(progress)
 
     def step(*arguments: object) -> None:
-        run([tool, *arguments], f"merge-{arguments[0]}", "the component cannot be merged")
+        merge_step(tool, *arguments)
 
     def optimiser(name: str, log: str, *arguments: object) -> None:
         run([*binaryen(name), *FEATURES, *arguments], log, f"{name} failed", binaryen_environment(work))
@@ -360,10 +403,8 @@ def merge(tool: Path, work: Path, result: Path, progress: Progress) -> None:
     progress.step("optimise (about two minutes)")
     optimised = work / "optimised.wasm"
     optimiser("wasm-opt", "wasm-opt", "-g", deepened, *OPTIMISE, "-o", optimised)
-    step("wrap", COMPONENT, optimised, result)
-
-    progress.step("check")
-    step("check", result)
+    os.replace(deepened, MERGED)
+    return optimised
 
 
 def install_binaryen(progress: Progress) -> Callable[[str], list[object]]:
@@ -475,13 +516,12 @@ def read_record(record: Path) -> dict[str, Any]:
     return known
 
 
-def install(source: Path, target: Path, record: Path, versions: dict[str, str], inputs: str, merged: bool) -> None:
+def install(source: Path, target: Path, record: Path, versions: dict[str, str], inputs: str) -> None:
     """Puts a finished file and its record into place, each whole or not at all."""
     content = source.read_bytes()
     described = {
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
-        "merged": merged,
         "versions": versions,
         "inputs": inputs,
     }

@@ -2,7 +2,7 @@
 
 use crate::memory::{self, Creator, Slots, Stacks};
 use std::sync::Arc;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel, Strategy, VariableOperatorCost};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, Strategy};
 
 /// Sandboxes that one process can hold at once, waiting ones included.
 pub(crate) const SLOTS: usize = 256;
@@ -18,8 +18,8 @@ fn config() -> Config {
     config
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        .consume_fuel(true)
-        .operator_cost(operator_cost())
+        // The guest counts its own work and says which of its branches for that are seldom taken.
+        .wasm_branch_hinting(true)
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(ASYNC_STACK)
         // A stack is cleared before the next guest gets it.
@@ -44,12 +44,6 @@ fn config() -> Config {
         .generate_address_map(false)
         .native_unwind_info(false);
     config
-}
-
-/// `memory.grow` costs more than other instructions, because the kernel must provide the pages.
-fn operator_cost() -> OperatorCost {
-    let variable = VariableOperatorCost { memory_grow_per_page: u8::MAX, ..VariableOperatorCost::new() };
-    OperatorCost { variable, ..OperatorCost::new() }
 }
 
 /// Makes an engine that only compiles.

@@ -1,16 +1,15 @@
 //! A guest: everything that one sandbox can reach.
 
+mod fuel;
 mod host_functions;
 mod linker;
 mod node_calls;
 mod paid;
-mod settle;
 
-pub(crate) use self::linker::linker;
+pub(crate) use self::fuel::Fuel;
+pub(crate) use self::linker::{FUEL, linker};
 pub(crate) use self::node_calls::NodeCalls;
 use self::paid::MAX_RANDOM;
-use self::settle::Slice;
-pub(crate) use self::settle::{fill, settle};
 use crate::budget::{Budget, Limiter};
 use crate::bundle::Bundle;
 pub use crate::channels::Channel;
@@ -50,7 +49,7 @@ pub(crate) struct Guest {
     files: Option<Files>,
     pub(crate) limiter: Limiter,
     pub(crate) meter: Arc<Meter>,
-    slice: Slice,
+    pub(crate) fuel: Fuel,
     node_calls: Option<NodeCalls>,
     network: Option<RunNetwork>,
     /// The fuel of the script itself, from the moment when it is loaded.
@@ -95,7 +94,7 @@ impl Guest {
             files: None,
             limiter: Limiter { budget: Arc::new(Budget::new(memory)), tables_fixed: false },
             meter: Arc::default(),
-            slice: Slice::default(),
+            fuel: Fuel::default(),
             node_calls: None,
             network: None,
             script_fuel: 0,
@@ -131,6 +130,7 @@ impl Guest {
         self.node_calls = Some(input.node_calls);
         self.network = Some(input.network);
         self.script_fuel = limits.fuel;
+        self.fill(limits.fuel);
     }
 
     /// Closes the connections of the run. Bytes that were written are still sent.

@@ -68,7 +68,8 @@ pub(crate) const MAX_WHOLE_PATH: usize = (MAX_DEPTH + 1) * (MAX_NAME + 1);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Units of fuel: about one per WebAssembly instruction, counted from the first instruction of the script itself.
+    /// Units of fuel: about one per WebAssembly instruction, as the guest counts its own work, from the first instruction of
+    /// the script itself.
     pub fuel: u64,
     /// Bytes of memory: the interpreter's linear memory and the files under `/tmp` and `/output` together.
     pub memory: u64,

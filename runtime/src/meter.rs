@@ -1,13 +1,10 @@
 //! The price of host calls, in the same fuel as the guest's instructions.
 //!
-//! Wasmtime counts instructions, and a host call is one instruction whatever it does. So each host function notes its
+//! The guest counts its own work, in which a host call is one call whatever it does. So each host function notes its
 //! price here. The price depends on the arguments and the state of the run, never on time: the same script with the
-//! same input uses the same fuel. When the call returns, a hook of the store (`guest::settle`) takes the fuel, ends the
-//! run when none is left, and makes the run yield when its slice is used up.
+//! same input uses the same fuel. The guest asks for the price before its next call (`guest::fuel`).
 
 use crate::limits::FUEL_PER_SECOND;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Returns the CPU time of this much fuel, in nanoseconds.
@@ -36,8 +33,6 @@ const QUESTION: u64 = 1_000_000;
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     owed: AtomicU64,
-    /// The number of times that the run was polled.
-    polls: AtomicU64,
 }
 
 impl Meter {
@@ -86,19 +81,9 @@ impl Meter {
         self.owed.swap(0, Relaxed)
     }
 
-    /// Returns the number of polls so far.
-    pub(crate) fn polls(&self) -> u64 {
-        self.polls.load(Relaxed)
-    }
-
-    /// Polls `run` to its end and counts the polls.
-    pub(crate) async fn count_polls<F: Future>(&self, run: F) -> F::Output {
-        let mut run = pin!(run);
-        std::future::poll_fn(|context| {
-            self.polls.fetch_add(1, Relaxed);
-            run.as_mut().poll(context)
-        })
-        .await
+    /// Returns the fuel that is owed.
+    pub(crate) fn owed(&self) -> u64 {
+        self.owed.load(Relaxed)
     }
 }
 

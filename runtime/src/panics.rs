@@ -92,7 +92,6 @@ mod tests {
                 })
                 .expect("links");
             let mut store = Store::new(&engine, Dropped(dropped.clone()));
-            store.set_fuel(1_000_000).expect("takes fuel");
             let before = dropped.load(Ordering::Relaxed);
             let module = module.clone();
             let ended = catching(async move {

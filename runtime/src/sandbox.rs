@@ -63,6 +63,8 @@ impl Interpreter {
         slots: Arc<Slots>,
         max_memory: u64,
     ) -> wasmtime::Result<Self> {
+        let is_metered = component.component_type().imports(&engine).any(|(name, _)| name == guest::FUEL);
+        wasmtime::ensure!(is_metered, "the guest does not count its work (it does not import {})", guest::FUEL);
         let linker = guest::linker(&engine, component)?;
         let pre = guest::SandboxPre::new(linker.instantiate_pre(component)?)?;
         let mut interpreter = Interpreter { engine, pre, slots, memory: 0, max_memory };
@@ -93,10 +95,7 @@ impl Interpreter {
     fn store(&self) -> wasmtime::Result<Store<Guest>> {
         let mut store = Store::new(&self.engine, Guest::waiting(self.max_memory));
         store.limiter(|guest| &mut guest.limiter);
-        store.call_hook(guest::settle);
         store.set_max_component_handles(MAX_COMPONENT_HANDLES);
-        // Instantiation runs a few instructions of the component; no run pays for them.
-        store.set_fuel(u64::MAX)?;
         Ok(store)
     }
 }
@@ -115,25 +114,20 @@ impl ReadySandbox {
         let began = Instant::now();
         let deadline = tokio::time::Instant::from_std(began) + limits.wall;
         self.store.data_mut().begin(input, began);
-        let ended = match self.set_limits(limits.fuel, limits.result) {
-            Err(error) => Ended::Trapped(error),
-            Ok(()) => {
-                let meter = self.store.data().meter.clone();
-                let call = meter.count_polls(self.instance.call_run(&mut self.store, &request));
-                tokio::select! {
-                    biased;
-                    () = cancel.notified() => Ended::Cancelled,
-                    () = tokio::time::sleep_until(deadline) => Ended::TimedOut,
-                    returned = call => match returned {
-                        Err(error) => Ended::Trapped(error),
-                        Ok(returned) => Ended::Returned(returned),
-                    }
-                }
+        // The largest data of one call is a result, or a chunk of a file.
+        self.store.set_hostcall_fuel(limits.result as usize * 2 + (4 << 20));
+        let ended = tokio::select! {
+            biased;
+            () = cancel.notified() => Ended::Cancelled,
+            () = tokio::time::sleep_until(deadline) => Ended::TimedOut,
+            returned = self.instance.call_run(&mut self.store, &request) => match returned {
+                Err(error) => Ended::Trapped(error),
+                Ok(returned) => Ended::Returned(returned),
             }
         };
         let budget = self.store.data().limiter.budget.clone();
         let out_of_fuel = matches!(&ended, Ended::Trapped(error) if is_out_of_fuel(error));
-        let left = if out_of_fuel { 0 } else { self.store.get_fuel().unwrap_or(0) };
+        let left = if out_of_fuel { 0 } else { self.store.data().fuel_left() };
         let (fuel, import_fuel) = self.store.data().fuel_used(left);
         let usage = Usage {
             fuel,
@@ -147,13 +141,6 @@ impl ReadySandbox {
         done.stdout = stdout.totals();
         done.stderr = stderr.totals();
         (done, result, FinishedSandbox { store: self.store })
-    }
-
-    fn set_limits(&mut self, fuel: u64, result: u32) -> wasmtime::Result<()> {
-        guest::fill(&mut self.store, fuel)?;
-        // The largest data of one call is a result, or a chunk of a file.
-        self.store.set_hostcall_fuel(result as usize * 2 + (4 << 20));
-        Ok(())
     }
 }
 

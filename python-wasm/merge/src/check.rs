@@ -54,7 +54,7 @@ pub fn check(component: &[u8]) -> Result<Counts> {
                     }
                     let name = import.name.name;
                     let known =
-                        name.starts_with("wasi:") || name.starts_with("cronbox:guest/");
+                        ["wasi:", "cronbox:guest/", "cronbox:meter/"].iter().any(|known| name.starts_with(known));
                     ensure!(known, "the component imports `{name}`");
                     counts.imported_instances += 1;
                 }

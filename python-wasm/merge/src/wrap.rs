@@ -3,14 +3,14 @@
 use anyhow::{Result, bail, ensure};
 use wasm_encoder::{ComponentSection, CustomSection};
 use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding, embed_component_metadata};
-use wit_parser::{Function, FunctionKind, WorldItem, WorldKey};
+use wit_parser::{Function, FunctionKind, Resolve, WorldId, WorldItem, WorldKey};
 
-use crate::image;
 use crate::module::Module;
 use crate::split::{INITIALISER, REST};
+use crate::{image, meter};
 
-/// A component of `module` with the world of `component`, but for the interface that was used to make the snapshot, and with
-/// the function `rest` where the module has it. The initial memory is in a custom section at the end.
+/// A component of `module` with the world of `component`, without the interface that was used to make the snapshot, with those
+/// of the meter, and with the function `rest` where the module has it. The initial memory is in a custom section at the end.
 pub fn wrap(component: &[u8], module: Vec<u8>) -> Result<Vec<u8>> {
     let (mut module, image) = image::take_out(&module)?;
     let DecodedWasm::Component(mut resolve, world) = wit_component::decode(component)? else {
@@ -22,6 +22,7 @@ pub fn wrap(component: &[u8], module: Vec<u8>) -> Result<Vec<u8>> {
     if Module::parse(&module)?.export(REST).is_some() {
         exports.insert(WorldKey::Name(REST.to_owned()), WorldItem::Function(rest()));
     }
+    add_meter(&mut resolve, world)?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     let mut wrapped = ComponentEncoder::default().validate(true).module(&module)?.encode()?;
     let section = CustomSection { name: image::SECTION.into(), data: image::pack(&image)?.into() };
@@ -41,4 +42,15 @@ fn rest() -> Function {
         span: Default::default(),
         external_id: None,
     }
+}
+
+/// Adds the meter's imports and its export to a world.
+fn add_meter(resolve: &mut Resolve, world: WorldId) -> Result<()> {
+    let package = resolve.push_source("meter.wit", meter::WIT)?;
+    let metered = resolve.select_world(&[package], None)?;
+    let metered = resolve.worlds[metered].clone();
+    let world = &mut resolve.worlds[world];
+    world.imports.extend(metered.imports);
+    world.exports.extend(metered.exports);
+    Ok(())
 }

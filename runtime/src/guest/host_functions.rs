@@ -1,7 +1,6 @@
 //! The functions of `cronbox:guest/host`: waiting, questions to the node, connections, encryption.
 
 use super::cronbox::guest::host;
-use super::settle::fill;
 use super::{Channel, Guest};
 use crate::budget::HeldMemory;
 use crate::crypto::Work;
@@ -108,19 +107,29 @@ impl host::Host for Guest {
     }
 
     async fn crypto(&mut self, _: String, _: Vec<Vec<u8>>, _: Vec<u64>) -> wasmtime::Result<Result<Vec<u8>, String>> {
-        wasmtime::bail!("linked to `encryption` below, which can see the store's fuel")
+        wasmtime::bail!("linked to `encryption` below, which does not copy what it is given")
     }
 
     fn loaded(&mut self, _mark: Vec<u8>) -> wasmtime::Result<()> {
-        wasmtime::bail!("linked to `loaded` below, which can set the store's fuel")
+        wasmtime::bail!("linked to `loaded` below, which sees where the guest's memory is")
     }
 
-    fn importing(&mut self, _is_noticed: bool) -> wasmtime::Result<()> {
-        wasmtime::bail!("linked to `importing` below, which can set the store's fuel")
+    /// Starts the fuel of the imports of packages, and says whether what they ask for is noticed. The fuel starts with the
+    /// first call, and only before the script begins.
+    fn importing(&mut self, is_noticed: bool) -> wasmtime::Result<()> {
+        self.is_noticed = is_noticed;
+        if self.mark.is_none() && self.imports.is_none() {
+            let fuel = self.script_fuel.max(IMPORT_FUEL);
+            self.imports = Some(fuel);
+            self.fill(fuel);
+        }
+        Ok(())
     }
 
+    /// Returns the fuel that the script has used, as CPU time.
     fn cpu_time(&mut self) -> wasmtime::Result<u64> {
-        wasmtime::bail!("linked to `cpu_time` below, which can see the store's fuel")
+        let used = self.script_fuel.saturating_sub(self.fuel_left());
+        Ok(meter::nanoseconds_of(used))
     }
 }
 
@@ -222,38 +231,17 @@ impl From<Failed> for host::ChannelError {
 pub(super) fn loaded(mut store: StoreContextMut<'_, Guest>, (mark,): (WasmList<u8>,)) -> wasmtime::Result<()> {
     if store.data().mark.is_none() {
         if let Some(began) = store.data_mut().imports.take() {
-            store.data_mut().import_fuel = began.saturating_sub(store.get_fuel()?);
+            let left = store.data().fuel_left();
+            store.data_mut().import_fuel = began.saturating_sub(left);
         }
         let mark = mark.as_le_slice(&store).as_ptr().addr();
         store.data_mut().mark = Some(mark);
-        let fuel = store.data().script_fuel;
-        fill(&mut store, fuel)?;
+        let guest = store.data_mut();
+        guest.fill(guest.script_fuel);
     } else {
         store.data_mut().host();
     }
     Ok(())
-}
-
-/// Starts the fuel of the imports of packages, and says whether what they ask for is noticed. The fuel starts with the first
-/// call, and only before the script begins.
-pub(super) fn importing(mut store: StoreContextMut<'_, Guest>, (is_noticed,): (bool,)) -> wasmtime::Result<()> {
-    let guest = store.data_mut();
-    guest.is_noticed = is_noticed;
-    if guest.mark.is_none() && guest.imports.is_none() {
-        let fuel = guest.script_fuel.max(IMPORT_FUEL);
-        guest.imports = Some(fuel);
-        fill(&mut store, fuel)?;
-    } else {
-        guest.host();
-    }
-    Ok(())
-}
-
-/// Returns the fuel that the script has used, as CPU time.
-pub(super) fn cpu_time(mut store: StoreContextMut<'_, Guest>, (): ()) -> wasmtime::Result<(u64,)> {
-    let left = store.get_fuel()?;
-    let used = store.data_mut().host().script_fuel.saturating_sub(left);
-    Ok((meter::nanoseconds_of(used),))
 }
 
 /// Runs encryption for the script. The price is taken before the work; a run that cannot pay it is out of fuel.
@@ -269,8 +257,7 @@ pub(super) async fn encryption(
         Ok(work) => work,
         Err(why) => return Ok((Err(why),)),
     };
-    if work.price >= store.get_fuel()? {
-        store.set_fuel(0)?;
+    if work.price >= store.data().fuel_left() {
         return Err(Trap::OutOfFuel.into());
     }
     store.data().meter.work(work.price);

@@ -2,7 +2,8 @@
 
 use super::Guest;
 use super::cronbox::guest::host;
-use super::host_functions::{cpu_time, encryption, importing, loaded};
+use super::fuel::{refuel, settle};
+use super::host_functions::{encryption, loaded};
 use super::paid::{PaidEnvironment, PaidPoll, PaidRandom};
 use crate::files::HasFiles;
 use wasmtime::component::types::ComponentItem;
@@ -14,6 +15,9 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode as SocketError, Ip
 use wasmtime_wasi::p2::bindings::sync::filesystem as file_bindings;
 use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
 use wasmtime_wasi::random::WasiRandom;
+
+/// The interface in which the guest asks for fuel (`python-wasm/merge/src/meter.rs`).
+pub(crate) const FUEL: &str = "cronbox:meter/fuel@0.1.0";
 
 /// Links everything that the component imports. Functions that are not named here do not exist, or always refuse.
 pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
@@ -42,11 +46,11 @@ pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result
     host::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::host)?;
     l.allow_shadowing(true);
     l.instance("cronbox:guest/host@0.1.0")?.func_wrap("loaded", loaded)?;
-    l.instance("cronbox:guest/host@0.1.0")?.func_wrap("importing", importing)?;
-    l.instance("cronbox:guest/host@0.1.0")?.func_wrap("cpu-time", cpu_time)?;
     l.instance("cronbox:guest/host@0.1.0")?
         .func_wrap_async("crypto", |store, given| Box::new(encryption(store, given)))?;
     l.allow_shadowing(false);
+    l.instance(FUEL)?.func_wrap("settle", settle)?;
+    l.instance(FUEL)?.func_wrap_async("refuel", |store, (left,)| Box::new(refuel(store, left)))?;
     refuse_sockets(l, component)?;
     Ok(linker)
 }

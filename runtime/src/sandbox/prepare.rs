@@ -17,7 +17,7 @@ impl Interpreter {
         let path = format!("/app/{}", input.start.path);
         let mut sandbox = self.prepare(BASE).await?;
         sandbox.store.data_mut().begin(input, Instant::now());
-        guest::fill(&mut sandbox.store, IMPORT_FUEL)?;
+        sandbox.store.data_mut().fill(IMPORT_FUEL);
         sandbox.instance.call_first_imports(&mut sandbox.store, &source, &path).await
     }
 
@@ -35,7 +35,7 @@ impl Interpreter {
         // A guest without it keeps no handles.
         let rest = instance.get_typed_func::<(), ()>(&mut store, "rest").ok();
         store.data_mut().begin(input, Instant::now());
-        guest::fill(&mut store, IMPORT_FUEL).map_err(internal)?;
+        store.data_mut().fill(IMPORT_FUEL);
         let call = tokio::time::timeout(PATIENCE, sandbox.call_prepare(&mut store, modules, &env));
         let found = match call.await {
             Err(_) => return Err(format!("the imports take longer than {} seconds", PATIENCE.as_secs())),
