@@ -38,6 +38,24 @@ const HOST_WORK: &[(&str, &str)] = &[
     ("sleeps of no time", "import time\nwhile True:\n    time.sleep(0)\n"),
 ];
 
+/// Work that one instruction of Python makes the interpreter's C code do, again and again.
+const GUEST_WORK: &[(&str, &str)] = &[
+    ("bytes counted and searched", "b = bytes(60_000_000)\nwhile True:\n    b.count(1), b.find(b'x'), b.isalpha()\n"),
+    ("the largest byte", "b = bytes(60_000_000)\nwhile True:\n    max(b)\n"),
+    ("bytes copied and cleared", "while True:\n    b = bytearray(60_000_000)\n    b[:] = bytes(b)\n"),
+    ("large numbers", "a = 7 ** 200_000\nwhile True:\n    a * a, a // 3 ** 20_000\n"),
+    ("a number of many digits times one", "a = 1 << 600_000_000\nwhile True:\n    a * 3\n"),
+    ("numbers as text", "import sys\nsys.set_int_max_str_digits(0)\na = 3 ** 60_000\nwhile True:\n    str(a)\n"),
+    ("compression", "import zlib\nb = bytes(20_000_000)\nwhile True:\n    zlib.compress(b, 9), zlib.crc32(b)\n"),
+    ("sets", "s = set(range(500_000))\nt = frozenset(s)\nwhile True:\n    len(s & t), s == t\n"),
+    ("lists repeated", "while True:\n    [0] * 20_000_000\n"),
+    ("arguments", "a = [0] * 10_000_000\ndef f(*a):\n    pass\nwhile True:\n    f(*a)\n"),
+    ("sorting", "a = [float(n * 7919 % 1000003) for n in range(300_000)]\nwhile True:\n    sorted(a)\n"),
+    ("a text searched", "a = 'a' * 400_000\nwhile True:\n    a.find('a' * 3000 + 'b' + 'a' * 3000)\n"),
+    ("a pattern that goes back", "import re\nwhile True:\n    re.match(r'(a+)+$', 'a' * 25 + 'b')\n"),
+    ("a pattern over a long text", "import re\na = 'a' * 60_000_000\nwhile True:\n    re.match(r'a*b', a)\n"),
+];
+
 /// One process and no second, so that whoever runs beside an attack runs in its process.
 async fn one_process() -> Pool {
     let pool = support::pool_with(|config| (config.processes, config.max_processes) = (1, 1)).await;
@@ -86,12 +104,21 @@ async fn cancelled(run: Run) -> Report {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_of_the_host_delays_no_neighbour() {
+    delay_no_neighbour(HOST_WORK).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_of_the_interpreter_delays_no_neighbour() {
+    delay_no_neighbour(GUEST_WORK).await;
+}
+
+async fn delay_no_neighbour(attacks: &[(&str, &str)]) {
     let _alone = support::alone().await;
     let pool = one_process().await;
     let process = pool.process_ids();
     let (alone, _) = latency(&pool).await;
     let mut wrong = Vec::new();
-    for (what, source) in HOST_WORK {
+    for (what, source) in attacks {
         let attack = support::start(&pool, endless(source));
         under_way(&pool).await;
         let (usual, slowest) = latency(&pool).await;
@@ -145,6 +172,42 @@ async fn host_calls_cost_the_same_every_time() {
         fuel.push(report.usage.fuel);
     }
     assert!(fuel.iter().all(|one| *one == fuel[0]), "{fuel:?}");
+}
+
+/// Wherever the fuel ends: in the script, in a host call, or in the memory that the host asks the guest for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_out_of_fuel_wherever_its_fuel_ends() {
+    let _shared = support::beside_others().await;
+    let pool = support::pool().await;
+    let source = "import os\ndef run():\n    while True:\n        os.urandom(50_000)\n        os.listdir('/app')\n";
+    for number in 0..100 {
+        let mut job = support::job(source);
+        job.limits.fuel = 3_000_000 + number * 9_973;
+        let fuel = job.limits.fuel;
+        let report = support::finish(&pool, job).await;
+        assert_eq!((report.outcome, report.usage.fuel), (Outcome::OutOfFuel, fuel), "{:?}", report.error);
+        assert!(report.stopped_at.is_some());
+    }
+}
+
+/// Also beside another run, which has the thread in turn with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_without_fuel_stops_at_the_same_place_in_each_process() {
+    let _shared = support::beside_others().await;
+    let source = "import sys\ndef run():\n    n = 0\n    while True:\n        n += 1\n        sys.stdout.write(f'{n}\\n')\n        sum(range(n % 1000))\n";
+    let mut ends = Vec::new();
+    for _ in 0..3 {
+        let pool = one_process().await;
+        let mut job = support::job(source);
+        job.limits.fuel = 150_000_000;
+        let (one, other) = (support::start(&pool, job.clone()), support::start(&pool, job));
+        for run in [one, other] {
+            let ended = run.finish().await;
+            assert_eq!(ended.report.outcome, Outcome::OutOfFuel);
+            ends.push((ended.report.stdout.bytes, ended.report.stopped_at.map(|place| place.line)));
+        }
+    }
+    assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
 }
 
 /// The run that holds the thread, or tries to, is stopped; those beside it do not notice.
