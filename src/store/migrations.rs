@@ -78,9 +78,9 @@ mod tests {
         .await
         .expect("inserts");
         apply_steps(&mut connection, &[before, last].concat()).await.expect("applies");
-        // Lists of two words cost nothing.
+        // A list of two words, as the one trigger has, costs nothing.
         let lists = "SELECT name FROM sqlite_schema WHERE tbl_name IN ('runs', 'queue', 'attempts', 'events')
-            AND type <> 'index' AND sql LIKE '% IN (%,%,%'";
+            AND type <> 'index' AND name <> 'events_run_unstarted' AND sql LIKE '% IN (%'";
         assert_eq!(words(&mut connection, lists).await, Vec::<String>::new());
         assert_eq!(words(&mut connection, "PRAGMA integrity_check").await, ["ok"]);
         assert_eq!(words(&mut connection, "SELECT state FROM queue WHERE run = '1'").await, ["claimed"]);
