@@ -126,6 +126,21 @@ const BAD: &[(&str, &str, &str)] = &[
     ("print('hello')\nX = 1\n", "writes to standard output", "1"),
     ("import sys\nsys.stderr.write('hello')\nX = 1\n", "writes to standard output or standard error", "1"),
     ("open('/tmp/x', 'w').write('x')\nX = 1\n", "writes files", "1"),
+    ("import sys\nX = len(sys.argv)\n", "reads the arguments", "1"),
+    ("import sys\nV = sys.argv\nX = 1\n", "reads the arguments", "1"),
+    ("import os\nX = os.path.exists('cfg.txt')\n", "files of the script", "false"),
+    (
+        "import socket\ntry:\n    socket.create_connection(('example.com', 80))\nexcept OSError as error:\n    X = type(error).__name__\n",
+        "uses the network",
+        "\"NetworkDenied\"",
+    ),
+    ("import time\nX = time.process_time() >= 0\n", "reads a clock", "true"),
+    (
+        "import os\nclass C:\n    def __del__(self):\n        os.urandom(4)\nc = C()\nc.me = c\ndel c\nX = 1\n",
+        "draws random bytes",
+        "1",
+    ),
+    ("import sys\nsys.setprofile(lambda *a: None)\nsys.setprofile(sys.getprofile())\nX = 1\n", "for tracing", "1"),
     ("import os\nos.chdir('/tmp')\nX = os.getcwd()\n", "working directory", "\"/tmp\""),
     ("BIG = bytearray(b'7') * (120 << 20)\nX = len(BIG)\n", "MiB of memory", "125829120"),
 ];
@@ -143,6 +158,81 @@ async fn of_some_packages_there_is_no_image_and_they_work() {
                 status => panic!("{module}: {status:?}"),
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_with_less_memory_than_an_image_imports_for_itself() {
+    let pool = pool().await;
+    let set = packages(&[("large.py", "BIG = bytearray(b'7' * (20 << 20))\nX = len(BIG)\n")]);
+    let large = job("import large\ndef run():\n    return large.X\n", &set);
+    make(&pool, &large).await;
+    assert_eq!(succeeds(&pool, &large).await, "20971520");
+    let small = large.with_limits(Limits { memory: 48 << 20, ..Limits::default() });
+    let report = run(&pool, &small).await;
+    assert_eq!(report.outcome, Outcome::OutOfMemory, "{:?}", report.error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_a_package_looks_for_is_the_scripts_own() {
+    let pool = pool().await;
+    let set =
+        packages(&[("asks.py", "try:\n    from local_settings import X\nexcept ImportError:\n    X = 'default'\n")]);
+    let plain = job("import asks\ndef run():\n    return asks.X\n", &set);
+    make(&pool, &plain).await;
+    assert_eq!(succeeds(&pool, &plain).await, "\"default\"");
+    let bundle = Bundle::of_files(&[
+        ("test.py", b"import asks\ndef run():\n    return asks.X\n"),
+        ("local_settings.py", b"X = 'own'\n"),
+    ]);
+    let own = Job::new(bundle.expect("a bundle"), "test.py").with_packages(set.clone()).with_env(env(&[]));
+    for _ in 0..2 {
+        assert_eq!(succeeds(&pool, &own).await, "\"own\"");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_time_at_import_is_that_of_the_run() {
+    let pool = pool().await;
+    let set = packages(&[("zone.py", "import datetime\nX = datetime.datetime.fromtimestamp(0).isoformat()\n")]);
+    let universal = job("import zone\ndef run():\n    return zone.X\n", &set);
+    make(&pool, &universal).await;
+    assert_eq!(succeeds(&pool, &universal).await, "\"1970-01-01T00:00:00\"");
+    let tokyo = universal.with_env(env(&[("TZ", "Asia/Tokyo")]));
+    assert_eq!(succeeds(&pool, &tokyo).await, "\"1970-01-01T09:00:00\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_fails_is_tried_once() {
+    let pool = pool().await;
+    let set = packages(&[
+        ("needs.py", "print('needs q')\nimport q\n"),
+        (
+            "once.py",
+            "import sys\nif not hasattr(sys, 'tried'):\n    sys.tried = 1\n    raise ImportError('the first time')\n",
+        ),
+        ("leaves.py", "import sys\nsys.exit(3)\n"),
+        (
+            "lists.py",
+            "import os\nclass L:\n    def __iter__(self):\n        os.environ['K'] = '1'\n        return iter(())\nL = L()\n",
+        ),
+        ("reads.py", "import os\nX = os.environ.get('K')\n"),
+    ]);
+    for _ in 0..2 {
+        let needs = job("import needs\ndef run():\n    return 1\n", &set);
+        let ended = support::start(&pool, needs).finish().await;
+        let message = ended.report.error.expect("an error").message;
+        assert!(message.contains("No module named 'q'"), "{message}");
+        assert_eq!(String::from_utf8_lossy(&ended.stdout), "needs q\n");
+        let once = run(&pool, &job("import once\ndef run():\n    return 1\n", &set)).await;
+        assert_eq!(once.error.expect("an error").message, "the first time");
+        let caught =
+            "try:\n    import once\nexcept ImportError as error:\n    once = str(error)\ndef run():\n    return once\n";
+        assert_eq!(succeeds(&pool, &job(caught, &set)).await, "\"the first time\"");
+        let left = run(&pool, &job("import leaves\ndef run():\n    return 1\n", &set)).await;
+        assert_eq!(left.error.expect("an error").exit_code, Some(3));
+        let lists = job("from lists import L\nX = [*L]\nimport reads\ndef run():\n    return reads.X\n", &set);
+        assert_eq!(succeeds(&pool, &lists).await, "\"1\"");
     }
 }
 

@@ -17,7 +17,7 @@ use crate::harden::Hardening;
 use crate::limits::Limits;
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, SourceLocation, StreamUsage, Usage};
 use crate::policy::Policy;
-use crate::prepared::{ImageKey, Prepared};
+use crate::prepared::{ImageKey, Prepared, Refusal};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of the protocol. It changes with every change of this module that the other side can notice.
@@ -266,13 +266,13 @@ pub(crate) struct Prepare {
 pub(crate) struct PrepareEnd {
     /// The modules.
     pub(crate) modules: Vec<String>,
-    /// The length of the image in bytes and what is known of it, or why there can be none; none when that was not asked.
-    pub(crate) made: Option<Result<(u64, Prepared), String>>,
+    /// What is known of the image, or why there is none; none when that was not asked.
+    pub(crate) made: Option<Result<Prepared, Refusal>>,
 }
 
 impl PrepareEnd {
     pub(crate) fn failed(why: String) -> Self {
-        PrepareEnd { modules: Vec::new(), made: Some(Err(why)) }
+        PrepareEnd { modules: Vec::new(), made: Some(Err(Refusal::passing(why))) }
     }
 }
 

@@ -70,6 +70,10 @@ pub(crate) struct Guest {
 struct Drawn {
     random: bool,
     time: bool,
+    /// The network, or the node.
+    outside: bool,
+    /// How often files of the script had been looked for when the imports began.
+    app_looks: u64,
 }
 
 /// The input of a run, for a ready sandbox.
@@ -161,6 +165,12 @@ impl Guest {
         }
         if self.drawn.time {
             return Some("an import reads a clock, and all runs would see this time");
+        }
+        if self.drawn.outside {
+            return Some("an import uses the network, or asks the node, and all runs would have the answer");
+        }
+        if self.files.as_ref().map_or(0, Files::app_looks) != self.drawn.app_looks {
+            return Some("an import looks at the files of the script, which are others for each script");
         }
         if !self.table.is_empty() {
             return Some("an import leaves a file or a connection open");

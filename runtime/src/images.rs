@@ -31,7 +31,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
+/// The age of a file that is still being written, at which nobody writes it any more.
+const CUT_OFF: Duration = Duration::from_secs(600);
+/// The memory that a run needs beyond the image, in bytes.
+const HEADROOM: u64 = 4 << 20;
 /// Most records of scripts that are kept: the newest ones.
 const MOST_SCRIPTS: usize = 10_000;
 
@@ -82,6 +88,8 @@ pub(crate) struct ImageStore {
     base: File,
     /// Most bytes of all images together.
     most: u64,
+    /// How many scripts were recorded.
+    noted: AtomicU64,
 }
 
 impl ImageStore {
@@ -93,7 +101,12 @@ impl ImageStore {
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;
         trusted_file::check_owner(&directory, &fs::metadata(&directory).ok()?).ok()?;
         let interpreter = interpreter.path().file_name()?.to_str()?.to_owned();
-        (most > 0).then_some(ImageStore { directory, interpreter, base, most })
+        (most > 0).then_some(ImageStore { directory, interpreter, base, most, noted: AtomicU64::new(1) })
+    }
+
+    /// Returns the length of the interpreter's image in bytes.
+    pub(crate) fn base_length(&self) -> u64 {
+        self.base.metadata().map_or(0, |metadata| metadata.len())
     }
 
     /// Names a script of a bundle with these packages.
@@ -103,7 +116,7 @@ impl ImageStore {
 
     /// Names the image of these modules of these packages.
     pub(crate) fn image_key(&self, packages: BundleHash, modules: &[String]) -> ImageKey {
-        ImageKey(self.digest(&[packages.as_bytes(), modules.join("\n").as_bytes()]))
+        ImageKey(self.digest(&[packages.as_bytes(), &crate::frame::to_json(&modules)]))
     }
 
     fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
@@ -126,6 +139,9 @@ impl ImageStore {
         let record = ScriptRecord { modules: modules.to_vec() };
         // A record that cannot be written is made again.
         let _ = trusted_file::write(&self.script_path(script), &crate::frame::to_json(&record));
+        if self.noted.fetch_add(1, Relaxed).is_multiple_of(256) {
+            self.prune_records();
+        }
     }
 
     /// Opens an image; none when it was not made yet, or is damaged.
@@ -160,20 +176,14 @@ impl ImageStore {
     }
 
     /// Writes an image: the interpreter's memory with these changes.
-    pub(crate) fn make(
-        &self,
-        key: ImageKey,
-        length: u64,
-        changes: &[(u64, bytes::Bytes)],
-        prepared: Prepared,
-    ) -> io::Result<()> {
+    pub(crate) fn make(&self, key: ImageKey, changes: &[(u64, bytes::Bytes)], prepared: Prepared) -> io::Result<()> {
         let path = self.image_path(key);
         let mut content = None;
         trusted_file::write_by(&path, |file| {
             let mut base = self.base.try_clone()?;
             base.seek(SeekFrom::Start(0))?;
             io::copy(&mut base, file)?;
-            file.set_len(length)?;
+            file.set_len(prepared.length)?;
             for (start, bytes) in changes {
                 file.seek(SeekFrom::Start(*start))?;
                 file.write_all(bytes)?;
@@ -211,8 +221,27 @@ impl ImageStore {
                 let _ = fs::remove_file(&path);
             }
         }
-        for path in newest_first(&self.directory, ".script").into_iter().skip(MOST_SCRIPTS) {
-            let _ = fs::remove_file(path);
+        self.prune_records();
+    }
+
+    /// Removes the oldest records, and what was left of writing that was cut off.
+    fn prune_records(&self) {
+        for ending in [".script", ".json"] {
+            for path in newest_first(&self.directory, ending).into_iter().skip(MOST_SCRIPTS) {
+                let _ = fs::remove_file(path.with_extension("image"));
+                let _ = fs::remove_file(path);
+            }
+        }
+        let Ok(entries) = fs::read_dir(&self.directory) else { return };
+        for entry in entries.flatten() {
+            let is_cut_off = entry.file_name().to_str().is_some_and(|name| name.contains(".image."));
+            let age = entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .map(|time| time.elapsed().unwrap_or_default());
+            if is_cut_off && age.is_ok_and(|age| age > CUT_OFF) {
+                let _ = fs::remove_file(entry.path());
+            }
         }
     }
 
@@ -230,8 +259,16 @@ impl ImageStore {
 }
 
 impl PackageImage {
-    /// Whether a run in this environment would find what the imports found.
-    pub(crate) fn fits(&self, env: &[(String, String)]) -> bool {
+    /// Whether its file was not removed.
+    pub(crate) fn is_there(&self) -> bool {
+        rustix::fs::fstat(&self.file).is_ok_and(|file| file.st_nlink > 0)
+    }
+
+    /// Whether a run in this environment, with so much memory, would find what the imports found.
+    pub(crate) fn fits(&self, env: &[(String, String)], memory: u64) -> bool {
+        if self.prepared.length.saturating_add(HEADROOM) > memory {
+            return false;
+        }
         let value_in_run =
             |name: &str| env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let value_here = |name: &str| ENVIRONMENT.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);

@@ -19,6 +19,25 @@ impl fmt::Display for ImageKey {
     }
 }
 
+/// Why there is no image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// A sentence.
+    pub(crate) reason: String,
+    /// Whether it is because of the packages, and so for ever; not because of the machine.
+    pub(crate) lasts: bool,
+}
+
+impl Refusal {
+    pub(crate) fn lasting(reason: impl Into<String>) -> Self {
+        Refusal { reason: reason.into(), lasts: true }
+    }
+
+    pub(crate) fn passing(reason: impl Into<String>) -> Self {
+        Refusal { reason: reason.into(), lasts: false }
+    }
+}
+
 /// What a sandbox says after it has imported the modules.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Prepared {
@@ -28,4 +47,6 @@ pub(crate) struct Prepared {
     pub(crate) variables: Vec<String>,
     /// Units of fuel that the imports took.
     pub(crate) import_fuel: u64,
+    /// The length of the image in bytes, which is memory of each run that begins as it.
+    pub(crate) length: u64,
 }

@@ -135,8 +135,11 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(crate) fn write_by(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     // Two threads can write the same file.
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
-    let beside = beside(path, &format!(".{}.{}", std::process::id(), WRITTEN.fetch_add(1, Relaxed)));
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let count = WRITTEN.fetch_add(1, Relaxed);
+    // Nor do two containers have the same, whose processes have the same number.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let beside = beside(path, &format!(".{}.{count}.{now:x}", std::process::id()));
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // Readable for all, because images are often built by root and used by other users. Only the owner can write.
     let mut file = File::from(rustix::fs::open(&beside, flags, Mode::from_raw_mode(0o644))?);
     let written = fill(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));

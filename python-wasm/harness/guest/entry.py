@@ -20,7 +20,7 @@ from wit_world import Failure, Mode, ResultKind, Success
 
 from . import arguments, host, localtime, packages, report, result, source, streams
 from .context import Context, keep_state
-from .errors import EntryError, ResultError, RunFailed
+from .errors import EntryError, RunFailed
 from .memory import limit_recursion
 from .text import clean, type_name
 
@@ -158,13 +158,13 @@ class _Run:
         _hide_harness()
         seed()
         packages.set_environment(request.env)
-        packages.renew()
         sys.argv[:] = [request.path, *request.argv]
         logging._startTime = _now()
         _chdir("/app")
         library.give_way(_listdir("/app"))
         if said := localtime.begin():
             self.notes.append(clean(said, 1000))
+        packages.renew()
 
         module_name, function_name = self.entry()
         if module_name is not None:
@@ -291,13 +291,13 @@ class _Run:
         if type(error) is MemoryError:
             _reserve.clear()
         try:
-            if type(error) is RunFailed:
+            if failed := _failure_in(error):
                 try:
-                    found = self.text_of(error.result)
-                except ResultError as unfit:
+                    found = self.text_of(failed.result)
+                except BaseException as unfit:
                     found = None
-                    self.notes.append(clean(str(unfit), 1000))
-                return Failure(self.mode, "RunFailed", report.message(error), "", None, self.notes, found)
+                    self.notes.append(clean(f"the result of context.fail cannot be kept: {report.message(unfit)}", 1000))
+                return Failure(self.mode, "RunFailed", report.message(failed), "", None, self.notes, found)
             kind = type_name(type(error))
             message = report.message(error)
             if issubclass(type(error), SystemExit):
@@ -321,6 +321,13 @@ class _Run:
         print(message, file=sys.stderr)
         self.exit_code = 1
         return message
+
+
+def _failure_in(error):
+    """What `context.fail` raised, also where a task group has put it into a group of its own."""
+    while type(error) is BaseExceptionGroup and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if type(error) is RunFailed else None
 
 
 def _find(scope, name, where):

@@ -21,11 +21,13 @@ from .text import clean, type_name
 FOLDER = "/packages"
 
 _EXTENDED_ARG, _LOAD_CONST, _IMPORT_NAME = opmap["EXTENDED_ARG"], opmap["LOAD_CONST"], opmap["IMPORT_NAME"]
+_EXTENDS = frozenset(opmap[name] for name in ("LIST_EXTEND", "SET_UPDATE", "DICT_UPDATE"))
+"""They run the code of what is added, unless that is a constant."""
 _CHANGES_NOTHING = frozenset(
     opmap[name]
     for name in (
-        "BUILD_LIST BUILD_MAP BUILD_SET BUILD_TUPLE CACHE COPY DICT_UPDATE IMPORT_FROM LIST_EXTEND LOAD_CONST LOAD_NAME "
-        "LOAD_SMALL_INT MAKE_FUNCTION NOP NOT_TAKEN POP_TOP RESUME SET_FUNCTION_ATTRIBUTE SET_UPDATE STORE_NAME SWAP"
+        "BUILD_LIST BUILD_MAP BUILD_SET BUILD_TUPLE CACHE COPY IMPORT_FROM LOAD_CONST LOAD_NAME LOAD_SMALL_INT MAKE_FUNCTION "
+        "NOP NOT_TAKEN POP_TOP RESUME SET_FUNCTION_ATTRIBUTE STORE_NAME SWAP"
     ).split()
 )
 """Instructions between imports that have no effect on them: binding names, making functions and values."""
@@ -59,6 +61,7 @@ def first_imports(code, own):
     instructions = code.co_code
     extension = 0
     constant = None
+    before = None
     for at in range(0, len(instructions), 2):
         operation, argument = instructions[at], instructions[at + 1] | extension
         if operation == _EXTENDED_ARG:
@@ -73,10 +76,11 @@ def first_imports(code, own):
             if top in theirs:
                 names = constant if type(constant) is tuple else ()
                 found.append(f"{name}:{','.join(names)}" if names else name)
-        elif operation not in _CHANGES_NOTHING:
+        elif operation not in _CHANGES_NOTHING and not (operation in _EXTENDS and before == _LOAD_CONST):
             break
         elif operation == _LOAD_CONST:
             constant = code.co_consts[argument]
+        before = operation
     return found
 
 
@@ -86,12 +90,15 @@ def are_imported(modules):
 
 
 def import_ahead(modules):
-    """Imports them. An error is left for the script, whose own import raises it again."""
+    """Imports them. An error is raised where the script imports the same."""
     for text in modules:
         try:
             _import_one(text)
-        except BaseException:
+        except BaseException as error:
+            if name := _missing_of(text):
+                sys.meta_path.insert(0, _Raises(name, error))
             break
+    gc.collect()
     # The garbage collector leaves alone what was imported, as it does where an image has it.
     gc.freeze()
 
@@ -99,6 +106,58 @@ def import_ahead(modules):
 def _import_one(text):
     name, _, names = text.partition(":")
     _import(name, {}, {}, names.split(",") if names else ())
+
+
+def _missing_of(text):
+    """The module that is not there after its import has failed."""
+    name, _, names = text.partition(":")
+    parts = name.split(".")
+    chain = [".".join(parts[: count + 1]) for count in range(len(parts))]
+    chain += [f"{name}.{one}" for one in names.split(",")] if names else []
+    return next((one for one in chain if one not in sys.modules), None)
+
+
+class _Raises:
+    """The first finder, once: the import of this module has failed already."""
+
+    def __init__(self, name, error):
+        self._name = name
+        self._error = error
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self._name:
+            sys.meta_path.remove(self)
+            raise self._error
+        return None
+
+
+class _Asked:
+    """The first finder while an image is prepared: notes the names that are asked for, also those of no module."""
+
+    def __init__(self, names):
+        self._names = names
+
+    def find_spec(self, name, path=None, target=None):
+        self._names.add(name.partition(".")[0])
+        return None
+
+
+class _Arguments(list):
+    """`sys.argv` while an image is prepared: notes whether it is read."""
+
+    is_read = False
+
+
+def _reading(method):
+    def read(self, *arguments):
+        self.is_read = True
+        return method(self, *arguments)
+
+    return read
+
+
+for _name in "__getitem__ __iter__ __len__ __contains__ __eq__ __repr__ __add__ copy index count pop".split():
+    setattr(_Arguments, _name, _reading(getattr(list, _name)))
 
 
 class Refused(Exception):
@@ -115,7 +174,14 @@ def prepare(modules, environment):
     known = _handles()
     state = random.getstate()
     set_environment(environment)
-    asked = set()
+    # C reads it where nobody sees that.
+    asked = {"TZ"}
+    names = set()
+    path, finder, arguments, given = list(sys.path), _Asked(names), sys.argv, _Arguments([""])
+    # What imports find in the script's folder is another thing for each script.
+    sys.path.remove("/app")
+    sys.meta_path.insert(0, finder)
+    sys.argv = given
     _watch(asked)
     loaders = [(_LoaderBasics, _LoaderBasics.exec_module), (stdlib.Library, stdlib.Library.exec_module)]
     for loader, execute in loaders:
@@ -130,8 +196,18 @@ def prepare(modules, environment):
         for loader, execute in loaders:
             loader.exec_module = execute
         _watch(None)
-    host.loaded(host.MARK)
+        sys.argv = arguments
+        sys.path[:] = path
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+    # What is let go of now does so in the preparation, and not in each run.
+    gc.collect()
     streams.flush()
+    host.loaded(host.MARK)
+    if given.is_read or len(gc.get_referrers(given)) > 1:
+        raise Refused("an import reads the arguments of the program")
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        raise Refused("an import sets a function for tracing")
     if random.getstate() != state:
         raise Refused("an import draws random numbers")
     if os.getcwd() != "/app":
@@ -145,14 +221,15 @@ def prepare(modules, environment):
     random.setstate(state)
     _done = tuple(modules)
     _prepared_environment = tuple(name.encode() for name, _ in environment)
-    sys.path_importer_cache.pop("/app", None)
+    for entry in [entry for entry in sys.path_importer_cache if not f"{entry}/".startswith(FOLDER + "/")]:
+        del sys.path_importer_cache[entry]
     gc.collect()
     gc.freeze()
     # With free memory at the heap's top a small run does not have to grow it.
     headroom = bytearray(_HEADROOM)
     del headroom
-    names = sorted({name.partition(".")[0] for name in sys.modules if type(name) is str})
-    return names, sorted(asked)
+    names |= {name.partition(".")[0] for name in sys.modules if type(name) is str}
+    return sorted(names), sorted(asked)
 
 
 _is_noticed = True

@@ -9,7 +9,7 @@ use crate::budget::Budget;
 use crate::bundle::Bundle;
 use crate::limits::{MAX_DEPTH, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_PATH};
 use crate::meter::Meter;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 /// Most files, directories and links in the tree that a script made.
@@ -27,6 +27,8 @@ pub(crate) struct Files {
     pub(super) root: Arc<Directory>,
     pub(super) quota: Arc<Quota>,
     pub(super) output: Option<Arc<Directory>>,
+    /// How often something below `/app` was looked for.
+    pub(super) app_looks: Arc<AtomicU64>,
 }
 
 /// The tree of a set of packages. It never changes, so that all runs with this set share it.
@@ -77,7 +79,12 @@ impl Files {
         if let Some(packages) = packages {
             root.lock().insert("packages".into(), Node::Directory(packages.root.clone()));
         }
-        Files { root, quota, output: Some(output) }
+        Files { root, quota, output: Some(output), app_looks: Arc::default() }
+    }
+
+    /// Returns how often something below `/app` was looked for.
+    pub(crate) fn app_looks(&self) -> u64 {
+        self.app_looks.load(Relaxed)
     }
 
     /// Whether nothing was written.
@@ -91,7 +98,7 @@ impl Files {
     pub(crate) fn empty(account: (Arc<Budget>, Arc<Meter>)) -> Self {
         let quota = Arc::new(Quota::new(account, 0, 0, 1));
         let root = Directory::fixed(&quota, None, Times::default(), false);
-        Files { root, quota, output: None }
+        Files { root, quota, output: None, app_looks: Arc::default() }
     }
 
     /// Returns the root directory.

@@ -10,6 +10,7 @@ use super::tree::Files;
 use crate::limits::{MAX_NAME, MAX_PATH};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Most links that are followed for one path, as on Linux.
 const MAX_LINKS: usize = 40;
@@ -40,6 +41,9 @@ impl Files {
         if path.starts_with('/') {
             // wasi-libc strips the root; an absolute path comes from a script that calls WASI itself.
             return Err(FileError::NotPermitted);
+        }
+        if path == "app" || path.starts_with("app/") {
+            self.app_looks.fetch_add(1, Relaxed);
         }
         let mut directory = base.clone();
         let mut path = Cow::Borrowed(path);

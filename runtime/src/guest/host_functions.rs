@@ -6,6 +6,7 @@ use crate::budget::HeldMemory;
 use crate::crypto::Work;
 use crate::egress::messages::{self, Failed, StartTls};
 use crate::faults;
+use crate::files::Files;
 use crate::limits::IMPORT_FUEL;
 use crate::meter;
 use std::time::Duration;
@@ -84,6 +85,7 @@ impl host::Host for Guest {
     }
 
     fn allowed(&mut self, name: String, port: u16) -> wasmtime::Result<Result<(), String>> {
+        self.note_drawn(|drawn| drawn.outside = true);
         self.pay_for_name(&name);
         let Some(network) = &self.network else { wasmtime::bail!("a guest without a run asked for the network") };
         Ok(network.allowed(&name, port))
@@ -96,6 +98,10 @@ impl host::Host for Guest {
             return Ok(Err(format!("a request can have at most {MAX_REQUEST} bytes")));
         }
         faults::come(&verb);
+        if self.imports.is_some() && self.is_noticed {
+            self.drawn.outside = true;
+            return Ok(Err("the node is not asked while an image is prepared".into()));
+        }
         let Some(node_calls) = &self.node_calls else { wasmtime::bail!("a guest without a run called the node") };
         match node_calls.ask(verb, request).await {
             Ok(answer) => {
@@ -119,6 +125,7 @@ impl host::Host for Guest {
     fn importing(&mut self, is_noticed: bool) -> wasmtime::Result<()> {
         self.is_noticed = is_noticed;
         if self.mark.is_none() && self.imports.is_none() {
+            self.drawn.app_looks = self.files.as_ref().map_or(0, Files::app_looks);
             let fuel = self.script_fuel.max(IMPORT_FUEL);
             self.imports = Some(fuel);
             self.fill(fuel);
@@ -128,13 +135,17 @@ impl host::Host for Guest {
 
     /// Returns the fuel that the script has used, as CPU time.
     fn cpu_time(&mut self) -> wasmtime::Result<u64> {
-        let used = self.script_fuel.saturating_sub(self.fuel_left());
+        self.note_drawn(|drawn| drawn.time = true);
+        // What imports took is part of it, as it is CPU time of the same run.
+        let (fuel, import_fuel) = self.fuel_used(self.fuel_left());
+        let used = fuel.saturating_add(import_fuel);
         Ok(meter::nanoseconds_of(used))
     }
 }
 
 impl host::HostChannel for Guest {
     fn open(&mut self, name: String, port: u16) -> wasmtime::Result<Result<Resource<Channel>, host::ChannelError>> {
+        self.note_drawn(|drawn| drawn.outside = true);
         self.pay_for_name(&name);
         let Some(network) = &self.network else { wasmtime::bail!("a guest without a run asked for the network") };
         let Some(held) = HeldMemory::take(&self.limiter.budget, CHANNEL_COST) else {

@@ -9,7 +9,7 @@ use super::{Job, Pool};
 use crate::frame::{self, FrameKind, Hello, Incoming, PageBytes, Prepare, PrepareEnd};
 use crate::images::{Found, ImageStore, PackageImage, ScriptKey};
 use crate::interpreter::CompiledInterpreter;
-use crate::prepared::{ImageKey, MOST_CHANGED};
+use crate::prepared::{ImageKey, MOST_CHANGED, Refusal};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -49,7 +49,10 @@ struct State {
 /// What is known of a script.
 #[derive(Clone)]
 enum Known {
-    Image(Arc<PackageImage>),
+    Image {
+        key: ImageKey,
+        import_fuel: u64,
+    },
     /// It uses none, and why.
     Without(String),
     /// Nothing yet: its image is being made, or will be.
@@ -76,7 +79,7 @@ pub enum ImageStatus {
 impl From<Known> for ImageStatus {
     fn from(known: Known) -> Self {
         match known {
-            Known::Image(image) => ImageStatus::Ready { import_fuel: image.prepared.import_fuel },
+            Known::Image { import_fuel, .. } => ImageStatus::Ready { import_fuel },
             Known::Pending => ImageStatus::Pending,
             Known::Without(reason) => ImageStatus::None { reason },
         }
@@ -103,33 +106,39 @@ impl Images {
             lock(&self.state).name(subject, script);
         }
         match self.known(store, script, job) {
-            Known::Image(image) if image.fits(&job.env) => Some(image),
+            (_, Some(image)) if image.fits(&job.env, job.limits.memory) => Some(image),
             _ => None,
         }
     }
 
-    fn known(&self, store: &ImageStore, script: ScriptKey, job: &Job) -> Known {
+    /// Returns what is known of a script, and its image when there is one.
+    fn known(&self, store: &ImageStore, script: ScriptKey, job: &Job) -> (Known, Option<Arc<PackageImage>>) {
         let mut state = lock(&self.state);
-        if let Some(known) = state.scripts.get(&script) {
-            return known.clone();
-        }
-        let known = match (store.modules(script), &job.packages) {
-            (Some(modules), Some(packages)) if !modules.is_empty() => {
-                let key = store.image_key(packages.hash(), &modules);
-                let found = match state.open.get(&key) {
-                    Some(found) => Some(found.clone()),
-                    None => store.find(key),
-                };
-                match found {
-                    None => Known::Pending,
-                    Some(found) => state.keep(key, found, job),
+        match state.scripts.get(&script).cloned() {
+            Some(Known::Image { key, import_fuel }) => match state.image(store, key) {
+                Some(Found::Image(image)) => (Known::Image { key, import_fuel }, Some(image)),
+                // It was removed for others.
+                _ => {
+                    state.note(script, Known::Pending);
+                    (Known::Pending, None)
                 }
+            },
+            Some(known) => (known, None),
+            None => {
+                let (known, image) = match (store.modules(script), &job.packages) {
+                    (Some(modules), Some(packages)) if !modules.is_empty() => {
+                        match state.image(store, store.image_key(packages.hash(), &modules)) {
+                            None => (Known::Pending, None),
+                            Some(found) => known_of(found, job),
+                        }
+                    }
+                    (Some(_), _) => (Known::Without(NO_IMPORTS.into()), None),
+                    (None, _) => (Known::Pending, None),
+                };
+                state.note(script, known.clone());
+                (known, image)
             }
-            (Some(_), _) => Known::Without(NO_IMPORTS.into()),
-            (None, _) => Known::Pending,
-        };
-        state.note(script, known.clone());
-        known
+        }
     }
 
     /// Notes that a run of this job has ended. Returns true when there is an image to make and nothing makes one now.
@@ -188,21 +197,40 @@ impl State {
         self.scripts.insert(script, known);
     }
 
-    /// Keeps an image, and returns what it is for a script.
-    fn keep(&mut self, key: ImageKey, found: Found, job: &Job) -> Known {
+    /// Returns an image, which is kept open for a while.
+    fn image(&mut self, store: &ImageStore, key: ImageKey) -> Option<Found> {
+        if let Some(found) = self.open.get(&key) {
+            return Some(found.clone());
+        }
+        let found = store.find(key)?;
+        self.keep(key, found.clone());
+        Some(found)
+    }
+
+    fn keep(&mut self, key: ImageKey, found: Found) {
         if self.open.len() >= MOST_OPEN {
             self.open.clear();
         }
-        self.open.insert(key, found.clone());
-        match found {
-            Found::Refused(reason) => Known::Without(reason),
-            Found::Image(image) => match image.conflict(&job.bundle) {
-                Some(file) => {
-                    Known::Without(format!("the script's own file {file} has the name of a module that is imported"))
-                }
-                None => Known::Image(image),
-            },
+        self.open.insert(key, found);
+        // Files of images that were removed are let go of.
+        self.open.retain(|_, found| match found {
+            Found::Image(image) => image.is_there(),
+            Found::Refused(_) => true,
+        });
+    }
+}
+
+/// What an image is for a script.
+fn known_of(found: Found, job: &Job) -> (Known, Option<Arc<PackageImage>>) {
+    let image = match found {
+        Found::Refused(reason) => return (Known::Without(reason), None),
+        Found::Image(image) => image,
+    };
+    match image.conflict(&job.bundle) {
+        Some(file) => {
+            (Known::Without(format!("the script's own file {file} has the name of a module that is imported")), None)
         }
+        None => (Known::Image { key: image.key, import_fuel: image.prepared.import_fuel }, Some(image)),
     }
 }
 
@@ -223,7 +251,7 @@ impl Pool {
             return none("the script has no packages");
         }
         let Some(script) = key_of(store, job) else { return none("its entry names a module") };
-        images.known(store, script, job).into()
+        images.known(store, script, job).0.into()
     }
 
     /// Returns what runs of the script with this name ([`Job::subject`]) begin as; none when this pool has not run it with
@@ -285,7 +313,8 @@ impl Pool {
                     Err(why) => return self.inner.images.give_up(script, &why),
                 },
             };
-            lock(&self.inner.images.state).keep(key, found, job)
+            lock(&self.inner.images.state).keep(key, found.clone());
+            known_of(found, job).0
         };
         lock(&self.inner.images.state).note(script, known);
     }
@@ -302,12 +331,13 @@ impl Pool {
         let store = store.clone();
         let write = move || match end.made {
             None => Err("the process prepared nothing".to_owned()),
-            Some(Err(reason)) => {
+            Some(Err(Refusal { reason, lasts: true })) => {
                 store.refuse(key, &reason);
                 Ok(Found::Refused(reason))
             }
-            Some(Ok((length, prepared))) => {
-                store.make(key, length, &pages, prepared).map_err(|error| error.to_string())?;
+            Some(Err(Refusal { reason, .. })) => Err(reason),
+            Some(Ok(prepared)) => {
+                store.make(key, &pages, prepared).map_err(|error| error.to_string())?;
                 store.find(key).ok_or_else(|| "what was written cannot be read".to_owned())
             }
         };
@@ -338,23 +368,24 @@ impl Pool {
             child.link.send_shared(FrameKind::Load, 0, &frame::to_json(&load), bundle.descriptor().cloned());
         }
         child.link.send(FrameKind::Prepare, 0, &frame::to_json(&prepare));
-        match tokio::time::timeout(PATIENCE, prepared_by(child)).await {
+        let base = self.inner.images.store.as_ref().map_or(0, |store| store.base_length());
+        match tokio::time::timeout(PATIENCE, prepared_by(child, base)).await {
             Err(_) => Err(format!("it took longer than {} seconds", PATIENCE.as_secs())),
             Ok(made) => made,
         }
     }
 }
 
-/// Receives what a process prepares, and ends it.
-async fn prepared_by(child: Child) -> Result<Made, String> {
+/// Receives what a process prepares, and ends it. `base` is the length of the interpreter's image in bytes.
+async fn prepared_by(child: Child, base: u64) -> Result<Made, String> {
     let kill = Arc::new(Notify::new());
-    let received = Arc::new(Mutex::new((Vec::new(), 0usize, None)));
+    let received = Arc::new(Mutex::new((Vec::new(), 0usize, 0u64, None)));
     let (ended, filled) = (kill.clone(), received.clone());
     let death = child
         .live(kill, move |incoming| {
             let Incoming { kind, payload, .. } = incoming;
             let mut filled = lock(&filled);
-            let (pages, size, end) = &mut *filled;
+            let (pages, size, end_of_last, end) = &mut *filled;
             match kind {
                 FrameKind::Hello => {
                     let hello: Hello = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
@@ -364,18 +395,26 @@ async fn prepared_by(child: Child) -> Result<Made, String> {
                 }
                 FrameKind::Page => {
                     let page = PageBytes::decode(&payload).map_err(|error| error.to_string())?;
+                    let length = page.bytes.len() as u64;
+                    // Whole pages in order: what a process that lies can send is as bounded as an image.
+                    let is_whole = page.start.is_multiple_of(PAGE) && length > 0 && length.is_multiple_of(PAGE);
+                    if !is_whole || page.start < *end_of_last || page.start > MOST_MEMORY {
+                        return Err("pages that are not whole or not in order".into());
+                    }
+                    *end_of_last = page.start + length;
                     *size += page.bytes.len();
-                    if *size > MOST_CHANGED || page.start.saturating_add(page.bytes.len() as u64) > MOST_MEMORY {
+                    if *size > MOST_CHANGED {
                         return Err("an image that is too large".into());
                     }
                     pages.push((page.start, payload.slice(PageBytes::HEAD..)));
                 }
                 FrameKind::PrepareEnd => {
                     let told: PrepareEnd = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
-                    if let Some(Ok((length, _))) = &told.made
-                        && (*length > MOST_MEMORY || !length.is_multiple_of(WASM_PAGE))
-                    {
-                        return Err("an image that is too large".into());
+                    if let Some(Ok(prepared)) = &told.made {
+                        let can_be = (base.max(*end_of_last)..=MOST_MEMORY).contains(&prepared.length);
+                        if !can_be || !prepared.length.is_multiple_of(WASM_PAGE) {
+                            return Err("an image of a length that cannot be".into());
+                        }
                     }
                     *end = Some(told);
                     ended.notify_one();
@@ -385,11 +424,13 @@ async fn prepared_by(child: Child) -> Result<Made, String> {
             Ok(())
         })
         .await;
-    let (pages, _, end) = std::mem::take(&mut *lock(&received));
+    let (pages, _, _, end) = std::mem::take(&mut *lock(&received));
     end.map(|end| Made { end, pages }).ok_or_else(|| format!("the process ended: {death}"))
 }
 
 /// Most bytes of an image: far below what 32-bit addresses reach, and above what [`MOST_CHANGED`] can need.
 const MOST_MEMORY: u64 = 512 << 20;
+/// Bytes of a page of the kernel.
+const PAGE: u64 = 4096;
 /// Bytes of a page of linear memory: its size is always whole pages.
 const WASM_PAGE: u64 = 64 << 10;

@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::memory::Stretch;
 use crate::outcome::ResultKind;
 use crate::output::Output;
-use crate::prepared::{ENVIRONMENT, MOST_CHANGED};
+use crate::prepared::{ENVIRONMENT, MOST_CHANGED, Prepared, Refusal};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -43,15 +43,15 @@ impl SandboxProcess {
         let prepared = self.interpreter.prepare_image(self.input(&start, &nothing, Some(packages)), &modules).await;
         let made = match (prepared, self.slots.take_changes()) {
             (Err(reason), _) => Err(reason),
-            (Ok(_), None) => Err("its memory cannot be read".into()),
+            (Ok(_), None) => Err(Refusal::passing("its memory cannot be read")),
             (Ok(prepared), Some(changes)) => {
                 let bytes: usize = changes.stretches.iter().map(|change| change.bytes.len()).sum();
                 if bytes > MOST_CHANGED {
                     let (bytes, most) = (bytes >> 20, MOST_CHANGED >> 20);
-                    Err(format!("the imports change {bytes} MiB of memory; an image can have {most}"))
+                    Err(Refusal::lasting(format!("the imports change {bytes} MiB of memory; an image can have {most}")))
                 } else {
                     self.send_pages(&changes.stretches).await;
-                    Ok((changes.length as u64, prepared))
+                    Ok(Prepared { length: changes.length as u64, ..prepared })
                 }
             }
         };

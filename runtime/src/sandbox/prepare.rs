@@ -4,7 +4,7 @@ use super::Interpreter;
 use crate::guest::{self, RunInput};
 use crate::limits::IMPORT_FUEL;
 use crate::memory::BASE;
-use crate::prepared::Prepared;
+use crate::prepared::{Prepared, Refusal};
 use std::time::{Duration, Instant};
 
 /// The time that the preparation of an image can take.
@@ -23,10 +23,10 @@ impl Interpreter {
 
     /// Imports the modules in a new sandbox, and checks that nothing but its memory is left of that. The error is why the
     /// memory cannot be an image. The changed pages are with the slots when the sandbox is dropped, which this does.
-    pub(crate) async fn prepare_image(&self, input: RunInput<'_>, modules: &[String]) -> Result<Prepared, String> {
+    pub(crate) async fn prepare_image(&self, input: RunInput<'_>, modules: &[String]) -> Result<Prepared, Refusal> {
         let env: Vec<_> = input.start.env.clone();
         let (stdout, stderr) = (input.stdout.clone(), input.stderr.clone());
-        let internal = |error: wasmtime::Error| format!("the sandbox cannot be prepared: {error:#}");
+        let internal = |error: wasmtime::Error| Refusal::passing(format!("the sandbox cannot be prepared: {error:#}"));
         let mut store = self.store().map_err(internal)?;
         self.slots.choose(BASE);
         self.slots.keep_changes();
@@ -38,18 +38,22 @@ impl Interpreter {
         store.data_mut().fill(IMPORT_FUEL);
         let call = tokio::time::timeout(PATIENCE, sandbox.call_prepare(&mut store, modules, &env));
         let found = match call.await {
-            Err(_) => return Err(format!("the imports take longer than {} seconds", PATIENCE.as_secs())),
+            Err(_) => {
+                let reason = format!("the imports take longer than {} seconds", PATIENCE.as_secs());
+                return Err(Refusal::passing(reason));
+            }
             Ok(Err(error)) if super::is_out_of_fuel(&error) => {
-                return Err(format!("the imports need more than {} G of fuel", IMPORT_FUEL / 1_000_000_000));
+                return Err(Refusal::lasting(format!(
+                    "the imports need more than {} G of fuel",
+                    IMPORT_FUEL / 1_000_000_000
+                )));
             }
             Ok(Err(error)) => {
                 let (outcome, message) = super::verdict_on(&error, store.data().limiter.budget.refusals() > 0);
-                return Err(format!(
-                    "the imports end the interpreter: {}",
-                    message.unwrap_or_else(|| outcome.as_str().into())
-                ));
+                let why = message.unwrap_or_else(|| outcome.as_str().into());
+                return Err(Refusal::lasting(format!("the imports end the interpreter: {why}")));
             }
-            Ok(Ok(Err(sentence))) => return Err(sentence),
+            Ok(Ok(Err(sentence))) => return Err(Refusal::lasting(sentence)),
             Ok(Ok(Ok(found))) => found,
         };
         if let Some(rest) = rest {
@@ -57,11 +61,11 @@ impl Interpreter {
         }
         let guest = store.data();
         if stdout.totals().bytes + stderr.totals().bytes > 0 {
-            return Err("an import writes to standard output or standard error".into());
+            return Err(Refusal::lasting("an import writes to standard output or standard error"));
         }
         if let Some(sentence) = guest.left_behind() {
-            return Err(sentence.into());
+            return Err(Refusal::lasting(sentence));
         }
-        Ok(Prepared { names: found.names, variables: found.variables, import_fuel: guest.import_fuel })
+        Ok(Prepared { names: found.names, variables: found.variables, import_fuel: guest.import_fuel, length: 0 })
     }
 }

@@ -25,7 +25,11 @@ use cronbox_runtime::{Bundle, ENVIRONMENT, Job, JobError, Limits, OnLost, Pool};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
+
+/// How long the end waits for an image of packages that is being made.
+const IMAGE_PATIENCE: Duration = Duration::from_secs(3);
 
 impl RunArgs {
     /// What is run here: a folder, or a file with the modules beside it that it imports.
@@ -84,8 +88,9 @@ impl RunArgs {
             } else {
                 live(run, input, &terms, self.quiet, &self.script, &mut files).await
             };
-            // The first run of a script with packages has its image made, which takes less than a second.
-            pool.images_made().await;
+            // The first run of a script with packages has its image made, which takes less than a second. On a machine that
+            // is busy it is left to a later run.
+            let _ = tokio::time::timeout(IMAGE_PATIENCE, pool.images_made()).await;
             match &self.output_dir {
                 Some(folder) => save(folder, &files).map_err(Refusal::unavailable)?,
                 None if files.is_empty() => {}
