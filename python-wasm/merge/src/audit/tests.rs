@@ -220,12 +220,12 @@ fn the_host_is_called_after_settling_only() {
         move |operators: &mut Vec<Operator<'_>>| operators.insert(0, Operator::Call { function_index })
     };
     assert_has(&changed(RUN, call(0)), "an import is called without settling");
-    assert_has(&changed(LEAF, call(0)), "an import is called without settling");
+    assert_has(&changed(LEAF, call(0)), "it does not pay, is in a table, and calls");
     assert_has(&changed(RUN, call(LOOK)), "a look without a price");
     assert_has(&changed(LEAF, call(2)), "in two functions");
     // The function that pays for the import, without its settling.
     let paid = LOOK + 4;
-    assert_has(&changed(paid, |operators| _ = operators.drain(..3)), "without settling");
+    assert_has(&changed(paid, |operators| _ = operators.drain(..3)), "no price");
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn memory_is_worked_on_in_paid_chunks_only() {
     let fill = Operator::MemoryFill { mem: 0 };
     assert_has(&changed(LEAF, |operators| operators.insert(0, fill.clone())), "not paid by its length");
     assert_has(
-        &changed(RUN, |operators| operators.insert(0, Operator::MemoryGrow { mem: 0 })),
+        &changed(RUN, |operators| operators.insert(PRICE, Operator::MemoryGrow { mem: 0 })),
         "not paid by its length",
     );
     // The function that fills, without the last price.
