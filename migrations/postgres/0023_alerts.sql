@@ -25,7 +25,7 @@ CREATE INDEX alerts_by_script ON alerts (script) WHERE script IS NOT NULL;
 CREATE INDEX alerts_unstarted ON alerts (about) WHERE unstarted = 1;
 
 CREATE TABLE alert_states (
-    alert      TEXT COLLATE "C" NOT NULL REFERENCES alerts (key) ON DELETE CASCADE,
+    alert      TEXT COLLATE "C" NOT NULL,                         -- its key; no reference: an alert that is deleted must not refuse the end of a run
     subject    TEXT COLLATE "C" NOT NULL,                         -- key of the script, or of the schedule when the alert is about one
     since      BIGINT,                                  -- since when it fires; none: it is ok
     told_at    BIGINT,                                  -- when that was last said

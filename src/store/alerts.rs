@@ -191,13 +191,18 @@ async fn write(
             .insert_into("alerts"),
     };
     tx.run(sql, values).await?;
-    let Some(old) = old else { return Ok(()) };
-    if old.asked.about.key() != new.about.key() || old.asked.condition != new.condition {
-        tx.run("DELETE FROM alert_states WHERE alert = $1", args![key]).await?;
-    } else {
-        states::speak_soon(tx, Some(key), now).await?;
+    let is_same = |old: &Alert| old.asked.about.key() == new.about.key() && old.asked.condition == new.condition;
+    if old.is_some_and(is_same) {
+        return states::speak_soon(tx, Some(key), now).await;
     }
-    Ok(())
+    // Also those that a run left which ended while an alert of this key was deleted.
+    tx.run("DELETE FROM alert_states WHERE alert = $1", args![key]).await.map(|_| ())
+}
+
+/// Deletes an alert with its states.
+async fn delete(tx: &mut Tx<'_>, key: &str) -> Result<(), StoreError> {
+    tx.run("DELETE FROM alerts WHERE key = $1", args![key]).await?;
+    tx.run("DELETE FROM alert_states WHERE alert = $1", args![key]).await.map(|_| ())
 }
 
 impl Store {
@@ -290,7 +295,7 @@ impl Store {
                 {
                     return Ok(KeptAlert::OfBlock(script));
                 }
-                tx.run("DELETE FROM alerts WHERE key = $1", args![&**key]).await?;
+                delete(tx, key).await?;
                 Ok(KeptAlert::Deleted)
             })
         })

@@ -302,7 +302,8 @@ async fn a_run_that_ends_otherwise_is_seen_too(store: Store) {
     assert_eq!(firing(&store, "b").await, [("b".to_owned(), 4)]);
     make(&store, new_run(Some("c"), after(5)), after(5)).await;
     store.delete_script("c", false, after(6)).await.expect("deletes");
-    assert_eq!(firing(&store, "c").await, [("c".to_owned(), 6)]);
+    assert_eq!(said(&store, "c").await, [(NoticeKind::Firing, 6)], "its run was cancelled");
+    assert_eq!(firing(&store, "c").await, [], "and its script is gone");
 }
 
 async fn what_fires_is_said_again(store: Store) {

@@ -98,22 +98,17 @@ async fn note(tx: &mut Tx<'_>, facts: &Facts, end: &End<'_>, but: &str, now: Tim
         };
         let Some(subject) = subject else { continue };
         let rules = rules_of(alert, muted);
+        if matches!(alert.asked.condition, Condition::Late(_) | Condition::Running(_) | Condition::Queued(_)) {
+            look_soon(tx, &alert.key, subject, now).await?;
+            continue;
+        }
         loop {
             let found = find(tx, &alert.key, subject).await?;
             let memory = match &found {
                 Some(state) => state.memory.clone(),
                 None => remembered(tx, alert, facts, end).await?,
             };
-            let judged = judge(&alert.asked.condition, end, &memory);
-            if matches!(alert.asked.condition, Condition::Late(_) | Condition::Running(_) | Condition::Queued(_)) {
-                // Whether there are others is for the next look to say.
-                if found.is_some_and(|state| state.since.is_some()) {
-                    let sql = "UPDATE alerts SET look_at = $2 WHERE key = $1 AND look_at > $2";
-                    tx.run(sql, args![&*alert.key, stamp(now)]).await?;
-                }
-                break;
-            }
-            let Judgement { seen, memory, values } = judged;
+            let Judgement { seen, memory, values } = judge(&alert.asked.condition, end, &memory);
             let sight = Sight { seen, memory, values, since: now, run: Some(&facts.id) };
             if take_step(tx, (alert, subject, &rules), found.as_ref(), sight, now).await?.is_some() {
                 break;
@@ -121,6 +116,14 @@ async fn note(tx: &mut Tx<'_>, facts: &Facts, end: &End<'_>, but: &str, now: Tim
         }
     }
     Ok(())
+}
+
+/// Has an alert looked at that fires of a subject: whether others keep it firing is for the look to say. Its state is not locked here,
+/// for a look locks the alert first.
+async fn look_soon(tx: &mut Tx<'_>, alert: &str, subject: &str, now: Time) -> Result<(), StoreError> {
+    let sql = "UPDATE alerts SET look_at = $2 WHERE key = $1 AND look_at > $2
+        AND EXISTS (SELECT 1 FROM alert_states WHERE alert = $1 AND subject = $3 AND since IS NOT NULL)";
+    tx.run(sql, args![alert, stamp(now), subject]).await.map(|_| ())
 }
 
 /// What an alert that has seen nothing of a subject yet has to know of its earlier runs.

@@ -79,15 +79,20 @@ async fn speak_due(tx: &mut Tx<'_>, now: Time) -> Result<usize, StoreError> {
     let muted = all_muted_until(tx).await?;
     for row in &rows {
         let (key, subject, state) = (row.text("alert")?, row.text("subject")?, state_of(row)?);
-        let found = readable(&tx.all(format!("{ALERT} WHERE key = $1"), args![&*key]).await?).pop();
-        let Some(alert) = found else {
-            speak_at(tx, &key, &subject, None).await?;
-            continue;
+        let rows = tx.all(format!("{ALERT} WHERE key = $1"), args![&*key]).await?;
+        let alert = match (rows.is_empty(), readable(&rows).pop()) {
+            (true, _) => None,
+            // A later version knows when.
+            (false, None) => {
+                speak_at(tx, &key, &subject, None).await?;
+                continue;
+            }
+            (false, Some(alert)) => is_subject(tx, &alert, &subject).await?.then_some(alert),
         };
-        if !is_subject(tx, &alert, &subject).await? {
+        let Some(alert) = alert else {
             tx.run("DELETE FROM alert_states WHERE alert = $1 AND subject = $2", args![&*key, &*subject]).await?;
             continue;
-        }
+        };
         let rules = rules_of(&alert, muted);
         let sight = Sight {
             seen: Seen::Nothing,

@@ -1,6 +1,6 @@
 //! The alerts of a script's own block: made equal to what its version in force says.
 
-use super::{ALERT, readable, write};
+use super::{ALERT, delete, readable, write};
 use crate::alert::{Alert, Condition, NewAlert, Origin};
 use crate::clock::Time;
 use crate::script::{MAX_NAME, Name};
@@ -33,7 +33,7 @@ pub(in crate::store) async fn make_equal(
         }
     }
     for old in known {
-        tx.run("DELETE FROM alerts WHERE key = $1", args![old.key]).await?;
+        delete(tx, &old.key).await?;
     }
     for new in added {
         let name = free_name(tx, name, &new.condition).await?;
@@ -45,8 +45,10 @@ pub(in crate::store) async fn make_equal(
 /// Deletes the alerts of the block of a script that is deleted, and what other alerts fire of it; but for those that watch whether
 /// it still succeeds: these are to tell that it is gone.
 pub(in crate::store) async fn release(tx: &mut Tx<'_>, script: &str) -> Result<(), StoreError> {
-    let sql = "DELETE FROM alerts WHERE script = $1 AND condition NOT LIKE 'stale %'";
-    tx.run(sql, args![script]).await?;
+    let sql = "SELECT key FROM alerts WHERE script = $1 AND condition NOT LIKE 'stale %' ORDER BY key";
+    for row in tx.all(sql, args![script]).await? {
+        delete(tx, &row.text("key")?).await?;
+    }
     let sql = "DELETE FROM alert_states WHERE subject = $1 AND alert IN (SELECT key FROM alerts
         WHERE about NOT LIKE 'schedule:%' AND (condition NOT LIKE 'stale %' OR about NOT LIKE 'script:%'))";
     tx.run(sql, args![script]).await.map(|_| ())
