@@ -136,8 +136,7 @@ mod tests {
         Some(Said::Ok(Duration::from_mins(minutes)))
     }
 
-    /// Each line: the minute, what is seen, what is said, whether it fires afterwards, and when it would speak next.
-    /// When, what is seen, what is said, whether it fires, and when it is looked at again.
+    /// The minute, what is seen, what is said, whether it fires afterwards, and when it would speak next.
     type Line = (i64, Seen, Option<Said>, bool, Option<i64>);
 
     fn follow(rules: Rules, lines: &[Line]) {

@@ -161,8 +161,8 @@ fn messages_keep_to_the_limits_of_their_services() {
     }
     let held_back = (0..5_000).map(|n| HeldBack { script: format!("script-{n}-{}", "x".repeat(80)), count: 2 });
     let flood = Notice { kind: NoticeKind::Summary, held_back: held_back.collect(), ..failed() };
+    let tags = regex::Regex::new("<[^>]*>").expect("a pattern");
     for notice in [notice, flood] {
-        let tags = regex::Regex::new("<[^>]*>").expect("a pattern");
         for fields in channels() {
             let kind = fields["type"].as_str().expect("a type").to_owned();
             let message = target(fields).message(&letter(&notice));

@@ -204,7 +204,7 @@ def prepare(modules, environment):
     gc.collect()
     streams.flush()
     host.loaded(host.MARK)
-    if given.is_read or len(gc.get_referrers(given)) > 1:
+    if given.is_read or gc.get_referrers(given):
         raise Refused("an import reads the arguments of the program")
     if sys.gettrace() is not None or sys.getprofile() is not None:
         raise Refused("an import sets a function for tracing")
