@@ -71,6 +71,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alerts
+         * @description Their warnings are told where one alert is asked for.
+         *
+         *     Needs a token with the scope `read`.
+         */
+        get: operations["list_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at an alert
+         * @description Look at an alert.
+         *
+         *     Needs a token with the scope `read`.
+         */
+        get: operations["get_alert"];
+        /**
+         * Keep an alert
+         * @description As a whole: what is not said is as it is by default. With another condition it begins as ok.
+         *
+         *     Needs a token with the scope `write`.
+         */
+        put: operations["put_alert"];
+        post?: never;
+        /**
+         * Delete an alert
+         * @description One of a script's block is deleted there; when its script is gone, here.
+         *
+         *     Needs a token with the scope `write`.
+         */
+        delete: operations["delete_alert"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{id}/mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mute an alert
+         * @description Its state still changes. When it fires at the end of that time, it says so then.
+         *
+         *     Needs a token with the scope `write`.
+         */
+        post: operations["mute_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{id}/unmute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let an alert speak again
+         * @description Let an alert speak again.
+         *
+         *     Needs a token with the scope `write`.
+         */
+        post: operations["unmute_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channels": {
         parameters: {
             query?: never;
@@ -622,6 +722,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/scheduler/mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mute all alerts
+         * @description A maintenance window: schedules fire, and no alert says anything. What still fires at its end is said then.
+         *
+         *     Needs a token with the scope `admin` that is not limited to some scripts.
+         */
+        post: operations["mute_scheduler"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/scheduler/pause": {
         parameters: {
             query?: never;
@@ -660,6 +782,28 @@ export interface paths {
          *     Needs a token with the scope `admin` that is not limited to some scripts.
          */
         post: operations["resume_scheduler"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scheduler/unmute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let alerts speak again
+         * @description Let alerts speak again.
+         *
+         *     Needs a token with the scope `admin` that is not limited to some scripts.
+         */
+        post: operations["unmute_scheduler"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1299,6 +1443,103 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An alert. */
+        Alert: {
+            /** @description What it is about. */
+            about: components["schemas"]["AlertAbout"];
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description The id of the token that made it; null: no token did. */
+            created_by: string | null;
+            /** @description For what it fires, oldest first. */
+            firing: components["schemas"]["Firing"][];
+            /** @description Its name. */
+            id: string;
+            /** @description Until when it says nothing; null: it is not muted. */
+            muted_until: string | null;
+            /** @description The channels that are told. */
+            notify: string[];
+            /** @description Whether a request made it, or the block of a script. */
+            origin: components["schemas"]["AlertOrigin"];
+            /** @description Whether it says that it is over. */
+            recovered: boolean;
+            /** @description After how long it says again that it fires: `24h`, or `never`. */
+            repeat: string;
+            /** @description Since when it fires; null: it is ok. */
+            since: string | null;
+            /** @description `ok` or `firing`. */
+            state: components["schemas"]["AlertState"];
+            /** @description The condition: `failed 3`, `late 5m`, `/price > 100`. */
+            text: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * @description What can keep it from being useful, in sentences: a script or a channel that is not there, a condition that no result so
+             *     far can meet.
+             */
+            warnings: string[];
+            /** @description The same in words. */
+            words: string;
+        };
+        /** @description What an alert is about: one of these. */
+        AlertAbout: {
+            /** @description `true`: every script. */
+            everything?: boolean;
+            /** @description The scripts with a label: `team=data`. */
+            label?: string;
+            /** @description A schedule. */
+            schedule?: string;
+            /** @description A script. */
+            script?: string;
+        };
+        /**
+         * @description Whether a request made an alert, or the metadata of a script.
+         * @enum {string}
+         */
+        AlertOrigin: "request" | "metadata";
+        /** @description A part of a list. */
+        AlertPage: {
+            /** @description The things themselves. */
+            items: components["schemas"]["Alert"][];
+            /** @description Ask with `?cursor=` for the next part; null when there is none. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description An alert to be kept.
+         * @example {
+         *       "about": {
+         *         "script": "price"
+         *       },
+         *       "notify": [
+         *         "ops"
+         *       ],
+         *       "repeat": "6h",
+         *       "text": "/price changed 5%"
+         *     }
+         */
+        AlertRequest: {
+            /** @description What is watched: `{"script": …}`, `{"schedule": …}`, `{"label": "team=data"}` or `{"everything": true}`. */
+            about: components["schemas"]["AlertAbout"];
+            /** @description The channels that are told. */
+            notify?: string[] | null;
+            /** @description Whether it says that it is over; by default it does. */
+            recovered?: boolean | null;
+            /** @description After how long it says again that it fires: `24h` by default, `never`. */
+            repeat?: unknown;
+            /** @description The condition: `failed 3`, `late 5m`, `/price > 100`. */
+            text: string;
+        };
+        /**
+         * @description Whether an alert fires.
+         * @enum {string}
+         */
+        AlertState: "ok" | "firing";
         /** @description An attempt to run a run. */
         Attempt: {
             /** @description The type and the message of its error. */
@@ -1704,6 +1945,8 @@ export interface components {
         };
         /** @description Something that happened to a run or a schedule. */
         Event: {
+            /** @description The id of the alert that it is about. */
+            alert?: string;
             /**
              * Format: date-time
              * @description When it happened.
@@ -1728,7 +1971,7 @@ export interface components {
             fire_time_until?: string;
             /** @description Its place in the feed: as `cursor` or `Last-Event-ID` it asks for what came after. */
             id: string;
-            /** @description Why it happened, where that is not plain. */
+            /** @description Why it happened, where that is not plain; of an alert, its condition. */
             reason: string | null;
             /** @description The run's id. */
             run: string | null;
@@ -1750,7 +1993,7 @@ export interface components {
          * @description What happened.
          * @enum {string}
          */
-        EventType: "run_succeeded" | "run_failed" | "run_timed_out" | "run_out_of_fuel" | "run_out_of_memory" | "run_crashed" | "run_cancelled" | "run_abandoned" | "run_missed" | "run_skipped" | "schedule_created" | "schedule_changed" | "schedule_paused" | "schedule_resumed" | "schedule_finished" | "schedule_deleted" | "scheduler_paused" | "scheduler_resumed" | "delivery_dead";
+        EventType: "run_succeeded" | "run_failed" | "run_timed_out" | "run_out_of_fuel" | "run_out_of_memory" | "run_crashed" | "run_cancelled" | "run_abandoned" | "run_missed" | "run_skipped" | "schedule_created" | "schedule_changed" | "schedule_paused" | "schedule_resumed" | "schedule_finished" | "schedule_deleted" | "scheduler_paused" | "scheduler_resumed" | "delivery_dead" | "alert_firing" | "alert_ok";
         /**
          * @description How a run can fail.
          * @enum {string}
@@ -1808,6 +2051,15 @@ export interface components {
             local: string;
             /** @description What a change of the clocks has to do with it. */
             note: string | null;
+        };
+        /** @description A script or a schedule for which an alert fires. */
+        Firing: {
+            /** @description The run that caused it; null: no run did. */
+            run: string | null;
+            /** @description Since when. */
+            since: string;
+            /** @description The script; of an alert about a schedule, the schedule. */
+            subject: string;
         };
         /** @description A function that a run can call. */
         Function: {
@@ -1890,6 +2142,18 @@ export interface components {
              * @description Bytes sent to it.
              */
             sent_bytes: number;
+        };
+        /** @description Whether runs of a script begin with its packages imported. */
+        Image: {
+            /**
+             * Format: int64
+             * @description Units of fuel that importing the packages takes; null unless it is ready.
+             */
+            import_fuel: number | null;
+            /** @description Why there is no image; null unless there is none. */
+            reason: string | null;
+            /** @description `ready`: they do. `pending`: they will when the image is made, after a run. `none`: they import for themselves. */
+            status: string;
         };
         /** @description How much of a script's history is kept; what says nothing is as the server has it. */
         KeepRequest: {
@@ -1992,6 +2256,18 @@ export interface components {
          * @enum {string}
          */
         Mode: "function" | "script";
+        /**
+         * @description How long nothing is said: one of these.
+         * @example {
+         *       "for": "2h"
+         *     }
+         */
+        MuteRequest: {
+            /** @description For so long: `2h`. */
+            for?: unknown;
+            /** @description Until this instant. */
+            until?: string | null;
+        };
         /** @description A limit that was asked for and not granted. */
         NotGranted: {
             /** @description What was asked for. */
@@ -2579,6 +2855,8 @@ export interface components {
         ScheduleState: "active" | "paused" | "finished";
         /** @description The whole scheduler. */
         Scheduler: {
+            /** @description Until when no alert says anything; null: alerts are not muted. */
+            muted_until: string | null;
             /**
              * Format: date-time
              * @description When the next schedule is looked at.
@@ -2609,6 +2887,7 @@ export interface components {
             };
             /** @description What is called; null: `run`, or the file from top to bottom. */
             entry: string | null;
+            image: components["schemas"]["Image"] | null;
             link: components["schemas"]["Link"] | null;
             mode: components["schemas"]["Mode"] | null;
             /** @description Its name. */
@@ -3069,6 +3348,12 @@ export interface components {
              * @description Units of fuel: about one per WebAssembly instruction.
              */
             fuel: number;
+            /**
+             * Format: int64
+             * @description Units of fuel that importing its packages at the beginning takes. They are not part of `fuel`, and not counted against
+             *     its limit. The same whether the sandbox imported them or began with them imported.
+             */
+            import_fuel: number;
             /** @description What it did on the network, by host and port. */
             network: components["schemas"]["HostUsage"][];
             /**
@@ -3273,6 +3558,376 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: {
+                /** @description Only those about this script */
+                script?: string;
+                /** @description Only those about this schedule */
+                schedule?: string;
+                /**
+                 * @description Only those about this label
+                 * @example team=data
+                 */
+                label?: string;
+                /** @description Only those that are ok, or that fire */
+                state?: components["schemas"]["AlertState"];
+                /** @description Only those that tell this channel */
+                notify?: string;
+                /** @description How many; 100 by default, at most 1000 */
+                limit?: number;
+                /** @description Where the last page ended */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Alerts by id */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPage"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alert */
+            200: {
+                headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the alert that is changed: 412 when it was changed meanwhile */
+                "If-Match"?: string | null;
+                /** @description *: 412 when there is one */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                /** @description Its name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertRequest"];
+            };
+        };
+        responses: {
+            /** @description It was there, and is so now */
+            200: {
+                headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description It was made */
+            201: {
+                headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the alert: 412 when it was changed meanwhile */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The alert */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mute_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MuteRequest"];
+            };
+        };
+        responses: {
+            /** @description It says nothing for that time */
+            200: {
+                headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unmute_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is not muted */
+            200: {
+                headers: {
+                    /** @description Changes with every change of it: send it as If-Match to change only what you have seen */
+                    ETag?: string;
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
                 };
             };
             /** @description The request was refused; `code` and `detail` say why */
@@ -5141,6 +5796,60 @@ export interface operations {
             };
         };
     };
+    mute_scheduler: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MuteRequest"];
+            };
+        };
+        responses: {
+            /** @description No alert says anything for that time */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scheduler"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pause_scheduler: {
         parameters: {
             query?: never;
@@ -5205,6 +5914,56 @@ export interface operations {
         };
         responses: {
             /** @description They fire */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scheduler"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unmute_scheduler: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Alerts are not muted, but for those that are muted one by one */
             200: {
                 headers: {
                     /** @description A sentence for whoever runs the server */
