@@ -26,7 +26,7 @@ describe('a row', () => {
 
   it('takes the time of the sandbox, else that of the clock', () => {
     expect(rowOf(RUN).took).toBe(2000)
-    expect(rowOf({ ...RUN, usage: { wall_ms: 12.5, fuel: 1, peak_memory_bytes: 1, network: [] } }).took).toBe(12.5)
+    expect(rowOf({ ...RUN, usage: { wall_ms: 12.5, fuel: 1, import_fuel: 0, peak_memory_bytes: 1, network: [] } }).took).toBe(12.5)
     expect(rowOf({ ...RUN, finished_at: null }).took).toBeNull()
   })
 
