@@ -24,6 +24,9 @@ const FROM_THE_START: &[&str] = &[
     "worker",
     "listener",
     "writer",
+    "watcher",
+    "teller",
+    "deliverer",
 ];
 /// What is done for whoever asks.
 const ASKED_FOR: &[&str] = &["connection", "request", "attempt", "token", "feed", "backfill"];
@@ -44,6 +47,7 @@ const BESIDE: &[(&str, usize, &str)] = &[
     ("src/serve/node.rs", 1, "the listener is kept going inside"),
     ("src/cli/serve.rs", 1, "signals; a second one ends the program at once"),
     ("src/store/writer.rs", 1, "the writer is caught inside"),
+    ("src/deliverer.rs", 1, "one message; its delivery is taken again when its lease is over"),
 ];
 
 /// The files of the program, without their tests.

@@ -143,6 +143,9 @@ async fn failures_fire_and_successes_end_it(store: Store) {
     fails(&store, "a", 4).await;
     assert_eq!(firing(&store, "w").await, [("a".to_owned(), 3)]);
     assert_eq!(said(&store, "w").await, [(NoticeKind::Firing, 3)], "once for two channels, and not again");
+    tokio::time::timeout(Duration::from_secs(30), store.told()).await.expect("who tells it is woken");
+    assert_eq!(store.recent_results(&about("a")).await.expect("reads"), ["1"], "of runs that succeeded");
+    assert_eq!(store.unknown_channels(vec!["ops".into(), "me".into()]).await.expect("reads"), ["ops", "me"]);
     let notice = store.said_by_alert("w").await.expect("reads").remove(0);
     let run = notice.run.expect("a run");
     assert_eq!((run.id.as_str(), run.status.as_str(), run.attempt), (failed.as_str(), "failed", 1));
