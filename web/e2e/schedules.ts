@@ -416,7 +416,8 @@ test('a schedule and a script named new are opened, and large arguments stay as 
   // The run has ended: its page, read again, does not change under the click.
   await tab.go(new URL(page.url()).pathname)
   await page.getByText('succeeded', { exact: true }).first().waitFor()
-  await page.getByRole('link', { name: 'new', exact: true }).first().click()
+  // Other links have the same name: the list of its runs, and the script.
+  await page.locator('main a[href="/schedules/new/overview"]').first().click()
   await page.getByRole('heading', { level: 1, name: 'new', exact: true }).waitFor()
   await tab.go('/scripts')
   await page.getByRole('link', { name: 'new', exact: true }).first().click()
