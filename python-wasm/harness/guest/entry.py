@@ -161,7 +161,8 @@ class _Run:
         sys.argv[:] = [request.path, *request.argv]
         logging._startTime = _now()
         _chdir("/app")
-        library.give_way(_listdir("/app"))
+        files = _listdir("/app")
+        library.give_way(files)
         if said := localtime.begin():
             self.notes.append(clean(said, 1000))
         packages.renew()
@@ -175,7 +176,7 @@ class _Run:
         else:
             code = source.load(request.source, request.path)
             if request.has_packages:
-                self.import_packages(code)
+                self.import_packages(code, files)
             if function_name is None and source.calls_run(code, request.args):
                 self.mode = Mode.FUNCTION
                 function_name = "run"
@@ -219,9 +220,9 @@ class _Run:
         itself = (self.request.name, self.request.path.rpartition("/")[2].removesuffix(".py"))
         return (None if module in itself else module), function
 
-    def import_packages(self, code):
-        """Imports ahead what an image would have imported; the host counts it apart."""
-        modules = packages.first_imports(code, _listdir("/app"))
+    def import_packages(self, code, files):
+        """Imports ahead what an image would have imported; the host counts it apart. `files` are the names in /app."""
+        modules = packages.first_imports(code, files)
         if modules and not packages.are_imported(modules):
             host.importing(False)
             packages.import_ahead(modules)

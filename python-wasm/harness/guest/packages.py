@@ -174,7 +174,7 @@ def prepare(modules, environment):
     known = _handles()
     state = random.getstate()
     set_environment(environment)
-    # C reads it where nobody sees that.
+    # The C library reads it, which cannot be noticed here.
     asked = {"TZ"}
     names = set()
     path, finder, arguments, given = list(sys.path), _Asked(names), sys.argv, _Arguments([""])

@@ -1,7 +1,7 @@
 """Modules that draw something at import which each run has to have for itself, and how it is drawn again.
 
 Where an image has one of them imported, a run draws again when it begins. What these modules ask for while they are
-imported does not stand against an image; what other modules ask for does.
+imported is allowed in an image; what other modules ask for is not.
 """
 
 from .kept import __builtins__
