@@ -127,19 +127,7 @@ impl Store {
     /// Keeps channels that were sealed with another key, each with what it was before; what was set meanwhile stays as it was
     /// set. How many there were.
     pub async fn reseal_channels(&self, resealed: Vec<(Channel, Channel)>) -> Result<u64, StoreError> {
-        let resealed = Arc::new(resealed);
-        self.write(move |tx| {
-            let resealed = resealed.clone();
-            Box::pin(async move {
-                let mut count = 0;
-                for (before, after) in &*resealed {
-                    let sql = "UPDATE channels SET key = $2, sealed = $3 WHERE name = $1 AND sealed = $4";
-                    let values = args![&*after.name, &*after.key, &*after.sealed, &*before.sealed];
-                    count += tx.run(sql, values).await?;
-                }
-                Ok(count)
-            })
-        })
-        .await
+        let rows = resealed.into_iter().map(|(before, after)| [after.name, after.key, after.sealed, before.sealed]);
+        self.reseal("channels", rows.collect()).await
     }
 }

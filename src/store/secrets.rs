@@ -170,15 +170,21 @@ impl Store {
     /// Keeps values that were sealed anew, each with what it was before; what was set meanwhile stays as it was set. How
     /// many there were.
     pub async fn reseal_secrets(&self, resealed: Vec<(Secret, Secret)>) -> Result<u64, StoreError> {
-        let resealed = Arc::new(resealed);
+        let rows = resealed.into_iter().map(|(before, after)| [after.name, after.key, after.sealed, before.sealed]);
+        self.reseal("secrets", rows.collect()).await
+    }
+
+    /// Keeps what was sealed with another key: of each row of `table` its name, the key, and what is sealed, now and before.
+    /// A row that was set meanwhile stays. How many there were.
+    pub(super) async fn reseal(&self, table: &'static str, rows: Vec<[String; 4]>) -> Result<u64, StoreError> {
+        let rows = Arc::new(rows);
         self.write(move |tx| {
-            let resealed = resealed.clone();
+            let rows = rows.clone();
             Box::pin(async move {
                 let mut count = 0;
-                for (before, after) in &*resealed {
-                    let sql = "UPDATE secrets SET key = $2, sealed = $3 WHERE name = $1 AND sealed = $4";
-                    let values = args![&*after.name, &*after.key, &*after.sealed, &*before.sealed];
-                    count += tx.run(sql, values).await?;
+                for [name, key, sealed, before] in &*rows {
+                    let sql = format!("UPDATE {table} SET key = $2, sealed = $3 WHERE name = $1 AND sealed = $4");
+                    count += tx.run(sql, args![&**name, &**key, &**sealed, &**before]).await?;
                 }
                 Ok(count)
             })
