@@ -129,7 +129,7 @@ pub use outcome::{Outcome, Report};
 pub use pool::{
     Event, Health, HostCall, ImageStatus, Job, JobError, Load, OnLost, Pool, PoolConfig, PoolError, Run, RunOutput,
 };
-pub use prepared::ENVIRONMENT;
+pub use prepared::{ENVIRONMENT, environment};
 pub use trusted_file::TrustError;
 
 /// What a run can reach on the network, and how connections are made for it.

@@ -9,6 +9,11 @@ pub(crate) const MOST_CHANGED: usize = 96 << 20;
 pub const ENVIRONMENT: [(&str, &str); 4] =
     [("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("USER", "cronbox"), ("LOGNAME", "cronbox")];
 
+/// Returns [`ENVIRONMENT`] as runs take it.
+pub fn environment() -> Vec<(String, String)> {
+    ENVIRONMENT.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
 /// Names an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct ImageKey(pub(crate) [u8; 32]);

@@ -17,7 +17,7 @@ use crate::stdin;
 use crate::store::StoreError;
 use crate::store::output::Part;
 use cronbox_runtime::report::ScriptError;
-use cronbox_runtime::{BundleError, ENVIRONMENT, Event, HostCall, Job, JobError, OnLost, Report, Stream};
+use cronbox_runtime::{BundleError, Event, HostCall, Job, JobError, OnLost, Report, Stream, environment};
 use grants::SecretsError;
 use output::AttemptOutput;
 use record::{FIRST_PAUSE, Unrecorded};
@@ -157,8 +157,7 @@ impl Worker {
         if let Some(network) = &mut network {
             network.secrets = std::mem::take(&mut given.placed);
         }
-        let mut env: Vec<_> =
-            ENVIRONMENT.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut env = environment();
         env.extend(spec.env.iter().cloned());
         given.put_into(&mut env);
         // A process that dies takes nothing with it, but a run that may start only once.

@@ -21,7 +21,7 @@ use crate::serve::config::this_program;
 use cronbox_runtime::limits::{CEILING, LimitName};
 use cronbox_runtime::network::{HostError, HostPattern, NetworkGrant, Policy};
 use cronbox_runtime::report::ResultKind;
-use cronbox_runtime::{Bundle, ENVIRONMENT, Job, JobError, Limits, OnLost, Pool};
+use cronbox_runtime::{Bundle, Job, JobError, Limits, OnLost, Pool, environment};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -118,8 +118,7 @@ impl RunArgs {
         let (args, text_args) = self.arguments()?;
         let name = Name::near_file(&file).as_str().to_owned();
         let table = &metadata.cronbox;
-        let mut env: Vec<_> =
-            ENVIRONMENT.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut env = environment();
         env.extend(table.env.iter().map(|(name, value)| (name.clone(), value.clone())));
         for pair in &self.env {
             let (name, value) = pair
