@@ -255,10 +255,8 @@ pub(crate) struct Prepare {
     /// The source's path in the bundle, and that of its code object.
     pub(crate) path: String,
     pub(crate) code: Option<String>,
-    /// The modules to import; none: those that the script imports first.
+    /// The modules to import; none: find out which the script imports first, and no more.
     pub(crate) modules: Option<Vec<String>>,
-    /// True to find out which these are and no more.
-    pub(crate) only_modules: bool,
 }
 
 /// The end of a preparation.

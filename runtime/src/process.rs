@@ -13,6 +13,7 @@ use crate::bundle::Bundle;
 use crate::channels::{EgressLink, RunNetwork};
 use crate::engine;
 use crate::faults;
+use crate::files::Packages;
 use crate::frame::{self, FrameKind, Hello, ImageSetup, Incoming, Start, Stream};
 use crate::guest::{NodeCalls, RunInput};
 use crate::harden::{self, Hardening};
@@ -189,6 +190,46 @@ async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<(), 
     run_here(interpreter, node, "warm", source).await.map(drop)
 }
 
+/// A run of this process's own, which no node has asked for: of the file `path`, without arguments and environment.
+fn own_start(path: String) -> Start {
+    Start {
+        bundle: [0; 32],
+        packages: None,
+        image: None,
+        path,
+        code: None,
+        name: String::new(),
+        entry: None,
+        args: "{}".into(),
+        text_args: Vec::new(),
+        argv: Vec::new(),
+        env: Vec::new(),
+        context: "{}".into(),
+        result_kind: ResultKind::Json,
+        limits: Limits::default(),
+        network: None,
+    }
+}
+
+/// The input of such a run: it reaches no network, and its output goes nowhere.
+fn own_input<'a>(
+    start: &'a Start,
+    bundle: &'a Arc<Bundle>,
+    packages: Option<&'a Packages>,
+    node: &frame::Sender,
+) -> RunInput<'a> {
+    let bytes = Arc::new(Notify::new());
+    RunInput {
+        bundle,
+        packages,
+        start,
+        stdout: Output::new(Stream::Stdout, 1 << 10, bytes.clone()),
+        stderr: Output::new(Stream::Stderr, 1 << 10, bytes),
+        node_calls: NodeCalls::new(0, node.clone()),
+        network: RunNetwork::new(EgressLink::default(), 0, None),
+    }
+}
+
 /// Runs a script of this program's own.
 async fn run_here(
     interpreter: &Interpreter,
@@ -198,33 +239,10 @@ async fn run_here(
 ) -> Result<FinishedSandbox, ProcessError> {
     let path = format!("{name}.py");
     let bundle = Bundle::of_files(&[(&*path, source)]).map_err(|error| ProcessError::Interpreter(error.to_string()))?;
-    let start = Start {
-        bundle: *bundle.hash().as_bytes(),
-        packages: None,
-        image: None,
-        path,
-        code: None,
-        name: name.into(),
-        entry: None,
-        args: "{}".into(),
-        text_args: Vec::new(),
-        argv: Vec::new(),
-        env: Vec::new(),
-        context: "{}".into(),
-        result_kind: ResultKind::Json,
-        limits: Limits { memory: interpreter.memory().max(Limits::default().memory), ..Limits::default() },
-        network: None,
-    };
-    let bytes = Arc::new(Notify::new());
-    let input = RunInput {
-        bundle: &Arc::new(bundle),
-        packages: None,
-        start: &start,
-        stdout: Output::new(Stream::Stdout, 1 << 10, bytes.clone()),
-        stderr: Output::new(Stream::Stderr, 1 << 10, bytes),
-        node_calls: NodeCalls::new(0, node.clone()),
-        network: RunNetwork::new(EgressLink::default(), 0, None),
-    };
+    let memory = interpreter.memory().max(Limits::default().memory);
+    let start = Start { name: name.into(), limits: Limits { memory, ..Limits::default() }, ..own_start(path) };
+    let bundle = Arc::new(bundle);
+    let input = own_input(&start, &bundle, None, node);
     let (done, _, finished) = interpreter.prepare(BASE).await?.run(input, &Notify::new()).await;
     if done.outcome == Outcome::Succeeded {
         return Ok(finished);

@@ -296,7 +296,7 @@ impl Pool {
         let Some(packages) = job.packages.clone() else { return };
         let modules = match store.modules(script) {
             Some(modules) => modules,
-            None => match self.prepare_in_process(job, None, true).await {
+            None => match self.prepare_in_process(job, None).await {
                 Ok(made) => made.end.modules,
                 Err(why) => return self.inner.images.give_up(script, &why),
             },
@@ -327,7 +327,7 @@ impl Pool {
         job: &Arc<Job>,
         modules: Vec<String>,
     ) -> Result<Found, String> {
-        let Made { end, pages } = self.prepare_in_process(job, Some(modules), false).await?;
+        let Made { end, pages } = self.prepare_in_process(job, Some(modules)).await?;
         let store = store.clone();
         let write = move || match end.made {
             None => Err("the process prepared nothing".to_owned()),
@@ -345,12 +345,7 @@ impl Pool {
     }
 
     /// Has a process of its own prepare an image, or find out what a script imports first.
-    async fn prepare_in_process(
-        &self,
-        job: &Arc<Job>,
-        modules: Option<Vec<String>>,
-        only_modules: bool,
-    ) -> Result<Made, String> {
+    async fn prepare_in_process(&self, job: &Arc<Job>, modules: Option<Vec<String>>) -> Result<Made, String> {
         let Some(packages) = job.packages.clone() else { return Err("there are no packages".into()) };
         let config = &self.inner.config;
         let child =
@@ -361,7 +356,6 @@ impl Pool {
             path: job.path.clone(),
             code: job.code.clone(),
             modules,
-            only_modules,
         };
         for bundle in [&job.bundle, &packages] {
             let load = frame::Load { hash: *bundle.hash().as_bytes(), forget: Vec::new() };
