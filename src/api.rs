@@ -11,7 +11,7 @@ mod script;
 mod values;
 
 pub use access::{GrantBody, ResealedBody, SecretBody, SessionBody, SessionTokenBody, TokenBody};
-pub use alert::{AlertAboutBody, AlertBody, FiringBody};
+pub use alert::{AlertAboutBody, AlertBody, ConditionPreviewBody, FiringBody};
 pub use channel::{ChannelBody, ChannelTestBody, DeliveryBody};
 pub use chart::{ChartBody, ChartLineBody};
 pub use event::{EventBody, EventErrorBody, FeedBody};

@@ -95,6 +95,17 @@ pub struct AlertBody {
     pub warnings: Vec<String>,
 }
 
+/// How a condition is read.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ConditionPreviewBody {
+    /// The condition, as it is kept.
+    pub text: String,
+    /// The same in words.
+    pub words: String,
+    /// What can keep an alert with it from being useful, in sentences.
+    pub warnings: Vec<String>,
+}
+
 impl AlertBody {
     /// An alert, with what can keep it from being useful.
     pub fn of(alert: &Alert, warnings: Vec<String>) -> Self {

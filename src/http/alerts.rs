@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::{App, Part, precondition, request_body};
 use crate::access::{Caller, Scope};
 use crate::alert::About;
-use crate::api::{self, AlertAboutBody, AlertBody, Page};
+use crate::api::{self, AlertAboutBody, AlertBody, ConditionPreviewBody, Page};
 use crate::clock::Time;
 use crate::quantity::Quantity;
 use crate::script::Name;
@@ -30,6 +30,7 @@ pub(super) fn endpoints() -> Endpoints {
         .add(Need::Scope(Scope::Write), routes!(delete_alert))
         .add(Need::Scope(Scope::Write), routes!(mute_alert))
         .add(Need::Scope(Scope::Write), routes!(unmute_alert))
+        .add(Need::Scope(Scope::Read), routes!(preview_condition))
 }
 
 /// The largest request.
@@ -53,6 +54,17 @@ struct AlertRequest {
     repeat: Option<Quantity>,
     /// Whether it says that it is over; by default it does.
     recovered: Option<bool>,
+}
+
+/// A condition to be looked at.
+#[derive(Debug, Deserialize, ToSchema)]
+struct ConditionPreviewRequest {
+    /// The condition: `failed 3`, `late 5m`, `/price > 100`.
+    #[schema(required = true, value_type = String, max_length = 300)]
+    text: Option<String>,
+    /// What an alert with it would watch.
+    #[schema(value_type = Option<AlertAboutBody>)]
+    about: Option<AlertAboutBody>,
 }
 
 /// How long nothing is said: one of these.
@@ -268,4 +280,28 @@ pub(super) async fn unmute_alert(
     Part(id): Part,
 ) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, app.mute_alert(&caller, &id, None).await?))
+}
+
+/// Read a condition
+///
+/// Nothing is kept: this is how to find out whether a condition is understood, and how. With `about`, also what can keep an alert
+/// with it from being useful.
+#[utoipa::path(
+    post, path = "/v1/conditions/preview", tag = "alerts", operation_id = "preview_condition",
+    request_body(content = ConditionPreviewRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "How it is read", body = ConditionPreviewBody),
+    )
+)]
+pub(super) async fn preview_condition(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Json<ConditionPreviewBody>, Problem> {
+    let content = body::read(request.into_body(), MOST).await?;
+    let ConditionPreviewRequest { text, about } = request_body::read(&content)?;
+    let text = text.ok_or_else(|| Problem::invalid("text", "there is no condition to look at"))?;
+    let about = about.map(about_of).transpose()?;
+    let (condition, warnings) = app.preview_condition(&caller, &text, about).await?;
+    Ok(Json(ConditionPreviewBody { text: condition.to_string(), words: condition.words(), warnings }))
 }

@@ -1,6 +1,7 @@
 //! The words of closed sets in the description of the API. Each set is one schema with a name, so that a generated client has one
 //! type for it, wherever it is.
 
+use crate::channel::{DeliveryState, KINDS};
 use crate::event::TYPES;
 use crate::run::{CAUSES, STATUSES};
 use crate::schedule::STATES;
@@ -115,6 +116,27 @@ const SETS: &[Set] = &[
         parameters: &[],
     },
     Set {
+        name: "ChannelType",
+        description: "What a channel is.",
+        words: || KINDS.to_vec(),
+        properties: &[("Channel", "type"), ("ChannelRequest", "type")],
+        parameters: &[],
+    },
+    Set {
+        name: "DeliveryState",
+        description: "How far a message is.",
+        words: || DeliveryState::WORDS.to_vec(),
+        properties: &[("Delivery", "state")],
+        parameters: &[],
+    },
+    Set {
+        name: "DeliveryKind",
+        description: "What a message tells: that an alert fires, that it still does, that it is over; or how many messages were held back.",
+        words: || vec!["firing", "repeated", "ok", "summary"],
+        properties: &[("Delivery", "kind")],
+        parameters: &[],
+    },
+    Set {
         name: "ChangeKind",
         description: "What a script's upload did to a schedule.",
         words: || vec!["created", "changed", "removed"],
@@ -198,6 +220,8 @@ pub(super) fn describe_parameter(path: &str, parameter: &mut Value) {
         parameter["schema"]["enum"] = json!([word]);
     } else if path == "/v1/alerts" && name == "state" {
         parameter["schema"] = reference("AlertState");
+    } else if path == "/v1/deliveries" && name == "state" {
+        parameter["schema"] = reference("DeliveryState");
     } else if let Some((_, words)) = PARAMETERS.iter().find(|(known, _)| *known == name) {
         parameter["schema"]["enum"] = json!(words);
     } else if let Some(set) = SETS.iter().find(|set| set.parameters.contains(&name.as_str())) {

@@ -133,6 +133,23 @@ impl Service {
         }
     }
 
+    /// How a condition is read; and what can keep an alert with it from being useful, when what it is about is said.
+    ///
+    /// # Errors
+    /// The condition is not understood; what it is about is not within the caller's reach.
+    pub async fn preview_condition(
+        &self,
+        caller: &Caller,
+        text: &str,
+        about: Option<About>,
+    ) -> Result<(Condition, Vec<String>), ServiceError> {
+        let condition: Condition = text.parse().map_err(ServiceError::from)?;
+        let Some(about) = about else { return Ok((condition, Vec::new())) };
+        self.check_about(caller, &about).await?;
+        let warnings = self.about_warnings(&about, &condition).await?;
+        Ok((condition, warnings))
+    }
+
     /// The alert of that id.
     ///
     /// # Errors
@@ -277,7 +294,14 @@ impl Service {
         for channel in self.store.unknown_channels(asked.notify.clone()).await? {
             warnings.push(format!("there is no channel {channel} yet"));
         }
-        match &asked.about {
+        warnings.extend(self.about_warnings(&asked.about, &asked.condition).await?);
+        Ok(warnings)
+    }
+
+    /// What it is about is not there, or has no result so far that meets the condition.
+    async fn about_warnings(&self, about: &About, condition: &Condition) -> Result<Vec<String>, ServiceError> {
+        let mut warnings = Vec::new();
+        match about {
             About::Script(name) if self.store.script(name.key()).await?.is_none() => {
                 warnings.push(format!("there is no script {name} yet"));
             }
@@ -286,8 +310,8 @@ impl Service {
             }
             _ => {}
         }
-        if let Condition::Result(pointer, test) = &asked.condition {
-            let results = self.store.recent_results(&asked.about).await?;
+        if let Condition::Result(pointer, test) = condition {
+            let results = self.store.recent_results(about).await?;
             warnings.extend(impossible(pointer, test, &results));
         }
         Ok(warnings)

@@ -126,6 +126,33 @@ async fn what_keeps_an_alert_from_being_useful_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_condition_is_read_and_nothing_is_kept() {
+    let (_folder, server) = Server::ephemeral();
+    server.put("price", PRICE).await;
+    run(&server, json!({})).await;
+    let preview = async |body: Value| server.post("/v1/conditions/preview", &body).await;
+    assert_eq!(
+        preview(json!({"text": " failed   3 "})).await,
+        (200, json!({"text": "failed 3", "words": "3 runs in a row do not succeed", "warnings": []}))
+    );
+    assert_eq!(
+        preview(json!({"text": "/prise > 5", "about": {"script": "price"}})).await.1["warnings"],
+        json!(["the last result has nothing at /prise; did you mean /price?"])
+    );
+    assert_eq!(
+        preview(json!({"text": "failed", "about": {"schedule": "none"}})).await.1["warnings"],
+        json!(["there is no schedule none yet"])
+    );
+    let refused = preview(json!({"text": "/price >= 5"})).await;
+    assert_eq!((code(&refused), &refused.1["column"]), ((422, "bad_condition"), &json!(8)));
+    for (body, field) in [(json!({}), "text"), (json!({"text": "failed", "about": {}}), "about")] {
+        let refused = preview(body).await;
+        assert_eq!((refused.0, &refused.1["field"]), (422, &json!(field)), "{}", refused.1);
+    }
+    assert_eq!(ids(&server.get("/v1/alerts").await.1), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_block_makes_alerts() {
     let (_folder, server) = Server::ephemeral();
     let block = |lines: &str| format!("# /// script\n# [tool.cronbox]\n{lines}# ///\n{PRICE}");

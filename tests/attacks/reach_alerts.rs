@@ -45,5 +45,9 @@ async fn alerts_are_about_what_a_token_reaches() {
         assert_eq!(ask(&server, &limited, "POST", &format!("{path}/mute"), Some(&mute)).await.0, 403);
         assert_eq!(ask(&server, &limited, "PUT", path, Some(&body(json!({"script": "mine"})))).await.0, 403);
     }
+    for (about, status) in [("mine", 200), ("theirs", 403)] {
+        let asked = json!({"text": "/price > 1", "about": {"script": about}});
+        assert_eq!(ask(&server, &limited, "POST", "/v1/conditions/preview", Some(&asked)).await.0, status, "{about}");
+    }
     assert_eq!(ask(&server, &limited, "POST", "/v1/scheduler/mute", Some(&json!({"for": "1h"}))).await.0, 403);
 }

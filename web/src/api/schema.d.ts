@@ -305,6 +305,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/conditions/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read a condition
+         * @description Nothing is kept: this is how to find out whether a condition is understood, and how. With `about`, also what can keep an alert
+         *     with it from being useful.
+         *
+         *     Needs a token with the scope `read`.
+         */
+        post: operations["preview_condition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/deliveries": {
         parameters: {
             query?: never;
@@ -1685,7 +1708,7 @@ export interface components {
             /** @description The topic that is published to. */
             topic: string | null;
             /** @description `webhook`, `email`, `slack`, `discord`, `teams`, `telegram`, `ntfy`, `feishu`, `dingtalk`, `wecom`, `template`. */
-            type: string;
+            type: components["schemas"]["ChannelType"];
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -1729,7 +1752,7 @@ export interface components {
             /** @description The topic that is published to. */
             topic?: string | null;
             /** @description `webhook`, `email`, `slack`, `discord`, `teams`, `telegram`, `ntfy`, `feishu`, `dingtalk`, `wecom`, `template`. */
-            type: string;
+            type: components["schemas"]["ChannelType"];
             /** @description Where it is sent; of telegram and ntfy a server of one's own. */
             url?: string | null;
         };
@@ -1745,6 +1768,11 @@ export interface components {
              */
             status: number | null;
         };
+        /**
+         * @description What a channel is.
+         * @enum {string}
+         */
+        ChannelType: "webhook" | "email" | "slack" | "discord" | "teams" | "telegram" | "ntfy" | "feishu" | "dingtalk" | "wecom" | "template";
         /** @description A chart that is kept. */
         Chart: {
             /** @description The width of a slot: a time, or `auto`; null: every value. */
@@ -1859,6 +1887,21 @@ export interface components {
          * @enum {string}
          */
         Coalesce: "latest" | "earliest" | "all";
+        /** @description How a condition is read. */
+        ConditionPreview: {
+            /** @description The condition, as it is kept. */
+            text: string;
+            /** @description What can keep an alert with it from being useful, in sentences. */
+            warnings: string[];
+            /** @description The same in words. */
+            words: string;
+        };
+        /** @description A condition to be looked at. */
+        ConditionPreviewRequest: {
+            about?: components["schemas"]["AlertAbout"] | null;
+            /** @description The condition: `failed 3`, `late 5m`, `/price > 100`. */
+            text: string;
+        };
         /** @description Runs of one slot of time. */
         Count: {
             /**
@@ -1909,7 +1952,7 @@ export interface components {
             /** @description Its id, the same at every attempt. */
             id: string;
             /** @description `firing`, `repeated`, `ok`, `summary`. */
-            kind: string;
+            kind: components["schemas"]["DeliveryKind"];
             /**
              * Format: date-time
              * @description When it is tried, at the earliest; null: not by itself.
@@ -1920,7 +1963,7 @@ export interface components {
             /** @description The script that it is about. */
             script: string | null;
             /** @description `waiting`, `sent`, `dead`. */
-            state: string;
+            state: components["schemas"]["DeliveryState"];
             /**
              * Format: int32
              * @description The status of the last answer; null: there was none.
@@ -1936,6 +1979,11 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * @description What a message tells: that an alert fires, that it still does, that it is over; or how many messages were held back.
+         * @enum {string}
+         */
+        DeliveryKind: "firing" | "repeated" | "ok" | "summary";
         /** @description A part of a list. */
         DeliveryPage: {
             /** @description The things themselves. */
@@ -1943,6 +1991,11 @@ export interface components {
             /** @description Ask with `?cursor=` for the next part; null when there is none. */
             next_cursor: string | null;
         };
+        /**
+         * @description How far a message is.
+         * @enum {string}
+         */
+        DeliveryState: "waiting" | "sent" | "dead";
         /** @description Something that happened to a run or a schedule. */
         Event: {
             /** @description The id of the alert that it is about. */
@@ -4491,13 +4544,67 @@ export interface operations {
             };
         };
     };
+    preview_condition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConditionPreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description How it is read */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConditionPreview"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_deliveries: {
         parameters: {
             query?: {
                 /** @description Only those to this channel */
                 channel?: string;
                 /** @description `waiting`, `sent` or `dead` */
-                state?: components["schemas"]["ScheduleState"];
+                state?: components["schemas"]["DeliveryState"];
                 /** @description Only those of this alert */
                 alert?: string;
                 /** @description Only those about this script */
