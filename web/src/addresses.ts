@@ -11,6 +11,7 @@ function page(room: string, name: string, part: string): string {
 
 export const scriptAddress = (name: string, part: '' | 'code' | 'runs' | 'versions' | 'settings' = ''): string => page('scripts', name, part)
 export const scheduleAddress = (id: string, part: '' | 'edit' = ''): string => page('schedules', id, part)
+export const alertAddress = (id: string, part: '' | 'edit' | 'mute' = ''): string => page('alerts', id, part)
 export const chartAddress = (id: string): string => page('charts', id, '')
 /** The charts with a label. */
 export const dashboardAddress = (label: string) => ({ path: '/charts', query: { label } })

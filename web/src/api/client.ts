@@ -8,6 +8,7 @@ export type Problem = Schemas['Problem']
 export type Run = Schemas['Run']
 export type RunStatus = Schemas['RunStatus']
 export type Schedule = Schemas['Schedule']
+export type Alert = Schemas['Alert']
 /** The description says of a JSON Schema only that it is an object. */
 export type Script = Omit<Schemas['Script'], 'parameters' | 'entries'> & {
   parameters: Schema | null

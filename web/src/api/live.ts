@@ -14,7 +14,7 @@ export const connection = readonly(state)
  * What changed is asked for again at most once in so many milliseconds: a busy server has many events a second, and a page that
  * is open all day must cost it nothing that counts.
  */
-const PACE: Partial<Record<Topic, number>> = { runs: 1500, schedules: 3000, scripts: 4000, names: 4000, counts: 10_000, series: 10_000, scheduler: 3000 }
+const PACE: Partial<Record<Topic, number>> = { runs: 1500, schedules: 3000, scripts: 4000, names: 4000, counts: 10_000, series: 10_000, scheduler: 3000, alerts: 1500, deliveries: 1500 }
 /** A first change is shown after so many milliseconds. */
 const SOON = 250
 
@@ -54,6 +54,8 @@ export async function follow(signal: AbortSignal): Promise<void> {
         wait = 250
         const event = JSON.parse(message.data) as Partial<Schemas['Event']>
         if (event.type?.startsWith('run_')) gather('runs', 'counts', 'scripts', 'schedules', 'series')
+        else if (event.type?.startsWith('alert_')) gather('alerts', 'deliveries')
+        else if (event.type === 'delivery_dead') gather('deliveries', 'channels')
         else if (event.type) gather('schedules', 'scheduler', 'scripts', 'names')
       }
     } catch (error) {

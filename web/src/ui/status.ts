@@ -1,13 +1,15 @@
 /** What each state looks like: an icon, a tone, and (in the messages) a word. */
 import {
-  Ban, CalendarClock, CircleCheck, CircleDashed, CircleDot, CirclePause, CircleSlash, CircleX, Clock, Flame, Fuel, LoaderCircle,
-  MemoryStick, TimerOff,
+  Ban, BellOff, BellRing, CalendarClock, CircleCheck, CircleDashed, CircleDot, CirclePause, CircleSlash, CircleX, Clock, Flame, Fuel, LoaderCircle,
+  MemoryStick, Power, PowerOff, TimerOff,
 } from 'lucide-vue-next'
 import type { Component } from 'vue'
 import type { RunStatus, Schemas } from '../api/client'
 
 export type Tone = 'good' | 'bad' | 'warn' | 'busy' | 'idle'
-export type State = RunStatus | Schemas['ScheduleState']
+/** What else a channel and an alert can be: no type of the API has words for it. */
+type Switched = 'on' | 'off' | 'muted' | 'held'
+export type State = RunStatus | Schemas['ScheduleState'] | Schemas['AlertState'] | Schemas['DeliveryState'] | Switched
 
 export const LOOKS: Record<State, { icon: Component; tone: Tone }> = {
   scheduled: { icon: CalendarClock, tone: 'idle' },
@@ -26,6 +28,15 @@ export const LOOKS: Record<State, { icon: Component; tone: Tone }> = {
   active: { icon: CircleDot, tone: 'good' },
   paused: { icon: CirclePause, tone: 'warn' },
   finished: { icon: CircleCheck, tone: 'idle' },
+  ok: { icon: CircleCheck, tone: 'good' },
+  firing: { icon: BellRing, tone: 'bad' },
+  muted: { icon: BellOff, tone: 'idle' },
+  waiting: { icon: CircleDashed, tone: 'busy' },
+  sent: { icon: CircleCheck, tone: 'good' },
+  dead: { icon: CircleX, tone: 'bad' },
+  held: { icon: CirclePause, tone: 'warn' },
+  on: { icon: Power, tone: 'good' },
+  off: { icon: PowerOff, tone: 'bad' },
 }
 
 /** Statuses that a run does not leave. */

@@ -4,6 +4,7 @@ export default {
   schedules: 'Schedules',
   runs: 'Runs',
   charts: 'Charts',
+  alerts: 'Alerts',
   access: 'Access',
   documents: 'Documents',
   navigation: 'Main navigation',

@@ -1,4 +1,5 @@
 import access from './access'
+import alerts from './alerts'
 import charts from './charts'
 import common from './common'
 import overview from './overview'
@@ -8,4 +9,4 @@ import scripts from './scripts'
 import session from './session'
 import shell from './shell'
 
-export default { access, charts, common, overview, runs, schedules, scripts, session, shell }
+export default { access, alerts, charts, common, overview, runs, schedules, scripts, session, shell }

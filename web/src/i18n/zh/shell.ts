@@ -7,6 +7,7 @@ export default {
   schedules: '计划',
   runs: '运行',
   charts: '图表',
+  alerts: '告警',
   access: '权限',
   documents: '文档',
   navigation: '主导航',
