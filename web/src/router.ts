@@ -1,6 +1,7 @@
 /** The addresses of the page. Each room has its own list. */
 import { createRouter, createWebHistory } from 'vue-router'
 import { routes as access } from './access/routes'
+import { routes as alerts } from './alerts/routes'
 import { BASE } from './api/client'
 import { routes as charts } from './charts/routes'
 import { routes as runs } from './runs/routes'
@@ -15,6 +16,7 @@ export const router = createRouter({
     ...schedules,
     ...runs,
     ...charts,
+    ...alerts,
     ...access,
     { path: '/:path(.*)*', name: 'nowhere', component: () => import('./shell/NotFoundPage.vue') },
   ],
