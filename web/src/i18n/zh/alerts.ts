@@ -2,11 +2,17 @@ import type en from '../en/alerts'
 import type { Same } from '../same'
 
 export default {
+  about: '监视哪些情况，以及发生时通知哪些渠道。',
   tabs: {
     alerts: '告警',
     channels: '通知渠道',
     deliveries: '通知消息',
   },
+  new: '新建告警',
+  alert: '告警',
+  channel: '渠道',
+  condition: '条件',
+  notify: '通知',
   tellsNobody: '没有渠道',
   since: '{at} 起',
   kind: {
@@ -41,6 +47,25 @@ export default {
     missing: '{what} 不存在或为 null',
     outlier: '{what} 偏离最近 20 次的中位数，超过通常偏离程度的 {times} 倍',
   },
+  filter: {
+    search: '按名称或条件搜索',
+    allStates: '全部状态',
+    allScripts: '全部脚本',
+    allChannels: '全部渠道',
+    allAlerts: '全部告警',
+    none: '没有符合筛选条件的告警。',
+    clear: '清除筛选',
+    searchesLoaded: '仅在已加载的告警中搜索。',
+  },
+  empty: {
+    title: '还没有告警',
+    body: '运行失败、延迟，或返回的数值越过界限时，告警会通知渠道。脚本也可以在自己的元数据中附带告警。',
+    toChannels: '设置渠道',
+  },
+  verb: {
+    edit: '修改',
+    of: '{verb}：{id}',
+  },
   mute: {
     action: '静音',
     all: '全部静音',
@@ -55,6 +80,7 @@ export default {
     allUntil: '在 {until} 之前，所有告警都不发送通知。',
     did: '{id} 已静音至 {until}。',
     didAll: '全部告警已静音至 {until}。',
+    undo: '取消静音',
     undoAll: '全部取消静音',
     undid: '{id} 已取消静音。',
     undidAll: '全部告警已取消静音。',
@@ -63,6 +89,31 @@ export default {
     title: '删除告警 {id}？',
     body: '此后不再发送通知。待发送的消息仍会发送。',
     did: '已删除 {id}。',
+  },
+  repeat: {
+    title: '重复通知',
+    after: '{span}之后',
+  },
+  recovered: {
+    title: '恢复时通知',
+    yes: '是',
+    no: '否',
+  },
+  page: {
+    gone: '没有这个告警。',
+    toList: '全部告警',
+    fromBlock: '此告警来自脚本 {script} 的元数据，请在那里修改（alerts = […]）。可以在这里静音。',
+    firesFor: '触发对象',
+    firesForNothing: '目前没有触发。',
+    cause: '引发它的运行',
+    values: '数值',
+    messages: '通知消息',
+    allMessages: '全部消息',
+    noMessages: '还没有发送过消息。',
+    allRuns: '全部运行',
+    noRuns: '还没有运行。',
+    manyRuns: '它涉及多个脚本的运行。',
+    what: '监视内容',
   },
   channels: {
     about: '消息发往何处：Webhook、邮箱或聊天工具。告警会指明要通知的渠道。',
@@ -165,6 +216,24 @@ export default {
     headerEmpty: '以下请求头还没有值：{lines}',
   },
   deliveries: {
+    about: '已发送到渠道的、等待发送的和未送达的消息。',
+    message: '消息',
+    kind: {
+      firing: '触发',
+      repeated: '仍在告警中',
+      ok: '已恢复',
+      summary: '暂缓消息的汇总',
+    },
+    attempts: '尝试次数',
+    answer: '最近的响应',
+    tried: '尝试 1 次 | 尝试 {count} 次',
+    inSummary: '已在汇总中通知',
+    next: '下次尝试：{at}',
+    redeliver: '重新发送到 {channel}',
     again: '正在重新发送到 {channel}。',
+    notAllowed: '消息涉及所有脚本，而此令牌仅限于部分脚本。',
+    nothingFits: '没有符合筛选条件的消息。',
+    none: '还没有发送过消息',
+    noneBody: '告警发往渠道的每条消息及其响应都显示在这里。',
   },
 } satisfies Same<typeof en>
