@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest'
 import { createMemoryHistory, createRouter } from 'vue-router'
-import { chartAddress, runAddress, scheduleAddress, scriptAddress } from './addresses'
+import { alertAddress, chartAddress, runAddress, scheduleAddress, scriptAddress } from './addresses'
+import { routes as alerts } from './alerts/routes'
 import { routes as charts } from './charts/routes'
 import { routes as runs } from './runs/routes'
 import { routes as schedules } from './schedules/routes'
 import { routes as scripts } from './scripts/routes'
 
-const router = createRouter({ history: createMemoryHistory(), routes: [...scripts, ...schedules, ...runs, ...charts] })
+const router = createRouter({ history: createMemoryHistory(), routes: [...scripts, ...schedules, ...runs, ...charts, ...alerts] })
 const found = (address: string): unknown[] => {
   const { name, params } = router.resolve(address)
   return [name, ...Object.values(params)]
@@ -19,6 +20,8 @@ it.each(['price', 'new', 'New', 'edit', 'overview', 'compare', 'code', 'a.b', 'i
   expect(found(scheduleAddress(name))).toEqual(['schedule', name])
   expect(found(scheduleAddress(name, 'edit'))).toEqual(['edit schedule', name])
   expect(found(chartAddress(name))).toEqual(['chart', name])
+  expect(found(alertAddress(name))).toEqual(['alert', name])
+  expect(found(alertAddress(name, 'mute'))).toEqual(['mute alert', name])
 })
 
 it('leads to runs', () => {
@@ -26,6 +29,6 @@ it('leads to runs', () => {
 })
 
 it('is as it was for what is made, and for other names', () => {
-  expect(['/scripts/new', '/schedules/new', '/charts/new', '/runs/compare'].map((address) => found(address)[0])).toEqual(['new-script', 'new schedule', 'new-chart', 'compare'])
+  expect(['/scripts/new', '/schedules/new', '/charts/new', '/alerts/new', '/runs/compare'].map((address) => found(address)[0])).toEqual(['new-script', 'new schedule', 'new-chart', 'new alert', 'compare'])
   expect([scriptAddress('price'), scheduleAddress('a.b'), chartAddress('x')]).toEqual(['/scripts/price', '/schedules/a.b', '/charts/x'])
 })

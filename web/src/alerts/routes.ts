@@ -10,6 +10,8 @@ export const routes: RouteRecordRaw[] = [
       { path: '/deliveries', name: 'deliveries', component: () => import('./DeliveriesPage.vue') },
     ],
   },
+  { path: '/alerts/new', name: 'new alert', component: () => import('./NewAlertPage.vue') },
+  { path: '/alerts/:id/edit', name: 'edit alert', component: () => import('./EditAlertPage.vue'), props: true },
   // Messages link to it.
   { path: '/alerts/:id/mute', name: 'mute alert', component: () => import('./MutePage.vue'), props: true },
   { path: '/alerts/:id', alias: '/alerts/:id/overview', name: 'alert', component: () => import('./AlertPage.vue'), props: true },
