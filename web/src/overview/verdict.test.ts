@@ -17,15 +17,16 @@ describe('totals', () => {
 
 describe('verdict', () => {
   const none = totals([])
-  test('all is well', () => expect(verdict(healthy, { ...none, succeeded: 9 }, 0, false)).toBe('good'))
-  test('a failure is bad', () => expect(verdict(healthy, { ...none, failed: 1 }, 0, false)).toBe('bad'))
-  test('a part that is away is bad', () => expect(verdict({ ...healthy, ready: false }, none, 0, false)).toBe('bad'))
+  test('all is well', () => expect(verdict(healthy, { ...none, succeeded: 9 }, 0, false, 0)).toBe('good'))
+  test('a failure is bad', () => expect(verdict(healthy, { ...none, failed: 1 }, 0, false, 0)).toBe('bad'))
+  test('a part that is away is bad', () => expect(verdict({ ...healthy, ready: false }, none, 0, false, 0)).toBe('bad'))
   test.each([
-    ['missed', { ...none, notRun: 1 }, 0, false],
-    ['late', none, 1, false],
-    ['paused', none, 0, true],
-  ] as const)('%s is a warning', (_, sum, late, isPaused) => expect(verdict(healthy, sum, late, isPaused)).toBe('warn'))
-  test('a warning of the node is one', () => expect(verdict({ ...healthy, warnings: ['disk'] }, none, 0, false)).toBe('warn'))
+    ['missed', { ...none, notRun: 1 }, 0, false, 0],
+    ['late', none, 1, false, 0],
+    ['paused', none, 0, true, 0],
+    ['an alert that fires', none, 0, false, 1],
+  ] as const)('%s is a warning', (_, sum, late, isPaused, firing) => expect(verdict(healthy, sum, late, isPaused, firing)).toBe('warn'))
+  test('a warning of the node is one', () => expect(verdict({ ...healthy, warnings: ['disk'] }, none, 0, false, 0)).toBe('warn'))
 })
 
 test('hours without runs are there', () => {

@@ -32,10 +32,10 @@ export const lateRuns = (fired: readonly Run[]): Run[] => fired.filter((run) => 
 /** `bad`: something is broken now. `warn`: something went wrong lately. */
 export type Verdict = 'good' | 'warn' | 'bad'
 
-export function verdict(health: Schemas['Ready'] | undefined, sum: Totals, late: number, isPaused: boolean): Verdict {
+export function verdict(health: Schemas['Ready'] | undefined, sum: Totals, late: number, isPaused: boolean, firing: number): Verdict {
   if (health && !health.ready) return 'bad'
   if (sum.failed > 0) return 'bad'
-  if (sum.notRun > 0 || late > 0 || isPaused || (health?.warnings.length ?? 0) > 0) return 'warn'
+  if (sum.notRun > 0 || late > 0 || firing > 0 || isPaused || (health?.warnings.length ?? 0) > 0) return 'warn'
   return 'good'
 }
 

@@ -1,7 +1,9 @@
 /** What the command palette offers for what was typed. The verbs are those of the pages. */
 import type { RouteLocationRaw } from 'vue-router'
-import { chartAddress, dashboardAddress, runAddress, scheduleAddress, scriptAddress } from '../addresses'
-import { api, ok, type Run, type Schedule, type Script } from '../api/client'
+import { alertAddress, chartAddress, dashboardAddress, runAddress, scheduleAddress, scriptAddress } from '../addresses'
+import { unmute } from '../alerts/actions'
+import { isMuted } from '../alerts/data'
+import { type Alert, api, ok, type Run, type Schedule, type Script } from '../api/client'
 import { labelCounts } from '../charts/dashboard'
 import type { SavedChart } from '../charts/saved'
 import { LANGUAGES, language, t, type Language } from '../i18n'
@@ -31,6 +33,7 @@ export interface Known {
   scripts: readonly Script[]
   schedules: readonly Schedule[]
   charts: readonly SavedChart[]
+  alerts: readonly Alert[]
   /** The run that was typed, or that is looked at. */
   run: Run | undefined
 }
@@ -58,8 +61,11 @@ const stay = (work: () => unknown) => async (): Promise<undefined> => {
 }
 
 function places(): Item[] {
-  const names = ['overview', 'scripts', 'schedules', 'runs', 'charts', 'access'] as const
-  return names.map((name) => ({ id: name, title: t(`shell.${name}`), to: name === 'overview' ? '/' : `/${name}` }))
+  const names = ['overview', 'scripts', 'schedules', 'runs', 'charts', 'alerts', 'access'] as const
+  const items: Item[] = names.map((name) => ({ id: name, title: t(`shell.${name}`), to: name === 'overview' ? '/' : `/${name}` }))
+  items.push({ id: 'channels', title: t('alerts.tabs.channels'), to: '/channels' })
+  if (seesAll.value) items.push({ id: 'deliveries', title: t('alerts.tabs.deliveries'), to: '/deliveries' })
+  return items
 }
 
 function commands(): Item[] {
@@ -69,9 +75,12 @@ function commands(): Item[] {
       { id: 'new-script', title: t('shell.palette.newScript'), to: '/scripts/new' },
       { id: 'new-schedule', title: t('shell.palette.newSchedule'), to: '/schedules/new' },
       { id: 'new-chart', title: t('charts.new'), to: '/charts/new' },
+      { id: 'new-alert', title: t('alerts.new'), to: '/alerts/new' },
     )
   }
   if (can('grant')) items.push({ id: 'new-secret', title: t('access.secrets.set'), to: '/access/secrets?do=new' })
+  if (can('grant') && seesAll.value) items.push({ id: 'new-channel', title: t('alerts.channels.new'), to: '/channels?do=new' })
+  if (can('admin') && seesAll.value) items.push({ id: 'mute-all', title: t('alerts.mute.all'), to: '/alerts?do=mute' })
   if (can('admin') && seesAll.value) items.push({ id: 'new-token', title: t('access.tokens.make'), to: '/access/tokens?do=new' })
   for (const [code, name] of Object.entries(LANGUAGES) as [Language, string][]) {
     if (code !== language.value) items.push({ id: `language-${code}`, title: t('shell.palette.choice', { what: t('shell.language'), choice: name }), work: stay(() => (language.value = code)) })
@@ -105,6 +114,12 @@ function verbsOfSchedule(schedule: Schedule): Item[] {
   return items
 }
 
+function verbsOfAlert({ id, muted_until }: Alert): Item[] {
+  if (!can('write')) return []
+  if (isMuted(muted_until, Date.now())) return [{ id: `unmute-${id}`, title: t('alerts.verb.of', { verb: t('alerts.mute.undo'), id }), work: stay(() => unmute(id)) }]
+  return [{ id: `mute-${id}`, title: t('alerts.verb.of', { verb: t('alerts.mute.action'), id }), to: alertAddress(id, 'mute') }]
+}
+
 function verbsOfRun(run: Run): Item[] {
   if (!can('run')) return []
   const about = `${run.script} · ${t(`common.status.${run.status}`)}`
@@ -124,7 +139,8 @@ export function found(typed: string, known: Known): Group[] {
   const schedules = known.schedules.map((schedule) => ({ id: `schedule-${schedule.id}`, title: schedule.id, about: schedule.text, to: scheduleAddress(schedule.id) }))
   const charts = known.charts.map((chart) => ({ id: `chart-${chart.id}`, title: chart.title, about: chart.labels.join(', '), to: chartAddress(chart.id) }))
   const dashboards = labelCounts(known.charts).map(({ label }) => ({ id: `label-${label}`, title: label, about: t('shell.palette.dashboard'), to: dashboardAddress(label) }))
-  const verbs = wanted === '' ? [] : [...known.scripts.flatMap(verbsOfScript), ...known.schedules.flatMap(verbsOfSchedule)]
+  const alerts = known.alerts.map((alert) => ({ id: `alert-${alert.id}`, title: alert.id, about: alert.text, to: alertAddress(alert.id) }))
+  const verbs = wanted === '' ? [] : [...known.scripts.flatMap(verbsOfScript), ...known.schedules.flatMap(verbsOfSchedule), ...known.alerts.flatMap(verbsOfAlert)]
   const verbsOfThis = known.run ? verbsOfRun(known.run) : []
   const groups = [
     { title: t('common.run'), items: [...(isRun ? [{ id: 'run', title: wanted, to: runAddress(wanted) }] : []), ...(isRun ? verbsOfThis : verbsOfThis.filter(fits))] },
@@ -132,6 +148,7 @@ export function found(typed: string, known: Known): Group[] {
     { title: t('shell.scripts'), items: scripts.filter(fits).slice(0, SHOWN) },
     { title: t('shell.schedules'), items: schedules.filter(fits).slice(0, SHOWN) },
     { title: t('shell.charts'), items: [...charts, ...dashboards].filter(fits).slice(0, SHOWN) },
+    { title: t('shell.alerts'), items: alerts.filter(fits).slice(0, SHOWN) },
     { title: t('shell.palette.commands'), items: [...commands(), ...verbs].filter(fits).slice(0, COMMANDS) },
   ]
   return groups.filter((group) => group.items.length > 0)

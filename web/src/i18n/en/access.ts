@@ -48,9 +48,9 @@ export default {
   scopes: {
     read: 'See scripts, runs, schedules, charts and events.',
     run: 'Start, cancel and retry runs of saved scripts.',
-    write: 'Upload scripts; make schedules and charts.',
+    write: 'Upload scripts; make schedules, charts and alerts.',
     exec: 'Run code that is sent along, without saving it.',
-    grant: 'Grant hosts, secrets and higher limits to scripts.',
+    grant: 'Grant hosts, secrets and higher limits to scripts; set channels.',
     metrics: 'Read the metrics for monitoring, and nothing else.',
     admin: 'Everything, also tokens.',
   },

@@ -7,6 +7,8 @@ export default {
   lastDay: 'in the last 24 hours',
   failed: 'no failed runs | 1 failed run | {count} failed runs',
   notRun: '1 fire time at which nothing ran | {count} fire times at which nothing ran',
+  firing: '1 alert fires | {count} alerts fire',
+  firingMany: 'more than {count} alerts fire',
   late: '1 late run | {count} late runs',
   succeeded: 'no successful runs | 1 successful run | {count} successful runs',
   paused: 'The scheduler is paused: no schedule starts anything.',

@@ -3,11 +3,7 @@ import type { Same } from '../same'
 
 export default {
   about: '监视哪些情况，以及发生时通知哪些渠道。',
-  tabs: {
-    alerts: '告警',
-    channels: '通知渠道',
-    deliveries: '通知消息',
-  },
+  tabs: { alerts: '告警', channels: '通知渠道', deliveries: '通知消息' },
   new: '新建告警',
   alert: '告警',
   channel: '渠道',
@@ -15,12 +11,7 @@ export default {
   notify: '通知',
   tellsNobody: '没有渠道',
   since: '{at} 起',
-  kind: {
-    script: '脚本',
-    schedule: '计划',
-    label: '标签',
-    everything: '全部脚本',
-  },
+  kind: { script: '脚本', schedule: '计划', label: '标签', everything: '全部脚本' },
   words: {
     failed: '某次运行没有成功',
     failedInARow: '连续 {count} 次运行没有成功',
@@ -62,10 +53,7 @@ export default {
     body: '运行失败、延迟，或返回的数值越过界限时，告警会通知渠道。脚本也可以在自己的元数据中附带告警。',
     toChannels: '设置渠道',
   },
-  verb: {
-    edit: '修改',
-    of: '{verb}：{id}',
-  },
+  verb: { edit: '修改', of: '{verb}：{id}' },
   mute: {
     action: '静音',
     all: '全部静音',
@@ -95,11 +83,7 @@ export default {
     after: '{span}之后',
     hint: '仍处于告警中时重复通知。',
   },
-  recovered: {
-    title: '恢复时通知',
-    yes: '是',
-    no: '否',
-  },
+  recovered: { title: '恢复时通知', yes: '是', no: '否' },
   page: {
     gone: '没有这个告警。',
     toList: '全部告警',
@@ -118,12 +102,7 @@ export default {
   },
   form: {
     about: '监视对象',
-    kind: {
-      script: '某个脚本',
-      schedule: '某个计划',
-      label: '带有标签的脚本',
-      everything: '全部脚本',
-    },
+    kind: { script: '某个脚本', schedule: '某个计划', label: '带有标签的脚本', everything: '全部脚本' },
     scriptHint: '它的所有运行，无论由什么启动。',
     scheduleHint: '仅限由该计划启动的运行。',
     label: '标签',
@@ -134,12 +113,7 @@ export default {
     conditionHint: '输入时会自动检查。',
     firesWhen: '触发条件：',
     examples: '示例',
-    group: {
-      outcome: '运行结果',
-      time: '时间',
-      result: '返回值',
-      cost: '开销',
-    },
+    group: { outcome: '运行结果', time: '时间', result: '返回值', cost: '开销' },
     places: '/price 是结果中的位置（JSON Pointer）；“result”表示整个结果。时长写作 90s、5m、1h30m、26h、7d。',
     noChannels: '还没有渠道。',
     notThere: '尚不存在',
@@ -172,10 +146,7 @@ export default {
     secrets: '签名密钥',
     headers: '请求头',
     language: '语言',
-    languages: {
-      en: '英语',
-      zh: '简体中文',
-    },
+    languages: { en: '英语', zh: '简体中文' },
     used: '没有告警通知它 | 1 个告警通知它 | {count} 个告警通知它',
     messages: '它的消息',
     removeOne: '删除 {name}',
@@ -193,17 +164,8 @@ export default {
     ownSecrets: '使用自己的密钥',
     nameHint: 'a-z 0-9 _ -，例如 ops',
     type: {
-      webhook: 'Webhook 请求',
-      email: '邮件',
-      slack: 'Slack 频道',
-      discord: 'Discord 频道',
-      teams: 'Microsoft Teams 频道',
-      telegram: 'Telegram 机器人',
-      ntfy: 'ntfy 推送',
-      feishu: '飞书',
-      dingtalk: '钉钉',
-      wecom: '企业微信',
-      template: '自定义请求',
+      webhook: 'Webhook 请求', email: '邮件', slack: 'Slack 频道', discord: 'Discord 频道', teams: 'Microsoft Teams 频道', telegram: 'Telegram 机器人', ntfy: 'ntfy 推送',
+      feishu: '飞书', dingtalk: '钉钉', wecom: '企业微信', template: '自定义请求',
     },
     typeHint: {
       webhook: '向您的程序发送带签名的请求（Standard Webhooks）。',
@@ -219,26 +181,10 @@ export default {
       template: '由您编写的请求。',
     },
     field: {
-      type: '类型',
-      url: '地址',
-      signing: '签名',
-      secret: '密钥',
-      token: '令牌',
-      chat: '聊天',
-      topic: '主题',
-      host: '主机',
-      tls: '加密',
-      port: '端口',
-      username: '用户名',
-      password: '密码',
-      method: '请求方法',
-      body: '请求体',
+      type: '类型', url: '地址', signing: '签名', secret: '密钥', token: '令牌', chat: '聊天', topic: '主题', host: '主机', tls: '加密', port: '端口',
+      username: '用户名', password: '密码', method: '请求方法', body: '请求体',
     },
-    tls: {
-      starttls: '使用 STARTTLS',
-      implicit: '直接使用 TLS',
-      none: '不加密，也不使用密码',
-    },
+    tls: { starttls: '使用 STARTTLS', implicit: '直接使用 TLS', none: '不加密，也不使用密码' },
     hint: {
       url: '由服务提供的地址。加密保存，之后只显示主机。',
       server: '仅用于自建的服务器。',
@@ -256,12 +202,7 @@ export default {
   deliveries: {
     about: '已发送到渠道的、等待发送的和未送达的消息。',
     message: '消息',
-    kind: {
-      firing: '触发',
-      repeated: '仍在告警中',
-      ok: '已恢复',
-      summary: '暂缓消息的汇总',
-    },
+    kind: { firing: '触发', repeated: '仍在告警中', ok: '已恢复', summary: '暂缓消息的汇总' },
     attempts: '尝试次数',
     answer: '最近的响应',
     tried: '尝试 1 次 | 尝试 {count} 次',
@@ -273,5 +214,10 @@ export default {
     nothingFits: '没有符合筛选条件的消息。',
     none: '还没有发送过消息',
     noneBody: '告警发往渠道的每条消息及其响应都显示在这里。',
+  },
+  card: {
+    none: '没有与此相关的告警。',
+    firing: '触发中的告警',
+    nothingFires: '没有告警触发。',
   },
 } satisfies Same<typeof en>

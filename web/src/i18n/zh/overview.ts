@@ -10,6 +10,8 @@ export default {
   lastDay: '最近 24 小时',
   failed: '没有失败的运行 | 1 次运行失败 | {count} 次运行失败',
   notRun: '1 个触发时刻没有运行 | {count} 个触发时刻没有运行',
+  firing: '1 个告警触发中 | {count} 个告警触发中',
+  firingMany: '超过 {count} 个告警触发中',
   late: '1 次运行延迟 | {count} 次运行延迟',
   succeeded: '没有成功的运行 | 1 次运行成功 | {count} 次运行成功',
   paused: '调度器已暂停：所有计划都不会触发。',
