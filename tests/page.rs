@@ -79,6 +79,11 @@ fn access() {
 }
 
 #[test]
+fn alerts() {
+    journey("alerts");
+}
+
+#[test]
 fn hostile() {
     journey("hostile");
 }

@@ -10,7 +10,7 @@ assert(folder, 'usage: screenshots.ts FOLDER')
 await mkdir(folder, { recursive: true })
 
 /** Pages that have charts, which come last. */
-const WITH_CHARTS = ['script', 'chart']
+const WITH_CHARTS = ['script', 'chart', 'alert']
 
 const server = await Server.start()
 try {

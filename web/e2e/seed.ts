@@ -46,6 +46,19 @@ export async function seed(server: Server): Promise<Record<string, string>> {
   const priced = await server.run('tea-price')
   await server.api('POST', '/v1/schedules', { id: 'nightly-backup', script: 'backup-report', trigger: '0 3 * * * @ Asia/Shanghai' })
   await server.api('POST', '/v1/schedules', { id: 'uptime', script: 'uptime', trigger: 'every 5m' })
+  await server.api('PUT', '/v1/channels/ops', { type: 'webhook', url: 'https://api.example.com/hook', secret: `whsec_${Buffer.alloc(32, 1).toString('base64')}` })
+  await server.api('PUT', '/v1/channels/team-chat', { type: 'feishu', url: 'https://api.example.com/bot/v2/hook/x', secret: 's3cret', language: 'zh' })
+  const alerts = {
+    'backup-failed': { about: { script: 'backup-report' }, text: 'failed', notify: ['ops', 'team-chat'] },
+    'tea-is-dear': { about: { script: 'tea-price' }, text: '/price > 30', notify: ['ops'] },
+    'uptime-late': { about: { schedule: 'uptime' }, text: 'late 5m', notify: ['ops'] },
+    finance: { about: { label: 'team=finance' }, text: 'stale 8d', notify: ['team-chat'] },
+    'any-outlier': { about: { everything: true }, text: 'duration 3x', notify: [] },
+  }
+  for (const [id, alert] of Object.entries(alerts)) await server.api('PUT', `/v1/alerts/${id}`, alert)
+  await server.api('POST', '/v1/alerts/finance/mute', { for: '7d' })
+  await server.run('backup-report')
+  await server.run('tea-price')
   return {
     overview: '/',
     scripts: '/scripts',
@@ -60,6 +73,12 @@ export async function seed(server: Server): Promise<Record<string, string>> {
     run: `/runs/${priced.id}`,
     'failed-run': `/runs/${failed.id}`,
     chart: '/charts/new?script=tea-price&path=/price',
+    alerts: '/alerts',
+    alert: '/alerts/tea-is-dear',
+    mute: '/alerts/backup-failed/mute',
+    'new-alert': '/alerts/new?script=tea-price&text=/price > 100',
+    channels: '/channels',
+    deliveries: '/deliveries',
     secrets: '/access/secrets',
     tokens: '/access/tokens',
     grants: '/access/grants',
