@@ -20,7 +20,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       const tab = await Tab.open(server, '/', { colorScheme, locale })
       for (const [name, address] of Object.entries(pages)) {
         await context.test(name, async () => {
-          for (const width of [1280, 400]) {
+          for (const width of [1280, 320]) {
             await tab.page.setViewportSize({ width, height: 860 })
             if (width === 1280) await tab.go(address)
             await tab.page.locator('[role="status"] .line').first().waitFor({ state: 'detached' })
