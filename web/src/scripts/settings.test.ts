@@ -26,6 +26,9 @@ describe('settings', () => {
     expect(changed({ keep: { ...EMPTY.keep, count: '5', age: '90d' } })).toEqual({ keep: { count: 5, age: '90d' } })
     expect(changed({ concurrency: '2' })).toEqual({ concurrency: 2 })
     expect(changed({ validate_args: true })).toEqual({ validate_args: true })
+    expect(changed({ title: 'New' }, { ...EMPTY, heartbeat: 'https://hc-ping.com/…' })).toEqual({ title: 'New' })
+    expect(changed({ heartbeat: ' https://hc-ping.com/5f2a ' }, { ...EMPTY, heartbeat: 'https://hc-ping.com/…' })).toEqual({ heartbeat: 'https://hc-ping.com/5f2a' })
+    expect(changed({ heartbeat: '' }, { ...EMPTY, heartbeat: 'https://hc-ping.com/…' })).toEqual({ heartbeat: null })
   })
 
   it('send members that are new, other, or gone', () => {

@@ -19,6 +19,8 @@ export interface Settings {
   on_lost?: string
   keep?: Record<string, string | number>
   validate_args?: boolean
+  /** The address of a monitor; the server shows its host only. */
+  heartbeat?: string
 }
 
 export const settingsOf = (script: Script): Settings => script.settings as Settings
@@ -52,6 +54,7 @@ export interface SettingsForm {
   /** A name a line. */
   secrets: string
   validate_args: boolean
+  heartbeat: string
 }
 
 const UNITS: [string, number][] = [['d', 86_400], ['h', 3600], ['m', 60], ['s', 1]]
@@ -85,6 +88,7 @@ export function formOfSettings(settings: Settings): SettingsForm {
     namesSecrets: settings.secrets !== undefined,
     secrets: (settings.secrets ?? []).join('\n'),
     validate_args: settings.validate_args ?? false,
+    heartbeat: settings.heartbeat ?? '',
   }
 }
 
@@ -106,7 +110,7 @@ const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.s
 /** What has to be sent; empty: nothing was changed. */
 export function changesOf(before: SettingsForm, now: SettingsForm): Record<string, unknown> {
   const changes: Record<string, unknown> = {}
-  for (const name of ['title', 'entry', 'result', 'timezone', 'on_lost'] as const) {
+  for (const name of ['title', 'entry', 'result', 'timezone', 'on_lost', 'heartbeat'] as const) {
     if (before[name] !== now[name]) changes[name] = word(now[name])
   }
   for (const name of ['labels', 'env'] as const) {

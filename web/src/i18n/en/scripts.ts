@@ -184,6 +184,8 @@ export default {
     losses: { usual: 'Run again (default)', retry: 'Run again', abandon: 'Never again' },
     concurrency: 'Runs at the same time',
     concurrencyHint: 'At most so many. Empty: no limit, or one for a script with a state.',
+    heartbeat: 'Monitor (heartbeat)',
+    heartbeatHint: 'An address that is called after each run that succeeds, with /start behind it before a run and with /fail after a failure. Only its host is shown.',
     network: 'Network, secrets, environment',
     allow: 'Hosts',
     allowHint: 'One a line. They must also be granted.',

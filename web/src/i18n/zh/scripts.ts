@@ -187,6 +187,8 @@ export default {
     losses: { usual: '重新运行（默认）', retry: '重新运行', abandon: '不再运行' },
     concurrency: '同时运行数',
     concurrencyHint: '最多同时运行多少次。留空则不限；使用状态的脚本为一次。',
+    heartbeat: '外部监控（heartbeat）',
+    heartbeatHint: '每次运行成功后请求此地址；运行开始前在地址后加 /start，失败后加 /fail。之后只显示其主机。',
     network: '网络、密钥和环境变量',
     allow: '主机',
     allowHint: '每行一个，还需要获得授权。',
