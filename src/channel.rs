@@ -1,7 +1,6 @@
 //! Channels: where notices go. What one is set to, the requests that a notice becomes on it, and what the answers mean.
 //! Nothing here has a database, and nothing is sent from here.
 
-mod address;
 pub mod answer;
 mod delivery;
 mod dingtalk;
@@ -29,7 +28,6 @@ mod webhook;
 mod wecom;
 mod words;
 
-pub use address::Address;
 pub use delivery::{Delivery, DeliveryState, GIVE_UP_AFTER, pause};
 pub use message::{Letter, Message};
 pub use spec::{ChannelSpec, SmtpSpec};
@@ -37,6 +35,7 @@ pub use target::Target;
 pub use view::ChannelView;
 pub use words::{Fact, Tone, Words};
 
+use crate::address::Address;
 use crate::clock::Time;
 use crate::precondition;
 use serde::{Deserialize, Serialize};
@@ -72,6 +71,11 @@ pub struct BadChannel {
 
 pub(crate) fn bad<T>(field: impl Into<String>, why: impl Into<String>) -> Result<T, BadChannel> {
     Err(BadChannel { field: field.into(), why: why.into() })
+}
+
+/// Reads the URL in a field.
+fn address(field: &str, text: &str) -> Result<Address, BadChannel> {
+    Address::parse(text).or_else(|why| bad(field, why.0))
 }
 
 /// Checks the name of a channel.

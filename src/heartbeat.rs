@@ -155,6 +155,7 @@ impl Rescuer {
             self.metrics.lost(LostWith::Node, u32::from(status.is_some()));
             if status.is_some_and(Status::is_final) {
                 self.signals.notify_ended(&run);
+                self.signals.pings.tell_end_of(&run);
             }
         }
         self.signals.notify_queued();

@@ -14,6 +14,7 @@
 //! - [`requirement`]: packages that a script asks for, and those that it got
 //! - [`hosts`]: hosts as they were written, and their patterns
 //! - [`limits`]: limits as they are asked for and granted
+//! - [`address`]: the address of a service, taken apart once
 //! - [`precondition`]: what something must still be for a change of it
 //! - [`chart`]: charts that are kept
 //! - [`script`]: scripts, their names, settings and versions
@@ -40,6 +41,7 @@
 //! - [`computations`]: what is computed for requests, beside the threads that answer them
 //! - [`publish`]: keeps a script's new content, wherever it came from
 //! - [`links`]: reads scripts from files and objects that lie elsewhere
+//! - [`ping`]: what the monitor of a script is to be told about its runs
 //! - [`signals`]: signals between the parts of a node
 //! - [`plan`]: from a script and what is asked of it to a run that can be made
 //! - [`live_output`]: what runs of this node have written so far
@@ -50,6 +52,7 @@
 //! - [`worker`]: takes runs, runs them, records how they ended
 //! - [`scheduler`]: looks at schedules when their time has come
 //! - [`heartbeat`]: says that this node lives, takes over what dead ones held
+//! - [`monitor`]: calls monitors outside: about runs, and while this node is well
 //! - [`watcher`]: looks at alerts when time can have made them true
 //! - [`peer_signals`]: carries signals to other nodes
 //! - [`cleaner`]: lets go of what is old
@@ -75,6 +78,7 @@ pub mod quantity;
 pub mod source_encoding;
 pub mod suggest;
 
+pub mod address;
 pub mod chart;
 pub mod precondition;
 pub mod requirement;
@@ -98,6 +102,7 @@ pub mod stdin;
 
 pub mod alert;
 pub mod notice;
+pub mod ping;
 pub mod schedule;
 
 pub mod metadata;
@@ -131,6 +136,7 @@ pub mod worker;
 pub mod cleaner;
 pub mod disk_usage;
 pub mod heartbeat;
+pub mod monitor;
 pub mod peer_signals;
 pub mod scheduler;
 pub mod watcher;

@@ -15,12 +15,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 mod deliveries;
+mod monitors;
 mod process;
 
 pub use deliveries::Delivered;
+pub use monitors::{Beaten, Pinged};
 pub use process::Process;
 
 use deliveries::DeliveryMetrics;
+use monitors::MonitorMetrics;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
@@ -112,6 +115,7 @@ pub struct Metrics {
     panics: Family<TaskLabel, Counter>,
     lost: Family<LostWithLabel, Counter>,
     deliveries: DeliveryMetrics,
+    monitors: MonitorMetrics,
     script_runs: Family<ScriptOutcomeLabel, Counter>,
     last_success: Family<ScriptLabel, Gauge<f64, AtomicU64>>,
     /// The scripts that have counts of their own.
@@ -152,6 +156,7 @@ impl Default for Metrics {
             panics: Family::default(),
             lost: Family::default(),
             deliveries: DeliveryMetrics::default(),
+            monitors: MonitorMetrics::default(),
             script_runs: Family::default(),
             last_success: Family::default(),
             scripts: Mutex::default(),
@@ -242,6 +247,7 @@ impl Metrics {
             self.lost.clone(),
         );
         self.deliveries.register(registry);
+        self.monitors.register(registry);
         registry.register("panics", "Panics that were caught, by the node's task", self.panics.clone());
         self
     }

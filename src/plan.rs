@@ -144,6 +144,7 @@ impl RunPolicy {
             retry_on: settings.retry_on.clone().unwrap_or_else(|| RETRY_ON.to_vec()),
             on_lost: settings.on_lost.unwrap_or_default(),
             concurrency: settings.concurrency,
+            heartbeat: settings.heartbeat.clone(),
             gated: false,
             schedule: None,
             pause_after: None,

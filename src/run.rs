@@ -240,6 +240,9 @@ pub struct Spec {
     pub on_lost: OnLost,
     /// How many runs of its script may run at once.
     pub concurrency: Option<u32>,
+    /// The address of the monitor that is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
     /// Whether others of its schedule or backfill may wait for its end.
     #[serde(default)]
     pub gated: bool,
@@ -449,6 +452,7 @@ mod tests {
             retry_on: RETRY_ON.to_vec(),
             on_lost: OnLost::Retry,
             concurrency: None,
+            heartbeat: None,
             gated: false,
             schedule: None,
             pause_after: None,

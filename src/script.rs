@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod functions;
+mod monitor;
 mod name;
 mod retry;
 mod state;
@@ -174,6 +175,9 @@ pub struct Settings {
     /// How much of its history is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep: Option<Keep>,
+    /// The address of the monitor that is told of its runs. Whoever knows it can use it: it is shown as [`Settings::shown`] has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
 }
 
 /// The names of all settings, for whoever checks what was sent.
@@ -193,6 +197,7 @@ pub const SETTINGS: &[&str] = &[
     "retry_on",
     "on_lost",
     "keep",
+    "heartbeat",
 ];
 
 impl Settings {
@@ -222,7 +227,14 @@ impl Settings {
                 (Some(keep), Some(other)) => Some(keep.or(other)),
                 (keep, other) => keep.clone().or_else(|| other.clone()),
             },
+            heartbeat: self.heartbeat.clone().or_else(|| other.heartbeat.clone()),
         }
+    }
+
+    /// The same as they are shown: of the address of the monitor, which is a key, only the host.
+    pub fn shown(mut self) -> Settings {
+        self.heartbeat = self.heartbeat.as_deref().map(monitor::shown);
+        self
     }
 
     /// The hosts that it asks for. The error is a sentence.
@@ -231,6 +243,15 @@ impl Settings {
             return Err(format!("a script asks for at most {MAX_HOSTS} hosts"));
         }
         self.allow.patterns().map_err(|(text, why)| format!("{:?}: {why}", shortened(text)))
+    }
+
+    /// The hosts that have to be granted to it: those that it asks for, and that of its monitor. The error is a sentence.
+    pub fn hosts_to_grant(&self) -> Result<Vec<HostPattern>, String> {
+        let mut hosts = self.hosts()?;
+        if let Some(url) = &self.heartbeat {
+            hosts.push(monitor::host(url)?);
+        }
+        Ok(hosts)
     }
 
     /// What cannot be meant, as the setting's name and a sentence.
@@ -296,6 +317,7 @@ impl Settings {
         {
             return Err(("keep", "keep.count is 1 at least".into()));
         }
+        self.heartbeat.as_deref().map(monitor::host).transpose().map_err(|why| ("heartbeat", why))?;
         Ok(())
     }
 }
@@ -496,6 +518,17 @@ mod tests {
     }
 
     #[test]
+    fn the_address_of_a_monitor_is_checked_and_not_shown() {
+        let of = |url: &str| Settings { heartbeat: Some(url.into()), ..Settings::default() };
+        assert_eq!(of("https://hc-ping.com/5f2a").check(), Ok(()));
+        assert_eq!(of("https://hc-ping.com/5f2a").shown().heartbeat.as_deref(), Some("https://hc-ping.com/…"));
+        assert_eq!(Settings::default().shown(), Settings::default());
+        for bad in ["hc-ping.com/5f2a", "https://hc-ping.com/…", "ftp://hc-ping.com", ""] {
+            assert_eq!(of(bad).check().expect_err(bad).0, "heartbeat", "{bad}");
+        }
+    }
+
+    #[test]
     fn the_list_of_settings_is_complete() {
         let all = Settings {
             title: Some(String::new()),
@@ -513,6 +546,7 @@ mod tests {
             retry_on: Some(Vec::new()),
             on_lost: Some(OnLost::Retry),
             keep: Some(Keep::default()),
+            heartbeat: Some(String::new()),
         };
         let value = serde_json::to_value(&all).expect("writes");
         let mut names: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();

@@ -1,6 +1,7 @@
 //! Signals between the parts of a node: something happened, look again. A lost signal costs time, nothing else: whoever waits also looks
 //! by the clock.
 
+use crate::ping::Pings;
 use crate::run::Run;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,6 +67,8 @@ pub struct Signals {
     pub happened: Notify,
     /// A delivery was recorded.
     pub deliveries: Notify,
+    /// What monitors of scripts are to be told.
+    pub pings: Pings,
     /// How many more runs this node can take.
     pub slots: Arc<Semaphore>,
     waiting: Mutex<HashMap<String, Waiting>>,
@@ -121,6 +124,7 @@ impl Signals {
             schedules: Notify::new(),
             happened: Notify::new(),
             deliveries: Notify::new(),
+            pings: Pings::default(),
             slots: Arc::new(Semaphore::new(slots)),
             waiting: Mutex::default(),
             claims: Mutex::default(),

@@ -279,6 +279,7 @@ impl Worker {
                 self.tools.signals.notify_queued();
                 if status.is_final() {
                     self.tools.signals.notify_ended(id);
+                    self.tools.signals.pings.tell_end_of(id);
                 }
             }
             Err(error) => tracing::warn!(run.id = %id, %error, "a stray run cannot be given back; trying again"),
@@ -318,7 +319,12 @@ impl Worker {
             aboard.abandon.cancel();
             let now = self.tools.clock.now();
             match self.tools.store.give_up(&id, &aboard.token, GivenUp::HandedBack, now).await {
-                Ok(Some(status)) => tracing::info!(run.id = %id, %status, "dispatched back"),
+                Ok(Some(status)) => {
+                    tracing::info!(run.id = %id, %status, "dispatched back");
+                    if status.is_final() {
+                        self.tools.signals.pings.tell_end_of(&id);
+                    }
+                }
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(run.id = %id, %error, "cannot be dispatched back; it will be taken for lost")

@@ -172,6 +172,7 @@ fn spec() -> Spec {
         retry_on: RETRY_ON.to_vec(),
         on_lost: OnLost::Retry,
         concurrency: None,
+        heartbeat: None,
         gated: false,
         schedule: None,
         pause_after: None,

@@ -1,6 +1,6 @@
 //! A notice on its way to a service, and the message that it becomes.
 
-use super::address::Address;
+use crate::address::Address;
 use crate::clock::Time;
 use crate::notice::Notice;
 use cronbox_runtime::outbound::{HttpMessage, OutboundMessage};

@@ -1,12 +1,12 @@
 //! From what a channel is set to, to where its messages go.
 
-use super::address::Address;
 use super::email::{Mailbox, Smtp};
 use super::message::{Bot, Hook};
 use super::target::{Destination, Target};
 use super::template::Template;
 use super::webhook::SigningKey;
 use super::{BadChannel, ChannelSpec, KINDS, Language, bad};
+use crate::address::Address;
 use crate::suggest::nearest;
 
 /// Most secrets, recipients and headers, each.
@@ -82,7 +82,7 @@ fn destination(spec: &ChannelSpec) -> Result<Destination, BadChannel> {
 }
 
 fn address(spec: &ChannelSpec, otherwise: Option<&str>) -> Result<Address, BadChannel> {
-    Address::parse("url", spec.url.as_deref().or(otherwise).unwrap_or_default())
+    super::address("url", spec.url.as_deref().or(otherwise).unwrap_or_default())
 }
 
 fn check_text(field: &'static str, text: Option<&str>) -> Result<(), BadChannel> {

@@ -1,12 +1,12 @@
 //! Where a channel's messages go.
 
-use super::address::Address;
 use super::email::{Mailbox, Smtp};
 use super::message::{Bot, Hook, Letter, Message};
 use super::template::Template;
 use super::webhook::SigningKey;
 use super::words::Words;
 use super::{ChannelView, Language};
+use crate::address::Address;
 
 /// Where messages go, by the kind of a channel.
 #[derive(Clone, PartialEq)]

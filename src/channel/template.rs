@@ -8,11 +8,10 @@ mod fields;
 mod json;
 mod text;
 
-use super::address::Address;
 use super::message::request;
 use super::view::ChannelView;
 use super::words::Words;
-use super::{BadChannel, ChannelSpec, Letter, Message, bad};
+use super::{BadChannel, ChannelSpec, Letter, Message, address, bad};
 use fields::Values;
 use json::JsonBody;
 use serde_json::Value;
@@ -62,7 +61,7 @@ impl Template {
             return bad("url", "the host of an URL has no placeholders");
         }
         // With any values it must be an URL with the same host.
-        let origin = Address::parse("url", &url.fill(&Values::sample()))?.origin();
+        let origin = address("url", &url.fill(&Values::sample()))?.origin();
         let method = spec.method.clone().unwrap_or_else(|| "POST".into()).to_ascii_uppercase();
         if !METHODS.contains(&method.as_str()) {
             return bad("method", format!("a template has one of {}", METHODS.join(", ")));
@@ -107,7 +106,7 @@ impl Template {
         };
         let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.fill(&values))).collect();
         // Values are escaped, so that what was an URL when the channel was set is one with any values.
-        match Address::parse("url", &self.url.fill(&values)).or_else(|_| Address::parse("url", &self.origin)) {
+        match address("url", &self.url.fill(&values)).or_else(|_| address("url", &self.origin)) {
             Ok(address) => request(&address, &self.method, headers, body),
             Err(_) => Message::nowhere(),
         }

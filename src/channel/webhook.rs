@@ -1,10 +1,10 @@
 //! A webhook by the Standard Webhooks specification: an id, a time, and a signature over both and the body, one for each secret.
 
-use super::address::Address;
 use super::message::request;
 use super::sign::hmac_sha256;
 use super::words::Words;
 use super::{BadChannel, Letter, Message, bad};
+use crate::address::Address;
 use crate::clock::{from_micros, rfc3339};
 use crate::notice::NoticeKind;
 use base64::prelude::{BASE64_STANDARD, Engine as _};

@@ -45,6 +45,9 @@ pub(super) struct SettingsRequest {
     on_lost: Option<String>,
     /// How much of its history is kept.
     keep: Option<KeepRequest>,
+    /// The address of a monitor, such as `https://hc-ping.com/…`: called after each run that succeeded, with `/start` behind it
+    /// when one begins, and with `/fail` when one ended otherwise. Answers show its host only.
+    heartbeat: Option<String>,
 }
 
 /// How much of a script's history is kept; what says nothing is as the server has it.

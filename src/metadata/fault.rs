@@ -49,6 +49,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("retry_on", "[\"failed\"]"),
     ("on_lost", "\"retry\""),
     ("keep", "{age = \"30d\"}"),
+    ("heartbeat", "\"https://hc-ping.com/your-check\""),
     ("schedule", "\"0 9 * * *\"; several are written as [[tool.cronbox.schedules]], each with a trigger"),
     ("schedules", "[{trigger = \"0 9 * * *\"}]"),
     ("alerts", "[\"failed\", \"late 5m\"]"),

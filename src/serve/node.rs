@@ -206,7 +206,7 @@ impl Node {
             keyring: keyring.clone(),
         };
         let rules = Arc::new(policy(&config, ceiling, &pool));
-        let delivering = Delivering::new(&tools, config.notices.rules(config.hosts.ceiling()));
+        let delivering = Delivering::new(&tools, &config);
         Ok(Some(Node {
             space: directory.as_ref().map(|directory| Space::new(directory.path.clone(), config.storage.max_data)),
             worker: Worker::new(tools, inbox),

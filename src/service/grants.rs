@@ -118,7 +118,7 @@ impl Service {
     ) -> Result<Vec<NotGranted>, ServiceError> {
         let settings = script.in_force();
         let limits = settings.limits.asked()?;
-        let hosts = settings.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
+        let hosts = settings.hosts_to_grant().map_err(|why| ServiceError::invalid("allow", why))?;
         let secrets = self.store.secrets().await?;
         if caller.grants_itself() {
             let asked = self.grants_asked(caller, script, asked_now, &secrets)?;
@@ -146,7 +146,7 @@ impl Service {
         secrets: &[Secret],
     ) -> Result<NewGrants, ServiceError> {
         let limits = asked.limits.asked()?.above(&self.policy.defaults).within(&self.policy.ceiling);
-        let mut hosts = asked.hosts().map_err(|why| ServiceError::invalid("allow", why))?;
+        let mut hosts = asked.hosts_to_grant().map_err(|why| ServiceError::invalid("allow", why))?;
         let possible = self.policy.grantable(&hosts);
         hosts.retain(|host| possible.covers(host));
         let hosts = GrantedHosts { hosts, unverified: Vec::new() };

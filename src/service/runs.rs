@@ -150,7 +150,7 @@ impl Service {
         } else {
             (Some(self.put_blob(Kind::Source, sources.source().clone(), now).await?), None)
         };
-        let settings = Settings { concurrency: None, ..settings };
+        let settings = Settings { concurrency: None, heartbeat: None, ..settings };
         let packages = self.linker.keeper().packages_sent(&sources, now).await?.map(|packages| packages.blob);
         let (name, main) = (name.as_str().to_owned(), sources.main.clone());
         let files = RunFiles { script: None, name, version: None, blob, code: None, packages, main, source };

@@ -10,6 +10,7 @@ use crate::blobs::BlobError;
 use crate::clock::{after, rfc3339};
 use crate::keyring::KeyError;
 use crate::live_output::Writing;
+use crate::ping::Ping;
 use crate::publish;
 use crate::run::{Cause, Run, Value, upstream_body};
 use crate::script::{Labels, check_state};
@@ -68,6 +69,9 @@ impl Worker {
         let started = run.started_at.unwrap_or(run.created_at);
         let lateness = (started - run.run_at).to_std().unwrap_or_default();
         self.tools.metrics.started(lateness);
+        if let Some(ping) = Ping::started(run) {
+            self.tools.signals.pings.tell(ping);
+        }
         let (mut has_parts, mut left) = (false, AttemptOutput::default());
         let end = tokio::select! {
             biased;

@@ -1,6 +1,7 @@
 //! How messages are sent to channels.
 
-use super::values::{count, public_url};
+use super::values::{address, count, public_url};
+use crate::address::Address;
 use crate::deliverer::DeliveryRules;
 use clap::Args;
 use cronbox_runtime::network::{Ceiling, Network};
@@ -19,6 +20,10 @@ pub struct NoticeConfig {
     /// mail.internal=10.1.0.0/16; repeatable
     #[arg(long, value_name = "NAME=RANGE", env = "CRONBOX_CHANNEL_NETWORK", value_delimiter = ',')]
     pub channel_network: Vec<Network>,
+    /// The address of a monitor that is called every minute while this node is well: the database takes writes, schedules fire,
+    /// scripts run
+    #[arg(long, value_name = "URL", env = "CRONBOX_HEARTBEAT", value_parser = address)]
+    pub heartbeat: Option<Address>,
 }
 
 impl NoticeConfig {

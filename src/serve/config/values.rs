@@ -1,5 +1,6 @@
 //! Readers of the values of settings. Each error is a sentence without the setting's name.
 
+use crate::address::Address;
 use crate::limits::{self, RequestedLimits, WrittenLimits};
 use crate::misfit;
 use crate::quantity::{self, Quantity};
@@ -53,6 +54,11 @@ pub(super) fn public_url(text: &str) -> Result<String, String> {
         return Ok(text.trim_end_matches('/').to_owned());
     }
     Err(why.into())
+}
+
+/// The address of a service.
+pub(super) fn address(text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|why| why.to_string())
 }
 
 /// `memory=512MiB,timeout=10m`: the largest limits; without a value, those that the program can grant at most.

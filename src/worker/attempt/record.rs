@@ -4,6 +4,7 @@ use super::output::{AttemptOutput, media_type};
 use crate::blobs::{Blobs, Kind};
 use crate::clock::{Time, after};
 use crate::metrics::LostWith;
+use crate::ping::Ping;
 use crate::publish::{KeepError, keep_blob};
 use crate::run::explain::{LimitContext, cut_mark};
 use crate::run::{Ended, GivenUp, INLINE, Output, OutputFile, Recorded, Run, Status, Value, Written};
@@ -57,6 +58,8 @@ impl Worker {
                         self.tools.signals.schedules.notify_one();
                     }
                     self.tools.metrics.ended(script_name(run), Status::Crashed, Duration::ZERO);
+                    let crashed = Ended::crashed(run, ScriptError::new("Crashed", why), false);
+                    self.tell_monitor(run, &crashed, now);
                     return self.tools.signals.notify_ended(&run.id);
                 }
                 Err(error) => {
@@ -100,9 +103,19 @@ impl Worker {
         if status == Status::Scheduled {
             self.tools.signals.timed.notify_one();
         } else {
+            self.tell_monitor(run, &told, now);
             self.tools.signals.notify_ended_as(|| told.applied_to(run, now), &run.id);
         }
         Ok(())
+    }
+
+    /// Tells the monitor of a script, if it has one, how a run of it has ended.
+    fn tell_monitor(&self, run: &Run, ended: &Ended, now: Time) {
+        if run.spec.heartbeat.is_some()
+            && let Some(ping) = Ping::ended(&ended.applied_to(run, now))
+        {
+            self.tools.signals.pings.tell(ping);
+        }
     }
 
     /// The record of an attempt; large values are in the blob store when this returns.
