@@ -255,6 +255,8 @@ impl Deliverer {
             schedule: None,
             value: None,
             held_back: Vec::new(),
+            cause: None,
+            is_over: false,
         };
         let public_url = self.rules.public_url.as_deref();
         let letter = Letter { id: &new_id(now), notice: &notice, public_url, quiet_until: None, now };

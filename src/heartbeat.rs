@@ -49,10 +49,10 @@ impl Rescuer {
     pub async fn join(&self) -> Result<(), StoreError> {
         if !self.store.is_shared() {
             for node in self.store.nodes().await? {
-                self.take_over(&node.id).await?;
+                self.take_over(&node.id, Some(&node.name)).await?;
             }
             for node in self.store.unknown_holders().await? {
-                self.take_over(&node).await?;
+                self.take_over(&node, None).await?;
             }
         }
         self.store.join(&self.node, &self.name, &self.roles, self.clock.now()).await
@@ -139,18 +139,19 @@ impl Rescuer {
                     node.started_at = node.map(|node| rfc3339(node.started_at)),
                     "a node is dead: its runs are taken over"
                 );
-                self.take_over(&id).await?;
+                self.take_over(&id, node.map(|node| &*node.name)).await?;
                 others.remove(&id);
             }
         }
         Ok(())
     }
 
-    async fn take_over(&self, node: &str) -> Result<(), StoreError> {
+    async fn take_over(&self, node: &str, name: Option<&str>) -> Result<(), StoreError> {
         // First its next beat fails, then its runs are given to others.
         self.store.disown(node).await?;
         for (run, token) in self.store.held_by_node(node).await? {
-            let status = self.store.give_up(&run, &token, GivenUp::Lost, self.clock.now()).await?;
+            let status =
+                self.store.give_up(&run, &token, GivenUp::Lost(name.map(str::to_owned)), self.clock.now()).await?;
             tracing::warn!(run.id = %run, node, status = status.map(Status::as_str), "a run was lost with its node");
             self.metrics.lost(LostWith::Node, u32::from(status.is_some()));
             if status.is_some_and(Status::is_final) {

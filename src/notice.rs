@@ -15,7 +15,7 @@ pub enum NoticeKind {
     Repeated,
     /// The condition of an alert is no longer true.
     Ok,
-    /// Notices that the rate of a channel held back, counted by script.
+    /// Several notices in one, counted by script: those of one cause, or those that the rate of a channel held back.
     Summary,
     /// Someone tries a channel.
     Test,
@@ -43,9 +43,15 @@ pub struct Notice {
     /// The value of the result before and now, for alerts on results and on cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<NoticeValue>,
-    /// What a summary counts: how many notices of each script were held back.
+    /// What a summary counts: the notices of each script that are not told one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_back: Vec<HeldBack>,
+    /// What made this alert fire, and others with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<NoticeCause>,
+    /// Of a summary with a cause: whether it tells that alerts are over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_over: bool,
 }
 
 /// The alert of a notice.
@@ -102,7 +108,68 @@ pub struct NoticeValue {
     pub now: Option<Value>,
 }
 
-/// How many notices of one script a channel held back.
+/// What makes alerts of many scripts fire at once.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CauseKind {
+    /// A node was lost with its runs.
+    NodeLost,
+    /// A node gave its runs back: it went down, or had been without the database.
+    NodeStopped,
+    /// Sources and arguments cannot be fetched.
+    BlobsAway,
+    /// Nothing fired schedules: no scheduler ran, or the database was away.
+    NotFired,
+}
+
+impl CauseKind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CauseKind::NodeLost => "node_lost",
+            CauseKind::NodeStopped => "node_stopped",
+            CauseKind::BlobsAway => "blobs_away",
+            CauseKind::NotFired => "not_fired",
+        }
+    }
+}
+
+/// What made several alerts fire. Their notices become one message of a channel.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct NoticeCause {
+    /// What happened.
+    pub kind: CauseKind,
+    /// To whom: the id of the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The same for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl NoticeCause {
+    /// What happened to nobody in particular.
+    pub fn new(kind: CauseKind) -> Self {
+        NoticeCause { kind, id: None, name: None }
+    }
+
+    /// What happened to a node.
+    pub fn of_node(kind: CauseKind, id: &str, name: Option<&str>) -> Self {
+        NoticeCause { kind, id: Some(id.to_owned()), name: name.map(str::to_owned) }
+    }
+}
+
+impl Notice {
+    /// Notices with the same one become one message; none: this one is told by itself. The beginning of what a cause made and its
+    /// end are told apart.
+    pub fn together(&self) -> Option<String> {
+        let cause = self.cause.as_ref()?;
+        let phase = if self.kind == NoticeKind::Ok { "ok" } else { "firing" };
+        Some(format!("{}:{}:{phase}", cause.kind.as_str(), cause.id.as_deref().unwrap_or_default()))
+    }
+}
+
+/// How many notices of one script are told by a summary.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct HeldBack {
     /// The script; empty for notices about no script.

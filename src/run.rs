@@ -21,7 +21,7 @@ mod recent;
 pub use attempt::{Attempt, AttemptUsage};
 pub use end::{Ended, Output, Recorded};
 pub use new::{Idempotency, Made, NewRun};
-pub use queued::{Cancelled, Claim, Displaced, Gate, GivenUp};
+pub use queued::{BLOBS_AWAY, Cancelled, Claim, Displaced, Gate, GivenUp};
 pub use recent::{Activity, RECENT, RecentRun};
 
 /// How often an attempt may be lost with its node or process before its run is given up.

@@ -3,15 +3,20 @@
 //! Any number of nodes may do so at once: what keeps an alert from being looked at twice is its row ([`crate::store::alerts`]).
 //! At rest a look is one question about two indexes.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Time};
 use crate::signals::Signals;
 use crate::store::{Store, StoreError};
+use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How often it is asked what is due.
 const LOOK: Duration = Duration::from_secs(1);
+/// A clock that goes back by more was set back.
+const SET_BACK: TimeDelta = TimeDelta::seconds(10);
+/// At the start, alerts whose next look is later than this are looked at: the clock may have been set back while no node ran.
+const FAR: TimeDelta = TimeDelta::hours(25);
 
 /// Looks at alerts.
 #[derive(Clone, Debug)]
@@ -25,8 +30,13 @@ pub struct Watcher {
 impl Watcher {
     /// Looks until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
+        let mut last = None;
         loop {
-            let wait = match self.look().await {
+            let looked = async {
+                last = Some(self.follow_clock(last).await?);
+                self.look().await
+            };
+            let wait = match looked.await {
                 Ok(wait) => wait,
                 Err(error) => {
                     tracing::warn!(%error, "alerts cannot be looked at; trying again");
@@ -38,6 +48,20 @@ impl Watcher {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// Has alerts looked at that would be looked at far too late, because the clock was set back since it was `last`. The time.
+    ///
+    /// # Errors
+    /// The database is not available.
+    pub async fn follow_clock(&self, last: Option<Time>) -> Result<Time, StoreError> {
+        let now = self.clock.now();
+        match last {
+            None => self.store.look_again(now + FAR, now).await?,
+            Some(last) if now < last - SET_BACK => self.store.look_again(now, now).await?,
+            Some(_) => {}
+        }
+        Ok(now)
     }
 
     /// Looks at what is due; how long there is nothing to do then, at most [`LOOK`].

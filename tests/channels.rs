@@ -1,6 +1,7 @@
 //! Channels against real receivers: the reference library of Standard Webhooks, a mail server with TLS and login, and stand-ins
 //! for chat services that check what these document. The egress process is the real one.
 
+
 use crate::support::postgres::cluster;
 use crate::support::server::Server;
 use crate::support::wait::until;
@@ -169,6 +170,8 @@ fn notice(script: &str) -> Notice {
         schedule: Some("daily".into()),
         value: Some(NoticeValue { path: "/price".into(), before: Some(json!(99)), now: Some(json!(101.5)) }),
         held_back: Vec::new(),
+        cause: None,
+        is_over: false,
     }
 }
 

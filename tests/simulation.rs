@@ -302,7 +302,7 @@ async fn take_over(store: &Store, alive: &[String], now: Time) {
     for node in nodes.chain(unknown).filter(|node| !alive.contains(node)) {
         store.disown(&node).await.expect("disowns");
         for (id, token) in store.held_by_node(&node).await.expect("reads") {
-            store.give_up(&id, &token, GivenUp::Lost, now).await.expect("gives up");
+            store.give_up(&id, &token, GivenUp::Lost(None), now).await.expect("gives up");
         }
     }
 }

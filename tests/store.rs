@@ -55,6 +55,7 @@ macro_rules! on_every_engine {
     };
 }
 
+mod alert_causes;
 mod alerts;
 mod blobs_deleted;
 mod bounds;
@@ -413,7 +414,7 @@ async fn a_late_record_changes_nothing(store: Store) {
         Recorded::Late
     );
     assert_eq!(status(&store, &id).await, Status::Running);
-    let given_up = store.give_up(&id, &claim.token, GivenUp::Lost, after(2)).await.expect("gives up");
+    let given_up = store.give_up(&id, &claim.token, GivenUp::Lost(None), after(2)).await.expect("gives up");
     assert_eq!(given_up, Some(Status::Queued));
     assert_eq!(
         store.record(&id, &claim.token, ended(Status::Succeeded, "1"), after(3)).await.expect("asks"),
@@ -597,7 +598,11 @@ async fn a_lost_node_gives_its_runs_back(store: Store) {
     for lost in 1..=3 {
         let claim = by("n");
         for run in store.claim(claim.clone(), 10, after(lost)).await.expect("claims") {
-            store.give_up(&run.id, &claim.token, GivenUp::Lost, after(lost)).await.expect("gives up").expect("held");
+            store
+                .give_up(&run.id, &claim.token, GivenUp::Lost(None), after(lost))
+                .await
+                .expect("gives up")
+                .expect("held");
         }
         let expected = if lost < 3 { Status::Queued } else { Status::Crashed };
         assert_eq!(status(&store, &id).await, expected, "{lost}");
@@ -645,7 +650,7 @@ async fn every_attempt_is_listed(store: Store) {
     let running = store.attempts(&id).await.expect("lists");
     assert_eq!((running.len(), running[0].number, running[0].node.as_deref()), (1, 1, Some("n")));
     assert_eq!((running[0].outcome.as_deref(), running[0].finished_at, running[0].usage), (None, None, None));
-    store.give_up(&id, &claim.token, GivenUp::Lost, after(1)).await.expect("gives up");
+    store.give_up(&id, &claim.token, GivenUp::Lost(None), after(1)).await.expect("gives up");
     let claim = by("m");
     store.claim(claim.clone(), 1, after(2)).await.expect("claims");
     let error = ScriptError::new("ValueError", "No\0!".to_owned());

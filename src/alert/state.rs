@@ -35,6 +35,8 @@ pub struct State {
     pub told_at: Option<Time>,
     /// The run that made it fire.
     pub run: Option<String>,
+    /// What made it fire together with others, as it is kept.
+    pub cause: Option<String>,
     /// What it remembers.
     pub memory: Memory,
 }

@@ -23,6 +23,8 @@ fn read_channel(bytes: &[u8]) {
         schedule: None,
         value: None,
         held_back: Vec::new(),
+        cause: None,
+        is_over: false,
     };
     let letter = Letter { id: "1", notice: &notice, public_url: None, quiet_until: None, now: from_micros(0) };
     let message = target.message(&letter);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::from_micros;
-use crate::notice::{HeldBack, Notice, NoticeAlert, NoticeKind, NoticeRun, NoticeValue};
+use crate::notice::{CauseKind, HeldBack, Notice, NoticeAlert, NoticeCause, NoticeKind, NoticeRun, NoticeValue};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use cronbox_runtime::outbound::OutboundMessage;
 use serde_json::{Value, json};
@@ -32,6 +32,8 @@ fn failed() -> Notice {
         schedule: Some("daily".into()),
         value: None,
         held_back: Vec::new(),
+        cause: None,
+        is_over: false,
     }
 }
 
@@ -53,6 +55,15 @@ fn others() -> Vec<(&'static str, Notice)> {
     let held = |script: &str, count| HeldBack { script: script.into(), count };
     let none = Notice { alert: None, run: None, script: None, schedule: None, ..failed() };
     let summary = vec![held("price", 3), held("report", 12), held("", 1)];
+    let node = NoticeCause::of_node(CauseKind::NodeLost, "01995d3e-0000-7000-8000-00000000000a", Some("worker-2"));
+    let of_cause = |kind, is_over| Notice {
+        kind: NoticeKind::Summary,
+        held_back: vec![held("price", 1), held("report", 2)],
+        cause: Some(NoticeCause::new(kind)),
+        is_over,
+        ..none.clone()
+    };
+    let lost = Notice { cause: Some(node.clone()), ..of_cause(CauseKind::NodeLost, false) };
     vec![
         ("failed", failed()),
         ("value", crossed()),
@@ -60,6 +71,11 @@ fn others() -> Vec<(&'static str, Notice)> {
         ("over", Notice { kind: NoticeKind::Ok, ..failed() }),
         ("stale", Notice { run: None, schedule: None, ..failed() }),
         ("summary", Notice { kind: NoticeKind::Summary, held_back: summary, ..none.clone() }),
+        ("caused", Notice { cause: Some(node), ..failed() }),
+        ("node lost", lost),
+        ("node stopped", of_cause(CauseKind::NodeStopped, false)),
+        ("blobs away", of_cause(CauseKind::BlobsAway, true)),
+        ("not fired", of_cause(CauseKind::NotFired, false)),
         ("test", Notice { kind: NoticeKind::Test, ..none }),
     ]
 }

@@ -64,6 +64,7 @@ pub(super) fn message(address: &Address, keys: &[SigningKey], letter: &Letter<'_
             "run": run,
             "value": notice.value,
             "held_back": notice.held_back,
+            "cause": notice.cause,
             "run_url": url(&words.run_link),
             "mute_url": url(&words.mute_link),
         },

@@ -6,7 +6,7 @@ mod facts;
 
 use super::{Language, Letter};
 use crate::clock::{Time, from_micros};
-use crate::notice::{Notice, NoticeAlert, NoticeKind, NoticeRun};
+use crate::notice::{Notice, NoticeAlert, NoticeCause, NoticeKind, NoticeRun};
 use crate::zone;
 use facts::facts;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -42,6 +42,8 @@ pub struct Words {
     pub title: String,
     /// One sentence.
     pub sentence: String,
+    /// What made it happen, and others with it.
+    pub cause: Option<String>,
     /// What is known beside it.
     pub facts: Vec<Fact>,
     /// A sentence on what the channel does next, when it has reached its rate.
@@ -68,6 +70,10 @@ pub(super) trait Speech {
     fn again(&self, since: &str) -> String;
     /// The sentence of a summary of so many notices.
     fn of_summary(&self, count: u64) -> String;
+    /// The sentence of alerts that fire, or are over, for one cause.
+    fn of_cause(&self, cause: &NoticeCause, is_over: bool, count: u64) -> String;
+    /// What a cause is: `the node a was lost`.
+    fn cause(&self, cause: &NoticeCause) -> String;
     /// The sentence of a test.
     fn of_test(&self) -> String;
     /// The sentence about the channel's rate.
@@ -90,6 +96,8 @@ pub(super) struct Labels {
     pub(super) took: &'static str,
     pub(super) at: &'static str,
     pub(super) held_back: &'static str,
+    pub(super) cause: &'static str,
+    pub(super) scripts: &'static str,
     pub(super) show: &'static str,
     pub(super) mute: &'static str,
     pub(super) firing: &'static str,
@@ -113,14 +121,16 @@ impl Words {
         let (tone, word) = match notice.kind {
             NoticeKind::Firing | NoticeKind::Repeated => (Tone::Bad, labels.firing),
             NoticeKind::Ok => (Tone::Good, labels.ok),
-            NoticeKind::Summary => (Tone::Plain, labels.summary),
+            NoticeKind::Summary if notice.cause.is_none() => (Tone::Plain, labels.summary),
+            NoticeKind::Summary if notice.is_over => (Tone::Good, labels.ok),
+            NoticeKind::Summary => (Tone::Bad, labels.firing),
             NoticeKind::Test => (Tone::Plain, labels.test),
         };
         let what = match (&notice.script, &notice.alert) {
             (Some(script), Some(alert)) => format!("{script}: {}", alert.text),
             (Some(script), None) => script.clone(),
             (None, Some(alert)) => alert.text.clone(),
-            (None, None) => "Cronbox".to_owned(),
+            (None, None) => notice.cause.as_ref().map_or_else(|| "Cronbox".to_owned(), |cause| speech.cause(cause)),
         };
         let link = |path: String| letter.public_url.map(|base| format!("{}{path}", base.trim_end_matches('/')));
         let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string().replace("%2D", "-");
@@ -131,6 +141,7 @@ impl Words {
             tone,
             title: one_line(&format!("[{word}] {what}")),
             sentence: one_line(&sentence(notice, speech)),
+            cause: notice.cause.as_ref().map(|cause| speech.cause(cause)),
             facts: facts(notice, speech),
             quiet: letter.quiet_until.map(|until| speech.quiet(&clock(until, None))),
             run_link: run.map(|url| (labels.show, url)),
@@ -162,7 +173,11 @@ fn sentence(notice: &Notice, speech: &dyn Speech) -> String {
     };
     match (notice.kind, &notice.alert) {
         (NoticeKind::Test, _) => speech.of_test(),
-        (NoticeKind::Summary, _) => speech.of_summary(notice.held_back.iter().map(|held| held.count).sum()),
+        (NoticeKind::Summary, _) => {
+            let count = notice.held_back.iter().map(|held| held.count).sum();
+            let of_cause = |cause| speech.of_cause(cause, notice.is_over, count);
+            notice.cause.as_ref().map_or_else(|| speech.of_summary(count), of_cause)
+        }
         (NoticeKind::Ok, Some(alert)) => speech.of_end(notice, alert),
         (NoticeKind::Repeated, Some(alert)) => {
             format!("{}{}", speech.again(&clock(time_of(alert.since), zone_of(notice))), what())

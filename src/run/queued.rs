@@ -43,13 +43,16 @@ pub enum Cancelled {
     Unknown,
 }
 
+/// How the reason begins of a run that is put off because its source cannot be fetched, and because its arguments cannot be.
+pub const BLOBS_AWAY: [&str; 2] = ["its source cannot be fetched", "its arguments cannot be fetched"];
+
 /// Why a node gives up a run it has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GivenUp {
     /// It is going down and had no time left.
     HandedBack,
-    /// It died.
-    Lost,
+    /// It died. Its name, where that is known.
+    Lost(Option<String>),
     /// What the run needs cannot be had now: nothing of it was started.
     Postponed {
         /// When to try again.

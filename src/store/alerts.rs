@@ -12,7 +12,7 @@ mod states;
 
 pub use looks::Looked;
 
-pub(super) use ends::{note_end, note_unstarted};
+pub(super) use ends::{note_end, note_end_of, note_unstarted};
 pub(super) use own::{make_equal, release};
 
 use super::columns::Columns;

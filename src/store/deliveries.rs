@@ -1,5 +1,6 @@
 //! Deliveries: what is told to a channel. A delivery is recorded in the transaction of its cause, and sent afterwards by one node.
 
+mod causes;
 pub mod claim;
 mod list;
 pub mod outcome;
@@ -79,26 +80,42 @@ pub(super) async fn enqueue(
     notice: &Notice,
     at: Time,
 ) -> Result<Vec<String>, StoreError> {
-    let text = json(notice)?;
+    let cause = notice.together();
     let mut ids = Vec::with_capacity(channels.len());
     for channel in channels {
-        let id = new_id(at);
-        let (sql, values) = Columns::default()
-            .set("id", &*id)
-            .set("channel", &**channel)
-            .set("kind", kind_word(notice.kind))
-            .set("alert", notice.alert.as_ref().map(|alert| alert.id.clone()))
-            .set("script", notice.script.clone())
-            .set("run", notice.run.as_ref().map(|run| run.id.clone()))
-            .set("notice", &*text)
-            .set("state", "waiting")
-            .set("next_at", stamp(at))
-            .set("give_up_at", stamp(after(at, GIVE_UP_AFTER)))
-            .set("created_at", stamp(at))
-            .set("updated_at", stamp(at))
-            .insert_into("deliveries");
-        tx.run(sql, values).await?;
-        ids.push(id);
+        let due = match &cause {
+            Some(cause) => causes::told_at(tx, channel, cause, at).await?,
+            None => at,
+        };
+        ids.push(record(tx, channel, notice, (cause.as_deref(), due), at).await?);
     }
     Ok(ids)
+}
+
+/// Records a delivery with its cause and the time at which it is due; its id.
+async fn record(
+    tx: &mut Tx<'_>,
+    channel: &str,
+    notice: &Notice,
+    (cause, due): (Option<&str>, Time),
+    at: Time,
+) -> Result<String, StoreError> {
+    let id = new_id(at);
+    let (sql, values) = Columns::default()
+        .set("id", &*id)
+        .set("channel", channel)
+        .set("kind", kind_word(notice.kind))
+        .set("alert", notice.alert.as_ref().map(|alert| alert.id.clone()))
+        .set("script", notice.script.clone())
+        .set("run", notice.run.as_ref().map(|run| run.id.clone()))
+        .set("notice", json(notice)?)
+        .set("state", "waiting")
+        .set("next_at", stamp(due))
+        .set("cause", cause.map(str::to_owned))
+        .set("give_up_at", stamp(after(at, GIVE_UP_AFTER)))
+        .set("created_at", stamp(at))
+        .set("updated_at", stamp(at))
+        .insert_into("deliveries");
+    tx.run(sql, values).await?;
+    Ok(id)
 }

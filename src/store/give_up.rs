@@ -6,6 +6,7 @@ use super::rows::run::{RUN, run_of};
 use super::tx::{Tx, args, stamp};
 use super::{Store, StoreError, alerts, chains, held};
 use crate::clock::Time;
+use crate::notice::{CauseKind, NoticeCause};
 use crate::run::{GivenUp, MAX_LOST, Status};
 use crate::script::OnLost;
 
@@ -30,7 +31,8 @@ async fn give_up(
         held::make_room(tx, &held).await?;
         return Ok(Some(Status::Scheduled));
     }
-    let lost = run.lost + u32::from(*why == GivenUp::Lost);
+    let is_lost = matches!(why, GivenUp::Lost(_));
+    let lost = run.lost + u32::from(is_lost);
     let (status, reason, error) = if wanted {
         (Status::Cancelled, Some("cancelled while its node was lost"), None)
     } else if run.spec.on_lost == OnLost::Abandon {
@@ -39,9 +41,9 @@ async fn give_up(
         let message = format!("the run was lost {lost} times with the node it ran on");
         (Status::Crashed, None, Some(format!(r#"{{"type":"Crashed","message":"{message}","traceback":""}}"#)))
     } else {
-        (Status::Queued, Some(if *why == GivenUp::Lost { "lost" } else { "handed_back" }), None)
+        (Status::Queued, Some(if is_lost { "lost" } else { "handed_back" }), None)
     };
-    let word = if *why == GivenUp::Lost { "lost" } else { "handed_back" };
+    let word = if is_lost { "lost" } else { "handed_back" };
     attempts::write(tx, id, &held.node, AttemptEnd::unrecorded(word), now).await?;
     tx.run("DELETE FROM output WHERE run = $1", args![id]).await?;
     let finished = status.is_final().then(|| stamp(now));
@@ -51,7 +53,12 @@ async fn give_up(
         remove(tx, id).await?;
         held::make_room(tx, &held).await?;
         chains::note_end(tx, id, status).await?;
-        alerts::note_end(tx, id, None, now).await?;
+        let cause = match why {
+            GivenUp::Lost(name) => NoticeCause::of_node(CauseKind::NodeLost, &held.node, name.as_deref()),
+            _ => NoticeCause::of_node(CauseKind::NodeStopped, &held.node, None),
+        };
+        // Somebody's wish has no other cause.
+        alerts::note_end_of(tx, id, (status != Status::Cancelled).then_some(cause), now).await?;
     } else {
         let sql = "UPDATE queue SET state = 'ready', node = NULL, token = NULL, turn = 0 WHERE run = $1";
         tx.run(sql, args![id]).await?;

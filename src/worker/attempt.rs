@@ -12,7 +12,7 @@ use crate::keyring::KeyError;
 use crate::live_output::Writing;
 use crate::ping::Ping;
 use crate::publish;
-use crate::run::{Cause, Run, Value, upstream_body};
+use crate::run::{BLOBS_AWAY, Cause, Run, Value, upstream_body};
 use crate::script::{Labels, check_state};
 use crate::stdin;
 use crate::store::StoreError;
@@ -117,7 +117,7 @@ impl Worker {
         let ready = match self.bundles.of(run).await {
             Ok(ready) => ready,
             Err(FilesError::Blob(BlobError::Unavailable(why))) => {
-                return Err(End::Postponed(format!("its source cannot be fetched: {why}")));
+                return Err(End::Postponed(format!("{}: {why}", BLOBS_AWAY[0])));
             }
             // Out of descriptors, say; they come back.
             Err(FilesError::Bundle(error @ BundleError::Memory(_))) => {
@@ -134,7 +134,7 @@ impl Worker {
             Value::Blob(key) => match self.tools.blobs.get(key).await {
                 Ok(content) => String::from_utf8_lossy(&content).into_owned(),
                 Err(BlobError::Unavailable(why)) => {
-                    return Err(End::Postponed(format!("its arguments cannot be fetched: {why}")));
+                    return Err(End::Postponed(format!("{}: {why}", BLOBS_AWAY[1])));
                 }
                 Err(error) => return Err(refused("ArgumentsMissing", error.to_string())),
             },

@@ -35,15 +35,15 @@ on_every_engine![
     two_ends_at_once_fire_once,
 ];
 
-fn named(name: &str) -> Name {
+pub(super) fn named(name: &str) -> Name {
     Name::parse(name).expect("a name")
 }
 
-fn about(script: &str) -> About {
+pub(super) fn about(script: &str) -> About {
     About::Script(named(script))
 }
 
-fn alert(about: About, condition: &str) -> NewAlert {
+pub(super) fn alert(about: About, condition: &str) -> NewAlert {
     NewAlert {
         about,
         condition: condition.parse().expect("a condition"),
@@ -53,28 +53,28 @@ fn alert(about: About, condition: &str) -> NewAlert {
     }
 }
 
-async fn watch(store: &Store, id: &str, new: NewAlert) {
+pub(super) async fn watch(store: &Store, id: &str, new: NewAlert) {
     let kept = store.keep_alert(&named(id), new, &Precondition::None, Some("t"), start()).await.expect("keeps");
     assert!(matches!(kept, KeptAlert::Kept(..)), "{kept:?}");
 }
 
-async fn read(store: &Store, id: &str) -> Alert {
+pub(super) async fn read(store: &Store, id: &str) -> Alert {
     store.alert(id).await.expect("reads").expect("there")
 }
 
 /// Of what an alert fires, and since which second.
-async fn firing(store: &Store, id: &str) -> Vec<(String, i64)> {
+pub(super) async fn firing(store: &Store, id: &str) -> Vec<(String, i64)> {
     let firing = read(store, id).await.firing;
     firing.into_iter().map(|one| (one.subject, (one.since - start()).num_seconds())).collect()
 }
 
 /// What an alert has said: why, and at which second.
-async fn said(store: &Store, id: &str) -> Vec<(NoticeKind, i64)> {
+pub(super) async fn said(store: &Store, id: &str) -> Vec<(NoticeKind, i64)> {
     let second = |notice: Notice| (notice.kind, notice.at / 1_000 - start().timestamp());
     store.said_by_alert(id).await.expect("reads").into_iter().map(second).collect()
 }
 
-async fn end(store: &Store, script: &str, ended: Ended, second: i64) -> String {
+pub(super) async fn end(store: &Store, script: &str, ended: Ended, second: i64) -> String {
     let at = after(second);
     made_and_ended(
         store,
@@ -85,15 +85,15 @@ async fn end(store: &Store, script: &str, ended: Ended, second: i64) -> String {
     .await
 }
 
-async fn fails(store: &Store, script: &str, second: i64) -> String {
+pub(super) async fn fails(store: &Store, script: &str, second: i64) -> String {
     end(store, script, ended(Status::Failed, ""), second).await
 }
 
-async fn succeeds(store: &Store, script: &str, second: i64) -> String {
+pub(super) async fn succeeds(store: &Store, script: &str, second: i64) -> String {
     end(store, script, ended(Status::Succeeded, "1"), second).await
 }
 
-async fn keep_scripts(store: &Store, names: &[&str]) {
+pub(super) async fn keep_scripts(store: &Store, names: &[&str]) {
     for name in names {
         keep(store, version(name, name), start()).await.expect("keeps");
     }
@@ -246,7 +246,7 @@ async fn large_results_are_looked_at(store: Store) {
 }
 
 /// Writes down fire times of the schedule `s`, whose cursor is at second `cursor`.
-async fn fire(store: &Store, cursor: i64, next: i64, rows: Vec<(i64, Verdict)>, now: i64) {
+pub(super) async fn fire(store: &Store, cursor: i64, next: i64, rows: Vec<(i64, Verdict)>, now: i64) {
     let rows: Vec<Row> = rows
         .into_iter()
         .map(|(second, verdict)| Row { fire_time: after(second), local: String::new(), verdict })

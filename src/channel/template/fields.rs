@@ -6,7 +6,7 @@ use crate::clock::rfc3339;
 use serde_json::{Value, json};
 
 /// The fields that a template can name.
-pub const FIELDS: [&str; 29] = [
+pub const FIELDS: [&str; 30] = [
     "id",
     "kind",
     "at",
@@ -36,6 +36,7 @@ pub const FIELDS: [&str; 29] = [
     "value.path",
     "value.before",
     "held_back",
+    "cause",
 ];
 
 /// The values of the fields.
@@ -76,6 +77,7 @@ impl Values {
                 "value" => json!(value.and_then(|value| value.now.as_ref())),
                 "value.path" => json!(value.map(|value| &value.path)),
                 "value.before" => json!(value.and_then(|value| value.before.as_ref())),
+                "cause" => json!(words.cause),
                 "held_back" => json!(notice.held_back.iter().map(|held| held.count).sum::<u64>()),
                 _ => Value::Null,
             };

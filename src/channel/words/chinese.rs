@@ -1,7 +1,7 @@
 //! Simplified Chinese.
 
 use super::{Labels, Speech, clock, time_of, zone_of};
-use crate::notice::{Notice, NoticeAlert, NoticeRun};
+use crate::notice::{CauseKind, Notice, NoticeAlert, NoticeCause, NoticeRun};
 
 pub(super) struct Chinese;
 
@@ -14,6 +14,8 @@ const LABELS: Labels = Labels {
     took: "耗时",
     at: "时间",
     held_back: "未单独发送",
+    cause: "原因",
+    scripts: "脚本",
     show: "查看运行",
     mute: "静音此告警",
     firing: "告警",
@@ -90,6 +92,25 @@ impl Speech for Chinese {
 
     fn of_summary(&self, count: u64) -> String {
         format!("此通道达到发送上限，{count} 条消息未单独发送。")
+    }
+
+    fn of_cause(&self, cause: &NoticeCause, is_over: bool, count: u64) -> String {
+        let cause = self.cause(cause);
+        match is_over {
+            false => format!("{count} 个告警触发，原因：{cause}。"),
+            true => format!("{count} 个告警已结束，触发原因：{cause}。"),
+        }
+    }
+
+    fn cause(&self, cause: &NoticeCause) -> String {
+        let node =
+            cause.name.as_ref().or(cause.id.as_ref()).map_or_else(|| "一个节点".into(), |name| format!("节点 {name} "));
+        match cause.kind {
+            CauseKind::NodeLost => format!("{node}丢失"),
+            CauseKind::NodeStopped => format!("{node}交回了运行"),
+            CauseKind::BlobsAway => "无法访问源代码存储".into(),
+            CauseKind::NotFired => "计划未按时触发，调度器或数据库曾不可用".into(),
+        }
     }
 
     fn of_test(&self) -> String {

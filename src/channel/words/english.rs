@@ -1,7 +1,7 @@
 //! English.
 
 use super::{Labels, Speech, clock, time_of, zone_of};
-use crate::notice::{Notice, NoticeAlert, NoticeRun};
+use crate::notice::{CauseKind, Notice, NoticeAlert, NoticeCause, NoticeRun};
 
 pub(super) struct English;
 
@@ -14,6 +14,8 @@ const LABELS: Labels = Labels {
     took: "Took",
     at: "At",
     held_back: "Held back",
+    cause: "Cause",
+    scripts: "Scripts",
     show: "Show the run",
     mute: "Mute this alert",
     firing: "Alert",
@@ -89,6 +91,28 @@ impl Speech for English {
     fn of_summary(&self, count: u64) -> String {
         let what = if count == 1 { "1 message was".to_owned() } else { format!("{count} messages were") };
         format!("{what} held back, because this channel reached its rate.")
+    }
+
+    fn of_cause(&self, cause: &NoticeCause, is_over: bool, count: u64) -> String {
+        let (what, verb, cause) = (if count == 1 { "alert" } else { "alerts" }, count == 1, self.cause(cause));
+        match is_over {
+            false => format!("{count} {what} {} because {cause}.", if verb { "fires" } else { "fire" }),
+            true => format!("{count} {what} {} over that fired because {cause}.", if verb { "is" } else { "are" }),
+        }
+    }
+
+    fn cause(&self, cause: &NoticeCause) -> String {
+        let node = cause
+            .name
+            .as_ref()
+            .or(cause.id.as_ref())
+            .map_or_else(|| "a node".into(), |name| format!("the node {name}"));
+        match cause.kind {
+            CauseKind::NodeLost => format!("{node} was lost"),
+            CauseKind::NodeStopped => format!("{node} gave its runs back"),
+            CauseKind::BlobsAway => "the store of sources cannot be reached".into(),
+            CauseKind::NotFired => "schedules were not fired in time: the scheduler or the database was away".into(),
+        }
     }
 
     fn of_test(&self) -> String {

@@ -47,6 +47,9 @@ pub(super) fn facts(notice: &Notice, speech: &dyn Speech) -> Vec<Fact> {
     if let Some(took) = notice.run.as_ref().and_then(|run| run.duration_ms) {
         facts.push(fact(labels.took, &speech.duration(took / 1_000), false));
     }
+    if let Some(cause) = notice.cause.as_ref().filter(|_| notice.kind != NoticeKind::Summary) {
+        facts.push(fact(labels.cause, &speech.cause(cause), false));
+    }
     facts.extend(counts(notice, speech));
     facts.push(fact(labels.at, &clock(time_of(notice.at), zone_of(notice)), false));
     facts
@@ -63,7 +66,9 @@ fn counts(notice: &Notice, speech: &dyn Speech) -> Vec<Fact> {
         let count: u64 = rest.iter().map(|held| held.count).sum();
         parts.push(format!("… × {count}"));
     }
-    let fact = |value| Fact { label: speech.labels().held_back, value, is_code: false };
+    let labels = speech.labels();
+    let label = if notice.cause.is_some() { labels.scripts } else { labels.held_back };
+    let fact = |value| Fact { label, value, is_code: false };
     if parts.is_empty() { Vec::new() } else { vec![fact(parts.join(", "))] }
 }
 

@@ -5,6 +5,7 @@ use super::states::{Sight, find, rules_of, take_step};
 use super::{ALERT, readable};
 use crate::alert::{About, Alert, Condition, End, Failing, Judgement, Memory, judge, remember};
 use crate::clock::Time;
+use crate::notice::{CauseKind, NoticeCause};
 use crate::run::{NewRun, Status};
 use crate::script::Settings;
 use crate::store::StoreError;
@@ -18,10 +19,29 @@ pub(in crate::store) async fn note_end(
     large: Option<&str>,
     now: Time,
 ) -> Result<(), StoreError> {
+    note_ended(tx, run, (large, None), now).await
+}
+
+/// The same of a run that ended with others, because of what happened to all of them.
+pub(in crate::store) async fn note_end_of(
+    tx: &mut Tx<'_>,
+    run: &str,
+    cause: Option<NoticeCause>,
+    now: Time,
+) -> Result<(), StoreError> {
+    note_ended(tx, run, (None, cause), now).await
+}
+
+async fn note_ended(
+    tx: &mut Tx<'_>,
+    run: &str,
+    (large, cause): (Option<&str>, Option<NoticeCause>),
+    now: Time,
+) -> Result<(), StoreError> {
     let sql = "SELECT script, schedule, status, result, fuel, memory, wall FROM runs WHERE id = $1";
     let row = tx.one(sql, args![run]).await?;
-    let facts =
-        Facts { id: run.to_owned(), script: row.text_or_none("script")?, schedule: row.text_or_none("schedule")? };
+    let (script, schedule) = (row.text_or_none("script")?, row.text_or_none("schedule")?);
+    let facts = Facts { id: run.to_owned(), script, schedule, cause };
     // Who sent the source along has the answer.
     if facts.script.is_none() {
         return Ok(());
@@ -49,7 +69,10 @@ pub(in crate::store) async fn note_unstarted(
     if tx.first("SELECT 1 AS one FROM alerts WHERE unstarted = 1 LIMIT 1", args![]).await?.is_none() {
         return Ok(());
     }
-    let facts = Facts { id: new.id.clone(), script: new.script.clone(), schedule: new.schedule.clone() };
+    // A fire time is missed where nothing fired it in time; a policy skips one for a reason of its own.
+    let cause = (status == Status::Missed).then(|| NoticeCause::new(CauseKind::NotFired));
+    let (script, schedule) = (new.script.clone(), new.schedule.clone());
+    let facts = Facts { id: new.id.clone(), script, schedule, cause };
     note(tx, &facts, &End::new(status, now), " AND unstarted = 1", now).await
 }
 
@@ -109,7 +132,7 @@ async fn note(tx: &mut Tx<'_>, facts: &Facts, end: &End<'_>, but: &str, now: Tim
                 None => remembered(tx, alert, facts, end).await?,
             };
             let Judgement { seen, memory, values } = judge(&alert.asked.condition, end, &memory);
-            let sight = Sight { seen, memory, values, since: now, run: Some(&facts.id) };
+            let sight = Sight { seen, memory, values, since: now, run: Some(&facts.id), cause: facts.cause.as_ref() };
             if take_step(tx, (alert, subject, &rules), found.as_ref(), sight, now).await?.is_some() {
                 break;
             }

@@ -5,6 +5,8 @@ use super::states::{Sight, rules_of, speak_at, state_of, take_step};
 use super::{ALERT, readable, seen};
 use crate::alert::{About, Alert, Condition, Rules, Seen, State};
 use crate::clock::{Time, after};
+use crate::notice::{CauseKind, NoticeCause};
+use crate::run::BLOBS_AWAY;
 use crate::script::{Settings, has_label};
 use crate::store::rows::script::{in_force, is_there};
 use crate::store::tx::{Args, Row, Tx, args, list, stamp};
@@ -39,6 +41,19 @@ impl Store {
         self.read(|tx| Box::pin(async move { next(tx).await })).await
     }
 
+    /// Has alerts looked at now whose next look is after `beyond`, and those spoken of that would speak then: the clock was set back.
+    pub async fn look_again(&self, beyond: Time, now: Time) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let sql = "UPDATE alerts SET look_at = $1 WHERE look_at > $2";
+                tx.run(sql, args![stamp(now), stamp(beyond)]).await?;
+                let sql = "UPDATE alert_states SET speak_at = $1 WHERE speak_at > $2";
+                tx.run(sql, args![stamp(now), stamp(beyond)]).await.map(|_| ())
+            })
+        })
+        .await
+    }
+
     /// Looks at alerts that are due, at most a batch.
     pub async fn look_at_alerts(&self, now: Time) -> Result<Looked, StoreError> {
         self.write(move |tx| {
@@ -68,7 +83,7 @@ async fn all_muted_until(tx: &mut Tx<'_>) -> Result<Option<Time>, StoreError> {
 /// Says again what is to be said again; how many states were looked at.
 async fn speak_due(tx: &mut Tx<'_>, now: Time) -> Result<usize, StoreError> {
     let sql = format!(
-        "SELECT alert, subject, since, told_at, run, memory FROM alert_states WHERE speak_at <= $1
+        "SELECT alert, subject, since, told_at, run, cause, memory FROM alert_states WHERE speak_at <= $1
         ORDER BY speak_at LIMIT {SPOKEN_TOGETHER}{}",
         tx.dialect.for_update_skipping()
     );
@@ -100,6 +115,7 @@ async fn speak_due(tx: &mut Tx<'_>, now: Time) -> Result<usize, StoreError> {
             values: None,
             since: now,
             run: state.run.as_deref(),
+            cause: None,
         };
         if let Some(after) = take_step(tx, (&alert, &subject, &rules), Some(&state), sight, now).await? {
             speak_at(tx, &key, &subject, rules.next(&after, now)).await?;
@@ -155,6 +171,8 @@ struct Candidate {
     /// When it becomes true, or became.
     since: Time,
     run: Option<String>,
+    /// What makes it so, and others with it.
+    cause: Option<NoticeCause>,
 }
 
 /// Looks at an alert; when to look again.
@@ -200,6 +218,7 @@ async fn look(tx: &mut Tx<'_>, alert: &Alert, rules: &Rules, now: Time) -> Resul
             values: None,
             since: candidate.map_or(now, |candidate| candidate.since.min(now)),
             run: candidate.and_then(|candidate| candidate.run.as_deref()).filter(|_| is_true),
+            cause: candidate.and_then(|candidate| candidate.cause.as_ref()),
         };
         // One that another transaction makes at this moment is seen by the next look.
         take_step(tx, (alert, subject, rules), state.filter(|_| is_kept), sight, now).await?;
@@ -214,7 +233,7 @@ async fn look(tx: &mut Tx<'_>, alert: &Alert, rules: &Rules, now: Time) -> Resul
 /// The states of an alert, each with whether it has a row.
 async fn states_of(tx: &mut Tx<'_>, alert: &str) -> Result<BTreeMap<String, (State, bool)>, StoreError> {
     let sql = format!(
-        "SELECT subject, since, told_at, run, memory FROM alert_states WHERE alert = $1 ORDER BY subject{}",
+        "SELECT subject, since, told_at, run, cause, memory FROM alert_states WHERE alert = $1 ORDER BY subject{}",
         tx.dialect.for_update()
     );
     let rows = tx.all(sql, args![alert]).await?;
@@ -261,15 +280,19 @@ async fn of_queue(
 ) -> Result<Vec<Candidate>, StoreError> {
     let (about, value) = of_runs(&alert.asked.about, state);
     let sql = format!(
-        "SELECT r.id, r.script, r.schedule, r.created_at, r.run_at, r.started_at, r.fire_time FROM queue q JOIN runs r ON r.id = q.run
+        "SELECT r.id, r.script, r.schedule, r.created_at, r.run_at, r.started_at, r.fire_time, r.reason FROM queue q JOIN runs r ON r.id = q.run
         WHERE q.state = '{state}' AND {about}{and} ORDER BY {order} LIMIT {MOST}"
     );
     let subject = match alert.asked.about {
         About::Schedule(_) => "schedule",
         _ => "script",
     };
-    let candidate =
-        |row: &Row| Ok(Candidate { subject: row.text(subject)?, since: since(row)?, run: Some(row.text("id")?) });
+    let candidate = |row: &Row| {
+        let reason = row.text_or_none("reason")?.unwrap_or_default();
+        let is_away = BLOBS_AWAY.iter().any(|beginning| reason.starts_with(beginning));
+        let cause = is_away.then(|| NoticeCause::new(CauseKind::BlobsAway));
+        Ok(Candidate { subject: row.text(subject)?, since: since(row)?, run: Some(row.text("id")?), cause })
+    };
     tx.all(sql, args![value]).await?.iter().map(candidate).collect()
 }
 
@@ -309,7 +332,8 @@ async fn late(tx: &mut Tx<'_>, alert: &Alert, span: Duration) -> Result<Vec<Cand
     let subject = if let About::Schedule(_) = alert.asked.about { "key" } else { "script" };
     for row in tx.all(sql, args![value]).await? {
         let since = after(row.time("next_due_at")?, span);
-        found.push(Candidate { subject: row.text(subject)?, since, run: None });
+        let cause = Some(NoticeCause::new(CauseKind::NotFired));
+        found.push(Candidate { subject: row.text(subject)?, since, run: None, cause });
     }
     Ok(found)
 }
@@ -346,7 +370,7 @@ async fn stale(
         if let (Some(last), None) = (last, known) {
             states.entry(subject.clone()).or_default().0.memory.succeeded_at = Some(last);
         }
-        found.push(Candidate { since: after(last.unwrap_or(made_at), span), subject, run: None });
+        found.push(Candidate { since: after(last.unwrap_or(made_at), span), subject, run: None, cause: None });
     }
     Ok(found)
 }

@@ -2,7 +2,7 @@
 
 use crate::alert::{About, Alert, Condition, Said, Values};
 use crate::clock::{Time, micros};
-use crate::notice::{Notice, NoticeAlert, NoticeKind, NoticeRun, NoticeValue};
+use crate::notice::{Notice, NoticeAlert, NoticeCause, NoticeKind, NoticeRun, NoticeValue};
 use crate::run::Run;
 use crate::store::rows::run::{RUN, run_of};
 use crate::store::tx::{Tx, args, stamp};
@@ -23,6 +23,8 @@ pub(super) struct Cause<'c> {
     pub(super) since: Time,
     /// The values that were compared.
     pub(super) values: Option<Values>,
+    /// What made the alert fire, and others with it.
+    pub(super) made_by: Option<NoticeCause>,
 }
 
 /// Whom a step is about.
@@ -83,6 +85,8 @@ pub(super) async fn tell(
         schedule: subject.schedule,
         value: cause.values.as_ref().map(|values| value_body(&cause.alert.asked.condition, values)),
         held_back: Vec::new(),
+        cause: cause.made_by.clone(),
+        is_over: false,
     };
     deliveries::enqueue(tx, &cause.alert.asked.notify, &notice, now).await.map(|_| ())
 }

@@ -2,6 +2,7 @@
 
 use crate::alert::{About, Alert, Condition, End, Failing, KEPT};
 use crate::clock::Time;
+use crate::notice::NoticeCause;
 use crate::run::Status;
 use crate::store::tx::{Row, Tx, args};
 use crate::store::{Store, StoreError};
@@ -12,6 +13,8 @@ pub(super) struct Facts {
     pub(super) id: String,
     pub(super) script: Option<String>,
     pub(super) schedule: Option<String>,
+    /// What ended it, and others with it.
+    pub(super) cause: Option<NoticeCause>,
 }
 
 /// A run that has ended.

@@ -3,6 +3,7 @@
 use super::notices::{self, Cause};
 use crate::alert::{Alert, Condition, Memory, Rules, Seen, State, Values, step};
 use crate::clock::Time;
+use crate::notice::NoticeCause;
 use crate::store::StoreError;
 use crate::store::tx::{Row, Tx, args, json, stamp, stamp_of};
 
@@ -12,6 +13,7 @@ pub(super) fn state_of(row: &Row) -> Result<State, StoreError> {
         since: row.time_or_none("since")?,
         told_at: row.time_or_none("told_at")?,
         run: row.text_or_none("run")?,
+        cause: row.text_or_none("cause")?,
         // What a later version remembers otherwise is forgotten.
         memory: row.json::<Memory>("memory").unwrap_or_default(),
     })
@@ -20,7 +22,7 @@ pub(super) fn state_of(row: &Row) -> Result<State, StoreError> {
 /// The state of an alert about a subject, if it has one; locked.
 pub(super) async fn find(tx: &mut Tx<'_>, alert: &str, subject: &str) -> Result<Option<State>, StoreError> {
     let sql = format!(
-        "SELECT since, told_at, run, memory FROM alert_states WHERE alert = $1 AND subject = $2{}",
+        "SELECT since, told_at, run, cause, memory FROM alert_states WHERE alert = $1 AND subject = $2{}",
         tx.dialect.for_update()
     );
     tx.first(sql, args![alert, subject]).await?.as_ref().map(state_of).transpose()
@@ -48,6 +50,8 @@ pub(super) struct Sight<'s> {
     pub(super) since: Time,
     /// The run that it was seen of.
     pub(super) run: Option<&'s str>,
+    /// What made it so, and others with it.
+    pub(super) cause: Option<&'s NoticeCause>,
 }
 
 /// Takes the step that what was seen asks for: writes the state, records the event and the deliveries. The state then; none when
@@ -64,6 +68,10 @@ pub(super) async fn take_step(
         step(&State { memory: sight.memory, ..before.clone() }, sight.seen, rules, sight.since, now);
     if before.since.is_none() && after.since.is_some() {
         after.run = sight.run.map(str::to_owned);
+        after.cause = sight.cause.map(json).transpose()?;
+    }
+    if after.since.is_none() {
+        after.cause = None;
     }
     if !write(tx, (&alert.key, subject), found, &after, rules.next(&after, now), now).await? {
         return Ok(None);
@@ -78,6 +86,8 @@ pub(super) async fn take_step(
         run: sight.run.or(before.run.as_deref()),
         since: after.since.or(before.since).unwrap_or(now),
         values: sight.values,
+        // One of a later version, which this one cannot read, is told by itself.
+        made_by: after.cause.as_ref().or(before.cause.as_ref()).and_then(|cause| serde_json::from_str(cause).ok()),
     };
     notices::tell(tx, &cause, changed.then_some(after.since.is_some()), said, now).await?;
     Ok(Some(after))
@@ -99,19 +109,23 @@ async fn write(
         stamp_of(after.told_at),
         stamp_of(speak_at),
         after.run.clone(),
+        after.cause.clone(),
         json(&after.memory)?,
         stamp(now),
     ];
     match found {
         None if *after == State::default() => Ok(true),
         None => {
-            let sql = "INSERT INTO alert_states (alert, subject, since, told_at, speak_at, run, memory, updated_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+            let sql =
+                "INSERT INTO alert_states (alert, subject, since, told_at, speak_at, run, cause, memory, updated_at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
             Ok(tx.run(sql, values).await? > 0)
         }
         Some(before) if before == after => Ok(true),
         Some(_) => {
-            let sql = "UPDATE alert_states SET since = $3, told_at = $4, speak_at = $5, run = $6, memory = $7, updated_at = $8
+            let sql =
+                "UPDATE alert_states SET since = $3, told_at = $4, speak_at = $5, run = $6, cause = $7, memory = $8,
+                updated_at = $9
                 WHERE alert = $1 AND subject = $2";
             tx.run(sql, values).await?;
             Ok(true)

@@ -3,7 +3,7 @@
 //! A channel sends at most so many messages within any hour; an attempt takes one of these, and the next attempts of the same
 //! delivery take its place. What is beyond that is held back until one is free again, and then told together in one summary.
 
-use super::{DELIVERY, delivery_of, enqueue};
+use super::{DELIVERY, causes, delivery_of, enqueue};
 use crate::channel::{Channel, Delivery};
 use crate::clock::{Time, after};
 use crate::notice::{HeldBack, Notice, NoticeKind};
@@ -127,6 +127,7 @@ async fn of_channel(
         return Ok(());
     }
     let Some(channel) = channel else { return Ok(()) };
+    causes::combine(tx, name, now).await?;
     let mut free = claim.rate.saturating_sub(counted(tx, name, now).await?.0);
     if free > 0 {
         summarize(tx, name, now).await?;
@@ -227,6 +228,8 @@ async fn summarize(tx: &mut Tx<'_>, name: &str, now: Time) -> Result<(), StoreEr
         schedule: None,
         value: None,
         held_back,
+        cause: None,
+        is_over: false,
     };
     let ids = enqueue(tx, &[name.to_owned()], &notice, now).await?;
     let id = ids.first().cloned().unwrap_or_default();
