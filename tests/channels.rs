@@ -1,6 +1,8 @@
 //! Channels against real receivers: the reference library of Standard Webhooks, a mail server with TLS and login, and stand-ins
 //! for chat services that check what these document. The egress process is the real one.
 
+mod chaos;
+mod monitors;
 
 use crate::support::postgres::cluster;
 use crate::support::server::Server;

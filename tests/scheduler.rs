@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+mod alerts;
+
 /// A schedule starts the version in force of its script, which was granted nothing.
 fn start_of<'a>(schedule: &'a Schedule, script: &'a Script) -> ScheduleStart<'a> {
     static NONE: RequestedLimits = RequestedLimits { fuel: None, memory: None, timeout: None, output: None };

@@ -56,6 +56,7 @@ macro_rules! on_every_engine {
 }
 
 mod alert_causes;
+mod alert_states;
 mod alerts;
 mod blobs_deleted;
 mod bounds;

@@ -217,6 +217,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
+        if self.path.startswith("/ping/"):
+            return self.do_POST()
         with _lock:
             body = json.dumps(_seen).encode()
         self.reply(200, body)
@@ -224,6 +226,10 @@ class Receiver(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = self.path.split("?")[0]
+        if path.startswith("/ping/"):
+            # A monitor: /ping/NAME, with what it does where NAME is one of those below.
+            seen("ping", method=self.command, path=self.path, body=body.decode())
+            path = "/" + path.split("/")[2]
         hostile = {
             "/gone": lambda: self.reply(410, b"closed"),
             "/later": lambda: self.reply(429, b"slow down", Retry_After="120"),
@@ -234,6 +240,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             "/big": self.big,
             "/endless-head": self.endless_head,
         }
+        if self.path.startswith("/ping/") and path not in hostile:
+            return self.reply(200, b"OK")
         if path in hostile:
             seen("hostile", path=path)
             return hostile[path]()

@@ -4,6 +4,7 @@ pub mod clocks;
 pub mod dice;
 pub mod expect;
 pub mod postgres;
+pub mod receiver;
 pub mod s3;
 pub mod scheduler;
 pub mod server;
