@@ -11,6 +11,7 @@
     reason = "a benchmark prints, and stops at the first thing that is not as it should be"
 )]
 
+mod alerts;
 mod network;
 mod packages;
 mod schedules;
@@ -66,6 +67,10 @@ fn main() {
     if wanted("schedules") {
         head();
         runtime.block_on(schedules::costs());
+    }
+    if wanted("alerts") {
+        head();
+        runtime.block_on(alerts::costs());
     }
 }
 
