@@ -170,7 +170,8 @@ async fn the_monitor_is_called_while_the_node_is_well_and_not_otherwise() {
     let heartbeat = Heartbeat { calls, address, well, metrics: metrics.clone() };
     assert_eq!(heartbeat.beat().await, Beat::Sent);
     for _ in 0..3 {
-        let _ = supervisor.catch("scheduler", async { panic!("a mistake") }).await;
+        let caught: Result<(), _> = supervisor.catch("scheduler", async { panic!("a mistake") }).await;
+        assert!(caught.is_err());
     }
     assert!(matches!(heartbeat.beat().await, Beat::Withheld(why) if why.contains("scheduler")));
     store.close().await;

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use cronbox::alert::{About, NewAlert};
 use cronbox::channel::DeliveryState;
 use cronbox::notice::{CauseKind, Notice, NoticeAlert, NoticeCause, NoticeKind};
-use cronbox::run::{Claim, GivenUp, NewRun, Status};
+use cronbox::run::{Claim, GivenUp, Status};
 use cronbox::schedule::Verdict;
 use cronbox::script::OnLost;
 use cronbox::store::deliveries::DeliveryFilter;
@@ -127,18 +127,16 @@ async fn what_is_late_for_one_reason_is_one_message(store: Store) {
     assert_eq!(messages.len(), 1, "{messages:#?}");
     assert_eq!(shown(&messages[0]), ("alert.summary", &json!("not_fired"), vec![("a", 2), ("b", 1)]));
     // A run that waits for its source.
-    let like = NewRun { schedule: Some("s".into()), ..new_run(Some("a"), after(400)) };
-    let id = make(&store, like, after(400)).await;
-    watch(&store, "queued", NewAlert { notify: vec!["me".into()], ..alert(About::Script(named("a")), "queued 1m") })
-        .await;
+    let new = NewAlert { notify: vec!["me".into()], ..alert(About::Script(named("a")), "late 5m") };
+    watch(&store, "waits", new).await;
+    fire(&store, 10, 200_000, vec![(400, Verdict::Start { due: after(400), wait: false })], 400).await;
     let claim = by("n1");
-    store.claim(claim.clone(), 1, after(401)).await.expect("claims");
+    let id = store.claim(claim.clone(), 1, after(401)).await.expect("claims").remove(0).id;
     let reason = format!("{}: no answer", cronbox::run::BLOBS_AWAY[0]);
-    let why = GivenUp::Postponed { until: after(402), reason };
+    let why = GivenUp::Postponed { until: after(1_000), reason };
     store.give_up(&id, &claim.token, why, after(401)).await.expect("gives up");
-    store.ready_due(after(402)).await.expect("readies");
-    store.look_at_alerts(after(470)).await.expect("looks");
-    let notice = store.said_by_alert("queued").await.expect("reads").remove(0);
+    store.look_at_alerts(after(701)).await.expect("looks");
+    let notice = store.said_by_alert("waits").await.expect("reads").remove(0);
     assert_eq!(notice.cause, Some(NoticeCause::new(CauseKind::BlobsAway)));
 }
 

@@ -3181,6 +3181,11 @@ export interface components {
             env?: {
                 [key: string]: string;
             } | null;
+            /**
+             * @description The address of a monitor, such as `https://hc-ping.com/…`: called after each run that succeeded, with `/start` behind it
+             *     when one begins, and with `/fail` when one ended otherwise. Answers show its host only.
+             */
+            heartbeat?: string | null;
             keep?: components["schemas"]["KeepRequest"] | null;
             /** @description Words to find the script and its runs by. */
             labels?: {
