@@ -1,7 +1,8 @@
-"""Changes five functions of the C libraries in the component that componentize-py makes.
+"""Changes six functions of the C libraries in the component that componentize-py makes.
 
-The libraries are built without time zones and without file locks, and there is no setting for either. Each change but the
-last is a beginning that is put before what a function does already:
+The libraries are built without time zones, without file locks and without random numbers for SQLite, and there is no setting
+for any of these. Each change is a beginning that is put before what a function does already; in the last two, some
+instructions are replaced:
 
     __secs_to_zone       wasi-libc: local time, by a table that the harness makes of a zone (harness/guest/localtime.py)
     __tm_to_tzname       wasi-libc: the name of a zone for a time that does not bring one
@@ -9,6 +10,7 @@ last is a beginning that is put before what a function does already:
     dotlockIoFinderImpl  SQLite: the VFS that it opens files with keeps account of the locks of a process, as elsewhere
     __wasilibc_nocwd_fstatat
                          wasi-libc: what `stat` says of a symbolic link has the number of the file that it leads to
+    unixRandomness       SQLite: what its generator begins with is random, where it was nothing but zeros
 
 A function that is not there, or is there twice, ends the build; so does one without the instructions to replace.
 """
@@ -113,23 +115,34 @@ NUMBER_OF_FILE = (
     """,
 )
 
+# It fills the bytes (third parameter; their number is the second) with zeros. So `random()`, `randomblob()` and the names of
+# temporary files were the same in each run. SQLite asks when its first random number is wanted, for 44 bytes; up to 256 can
+# be had at once.
+SEED_OF_SQLITE = (
+    "local.get 2  i32.const 0  local.get 1  memory.fill",
+    "local.get 2  i32.const 0  local.get 1  memory.fill  local.get 2  local.get 1  call $getentropy  drop",
+)
+
 CORRECTIONS: dict[str, tuple[str, ...]] = {
     "__secs_to_zone": LOCAL_TIME,
     "__tm_to_tzname": ZONE_NAME,
     "fcntl": LOCKS,
     "dotlockIoFinderImpl": LOCKS_OF_SQLITE,
     "__wasilibc_nocwd_fstatat": NUMBER_OF_FILE,
+    "unixRandomness": SEED_OF_SQLITE,
 }
 """By function: parameters, locals and instructions of a beginning; or instructions, and others in their place."""
 
 _OPCODES = {
     "block": 0x02, "loop": 0x03, "if": 0x04, "else": 0x05, "end": 0x0B, "br": 0x0C, "br_if": 0x0D, "return": 0x0F,
-    "call": 0x10, "local.get": 0x20, "local.set": 0x21, "local.tee": 0x22, "global.get": 0x23, "global.set": 0x24,
+    "call": 0x10, "drop": 0x1A, "local.get": 0x20, "local.set": 0x21, "local.tee": 0x22, "global.get": 0x23, "global.set": 0x24,
     "i32.load": 0x28, "i64.load": 0x29, "i32.store": 0x36, "i64.store": 0x37, "i32.store16": 0x3B,
     "i32.const": 0x41, "i64.const": 0x42, "i32.eqz": 0x45, "i32.eq": 0x46, "i32.lt_u": 0x49, "i64.ge_s": 0x59, "i32.add": 0x6A,
     "i32.sub": 0x6B, "i32.mul": 0x6C, "i32.and": 0x71, "i32.xor": 0x73, "i32.shl": 0x74, "i32.shr_u": 0x76, "i64.add": 0x7C, "i64.sub": 0x7D,
     "i64.rem_u": 0x82,
 }  # fmt: skip
+# For the memory that there is.
+_MEMORY_FILL = b"\xfc\x0b\0"
 _BLOCKS = {"block", "loop", "if"}
 _TYPES = {"i32": 0x7F, "i64": 0x7E}
 _NO_RESULT = 0x40
@@ -233,6 +246,9 @@ def _assemble(words: list[str], module: _Module, local: dict[str, int]) -> bytes
     rest = iter(words)
     code = bytearray()
     for name in rest:
+        if name == "memory.fill":
+            code += _MEMORY_FILL
+            continue
         code.append(_OPCODES[name])
         if name in _BLOCKS:
             code.append(_NO_RESULT)

@@ -98,10 +98,12 @@ async fn a_run_begins_with_its_packages_imported() {
 async fn each_run_has_random_numbers_of_its_own() {
     let pool = pool().await;
     let set =
-        packages(&[("dice.py", "import random, uuid, secrets, tempfile\ndef roll():\n    return random.random()\n")]);
+        packages(&[("dice.py", "import random, sqlite3, uuid, secrets, tempfile\nkept = sqlite3.connect(':memory:')\n\
+            def roll():\n    return random.random()\n")]);
     let source = "import dice, random, uuid, secrets, os, tempfile\ndef run():\n    \
         return [dice.roll(), random.getrandbits(64), str(uuid.uuid4()), str(uuid.uuid1()), secrets.token_hex(8), \
-        os.urandom(8).hex(), tempfile.mktemp(), random.Random().random()]\n";
+        os.urandom(8).hex(), tempfile.mktemp(), random.Random().random(), \
+        dice.kept.execute('SELECT random()').fetchone()[0]]\n";
     make(&pool, &job(source, &set)).await;
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..50 {
@@ -119,6 +121,11 @@ const BAD: &[(&str, &str, &str)] = &[
     ("import os\nX = len(os.urandom(4))\n", "draws random bytes", "4"),
     ("import random\nR = random.Random()\nX = R.random() < 2\n", "draws random bytes", "true"),
     ("import uuid\nX = len(str(uuid.uuid4()))\n", "draws random bytes", "36"),
+    (
+        "import sqlite3\nX = len(sqlite3.connect(':memory:').execute('SELECT randomblob(4)').fetchone()[0])\n",
+        "draws random bytes",
+        "4",
+    ),
     ("import time\nX = time.time() > 9\n", "reads a clock", "true"),
     ("import datetime\nX = datetime.datetime.now().year > 2000\n", "reads a clock", "true"),
     ("import asyncio\nL = asyncio.new_event_loop()\nX = L.time() >= 0\n", "reads a clock", "true"),

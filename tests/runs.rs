@@ -54,6 +54,46 @@ async fn a_run_finds_nothing_of_another() {
     }
 }
 
+/// All that draws at random in the standard library, also where the state of a generator could be part of the image that every
+/// run begins as.
+const DRAWS: &str = "\
+import email.mime.multipart, email.utils, multiprocessing, os, random, secrets, sqlite3, ssl, statistics, tempfile, urllib.request, uuid
+def run():
+    database = sqlite3.connect(':memory:')
+    sql = lambda what: database.execute('SELECT ' + what).fetchone()[0]
+    message = email.mime.multipart.MIMEMultipart()
+    message.as_string()
+    with open('/dev/urandom', 'rb') as file:
+        device = file.read(8).hex()
+    return {
+        'random': random.random(), 'gauss': random.gauss(), 'Random': random.Random().random(),
+        'SystemRandom': random.SystemRandom().random(), 'secrets': secrets.token_hex(8), 'urandom': os.urandom(8).hex(),
+        '/dev/urandom': device, 'RAND_bytes': ssl.RAND_bytes(8).hex(), 'uuid1': str(uuid.uuid1()),
+        'uuid4': str(uuid.uuid4()), 'getnode': uuid.getnode(), 'mktemp': tempfile.mktemp(),
+        'sqlite random': sql('random()'), 'sqlite randomblob': sql('hex(randomblob(8))'),
+        'make_msgid': email.utils.make_msgid(), 'boundary': message.get_boundary(),
+        'cnonce': urllib.request.AbstractDigestAuthHandler().get_cnonce('x'),
+        'samples': statistics.NormalDist().samples(1), 'authkey': multiprocessing.current_process().authkey.hex(),
+    }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_two_runs_draw_the_same() {
+    let _shared = support::beside_others().await;
+    let pool = support::pool().await;
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..20 {
+        let report = support::finish(&pool, support::job(DRAWS)).await;
+        assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
+        let drawn: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(support::result(&report)).expect("an object");
+        assert_eq!(drawn.len(), 19);
+        for (source, value) in drawn {
+            assert!(seen.insert(format!("{source} {value}")), "two runs drew the same: {source} {value}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn output_arrives_while_the_script_writes() {
     let _shared = support::beside_others().await;
