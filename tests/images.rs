@@ -244,6 +244,26 @@ async fn an_import_that_fails_is_tried_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_warning_at_import_names_the_line_that_imports() {
+    let pool = pool().await;
+    let set = packages(&[
+        ("warns.py", "import warnings\nwarnings.warn('it is old', stacklevel=2)\nX = 1\n"),
+        ("fails.py", "def f():\n    raise ValueError('no')\nf()\n"),
+    ]);
+    let warned = "/app/test.py:3: UserWarning: it is old\n  import warns\n";
+    for _ in 0..2 {
+        let source = "import json\n\nimport warns\ndef run():\n    return warns.X\n";
+        let ended = support::start(&pool, job(source, &set)).finish().await;
+        assert_eq!(ended.report.outcome, Outcome::Succeeded, "{:?}", ended.report.error);
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), warned);
+        let ended = support::start(&pool, job("import fails\ndef run():\n    return 1\n", &set)).finish().await;
+        let trace = ended.report.error.expect("an error").traceback;
+        assert_eq!(trace.matches("/app/test.py").count(), 1, "{trace}");
+        pool.images_made().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn imports_that_fail_or_never_end_are_told_by_the_run() {
     let pool = pool().await;
     let cases = [

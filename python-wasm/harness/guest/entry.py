@@ -97,7 +97,8 @@ def run(request):
 def first_imports(text, path):
     """The first imports of a script, as `packages` says."""
     _hide_harness()
-    return packages.first_imports(source.load(text, path), _listdir("/app"))
+    found, _ = packages.first_imports(source.load(text, path), _listdir("/app"))
+    return found
 
 
 def prepare(modules, environment):
@@ -222,10 +223,10 @@ class _Run:
 
     def import_packages(self, code, files):
         """Imports ahead what an image would have imported; the host counts it apart. `files` are the names in /app."""
-        modules = packages.first_imports(code, files)
+        modules, places = packages.first_imports(code, files)
         if modules and not packages.are_imported(modules):
             host.importing(False)
-            packages.import_ahead(modules)
+            packages.import_ahead(modules, code, places, self.request.name)
 
     def run_file(self, code):
         """Script mode."""

@@ -7,6 +7,7 @@ the script, by the same function in a run and where an image is made, so that a 
 
 from .kept import __builtins__
 
+import builtins
 import gc
 import os
 import posix
@@ -14,6 +15,7 @@ import random
 import sys
 from importlib._bootstrap_external import _LoaderBasics
 from opcode import opmap
+from types import FunctionType
 
 from . import host, renewed, stdlib, streams
 from .text import clean, type_name
@@ -36,6 +38,7 @@ _HEADROOM = 1 << 20
 
 _listdir = os.listdir
 _import = __import__
+_traceback = BaseException.__dict__["__traceback__"]
 _fstat = os.fstat
 _putenv = posix.putenv
 _unsetenv = posix.unsetenv
@@ -51,13 +54,14 @@ _prepared_environment = ()
 
 
 def first_imports(code, own):
-    """The first imports of a compiled script, in order, each as `name` or `name:attribute,attribute`.
+    """The first imports of a compiled script, in order, each as `name` or `name:attribute,attribute`; and for each, where its
+    instruction is.
 
     `own` are the names in the script's folder: a module of the script's own runs code that can do anything.
     """
     own = {entry.partition(".")[0] for entry in own}
     theirs = {entry.partition(".")[0] for entry in _listdir(FOLDER)}
-    found = []
+    found, places = [], []
     instructions = code.co_code
     extension = 0
     constant = None
@@ -76,12 +80,13 @@ def first_imports(code, own):
             if top in theirs:
                 names = constant if type(constant) is tuple else ()
                 found.append(f"{name}:{','.join(names)}" if names else name)
+                places.append(at)
         elif operation not in _CHANGES_NOTHING and not (operation in _EXTENDS and before == _LOAD_CONST):
             break
         elif operation == _LOAD_CONST:
             constant = code.co_consts[argument]
         before = operation
-    return found
+    return found, places
 
 
 def are_imported(modules):
@@ -89,23 +94,49 @@ def are_imported(modules):
     return _done == tuple(modules)
 
 
-def import_ahead(modules):
-    """Imports them. An error is raised where the script imports the same."""
-    for text in modules:
+def import_ahead(modules, code, places, name):
+    """Imports the modules, each as if from its line of the script, which is called `name`: warnings of a module belong to
+    the line that imports it. An error is raised where the script imports the same."""
+    scope = {"__name__": name, "__file__": code.co_filename, "__builtins__": vars(builtins)}
+    for text, line in zip(modules, _lines(code, places)):
         try:
-            _import_one(text)
+            # The call is in the line after the first.
+            lines = _call.__code__.replace(co_filename=code.co_filename, co_name="<module>", co_firstlineno=line - 1)
+            _import_one(text, FunctionType(lines, scope))
         except BaseException as error:
-            if name := _missing_of(text):
-                sys.meta_path.insert(0, _Raises(name, error))
+            _leave_out_calls(error)
+            if missing := _missing_of(text):
+                sys.meta_path.insert(0, _Raises(missing, error))
             break
     gc.collect()
     # The garbage collector leaves alone what was imported, as it does where an image has it.
     gc.freeze()
 
 
-def _import_one(text):
+def _lines(code, places):
+    """The lines of instructions, which are in order."""
+    found = []
+    for _, end, line in code.co_lines():
+        while len(found) < len(places) and places[len(found)] < end:
+            found.append(line or code.co_firstlineno)
+    return found
+
+
+def _call(function, name, names):
+    function(name, {}, {}, names)
+
+
+def _leave_out_calls(error):
+    """Takes the three calls that lead to an import off its traceback: the script's own line is put before it later."""
+    trace = _traceback.__get__(error)
+    for _ in range(3):
+        trace = trace and trace.tb_next
+    _traceback.__set__(error, trace)
+
+
+def _import_one(text, call=_call):
     name, _, names = text.partition(":")
-    _import(name, {}, {}, names.split(",") if names else ())
+    call(_import, name, names.split(",") if names else ())
 
 
 def _missing_of(text):
