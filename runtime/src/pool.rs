@@ -193,7 +193,7 @@ impl Pool {
     /// Queues a run. It starts as soon as there is memory and a process. When no process is up, it waits for one, at
     /// most for its own time limit.
     pub fn run(&self, job: Job) -> Result<Run, JobError> {
-        let image = self.inner.images.find(&job);
+        let (script, image) = self.inner.images.find(&job);
         let mut state = self.lock();
         self.check(&job, &state)?;
         let (sender, events) = mpsc::unbounded_channel();
@@ -201,7 +201,8 @@ impl Pool {
         let number = state.last_run;
         let redacted = job.redactor.clone().map(RedactedEvents::new);
         let now = Instant::now();
-        let entry = RunEntry { number, job: Arc::new(job), image, events: sender, lost: 0, moved: 0, since: now };
+        let job = Arc::new(job);
+        let entry = RunEntry { number, job, script, image, events: sender, lost: 0, moved: 0, since: now };
         if state.closing {
             entry.end(Report::ended(Outcome::Cancelled));
         } else {

@@ -65,7 +65,9 @@ impl Pool {
                 process.idle_since = now;
                 process.favour();
                 state.admitted = state.admitted.saturating_sub(active.entry.job.limits.memory);
-                self.want_image(&active.entry.job);
+                if let Some(script) = active.entry.script {
+                    self.want_image(script, &active.entry.job);
+                }
                 match (&state.egress, &active.entry.job.network) {
                     (Some(egress), Some(grant)) if !grant.policy.allow.is_empty() => {
                         egress.revoke(number, run);

@@ -98,17 +98,16 @@ impl Images {
         Images { store, state: Mutex::default(), idle: Notify::new(), closed: Notify::new() }
     }
 
-    /// Returns the image that a run begins as; none when it imports for itself.
-    pub(super) fn find(&self, job: &Job) -> Option<Arc<PackageImage>> {
-        let store = self.store.as_ref()?;
-        let script = key_of(store, job)?;
+    /// Returns the name of a run's script with its packages, and the image that the run begins as. The first is none when
+    /// there can be no image, the second when the run imports for itself.
+    pub(super) fn find(&self, job: &Job) -> (Option<ScriptKey>, Option<Arc<PackageImage>>) {
+        let Some(store) = &self.store else { return (None, None) };
+        let Some(script) = key_of(store, job) else { return (None, None) };
         if let Some(subject) = &job.subject {
             lock(&self.state).name(subject, script);
         }
-        match self.known(store, script, job) {
-            (_, Some(image)) if image.fits(&job.env, job.limits.memory) => Some(image),
-            _ => None,
-        }
+        let (_, image) = self.known(store, script, job);
+        (Some(script), image.filter(|image| image.fits(&job.env, job.limits.memory)))
     }
 
     /// Returns what is known of a script, and its image when there is one.
@@ -141,9 +140,8 @@ impl Images {
         }
     }
 
-    /// Notes that a run of this job has ended. Returns true when there is an image to make and nothing makes one now.
-    fn want(&self, job: &Arc<Job>) -> bool {
-        let Some(script) = self.store.as_ref().and_then(|store| key_of(store, job)) else { return false };
+    /// Notes that a run of this script has ended. Returns true when there is an image to make and nothing makes one now.
+    fn want(&self, script: ScriptKey, job: &Arc<Job>) -> bool {
         let mut state = lock(&self.state);
         let is_pending = matches!(state.scripts.get(&script), Some(Known::Pending));
         let is_there = state.wanted.iter().any(|(known, _)| *known == script);
@@ -273,9 +271,9 @@ impl Pool {
         }
     }
 
-    /// Makes the image of a job whose run has ended, when it has none yet.
-    pub(super) fn want_image(&self, job: &Arc<Job>) {
-        if !self.inner.images.want(job) {
+    /// Makes the image of a script whose run has ended, when it has none yet.
+    pub(super) fn want_image(&self, script: ScriptKey, job: &Arc<Job>) {
+        if !self.inner.images.want(script, job) {
             return;
         }
         let weak = Arc::downgrade(&self.inner);

@@ -8,7 +8,7 @@ use crate::egress::messages::Token;
 use crate::frame::{
     self, Call, Credit, Done, FilePart, FrameKind, LoadImage, NetworkPass, Out, RunNumber, Start, Stream,
 };
-use crate::images::PackageImage;
+use crate::images::{PackageImage, ScriptKey};
 use crate::limits::{IMPORT_FUEL, MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
 use crate::outcome::{Outcome, Report, ScriptError, SourceLocation, StreamUsage, Usage, bounded_notes};
 use crate::prepared::ImageKey;
@@ -95,6 +95,8 @@ pub(super) struct StreamCount {
 pub(super) struct RunEntry {
     pub(super) number: RunNumber,
     pub(super) job: Arc<Job>,
+    /// Names its script with its packages; none when there can be no image.
+    pub(super) script: Option<ScriptKey>,
     /// The image that it begins as; none: the interpreter's.
     pub(super) image: Option<Arc<PackageImage>>,
     pub(super) events: mpsc::UnboundedSender<Event>,
@@ -405,7 +407,7 @@ mod tests {
         let job = Arc::new(Job::new(bundle, "a.py"));
         let now = Instant::now();
         let mut active = ActiveRun {
-            entry: RunEntry { number: 1, job, image: None, events, lost: 0, moved: 0, since: now },
+            entry: RunEntry { number: 1, job, script: None, image: None, events, lost: 0, moved: 0, since: now },
             busy: false,
             began: now,
             cancelled: None,
