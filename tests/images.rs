@@ -97,9 +97,11 @@ async fn a_run_begins_with_its_packages_imported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_run_has_random_numbers_of_its_own() {
     let pool = pool().await;
-    let set =
-        packages(&[("dice.py", "import random, sqlite3, uuid, secrets, tempfile\nkept = sqlite3.connect(':memory:')\n\
-            def roll():\n    return random.random()\n")]);
+    let set = packages(&[(
+        "dice.py",
+        "import random, sqlite3, uuid, secrets, tempfile\nkept = sqlite3.connect(':memory:')\n\
+            def roll():\n    return random.random()\n",
+    )]);
     let source = "import dice, random, uuid, secrets, os, tempfile\ndef run():\n    \
         return [dice.roll(), random.getrandbits(64), str(uuid.uuid4()), str(uuid.uuid1()), secrets.token_hex(8), \
         os.urandom(8).hex(), tempfile.mktemp(), random.Random().random(), \

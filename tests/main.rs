@@ -15,6 +15,7 @@ mod documents;
 mod embed;
 mod events;
 mod guest;
+mod guests;
 mod hostile;
 mod images;
 mod kept;

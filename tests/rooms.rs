@@ -421,11 +421,22 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ),
     ("children", &["egress", "harden", "process"]),
     ("images", &["bundle", "frame", "interpreter", "prepared", "trusted_file"]),
-    ("sandbox", &["files", "frame", "guest", "limits", "memory", "outcome", "prepared"]),
+    ("sandbox", &["files", "frame", "guest", "guest_description", "limits", "memory", "outcome", "prepared"]),
     (
         "guest",
         &[
-            "budget", "bundle", "clock", "crypto", "egress", "faults", "files", "frame", "limits", "meter", "channels",
+            "budget",
+            "bundle",
+            "clock",
+            "crypto",
+            "egress",
+            "faults",
+            "files",
+            "frame",
+            "guest_description",
+            "limits",
+            "meter",
+            "channels",
             "output",
         ],
     ),
@@ -433,10 +444,12 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("egress", &["frame", "harden", "outcome", "policy", "readers"]),
     ("crypto", &["panics"]),
     ("policy", &[]),
-    ("guest_component", &[]),
-    ("interpreter", &["engine", "frame", "guest_component", "trusted_file"]),
+    ("guest_component", &["guest_description"]),
+    ("guest_description", &[]),
+    ("python", &["guest_description"]),
+    ("interpreter", &["engine", "frame", "guest_component", "guest_description", "trusted_file"]),
     ("output", &["frame", "meter", "outcome"]),
-    ("frame", &["harden", "limits", "outcome", "policy", "prepared"]),
+    ("frame", &["guest_description", "harden", "limits", "outcome", "policy", "prepared"]),
     ("files", &["budget", "bundle", "limits", "meter", "readers"]),
     ("bundle", &["limits", "sealed"]),
     ("engine", &["memory"]),
@@ -455,7 +468,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("prepared", &[]),
     ("sealed", &[]),
     ("trusted_file", &[]),
-    ("stop_location", &["outcome"]),
+    ("stop_location", &["guest_description", "outcome"]),
     ("fair_share", &[]),
 ];
 
@@ -585,6 +598,21 @@ fn every_line_is_in_its_room() {
                 let has = file.code.contains(word);
                 assert!(!has || rooms.contains(&room.as_str()), "{}: {word} does not belong here", file.path.display());
             }
+        }
+    }
+}
+
+/// Rooms of the runtime that name the interpreter. All others know of a guest what its description says.
+const NAMES_INTERPRETER: &[&str] = &["guest_component", "guest_description", "lib", "python", "stop_location"];
+
+#[test]
+fn the_interpreter_is_named_in_its_description() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime/src");
+    let is_product = |file: &&File| !file.path.ends_with("readers.rs") && !file.path.ends_with("tests.rs");
+    for file in files(&folder).iter().filter(is_product).filter(|file| !NAMES_INTERPRETER.contains(&&*file.room)) {
+        for word in ["python", ".py\"", "os._exit", "MemoryError"] {
+            let has = file.code.to_lowercase().contains(&word.to_lowercase());
+            assert!(!has, "{}: {word} belongs to the description of a guest", file.path.display());
         }
     }
 }

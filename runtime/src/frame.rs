@@ -13,6 +13,7 @@ mod link;
 pub(crate) use link::read_all;
 pub(crate) use link::{Incoming, LinkError, Receiver, Sender, connect, connect_locked, pair, pair_for_locked};
 
+use crate::guest_description::GuestDescription;
 use crate::harden::Hardening;
 use crate::limits::Limits;
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, SourceLocation, StreamUsage, Usage};
@@ -21,7 +22,7 @@ use crate::prepared::{ImageKey, Prepared, Refusal};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of the protocol. It changes with every change of this module that the other side can notice.
-pub(crate) const PROTOCOL: u32 = 7;
+pub(crate) const PROTOCOL: u32 = 8;
 /// Most bytes of one frame's payload.
 pub(crate) const MAX_PAYLOAD: usize = 256 << 10;
 /// Most bytes of a value in parts: the largest result, and the data around it.
@@ -35,6 +36,9 @@ pub(crate) const OUT_CREDIT: u64 = 256 << 10;
 
 /// The number that the node gave to a run. 0 is the process as a whole.
 pub(crate) type RunNumber = u64;
+
+/// The place of a guest among those of a process.
+pub(crate) type GuestNumber = u32;
 
 /// The kinds of frames. `>` goes to the sandbox process, `<` comes from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,7 +112,8 @@ pub(crate) enum FrameKind {
     // Between node and sandbox process.
     /// `>` The page for the number of the run that has the thread.
     Holder = 31,
-    /// `>` [`ImageSetup`], with the descriptor of the interpreter's image: the first frame of a process.
+    /// `>` [`GuestSetup`], with the descriptor of the guest's image. The first frames of a process are this one and its
+    /// [`FrameKind::Code`], for each guest.
     Image = 32,
     /// `>` [`Prepare`]: prepare an image of packages.
     Prepare = 33,
@@ -125,11 +130,15 @@ pub(crate) enum FrameKind {
     Outbound = 37,
     /// `<` The answer to it, or why there is none.
     OutboundAnswer = 38,
+
+    // Between node and sandbox process.
+    /// `>` The descriptor of a guest's machine code, after its image.
+    Code = 39,
 }
 
 impl FrameKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [FrameKind; 38] = [
+        const ALL: [FrameKind; 39] = [
             FrameKind::Hello,
             FrameKind::Load,
             FrameKind::Start,
@@ -168,6 +177,7 @@ impl FrameKind {
             FrameKind::LoadImage,
             FrameKind::Outbound,
             FrameKind::OutboundAnswer,
+            FrameKind::Code,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -195,17 +205,27 @@ pub(crate) struct Hello {
     /// The build of the program: both ends must be of the same build.
     pub(crate) build: String,
     pub(crate) hardening: Hardening,
+    /// The guests, in the order in which they came. Empty for a process that has none.
+    pub(crate) guests: Vec<GuestReady>,
+}
+
+/// What a process has found out about a guest.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct GuestReady {
     /// The least memory of a run, in bytes.
-    pub(crate) interpreter_memory: u64,
+    pub(crate) memory: u64,
     /// The pages of the image that most runs write, when this process has found them out.
     pub(crate) hot: Option<Vec<u32>>,
 }
 
-/// The interpreter's image, whose descriptor comes with it. With an empty file the initial memory is zero.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct ImageSetup {
+/// A guest. Its image and its machine code come as descriptors. With an empty file as its image the initial memory is zero.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct GuestSetup {
+    pub(crate) description: GuestDescription,
     /// The pages that most runs write, when that is known.
     pub(crate) hot: Option<Vec<u32>>,
+    /// True when no other guest follows.
+    pub(crate) is_last: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -217,10 +237,11 @@ pub(crate) struct Load {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Start {
+    pub(crate) guest: GuestNumber,
     pub(crate) bundle: [u8; 32],
     /// The bundle of its packages.
     pub(crate) packages: Option<[u8; 32]>,
-    /// The image that its memory begins as; none: the interpreter's.
+    /// The image that its memory begins as; none: the guest's own.
     pub(crate) image: Option<ImageKey>,
     /// The source's path in the bundle.
     pub(crate) path: String,
@@ -242,12 +263,14 @@ pub(crate) struct Start {
 /// An image of packages, whose descriptor comes with it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LoadImage {
+    /// The guest that it belongs to.
+    pub(crate) guest: GuestNumber,
     pub(crate) key: ImageKey,
     /// Images that the process can drop.
     pub(crate) forget: Vec<ImageKey>,
 }
 
-/// The image that a process is to prepare. The bundles were loaded before.
+/// The image that a process is to prepare, of its first guest. The bundles were loaded before.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Prepare {
     pub(crate) bundle: [u8; 32],
@@ -506,6 +529,6 @@ mod tests {
             }
         }
         assert_eq!(FrameKind::from_byte(0), None);
-        assert_eq!(FrameKind::from_byte(39), None);
+        assert_eq!(FrameKind::from_byte(40), None);
     }
 }

@@ -7,7 +7,7 @@ mod node_calls;
 mod paid;
 
 pub(crate) use self::fuel::Fuel;
-pub(crate) use self::linker::{FUEL, linker};
+pub(crate) use self::linker::linker;
 pub(crate) use self::node_calls::NodeCalls;
 use self::paid::MAX_RANDOM;
 use crate::budget::{Budget, Limiter};

@@ -1,5 +1,6 @@
-//! The guest: CPython as a WebAssembly component, a copy of which runs in every sandbox.
+//! The guest: an interpreter as a WebAssembly component, a copy of which runs in every sandbox.
 
+use crate::guest_description::GuestDescription;
 use flate2::read::ZlibDecoder;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -19,7 +20,7 @@ static BUILT_IN: &[u8] = include_bytes!(env!("CRONBOX_GUEST_WASM"));
 /// Empty when none was built in.
 pub const GUEST_FACTS: &str = env!("CRONBOX_GUEST_FACTS");
 
-/// A guest: a component of the world `sandbox` in `wit/sandbox.wit`.
+/// A guest: a component of the world `sandbox` in `wit/sandbox.wit`, or of a part of it, as its description says.
 ///
 /// What it compiles to is trusted machine code: give only guests that you or your build made. Its core module can have its
 /// initial memory, packed by zlib, in the custom section `cronbox:image` of the component instead of in data segments; then
@@ -28,24 +29,36 @@ pub struct GuestComponent {
     bytes: Cow<'static, [u8]>,
     /// Names it among other guests.
     identity: String,
+    description: GuestDescription,
 }
 
 impl GuestComponent {
     /// Returns the guest that was built into this program. There is one when `CRONBOX_GUEST` was set for the build.
     pub fn built_in() -> Option<Self> {
         let bytes = Cow::Borrowed(BUILT_IN);
-        (!BUILT_IN.is_empty()).then(|| GuestComponent { bytes, identity: GUEST_FACTS.to_owned() })
+        let description = GuestDescription::python();
+        (!BUILT_IN.is_empty()).then(|| GuestComponent { bytes, identity: GUEST_FACTS.to_owned(), description })
     }
 
-    /// Reads a guest from a file.
+    /// Reads a guest from a file. It is taken for CPython, like the one that is built in.
     pub fn from_file(path: &Path) -> io::Result<Self> {
         Ok(Self::from_bytes(fs::read(path)?))
     }
 
-    /// Takes a guest as bytes.
+    /// Takes a guest as bytes. It is taken for CPython, like the one that is built in.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         let identity = hex::encode(Sha256::digest(&bytes));
-        GuestComponent { bytes: Cow::Owned(bytes), identity }
+        GuestComponent { bytes: Cow::Owned(bytes), identity, description: GuestDescription::python() }
+    }
+
+    /// Sets the description, for another interpreter.
+    pub fn with_description(mut self, description: GuestDescription) -> Self {
+        self.description = description;
+        self
+    }
+
+    pub(crate) fn description(&self) -> &GuestDescription {
+        &self.description
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

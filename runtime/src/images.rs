@@ -93,9 +93,10 @@ pub(crate) struct ImageStore {
 }
 
 impl ImageStore {
-    /// Opens the images beside an interpreter; none when the interpreter has no image itself or nothing can be written
-    /// there.
+    /// Opens the images beside an interpreter; none when no images are made of it, when it has no image itself or when
+    /// nothing can be written there.
     pub(crate) fn open(interpreter: &CompiledInterpreter, most: u64) -> Option<Self> {
+        interpreter.description().entry.images.as_ref()?;
         let base = interpreter.image_file()?.try_clone().ok()?;
         let directory = interpreter.path().parent()?.join("images");
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;

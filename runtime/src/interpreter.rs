@@ -1,11 +1,12 @@
-//! The compiled interpreter: compiled once from the guest, kept as two files, and mapped by every sandbox process. One file
-//! is the machine code, the other the image that the memory of a sandbox begins as.
+//! A compiled interpreter: compiled once from its guest, kept as three files, and given to every sandbox process. They are the
+//! machine code, the image that the memory of a sandbox begins as, and a record, which has the description of the guest.
 //!
-//! Both are trusted ([`crate::trusted_file`]): the memory of every later sandbox comes from the one, and the other is machine
+//! All are trusted ([`crate::trusted_file`]): the memory of every later sandbox comes from the one, and the other is machine
 //! code.
 
 use crate::engine;
 use crate::guest_component::GuestComponent;
+use crate::guest_description::GuestDescription;
 use crate::trusted_file::{self, Content, TrustError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -16,7 +17,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// The number of interpreters in a cache directory: the newest ones, of all builds and processors. Each has about 55
+/// The number of interpreters of one name in a cache directory: the newest ones, of all builds and processors. Each has about 55
 /// MB.
 const KEPT: usize = 4;
 
@@ -37,6 +38,9 @@ pub enum InterpreterError {
     /// No guest was built in, and none was given.
     #[error("this program was built without a guest: set CRONBOX_GUEST when it is built")]
     NoGuest,
+    /// The name of the guest is not one.
+    #[error("a guest cannot have the name {0:?}: use 1 to 32 lower-case letters, digits and underscores")]
+    Name(String),
     /// Wasmtime refused the guest.
     #[error("the interpreter cannot be compiled: {0}")]
     Compile(String),
@@ -45,6 +49,7 @@ pub enum InterpreterError {
 /// A compiled interpreter, open and checked.
 #[derive(Debug)]
 pub struct CompiledInterpreter {
+    description: GuestDescription,
     file: File,
     image: Option<File>,
     /// The pages of the image that most runs write, once a process has found them out.
@@ -57,6 +62,7 @@ pub struct CompiledInterpreter {
 /// The record beside the files.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
+    description: GuestDescription,
     code: Content,
     /// None when the guest has no image.
     image: Option<Content>,
@@ -85,7 +91,7 @@ impl CompiledInterpreter {
         if cache.is_file() {
             return Self::open_file(cache, false);
         }
-        let path = cache.join(file_name(guest));
+        let path = cache.join(file_name(guest)?);
         if let Some(found) = Self::find(&path)? {
             return Ok(found);
         }
@@ -100,7 +106,7 @@ impl CompiledInterpreter {
         }
         on_compile();
         compile_to(guest, &path)?;
-        prune(cache);
+        prune(cache, &guest.description().name);
         let mut made = Self::open_file(&path, false)?;
         made.compiled_now = true;
         Ok(made)
@@ -120,6 +126,11 @@ impl CompiledInterpreter {
     /// Reads the whole file again and compares its digest.
     pub fn verify(&self) -> Result<(), InterpreterError> {
         Self::open_file(&self.path, true).map(|_| ())
+    }
+
+    /// Returns the description of its guest.
+    pub fn description(&self) -> &GuestDescription {
+        &self.description
     }
 
     /// Returns the path of the file.
@@ -201,7 +212,9 @@ impl CompiledInterpreter {
             // In a read-only directory the digests are computed at every start.
             let _ = record.write(path);
         }
-        Ok(CompiledInterpreter { file, image, hot: Mutex::new(record.hot), path: path.into(), compiled_now: false })
+        let Record { description, hot, .. } = record;
+        let (hot, path) = (Mutex::new(hot), path.into());
+        Ok(CompiledInterpreter { description, file, image, hot, path, compiled_now: false })
     }
 }
 
@@ -215,9 +228,10 @@ impl Record {
     }
 }
 
-/// Removes the oldest interpreters. Processes that have one mapped keep it.
-fn prune(cache: &Path) {
-    let is_ours = |name: &str| name.starts_with("python-") && name.ends_with(".cwasm");
+/// Removes the oldest interpreters of this name. Processes that have one mapped keep it.
+fn prune(cache: &Path, guest: &str) {
+    let is_ours =
+        |name: &str| name.strip_prefix(guest).is_some_and(|rest| rest.starts_with('-')) && name.ends_with(".cwasm");
     let Ok(entries) = fs::read_dir(cache) else { return };
     let mut found: Vec<_> = entries
         .flatten()
@@ -241,7 +255,9 @@ fn compile_to(guest: &GuestComponent, path: &Path) -> Result<(), InterpreterErro
     let missing = |source| InterpreterError::Missing { path: directory.into(), source };
     let image =
         guest.image().map_err(|error| InterpreterError::Compile(format!("its image cannot be read: {error}")))?;
-    let record = Record { code: Content::new(&code), image: image.as_deref().map(Content::new), hot: None };
+    let description = guest.description().clone();
+    let record =
+        Record { description, code: Content::new(&code), image: image.as_deref().map(Content::new), hot: None };
     // The machine code last: without its record or its image it counts as damaged, and they are ignored without it.
     record.write(path).map_err(missing)?;
     if let Some(image) = image {
@@ -260,13 +276,19 @@ fn image_path(path: &Path) -> PathBuf {
     trusted_file::beside(path, ".image")
 }
 
-/// Returns the file's name. Machine code depends on the build, the guest and the features of the processor.
-fn file_name(guest: &GuestComponent) -> String {
+/// Returns the file's name. Machine code depends on the build, the guest and the features of the processor; the record beside
+/// it has the description.
+fn file_name(guest: &GuestComponent) -> Result<String, InterpreterError> {
+    let description = guest.description();
+    if !description.has_plain_name() {
+        return Err(InterpreterError::Name(description.name.clone()));
+    }
     let mut hasher = Sha256::new();
     hasher.update(crate::BUILD);
     hasher.update(guest.identity());
+    hasher.update(crate::frame::to_json(description));
     hasher.update(processor());
-    format!("python-{}.cwasm", &hex::encode(hasher.finalize())[..16])
+    Ok(format!("{}-{}.cwasm", description.name, &hex::encode(hasher.finalize())[..16]))
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -302,8 +324,10 @@ mod tests {
     }
 
     fn stand_in(directory: &Path) -> PathBuf {
-        let path = directory.join(file_name(&GuestComponent::built_in().expect("a guest")));
-        let record = Record { code: Content::new(b"code"), image: Some(Content::new(b"image")), hot: None };
+        let path = directory.join(file_name(&GuestComponent::built_in().expect("a guest")).expect("a name"));
+        let description = GuestDescription::python();
+        let (code, image) = (Content::new(b"code"), Some(Content::new(b"image")));
+        let record = Record { description, code, image, hot: None };
         record.write(&path).expect("writes");
         trusted_file::write(&image_path(&path), b"image").expect("writes");
         trusted_file::write(&path, b"code").expect("writes");
@@ -348,19 +372,21 @@ mod tests {
     #[test]
     fn of_old_builds_only_the_last_are_kept() {
         let directory = place("pruned");
-        let made = |day: u64| {
-            let path = directory.join(format!("python-{day}.cwasm"));
+        let made_of = |guest: &str, day: u64| {
+            let path = directory.join(format!("{guest}-{day}.cwasm"));
             fs::write(record_path(&path), "{}").expect("writes");
             let file = File::create(&path).expect("makes");
             file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * day)).expect("sets");
             path
         };
-        let paths: Vec<_> = (0..KEPT as u64 + 2).map(made).collect();
+        let paths: Vec<_> = (0..KEPT as u64 + 2).map(|day| made_of("python", day)).collect();
+        let others = [made_of("other", 0), made_of("python3", 0)];
         fs::write(directory.join("lock"), "").expect("writes");
-        prune(&directory);
+        prune(&directory, "python");
         let left = |path: &&PathBuf| path.exists() && record_path(path).exists();
         assert_eq!(paths.iter().filter(left).collect::<Vec<_>>(), paths[2..].iter().collect::<Vec<_>>());
         assert!(!record_path(&paths[0]).exists() && directory.join("lock").exists());
+        assert!(others.iter().all(|path| path.exists()));
         fs::remove_dir_all(directory).expect("removes");
     }
 

@@ -40,6 +40,9 @@
 //! crate is built, it is built in. Otherwise a program gives a [`GuestComponent`] to
 //! [`CompiledInterpreter::open_guest`].
 //!
+//! A pool can have several guests ([`Pool::start_with`]), and a job names one ([`Job::with_guest`]). What the pool and its
+//! processes know of a guest is its [`GuestDescription`].
+//!
 //! # Limits
 //!
 //! Each run has [`Limits`]: fuel, memory, time, output, the size of its result and of its files. The defaults allow
@@ -96,6 +99,7 @@ mod files;
 mod frame;
 mod guest;
 mod guest_component;
+mod guest_description;
 mod harden;
 mod heap;
 mod holder;
@@ -112,6 +116,7 @@ mod policy;
 mod pool;
 mod prepared;
 mod process;
+mod python;
 #[cfg(test)]
 pub mod readers;
 mod sandbox;
@@ -123,6 +128,7 @@ pub use bundle::{Bundle, BundleError, BundleHash};
 pub use children::{EGRESS_PROCESS, SANDBOX_PROCESS, dispatch_child};
 pub use frame::Stream;
 pub use guest_component::{GUEST_FACTS, GuestComponent};
+pub use guest_description::GuestDescription;
 pub use interpreter::{CompiledInterpreter, InterpreterError};
 pub use limits::Limits;
 pub use outcome::{Outcome, Report};
@@ -131,6 +137,11 @@ pub use pool::{
 };
 pub use prepared::{ENVIRONMENT, environment};
 pub use trusted_file::TrustError;
+
+/// The parts of a [`GuestDescription`].
+pub mod guests {
+    pub use crate::guest_description::{Entry, ImageEntry, Rehearsal, StopLines, Words};
+}
 
 /// What a run can reach on the network, and how connections are made for it.
 pub mod network {

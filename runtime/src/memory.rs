@@ -1,7 +1,7 @@
 //! The linear memories and the stacks of sandboxes.
 //!
-//! Every sandbox begins with the memory of an *image*: the interpreter's, or that of a sandbox which has imported packages
-//! ([`crate::images`]). A *slot* is a range of addresses in which an image is mapped, private and writable, all its life. When a sandbox ends, its slot is reset in place for the next one. Pages that
+//! Every sandbox begins with the memory of an *image*: its guest's own, or that of a sandbox which has imported packages
+//! ([`crate::images`]). All images of a process share its slots; those that wait belong to the images that were used last. A *slot* is a range of addresses in which an image is mapped, private and writable, all its life. When a sandbox ends, its slot is reset in place for the next one. Pages that
 //! nearly every run writes are *hot*: they stay in memory as copies, and a reset overwrites them. So a small run has no
 //! page fault at all.
 //!
@@ -45,9 +45,11 @@ mod stacks;
 
 pub(crate) use image::Image;
 pub(crate) use shelf::Stretch;
-pub(crate) use slots::{BASE, Checks, Creator, ImageNumber, Slots};
+pub(crate) use slots::{BASE, Checks, Creator, Slots};
 pub(crate) use stacks::Stacks;
 
+/// Names an image of a process.
+pub(crate) type ImageNumber = u64;
 /// Bytes of a page of the kernel. Machines with other pages are refused when the image is mapped.
 pub(crate) const PAGE: usize = 4096;
 /// Addresses that are reserved for each linear memory, in bytes.

@@ -38,7 +38,7 @@ pub use job::{Job, JobError, OnLost};
 pub use run::{Run, RunOutput};
 pub use starts::Health;
 
-use crate::frame::{self, FrameKind, Reply, RunNumber, Stream};
+use crate::frame::{self, FrameKind, GuestNumber, Reply, RunNumber, Stream};
 use crate::harden::Hardening;
 use crate::interpreter::CompiledInterpreter;
 use crate::limits::MAX_ARGS;
@@ -54,7 +54,7 @@ use redact::RedactedEvents;
 use run::CallRate;
 use settling::Settling;
 use starts::Starts;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
@@ -107,7 +107,8 @@ struct PoolState {
     /// The time since which no process is up.
     down_since: Option<Instant>,
     hardening: Option<Hardening>,
-    interpreter_memory: u64,
+    /// The least memory of a run of each guest, in bytes.
+    guest_memory: Vec<u64>,
     closing: bool,
     egress: Option<EgressProcess>,
     last_egress: u64,
@@ -117,10 +118,17 @@ struct PoolState {
 }
 
 impl Pool {
-    /// Starts the processes, and waits until the first one is up.
+    /// Starts the processes with one guest, and waits until the first process is up.
     pub async fn start(config: PoolConfig, interpreter: Arc<CompiledInterpreter>) -> Result<Self, PoolError> {
-        let images = Images::new(&interpreter, config.images);
-        let children = Children::new(interpreter)?;
+        Self::start_with(config, vec![interpreter]).await
+    }
+
+    /// Starts the processes with several guests of different names, and waits until the first process is up. Each process has
+    /// all of them, and divides its slots among them by use. Jobs that name no guest have the first one.
+    pub async fn start_with(config: PoolConfig, guests: Vec<Arc<CompiledInterpreter>>) -> Result<Self, PoolError> {
+        check_names(&guests)?;
+        let images = Images::new(&guests, config.images);
+        let children = Children::new(guests)?;
         let inner = Arc::new(Inner {
             config,
             cores: machine::cores(),
@@ -175,9 +183,9 @@ impl Pool {
         self.lock().hardening.clone().unwrap_or_default()
     }
 
-    /// Returns the smallest memory limit that a run can have, in bytes.
+    /// Returns the smallest memory limit that a run of the first guest can have, in bytes.
     pub fn interpreter_memory(&self) -> u64 {
-        self.lock().interpreter_memory
+        self.lock().least_memory(0)
     }
 
     /// Returns the number of runs.
@@ -193,16 +201,17 @@ impl Pool {
     /// Queues a run. It starts as soon as there is memory and a process. When no process is up, it waits for one, at
     /// most for its own time limit.
     pub fn run(&self, job: Job) -> Result<Run, JobError> {
+        let guest = self.guest_of(&job)?;
         let (script, image) = self.inner.images.find(&job);
         let mut state = self.lock();
-        self.check(&job, &state)?;
+        self.check(&job, state.least_memory(guest))?;
         let (sender, events) = mpsc::unbounded_channel();
         state.last_run += 1;
         let number = state.last_run;
         let redacted = job.redactor.clone().map(RedactedEvents::new);
         let now = Instant::now();
         let job = Arc::new(job);
-        let entry = RunEntry { number, job, script, image, events: sender, lost: 0, moved: 0, since: now };
+        let entry = RunEntry { number, job, guest, script, image, events: sender, lost: 0, moved: 0, since: now };
         if state.closing {
             entry.end(Report::ended(Outcome::Cancelled));
         } else {
@@ -247,8 +256,16 @@ impl Pool {
         }
     }
 
-    fn check(&self, job: &Job, state: &PoolState) -> Result<(), JobError> {
-        job.limits.check(state.interpreter_memory)?;
+    /// Returns the number of the guest that a job names.
+    fn guest_of(&self, job: &Job) -> Result<GuestNumber, JobError> {
+        let Some(name) = &job.guest else { return Ok(0) };
+        let guests = self.inner.children.guests().iter();
+        let found = (0..).zip(guests).find(|(_, guest)| guest.description().name == *name);
+        found.map(|(number, _)| number).ok_or_else(|| JobError::NoGuest(name.clone()))
+    }
+
+    fn check(&self, job: &Job, least_memory: u64) -> Result<(), JobError> {
+        job.limits.check(least_memory)?;
         if job.limits.memory > self.inner.config.memory_budget {
             return Err(JobError::OverBudget { asked: job.limits.memory, budget: self.inner.config.memory_budget });
         }
@@ -308,6 +325,28 @@ impl Pool {
             }
         }
     }
+}
+
+impl PoolState {
+    /// Returns the least memory of a run of a guest, in bytes; 0 before a process has told it.
+    fn least_memory(&self, guest: GuestNumber) -> u64 {
+        self.guest_memory.get(guest as usize).copied().unwrap_or_default()
+    }
+}
+
+/// Checks that there is a guest, and that a name means one.
+fn check_names(guests: &[Arc<CompiledInterpreter>]) -> Result<(), PoolError> {
+    let mut names = BTreeSet::new();
+    if guests.is_empty() {
+        return Err(PoolError::Guests("there is none".into()));
+    }
+    for guest in guests {
+        let name = &*guest.description().name;
+        if !names.insert(name) {
+            return Err(PoolError::Guests(format!("two are called {name:?}")));
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Inner {

@@ -1,20 +1,22 @@
-//! The sandbox process: it holds only the interpreter, and runs what its node sends.
+//! The sandbox process: it holds only the interpreters, and runs what its node sends.
 //!
-//! Descriptor 0 is the socket to the node, descriptor 1 the compiled interpreter, descriptor 2 a pipe into the node's
-//! log. It has one thread, which the runs share (see [`crate::fair_share`]).
+//! Descriptor 0 is the socket to the node, descriptor 2 a pipe into the node's log. The first frames are the guests, which the
+//! process loads before it locks itself. It has one thread, which the runs share (see [`crate::fair_share`]).
 
 mod learn;
 mod prepare;
+mod ready;
 pub(crate) mod run;
 mod serve;
 
-use self::serve::SandboxProcess;
+use self::ready::Ready;
+use self::serve::{Images, SandboxProcess};
 use crate::bundle::Bundle;
 use crate::channels::{EgressLink, RunNetwork};
 use crate::engine;
 use crate::faults;
 use crate::files::Packages;
-use crate::frame::{self, FrameKind, Hello, ImageSetup, Incoming, Start, Stream};
+use crate::frame::{self, FrameKind, GuestReady, GuestSetup, Hello, Incoming, Start, Stream};
 use crate::guest::{NodeCalls, RunInput};
 use crate::harden::{self, Hardening};
 use crate::heap;
@@ -25,7 +27,7 @@ use crate::output::Output;
 use crate::sandbox::{FinishedSandbox, Interpreter};
 use crate::stop_location::StopLocator;
 use std::cell::{Cell, RefCell};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -116,41 +118,19 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
     runtime.block_on(async {
         let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
         let (sender, mut receiver) = frame::connect(socket, true)?;
-        let (image, known) = receive_image(&mut receiver).await?;
-        // A process for one run does not map pages ahead: the run is already waiting.
-        let slots = Slots::new(image, engine::SLOTS, args.ready > 0, args.checks());
-        let engine = engine::runner(slots.clone(), Stacks::default())?;
-        // SAFETY: this build of the program compiled the file, and no other user can write to it (the node checked both
-        // before it passed the descriptor); it is never changed while it is mapped.
-        let component = unsafe { Component::deserialize_file(&engine, "/proc/self/fd/1")? };
-        let interpreter = Interpreter::new(engine, &component, slots.clone(), CEILING.memory).await?;
-        warm_up(&interpreter, &sender).await?;
-        let hot = match known {
-            Some(pages) => {
-                slots.set_hot(&pages);
-                None
-            }
-            None if args.ready > 0 => Some(learn::learn(&interpreter, &slots, &sender).await?),
-            None => None,
-        };
+        let (interpreters, slots, found) = load_guests(args, &mut receiver, &sender).await?;
         // When the kernel does not let a process read its own memory, the line of a stopped run is not known.
         let stop_locator = StopLocator::open().ok();
         harden::lock(&mut hardening, args.data, args.parent).map_err(|_| ProcessError::Orphaned)?;
-        let hello = Hello {
-            protocol: frame::PROTOCOL,
-            build: crate::BUILD.to_owned(),
-            hardening,
-            interpreter_memory: interpreter.memory(),
-            hot,
-        };
+        let hello = Hello { protocol: frame::PROTOCOL, build: crate::BUILD.to_owned(), hardening, guests: found };
         sender.send(FrameKind::Hello, 0, &frame::to_json(&hello));
+        let bases: Vec<_> = interpreters.iter().map(Interpreter::base).collect();
         let process = Rc::new(SandboxProcess {
-            interpreter,
+            images: RefCell::new(Images::beside(&interpreters)),
+            interpreters,
             slots,
-            images: RefCell::default(),
             node: sender.clone(),
-            ready: RefCell::default(),
-            ready_wanted: args.ready,
+            ready: RefCell::new(Ready::new(args.ready, bases)),
             stop_locator,
             refill: Notify::new(),
             bundles: RefCell::default(),
@@ -171,28 +151,79 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
     })
 }
 
-/// Receives the image of the interpreter, which is the first that the node sends.
-async fn receive_image(receiver: &mut frame::Receiver) -> Result<(Image, Option<Vec<u32>>), ProcessError> {
+/// Receives and loads the guests, which are the first that the node sends. Returns with them their slots, and what was found
+/// out about each.
+async fn load_guests(
+    args: &ProcessArgs,
+    receiver: &mut frame::Receiver,
+    node: &frame::Sender,
+) -> Result<(Vec<Interpreter>, Arc<Slots>, Vec<GuestReady>), ProcessError> {
+    let (mut interpreters, mut found) = (Vec::new(), Vec::new());
+    let mut slots: Option<Arc<Slots>> = None;
+    let stacks = Stacks::default();
+    loop {
+        let (payload, image) = receive_file(receiver, FrameKind::Image).await?;
+        let setup: GuestSetup =
+            frame::from_json(FrameKind::Image, &payload).map_err(|error| ProcessError::Protocol(error.to_string()))?;
+        let image = Image::new(image.into())?;
+        let (_, code) = receive_file(receiver, FrameKind::Code).await?;
+        let base = BASE + interpreters.len() as u64;
+        let slots = match &slots {
+            Some(slots) => {
+                slots.add_base(base, image);
+                slots
+            }
+            // A process for one run does not map pages ahead: the run is already waiting.
+            None => slots.insert(Slots::new(image, engine::SLOTS, args.ready > 0, args.checks())),
+        };
+        let engine = engine::runner(slots.clone(), stacks.clone())?;
+        // SAFETY: this build of the program compiled the file, and no other user can write to it (the node checked both
+        // before it passed the descriptor); it is never changed while it is mapped.
+        let component = unsafe { Component::deserialize_file(&engine, format!("/proc/self/fd/{}", code.as_raw_fd()))? };
+        let places = (slots.clone(), base);
+        let interpreter = Interpreter::new(&component, setup.description, places, CEILING.memory).await?;
+        warm_up(&interpreter, node).await?;
+        let hot = match setup.hot {
+            Some(pages) => {
+                slots.set_hot(base, &pages);
+                None
+            }
+            None if args.ready > 0 => learn::learn(&interpreter, slots, node).await?,
+            None => None,
+        };
+        found.push(GuestReady { memory: interpreter.memory(), hot });
+        interpreters.push(interpreter);
+        if setup.is_last {
+            return Ok((interpreters, slots.clone(), found));
+        }
+    }
+}
+
+/// Receives a frame of this kind, with its descriptor.
+async fn receive_file(
+    receiver: &mut frame::Receiver,
+    wanted: FrameKind,
+) -> Result<(bytes::Bytes, OwnedFd), ProcessError> {
     let incoming = receiver.next().await.map_err(|error| ProcessError::Protocol(error.to_string()))?;
     let Incoming { kind, payload, descriptor, .. } = incoming.ok_or(ProcessError::Orphaned)?;
-    if kind != FrameKind::Image {
-        return Err(ProcessError::Protocol("the first frame is not the image".into()));
+    match descriptor {
+        Some(descriptor) if kind == wanted => Ok((payload, descriptor)),
+        _ => Err(ProcessError::Protocol("the first frames are not the guests".into())),
     }
-    let setup: ImageSetup =
-        frame::from_json(kind, &payload).map_err(|error| ProcessError::Protocol(error.to_string()))?;
-    let file = descriptor.ok_or_else(|| ProcessError::Protocol("an image without its descriptor".into()))?;
-    Ok((Image::new(file.into())?, setup.hot))
 }
 
 /// Runs one small script before the process is locked, so that everything that is set up at first use is set up.
 async fn warm_up(interpreter: &Interpreter, node: &frame::Sender) -> Result<(), ProcessError> {
-    let source = b"import sys\ndef run():\n    print('warm')\n    return {'warm': [1, 2.5, None]}\n";
-    run_here(interpreter, node, "warm", source).await.map(drop)
+    match &interpreter.description().rehearsal {
+        Some(rehearsal) => run_here(interpreter, node, "warm", &rehearsal.warm_up).await.map(drop),
+        None => Ok(()),
+    }
 }
 
 /// A run of this process's own, which no node has asked for: of the file `path`, without arguments and environment.
 fn own_start(path: String) -> Start {
     Start {
+        guest: 0,
         bundle: [0; 32],
         packages: None,
         image: None,
@@ -235,15 +266,17 @@ async fn run_here(
     interpreter: &Interpreter,
     node: &frame::Sender,
     name: &str,
-    source: &[u8],
+    source: &str,
 ) -> Result<FinishedSandbox, ProcessError> {
-    let path = format!("{name}.py");
-    let bundle = Bundle::of_files(&[(&*path, source)]).map_err(|error| ProcessError::Interpreter(error.to_string()))?;
+    let suffix = interpreter.description().rehearsal.as_ref().map_or("", |rehearsal| &rehearsal.suffix);
+    let path = format!("{name}{suffix}");
+    let bundle = Bundle::of_files(&[(&*path, source.as_bytes())])
+        .map_err(|error| ProcessError::Interpreter(error.to_string()))?;
     let memory = interpreter.memory().max(Limits::default().memory);
     let start = Start { name: name.into(), limits: Limits { memory, ..Limits::default() }, ..own_start(path) };
     let bundle = Arc::new(bundle);
     let input = own_input(&start, &bundle, None, node);
-    let (done, _, finished) = interpreter.prepare(BASE).await?.run(input, &Notify::new()).await;
+    let (done, _, finished) = interpreter.prepare(interpreter.base()).await?.run(input, &Notify::new()).await;
     if done.outcome == Outcome::Succeeded {
         return Ok(finished);
     }

@@ -5,23 +5,33 @@ mod prepare;
 use crate::files::Kept;
 use crate::frame::Done;
 use crate::guest::{self, Guest, RunInput};
-use crate::memory::{BASE, ImageNumber, Slots};
+use crate::guest_description::{GuestDescription, Words};
+use crate::memory::{ImageNumber, Slots};
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage, bounded_notes};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Notify;
-use wasmtime::component::Component;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, TypedFunc};
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 /// The memory that a run needs beyond the interpreter's own, in bytes.
 const HEADROOM: u64 = 4 << 20;
 
-/// The loaded interpreter, which makes sandboxes.
+/// The guest's function for a run.
+type RunFunction = TypedFunc<(guest::Request,), (Result<guest::Success, guest::Failure>,)>;
+
+/// A loaded guest, which makes sandboxes.
 pub(crate) struct Interpreter {
+    description: GuestDescription,
     engine: Engine,
-    pre: guest::SandboxPre<Guest>,
+    pre: InstancePre<Guest>,
+    /// The export that carries out a run.
+    run: ComponentExportIndex,
+    words: Arc<Words>,
     slots: Arc<Slots>,
+    /// Its own image.
+    base: ImageNumber,
     memory: u64,
     max_memory: u64,
 }
@@ -29,7 +39,8 @@ pub(crate) struct Interpreter {
 /// A sandbox that is ready: instantiated, without a run.
 pub(crate) struct ReadySandbox {
     store: Store<Guest>,
-    instance: guest::Sandbox,
+    run: RunFunction,
+    words: Arc<Words>,
 }
 
 /// A sandbox whose run has ended. Dropping it gives its memory back.
@@ -56,21 +67,34 @@ impl FinishedSandbox {
 }
 
 impl Interpreter {
-    /// Links the component, and makes one sandbox to check it and to measure its memory.
+    /// Links the component, and makes one sandbox to check it and to measure its memory. `base` is its image.
     pub(crate) async fn new(
-        engine: Engine,
         component: &Component,
-        slots: Arc<Slots>,
+        description: GuestDescription,
+        (slots, base): (Arc<Slots>, ImageNumber),
         max_memory: u64,
     ) -> wasmtime::Result<Self> {
-        let is_metered = component.component_type().imports(&engine).any(|(name, _)| name == guest::FUEL);
-        wasmtime::ensure!(is_metered, "the guest does not count its work (it does not import {})", guest::FUEL);
-        let linker = guest::linker(&engine, component)?;
-        let pre = guest::SandboxPre::new(linker.instantiate_pre(component)?)?;
-        let mut interpreter = Interpreter { engine, pre, slots, memory: 0, max_memory };
-        let first = interpreter.prepare(BASE).await?;
+        let engine = component.engine().clone();
+        let pre = guest::linker(&engine, component, &description)?.instantiate_pre(component)?;
+        let name = &*description.entry.run;
+        let run = component
+            .get_export_index(None, name)
+            .ok_or_else(|| wasmtime::format_err!("the guest does not export the function {name}"))?;
+        let words = Arc::new(description.words.clone());
+        let mut interpreter = Interpreter { description, engine, pre, run, words, slots, base, memory: 0, max_memory };
+        let first = interpreter.prepare(base).await?;
         interpreter.memory = first.store.data().limiter.budget.peak() + HEADROOM;
         Ok(interpreter)
+    }
+
+    /// Returns the description of the guest.
+    pub(crate) fn description(&self) -> &GuestDescription {
+        &self.description
+    }
+
+    /// Returns the number of the guest's own image.
+    pub(crate) fn base(&self) -> ImageNumber {
+        self.base
     }
 
     /// Returns the smallest memory limit that a run can have, in bytes.
@@ -84,12 +108,13 @@ impl Interpreter {
         // Nothing comes between this and the instantiation, which makes the memory before it waits for anything.
         self.slots.choose(image);
         let instance = self.pre.instantiate_async(&mut store).await?;
-        if image != BASE {
+        let run = instance.get_typed_func(&mut store, self.run)?;
+        if image != self.base {
             // Wasmtime tells the limiter the size that the module begins with, and the image can be larger.
             let length = self.slots.length(image).unwrap_or_default() as u64;
             store.data().limiter.budget.set_linear(length);
         }
-        Ok(ReadySandbox { store, instance })
+        Ok(ReadySandbox { store, run, words: self.words.clone() })
     }
 
     fn store(&self) -> wasmtime::Result<Store<Guest>> {
@@ -120,9 +145,9 @@ impl ReadySandbox {
             biased;
             () = cancel.notified() => Ended::Cancelled,
             () = tokio::time::sleep_until(deadline) => Ended::TimedOut,
-            returned = self.instance.call_run(&mut self.store, &request) => match returned {
+            returned = self.run.call_async(&mut self.store, (request,)) => match returned {
                 Err(error) => Ended::Trapped(error),
-                Ok(returned) => Ended::Returned(returned),
+                Ok((returned,)) => Ended::Returned(returned),
             }
         };
         let budget = self.store.data().limiter.budget.clone();
@@ -136,7 +161,7 @@ impl ReadySandbox {
             refused_memory_bytes: budget.refused(),
             wall: began.elapsed(),
         };
-        let (mut done, result) = judge(ended, budget.refusals() > 0, start.result_kind);
+        let (mut done, result) = judge(ended, budget.refusals() > 0, start.result_kind, &self.words);
         done.usage = usage;
         done.stdout = stdout.totals();
         done.stderr = stderr.totals();
@@ -184,7 +209,7 @@ fn is_out_of_fuel(error: &wasmtime::Error) -> bool {
 }
 
 /// Decides the outcome. Only a typed return is a success; the host decides on all other ends.
-fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String) {
+fn judge(ended: Ended, memory_refused: bool, kind: ResultKind, words: &Words) -> (Done, String) {
     let mut done = Done {
         outcome: Outcome::TimedOut,
         mode: None,
@@ -208,7 +233,7 @@ fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String)
             result = success.value;
         }
         Ended::Returned(Err(failure)) => {
-            let out_of_memory = memory_refused && failure.type_name == "MemoryError";
+            let out_of_memory = memory_refused && failure.type_name == words.memory_error;
             done.outcome = if out_of_memory { Outcome::OutOfMemory } else { Outcome::Failed };
             done.mode = Some(mode_of(failure.mode));
             done.notes = bounded_notes(failure.notes);
@@ -224,7 +249,7 @@ fn judge(ended: Ended, memory_refused: bool, kind: ResultKind) -> (Done, String)
             }
         }
         Ended::Trapped(error) => {
-            let (outcome, message) = verdict_on(&error, memory_refused);
+            let (outcome, message) = verdict_on(&error, memory_refused, words);
             done.outcome = outcome;
             done.error = message.map(|message| ScriptError::new("Crashed", message));
         }
@@ -247,20 +272,22 @@ fn mode_of(mode: guest::Mode) -> Mode {
     }
 }
 
-fn verdict_on(error: &wasmtime::Error, memory_refused: bool) -> (Outcome, Option<String>) {
+fn verdict_on(error: &wasmtime::Error, memory_refused: bool, words: &Words) -> (Outcome, Option<String>) {
     if is_out_of_fuel(error) {
         return (Outcome::OutOfFuel, None);
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        // `sys.exit` is an exception that the harness reports, so this exit bypassed the harness.
-        let message = format!("the script ended the interpreter itself (os._exit or abort; exit status {})", exit.0);
+        // An orderly exit of a script is reported by the guest, so this one bypassed it.
+        let how = if words.own_exit.is_empty() { String::new() } else { format!("{}; ", words.own_exit) };
+        let message = format!("the script ended the interpreter itself ({how}exit status {})", exit.0);
         return (Outcome::Crashed, Some(message));
     }
     if memory_refused {
         return (Outcome::OutOfMemory, None);
     }
     let message = match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => "the interpreter's stack is exhausted (too deep a recursion in C code)".into(),
+        Some(Trap::StackOverflow) if words.deep.is_empty() => "the interpreter's stack is exhausted".into(),
+        Some(Trap::StackOverflow) => format!("the interpreter's stack is exhausted ({})", words.deep),
         Some(Trap::UnreachableCodeReached) => "the interpreter aborted".into(),
         Some(trap) => format!("the interpreter crashed: {trap}"),
         None => "the interpreter violated a rule of its host".into(),
@@ -273,7 +300,7 @@ mod tests {
     use super::*;
 
     fn verdict(error: impl Into<wasmtime::Error>, refused: bool) -> Outcome {
-        verdict_on(&error.into(), refused).0
+        verdict_on(&error.into(), refused, &Words::default()).0
     }
 
     #[test]
@@ -301,8 +328,10 @@ mod tests {
             notes: Vec::new(),
             value: None,
         };
-        let outcome =
-            |type_name, refused| judge(Ended::Returned(Err(failure(type_name))), refused, ResultKind::Json).0.outcome;
+        let words = Words { memory_error: "MemoryError".into(), ..Words::default() };
+        let outcome = |type_name, refused| {
+            judge(Ended::Returned(Err(failure(type_name))), refused, ResultKind::Json, &words).0.outcome
+        };
         assert_eq!(outcome("MemoryError", false), Outcome::Failed);
         assert_eq!(outcome("MemoryError", true), Outcome::OutOfMemory);
         assert_eq!(outcome("ValueError", true), Outcome::Failed);

@@ -1,14 +1,15 @@
 //! The line at which a script was stopped.
 //!
-//! A script that runs out of fuel or time is stopped without an exception. Its memory still exists, and CPython
-//! describes in it, for external debuggers, where the fields of its structures are (`_Py_DebugOffsets` in its
-//! Include/internal/pycore_debug_offsets.h, used by PEP 768). So the innermost frame in the user's code can be found:
+//! A script that runs out of fuel or time is stopped without an exception. Its memory still exists, and the description of its
+//! guest says how a line is found in it. CPython describes in it, for external debuggers, where the fields of its structures
+//! are (`_Py_DebugOffsets` in its Include/internal/pycore_debug_offsets.h, used by PEP 768). So the innermost frame in the user's code can be found:
 //! from the runtime to the interpreter, its thread and its frames; and from the frame's instruction the line, with the
 //! code's line table (InternalDocs/code_objects.md in CPython's sources).
 //!
 //! The memory belongs to the guest and can contain anything. It is read through the kernel, only within that memory,
 //! and every search is limited. The result is two short texts and a number, which are not trusted.
 
+use crate::guest_description::StopLines;
 use crate::outcome::SourceLocation;
 use std::cell::Cell;
 use std::fs::File;
@@ -51,7 +52,13 @@ impl StopLocator {
     }
 
     /// Returns the line of the script whose sandbox has `mark`, an address of this process, in its memory.
-    pub(crate) fn locate(&self, mark: usize) -> Option<SourceLocation> {
+    pub(crate) fn locate(&self, mark: usize, lines: StopLines) -> Option<SourceLocation> {
+        match lines {
+            StopLines::CPython => self.locate_in_cpython(mark),
+        }
+    }
+
+    fn locate_in_cpython(&self, mark: usize) -> Option<SourceLocation> {
         let range = writable_around(&self.maps()?, mark)?;
         let mut memory = GuestMemory::new(&self.memory, range);
         // Searched each time: the memory of one run must not influence the search for another.

@@ -63,13 +63,7 @@ pub(crate) fn egress_process(parent: u32) -> Result<(), EgressError> {
         let names = Names::new(&setup.dns).map_err(EgressError::Setup)?;
         let secure = Secure::new(&setup.authorities).map_err(EgressError::Setup)?;
         harden::lock_egress(&mut hardening, DATA, parent).map_err(|_| EgressError::Orphaned)?;
-        let hello = Hello {
-            protocol: frame::PROTOCOL,
-            build: crate::BUILD.to_owned(),
-            hardening,
-            interpreter_memory: 0,
-            hot: None,
-        };
+        let hello = Hello { protocol: frame::PROTOCOL, build: crate::BUILD.to_owned(), hardening, guests: Vec::new() };
         node.send(FrameKind::Hello, 0, &frame::to_json(&hello));
         let egress = Rc::new(Egress::new(node.clone(), names, secure));
         let flushing = tokio::task::spawn_local(async move { node.flush().await });

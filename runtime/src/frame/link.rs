@@ -291,6 +291,7 @@ impl Receiver {
                     | FrameKind::Attach
                     | FrameKind::Holder
                     | FrameKind::Image
+                    | FrameKind::Code
                     | FrameKind::LoadImage
             );
             let descriptor = if has_one { self.descriptors.pop_front() } else { None };

@@ -6,6 +6,7 @@ use super::fuel::{refuel, settle};
 use super::host_functions::{encryption, loaded};
 use super::paid::{PaidEnvironment, PaidPoll, PaidRandom};
 use crate::files::HasFiles;
+use crate::guest_description::GuestDescription;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable, ResourceType};
 use wasmtime::{Engine, StoreContextMut};
@@ -17,10 +18,23 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
 use wasmtime_wasi::random::WasiRandom;
 
 /// The interface in which the guest asks for fuel (`python-wasm/merge/src/meter.rs`).
-pub(crate) const FUEL: &str = "cronbox:meter/fuel@0.1.0";
+const FUEL: &str = "cronbox:meter/fuel@0.1.0";
 
-/// Links everything that the component imports. Functions that are not named here do not exist, or always refuse.
-pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
+/// Links everything that the component imports, which is at most what its description names, and its meter. Functions that
+/// are not named here do not exist, or always refuse.
+pub(crate) fn linker(
+    engine: &Engine,
+    component: &Component,
+    description: &GuestDescription,
+) -> wasmtime::Result<Linker<Guest>> {
+    let mut is_metered = false;
+    for (name, item) in component.component_type().imports(engine) {
+        is_metered |= name == FUEL;
+        // A type is no ability.
+        let can = name == FUEL || description.can_import(name) || matches!(item.ty, ComponentItem::Type(_));
+        wasmtime::ensure!(can, "the guest imports {name}, which its description does not name");
+    }
+    wasmtime::ensure!(is_metered, "the guest does not count its work (it does not import {FUEL})");
     let mut linker = Linker::<Guest>::new(engine);
     let l = &mut linker;
     io::error::add_to_linker::<Guest, HasSelf<ResourceTable>>(l, Guest::table)?;
@@ -61,7 +75,7 @@ enum NoNetwork {}
 /// A socket. None exists.
 enum NoSocket {}
 
-/// Refuses `wasi:sockets`, which CPython's `socket` module imports. The functions that could open something answer
+/// Refuses `wasi:sockets`, which interpreters import. The functions that could open something answer
 /// access-denied; all others need a socket, so they are never called.
 fn refuse_sockets(linker: &mut Linker<Guest>, component: &Component) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();

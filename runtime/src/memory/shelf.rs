@@ -4,13 +4,15 @@ use super::hot_pages::HotPages;
 use super::image::{Image, LARGE};
 use super::pagemap::Pagemap;
 use super::region::{Region, page_faults};
-use super::{GUARD, PAGE, RESERVED};
+use super::{GUARD, ImageNumber, PAGE, RESERVED};
 use std::io;
 use std::ops::Range;
 
 /// An image, and its slots that wait for a sandbox.
 pub(super) struct Shelf {
     image: Image,
+    /// The guest's own image, which this one was made from or is.
+    base: ImageNumber,
     free: Vec<Slot>,
     hot: HotPages,
     /// When a slot of it was last handed out, in uses of the process.
@@ -44,8 +46,12 @@ pub(crate) struct Stretch {
 }
 
 impl Shelf {
-    pub(super) fn new(image: Image) -> Self {
-        Shelf { image, free: Vec::new(), hot: HotPages::default(), last_use: 0, cold: Vec::new() }
+    pub(super) fn new(image: Image, base: ImageNumber) -> Self {
+        Shelf { image, base, free: Vec::new(), hot: HotPages::default(), last_use: 0, cold: Vec::new() }
+    }
+
+    pub(super) fn base(&self) -> ImageNumber {
+        self.base
     }
 
     pub(super) fn length(&self) -> usize {

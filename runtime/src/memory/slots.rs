@@ -3,7 +3,7 @@
 use super::image::Image;
 use super::pagemap::Pagemap;
 use super::shelf::{Changes, Shelf, Slot};
-use super::{GUARD, PAGE, RESERVED};
+use super::{GUARD, ImageNumber, PAGE, RESERVED};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,9 +26,7 @@ pub(crate) enum Checks {
     AllWithoutPagemap,
 }
 
-/// Names an image of a process.
-pub(crate) type ImageNumber = u64;
-/// The interpreter's own image.
+/// The image of the first guest.
 pub(crate) const BASE: ImageNumber = 0;
 
 /// The slots of a process.
@@ -71,14 +69,14 @@ struct SlotMemory {
 pub(crate) struct Creator(pub(crate) Arc<Slots>);
 
 impl Slots {
-    /// Makes slots for the interpreter's image, at most `most` in use. Call it before the process is locked.
+    /// Makes slots for the image of the first guest, at most `most` in use of all images. Call it before the process is locked.
     pub(crate) fn new(image: Image, most: usize, populates: bool, checks: Checks) -> Arc<Self> {
         // Where slots are hardly used again, the search costs more than it saves.
         let searches = populates && checks != Checks::AllWithoutPagemap;
         let pagemap = if searches { Pagemap::open().ok() } else { None };
         let check_one_in = if checks == Checks::Usual { CHECK_ONE_IN } else { 1 };
         let state = State {
-            shelves: [(BASE, Shelf::new(image))].into(),
+            shelves: [(BASE, Shelf::new(image, BASE))].into(),
             next: BASE,
             in_use: 0,
             is_learning: false,
@@ -90,19 +88,26 @@ impl Slots {
         Arc::new(Slots { pagemap, populates, check_one_in, most, state: Mutex::new(state) })
     }
 
-    /// Adds an image. The pages that runs of the interpreter's own image write often are hot in it as well.
-    pub(crate) fn add(&self, number: ImageNumber, image: Image) {
+    /// Adds the image of another guest.
+    pub(crate) fn add_base(&self, number: ImageNumber, image: Image) {
+        self.state().shelves.insert(number, Shelf::new(image, number));
+    }
+
+    /// Adds an image that was made from the image `base` of a guest. The pages that runs from that one write often are hot in
+    /// it as well.
+    pub(crate) fn add(&self, number: ImageNumber, image: Image, base: ImageNumber) {
         let mut state = self.state();
-        let hot: Vec<u32> = state.shelves.get(&BASE).map(|base| base.hot().collect()).unwrap_or_default();
-        let mut shelf = Shelf::new(image);
+        let hot: Vec<u32> = state.shelves.get(&base).map(|base| base.hot().collect()).unwrap_or_default();
+        let mut shelf = Shelf::new(image, base);
         shelf.set_hot(&hot);
         state.shelves.insert(number, shelf);
     }
 
-    /// Forgets an image. Memories that began as it live on, and are unmapped when they end.
+    /// Forgets an image that is no guest's own. Memories that began as it live on, and are unmapped when they end.
     pub(crate) fn forget(&self, number: ImageNumber) {
-        if number != BASE {
-            self.state().shelves.remove(&number);
+        let mut state = self.state();
+        if state.shelves.get(&number).is_some_and(|shelf| shelf.base() != number) {
+            state.shelves.remove(&number);
         }
     }
 
@@ -116,7 +121,7 @@ impl Slots {
         self.state().shelves.get(&number).map(Shelf::length)
     }
 
-    /// Has the pages kept that the next memory that ends has changed, beside the interpreter's image.
+    /// Has the pages kept that the next memory that ends has changed, beside its guest's image.
     pub(crate) fn keep_changes(&self) {
         self.state().keeps_changes = true;
     }
@@ -126,10 +131,10 @@ impl Slots {
         self.state().changes.take()
     }
 
-    /// Takes these pages of the interpreter's image for hot. Numbers that are no pages of it are left out.
-    pub(crate) fn set_hot(&self, pages: &[u32]) {
-        if let Some(base) = self.state().shelves.get_mut(&BASE) {
-            base.set_hot(pages);
+    /// Takes these pages of an image for hot. Numbers that are no pages of it are left out.
+    pub(crate) fn set_hot(&self, image: ImageNumber, pages: &[u32]) {
+        if let Some(shelf) = self.state().shelves.get_mut(&image) {
+            shelf.set_hot(pages);
         }
     }
 
@@ -138,11 +143,19 @@ impl Slots {
         self.state().is_learning = true;
     }
 
-    /// Takes the pages for hot that at least `least` runs have written since learning began, and returns all hot pages.
-    pub(crate) fn end_learning(&self, least: u32) -> Vec<u32> {
+    /// Takes the pages of an image for hot that at least `least` runs have written since learning began, and returns all hot
+    /// pages of it.
+    pub(crate) fn end_learning(&self, image: ImageNumber, least: u32) -> Vec<u32> {
         let mut state = self.state();
         state.is_learning = false;
-        state.shelves.get_mut(&BASE).map(|base| base.end_learning(least)).unwrap_or_default()
+        state.shelves.get_mut(&image).map(|shelf| shelf.end_learning(least)).unwrap_or_default()
+    }
+
+    /// Returns the length of the guest's own image, in bytes, where the next memory begins as one of this guest.
+    fn base_length(&self) -> usize {
+        let state = self.state();
+        let base = state.shelves.get(&state.next).and_then(|next| state.shelves.get(&next.base()));
+        base.map_or(0, Shelf::length)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -178,7 +191,8 @@ impl Slots {
         state.in_use -= 1;
         state.resets += 1;
         if std::mem::take(&mut state.keeps_changes) {
-            state.changes = state.shelves.get(&BASE).and_then(|base| base.changes(&slot).ok());
+            let base = state.shelves.get(&image).and_then(|shelf| state.shelves.get(&shelf.base()));
+            state.changes = base.and_then(|base| base.changes(&slot).ok());
         }
         // A slot whose image is forgotten is unmapped, and so is one that cannot be reset.
         let Some(shelf) = state.shelves.get_mut(&image) else { return };
@@ -220,8 +234,8 @@ impl SlotMemory {
     }
 }
 
-// SAFETY: a slot has the addresses and guards that the settings of `engine` say, and a memory is as the interpreter's
-// initial memory: zero, or an image: the interpreter's, whose data segments the machine code does not have, or one that a
+// SAFETY: a slot has the addresses and guards that the settings of `engine` say, and a memory is as a guest's initial
+// memory: zero, or an image: the guest's own, whose data segments the machine code does not have, or one that a
 // sandbox of the same machine code left behind at rest, with its larger size.
 unsafe impl MemoryCreator for Creator {
     fn new_memory(
@@ -237,7 +251,7 @@ unsafe impl MemoryCreator for Creator {
                 "a memory with {reserved:?} reserved bytes and a guard of {guard} bytes is not made here"
             ));
         }
-        let length = self.0.length(BASE).unwrap_or_default();
+        let length = self.0.base_length();
         if length > minimum {
             return Err(format!("the image has {length} bytes, but the memory begins with {minimum}"));
         }
@@ -345,7 +359,7 @@ mod tests {
         {
             let slots = Slots::new(image(name), 8, name != "usual", checks);
             write_anywhere(&slots, 1);
-            slots.set_hot(&[0, 1, 7, 40, 63, 64, u32::MAX]);
+            slots.set_hot(BASE, &[0, 1, 7, 40, 63, 64, u32::MAX]);
             write_anywhere(&slots, 2);
             assert!(slots.state().shelves.values().all(|shelf| shelf.free() <= 8));
         }
@@ -354,7 +368,7 @@ mod tests {
     #[test]
     fn a_run_on_hot_pages_has_no_page_fault() {
         let slots = Slots::new(image("faults"), 8, true, Checks::Usual);
-        slots.set_hot(&[3, 4, 5]);
+        slots.set_hot(BASE, &[3, 4, 5]);
         for round in 0..4 {
             let mut memory = slots.take(LENGTH).expect("a memory");
             // Reading every page as well.
@@ -374,7 +388,7 @@ mod tests {
     #[test]
     fn a_memory_begins_as_the_image_that_was_chosen() {
         let slots = Slots::new(image("chosen"), 8, true, Checks::All);
-        slots.set_hot(&[2, 3]);
+        slots.set_hot(BASE, &[2, 3]);
         let mut prepared = slots.take(LENGTH).expect("a memory");
         prepared.grow(LENGTH + 4 * PAGE).expect("grows");
         fill(&mut prepared, 2..3);
@@ -395,7 +409,7 @@ mod tests {
         }
         let path = std::env::temp_dir().join(format!("cronbox-slots-{}-second", std::process::id()));
         std::fs::write(&path, &bytes).expect("writes");
-        slots.add(7, Image::new(File::open(&path).expect("opens")).expect("an image"));
+        slots.add(7, Image::new(File::open(&path).expect("opens")).expect("an image"), BASE);
         std::fs::remove_file(&path).expect("removes");
         let mut held = Vec::new();
         for round in 0..6 {
@@ -416,6 +430,56 @@ mod tests {
         slots.choose(7);
         assert!(slots.take(LENGTH).is_err());
         assert_as_image(&slots.take(LENGTH).expect("a memory"));
+    }
+
+    #[test]
+    fn each_guest_has_its_own_image() {
+        let slots = Slots::new(image("of the first"), 40, true, Checks::All);
+        slots.add_base(1, Image::empty());
+        slots.set_hot(BASE, &[2, 3]);
+        for round in 0..4 {
+            slots.choose(1);
+            assert_eq!(slots.base_length(), 0);
+            let mut other = slots.take(2 * PAGE).expect("a memory");
+            assert!(bytes(&other) == [0; 2 * PAGE], "round {round}");
+            fill(&mut other, 0..1);
+            assert_eq!(slots.base_length(), LENGTH);
+            let mut memory = slots.take(LENGTH).expect("a memory");
+            assert_as_image(&memory);
+            fill(&mut memory, 2..4);
+            // What a guest has changed is told beside its own image.
+            slots.keep_changes();
+            drop(other);
+            assert_eq!(
+                slots.take_changes().map(|changes| (changes.length, changes.stretches.len())),
+                Some((2 * PAGE, 0))
+            );
+        }
+        // A guest's own image stays.
+        slots.forget(1);
+        assert_eq!(slots.length(1), Some(0));
+    }
+
+    #[test]
+    fn slots_that_wait_belong_to_the_images_that_were_used_last() {
+        let slots = Slots::new(image("divided"), 2 * MOST_FREE, false, Checks::All);
+        slots.add_base(1, Image::empty());
+        let use_at_once = |number: ImageNumber, count: usize| {
+            let take = |_| {
+                slots.choose(number);
+                slots.take(LENGTH).expect("a memory")
+            };
+            drop((0..count).map(take).collect::<Vec<_>>());
+        };
+        let free = || [BASE, 1].map(|number| slots.state().shelves[&number].free());
+        use_at_once(BASE, MOST_FREE);
+        assert_eq!(free(), [MOST_FREE, 0]);
+        use_at_once(1, 10);
+        assert_eq!(free(), [MOST_FREE - 10, 10]);
+        use_at_once(1, MOST_FREE);
+        assert_eq!(free(), [0, MOST_FREE]);
+        use_at_once(BASE, 3);
+        assert_eq!(free(), [3, MOST_FREE - 3]);
     }
 
     #[test]
@@ -442,7 +506,7 @@ mod tests {
             fill(&mut memory, 9..11);
             fill(&mut memory, 20 + run..21 + run);
         }
-        assert_eq!(slots.end_learning(2), [9, 10]);
+        assert_eq!(slots.end_learning(BASE, 2), [9, 10]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Child processes: starting them, and handling their frames until they end.
 
-use crate::frame::{self, FrameKind, ImageSetup, Incoming};
+use crate::frame::{self, FrameKind, GuestSetup, Incoming};
 use crate::interpreter::CompiledInterpreter;
 use crate::process::ProcessArgs;
 use std::ffi::OsString;
@@ -25,7 +25,7 @@ const MAX_LOG: u64 = 64 << 10;
 /// started it ends (`PR_SET_PDEATHSIG`), and the threads of an async runtime start and end at any time.
 pub(super) struct Children {
     requests: Mutex<std_mpsc::Sender<Request>>,
-    interpreter: Arc<CompiledInterpreter>,
+    guests: Vec<Arc<CompiledInterpreter>>,
 }
 
 struct Request {
@@ -56,8 +56,13 @@ impl fmt::Display for Death {
 }
 
 impl Children {
-    pub(super) fn new(interpreter: Arc<CompiledInterpreter>) -> io::Result<Self> {
-        Ok(Children { requests: Mutex::new(parent()?), interpreter })
+    pub(super) fn new(guests: Vec<Arc<CompiledInterpreter>>) -> io::Result<Self> {
+        Ok(Children { requests: Mutex::new(parent()?), guests })
+    }
+
+    /// Returns the guests.
+    pub(super) fn guests(&self) -> &[Arc<CompiledInterpreter>] {
+        &self.guests
     }
 
     /// Has the thread start a process. One that is gone is replaced, and its processes with it.
@@ -72,32 +77,45 @@ impl Children {
         answered.recv().map_err(|_| io::Error::other("the thread that starts processes has ended"))?
     }
 
-    /// Starts `command` with its link as standard input and the interpreter as standard output.
-    pub(super) fn spawn(&self, command: &[OsString], memory_budget: u64, ready: usize) -> io::Result<Child> {
+    /// Starts `command` as a sandbox process with these guests, and with its link as standard input.
+    pub(super) fn spawn(
+        &self,
+        command: &[OsString],
+        memory_budget: u64,
+        ready: usize,
+        guests: &[Arc<CompiledInterpreter>],
+    ) -> io::Result<Child> {
         let args = ProcessArgs {
             parent: std::process::id(),
             data: memory_budget.saturating_add(DATA_BESIDE_RUNS),
             ready,
             faults: Vec::new(),
         };
-        let child = self.spawn_with(command, &args.to_words(), Stdio::from(self.interpreter.file().try_clone()?))?;
-        let image = self.interpreter.image()?;
-        let setup = ImageSetup { hot: self.interpreter.hot() };
-        child.link.send_with(FrameKind::Image, 0, &frame::to_json(&setup), Some(image));
+        let files = guests.iter().map(|guest| Ok((guest.image()?, guest.file().try_clone()?)));
+        let files = files.collect::<io::Result<Vec<_>>>()?;
+        let child = self.spawn_with(command, &args.to_words())?;
+        for (at, (guest, (image, code))) in guests.iter().zip(files).enumerate() {
+            let (description, hot) = (guest.description().clone(), guest.hot());
+            let setup = GuestSetup { description, hot, is_last: at + 1 == guests.len() };
+            child.link.send_with(FrameKind::Image, 0, &frame::to_json(&setup), Some(image));
+            child.link.send_with(FrameKind::Code, 0, b"", Some(code.into()));
+        }
         Ok(child)
     }
 
-    /// Notes the pages of the image that most runs write, for the next processes.
-    pub(super) fn note_hot(&self, pages: Vec<u32>) {
-        self.interpreter.note_hot(pages);
+    /// Notes the pages of a guest's image that most runs write, for the next processes.
+    pub(super) fn note_hot(&self, guest: usize, pages: Vec<u32>) {
+        if let Some(guest) = self.guests.get(guest) {
+            guest.note_hot(pages);
+        }
     }
 
     /// Starts `command` as an egress process, with its link as standard input.
     pub(super) fn spawn_egress(&self, command: &[OsString]) -> io::Result<Child> {
-        self.spawn_with(command, &[std::process::id().to_string()], Stdio::null())
+        self.spawn_with(command, &[std::process::id().to_string()])
     }
 
-    fn spawn_with(&self, command: &[OsString], args: &[String], stdout: Stdio) -> io::Result<Child> {
+    fn spawn_with(&self, command: &[OsString], args: &[String]) -> io::Result<Child> {
         let [program, words @ ..] = command else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
         };
@@ -109,7 +127,7 @@ impl Children {
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(theirs))
-            .stdout(stdout)
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             // A terminal sends Ctrl-C to all processes of its group; only the node is to handle it.
             .process_group(0)

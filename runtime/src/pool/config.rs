@@ -64,6 +64,9 @@ pub enum PoolError {
     /// No process could be started.
     #[error("no sandbox process can be started: {0}")]
     Start(String),
+    /// There is no guest, or two have the same name.
+    #[error("a pool needs at least one guest, and each with its own name: {0}")]
+    Guests(String),
     /// The kernel lacks measures that are required.
     #[error("this machine lacks hardening that was required: {0}")]
     Hardening(String),

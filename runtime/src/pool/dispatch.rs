@@ -16,8 +16,8 @@ impl Pool {
     pub(super) fn spawn(&self, state: &mut PoolState) {
         state.last_process += 1;
         let number = state.last_process;
-        let config = &self.inner.config;
-        match self.inner.children.spawn(&config.command, config.memory_budget, config.ready) {
+        let (config, children) = (&self.inner.config, &self.inner.children);
+        match children.spawn(&config.command, config.memory_budget, config.ready, children.guests()) {
             Ok(child) => {
                 let now = Instant::now();
                 let process = Process {

@@ -18,7 +18,9 @@ impl Pool {
         match kind {
             FrameKind::Hello => {
                 let hello: Hello = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
-                if process.up || hello.protocol != frame::PROTOCOL || hello.build != crate::BUILD {
+                let guests = self.inner.children.guests().len();
+                let is_ours = hello.protocol == frame::PROTOCOL && hello.build == crate::BUILD;
+                if process.up || !is_ours || hello.guests.len() != guests {
                     return Err("it is not of this build".into());
                 }
                 process.up = true;
@@ -26,10 +28,12 @@ impl Pool {
                 process.may_favour = harden::can_change_priority(process.pid);
                 state.starts.worked();
                 state.note_up(now);
-                state.interpreter_memory = hello.interpreter_memory;
+                state.guest_memory = hello.guests.iter().map(|guest| guest.memory).collect();
                 state.hardening = Some(hello.hardening);
-                if let Some(hot) = hello.hot {
-                    self.inner.children.note_hot(hot);
+                for (at, guest) in hello.guests.into_iter().enumerate() {
+                    if let Some(hot) = guest.hot {
+                        self.inner.children.note_hot(at, hot);
+                    }
                 }
                 self.inner.changed.notify_waiters();
                 self.replenish(state);

@@ -80,6 +80,7 @@ mod tests {
         let entry = RunEntry {
             number: 7,
             job,
+            guest: 0,
             script: None,
             image: None,
             events: mpsc::unbounded_channel().0,

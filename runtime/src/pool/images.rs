@@ -27,8 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The images of a pool.
 pub(super) struct Images {
-    /// None: no images are used.
-    store: Option<Arc<ImageStore>>,
+    /// Those of each guest, by its name. None: no images are used.
+    stores: Vec<(String, Option<Arc<ImageStore>>)>,
     state: Mutex<State>,
     /// Notified when nothing is left to make.
     idle: Notify,
@@ -93,15 +93,22 @@ struct Made {
 }
 
 impl Images {
-    pub(super) fn new(interpreter: &CompiledInterpreter, most: u64) -> Self {
-        let store = ImageStore::open(interpreter, most).map(Arc::new);
-        Images { store, state: Mutex::default(), idle: Notify::new(), closed: Notify::new() }
+    pub(super) fn new(guests: &[Arc<CompiledInterpreter>], most: u64) -> Self {
+        let store = |guest: &Arc<CompiledInterpreter>| ImageStore::open(guest, most).map(Arc::new);
+        let stores = guests.iter().map(|guest| (guest.description().name.clone(), store(guest))).collect();
+        Images { stores, state: Mutex::default(), idle: Notify::new(), closed: Notify::new() }
+    }
+
+    /// Returns the images of the guest that a job names.
+    fn store(&self, job: &Job) -> Option<&Arc<ImageStore>> {
+        let is_named = |(name, _): &&(String, _)| job.guest.as_ref().is_none_or(|guest| guest == name);
+        self.stores.iter().find(is_named)?.1.as_ref()
     }
 
     /// Returns the name of a run's script with its packages, and the image that the run begins as. The first is none when
     /// there can be no image, the second when the run imports for itself.
     pub(super) fn find(&self, job: &Job) -> (Option<ScriptKey>, Option<Arc<PackageImage>>) {
-        let Some(store) = &self.store else { return (None, None) };
+        let Some(store) = self.store(job) else { return (None, None) };
         let Some(script) = key_of(store, job) else { return (None, None) };
         if let Some(subject) = &job.subject {
             lock(&self.state).name(subject, script);
@@ -244,7 +251,7 @@ impl Pool {
     pub fn image_status(&self, job: &Job) -> ImageStatus {
         let none = |reason: &str| ImageStatus::None { reason: reason.into() };
         let images = &self.inner.images;
-        let Some(store) = &images.store else { return none("images are switched off, or cannot be kept") };
+        let Some(store) = images.store(job) else { return none("images are switched off, or cannot be kept") };
         if job.packages.is_none() {
             return none("the script has no packages");
         }
@@ -290,7 +297,7 @@ impl Pool {
     }
 
     async fn make_image(&self, script: ScriptKey, job: &Arc<Job>) {
-        let Some(store) = self.inner.images.store.clone() else { return };
+        let Some(store) = self.inner.images.store(job).cloned() else { return };
         let Some(packages) = job.packages.clone() else { return };
         let modules = match store.modules(script) {
             Some(modules) => modules,
@@ -345,9 +352,11 @@ impl Pool {
     /// Has a process of its own prepare an image, or find out what a script imports first.
     async fn prepare_in_process(&self, job: &Arc<Job>, modules: Option<Vec<String>>) -> Result<Made, String> {
         let Some(packages) = job.packages.clone() else { return Err("there are no packages".into()) };
-        let config = &self.inner.config;
+        let (config, children) = (&self.inner.config, &self.inner.children);
+        let guest = self.guest_of(job).map_err(|error| error.to_string())? as usize;
+        let guests = children.guests().get(guest..=guest).unwrap_or_default();
         let child =
-            self.inner.children.spawn(&config.command, config.memory_budget, 0).map_err(|error| error.to_string())?;
+            children.spawn(&config.command, config.memory_budget, 0, guests).map_err(|error| error.to_string())?;
         let prepare = Prepare {
             bundle: *job.bundle.hash().as_bytes(),
             packages: *packages.hash().as_bytes(),
@@ -360,7 +369,7 @@ impl Pool {
             child.link.send_shared(FrameKind::Load, 0, &frame::to_json(&load), bundle.descriptor().cloned());
         }
         child.link.send(FrameKind::Prepare, 0, &frame::to_json(&prepare));
-        let base = self.inner.images.store.as_ref().map_or(0, |store| store.base_length());
+        let base = self.inner.images.store(job).map_or(0, |store| store.base_length());
         match tokio::time::timeout(PATIENCE, prepared_by(child, base)).await {
             Err(_) => Err(format!("it took longer than {} seconds", PATIENCE.as_secs())),
             Ok(made) => made,

@@ -35,6 +35,8 @@ pub enum OnLost {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Job {
+    /// The name of the guest that runs it; none: the pool's first.
+    pub guest: Option<String>,
     /// The script's files.
     pub bundle: Arc<Bundle>,
     /// Its packages, with their paths below `/packages`.
@@ -84,9 +86,10 @@ impl Job {
     pub fn new(bundle: impl Into<Arc<Bundle>>, path: impl Into<String>) -> Self {
         let path = path.into();
         Job {
+            guest: None,
             bundle: bundle.into(),
             packages: None,
-            name: path.trim_end_matches(".py").to_owned(),
+            name: name_of(&path),
             path,
             code: None,
             entry: None,
@@ -102,6 +105,12 @@ impl Job {
             on_lost: OnLost::Retry,
             subject: None,
         }
+    }
+
+    /// Names the guest that runs it; see [`Job::guest`].
+    pub fn with_guest(mut self, name: impl Into<String>) -> Self {
+        self.guest = Some(name.into());
+        self
     }
 
     /// Sets the arguments: a JSON object (by name) or array (by position). [`Pool::run`](super::Pool::run) checks them.
@@ -218,9 +227,20 @@ pub enum JobError {
     /// The arguments are not JSON, are nested too deep, or are neither an object nor an array.
     #[error("the arguments are not a JSON object or array: {0}")]
     BadArgs(String),
+    /// The pool has no guest of this name.
+    #[error("there is no guest {0:?}")]
+    NoGuest(String),
     /// The bundle has no such file.
     #[error("the bundle has no file {0:?}")]
     NoSource(String),
+}
+
+/// Returns a file's path without the ending of its name.
+fn name_of(path: &str) -> String {
+    match path.rsplit_once('.') {
+        Some((name, ending)) if !name.is_empty() && !name.ends_with('/') && !ending.contains('/') => name.to_owned(),
+        _ => path.to_owned(),
+    }
 }
 
 /// Checks arguments before a process sees them: JSON of limited depth, an object or an array.

@@ -6,7 +6,7 @@ use super::silence::Silence;
 use crate::bundle::{Bundle, BundleHash};
 use crate::egress::messages::Token;
 use crate::frame::{
-    self, Call, Credit, Done, FilePart, FrameKind, LoadImage, NetworkPass, Out, RunNumber, Start, Stream,
+    self, Call, Credit, Done, FilePart, FrameKind, GuestNumber, LoadImage, NetworkPass, Out, RunNumber, Start, Stream,
 };
 use crate::images::{PackageImage, ScriptKey};
 use crate::limits::{IMPORT_FUEL, MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
@@ -95,9 +95,10 @@ pub(super) struct StreamCount {
 pub(super) struct RunEntry {
     pub(super) number: RunNumber,
     pub(super) job: Arc<Job>,
+    pub(super) guest: GuestNumber,
     /// Names its script with its packages; none when there can be no image.
     pub(super) script: Option<ScriptKey>,
-    /// The image that it begins as; none: the interpreter's.
+    /// The image that it begins as; none: the guest's own.
     pub(super) image: Option<Arc<PackageImage>>,
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) lost: u32,
@@ -169,10 +170,11 @@ impl Process {
         }
         self.load(&entry.job.bundle, entry.job.packages.as_ref().map(|packages| packages.hash()));
         if let Some(image) = &entry.image {
-            self.load_image(image);
+            self.load_image(image, entry.guest);
         }
         let job = &entry.job;
         let start = Start {
+            guest: entry.guest,
             bundle: *job.bundle.hash().as_bytes(),
             packages: job.packages.as_ref().map(|packages| *packages.hash().as_bytes()),
             image: entry.image.as_ref().map(|image| image.key),
@@ -227,7 +229,7 @@ impl Process {
 
 impl Process {
     /// Sends an image to the process when it does not have it. The least recently used one is dropped.
-    fn load_image(&mut self, image: &PackageImage) {
+    fn load_image(&mut self, image: &PackageImage, guest: GuestNumber) {
         if let Some(at) = self.images.iter().position(|key| *key == image.key) {
             self.images.remove(at);
             self.images.push_back(image.key);
@@ -235,7 +237,7 @@ impl Process {
         }
         self.images.push_back(image.key);
         let forget = self.images.len().checked_sub(IMAGES).map(|more| self.images.drain(..more).collect());
-        let load = LoadImage { key: image.key, forget: forget.unwrap_or_default() };
+        let load = LoadImage { guest, key: image.key, forget: forget.unwrap_or_default() };
         self.link.send_shared(FrameKind::LoadImage, 0, &frame::to_json(&load), Some(image.file.clone()));
     }
 }
@@ -407,7 +409,17 @@ mod tests {
         let job = Arc::new(Job::new(bundle, "a.py"));
         let now = Instant::now();
         let mut active = ActiveRun {
-            entry: RunEntry { number: 1, job, script: None, image: None, events, lost: 0, moved: 0, since: now },
+            entry: RunEntry {
+                number: 1,
+                job,
+                guest: 0,
+                script: None,
+                image: None,
+                events,
+                lost: 0,
+                moved: 0,
+                since: now,
+            },
             busy: false,
             began: now,
             cancelled: None,

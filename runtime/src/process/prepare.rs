@@ -22,7 +22,7 @@ impl SandboxProcess {
         let Some(modules) = asked.modules else {
             let start = start_of(asked.path, asked.code);
             let input = own_input(&start, bundle, Some(packages), &self.node);
-            return match self.interpreter.first_imports(input).await {
+            return match self.interpreters[0].first_imports(input).await {
                 Ok(modules) => PrepareEnd { modules, made: None },
                 Err(error) => PrepareEnd::failed(format!("its first imports cannot be found: {error:#}")),
             };
@@ -31,7 +31,7 @@ impl SandboxProcess {
         let nothing = Arc::new(Bundle::empty());
         let start = start_of(String::new(), None);
         let input = own_input(&start, &nothing, Some(packages), &self.node);
-        let prepared = self.interpreter.prepare_image(input, &modules).await;
+        let prepared = self.interpreters[0].prepare_image(input, &modules).await;
         let made = match (prepared, self.slots.take_changes()) {
             (Err(reason), _) => Err(reason),
             (Ok(_), None) => Err(Refusal::passing("its memory cannot be read")),

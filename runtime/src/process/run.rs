@@ -7,7 +7,6 @@ use crate::fair_share::run_fairly;
 use crate::frame::{self, FilePart, FrameKind, Out, RunNumber, RunUsage, Start};
 use crate::guest::RunInput;
 use crate::heap;
-use crate::memory::BASE;
 use crate::outcome::{Outcome, ResultKind, ScriptError, bounded_notes};
 use crate::panics::{Panicked, catching};
 use crate::sandbox::FinishedSandbox;
@@ -62,12 +61,13 @@ impl SandboxProcess {
         (bundle, packages): (Arc<Bundle>, Option<Loaded>),
         handles: Rc<RunHandles>,
     ) {
+        let interpreter = self.interpreter(start.guest);
         // An image that was dropped meanwhile is not needed: the run imports for itself.
-        let image = start.image.and_then(|key| self.image(key)).unwrap_or(BASE);
-        let prepared = if image == BASE { self.ready.borrow_mut().pop_front() } else { None };
+        let image = start.image.and_then(|key| self.image(key, start.guest)).unwrap_or(interpreter.base());
+        let prepared = self.ready.borrow_mut().take(image);
         let sandbox = match prepared {
             Some(sandbox) => Ok(sandbox),
-            None => self.interpreter.prepare(image).await,
+            None => interpreter.prepare(image).await,
         };
         let (mut done, result, finished) = match sandbox {
             Ok(sandbox) => {
@@ -96,7 +96,11 @@ impl SandboxProcess {
         };
         if matches!(done.outcome, Outcome::TimedOut | Outcome::OutOfFuel | Outcome::OutOfMemory | Outcome::Crashed) {
             let mark = finished.as_ref().and_then(FinishedSandbox::mark);
-            done.stopped_at = mark.zip(self.stop_locator.as_ref()).and_then(|(mark, locator)| locator.locate(mark));
+            let lines = interpreter.description().stop_lines;
+            done.stopped_at = match (mark, lines, &self.stop_locator) {
+                (Some(mark), Some(lines), Some(locator)) => locator.locate(mark, lines),
+                _ => None,
+            };
         }
         self.send_rest(run, &handles);
         if let Some(finished) = &finished {

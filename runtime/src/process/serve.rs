@@ -1,33 +1,36 @@
 //! The state of a sandbox process, and the frames from its node.
 
 use super::ProcessError;
+use super::ready::Ready;
 use crate::bundle::{Bundle, BundleHash};
 use crate::channels::EgressLink;
 use crate::fair_share::FairShare;
 use crate::files::Packages;
-use crate::frame::{self, Credit, FrameKind, Incoming, Load, LoadImage, Prepare, Reply, RunNumber, Start, Stream};
+use crate::frame::{
+    self, Credit, FrameKind, GuestNumber, Incoming, Load, LoadImage, Prepare, Reply, RunNumber, Start, Stream,
+};
 use crate::guest::NodeCalls;
 use crate::holder::Page;
-use crate::memory::{BASE, Image, ImageNumber, Slots};
+use crate::memory::{Image, ImageNumber, Slots};
 use crate::output::Output;
 use crate::prepared::ImageKey;
 use crate::sandbox::{Interpreter, ReadySandbox};
 use crate::stop_location::StopLocator;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
 pub(super) struct SandboxProcess {
-    pub(super) interpreter: Interpreter,
+    /// The guests. There is at least one.
+    pub(super) interpreters: Vec<Interpreter>,
     pub(super) slots: Arc<Slots>,
     /// The images of packages that the node has sent.
     pub(super) images: RefCell<Images>,
     pub(super) node: frame::Sender,
-    pub(super) ready: RefCell<VecDeque<ReadySandbox>>,
-    pub(super) ready_wanted: usize,
+    pub(super) ready: RefCell<Ready<ReadySandbox>>,
     pub(super) stop_locator: Option<StopLocator>,
     pub(super) refill: Notify,
     pub(super) bundles: RefCell<HashMap<[u8; 32], Loaded>>,
@@ -40,11 +43,23 @@ pub(super) struct SandboxProcess {
     pub(super) empty: Notify,
 }
 
-/// Images of packages, with the numbers by which the slots know them.
-#[derive(Default)]
+/// Images of packages, with their guests and the numbers by which the slots know them.
 pub(super) struct Images {
-    numbers: HashMap<ImageKey, ImageNumber>,
+    numbers: HashMap<ImageKey, (GuestNumber, ImageNumber)>,
     last: ImageNumber,
+}
+
+impl Images {
+    /// Returns the images beside these guests: none yet.
+    pub(super) fn beside(interpreters: &[Interpreter]) -> Self {
+        let last = interpreters.iter().map(Interpreter::base).max().unwrap_or_default();
+        Images { numbers: HashMap::new(), last }
+    }
+
+    /// Returns the guest of an image.
+    fn guest_of(&self, number: ImageNumber) -> Option<GuestNumber> {
+        self.numbers.values().find(|(_, known)| *known == number).map(|(guest, _)| *guest)
+    }
 }
 
 /// Files that the node has sent: a script's, or packages.
@@ -71,9 +86,14 @@ pub(super) struct RunHandles {
 }
 
 impl SandboxProcess {
-    /// Returns the number of an image that the node has sent.
-    pub(super) fn image(&self, key: ImageKey) -> Option<ImageNumber> {
-        self.images.borrow().numbers.get(&key).copied()
+    /// Returns a guest. The number was checked when the run came.
+    pub(super) fn interpreter(&self, guest: GuestNumber) -> &Interpreter {
+        &self.interpreters[guest as usize]
+    }
+
+    /// Returns the number of an image of this guest that the node has sent.
+    pub(super) fn image(&self, key: ImageKey, guest: GuestNumber) -> Option<ImageNumber> {
+        self.images.borrow().numbers.get(&key).filter(|(known, _)| *known == guest).map(|(_, number)| *number)
     }
 
     /// Handles frames until the node closes the link, or until the process is drained.
@@ -112,6 +132,7 @@ impl SandboxProcess {
             }
             FrameKind::Start => {
                 let start: Start = frame::from_json(kind, &payload).map_err(malformed)?;
+                self.check_guest(start.guest)?;
                 let loaded =
                     |hash| self.bundles.borrow().get(hash).cloned().ok_or_else(|| wrong("a run without its files"));
                 let bundle = loaded(&start.bundle)?.bundle;
@@ -165,16 +186,25 @@ impl SandboxProcess {
 
     fn load_image(&self, payload: &[u8], descriptor: Option<OwnedFd>) -> Result<(), ProcessError> {
         let load: LoadImage = frame::from_json(FrameKind::LoadImage, payload).map_err(malformed)?;
+        self.check_guest(load.guest)?;
         let file = descriptor.ok_or_else(|| wrong("an image without its descriptor"))?;
         let mut images = self.images.borrow_mut();
-        for number in load.forget.iter().filter_map(|key| images.numbers.remove(key)).collect::<Vec<_>>() {
+        for (_, number) in load.forget.iter().filter_map(|key| images.numbers.remove(key)).collect::<Vec<_>>() {
             self.slots.forget(number);
+            drop(self.ready.borrow_mut().forget(number));
         }
         images.last += 1;
         let number = images.last;
-        self.slots.add(number, Image::new(file.into())?);
-        images.numbers.insert(load.key, number);
+        self.slots.add(number, Image::new(file.into())?, self.interpreter(load.guest).base());
+        images.numbers.insert(load.key, (load.guest, number));
         Ok(())
+    }
+
+    fn check_guest(&self, guest: GuestNumber) -> Result<(), ProcessError> {
+        match self.interpreters.get(guest as usize) {
+            Some(_) => Ok(()),
+            None => Err(wrong("a guest that this process does not have")),
+        }
     }
 
     fn begin_preparation(self: &Rc<Self>, payload: &[u8]) -> Result<(), ProcessError> {
@@ -187,14 +217,24 @@ impl SandboxProcess {
         Ok(())
     }
 
+    /// Makes a sandbox that begins as this image, which is a guest's own or one that the node has sent.
+    async fn make_ready(&self, image: ImageNumber) -> Option<ReadySandbox> {
+        let own = self.interpreters.iter().find(|interpreter| interpreter.base() == image);
+        let guest = || self.images.borrow().guest_of(image).map(|guest| self.interpreter(guest));
+        own.or_else(guest)?.prepare(image).await.ok()
+    }
+
     /// Makes sandboxes while the process is idle, so that there is a ready one for a run.
     pub(super) async fn keep_ready(self: Rc<Self>) {
         loop {
-            while self.ready.borrow().len() < self.ready_wanted {
-                match self.interpreter.prepare(BASE).await {
-                    Ok(sandbox) => self.ready.borrow_mut().push_back(sandbox),
+            loop {
+                let surplus = self.ready.borrow_mut().surplus();
+                drop(surplus);
+                let Some(image) = self.ready.borrow().missing() else { break };
+                match self.make_ready(image).await {
+                    Some(sandbox) => self.ready.borrow_mut().put(image, sandbox),
                     // All slots are in use: the end of the next run frees one and wakes this task.
-                    Err(_) => break,
+                    None => break,
                 }
                 tokio::task::yield_now().await;
             }

@@ -2,23 +2,37 @@
 
 use super::Interpreter;
 use crate::guest::{self, RunInput};
+use crate::guest_description::ImageEntry;
 use crate::limits::IMPORT_FUEL;
-use crate::memory::BASE;
 use crate::prepared::{Prepared, Refusal};
 use std::time::{Duration, Instant};
+use wasmtime::component::TypedFunc;
 
 /// The time that the preparation of an image can take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The guest's function that imports modules.
+type PrepareFunction = TypedFunc<(Vec<String>, Vec<(String, String)>), (Result<guest::Prepared, String>,)>;
 
 impl Interpreter {
     /// Returns what the script of `input` imports of its packages before it does anything else.
     pub(crate) async fn first_imports(&self, input: RunInput<'_>) -> wasmtime::Result<Vec<String>> {
         let source = super::source_of(&input);
         let path = format!("/app/{}", input.start.path);
-        let mut sandbox = self.prepare(BASE).await?;
-        sandbox.store.data_mut().begin(input, Instant::now());
-        sandbox.store.data_mut().fill(IMPORT_FUEL);
-        sandbox.instance.call_first_imports(&mut sandbox.store, &source, &path).await
+        let name = &*self.image_entry()?.first_imports;
+        let mut store = self.store()?;
+        self.slots.choose(self.base);
+        let instance = self.pre.instantiate_async(&mut store).await?;
+        let first_imports = instance.get_typed_func::<(Vec<u8>, String), (Vec<String>,)>(&mut store, name)?;
+        store.data_mut().begin(input, Instant::now());
+        store.data_mut().fill(IMPORT_FUEL);
+        let (found,) = first_imports.call_async(&mut store, (source, path)).await?;
+        Ok(found)
+    }
+
+    fn image_entry(&self) -> wasmtime::Result<&ImageEntry> {
+        let entry = self.description.entry.images.as_ref();
+        entry.ok_or_else(|| wasmtime::format_err!("there are no images of the guest {}", self.description.name))
     }
 
     /// Imports the modules in a new sandbox, and checks that nothing but its memory is left of that. The error is why the
@@ -27,16 +41,17 @@ impl Interpreter {
         let env: Vec<_> = input.start.env.clone();
         let (stdout, stderr) = (input.stdout.clone(), input.stderr.clone());
         let internal = |error: wasmtime::Error| Refusal::passing(format!("the sandbox cannot be prepared: {error:#}"));
+        let entry = self.image_entry().map_err(internal)?;
         let mut store = self.store().map_err(internal)?;
-        self.slots.choose(BASE);
+        self.slots.choose(self.base);
         self.slots.keep_changes();
-        let instance = self.pre.instance_pre().instantiate_async(&mut store).await.map_err(internal)?;
-        let sandbox = guest::Sandbox::new(&mut store, &instance).map_err(internal)?;
+        let instance = self.pre.instantiate_async(&mut store).await.map_err(internal)?;
+        let prepare: PrepareFunction = instance.get_typed_func(&mut store, &*entry.prepare).map_err(internal)?;
         // A guest without it keeps no handles.
-        let rest = instance.get_typed_func::<(), ()>(&mut store, "rest").ok();
+        let rest = instance.get_typed_func::<(), ()>(&mut store, &*entry.rest).ok();
         store.data_mut().begin(input, Instant::now());
         store.data_mut().fill(IMPORT_FUEL);
-        let call = tokio::time::timeout(PATIENCE, sandbox.call_prepare(&mut store, modules, &env));
+        let call = tokio::time::timeout(PATIENCE, prepare.call_async(&mut store, (modules.to_vec(), env)));
         let found = match call.await {
             Err(_) => {
                 let reason = format!("the imports take longer than {} seconds", PATIENCE.as_secs());
@@ -49,12 +64,13 @@ impl Interpreter {
                 )));
             }
             Ok(Err(error)) => {
-                let (outcome, message) = super::verdict_on(&error, store.data().limiter.budget.refusals() > 0);
+                let (outcome, message) =
+                    super::verdict_on(&error, store.data().limiter.budget.refusals() > 0, &self.words);
                 let why = message.unwrap_or_else(|| outcome.as_str().into());
                 return Err(Refusal::lasting(format!("the imports end the interpreter: {why}")));
             }
-            Ok(Ok(Err(sentence))) => return Err(Refusal::lasting(sentence)),
-            Ok(Ok(Ok(found))) => found,
+            Ok(Ok((Err(sentence),))) => return Err(Refusal::lasting(sentence)),
+            Ok(Ok((Ok(found),))) => found,
         };
         if let Some(rest) = rest {
             rest.call_async(&mut store, ()).await.map_err(internal)?;
