@@ -20,6 +20,7 @@ mod images;
 pub(crate) mod job;
 mod network;
 mod outbound;
+mod patience;
 mod process;
 mod redact;
 mod run;

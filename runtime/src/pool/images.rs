@@ -5,6 +5,7 @@
 
 use super::child::Child;
 use super::lock;
+use super::patience::out_of_patience;
 use super::{Job, Pool};
 use crate::frame::{self, FrameKind, Hello, Incoming, PageBytes, Prepare, PrepareEnd};
 use crate::images::{Found, ImageStore, PackageImage, ScriptKey};
@@ -13,7 +14,6 @@ use crate::prepared::{ImageKey, MOST_CHANGED, Refusal};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Most scripts that are known at once; then all are looked up in the directory again.
@@ -22,8 +22,6 @@ const MOST_KNOWN: usize = 4_096;
 const MOST_OPEN: usize = 64;
 /// Most jobs whose image is waited for. Those beyond wait for a later run of their script.
 const MOST_WANTED: usize = 256;
-/// The time that a process has for an image, its start included.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The images of a pool.
 pub(super) struct Images {
@@ -370,9 +368,11 @@ impl Pool {
         }
         child.link.send(FrameKind::Prepare, 0, &frame::to_json(&prepare));
         let base = self.inner.images.store(job).map_or(0, |store| store.base_length());
-        match tokio::time::timeout(PATIENCE, prepared_by(child, base)).await {
-            Err(_) => Err(format!("it took longer than {} seconds", PATIENCE.as_secs())),
-            Ok(made) => made,
+        let process = child.pid;
+        // The process ends with what is dropped here.
+        tokio::select! {
+            made = prepared_by(child, base) => made,
+            why = out_of_patience(process) => Err(why),
         }
     }
 }

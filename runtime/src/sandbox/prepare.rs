@@ -5,11 +5,8 @@ use crate::guest::{self, RunInput};
 use crate::guest_description::ImageEntry;
 use crate::limits::IMPORT_FUEL;
 use crate::prepared::{Prepared, Refusal};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use wasmtime::component::TypedFunc;
-
-/// The time that the preparation of an image can take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The guest's function that imports modules.
 type PrepareFunction = TypedFunc<(Vec<String>, Vec<(String, String)>), (Result<guest::Prepared, String>,)>;
@@ -51,26 +48,22 @@ impl Interpreter {
         let rest = instance.get_typed_func::<(), ()>(&mut store, &*entry.rest).ok();
         store.data_mut().begin(input, Instant::now());
         store.data_mut().fill(IMPORT_FUEL);
-        let call = tokio::time::timeout(PATIENCE, prepare.call_async(&mut store, (modules.to_vec(), env)));
-        let found = match call.await {
-            Err(_) => {
-                let reason = format!("the imports take longer than {} seconds", PATIENCE.as_secs());
-                return Err(Refusal::passing(reason));
-            }
-            Ok(Err(error)) if super::is_out_of_fuel(&error) => {
+        // The node ends a process that waits for long.
+        let found = match prepare.call_async(&mut store, (modules.to_vec(), env)).await {
+            Err(error) if super::is_out_of_fuel(&error) => {
                 return Err(Refusal::lasting(format!(
                     "the imports need more than {} G of fuel",
                     IMPORT_FUEL / 1_000_000_000
                 )));
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 let (outcome, message) =
                     super::verdict_on(&error, store.data().limiter.budget.refusals() > 0, &self.words);
                 let why = message.unwrap_or_else(|| outcome.as_str().into());
                 return Err(Refusal::lasting(format!("the imports end the interpreter: {why}")));
             }
-            Ok(Ok((Err(sentence),))) => return Err(Refusal::lasting(sentence)),
-            Ok(Ok((Ok(found),))) => found,
+            Ok((Err(sentence),)) => return Err(Refusal::lasting(sentence)),
+            Ok((Ok(found),)) => found,
         };
         if let Some(rest) = rest {
             rest.call_async(&mut store, ()).await.map_err(internal)?;
