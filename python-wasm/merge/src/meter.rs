@@ -7,6 +7,8 @@
 //! for long without a look.
 //!
 //! - What a pass costs is the expected weight of its operators (`estimate`), and where a charge stands is decided in `plan`.
+//! - Around the look of a loop, the locals that it carries are kept in globals (`carried`): the call of the host may change all
+//!   registers, and what lives across it would be kept out of them in the loop itself.
 //! - `memory.copy` and `memory.fill` go through functions that charge each byte and work in chunks; `memory.grow` charges
 //!   each page (`own`).
 //! - A call of the host goes through a function that first settles what the calls before it cost: what the host does then
@@ -20,6 +22,7 @@
 //! `audit` checks the result, from the finished module alone.
 
 mod body;
+mod carried;
 mod estimate;
 mod layout;
 mod own;
@@ -37,7 +40,7 @@ use wasm_encoder::{
 use wasmparser::{KnownCustom, Name, Payload};
 
 use self::body::Renumber;
-use self::layout::Layout;
+use self::layout::{KEPT, KEPT_OF_A_TYPE, Layout};
 use crate::code::{Code, Imported};
 use crate::module::{Edit, rewrite};
 
@@ -70,8 +73,8 @@ pub fn meter(module: &[u8]) -> Result<(Vec<u8>, String)> {
     let mut bodies = CodeSection::new();
     let mut hints = BranchHints::new();
     for ((at, function), charges) in (0..).zip(&code.functions).zip(&charges) {
-        let parameters = code.types.get(function.ty as usize).context("a function has no type")?.params().len();
-        let (body, hinted) = body::body(function, u32::try_from(parameters)?, charges, layout)?;
+        let parameters = code.types.get(function.ty as usize).context("a function has no type")?.params();
+        let (body, hinted) = body::body(function, parameters, charges, layout)?;
         bodies.function(&body);
         if !hinted.is_empty() {
             hints.function_hints(layout.function(layout.imported + at), hinted);
@@ -172,6 +175,14 @@ fn edit(
             let ty = |val_type| GlobalType { val_type, mutable: true, shared: false };
             written.global(ty(ValType::I64), &ConstExpr::i64_const(UNLIMITED));
             written.global(ty(ValType::I32), &ConstExpr::i32_const(0));
+            for kept in KEPT {
+                let zero = match kept {
+                    ValType::I64 => ConstExpr::i64_const(0),
+                    ValType::F64 => ConstExpr::f64_const(0.0.into()),
+                    _ => ConstExpr::i32_const(0),
+                };
+                (0..KEPT_OF_A_TYPE).for_each(|_| _ = written.global(ty(kept), &zero));
+            }
             out.section(&written);
         }
         Payload::ExportSection(section) => {

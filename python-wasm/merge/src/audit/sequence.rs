@@ -19,7 +19,20 @@ pub struct Meter {
     pub look: u32,
 }
 
+/// A local and the global in which it is kept during a look.
+type Kept = (u32, u32);
+
 impl Meter {
+    /// Whether a global is one of the meter's own. Those behind the first two keep locals during looks.
+    pub fn owns(&self, global: u32) -> bool {
+        global == self.slice || global >= self.quiet
+    }
+
+    /// Whether locals are kept in a global during looks.
+    fn keeps(&self, global: u32) -> bool {
+        global > self.quiet
+    }
+
     /// Finds the imports by their names, and the only function that calls `refuel`, whose globals are the meter's.
     pub fn find(code: &Code<'_>) -> Result<Self> {
         let import = |name: &str| {
@@ -36,7 +49,7 @@ impl Meter {
         ensure!(found.next().is_none(), "`refuel` is called in two functions");
         let (slice, quiet) =
             shapes::globals_of_look(&function.operators, refuel).context("the look is not as it must be")?;
-        ensure!(slice != quiet, "the meter has one global for two things");
+        ensure!(slice < quiet, "the meter's two globals are not in order");
         Ok(Meter { settle, refuel, slice, quiet, look })
     }
 }
@@ -74,7 +87,7 @@ pub fn events<'a>(operators: &[Operator<'a>], meter: &Meter) -> Result<Vec<Event
                 continue;
             }
             Operator::GlobalGet { global_index } | Operator::GlobalSet { global_index }
-                if [meter.slice, meter.quiet].contains(global_index) =>
+                if meter.owns(*global_index) =>
             {
                 bail!("a global of the meter is named by {first:?}");
             }
@@ -88,8 +101,7 @@ pub fn events<'a>(operators: &[Operator<'a>], meter: &Meter) -> Result<Vec<Event
 
 /// Reads a price: its units, whether it looks, and how many operators it has.
 fn price(operators: &[Operator<'_>], meter: &Meter) -> Option<(i64, bool, usize)> {
-    let (slice, look) = (meter.slice, meter.look);
-    let is_slice = |index: &u32| *index == slice;
+    let is_slice = |index: &u32| *index == meter.slice;
     match operators {
         [
             Operator::GlobalGet { .. },
@@ -108,10 +120,34 @@ fn price(operators: &[Operator<'_>], meter: &Meter) -> Option<(i64, bool, usize)
             Operator::I64Const { value: 0 },
             Operator::I64LtS,
             Operator::If { blockty: BlockType::Empty },
-            Operator::Call { function_index },
-            Operator::End,
-            ..,
-        ] if is_slice(global_index) && left == same && *function_index == look => Some((*value, true, 11)),
+            look @ ..,
+        ] if is_slice(global_index) && left == same => Some((*value, true, 9 + look_with_kept(look, meter)?)),
         _ => None,
     }
+}
+
+/// Reads a look in which locals are kept in globals, each in one of its own, and come back from there. Returns how many operators
+/// it has.
+fn look_with_kept(operators: &[Operator<'_>], meter: &Meter) -> Option<usize> {
+    let mut kept: Vec<Kept> = Vec::new();
+    let mut rest = operators;
+    while let [Operator::LocalGet { local_index }, Operator::GlobalSet { global_index }, behind @ ..] = rest {
+        let in_order = kept.last().is_none_or(|(_, last)| last < global_index);
+        if !in_order || !meter.keeps(*global_index) {
+            return None;
+        }
+        kept.push((*local_index, *global_index));
+        rest = behind;
+    }
+    let [Operator::Call { function_index }, behind @ ..] = rest else { return None };
+    if *function_index != meter.look {
+        return None;
+    }
+    let (back, behind) = behind.split_at_checked(2 * kept.len())?;
+    let comes_back = |(pair, kept): (&[Operator<'_>], &Kept)| {
+        matches!(pair, [Operator::GlobalGet { global_index }, Operator::LocalSet { local_index }]
+            if (*local_index, *global_index) == *kept)
+    };
+    let all = back.chunks_exact(2).zip(&kept).all(comes_back);
+    (all && matches!(behind, [Operator::End, ..])).then_some(2 + 4 * kept.len())
 }

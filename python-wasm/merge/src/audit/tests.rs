@@ -113,8 +113,13 @@ fn is_loop(operator: &Operator<'_>) -> bool {
     matches!(operator, Operator::Loop { .. })
 }
 
-/// The operators of a price with a look, and of its part behind the price.
+/// The operators of a price with a look, and of one in a loop that keeps a local.
 const PRICE: usize = 11;
+const PRICE_IN_LOOP: usize = PRICE + 4;
+/// From the start of the loop to where it keeps the local, to the call of the host, and to where the local comes back.
+const KEEPS: usize = 10;
+const ASKS: usize = 12;
+const COMES_BACK: usize = 13;
 
 fn assert_has(refusal: &str, words: &str) {
     assert!(refusal.contains(words), "{refusal:?} does not have {words:?}");
@@ -135,7 +140,7 @@ fn each_loop_begins_with_a_price_and_a_look() {
     assert_has(
         &changed(RUN, |operators| {
             let at = first(operators, is_loop);
-            operators.drain(at + 1..=at + PRICE);
+            operators.drain(at + 1..=at + PRICE_IN_LOOP);
         }),
         words,
     );
@@ -143,7 +148,7 @@ fn each_loop_begins_with_a_price_and_a_look() {
     assert_has(
         &changed(RUN, |operators| {
             let at = first(operators, is_loop);
-            operators.drain(at + 6..=at + PRICE);
+            operators.drain(at + 6..=at + PRICE_IN_LOOP);
             operators.remove(at + 4);
         }),
         words,
@@ -170,20 +175,51 @@ fn a_price_is_the_exact_sequence_and_a_number_above_zero() {
     assert_has(&with(6, Operator::LocalGet { local_index: 0 }), "no price");
     assert_has(&with(7, Operator::I64Const { value: -100 }), "no price");
     assert_has(&with(3, Operator::I64Add), "no price");
-    assert_has(&with(10, Operator::Call { function_index: LEAF }), "no price");
+    assert_has(&with(ASKS, Operator::Call { function_index: LEAF }), "no price");
+}
+
+#[test]
+fn a_local_that_a_loop_keeps_comes_back() {
+    const KEPT: u32 = 3;
+    let with = |offset: usize, operator: Operator<'static>| {
+        changed(RUN, |operators| {
+            let at = first(operators, is_loop);
+            operators[at + offset] = operator;
+        })
+    };
+    assert_eq!(with(KEEPS, Operator::LocalGet { local_index: 0 }), "");
+    assert_has(&with(KEEPS, Operator::LocalGet { local_index: 1 }), "no price");
+    assert_has(&with(COMES_BACK, Operator::GlobalGet { global_index: KEPT + 1 }), "no price");
+    assert_has(&with(COMES_BACK + 1, Operator::LocalSet { local_index: 1 }), "no price");
+    // In the slice, or in a global of the module.
+    for global_index in [0, 1, 2] {
+        assert_has(&with(KEEPS + 1, Operator::GlobalSet { global_index }), "no price");
+    }
+    // Two locals in one global.
+    let twice = changed(RUN, |operators| {
+        let at = first(operators, is_loop);
+        let (keeps, comes_back) = (at + KEEPS, at + COMES_BACK);
+        let more: Vec<_> = operators[comes_back..comes_back + 2].to_vec();
+        operators.splice(comes_back..comes_back, more);
+        let more: Vec<_> = operators[keeps..keeps + 2].to_vec();
+        operators.splice(keeps..keeps, more);
+    });
+    assert_has(&twice, "no price");
 }
 
 #[test]
 fn nothing_else_names_the_globals_of_the_meter() {
-    for global_index in [1, 2] {
+    for global_index in [1, 2, 3, 26] {
         assert_has(
             &changed(LEAF, |operators| operators.insert(0, Operator::GlobalSet { global_index })),
             "is named by",
         );
     }
     assert_has(&changed(LEAF, |operators| operators.insert(0, Operator::GlobalGet { global_index: 1 })), "no price");
-    let export = |out: &mut ExportSection| _ = out.export("slice", ExportKind::Global, 1);
-    assert_has(&refusal(&exporting(export)), "a global of the meter is exported");
+    for global in [1, 2, 26] {
+        let export = |out: &mut ExportSection| _ = out.export("slice", ExportKind::Global, global);
+        assert_has(&refusal(&exporting(export)), "a global of the meter is exported");
+    }
 }
 
 /// The metered module with one more export.

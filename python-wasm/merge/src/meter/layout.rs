@@ -1,7 +1,13 @@
 //! Which index everything has in the metered module.
 
+use wasm_encoder::ValType;
+
 /// Calls of the meter's own that come after the imports.
 pub const IMPORTS: u32 = 2;
+
+/// Types of locals that a loop keeps in globals while it looks, and the number of globals for each.
+pub const KEPT: [ValType; 3] = [ValType::I32, ValType::I64, ValType::F64];
+pub const KEPT_OF_A_TYPE: u32 = 8;
 
 /// The indexes of the metered module, from the numbers of the original's imports, functions and globals.
 ///
@@ -22,6 +28,12 @@ impl Layout {
     /// Whether the host cannot be called.
     pub fn quiet(self) -> u32 {
         self.globals + 1
+    }
+
+    /// The global in which a loop keeps its `number`th local of a type while it looks; none for types that are not kept.
+    pub fn kept(self, ty: ValType, number: u32) -> Option<u32> {
+        let group = (0..).zip(KEPT).find(|(_, kept)| *kept == ty)?.0;
+        (number < KEPT_OF_A_TYPE).then_some(self.globals + 2 + group * KEPT_OF_A_TYPE + number)
     }
 
     /// The import that settles what host calls cost.
