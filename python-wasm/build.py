@@ -80,11 +80,20 @@ FOLD = [
 DEEPEN = ("_Py_Dealloc", "64")
 """The function through which chains of objects are taken apart, and the bytes it takes on the stack that CPython measures:
 with them it sees how deep it is, and takes the rest apart later."""
+# It would cut the snapshot into as many data segments as runtimes take at most.
+NOT_PACKED = "--skip-pass=memory-packing"
 OPTIMISE = [
-    "-O3",
-    # It would cut the snapshot into as many data segments as runtimes take at most.
-    "--skip-pass=memory-packing",
+    ["-O3", NOT_PACKED],
+    # Without `--partial-inlining-ifs`, which is wrong (README.md).
+    [
+        "-O3",
+        NOT_PACKED,
+        "--inline-functions-with-loops",
+        "--flexible-inline-max-function-size=60",
+        "--always-inline-max-function-size=20",
+    ],
 ]
+"""The optimiser's runs. What the second inlines is smaller after the first."""
 
 
 class BuildError(Exception):
@@ -400,9 +409,12 @@ def optimise(tool: Path, work: Path, progress: Progress) -> Path:
     step("fold", simplified, folded)
     step("deepen", folded, deepened, *DEEPEN)
 
-    progress.step("optimise (about two minutes)")
-    optimised = work / "optimised.wasm"
-    optimiser("wasm-opt", "wasm-opt", "-g", deepened, *OPTIMISE, "-o", optimised)
+    progress.step("optimise (two to four minutes)")
+    optimised = deepened
+    for number, options in enumerate(OPTIMISE, start=1):
+        better = work / f"optimised-{number}.wasm"
+        optimiser("wasm-opt", f"wasm-opt-{number}", "-g", optimised, *options, "-o", better)
+        optimised = better
     os.replace(deepened, MERGED)
     return optimised
 
