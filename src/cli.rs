@@ -47,7 +47,7 @@ use crate::packages::PACKAGE_PROCESS;
 use crate::serve::config::{InterpreterConfig, this_program};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
-use cronbox_runtime::{CompiledInterpreter, PoolConfig, SANDBOX_PROCESS};
+use cronbox_runtime::{CompiledInterpreter, InterpreterError, PoolConfig, SANDBOX_PROCESS};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -267,8 +267,14 @@ fn pool_config() -> PoolConfig {
 fn open_interpreter(config: &InterpreterConfig) -> Result<CompiledInterpreter, String> {
     let cache = config.cache().map_err(|error| error.to_string())?;
     let progress = progress::Progress::new(false);
-    let show = || progress.show("compiling the interpreter to machine code, once; this takes about ten seconds", None);
-    CompiledInterpreter::open(&cache, show).map_err(|error| error.to_string())
+    let show = |why_not: Option<&InterpreterError>| {
+        if let Some(why_not) = why_not {
+            complain(&format!("the machine code that came with this program is not used: {why_not}"));
+        }
+        progress.show("compiling the interpreter to machine code, once; this takes about ten seconds", None);
+    };
+    let shipped = config::shipped_interpreter();
+    CompiledInterpreter::open_or_take(&cache, shipped.as_deref(), show).map_err(|error| error.to_string())
 }
 
 /// What went wrong, for people, on standard error.

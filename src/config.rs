@@ -63,6 +63,11 @@ pub fn beside_program(name: &str) -> Option<PathBuf> {
     env::current_exe().ok().map(|program| program.with_file_name(name)).filter(|file| file.is_file())
 }
 
+/// The machine code of the interpreter that came with this program: the directory `interpreter` beside it.
+pub fn shipped_interpreter() -> Option<PathBuf> {
+    env::current_exe().ok().map(|program| program.with_file_name("interpreter")).filter(|folder| folder.is_dir())
+}
+
 /// Whether colours are not wanted, whatever they are written to: NO_COLOR is set, or the terminal has none.
 pub fn colours_off() -> bool {
     variable("NO_COLOR").is_some() || variable("TERM").is_some_and(|terminal| terminal == "dumb")

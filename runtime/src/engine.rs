@@ -51,6 +51,20 @@ pub(crate) fn compiler() -> wasmtime::Result<Engine> {
     Engine::new(&config())
 }
 
+/// Makes an engine that only compiles, for the processors of a target that have these features.
+pub(crate) fn compiler_for(target: &str, features: impl Iterator<Item = &'static str>) -> wasmtime::Result<Engine> {
+    let mut config = config();
+    config.target(target)?;
+    for feature in features {
+        // SAFETY: The flags say which instructions may be used, and not what they do. The machine code has the list of
+        // them in it, and Wasmtime loads it only where the processor has them all.
+        unsafe {
+            config.cranelift_flag_enable(feature);
+        }
+    }
+    Engine::new(&config)
+}
+
 /// Makes an engine that runs sandboxes, with memories and stacks from these.
 pub(crate) fn runner(slots: Arc<Slots>, stacks: Stacks) -> wasmtime::Result<Engine> {
     let mut config = config();

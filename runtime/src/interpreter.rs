@@ -7,11 +7,12 @@
 use crate::engine;
 use crate::guest_component::GuestComponent;
 use crate::guest_description::GuestDescription;
+use crate::processor;
 use crate::trusted_file::{self, Content, TrustError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,9 @@ pub enum InterpreterError {
         /// The error of writing.
         source: io::Error,
     },
+    /// Machine code for other processors than this one is compiled for x86-64 only.
+    #[error("machine code to ship can be compiled for x86-64 only")]
+    NotCommon,
     /// No guest was built in, and none was given.
     #[error("this program was built without a guest: set CRONBOX_GUEST when it is built")]
     NoGuest,
@@ -75,41 +79,72 @@ impl CompiledInterpreter {
     /// directory does not hold it, it is compiled, which takes some ten seconds of every core; `on_compile` is called
     /// before that.
     pub fn open(cache: &Path, on_compile: impl FnOnce()) -> Result<Self, InterpreterError> {
+        Self::open_or_take(cache, None, |_| on_compile())
+    }
+
+    /// The same where machine code can have come with the program: in the directory `shipped`
+    /// ([`Self::compile_to_ship`]). The cache takes a copy of it instead of compiling. Where nothing can be written into
+    /// the cache, it is used where it is.
+    ///
+    /// It is trusted by the same rules as the cache. A digest of it inside of the program would add nothing: who can
+    /// write to that directory can write to the program beside it. If it cannot be used, `on_compile` is told why.
+    pub fn open_or_take(
+        cache: &Path,
+        shipped: Option<&Path>,
+        on_compile: impl FnOnce(Option<&InterpreterError>),
+    ) -> Result<Self, InterpreterError> {
         match GuestComponent::built_in() {
-            Some(guest) => Self::open_guest(&guest, cache, on_compile),
+            Some(guest) => Self::open_guest_or_take(&guest, cache, shipped, on_compile),
             None if cache.is_file() => Self::open_file(cache, false),
             None => Err(InterpreterError::NoGuest),
         }
     }
 
-    /// The same for a guest of the caller's.
+    /// The same as [`Self::open`] for a guest of the caller's.
     pub fn open_guest(
         guest: &GuestComponent,
         cache: &Path,
         on_compile: impl FnOnce(),
     ) -> Result<Self, InterpreterError> {
+        Self::open_guest_or_take(guest, cache, None, |_| on_compile())
+    }
+
+    fn open_guest_or_take(
+        guest: &GuestComponent,
+        cache: &Path,
+        shipped: Option<&Path>,
+        on_compile: impl FnOnce(Option<&InterpreterError>),
+    ) -> Result<Self, InterpreterError> {
         if cache.is_file() {
             return Self::open_file(cache, false);
         }
-        let path = cache.join(file_name(guest)?);
+        let path = cache.join(file_name(guest, &processor::own())?);
         if let Some(found) = Self::find(&path)? {
             return Ok(found);
         }
-        let missing = |source| InterpreterError::Missing { path: cache.into(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(cache).map_err(missing)?;
-        trusted_file::check_owner(cache, &fs::metadata(cache).map_err(missing)?)?;
+        let (shipped, why_not) = match shipped.map_or(Ok(None), |directory| Self::find_shipped(guest, directory)) {
+            Ok(shipped) => (shipped, None),
+            Err(why) => (None, Some(why)),
+        };
         // Two programs that start for the first time compile once: the second waits here and then finds the file.
-        let lock = File::create(cache.join("lock")).map_err(missing)?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).map_err(|error| missing(error.into()))?;
+        let lock = match (lock(cache), shipped.as_ref()) {
+            (Err(InterpreterError::Missing { .. }), Some(_)) => None,
+            (lock, _) => Some(lock?),
+        };
         if let Some(found) = Self::find(&path)? {
             return Ok(found);
         }
-        on_compile();
-        compile_to(guest, &path)?;
-        prune(cache, &guest.description().name);
-        let mut made = Self::open_file(&path, false)?;
-        made.compiled_now = true;
-        Ok(made)
+        let name = &guest.description().name;
+        if let Some(shipped) = shipped {
+            // Also where the disk is full.
+            let is_copied = lock.is_some() && shipped.copy_to(&path).is_ok();
+            prune(cache, name);
+            return if is_copied { Self::open_file(&path, false) } else { Ok(shipped) };
+        }
+        on_compile(why_not.as_ref());
+        compile_to(guest, engine::compiler(), &path)?;
+        prune(cache, name);
+        Ok(CompiledInterpreter { compiled_now: true, ..Self::open_file(&path, false)? })
     }
 
     /// Compiles the built-in guest to `path`, and replaces what is there.
@@ -119,8 +154,19 @@ impl CompiledInterpreter {
 
     /// The same for a guest of the caller's.
     pub fn compile_guest(guest: &GuestComponent, path: &Path) -> Result<Self, InterpreterError> {
-        compile_to(guest, path)?;
+        compile_to(guest, engine::compiler(), path)?;
         Self::open_file(path, false)
+    }
+
+    /// Compiles the built-in guest into `directory`, for every processor that has the features of x86-64-v3, which are
+    /// those since about 2013. Returns the path; its file name is the one that [`Self::open_or_take`] looks for.
+    pub fn compile_to_ship(directory: &Path) -> Result<PathBuf, InterpreterError> {
+        let guest = GuestComponent::built_in().ok_or(InterpreterError::NoGuest)?;
+        let common = processor::common().ok_or(InterpreterError::NotCommon)?;
+        fs::create_dir_all(directory).map_err(|source| InterpreterError::Missing { path: directory.into(), source })?;
+        let path = directory.join(file_name(&guest, &common.name())?);
+        compile_to(&guest, engine::compiler_for(common.target, common.flags()), &path)?;
+        Ok(path)
     }
 
     /// Reads the whole file again and compares its digest.
@@ -160,6 +206,29 @@ impl CompiledInterpreter {
         }
     }
 
+    /// Finds machine code that came with the program; none when there is none of this build, or none for this processor.
+    fn find_shipped(guest: &GuestComponent, directory: &Path) -> Result<Option<Self>, InterpreterError> {
+        let Some(common) = processor::common().filter(processor::Common::is_here) else { return Ok(None) };
+        let path = directory.join(file_name(guest, &common.name())?);
+        let unreadable = |source| InterpreterError::File(TrustError::Unreadable { path: directory.into(), source });
+        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(None);
+        }
+        trusted_file::check_owner(directory, &fs::metadata(directory).map_err(unreadable)?)?;
+        // Its record stays as it came, without the note that it was checked here.
+        Self::open_checked(&path, false).map(|(found, _)| Some(found))
+    }
+
+    /// Copies the interpreter to another path. The copy is checked when it is opened.
+    fn copy_to(&self, path: &Path) -> io::Result<()> {
+        let record = Record::read(&self.path).ok_or(io::ErrorKind::NotFound)?;
+        record.write(path)?;
+        if let Some(image) = &self.image {
+            trusted_file::write_by(&image_path(path), |copy| copy_whole(image, copy))?;
+        }
+        trusted_file::write_by(path, |copy| copy_whole(&self.file, copy))
+    }
+
     /// Returns the image, for a sandbox process; an empty file when the guest has none.
     pub(crate) fn image(&self) -> io::Result<OwnedFd> {
         match &self.image {
@@ -188,6 +257,16 @@ impl CompiledInterpreter {
     }
 
     fn open_file(path: &Path, always_digest: bool) -> Result<Self, InterpreterError> {
+        let (opened, checked_now) = Self::open_checked(path, always_digest)?;
+        if let Some(record) = checked_now {
+            // In a read-only directory the digests are computed at every start.
+            let _ = record.write(path);
+        }
+        Ok(opened)
+    }
+
+    /// Opens the files, and returns the new record when their digests were computed.
+    fn open_checked(path: &Path, always_digest: bool) -> Result<(Self, Option<Record>), InterpreterError> {
         // A file that is not there is told before its record.
         let file = trusted_file::open(path)?;
         let Some(mut record) = Record::read(path) else {
@@ -208,13 +287,9 @@ impl CompiledInterpreter {
                 Some(image)
             }
         };
-        if checked_now {
-            // In a read-only directory the digests are computed at every start.
-            let _ = record.write(path);
-        }
-        let Record { description, hot, .. } = record;
-        let (hot, path) = (Mutex::new(hot), path.into());
-        Ok(CompiledInterpreter { description, file, image, hot, path, compiled_now: false })
+        let (description, hot) = (record.description.clone(), Mutex::new(record.hot.clone()));
+        let opened = CompiledInterpreter { description, file, image, hot, path: path.into(), compiled_now: false };
+        Ok((opened, checked_now.then_some(record)))
     }
 }
 
@@ -247,10 +322,29 @@ fn prune(cache: &Path, guest: &str) {
     }
 }
 
-fn compile_to(guest: &GuestComponent, path: &Path) -> Result<(), InterpreterError> {
+/// Copies a file from its beginning, whatever was read of it.
+fn copy_whole(mut from: &File, to: &mut File) -> io::Result<()> {
+    from.seek(SeekFrom::Start(0))?;
+    io::copy(&mut from, to).map(|_| ())
+}
+
+/// Makes a cache directory, and locks it against other programs that want to compile.
+fn lock(cache: &Path) -> Result<File, InterpreterError> {
+    let missing = |source| InterpreterError::Missing { path: cache.into(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(cache).map_err(missing)?;
+    trusted_file::check_owner(cache, &fs::metadata(cache).map_err(missing)?)?;
+    let lock = File::create(cache.join("lock")).map_err(missing)?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).map_err(|error| missing(error.into()))?;
+    Ok(lock)
+}
+
+fn compile_to(
+    guest: &GuestComponent,
+    compiler: wasmtime::Result<wasmtime::Engine>,
+    path: &Path,
+) -> Result<(), InterpreterError> {
     let failed = |error: wasmtime::Error| InterpreterError::Compile(format!("{error:#}"));
-    let engine = engine::compiler().map_err(failed)?;
-    let code = engine.precompile_component(guest.bytes()).map_err(failed)?;
+    let code = compiler.and_then(|compiler| compiler.precompile_component(guest.bytes())).map_err(failed)?;
     let directory = path.parent().unwrap_or(Path::new("."));
     let missing = |source| InterpreterError::Missing { path: directory.into(), source };
     let image =
@@ -276,9 +370,9 @@ fn image_path(path: &Path) -> PathBuf {
     trusted_file::beside(path, ".image")
 }
 
-/// Returns the file's name. Machine code depends on the build, the guest and the features of the processor; the record beside
-/// it has the description.
-fn file_name(guest: &GuestComponent) -> Result<String, InterpreterError> {
+/// Returns the name of the file for such a processor. Machine code depends on the build, the guest and the features of the
+/// processor; the record beside it has the description.
+fn file_name(guest: &GuestComponent, processor: &str) -> Result<String, InterpreterError> {
     let description = guest.description();
     if !description.has_plain_name() {
         return Err(InterpreterError::Name(description.name.clone()));
@@ -287,29 +381,8 @@ fn file_name(guest: &GuestComponent) -> Result<String, InterpreterError> {
     hasher.update(crate::BUILD);
     hasher.update(guest.identity());
     hasher.update(crate::frame::to_json(description));
-    hasher.update(processor());
+    hasher.update(processor);
     Ok(format!("{}-{}.cwasm", description.name, &hex::encode(hasher.finalize())[..16]))
-}
-
-#[cfg(target_arch = "x86_64")]
-fn processor() -> String {
-    macro_rules! features {
-        ($($name:tt)*) => {
-            [$(($name, std::arch::is_x86_feature_detected!($name))),*]
-        };
-    }
-    // The features that Cranelift checks.
-    let features = features!(
-        "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "avx" "avx2" "fma" "bmi1" "bmi2" "lzcnt" "cmpxchg16b"
-        "avx512f" "avx512dq" "avx512vl" "avx512bitalg" "avx512vbmi"
-    );
-    let present: Vec<&str> = features.iter().filter(|(_, present)| *present).map(|(name, _)| *name).collect();
-    format!("x86_64 {}", present.join(" "))
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn processor() -> String {
-    std::env::consts::ARCH.into()
 }
 
 #[cfg(test)]
@@ -324,7 +397,8 @@ mod tests {
     }
 
     fn stand_in(directory: &Path) -> PathBuf {
-        let path = directory.join(file_name(&GuestComponent::built_in().expect("a guest")).expect("a name"));
+        let guest = GuestComponent::built_in().expect("a guest");
+        let path = directory.join(file_name(&guest, &processor::own()).expect("a name"));
         let description = GuestDescription::python();
         let (code, image) = (Content::new(b"code"), Some(Content::new(b"image")));
         let record = Record { description, code, image, hot: None };
@@ -366,6 +440,68 @@ mod tests {
             CompiledInterpreter::open(&directory, || ()),
             Err(InterpreterError::File(TrustError::Untrusted { .. }))
         ));
+        fs::remove_dir_all(directory).expect("removes");
+    }
+
+    /// Stand-ins for what came with the program, in a directory of their own.
+    fn shipped(name: &str) -> (PathBuf, PathBuf) {
+        let directory = place(&format!("{name}-shipped"));
+        let guest = GuestComponent::built_in().expect("a guest");
+        let path = directory.join(file_name(&guest, &processor::common().expect("x86-64").name()));
+        fs::rename(stand_in(&directory), &path).expect("moves");
+        for of in [record_path, image_path] {
+            let from = of(&directory.join(file_name(&guest, &processor::own())));
+            if from != of(&path) {
+                fs::rename(from, of(&path)).expect("moves");
+            }
+        }
+        (directory, path)
+    }
+
+    #[test]
+    fn the_cache_takes_a_copy_of_what_came_with_the_program() {
+        if !processor::common().expect("x86-64").is_here() {
+            return;
+        }
+        let (shipped, path) = shipped("taken");
+        let before = fs::read(record_path(&path)).expect("reads");
+        let cache = place("taken-cache").join("new");
+        let open = |cache: &Path| {
+            CompiledInterpreter::open_or_take(cache, Some(&shipped), |_| panic!("compiles")).expect("opens")
+        };
+        let taken = open(&cache);
+        assert_eq!(taken.path(), cache.join(taken.path().file_name().expect("a name")));
+        assert_eq!((fs::read(taken.path()).expect("reads"), taken.compiled_now), (b"code".to_vec(), false));
+        assert_eq!(fs::read(image_path(taken.path())).expect("reads"), b"image");
+        assert_eq!(fs::read(record_path(&path)).expect("reads"), before, "what came is not changed");
+        // Where there can be no cache, it is used where it is.
+        let nowhere = path.join("cache");
+        assert_eq!(open(&nowhere).path(), path);
+        // The copy in the cache is enough for the next start.
+        fs::remove_dir_all(&shipped).expect("removes");
+        assert_eq!(open(&cache).path(), taken.path());
+        fs::remove_dir_all(cache.parent().expect("a parent")).expect("removes");
+    }
+
+    #[test]
+    fn what_came_with_the_program_is_trusted_by_the_rules_of_the_cache() {
+        if !processor::common().expect("x86-64").is_here() {
+            return;
+        }
+        let guest = GuestComponent::built_in().expect("a guest");
+        let (directory, path) = shipped("rules");
+        let find = || CompiledInterpreter::find_shipped(&guest, &directory);
+        assert_eq!(find().expect("opens").expect("is there").path(), path);
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).expect("sets");
+        assert!(matches!(find(), Err(InterpreterError::File(TrustError::Untrusted { .. }))));
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("sets");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).expect("sets");
+        assert!(matches!(find(), Err(InterpreterError::File(TrustError::Untrusted { .. }))));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("sets");
+        fs::write(image_path(&path), "evil").expect("writes");
+        assert!(matches!(find(), Err(InterpreterError::File(TrustError::Damaged(_)))));
+        fs::remove_file(&path).expect("removes");
+        assert!(matches!(find(), Ok(None)));
         fs::remove_dir_all(directory).expect("removes");
     }
 

@@ -116,6 +116,7 @@ mod policy;
 mod pool;
 mod prepared;
 mod process;
+mod processor;
 mod python;
 #[cfg(test)]
 pub mod readers;

@@ -2,11 +2,12 @@
 
 use super::{Config, Say, ServeError, Setup, failed};
 use crate::blobs::{self, Blobs};
+use crate::config;
 use crate::disk_usage;
 use crate::http::Readiness;
 use crate::links::Root;
 use crate::store::{self, Store, StoreError};
-use cronbox_runtime::CompiledInterpreter;
+use cronbox_runtime::{CompiledInterpreter, InterpreterError};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -104,8 +105,13 @@ pub(super) fn taken(address: &str, error: &std::io::Error) -> ServeError {
 pub(super) async fn load_interpreter(cache: &Path, say: &Say) -> Result<CompiledInterpreter, ServeError> {
     let (cache, say) = (cache.to_owned(), say.clone());
     let load = move || {
-        let progress = || say("compiling the interpreter to machine code, once; this takes about ten seconds …");
-        CompiledInterpreter::open(&cache, progress)
+        let progress = |why_not: Option<&InterpreterError>| {
+            if let Some(why_not) = why_not {
+                say(&format!("the machine code that came with this program is not used: {why_not}"));
+            }
+            say("compiling the interpreter to machine code, once; this takes about ten seconds …");
+        };
+        CompiledInterpreter::open_or_take(&cache, config::shipped_interpreter().as_deref(), progress)
     };
     tokio::task::spawn_blocking(load).await.map_err(failed)?.map_err(failed)
 }

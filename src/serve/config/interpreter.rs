@@ -15,9 +15,10 @@ pub struct InterpreterConfig {
 }
 
 impl InterpreterConfig {
-    /// Where it is kept.
+    /// Where it is kept; where there is no home, it is used where it came with the program.
     pub fn cache(&self) -> Result<PathBuf, BadSetting> {
-        self.interpreter_cache.clone().or_else(config::user_cache).ok_or_else(|| {
+        let named = self.interpreter_cache.clone();
+        named.or_else(config::user_cache).or_else(config::shipped_interpreter).ok_or_else(|| {
             let why = "there is no home directory to keep the compiled interpreter in; name a directory";
             BadSetting::new("interpreter-cache", why)
         })
