@@ -113,6 +113,8 @@ enum Command {
     Openapi,
     /// Compile the interpreter to machine code, so that the first run need not
     Compile(compile::CompileArgs),
+    /// Print a configuration file with every setting of the server, as comments
+    Config,
     /// Say what this installation is and whether everything works
     Doctor(doctor::DoctorArgs),
     /// Print the completions of a shell: bash, zsh, fish, elvish, powershell
@@ -178,6 +180,7 @@ impl Cli {
                 Err(_) => Exit::Failed.into(),
             },
             Command::Compile(args) => args.execute().into(),
+            Command::Config => printed(serve::template().as_bytes()).into(),
             Command::Doctor(args) => args.execute().into(),
             Command::Completions { shell } => {
                 let mut script = Vec::new();

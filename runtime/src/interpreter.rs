@@ -447,10 +447,10 @@ mod tests {
     fn shipped(name: &str) -> (PathBuf, PathBuf) {
         let directory = place(&format!("{name}-shipped"));
         let guest = GuestComponent::built_in().expect("a guest");
-        let path = directory.join(file_name(&guest, &processor::common().expect("x86-64").name()));
+        let path = directory.join(file_name(&guest, &processor::common().expect("x86-64").name()).expect("a name"));
         fs::rename(stand_in(&directory), &path).expect("moves");
         for of in [record_path, image_path] {
-            let from = of(&directory.join(file_name(&guest, &processor::own())));
+            let from = of(&directory.join(file_name(&guest, &processor::own()).expect("a name")));
             if from != of(&path) {
                 fs::rename(from, of(&path)).expect("moves");
             }

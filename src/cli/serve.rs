@@ -1,6 +1,7 @@
 //! `cronbox serve`: the server.
 
 mod file;
+mod template;
 
 use super::{Exit, complain};
 use crate::config;
@@ -14,6 +15,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+pub(super) use template::template;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What `cronbox serve` takes. Everything can also be in `cronbox.toml` under the flag's name, and in the environment as

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The command that has a configuration file.
-const SERVE: &str = "serve";
+pub(super) const SERVE: &str = "serve";
 /// The flag that names the file, and cannot be in it.
 const CONFIG: &str = "config";
 
@@ -64,7 +64,7 @@ fn flag<'a>(command: &'a Command, name: &str) -> Result<&'a Arg, String> {
 }
 
 /// Whether a flag can be in the file.
-fn is_setting(flag: &Arg) -> bool {
+pub(super) fn is_setting(flag: &Arg) -> bool {
     flag.get_long().is_some_and(|name| name != CONFIG)
 }
 
