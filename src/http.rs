@@ -10,6 +10,7 @@ mod body;
 mod carry_out;
 mod channels;
 mod charts;
+mod client;
 mod connections;
 mod deliveries;
 mod described;
@@ -22,6 +23,7 @@ mod endpoints;
 mod events;
 mod feed;
 mod files;
+mod forwarded;
 mod health;
 mod intake;
 mod known;
@@ -30,6 +32,7 @@ mod options;
 mod output;
 mod paced;
 mod page;
+mod per_base;
 mod pieces;
 mod precondition;
 mod problem;
@@ -54,10 +57,11 @@ mod tokens;
 mod typed;
 mod upload;
 
-pub use access::AnonymousAccess;
 pub use below::below;
+pub use client::{AnonymousAccess, Base, is_base};
 pub use docs::document;
 pub use endpoints::{Endpoint, Need};
+pub use forwarded::{TrustedProxies, TrustedProxy};
 pub use listen::{Listener, serve};
 pub use page::EarlyPage;
 
@@ -77,7 +81,7 @@ use endpoints::Endpoints;
 use feed::Feed;
 use health::Found;
 use known::Known;
-use page::Page;
+use per_base::PerBase;
 use problem::Problem;
 use rate::Limiter;
 use std::collections::BTreeMap;
@@ -143,8 +147,6 @@ pub struct Tools {
     pub ready: watch::Receiver<Readiness>,
     /// How much room the data has; none where it is on another machine.
     pub space: Option<Space>,
-    /// Who comes in without a token.
-    pub anonymous_access: AnonymousAccess,
     /// When nothing new is taken: the node goes down.
     pub stop: CancellationToken,
     /// When answers that go on and on end.
@@ -157,9 +159,8 @@ pub(crate) struct App(Arc<Shared>);
 
 /// What handlers share.
 pub(crate) struct Shared {
-    docs: Arc<Docs>,
-    documents: Arc<Documents>,
-    page: Arc<Page>,
+    docs: PerBase<Docs>,
+    documents: PerBase<Documents>,
     known: Arc<Known>,
     tools: Arc<Tools>,
     limiter: Arc<Limiter>,
@@ -168,8 +169,6 @@ pub(crate) struct Shared {
     feed: Arc<Feed>,
     /// How the database and the blobs were a moment ago.
     found: Arc<Found>,
-    /// The path that clients see before every address; may be empty.
-    base_path: Arc<str>,
 }
 
 impl std::ops::Deref for App {
@@ -192,9 +191,8 @@ impl std::ops::Deref for Shared {
 pub fn router(tools: Tools, base_path: &str) -> Router {
     let limiter = Arc::new(Limiter::new(tools.rate));
     let app = App(Arc::new(Shared {
-        docs: Arc::new(Docs::new(base_path)),
-        documents: Arc::new(Documents::new(base_path)),
-        page: Arc::new(Page::new(base_path)),
+        docs: PerBase::new(base_path),
+        documents: PerBase::new(base_path),
         known: Arc::default(),
         tools: Arc::new(tools),
         limiter,
@@ -202,7 +200,6 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         streams: Arc::default(),
         feed: Arc::default(),
         found: Arc::default(),
-        base_path: base_path.into(),
     }));
     let api = declared()
         .router()

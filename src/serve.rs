@@ -53,7 +53,7 @@ pub async fn run(config: Config, listener: Option<Listener>, say: Say, shutdown:
         Some(listener) => listener,
         None => Listener::bind(&config.listen).await.map_err(|error| taken(&config.listen, &error))?,
     };
-    let front = Front::open(listener, &config.base_path);
+    let front = Front::open(listener, &config);
     let Some(node) = Node::open(config, setup, places, front, &say, shutdown).await? else { return Ok(()) };
     node.start(&say).await?;
     node.work().await;

@@ -1,19 +1,21 @@
 //! Who a caller is and whether they may; how many requests there may be; and what is told about each.
 
 use super::body::Query;
+use super::client::{AnonymousAccess, Client};
 use super::endpoints::Need;
 use super::intake::SENDER;
-use super::listen::Peer;
 use super::problem::Problem;
 use super::{App, declared, rate, session_cookie};
 use crate::access::{Caller, Session, hash};
 use crate::api::{ProblemBody, WARNING};
 use crate::disk_usage::Space;
 use crate::store::StoreError;
+use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// How long the database may take to answer what is counted.
@@ -23,21 +25,10 @@ const METRICS: &str = "/metrics";
 const NO_GATHERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Who comes in without a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnonymousAccess {
-    /// The user of this machine, when no token was made: the listener is a loopback address. Names of other hosts and pages
-    /// of other origins are refused, so that a page in a browser cannot come in.
-    Loopback,
-    /// Whoever may open the socket, when no token was made.
-    Unix,
-    /// Nobody.
-    Nobody,
-}
-
 /// Lets in who may.
 pub(super) async fn guard(
     State(app): State<App>,
+    Extension(client): Extension<Client>,
     path: MatchedPath,
     mut request: Request,
     next: Next,
@@ -56,8 +47,8 @@ pub(super) async fn guard(
     }
     if let Need::Scope(scope) | Need::Server(scope) = endpoint.need {
         let (caller, session) = match path.as_str() {
-            METRICS => (identify_reader(&app, request.headers()).await?, None),
-            _ => identified(&app, request.headers()).await?,
+            METRICS => (identify_reader(&app, &client, request.headers()).await?, None),
+            _ => identified(&app, &client, request.headers()).await?,
         };
         app.limiter.pass(Some(caller.id().unwrap_or("local")))?;
         if !caller.has(scope) {
@@ -83,7 +74,7 @@ pub(super) async fn guard(
         let mut response = next.run(request).await;
         warn(&mut response, app.tools.space.as_ref().and_then(Space::warning).as_deref());
         return Ok(response);
-    } else if app.tools.anonymous_access == AnonymousAccess::Loopback
+    } else if client.anonymous_access == AnonymousAccess::Loopback
         && !rate::is_probe(path.as_str())
         // Who does not know whether there are tokens takes it that there are none.
         && !any_token(&app).await.unwrap_or(false)
@@ -112,8 +103,8 @@ fn makes_work(method: &str, route: &str) -> bool {
 }
 
 /// Who reads what is counted. That says how the node is while it has no database: who could read it before can then.
-async fn identify_reader(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let identified = tokio::time::timeout(COUNTED_WITHIN, identify(app, headers)).await;
+async fn identify_reader(app: &App, client: &Client, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let identified = tokio::time::timeout(COUNTED_WITHIN, identify(app, client, headers)).await;
     let late = |_| Err(StoreError::Unavailable("it does not answer in time".into()).into());
     match identified.unwrap_or_else(late) {
         Ok(caller) => {
@@ -128,13 +119,17 @@ async fn identify_reader(app: &App, headers: &HeaderMap) -> Result<Caller, Probl
 }
 
 /// Who sends a request.
-pub(super) async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
-    identified(app, headers).await.map(|(caller, _)| caller)
+pub(super) async fn identify(app: &App, client: &Client, headers: &HeaderMap) -> Result<Caller, Problem> {
+    identified(app, client, headers).await.map(|(caller, _)| caller)
 }
 
 /// Who sends a request, and the session that it belongs to. The cookie of a session counts where there are tokens, in
 /// requests without `Authorization`.
-pub(super) async fn identified(app: &App, headers: &HeaderMap) -> Result<(Caller, Option<Session>), Problem> {
+pub(super) async fn identified(
+    app: &App,
+    client: &Client,
+    headers: &HeaderMap,
+) -> Result<(Caller, Option<Session>), Problem> {
     let denied = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
     if let Some(given) = headers.get(header::AUTHORIZATION) {
         let given = given.to_str().ok().and_then(|text| text.split_once(' '));
@@ -142,14 +137,18 @@ pub(super) async fn identified(app: &App, headers: &HeaderMap) -> Result<(Caller
         let token = token.ok_or_else(|| denied("a token is sent as Authorization: Bearer cbx_…"))?;
         return Ok((Caller::Token(app.token_by_value(token).await?), None));
     }
-    if app.tools.anonymous_access != AnonymousAccess::Nobody && !any_token(app).await? {
-        if app.tools.anonymous_access == AnonymousAccess::Loopback {
+    // For whomever a proxy speaks: the connection is its own, and says nothing of them.
+    if client.anonymous_access != AnonymousAccess::Nobody && !client.is_forwarded && !any_token(app).await? {
+        if client.anonymous_access == AnonymousAccess::Loopback {
             check_local(headers)?;
         }
         return Ok((Caller::Local, None));
     }
     let Some(cookie) = session_cookie::value(headers) else {
-        return Err(denied("this server wants a token: Authorization: Bearer cbx_…"));
+        return Err(denied(match client.is_forwarded {
+            true => "a request that comes through a proxy needs a token: Authorization: Bearer cbx_…",
+            false => "this server wants a token: Authorization: Bearer cbx_…",
+        }));
     };
     session_cookie::check_sender(headers)?;
     let (session, token) = app.session_by_value(&cookie).await?;
@@ -194,8 +193,7 @@ fn is_loopback(host: &str) -> bool {
         _ => host,
     };
     let bare = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Who sends a request, for its share of what all requests hold: a token or a session, else an address.
@@ -203,7 +201,12 @@ fn sender(request: &Request) -> String {
     let headers = request.headers();
     let token = headers.get(header::AUTHORIZATION).map(|given| hash(&String::from_utf8_lossy(given.as_bytes())));
     let known = token.or_else(|| session_cookie::value(headers).map(|cookie| hash(&cookie)));
-    known.unwrap_or_else(|| format!("{:?}", request.extensions().get::<Peer>().and_then(|peer| peer.0)))
+    known.unwrap_or_else(|| format!("{:?}", address_of(request)))
+}
+
+/// The address that a request comes from.
+fn address_of(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<Client>().and_then(|client| client.address)
 }
 
 /// Names a request, counts it, and tells the log of it.
@@ -212,6 +215,7 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
     let id = crate::run::new_id(app.clock.now());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let route = rate::route_word(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let client = address_of(&request).map_or_else(|| "unix".to_owned(), |address| address.to_string());
     let mut response = SENDER.scope(sender(&request), next.run(request)).await;
     if let Some(mut problem) = response.extensions_mut().remove::<ProblemBody>() {
         problem.request_id = Some(id.clone());
@@ -237,7 +241,7 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
     let (status, time) = (response.status().as_u16(), started.elapsed());
     app.tools.metrics.answered(rate::method_word(&method), route, status, time);
     let duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    tracing::debug!(request.id = %id, http.method = %method, http.path = %path, http.status = status, duration_ms, "request");
+    tracing::debug!(request.id = %id, client.address = %client, http.method = %method, http.path = %path, http.status = status, duration_ms, "request");
     response
 }
 

@@ -1,27 +1,36 @@
-//! The API below a path of a proxy's (`--base-path /cronbox`), whether the proxy passes that path on or drops it.
+//! The API below a path of a proxy's (`--base-path /cronbox`, or what a trusted proxy says), whether the proxy passes that path on
+//! or drops it.
 
+use super::client::{Base, Client};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::Response;
+use std::sync::Arc;
 use tower::ServiceExt;
 
-/// The same router, with every address below `base`; nothing changes when that is empty.
+/// The same router, with every address below `base`, and below what a trusted proxy says.
 pub fn below(base: &str, router: Router) -> Router {
-    if base.is_empty() {
-        return router;
-    }
-    let base = base.to_owned();
+    let base: Arc<str> = base.into();
     Router::new().fallback(move |mut request: Request| {
         let (base, router) = (base.clone(), router.clone());
         async move {
-            if let Some(uri) = without(&base, request.uri()) {
+            let inner = if base.is_empty() { None } else { without(&base, request.uri()) };
+            let prefix = request.extensions().get::<Client>().and_then(|client| client.prefix.clone());
+            let outer = match prefix {
+                None => base,
+                // The proxy took its own path away, and ours stands where it was.
+                Some(prefix) if inner.is_some() => format!("{prefix}{base}").into(),
+                Some(prefix) => prefix,
+            };
+            if let Some(uri) = inner {
                 *request.uri_mut() = uri;
             }
+            request.extensions_mut().insert(Base(outer.clone()));
             // A router answers everything.
             let Ok(response) = router.oneshot(request).await;
-            with_place(&base, response)
+            with_place(&outer, response)
         }
     })
 }

@@ -1,9 +1,11 @@
 //! The API's description (OpenAPI 3.1), made from the code, and a page that shows it without the network.
 
+use super::client::Base;
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
 use super::{App, Part, described};
 use crate::api::{ErrorBody, ProblemBody};
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header;
@@ -70,8 +72,9 @@ fn written(path: &str) -> String {
     serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
-pub(super) async fn openapi(State(app): State<App>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], app.docs.document.clone()).into_response()
+async fn openapi(State(app): State<App>, Extension(base): Extension<Base>) -> Response {
+    let document = app.docs.of(&base, Docs::new).document.clone();
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
 
 /// The description and the page as they are below a path.
@@ -83,7 +86,7 @@ pub(super) struct Docs {
 }
 
 impl Docs {
-    pub(super) fn new(base_path: &str) -> Self {
+    fn new(base_path: &str) -> Self {
         let document = match base_path {
             "" => Bytes::from_static(document().as_bytes()),
             path => Bytes::from(written(path)),
@@ -91,11 +94,11 @@ impl Docs {
         let page = Arc::new(Config::from(format!("{base_path}/openapi.json")));
         Docs { document, page, files: Mutex::default() }
     }
+}
 
-    /// Whether the page has a file of that name.
-    pub(super) fn is_file(&self, name: &str) -> bool {
-        matches!(utoipa_swagger_ui::serve(name, self.page.clone()), Ok(Some(_)))
-    }
+/// Whether the page has a file of that name.
+pub(super) fn is_file(name: &str) -> bool {
+    matches!(utoipa_swagger_ui::serve(name, Arc::new(Config::from(String::new()))), Ok(Some(_)))
 }
 
 pub(super) async fn docs() -> Redirect {
@@ -105,13 +108,14 @@ pub(super) async fn docs() -> Redirect {
 /// A file of the docs: its type and its bytes.
 type Shown = (String, Bytes);
 
-pub(super) async fn file(State(app): State<App>, Part(name): Part) -> Result<Response, Problem> {
-    let files = &app.docs.files;
+async fn file(State(app): State<App>, Extension(base): Extension<Base>, Part(name): Part) -> Result<Response, Problem> {
+    let docs = app.docs.of(&base, Docs::new);
+    let files = &docs.files;
     let known = files.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
     let (kind, bytes) = match known {
         Some(file) => file,
         None => {
-            let Ok(Some(file)) = utoipa_swagger_ui::serve(&name, app.docs.page.clone()) else {
+            let Ok(Some(file)) = utoipa_swagger_ui::serve(&name, docs.page.clone()) else {
                 return Err(Problem::not_found("no_such_address", "the API reference has no such file"));
             };
             let shown = (file.content_type, Bytes::from(file.bytes.into_owned()));

@@ -3,9 +3,11 @@
 //! A link between documents is relative, so that it works in a copy of the source. Here it becomes the address of the page. A
 //! link to another file of the source leads nowhere in a running server: its text is shown, and the file's path as its title.
 
+use super::client::Base;
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
-use super::{App, Part};
+use super::{App, Part, docs};
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -14,7 +16,6 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd,
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::OnceLock;
 
 /// The endpoints of this file.
 pub(super) fn endpoints() -> Endpoints {
@@ -118,25 +119,14 @@ fn has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
         .any(|given| given.trim() == "*" || bare(given) == tag)
 }
 
-/// The pages of a server whose addresses begin with a base path.
+/// The pages for clients whose addresses begin with a base path. They are rendered for the first one that asks: this takes a
+/// few milliseconds, which no start of a node has to wait for.
 #[derive(Debug)]
-pub(super) struct Documents {
-    base_path: String,
-    /// Rendered for the first one that asks: this takes a few milliseconds, which no start of a node has to wait for.
-    pages: OnceLock<BTreeMap<&'static str, Page>>,
-}
+pub(super) struct Documents(BTreeMap<&'static str, Page>);
 
 impl Documents {
     /// The documents below a base path.
-    pub(super) fn new(base_path: &str) -> Self {
-        Documents { base_path: base_path.to_owned(), pages: OnceLock::new() }
-    }
-
-    fn find(&self, name: &str) -> Option<&Page> {
-        self.pages.get_or_init(|| Self::render(&self.base_path)).get(name)
-    }
-
-    fn render(base_path: &str) -> BTreeMap<&'static str, Page> {
+    fn render(base_path: &str) -> Self {
         let rendered: Vec<_> = DOCUMENTS.iter().map(|document| (document, render(document, base_path))).collect();
         let mut pages = BTreeMap::new();
         for (document, body) in &rendered {
@@ -145,29 +135,34 @@ impl Documents {
         }
         let style = Bytes::from_static(include_bytes!("documents.css"));
         pages.insert(STYLE, Page::new("text/css; charset=utf-8", style));
-        pages
+        Documents(pages)
     }
 }
 
 /// The index of the documents.
-pub(super) async fn index(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    found(&app, "", &headers)
+pub(super) async fn index(
+    State(app): State<App>,
+    Extension(base): Extension<Base>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    found(&app, &base, "", &headers)
 }
 
 /// A document, or its stylesheet. The files of the API reference were here: they are below `/docs/api` now.
 pub(super) async fn document(
     State(app): State<App>,
+    Extension(base): Extension<Base>,
     Part(name): Part,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if app.docs.is_file(&name) {
+    if docs::is_file(&name) {
         return Ok(Redirect::temporary(&format!("/docs/api/{name}")).into_response());
     }
-    found(&app, name.strip_suffix(".md").unwrap_or(&name), &headers)
+    found(&app, &base, name.strip_suffix(".md").unwrap_or(&name), &headers)
 }
 
-fn found(app: &App, name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
-    match app.documents.find(name) {
+fn found(app: &App, base: &Base, name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+    match app.documents.of(base, Documents::render).0.get(name) {
         Some(page) => Ok(page.answer(headers)),
         None => {
             Err(Problem::not_found("no_such_address", "there is no document of this name; /docs lists the documents"))

@@ -1,6 +1,7 @@
 //! How the node is.
 
 use super::access::{COUNTED_WITHIN, identify};
+use super::client::Client;
 use super::endpoints::{Endpoints, Need};
 use super::{App, Readiness, accept};
 use crate::access::Scope;
@@ -10,10 +11,10 @@ use crate::disk_usage::Space;
 use crate::fullness::Fullness;
 use crate::metrics::{MOST_SCRIPTS, Process};
 use crate::store::StoreError;
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use cronbox_runtime::Health;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -85,7 +86,11 @@ pub(super) async fn healthz() -> &'static str {
         (status = 503, description = "It cannot, and why", body = ReadyBody),
     )
 )]
-pub(super) async fn readyz(State(app): State<App>, headers: HeaderMap) -> Response {
+pub(super) async fn readyz(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Response {
     let mut parts = app.tools.ready.borrow().clone();
     parts.extend(app.found().await);
     if let Some(trouble) = app.tools.supervisor.trouble() {
@@ -100,7 +105,7 @@ pub(super) async fn readyz(State(app): State<App>, headers: HeaderMap) -> Respon
     warnings.extend(app.tools.supervisor.warning());
     // Who may see all scripts is told which source is meant.
     let is_up = parts.get("database").is_some_and(|part| part == "ok");
-    let sees_all = is_up && identify(&app, &headers).await.is_ok_and(|caller| !caller.is_limited());
+    let sees_all = is_up && identify(&app, &client, &headers).await.is_ok_and(|caller| !caller.is_limited());
     warnings.extend(app.linker.warnings(sees_all));
     (status, Json(ReadyBody { ready, parts, warnings })).into_response()
 }

@@ -1,6 +1,8 @@
 //! Listening, and answering on each connection until the node goes down.
 
+use super::client::AnonymousAccess;
 use super::connections::{Busy, Connections, FIRST, Open};
+use super::forwarded::TrustedProxies;
 use super::paced::Paced;
 use super::typed::Typed;
 use crate::panics;
@@ -82,6 +84,15 @@ impl Listener {
             Listener::Unix(..) => None,
         }
     }
+
+    /// Who comes in here without a token.
+    fn anonymous_access(&self) -> AnonymousAccess {
+        match (self, self.tcp()) {
+            (Listener::Unix(..), _) => AnonymousAccess::Unix,
+            (Listener::Tcp(_), Some(address)) if address.ip().is_loopback() => AnonymousAccess::Loopback,
+            (Listener::Tcp(_), _) => AnonymousAccess::Nobody,
+        }
+    }
 }
 
 impl Drop for Listener {
@@ -109,21 +120,18 @@ async fn bind(address: &str) -> io::Result<TcpListener> {
     Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))
 }
 
-/// Where a request came from; none when it came through a socket of files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Peer(pub(super) Option<IpAddr>);
-
 /// Answers until `stop`; then finishes what is under way. A connection keeps the router it began with.
 pub async fn serve(
     listener: Listener,
     router: Arc<RwLock<Router>>,
+    trusted: TrustedProxies,
     supervisor: Arc<Supervisor>,
     stop: CancellationToken,
 ) {
     let graceful = GracefulShutdown::new();
     let connections = Arc::new(Connections::new());
     let room = Arc::new(Semaphore::new(connections.places()));
-    let work = || accept_all(&listener, &router, (&connections, &room), &graceful, &stop);
+    let work = || accept_all(&listener, (&router, &trusted), (&connections, &room), &graceful, &stop);
     supervisor.keep_going("listener", work).await;
     drop(listener);
     let _ = tokio::time::timeout(LAST, graceful.shutdown()).await;
@@ -132,7 +140,7 @@ pub async fn serve(
 /// Takes connections until `stop`, each answered by a task of its own.
 async fn accept_all(
     listener: &Listener,
-    router: &RwLock<Router>,
+    (router, trusted): (&RwLock<Router>, &TrustedProxies),
     (connections, room): (&Arc<Connections>, &Arc<Semaphore>),
     graceful: &GracefulShutdown,
     stop: &CancellationToken,
@@ -163,8 +171,9 @@ async fn accept_all(
         again = AGAIN.0;
         let now = router.read().unwrap_or_else(PoisonError::into_inner).clone();
         let open = connections.enter();
-        let of = open.clone();
-        let service = service_fn(move |request| begun(answer(now.clone(), of.clone(), peer, request)));
+        let (of, trusted, access) = (open.clone(), trusted.clone(), listener.anonymous_access());
+        let service =
+            service_fn(move |request| begun(answer(now.clone(), of.clone(), (trusted.clone(), peer, access), request)));
         let stream = Paced::new(Typed::new(stream), open.stalled.clone());
         let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
         let all = connections.clone();
@@ -230,13 +239,14 @@ fn begun<F: Future>(answer: F) -> impl Future<Output = F::Output> {
 async fn answer(
     router: Router,
     open: Arc<Open>,
-    peer: Peer,
+    (trusted, peer, anonymous_access): (TrustedProxies, Option<IpAddr>, AnonymousAccess),
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let busy = open.begin();
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(open.clone());
-    request.extensions_mut().insert(peer);
+    let client = trusted.client(peer, anonymous_access, false, request.headers_mut());
+    request.extensions_mut().insert(client);
     let mut response = router.oneshot(request).await?;
     if open.ends_after_answer() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -267,15 +277,16 @@ fn held(response: Response<Body>, busy: Busy) -> Response<Body> {
 trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
-async fn accept(listener: &Listener) -> io::Result<(Box<dyn Connection>, Peer)> {
+/// The next connection, and its address; none for one that came through a socket of files.
+async fn accept(listener: &Listener) -> io::Result<(Box<dyn Connection>, Option<IpAddr>)> {
     match listener {
         Listener::Tcp(listener) => {
             let (stream, address) = listener.accept().await?;
             // Answers are small: waiting to fill a packet would cost 40 ms. A client that is gone already has no say in
             // whether others are taken.
             let _ = stream.set_nodelay(true);
-            Ok((Box::new(stream), Peer(Some(address.ip().to_canonical()))))
+            Ok((Box::new(stream), Some(address.ip().to_canonical())))
         }
-        Listener::Unix(listener, _) => Ok((Box::new(listener.accept().await?.0), Peer(None))),
+        Listener::Unix(listener, _) => Ok((Box::new(listener.accept().await?.0), None)),
     }
 }

@@ -1,16 +1,15 @@
 //! The page: what a browser shows at `/`. Its files were built in `web` and are part of the program, packed as browsers take
 //! them. A program that was built without them says so.
 
+use super::client::Base;
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
-use super::{App, Part, accept};
-use axum::body::Bytes;
-use axum::extract::State;
+use super::{Part, accept};
+use axum::Extension;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 /// The endpoints of this file.
 pub(super) fn endpoints() -> Endpoints {
@@ -55,43 +54,30 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// The name of a file of `assets` has a hash of its content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
-/// The page of a server whose addresses begin with a base path.
-#[derive(Debug)]
-pub(super) struct Page {
-    index: Bytes,
+/// The page for clients whose addresses begin with a base path.
+fn html(base: &Base) -> String {
+    let built = find("index.html").and_then(|file| std::str::from_utf8(bytes(&file.plain)?).ok());
+    // All addresses in the page are relative to this one.
+    built.unwrap_or(NOT_BUILT).replace("<base href=\"/\"", &format!("<base href=\"{}/\"", base.0))
 }
 
-impl Page {
-    pub(super) fn new(base_path: &str) -> Self {
-        let built = find("index.html").and_then(|file| std::str::from_utf8(bytes(&file.plain)?).ok());
-        let html = built.unwrap_or(NOT_BUILT);
-        // All addresses in the page are relative to this one.
-        Page { index: html.replace("<base href=\"/\"", &format!("<base href=\"{base_path}/\"")).into() }
-    }
-
-    /// The page. It is the same at all of its addresses.
-    pub(super) fn index(&self) -> Response {
-        let common = [
-            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CACHE_CONTROL, "no-cache"),
-            (header::CONTENT_SECURITY_POLICY, POLICY),
-            (header::REFERRER_POLICY, "no-referrer"),
-            (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        ];
-        (common, self.index.clone()).into_response()
-    }
+/// The page. It is the same at all of its addresses.
+pub(super) fn shown(base: &Base) -> Response {
+    let common = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    (common, html(base)).into_response()
 }
 
 /// The page of a node that starts and answers nothing else yet. It says so, and goes on by itself when the node is up.
-#[derive(Clone, Debug)]
-pub struct EarlyPage(Arc<Page>);
+#[derive(Clone, Copy, Debug)]
+pub struct EarlyPage;
 
 impl EarlyPage {
-    /// The page of a server whose addresses begin with a base path.
-    pub fn new(base_path: &str) -> Self {
-        EarlyPage(Arc::new(Page::new(base_path)))
-    }
-
     /// What is answered to a request of the API.
     pub fn refusal(path: &str) -> Option<Response> {
         let detail = "this server is starting; try again in some seconds";
@@ -100,7 +86,7 @@ impl EarlyPage {
     }
 
     /// What is answered at an address of the page; none at others.
-    pub fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
+    pub fn answer(base: &Base, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
         if !matches!(*method, Method::GET | Method::HEAD) {
             return None;
         }
@@ -108,7 +94,7 @@ impl EarlyPage {
         let mut response = if file == "icon.svg" || file.starts_with("assets/") {
             answer(file, "no-cache", headers).ok()?
         } else if is_wanted(method, path, headers) {
-            self.0.index()
+            shown(base)
         } else {
             return None;
         };
@@ -140,8 +126,8 @@ fn has(path: &str) -> bool {
     !(FILES.is_empty() || is_other || is_file)
 }
 
-pub(super) async fn index(State(app): State<App>) -> Response {
-    app.page.index()
+async fn index(Extension(base): Extension<Base>) -> Response {
+    shown(&base)
 }
 
 async fn icon(headers: HeaderMap) -> Result<Response, Problem> {
@@ -214,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_page_knows_its_base_path() {
-        let of = |path| String::from_utf8_lossy(&Page::new(path).index).into_owned();
+        let of = |path: &str| html(&Base(path.into()));
         if FILES.is_empty() {
             assert!(of("/a").contains("built without its page"));
         } else {

@@ -1,7 +1,9 @@
 //! How many requests there may be a second: of all together, and of each caller.
 
+use super::client::Base;
 use super::problem::Problem;
 use super::{App, page};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -84,12 +86,18 @@ pub(super) fn is_probe(route: &str) -> bool {
 }
 
 /// What an address that does not exist answers. A browser that asks for the server itself gets the documents.
-pub(super) async fn no_such_address(State(app): State<App>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) async fn no_such_address(
+    State(app): State<App>,
+    Extension(base): Extension<Base>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     if let Err(problem) = app.limiter.pass(None) {
         return problem.into_response();
     }
     if page::is_wanted(&method, uri.path(), &headers) {
-        return page::index(State(app)).await;
+        return page::shown(&base);
     }
     let detail = "there is nothing at this address; /docs/api lists the addresses";
     Problem::not_found("no_such_address", detail).into_response()

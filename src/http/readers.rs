@@ -1,6 +1,8 @@
 //! The readers of requests, for [`crate::readers`].
 
 use super::body::{Fields, Query, parse_time, parse_time_ahead};
+use super::client::AnonymousAccess;
+use super::forwarded::{TrustedProxies, TrustedProxy};
 use super::{accept, access, output, upload};
 use crate::clock::from_micros;
 use crate::readers::{Reader, seeds, text};
@@ -77,12 +79,18 @@ fn read_headers(bytes: &[u8]) {
     let _ = accept::prefers(&headers, "text/csv", "application/json");
     let _ = access::check_local(&headers);
     let _ = upload::kind_of(&headers);
+    let proxies = TrustedProxies::from_iter("127.0.0.0/8".parse::<TrustedProxy>().ok());
+    let peer = "127.0.0.1".parse().ok();
+    let client = proxies.client(peer, AnonymousAccess::Loopback, false, &mut headers);
+    assert!(client.is_forwarded);
 }
 
 fn seeds_of_headers() -> Vec<Vec<u8>> {
     seeds(&[
         "Host:localhost:1\nOrigin:http://[::1]:3000\nAccept:text/csv;q=0.5, */*;q=1e9\nAuthorization:Bearer cbx_a",
         "Content-Type:multipart/form-data; boundary=\"a b\"",
+        "Forwarded:for=\"[2001:db8::7]:4711\";proto=https;host=\"a\\\"b\", for=unknown\nX-Forwarded-Prefix:/a/b",
+        "X-Forwarded-For:192.0.2.7, 127.0.0.1\nX-Forwarded-Proto:https, http\nX-Forwarded-Host:a, b",
     ])
 }
 

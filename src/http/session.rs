@@ -1,18 +1,18 @@
 //! Logging in with a token, for browsers: who is logged in, and logging out.
 
 use super::access::identified;
+use super::client::{Base, Client};
 use super::endpoints::{Endpoints, Need};
-use super::listen::Peer;
 use super::problem::Problem;
 use super::{App, body, request_body, session_cookie};
 use crate::access::{Caller, Token};
 use crate::api::SessionBody;
 use crate::quantity::{self, Quantity};
 use crate::service::LoggedIn;
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -50,8 +50,12 @@ struct SessionRequest {
         (status = 200, description = "Who asks, and what they may do", body = SessionBody),
     )
 )]
-pub(super) async fn get_session(State(app): State<App>, headers: HeaderMap) -> Result<Json<SessionBody>, Problem> {
-    let caller = match identified(&app, &headers).await {
+pub(super) async fn get_session(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Result<Json<SessionBody>, Problem> {
+    let caller = match identified(&app, &client, &headers).await {
         Ok((caller, _)) => Some(caller),
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED => None,
         Err(problem) => return Err(problem),
@@ -71,19 +75,23 @@ pub(super) async fn get_session(State(app): State<App>, headers: HeaderMap) -> R
         (status = 200, description = "Who is logged in", body = SessionBody),
     )
 )]
-pub(super) async fn create_session(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn create_session(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    Extension(Base(base)): Extension<Base>,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, stream) = request.into_parts();
     // A form on another page could log its visitor in with a token of its own.
     session_cookie::check_origin(&parts.headers)?;
-    let peer = parts.extensions.get::<Peer>().and_then(|peer| peer.0);
-    app.limiter.pass(Some(&format!("login at {peer:?}")))?;
+    app.limiter.pass(Some(&format!("login at {:?}", client.address)))?;
     let content = body::read(stream, MOST).await?;
     let SessionRequest { token, expires_in } = request_body::read(&content)?;
     let expires_in = expires_in.map(|text| quantity::parse_duration(&text.to_string())).transpose();
     let expires_in = expires_in.map_err(|why| Problem::invalid("expires_in", why))?;
     let LoggedIn { token, session, value } = app.log_in(token.trim(), expires_in).await?;
     let age = (session.expires_at - app.clock.now()).to_std().unwrap_or_default();
-    let cookie = session_cookie::set(&value, age, &app.base_path, &parts.headers)?;
+    let cookie = session_cookie::set(&value, age, &base, &parts.headers)?;
     let caller = Caller::Token(Token { expires_at: Some(session.expires_at), ..token });
     let body = Json(SessionBody::new(Some(&caller)));
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), body).into_response())
@@ -98,13 +106,17 @@ pub(super) async fn create_session(State(app): State<App>, request: Request) -> 
         (status = 204, description = "The session has ended, if there was one"),
     )
 )]
-pub(super) async fn delete_session(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn delete_session(
+    State(app): State<App>,
+    Extension(Base(base)): Extension<Base>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let value = session_cookie::value(&headers).filter(|_| !headers.contains_key(header::AUTHORIZATION));
     if let Some(value) = value {
         session_cookie::check_sender(&headers)?;
         app.log_out(&value).await?;
         app.streams.tokens_changed();
     }
-    let cookie = session_cookie::clear(&app.base_path, &headers)?;
+    let cookie = session_cookie::clear(&base, &headers)?;
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, cookie)])).into_response())
 }

@@ -1,5 +1,6 @@
 //! The cookie of a session. It names a caller only together with a header that a page of another origin cannot send.
 
+use super::forwarded::{HOST as FORWARDED_HOST, PROTO as FORWARDED_PROTO};
 use super::problem::Problem;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use cookie::{Cookie, SameSite};
@@ -12,8 +13,6 @@ const NAME: &str = "cronbox_session";
 const ANTI_FORGERY: HeaderName = HeaderName::from_static("x-cronbox-csrf");
 /// What a browser says of where a request comes from; no page can set it.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The cookie that a request sends. Of several with this name the first counts: browsers send the one of the longest path
 /// first.
@@ -40,7 +39,8 @@ pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
         (Some(site), _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => {
             let host = origin.split_once("://").map(|(_, host)| host);
-            // A proxy may put its own word for this server in the place of the host that the browser asked.
+            // A proxy may put its own word for this server in the place of the host that the browser asked. Only what a
+            // trusted one says is here.
             [&header::HOST, &FORWARDED_HOST].iter().any(|name| host.is_some() && text(name) == host)
         }
         (None, None) => true,
@@ -52,10 +52,9 @@ pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::forbidden("foreign_origin", detail))
 }
 
-/// Whether the browser's request came by https, as the proxy before this server says.
+/// Whether the browser's request came by https, here or to the trusted proxy before this server.
 fn is_https(headers: &HeaderMap) -> bool {
-    let said = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    said.split(',').next().is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
+    headers.get(FORWARDED_PROTO).is_some_and(|said| said == "https")
 }
 
 /// The header that sets the cookie for so long, in answer to a request with these headers.
@@ -127,7 +126,7 @@ mod tests {
         };
         let plain = text("", &HeaderMap::new());
         assert_eq!(plain, "cronbox_session=cbs_1; HttpOnly; SameSite=Strict; Path=/; Max-Age=3600");
-        let https = text("/cronbox", &headers(&[("x-forwarded-proto", "HTTPS, http")]));
+        let https = text("/cronbox", &headers(&[("x-forwarded-proto", "https")]));
         assert_eq!(https, "cronbox_session=cbs_1; HttpOnly; SameSite=Strict; Secure; Path=/cronbox; Max-Age=3600");
         let cleared = clear("", &HeaderMap::new()).expect("a header");
         assert_eq!(cleared, "cronbox_session=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0");

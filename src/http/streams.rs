@@ -5,8 +5,8 @@
 
 use super::App;
 use super::carry_out;
+use super::client::Client;
 use super::connections::Open;
-use super::listen::Peer;
 use super::problem::Problem;
 use crate::access::{Caller, Session};
 use axum::body::Body;
@@ -165,8 +165,8 @@ pub(super) async fn bounded(
         let detail = "there are too many connections for one that goes on; try again in a moment";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "connections_busy", detail).retry_after(5));
     }
-    let peer = extensions.get::<Peer>().and_then(|peer| peer.0);
-    let whose = caller.id().map_or_else(|| format!("at {peer:?}"), str::to_owned);
+    let address = extensions.get::<Client>().and_then(|client| client.address);
+    let whose = caller.id().map_or_else(|| format!("at {address:?}"), str::to_owned);
     let stay = app.streams.enter(kind, whose)?;
     let about = about(route.as_str(), request.uri().path());
     let over = async move {

@@ -5,19 +5,19 @@ use super::{Config, Say, Setup};
 use crate::blobs::BlobLocation;
 use crate::http::{self, AnonymousAccess, Readiness};
 use crate::store::DatabaseUrl;
-use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Extension, Router};
 use cronbox_runtime::Pool;
 use std::path::Path;
 use tokio::sync::watch;
 
 /// What answers while the node starts: the page, and that the node starts.
 pub(super) fn starting(ready: watch::Receiver<Readiness>, base_path: &str) -> Router {
-    let page = http::EarlyPage::new(base_path);
-    let not_yet = move |method: Method, uri: Uri, headers: HeaderMap| {
-        let early = page.answer(&method, uri.path(), &headers).or_else(|| http::EarlyPage::refusal(uri.path()));
+    let not_yet = move |Extension(base): Extension<http::Base>, method: Method, uri: Uri, headers: HeaderMap| {
+        let page = http::EarlyPage::answer(&base, &method, uri.path(), &headers);
+        let early = page.or_else(|| http::EarlyPage::refusal(uri.path()));
         let parts = ready.borrow().clone();
         let body = crate::api::ReadyBody { ready: false, parts, warnings: Vec::new() };
         async move {

@@ -22,6 +22,7 @@ pub use storage::StorageConfig;
 
 use crate::blobs::S3Access;
 use crate::clock::Clock;
+use crate::http::TrustedProxy;
 use crate::keyring::KeySource;
 use clap::{Args, FromArgMatches};
 use cronbox_runtime::{PoolConfig, SANDBOX_PROCESS};
@@ -66,6 +67,10 @@ pub struct Config {
         value_parser = base_path
     )]
     pub base_path: String,
+    /// Proxies whose Forwarded and X-Forwarded-… headers are believed: 10.0.0.0/8, 192.0.2.1, or unix for those that use
+    /// the socket; repeatable
+    #[arg(long, value_name = "CIDR", env = "CRONBOX_TRUSTED_PROXY", value_delimiter = ',')]
+    pub trusted_proxy: Vec<TrustedProxy>,
     /// Where everything is kept.
     #[command(flatten)]
     pub storage: StorageConfig,

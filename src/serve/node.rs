@@ -62,14 +62,15 @@ pub(super) struct Front {
 
 impl Front {
     /// Answers from now on.
-    pub(super) fn open(listener: Listener, base_path: &str) -> Self {
+    pub(super) fn open(listener: Listener, config: &Config) -> Self {
         let (tcp, address) = (listener.tcp(), listener.address());
         let (ready, readiness) = watch::channel(state("database", "being opened"));
-        let router = Arc::new(RwLock::new(starting(readiness.clone(), base_path)));
+        let router = Arc::new(RwLock::new(starting(readiness.clone(), &config.base_path)));
         let (stop, tasks, metrics) = (CancellationToken::new(), TaskTracker::new(), Arc::new(Metrics::default()));
         let supervisor = Supervisor::new(metrics.clone());
         supervisor.watch_all();
-        tasks.spawn(http::serve(listener, router.clone(), supervisor.clone(), stop.clone()));
+        let trusted = config.trusted_proxy.iter().copied().collect();
+        tasks.spawn(http::serve(listener, router.clone(), trusted, supervisor.clone(), stop.clone()));
         Front { ready, readiness, router, tcp, address, stop, tasks, metrics, supervisor }
     }
 }
@@ -370,7 +371,6 @@ impl Node {
             rate: self.config.node.rate_limit,
             ready: self.front.readiness.clone(),
             space: self.space.clone(),
-            anonymous_access: self.anonymous_access,
             stop: self.shutdown.stop.clone(),
             down: self.front.stop.clone(),
         }

@@ -1,6 +1,7 @@
 //! Readers of the values of settings. Each error is a sentence without the setting's name.
 
 use crate::address::Address;
+use crate::http::is_base;
 use crate::limits::{self, RequestedLimits, WrittenLimits};
 use crate::misfit;
 use crate::quantity::{self, Quantity};
@@ -96,17 +97,10 @@ pub(super) fn listen_address(text: &str) -> Result<String, String> {
 /// `/cronbox`; a slash at its end says nothing.
 pub(super) fn base_path(text: &str) -> Result<String, String> {
     let path = text.trim_end_matches('/');
-    let plain = |part: &str| {
-        !part.is_empty()
-            && part != "."
-            && part != ".."
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
-    };
-    match path.strip_prefix('/') {
-        _ if path.is_empty() => Ok(String::new()),
-        Some(rest) if rest.split('/').all(plain) => Ok(path.to_owned()),
-        _ => Err("a path such as /cronbox: a slash, then letters, digits and - . _ ~".into()),
+    if path.is_empty() || is_base(path) {
+        return Ok(path.to_owned());
     }
+    Err("a path such as /cronbox: a slash, then letters, digits and - . _ ~".into())
 }
 
 /// `misfire_grace_time=5m,coalesce=false`
