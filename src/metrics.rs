@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+mod certificates;
 mod deliveries;
 mod monitors;
 mod process;
@@ -22,6 +23,7 @@ pub use deliveries::Delivered;
 pub use monitors::{Beaten, Pinged};
 pub use process::Process;
 
+use certificates::CertificateMetrics;
 use deliveries::DeliveryMetrics;
 use monitors::MonitorMetrics;
 
@@ -116,6 +118,7 @@ pub struct Metrics {
     lost: Family<LostWithLabel, Counter>,
     deliveries: DeliveryMetrics,
     monitors: MonitorMetrics,
+    certificates: CertificateMetrics,
     script_runs: Family<ScriptOutcomeLabel, Counter>,
     last_success: Family<ScriptLabel, Gauge<f64, AtomicU64>>,
     /// The scripts that have counts of their own.
@@ -157,6 +160,7 @@ impl Default for Metrics {
             lost: Family::default(),
             deliveries: DeliveryMetrics::default(),
             monitors: MonitorMetrics::default(),
+            certificates: CertificateMetrics::default(),
             script_runs: Family::default(),
             last_success: Family::default(),
             scripts: Mutex::default(),
@@ -248,6 +252,7 @@ impl Metrics {
         );
         self.deliveries.register(registry);
         self.monitors.register(registry);
+        self.certificates.register(registry);
         registry.register("panics", "Panics that were caught, by the node's task", self.panics.clone());
         self
     }
