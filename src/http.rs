@@ -8,6 +8,7 @@ mod attempts;
 mod below;
 mod body;
 mod carry_out;
+mod certificate;
 mod channels;
 mod charts;
 mod client;
@@ -28,6 +29,7 @@ mod health;
 mod intake;
 mod known;
 mod listen;
+mod listener;
 mod options;
 mod output;
 mod paced;
@@ -53,17 +55,23 @@ mod session_cookie;
 mod state;
 mod streams;
 mod submit;
+mod talk;
+mod tls;
 mod tokens;
 mod typed;
+mod untaken;
 mod upload;
 
 pub use below::below;
+pub use certificate::{Certificate, CertificateError, CertificateFiles};
 pub use client::{AnonymousAccess, Base, is_base};
 pub use docs::document;
 pub use endpoints::{Endpoint, Need};
 pub use forwarded::{TrustedProxies, TrustedProxy};
-pub use listen::{Listener, serve};
+pub use listen::serve;
+pub use listener::Listener;
 pub use page::EarlyPage;
+pub use tls::{Tls, validity};
 
 use crate::checker::Checker;
 use crate::disk_usage::Space;
@@ -147,6 +155,8 @@ pub struct Tools {
     pub ready: watch::Receiver<Readiness>,
     /// How much room the data has; none where it is on another machine.
     pub space: Option<Space>,
+    /// TLS of the listeners, if they have it.
+    pub tls: Option<Tls>,
     /// When nothing new is taken: the node goes down.
     pub stop: CancellationToken,
     /// When answers that go on and on end.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 mod announce;
+mod bound;
 pub mod config;
 mod delivering;
 mod node;
@@ -12,9 +13,10 @@ mod places;
 mod secrets;
 mod setup;
 
+use bound::listen;
 pub use config::{BadSetting, Config};
 use node::{Front, Node};
-use places::{Places, taken};
+use places::Places;
 use setup::Setup;
 
 /// Why a node did not start, or ended: a sentence.
@@ -49,11 +51,11 @@ pub struct Shutdown {
 pub async fn run(config: Config, listener: Option<Listener>, say: Say, shutdown: Shutdown) -> Result<(), ServeError> {
     let setup = Setup::of(&config)?;
     let places = Places::open(&config, &setup)?;
-    let listener = match listener {
-        Some(listener) => listener,
-        None => Listener::bind(&config.listen).await.map_err(|error| taken(&config.listen, &error))?,
+    let listeners = match listener {
+        Some(listener) => vec![listener],
+        None => listen(&config, &setup).await?,
     };
-    let front = Front::open(listener, &config);
+    let front = Front::open(listeners, &config.listening);
     let Some(node) = Node::open(config, setup, places, front, &say, shutdown).await? else { return Ok(()) };
     node.start(&say).await?;
     node.work().await;

@@ -96,13 +96,13 @@ async fn a_clock_that_jumps_loses_and_doubles_nothing() {
     let clock = Clock::database(Utc::now());
     let shutdown = Shutdown::default();
     let config = node(&folder, &clock);
-    let url = config.listen.clone();
+    let url = config.listening.listen[0].clone();
     let ending = shutdown.clone();
     // A thread of its own: somebody else may hold up the test's.
     let running = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
-            let listener = Listener::bind(&config.listen).await.expect("listens");
+            let listener = Listener::bind(&config.listening.listen[0]).await.expect("listens");
             run(config, Some(listener), Arc::new(|_| ()), ending).await
         })
     });

@@ -493,7 +493,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("landlock::", &["runtime/harden"]),
     ("hickory_resolver::", &["runtime/egress"]),
     ("lettre::", &["runtime/egress", "src/channel"]),
-    ("rustls::", &["runtime/egress", "src/blobs", "src/packages", "src/cli"]),
+    ("rustls::", &["runtime/egress", "src/blobs", "src/packages", "src/cli", "src/http"]),
     ("std::env", &["src/config", "runtime/children", "runtime/harden", "runtime/processor"]),
     // The settings of a node are flags too.
     ("clap::", &["src/cli", "src/main", "src/serve"]),

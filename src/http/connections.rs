@@ -59,6 +59,8 @@ pub(super) struct Open {
     pub(super) asked: Notify,
     /// Its place is wanted.
     pub(super) ended: Notify,
+    /// It is to end when what is under way was answered.
+    pub(super) last: Notify,
 }
 
 /// Which places there are.
@@ -117,6 +119,7 @@ impl Connections {
             all: Arc::downgrade(self),
             asked: Notify::new(),
             ended: Notify::new(),
+            last: Notify::new(),
         });
         all.insert(open.id, open.clone());
         open

@@ -103,6 +103,7 @@ pub(super) async fn readyz(
     let mut warnings: Vec<String> = app.tools.space.as_ref().and_then(Space::warning).into_iter().collect();
     warnings.extend(few_sandboxes(&sandboxes));
     warnings.extend(app.tools.supervisor.warning());
+    warnings.extend(app.tools.tls.as_ref().and_then(|tls| tls.warning(app.clock.now())));
     // Who may see all scripts is told which source is meant.
     let is_up = parts.get("database").is_some_and(|part| part == "ok");
     let sees_all = is_up && identify(&app, &client, &headers).await.is_ok_and(|caller| !caller.is_limited());

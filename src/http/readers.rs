@@ -3,7 +3,7 @@
 use super::body::{Fields, Query, parse_time, parse_time_ahead};
 use super::client::AnonymousAccess;
 use super::forwarded::{TrustedProxies, TrustedProxy};
-use super::{accept, access, output, upload};
+use super::{accept, access, certificate, output, upload};
 use crate::clock::from_micros;
 use crate::readers::{Reader, seeds, text};
 use axum::http::{HeaderMap, HeaderValue, Request, header};
@@ -16,6 +16,7 @@ pub(crate) const READERS: &[Reader] = &[
     ("times", read_times, seeds_of_times),
     ("headers", read_headers, seeds_of_headers),
     ("places of output", read_places, seeds_of_queries),
+    ("certificate", certificate::read_files, seeds_of_certificates),
     ("form", read_form, seeds_of_forms),
     ("upload", read_upload, seeds_of_uploads),
 ];
@@ -92,6 +93,13 @@ fn seeds_of_headers() -> Vec<Vec<u8>> {
         "Forwarded:for=\"[2001:db8::7]:4711\";proto=https;host=\"a\\\"b\", for=unknown\nX-Forwarded-Prefix:/a/b",
         "X-Forwarded-For:192.0.2.7, 127.0.0.1\nX-Forwarded-Proto:https, http\nX-Forwarded-Host:a, b",
     ])
+}
+
+fn seeds_of_certificates() -> Vec<Vec<u8>> {
+    let pem = |kind: &str, content: &str| format!("-----BEGIN {kind}-----\n{content}\n-----END {kind}-----\n");
+    // What the first bytes of every certificate are: sequences in sequences, the version, a serial number.
+    let certificate = pem("CERTIFICATE", "MIIBHjCBxaADAgECAgEBMAoGCCqGSM49BAMCMAAwHhcNMjYwMTAxMDAwMDAwWhcN");
+    vec![format!("{certificate}KEY\n{}", pem("PRIVATE KEY", "MIGHAgEAMBMGByqGSM49")).into_bytes()]
 }
 
 fn read_as(kind: &str, content: &[u8]) {

@@ -1,5 +1,6 @@
 //! What a node says of itself while it starts and when it is up.
 
+use super::bound::BoundAddress;
 use super::places::DataDir;
 use super::{Config, Say, Setup};
 use crate::blobs::BlobLocation;
@@ -39,15 +40,16 @@ pub(super) fn starting(ready: watch::Receiver<Readiness>, base_path: &str) -> Ro
 pub(super) fn announce(
     (config, setup): (&Config, &Setup),
     say: &Say,
-    address: &str,
+    addresses: &[BoundAddress],
     directory: Option<&DataDir>,
     scripts: u64,
     pool: &Pool,
     who: &str,
 ) {
-    let scheme = if address.starts_with("unix:") { "" } else { "http://" };
-    let url = format!("{scheme}{address}{}", config.base_path);
+    let mut urls = addresses.iter().map(|address| format!("{}{}", address.url, config.listening.base_path));
+    let url = urls.next().unwrap_or_default();
     say(&format!("cronbox {} at {url} (docs: {url}/docs)", env!("CARGO_PKG_VERSION")));
+    urls.for_each(|url| say(&format!("also at {url}")));
     let found = match scripts {
         1 => "1 script".to_owned(),
         count => format!("{count} scripts"),

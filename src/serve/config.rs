@@ -2,6 +2,7 @@
 //! here is all that there is about a setting: its name, its default, the reader of its value, its help.
 
 mod interpreter;
+mod listen;
 mod network;
 mod node;
 mod notices;
@@ -12,6 +13,7 @@ mod storage;
 mod values;
 
 pub use interpreter::InterpreterConfig;
+pub use listen::ListenConfig;
 pub use network::{HostConfig, NetworkConfig};
 pub use node::{NodeConfig, Role};
 pub use notices::NoticeConfig;
@@ -22,12 +24,10 @@ pub use storage::StorageConfig;
 
 use crate::blobs::S3Access;
 use crate::clock::Clock;
-use crate::http::TrustedProxy;
 use crate::keyring::KeySource;
 use clap::{Args, FromArgMatches};
 use cronbox_runtime::{PoolConfig, SANDBOX_PROCESS};
 use std::path::PathBuf;
-use values::{base_path, listen_address};
 
 /// A value of a setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,29 +48,9 @@ impl BadSetting {
 /// How a node is configured.
 #[derive(Clone, Debug, Args)]
 pub struct Config {
-    /// Where to listen: HOST:PORT, or unix:PATH
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        env = "CRONBOX_LISTEN",
-        default_value = "127.0.0.1:8080",
-        value_parser = listen_address
-    )]
-    pub listen: String,
-    /// What every address begins with behind a proxy, such as /cronbox; the proxy may drop it or pass it on
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "CRONBOX_BASE_PATH",
-        default_value = "",
-        hide_default_value = true,
-        value_parser = base_path
-    )]
-    pub base_path: String,
-    /// Proxies whose Forwarded and X-Forwarded-… headers are believed: 10.0.0.0/8, 192.0.2.1, or unix for those that use
-    /// the socket; repeatable
-    #[arg(long, value_name = "CIDR", env = "CRONBOX_TRUSTED_PROXY", value_delimiter = ',')]
-    pub trusted_proxy: Vec<TrustedProxy>,
+    /// Where the node listens.
+    #[command(flatten)]
+    pub listening: ListenConfig,
     /// Where everything is kept.
     #[command(flatten)]
     pub storage: StorageConfig,

@@ -1,10 +1,11 @@
 //! A node from its start to its end: opened, started, at work, ended.
 
 use super::announce::{announce, starting, who_can_use_it};
-use super::config::Role;
+use super::bound::{BoundAddress, reach};
+use super::config::{ListenConfig, Role};
 use super::delivering::Delivering;
-use super::places::{DataDir, Places, load_interpreter, open_store};
-use super::secrets::{anonymous_access, first_token, unreadable_secrets};
+use super::places::{DataDir, Places, clock_of, load_interpreter, open_store};
+use super::secrets::{first_token, unreadable_secrets};
 use super::{Config, Say, ServeError, Setup, Shutdown, failed};
 use crate::blobs::Blobs;
 use crate::checker::Checker;
@@ -33,7 +34,6 @@ use crate::worker::{self, Worker};
 use axum::Router;
 use cronbox_runtime::limits::LimitError;
 use cronbox_runtime::{Limits, Pool};
-use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, watch};
@@ -49,10 +49,8 @@ pub(super) struct Front {
     ready: watch::Sender<Readiness>,
     readiness: watch::Receiver<Readiness>,
     router: Arc<RwLock<Router>>,
-    /// The address, unless it is a socket of files.
-    tcp: Option<SocketAddr>,
-    /// The address, for people.
-    address: String,
+    /// Where it listens.
+    addresses: Vec<BoundAddress>,
     /// Ends it.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -62,26 +60,16 @@ pub(super) struct Front {
 
 impl Front {
     /// Answers from now on.
-    pub(super) fn open(listener: Listener, config: &Config) -> Self {
-        let (tcp, address) = (listener.tcp(), listener.address());
+    pub(super) fn open(listeners: Vec<Listener>, config: &ListenConfig) -> Self {
+        let addresses = listeners.iter().map(BoundAddress::of).collect();
         let (ready, readiness) = watch::channel(state("database", "being opened"));
         let router = Arc::new(RwLock::new(starting(readiness.clone(), &config.base_path)));
         let (stop, tasks, metrics) = (CancellationToken::new(), TaskTracker::new(), Arc::new(Metrics::default()));
         let supervisor = Supervisor::new(metrics.clone());
         supervisor.watch_all();
-        let trusted = config.trusted_proxy.iter().copied().collect();
-        tasks.spawn(http::serve(listener, router.clone(), trusted, supervisor.clone(), stop.clone()));
-        Front { ready, readiness, router, tcp, address, stop, tasks, metrics, supervisor }
+        tasks.spawn(http::serve(listeners, router.clone(), config.trusted(), supervisor.clone(), stop.clone()));
+        Front { ready, readiness, router, addresses, stop, tasks, metrics, supervisor }
     }
-}
-
-/// The clock that was given, else the database's where it has one, else the system's.
-async fn clock_of(config: &Config, store: &Store) -> Result<Clock, ServeError> {
-    Ok(match (&config.clock, store.time().await.map_err(failed)?) {
-        (Some(clock), _) => clock.clone(),
-        (None, Some(now)) => Clock::database(now),
-        (None, None) => Clock::system(),
-    })
 }
 
 /// Where the keys of secrets are. A node without a directory has none of its own.
@@ -169,7 +157,7 @@ impl Node {
         let Some(store) = open_store(&setup.database, &front.ready, &shutdown.stop).await? else { return Ok(None) };
         let clock = clock_of(&config, &store).await?;
         let has_tokens = first_token(&store, &config, &clock).await?;
-        let anonymous_access = anonymous_access(front.tcp, has_tokens)?;
+        let anonymous_access = reach(&front.addresses, has_tokens)?;
         front.ready.send_replace(state("interpreter", "being loaded"));
 
         let interpreter = load_interpreter(&setup.interpreter_cache, say).await?;
@@ -253,7 +241,7 @@ impl Node {
 
         let scripts = self.store.count_scripts().await.map_err(failed)?;
         if self.config.node.does(Role::Api) {
-            let api = http::router(self.api(), &self.config.base_path);
+            let api = http::router(self.api(), &self.config.listening.base_path);
             *self.front.router.write().unwrap_or_else(std::sync::PoisonError::into_inner) = api;
         }
         self.front.ready.send_replace(state("interpreter", "ok"));
@@ -261,13 +249,15 @@ impl Node {
         announce(
             (&self.config, &self.setup),
             say,
-            &self.front.address,
+            &self.front.addresses,
             self.directory.as_ref(),
             scripts,
             &self.pool,
             who,
         );
-        for warning in self.lost_key.iter().cloned().chain(self.space.as_ref().and_then(Space::warning)) {
+        let certificate = self.setup.tls.as_ref().and_then(|tls| tls.warning(self.clock.now()));
+        let space = self.space.as_ref().and_then(Space::warning);
+        for warning in self.lost_key.iter().cloned().chain(space).chain(certificate) {
             say(&format!("warning: {warning}"));
         }
         Ok(())
@@ -335,6 +325,11 @@ impl Node {
         };
         let work = again((cleaner, background.clone()), |room| async move { room.0.run(room.1.clone()).await });
         self.keep_going("cleaner", work);
+        if let Some(tls) = self.setup.tls.clone() {
+            let room = (tls, self.front.metrics.clone(), self.clock.clone(), background.clone());
+            let work = again(room, |room| async move { room.0.watch(&room.1, &room.2, &room.3).await });
+            self.keep_going("certificate", work);
+        }
         self.delivering.start(&self.front.supervisor);
         if let Some(space) = self.space.clone() {
             space.look().await;
@@ -371,6 +366,7 @@ impl Node {
             rate: self.config.node.rate_limit,
             ready: self.front.readiness.clone(),
             space: self.space.clone(),
+            tls: self.setup.tls.clone(),
             stop: self.shutdown.stop.clone(),
             down: self.front.stop.clone(),
         }

@@ -2,6 +2,7 @@
 
 use super::{Config, Say, ServeError, Setup, failed};
 use crate::blobs::{self, Blobs};
+use crate::clock::Clock;
 use crate::config;
 use crate::disk_usage;
 use crate::http::Readiness;
@@ -100,6 +101,15 @@ pub(super) fn taken(address: &str, error: &std::io::Error) -> ServeError {
         return failed(format_args!("{address} is taken by another program{next}"));
     }
     failed(format_args!("cannot listen at {address}: {error}"))
+}
+
+/// The clock that was given, else the database's where it has one, else the system's.
+pub(super) async fn clock_of(config: &Config, store: &Store) -> Result<Clock, ServeError> {
+    Ok(match (&config.clock, store.time().await.map_err(failed)?) {
+        (Some(clock), _) => clock.clone(),
+        (None, Some(now)) => Clock::database(now),
+        (None, None) => Clock::system(),
+    })
 }
 
 pub(super) async fn load_interpreter(cache: &Path, say: &Say) -> Result<CompiledInterpreter, ServeError> {

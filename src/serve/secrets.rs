@@ -3,13 +3,11 @@
 use super::{Config, ServeError, failed};
 use crate::access::{Scope, TOKEN_PREFIX, Token, hash, new_token};
 use crate::clock::Clock;
-use crate::http::AnonymousAccess;
 use crate::keyring::{self, KeySource, Keyring};
 use crate::run::new_id;
 use crate::store::{Store, StoreError};
 use std::fs::File;
 use std::io::Read;
-use std::net::SocketAddr;
 use std::path::Path;
 
 /// What is to be said when there are secrets that this node has no key for. Keys that cannot be read are an error.
@@ -99,16 +97,4 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{secret}")
-}
-
-pub(super) fn anonymous_access(address: Option<SocketAddr>, has_tokens: bool) -> Result<AnonymousAccess, ServeError> {
-    match address {
-        None => Ok(AnonymousAccess::Unix),
-        Some(address) if address.ip().is_loopback() => Ok(AnonymousAccess::Loopback),
-        Some(_) if has_tokens => Ok(AnonymousAccess::Nobody),
-        Some(address) => Err(failed(format_args!(
-            "{address} can be reached from other machines, and there is no token yet: make one with `cronbox token create`, or name a \
-             file for the first with CRONBOX_ADMIN_TOKEN_FILE; or listen on 127.0.0.1"
-        ))),
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::{BadSetting, Config};
 use crate::blobs::BlobLocation;
+use crate::http::Tls;
 use crate::keyring::KeySource;
 use crate::packages::ResolverConfig;
 use crate::store::DatabaseUrl;
@@ -17,6 +18,8 @@ pub(super) struct Setup {
     pub(super) pool: PoolConfig,
     pub(super) packages: ResolverConfig,
     pub(super) interpreter_cache: PathBuf,
+    /// TLS of the listeners, if they have it.
+    pub(super) tls: Option<Tls>,
 }
 
 impl Setup {
@@ -30,6 +33,7 @@ impl Setup {
             pool: config.pool()?,
             packages: config.packages.resolver(&config.program, Some(packages))?,
             interpreter_cache: config.interpreter.cache()?,
+            tls: config.listening.tls()?,
         };
         config.runs.install_zones()?;
         Ok(setup)

@@ -145,7 +145,10 @@ mod tests {
         assert_eq!((config.network.allow_network.len(), config.runs.max_running), (0, 8));
         assert_eq!(config.retention.keep_output, Duration::from_secs(7 * 86_400));
         let (_, config) = read(&[], "paused = false\nlisten = \"a:1\"\nroles = [\"api\"]").expect("reads");
-        assert_eq!((config.runs.paused, &*config.listen, config.node.roles), (false, "a:1", vec![Role::Api]));
+        assert_eq!((config.runs.paused, config.node.roles), (false, vec![Role::Api]));
+        assert_eq!(config.listening.listen, ["a:1"]);
+        let (_, config) = read(&[], "listen = [\"a:1\", \"unix:/b\"]").expect("reads");
+        assert_eq!(config.listening.listen, ["a:1", "unix:/b"]);
     }
 
     #[test]
@@ -161,7 +164,7 @@ mod tests {
                 "\nmax_runing = 3",
                 "a.toml: line 2: there is no setting \"max-runing\"; did you mean max-running?".into(),
             ),
-            ("listen = [\"a:1\", \"b:1\"]", "a.toml: line 1: listen is one value, and not several".into()),
+            ("drain = [\"1s\", \"2s\"]", "a.toml: line 1: drain is one value, and not several".into()),
             ("paused = \"perhaps\"", "a.toml: line 1: --paused: \"perhaps\" is neither true nor false".into()),
         ] {
             assert_eq!(read(&[], text).map(|_| ()), Err(why));

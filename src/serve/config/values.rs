@@ -79,8 +79,11 @@ fn limits_of(text: &str) -> Result<RequestedLimits, String> {
     WrittenLimits::from_iter(table).asked().map_err(|error| error.to_string())
 }
 
-/// `127.0.0.1:8080`, `unix:PATH`. Whether it can be listened at is seen when it is.
+/// `127.0.0.1:8080`, `plain:127.0.0.1:8080`, `unix:PATH`. Whether it can be listened at is seen when it is.
 pub(super) fn listen_address(text: &str) -> Result<String, String> {
+    if let Some(address) = text.strip_prefix("plain:").filter(|address| !address.starts_with("unix:")) {
+        return listen_address(address).map(|_| text.to_owned());
+    }
     let is_port = |port: &str| port.parse::<u16>().is_ok();
     let why = match text.rsplit_once(':') {
         _ if text.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) => return Ok(text.to_owned()),
@@ -145,7 +148,7 @@ mod tests {
 
     #[test]
     fn an_address_without_a_host_or_a_port_says_what_to_write() {
-        for good in ["127.0.0.1:8080", "[::1]:0", "localhost:80", "unix:/run/cronbox.sock"] {
+        for good in ["127.0.0.1:8080", "[::1]:0", "localhost:80", "unix:/run/cronbox.sock", "plain:[::1]:80"] {
             assert_eq!(listen_address(good).as_deref(), Ok(good));
         }
         for (bad, part) in [
@@ -156,6 +159,8 @@ mod tests {
             ("127.0.0.1:99999", "write HOST:PORT"),
             ("", "write HOST:PORT"),
             ("unix:", "write HOST:PORT"),
+            ("plain:80", "write 127.0.0.1:80"),
+            ("plain:unix:/run/a", "write HOST:PORT"),
         ] {
             assert!(listen_address(bad).is_err_and(|why| why.ends_with(part) || why.contains(part)), "{bad}");
         }
