@@ -37,7 +37,7 @@ UV := $(TARGET)/release/uv
 # Programs that look at the dependencies.
 LINT_TOOLS := $(TARGET)/lint-tools
 # Debian's packages of what the tests start, and of the browser that they look at the page with.
-SERVERS := postgresql redis-server iproute2 openssl libfaketime chromium
+SERVERS := postgresql redis-server iproute2 openssl libfaketime chromium nginx caddy
 
 .PHONY: build run tour test lint bench soak screenshots guest page tools servers clean
 
@@ -147,7 +147,7 @@ $(UV): src/packages/uv.txt
 
 # What the tests start servers and networks of their own with.
 servers:
-	@ls /usr/lib/postgresql/*/bin/postgres /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 && command -v redis-server ip openssl chromium >/dev/null || \
+	@ls /usr/lib/postgresql/*/bin/postgres /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 && command -v redis-server ip openssl chromium caddy >/dev/null && test -x /usr/sbin/nginx || \
 	 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	   apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(SERVERS); \
 	 else echo 'Servers are missing, which the tests need: sudo apt-get install $(SERVERS)'; exit 1; fi

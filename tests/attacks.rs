@@ -1,6 +1,7 @@
 //! What an attacker tried, each with the end that it has to have: one module for each theme.
 
 mod accounting;
+mod handshakes;
 mod held;
 mod lifecycle;
 mod links;

@@ -1,5 +1,6 @@
 //! What the black-box tests share: pools of the real program's sandbox processes, and scripts that say how they end.
 
+pub mod certificates;
 pub mod clocks;
 pub mod dice;
 pub mod expect;

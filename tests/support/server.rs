@@ -50,6 +50,8 @@ pub struct Server {
     pub folder: PathBuf,
     /// `http://127.0.0.1:PORT`
     pub url: String,
+    /// The lines that it has written at its start, to the one that says who can use it.
+    pub said: Vec<String>,
     /// What requests carry.
     pub token: Option<String>,
     /// A command that starts it, instead of it being started itself.
@@ -94,6 +96,7 @@ impl Server {
             env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             folder: folder.to_owned(),
             url: String::new(),
+            said: Vec::new(),
             token: None,
             through: Vec::new(),
             child: None,
@@ -119,13 +122,18 @@ impl Server {
         let started = self.command().stdout(Stdio::piped()).stderr(log).spawn().expect("starts");
         let child = self.child.insert(started);
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        self.said.clear();
         for line in lines {
             let line = line.expect("text");
-            if let Some(rest) = line.split(" at http://").nth(1) {
-                self.url = format!("http://{}", rest.split(' ').next().expect("an address"));
-                return;
+            let is_last = line.starts_with("callers need") || line.contains("can use it until the first token is made");
+            let is_up = self.said.iter().any(|line| line.contains(" at http") || line.contains(" at unix:"));
+            if let Some(url) = line.strip_prefix("cronbox ").and_then(|rest| rest.split(' ').nth(2))
+                && url.starts_with("http")
+            {
+                self.url = url.to_owned();
             }
-            if line.contains(" at unix:") {
+            self.said.push(line);
+            if is_up && is_last {
                 return;
             }
         }
