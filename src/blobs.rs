@@ -13,6 +13,7 @@
 //! A key names its content: what is fetched is hashed again, and content that does not match is an error, never used.
 
 mod stream;
+mod verbs;
 
 pub use stream::Pieces;
 

@@ -8,6 +8,7 @@ mod announce;
 mod bound;
 pub mod config;
 mod delivering;
+pub mod examine;
 mod node;
 mod places;
 mod secrets;

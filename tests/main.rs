@@ -11,6 +11,7 @@ mod clocks;
 mod cpython;
 mod crowds;
 mod deaths;
+mod doctor;
 mod documents;
 mod embed;
 mod events;

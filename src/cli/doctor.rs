@@ -1,11 +1,13 @@
 //! `cronbox doctor`: what this installation is, and whether everything works.
 
-use super::{Exit, complain, open_interpreter, pool_config};
+use super::{Exit, complain, open_interpreter, pool_config, serve};
 use crate::serve::config::{InterpreterConfig, this_program};
+use crate::serve::examine::{Finding, Severity, examine};
 use clap::Args;
 use cronbox_runtime::hardening::{ProbeResult, SANDBOX_PROBE, probes};
 use cronbox_runtime::{BUILD, Bundle, CompiledInterpreter, GUEST_FACTS, Job, OnLost, Outcome, Pool};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
@@ -21,6 +23,9 @@ pub(super) struct DoctorArgs {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    /// The flags that the server is started with, beside its file and its variables
+    #[arg(last = true, value_name = "FLAGS OF SERVE", allow_hyphen_values = true)]
+    serve: Vec<OsString>,
 }
 
 impl DoctorArgs {
@@ -52,6 +57,7 @@ impl DoctorArgs {
         let (refused, holes) = try_the_locks();
         findings["forbidden_calls"] = json!({"tried": refused + holes.len(), "stopped": refused, "let_through": holes});
         problems.extend(holes.iter().map(|name| format!("the locks do not stop the system call {name}")));
+        look_at_server(&self.serve, &mut findings, &mut problems);
         findings["problems"] = json!(problems);
         let text = if self.json { format!("{findings}\n") } else { for_people(&findings) };
         if std::io::stdout().lock().write_all(text.as_bytes()).is_err() {
@@ -59,6 +65,25 @@ impl DoctorArgs {
         }
         if problems.is_empty() { Exit::Succeeded } else { Exit::Failed }
     }
+}
+
+/// Looks at what the server would use: problems first, then warnings.
+fn look_at_server(flags: &[OsString], findings: &mut Value, problems: &mut Vec<String>) {
+    let config = match serve::configured(flags) {
+        Ok(config) => config,
+        Err(why) => return problems.push(format!("the server's settings cannot be used: {why}")),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let found = match runtime {
+        Ok(runtime) => runtime.block_on(examine(&config)),
+        Err(error) => return problems.push(format!("no runtime: {error}")),
+    };
+    let of = |severity: Severity| found.iter().filter(move |finding| finding.severity == severity);
+    let sentence = |finding: &Finding| format!("{}: {}", finding.topic, finding.text);
+    problems.extend(of(Severity::Problem).map(sentence));
+    findings["warnings"] = of(Severity::Warning).map(sentence).collect();
+    findings["server"] =
+        of(Severity::Fine).map(|finding| json!({"topic": finding.topic, "text": finding.text})).collect();
 }
 
 /// Runs a script that touches what scripts touch.
@@ -122,10 +147,16 @@ fn for_people(findings: &Value) -> String {
         let state = measure["missing"].as_str().map_or("in force".to_owned(), |why| format!("MISSING: {why}"));
         lines.push(format!("hardening {}: {state}", text(&measure["name"])));
     }
+    for finding in findings["server"].as_array().into_iter().flatten() {
+        lines.push(format!("server {}: {}", text(&finding["topic"]), text(&finding["text"])));
+    }
     let calls = &findings["forbidden_calls"];
     lines.push(format!("forbidden system calls: {} tried, {} stopped", calls["tried"], calls["stopped"]));
     if !findings["self_test"].is_null() {
         lines.push(format!("self-test: {}", findings["self_test"]));
+    }
+    for warning in findings["warnings"].as_array().into_iter().flatten() {
+        lines.push(format!("warning: {}", text(warning)));
     }
     for problem in findings["problems"].as_array().into_iter().flatten() {
         lines.push(format!("PROBLEM: {}", text(problem)));

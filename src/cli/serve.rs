@@ -11,6 +11,7 @@ use crate::serve::{self, BadSetting, Config, ServeError, Shutdown};
 use crate::supervise;
 use clap::{Args, ValueEnum};
 pub(super) use file::with_file;
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +51,14 @@ struct LogArgs {
 enum LogFormat {
     Text,
     Json,
+}
+
+/// How `cronbox serve` would be configured with these flags, here and now. The error is a sentence.
+pub(super) fn configured(flags: &[OsString]) -> Result<Config, String> {
+    let mut config = file::configured(flags)?;
+    config.s3.options = config::aws();
+    config.secret_key = config::secret_key()?.map(KeySource::Variable);
+    Ok(config)
 }
 
 impl ServeArgs {

@@ -1,5 +1,7 @@
 //! The steps of the schema, and applying them.
 
+mod peek;
+
 use super::StoreError;
 use super::tx::Dialect;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -15,6 +17,11 @@ macro_rules! steps {
 const SQLITE: &[(i64, &str, &str)] = &steps!("sqlite": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings",
     7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 20 "0020_imports", 21 "0021_no_lists", 22 "0022_channels", 23 "0023_alerts", 24 "0024_causes");
 const POSTGRES: &[(i64, &str, &str)] = &steps!("postgres": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings", 7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 20 "0020_imports", 21 "0021_no_lists", 22 "0022_channels", 23 "0023_alerts", 24 "0024_causes");
+
+/// The number of the newest step.
+fn newest() -> i64 {
+    SQLITE.last().map_or(0, |step| step.0)
+}
 
 /// Applies what is missing. On PostgreSQL under a lock: others wait and find it done.
 pub(super) async fn apply(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError> {

@@ -3,9 +3,10 @@
 
 use crate::cli::{command_line, hints};
 use crate::config::{File, FileSetting, Values};
+use crate::serve::Config;
 use crate::suggest::nearest;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -22,6 +23,17 @@ pub(in crate::cli) fn with_file(typed: ArgMatches, words: &[OsString]) -> Result
         None => Ok((typed, None)),
         Some(file) => layered(serve, words, file).map(|(typed, file)| (typed, Some(file))),
     }
+}
+
+/// How `cronbox serve` would be configured with these flags, here and now: by them, by the environment and by the file. The
+/// error is a sentence.
+pub(in crate::cli) fn configured(flags: &[OsString]) -> Result<Config, String> {
+    let words = ["cronbox", SERVE].map(OsString::from);
+    let words: Vec<OsString> = words.into_iter().chain(flags.iter().cloned()).collect();
+    let typed = command_line().try_get_matches_from(&words).map_err(|error| error.to_string())?;
+    let (typed, _) = with_file(typed, &words)?;
+    let serve = typed.subcommand_matches(SERVE).ok_or("these are no flags of cronbox serve")?;
+    Config::from_arg_matches(serve).map_err(|error| error.to_string())
 }
 
 /// The command line read again, with the values of the file as defaults. `serve` is what it came to without them.
@@ -90,8 +102,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command as Typed};
     use crate::config;
-    use crate::serve::config::{Config, Role};
-    use clap::FromArgMatches;
+    use crate::serve::config::Role;
     use std::time::Duration;
 
     /// What `serve` comes to with these words and this text of the file.
