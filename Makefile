@@ -36,10 +36,12 @@ LESS := --config profile.release.package.cronbox.opt-level=1 --config profile.re
 UV := $(TARGET)/release/uv
 # Programs that look at the dependencies.
 LINT_TOOLS := $(TARGET)/lint-tools
+# What the files of a release are packed with.
+DIST_VENV := $(TARGET)/dist-venv
 # Debian's packages of what the tests start, and of the browser that they look at the page with.
 SERVERS := postgresql redis-server iproute2 openssl libfaketime chromium nginx caddy
 
-.PHONY: build run tour test lint bench soak screenshots guest page tools servers clean
+.PHONY: build run tour test lint bench soak dist screenshots guest page tools servers clean
 
 # The release binary. The whole workspace, here and below: a smaller selection would resolve other features of shared
 # dependencies, and wasmtime would be compiled once for each.
@@ -79,6 +81,11 @@ bench: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
 soak: guest page servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
 	$(TEST_ENV) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace --no-fail-fast $(LESS)
 
+# The files of a release, in target/dist: an archive, a Debian package, an image for containers, a Helm chart, sums.
+dist: build $(DIST_VENV)/installed
+	@command -v dpkg-deb objdump strip >/dev/null || { echo 'dpkg-deb, objdump or strip is missing: install dpkg and binutils'; exit 1; }
+	$(DIST_VENV)/bin/python .ci/dist/dist.py --target $(TARGET)
+
 # Pictures of the page, from a server with things in it.
 screenshots: build servers
 	CRONBOX_PROGRAM=$(abspath $(CRONBOX)) $(WEB_NODE)/node web/e2e/screenshots.ts $(abspath $(TARGET))/screenshots
@@ -116,6 +123,12 @@ $(TEST_VENV)/installed: tests/peers/requirements.txt
 
 $(TEST_NODE)/installed: tests/clients/fetch.sh tests/clients/package.json tests/clients/package-lock.json | $(TEST_VENV)/installed
 	tests/clients/fetch.sh $(TEST_NODE) $(TEST_VENV)/bin/python
+	@touch $@
+
+$(DIST_VENV)/installed: .ci/dist/requirements.txt
+	@$(PYTHON) -c 'import tomllib' 2>/dev/null || { echo 'Python 3.11 or newer is needed: PYTHON=python3.11 make dist'; exit 1; }
+	$(PYTHON) -m venv --clear $(DIST_VENV)
+	$(DIST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 $(LINT_TOOLS)/installed: .ci/tools.txt

@@ -46,6 +46,7 @@ macro_rules! documents {
 /// Every document, in the order of the menu.
 const DOCUMENTS: &[Document] = documents! {
     "": "docs/README.md",
+    "install": "docs/install.md",
     "getting-started": "docs/getting-started.md",
     "page": "docs/page.md",
     "scripts": "docs/scripts.md",
