@@ -38,10 +38,12 @@ UV := $(TARGET)/release/uv
 LINT_TOOLS := $(TARGET)/lint-tools
 # What the files of a release are packed with.
 DIST_VENV := $(TARGET)/dist-venv
+# Debian's packages of what `make test-dist` installs and starts them with.
+DIST_SERVERS := debootstrap crun umoci iproute2 systemd-container zstd
 # Debian's packages of what the tests start, and of the browser that they look at the page with.
 SERVERS := postgresql redis-server iproute2 openssl libfaketime chromium nginx caddy
 
-.PHONY: build run tour test lint bench soak dist screenshots guest page tools servers clean
+.PHONY: build run tour test lint bench soak dist test-dist screenshots guest page tools servers clean
 
 # The release binary. The whole workspace, here and below: a smaller selection would resolve other features of shared
 # dependencies, and wasmtime would be compiled once for each.
@@ -85,6 +87,15 @@ soak: guest page servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(T
 dist: build $(DIST_VENV)/installed
 	@command -v dpkg-deb objdump strip >/dev/null || { echo 'dpkg-deb, objdump or strip is missing: install dpkg and binutils'; exit 1; }
 	$(DIST_VENV)/bin/python .ci/dist/dist.py --target $(TARGET)
+
+# Installs the files of `make dist` in new roots of Debian 12 and 13, which have no compiler, and starts them: from the archive,
+# as a package (installed, upgraded, removed, purged), under systemd, and as a container. Needs root and takes minutes.
+test-dist: $(DIST_VENV)/installed
+	@command -v debootstrap crun umoci ip systemd-nspawn zstd >/dev/null || \
+	 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	   apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(DIST_SERVERS); \
+	 else echo 'Packages are missing: sudo apt-get install $(DIST_SERVERS)'; exit 1; fi
+	$(DIST_VENV)/bin/python tests/dist/check.py --target $(TARGET)
 
 # Pictures of the page, from a server with things in it.
 screenshots: build servers

@@ -11,6 +11,7 @@ mod clocks;
 mod cpython;
 mod crowds;
 mod deaths;
+mod dist;
 mod doctor;
 mod documents;
 mod embed;
