@@ -2,6 +2,7 @@
 
 mod access;
 mod alert;
+mod audit;
 mod channel;
 mod chart;
 mod event;
@@ -12,6 +13,7 @@ mod values;
 
 pub use access::{GrantBody, ResealedBody, SecretBody, SessionBody, SessionTokenBody, TokenBody};
 pub use alert::{AlertAboutBody, AlertBody, ConditionPreviewBody, FiringBody};
+pub use audit::AuditBody;
 pub use channel::{ChannelBody, ChannelTestBody, DeliveryBody};
 pub use chart::{ChartBody, ChartLineBody};
 pub use event::{EventBody, EventErrorBody, FeedBody};

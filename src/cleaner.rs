@@ -41,6 +41,8 @@ pub struct Retention {
     pub unstarted: Duration,
     /// Events of the feed, and deliveries to channels that are not waiting.
     pub events: Duration,
+    /// Entries of the audit log.
+    pub audit: Duration,
     /// A client's name for a request.
     pub requests: TimeDelta,
 }
@@ -52,6 +54,7 @@ impl Default for Retention {
             keep: Keep { output: Some(days(30)), ..Keep::default() },
             unstarted: days(90),
             events: days(30),
+            audit: days(400),
             requests: TimeDelta::hours(24),
         }
     }
@@ -124,6 +127,11 @@ impl Cleaner {
         }
         if let Some(then) = ago(self.retention.events, now) {
             while !stop.is_cancelled() && self.store.forget_deliveries(then).await? > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        if let Some(then) = ago(self.retention.audit, now) {
+            while !stop.is_cancelled() && self.store.forget_audit(then).await? > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
         }

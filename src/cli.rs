@@ -3,6 +3,7 @@
 mod absent;
 mod address;
 mod alerts;
+mod audit;
 mod bundle;
 mod channels;
 mod client;
@@ -105,6 +106,8 @@ enum Command {
     Channel(channels::ChannelArgs),
     /// List messages to channels, or send one again
     Deliveries(deliveries::DeliveriesArgs),
+    /// List who changed what, and who was refused
+    Audit(Box<audit::AuditArgs>),
     /// List tokens
     Tokens(tokens::TokensArgs),
     /// Make or remove a token
@@ -173,6 +176,7 @@ impl Cli {
             Command::Secret(args) => args.execute().into(),
             Command::Channel(args) => args.execute().into(),
             Command::Deliveries(args) => args.execute().into(),
+            Command::Audit(args) => args.execute().into(),
             Command::Tokens(args) => args.execute().into(),
             Command::Token(args) => args.execute().into(),
             Command::Openapi => match writeln!(std::io::stdout().lock(), "{}", crate::http::document()) {

@@ -5,6 +5,7 @@ mod access;
 mod alerts;
 mod answers;
 mod attempts;
+mod audit;
 mod below;
 mod body;
 mod carry_out;
@@ -119,6 +120,7 @@ fn declared() -> &'static Endpoints {
             .merge(runs::endpoints())
             .merge(output::endpoints())
             .merge(attempts::endpoints())
+            .merge(audit::endpoints())
             .merge(files::endpoints())
             .merge(schedules::endpoints())
             .merge(events::endpoints())
@@ -172,6 +174,7 @@ pub(crate) struct Shared {
     docs: PerBase<Docs>,
     documents: PerBase<Documents>,
     known: Arc<Known>,
+    refusals: Arc<audit::Refusals>,
     tools: Arc<Tools>,
     limiter: Arc<Limiter>,
     answers: Arc<Answers>,
@@ -204,6 +207,7 @@ pub fn router(tools: Tools, base_path: &str) -> Router {
         docs: PerBase::new(base_path),
         documents: PerBase::new(base_path),
         known: Arc::default(),
+        refusals: Arc::default(),
         tools: Arc::new(tools),
         limiter,
         answers: Arc::default(),

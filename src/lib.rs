@@ -29,6 +29,7 @@
 //! - [`channel`]: channels, and the requests that notices become on them
 //! - [`alert`]: conditions that are watched, their states, and what is said when these change
 //! - [`access`]: scopes, tokens, and who may do what
+//! - [`audit`]: who changed what
 //! - [`secret`]: secrets, what they may be used for, and by which scripts
 //! - [`keyring`]: the keys that seal the values of secrets
 //! - [`source_encoding`]: the text of a Python source, whatever its encoding
@@ -93,6 +94,7 @@ pub mod limits;
 pub mod publication;
 
 pub mod access;
+pub mod audit;
 pub mod channel;
 pub mod event;
 pub mod keyring;

@@ -3,6 +3,7 @@
 //! Each script is looked at on its own: a file that hangs, a slow bucket, or packages that take long, delay that script
 //! alone, and its runs go on with the last good version meanwhile.
 
+use crate::audit::{Actor, acting_as};
 use crate::blobs::BlobError;
 use crate::clock::Time;
 use crate::panics;
@@ -38,6 +39,8 @@ const SCAN: Duration = Duration::from_secs(5);
 const RUN_WAITS: Duration = Duration::from_secs(3);
 /// Most scripts taken from one script source.
 const MOST: usize = 10_000;
+/// What it is called in the audit log that the server takes a script from elsewhere.
+const TAKEN: &str = "take_script";
 
 /// Why a link cannot be followed.
 #[derive(Debug, thiserror::Error)]
@@ -203,7 +206,7 @@ impl Linker {
             let Some((content, tag)) = root.read(below, known).await? else { return Ok(None) };
             let sources = Sources::of_bytes(name.as_str(), content).map_err(KeepError::from)?;
             let wanted = PublishOptions { link: Some(from.to_owned()), ..PublishOptions::default() };
-            let kept = self.keeper.keep(&name, &sources, wanted, now).await?;
+            let kept = acting_as(Actor::server(TAKEN, now), self.keeper.keep(&name, &sources, wanted, now)).await?;
             Ok::<_, LinkError>(Some((kept, tag)))
         }
         .await;
@@ -371,7 +374,7 @@ impl Linker {
         let (content, tag) = self.read(url).await?;
         let sources = Sources::of_bytes(name.as_str(), content).map_err(KeepError::from)?;
         let wanted = PublishOptions { link: Some(url.to_owned()), ..PublishOptions::default() };
-        let kept = self.keeper.keep(name, &sources, wanted, now).await?;
+        let kept = acting_as(Actor::server(TAKEN, now), self.keeper.keep(name, &sources, wanted, now)).await?;
         tracing::info!(script = %name, version = kept.script.version.number, from = url, "linked script read");
         let state = LinkState { tag: Some(tag), checked_at: Some(now), error: None };
         self.keeper.store.set_link_state(name.key(), &state).await.map_err(KeepError::from)?;

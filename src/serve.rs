@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 mod announce;
+mod audit_file;
 mod bound;
 pub mod config;
 mod delivering;

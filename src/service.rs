@@ -7,6 +7,7 @@
 //! these things.
 
 mod alerts;
+mod audit;
 mod channels;
 mod charts;
 mod check_args;
@@ -28,6 +29,7 @@ mod tokens;
 mod values;
 
 pub use alerts::{AlertRequest, AlertView};
+pub use audit::AuditRequest;
 pub use channels::{SetChannel, TestedChannel};
 pub use charts::ChartRequest;
 pub use deliveries::DeliveryRequest;

@@ -9,6 +9,7 @@
 
 pub mod alerts;
 mod attempts;
+pub mod audit;
 pub mod backfill;
 pub mod blobs;
 mod cancel;
@@ -55,6 +56,7 @@ mod writer;
 
 use crate::clock::{Time, from_micros};
 use crate::fullness::Fullness;
+use audit::{Acting, AuditSink};
 use connections::{Borrowed, Connections};
 use futures_util::future::BoxFuture;
 use known_scripts::KnownScripts;
@@ -184,6 +186,8 @@ struct Inner {
     backfilling: tokio::sync::Mutex<()>,
     /// Woken when something was recorded that is to be told outside.
     told: Arc<Notify>,
+    /// Is given what was entered in the audit log.
+    audit_sink: AuditSink,
 }
 
 #[derive(Debug)]
@@ -251,6 +255,7 @@ impl Store {
                 fullness: Fullness::default(),
                 backfilling: tokio::sync::Mutex::default(),
                 told,
+                audit_sink: AuditSink::default(),
             }),
         })
     }
@@ -319,7 +324,16 @@ impl Store {
         T: Send + 'static,
         F: for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T, StoreError>> + Send + Sync + 'static,
     {
-        let changed = self.change(change).await;
+        let acting = Acting::now();
+        let theirs = acting.clone();
+        let changing = self.change(move |tx| {
+            tx.acting = acting.as_ref().map(Acting::begun);
+            change(tx)
+        });
+        let changed = changing.await;
+        if let Some(acting) = theirs.filter(|_| changed.is_ok()) {
+            self.inner.audit_sink.tell(acting);
+        }
         match &changed {
             Ok(_) => self.inner.fullness.note(false, Instant::now()),
             Err(StoreError::Full) => self.inner.fullness.note(true, Instant::now()),

@@ -4,6 +4,7 @@
 
 mod api;
 mod attacks;
+mod audit;
 mod channels;
 mod cli;
 mod clients;

@@ -12,6 +12,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "audit",
             "access",
             "api",
             "blobs",
@@ -52,6 +53,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
+            "audit",
             "watcher",
             "access",
             "address",
@@ -131,6 +133,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "audit",
             "alert",
             "access",
             "channel",
@@ -172,6 +175,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "service",
         &[
+            "audit",
             "alert",
             "access",
             "deliverer",
@@ -245,6 +249,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "api",
         &[
+            "audit",
             "quantity",
             "alert",
             "access",
@@ -264,7 +269,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "chart",
         ],
     ),
-    ("links", &["blobs", "clock", "panics", "publish", "readers", "script", "source_files", "store"]),
+    ("links", &["audit", "blobs", "clock", "panics", "publish", "readers", "script", "source_files", "store"]),
     (
         "publish",
         &[
@@ -300,6 +305,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "store",
         &[
+            "audit",
             "panics",
             "publication",
             "access",
@@ -324,6 +330,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("blobs", &["access", "fullness"]),
     ("publication", &["alert", "requirement", "schedule", "script", "precondition"]),
     ("access", &["clock", "script"]),
+    ("audit", &["clock"]),
     ("secret", &["access", "clock", "hosts", "script"]),
     ("keyring", &["access", "channel", "secret"]),
     ("source_encoding", &[]),

@@ -61,6 +61,7 @@ mod alerts;
 mod blobs_deleted;
 mod bounds;
 mod charts;
+mod audit;
 mod deliveries;
 mod granted;
 mod recent;

@@ -6,6 +6,7 @@ use super::list::list;
 use super::table::{Cell, column};
 use crate::access::{Scope, Token, hash, new_token, script_pattern};
 use crate::api::{Page, TokenBody};
+use crate::audit::{Actor, acting_as};
 use crate::clock::Clock;
 use crate::run::new_id;
 use crate::store::{DatabaseUrl, Store};
@@ -203,7 +204,8 @@ async fn create_in(
         expires_at: end.transpose()?,
         last_used_at: None,
     };
-    store.add_token(&token, &hash(&secret)).await.map_err(Refusal::unavailable)?;
+    let actor = Actor::local("create_token", now);
+    acting_as(actor, store.add_token(&token, &hash(&secret))).await.map_err(Refusal::unavailable)?;
     store.close().await;
     Ok(TokenBody { token: Some(secret), ..TokenBody::from(&token) })
 }

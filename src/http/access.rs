@@ -1,13 +1,15 @@
 //! Who a caller is and whether they may; how many requests there may be; and what is told about each.
 
+use super::audit::RequestId;
 use super::body::Query;
 use super::client::{AnonymousAccess, Client};
-use super::endpoints::Need;
+use super::endpoints::{Endpoint, Need};
 use super::intake::SENDER;
 use super::problem::Problem;
-use super::{App, declared, rate, session_cookie};
-use crate::access::{Caller, Session, hash};
+use super::{App, audit, declared, rate, session_cookie};
+use crate::access::{Caller, Scope, Session, hash};
 use crate::api::{ProblemBody, WARNING};
+use crate::audit::acting_as;
 use crate::disk_usage::Space;
 use crate::store::StoreError;
 use axum::Extension;
@@ -51,13 +53,11 @@ pub(super) async fn guard(
             _ => identified(&app, &client, request.headers()).await?,
         };
         app.limiter.pass(Some(caller.id().unwrap_or("local")))?;
-        if !caller.has(scope) {
-            let detail = format!("this needs a token with the scope {}", scope.as_str());
-            return Err(Problem::forbidden("missing_scope", detail));
-        }
-        if matches!(endpoint.need, Need::Server(_)) && caller.is_limited() {
-            let detail = "this concerns the whole server, and this token is limited to some scripts";
-            return Err(Problem::forbidden("token_is_limited", detail));
+        let actor = audit::actor(&app, request.extensions(), &endpoint.operation, Some(&caller), session.is_some());
+        let address = request.uri().path().to_owned();
+        if let Err(problem) = check_scope(endpoint, scope, &caller) {
+            audit::note_refusal(&app, actor, &address, &problem.error.code).await;
+            return Err(problem);
         }
         if app.tools.stop.is_cancelled() && makes_work(method, path.as_str()) {
             let detail = "this server is going down and takes nothing new; try again";
@@ -71,7 +71,10 @@ pub(super) async fn guard(
         if let Some(session) = session {
             request.extensions_mut().insert(session);
         }
-        let mut response = next.run(request).await;
+        let mut response = acting_as(actor.clone(), next.run(request)).await;
+        if let Some(code) = audit::refusal(&response) {
+            audit::note_refusal(&app, actor, &address, &code).await;
+        }
         warn(&mut response, app.tools.space.as_ref().and_then(Space::warning).as_deref());
         return Ok(response);
     } else if client.anonymous_access == AnonymousAccess::Loopback
@@ -85,6 +88,19 @@ pub(super) async fn guard(
         Query::read(request.uri().query(), &endpoint.parameters)?;
     }
     Ok(next.run(request).await)
+}
+
+/// Refuses a caller without the scope of an endpoint, or with less than all scripts where it concerns the whole server.
+fn check_scope(endpoint: &Endpoint, scope: Scope, caller: &Caller) -> Result<(), Problem> {
+    if !caller.has(scope) {
+        let detail = format!("this needs a token with the scope {}", scope.as_str());
+        return Err(Problem::forbidden("missing_scope", detail));
+    }
+    if matches!(endpoint.need, Need::Server(_)) && caller.is_limited() {
+        let detail = "this concerns the whole server, and this token is limited to some scripts";
+        return Err(Problem::forbidden("token_is_limited", detail));
+    }
+    Ok(())
 }
 
 /// Adds a sentence for whoever asks to an answer.
@@ -210,9 +226,10 @@ fn address_of(request: &Request) -> Option<IpAddr> {
 }
 
 /// Names a request, counts it, and tells the log of it.
-pub(super) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(super) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = crate::run::new_id(app.clock.now());
+    request.extensions_mut().insert(RequestId(id.clone()));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let route = rate::route_word(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
     let client = address_of(&request).map_or_else(|| "unix".to_owned(), |address| address.to_string());

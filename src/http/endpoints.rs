@@ -33,6 +33,8 @@ pub struct Endpoint {
     pub path: String,
     /// What it asks of its caller.
     pub need: Need,
+    /// The name of its operation: `put_script`; of a page its path.
+    pub(super) operation: String,
     /// The parameters that it knows after the question mark.
     pub(super) parameters: Vec<String>,
 }
@@ -50,7 +52,8 @@ impl Endpoints {
         for (path, item) in &handler.1.paths {
             for (method, operation) in operations(item) {
                 let parameters = parameters(operation);
-                self.list.push(Endpoint { method, path: path.clone(), need, parameters });
+                let name = operation.operation_id.clone().unwrap_or_else(|| format!("{method} {path}"));
+                self.list.push(Endpoint { method, path: path.clone(), need, operation: name, parameters });
             }
         }
         self.router = self.router.routes(handler);
@@ -59,7 +62,8 @@ impl Endpoints {
 
     /// These, and a page, which the description of the API leaves out.
     pub(super) fn add_page<T: 'static>(mut self, need: Need, path: &str, page: impl Handler<T, App>) -> Self {
-        self.list.push(Endpoint { method: "GET", path: path.into(), need, parameters: Vec::new() });
+        let operation = path.to_owned();
+        self.list.push(Endpoint { method: "GET", path: path.into(), need, operation, parameters: Vec::new() });
         self.router = self.router.route(path, get(page));
         self
     }

@@ -4,9 +4,10 @@ use super::access::identified;
 use super::client::{Base, Client};
 use super::endpoints::{Endpoints, Need};
 use super::problem::Problem;
-use super::{App, body, request_body, session_cookie};
+use super::{App, audit, body, request_body, session_cookie};
 use crate::access::{Caller, Token};
 use crate::api::SessionBody;
+use crate::audit::acting_as;
 use crate::quantity::{self, Quantity};
 use crate::service::LoggedIn;
 use axum::extract::{Request, State};
@@ -89,7 +90,8 @@ pub(super) async fn create_session(
     let SessionRequest { token, expires_in } = request_body::read(&content)?;
     let expires_in = expires_in.map(|text| quantity::parse_duration(&text.to_string())).transpose();
     let expires_in = expires_in.map_err(|why| Problem::invalid("expires_in", why))?;
-    let LoggedIn { token, session, value } = app.log_in(token.trim(), expires_in).await?;
+    let actor = audit::actor(&app, &parts.extensions, "create_session", None, true);
+    let LoggedIn { token, session, value } = acting_as(actor, app.log_in(token.trim(), expires_in)).await?;
     let age = (session.expires_at - app.clock.now()).to_std().unwrap_or_default();
     let cookie = session_cookie::set(&value, age, &base, &parts.headers)?;
     let caller = Caller::Token(Token { expires_at: Some(session.expires_at), ..token });
@@ -109,14 +111,17 @@ pub(super) async fn create_session(
 pub(super) async fn delete_session(
     State(app): State<App>,
     Extension(Base(base)): Extension<Base>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let value = session_cookie::value(&headers).filter(|_| !headers.contains_key(header::AUTHORIZATION));
+    // Without the body, which cannot be held over what is waited for.
+    let (parts, _) = request.into_parts();
+    let value = session_cookie::value(&parts.headers).filter(|_| !parts.headers.contains_key(header::AUTHORIZATION));
     if let Some(value) = value {
-        session_cookie::check_sender(&headers)?;
-        app.log_out(&value).await?;
+        session_cookie::check_sender(&parts.headers)?;
+        let actor = audit::actor(&app, &parts.extensions, "delete_session", None, true);
+        acting_as(actor, app.log_out(&value)).await?;
         app.streams.tokens_changed();
     }
-    let cookie = session_cookie::clear(&base, &headers)?;
+    let cookie = session_cookie::clear(&base, &parts.headers)?;
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, cookie)])).into_response())
 }

@@ -6,7 +6,7 @@ use super::config::{ListenConfig, Role};
 use super::delivering::Delivering;
 use super::places::{DataDir, Places, clock_of, load_interpreter, open_store};
 use super::secrets::{first_token, unreadable_secrets};
-use super::{Config, Say, ServeError, Setup, Shutdown, failed};
+use super::{Config, Say, ServeError, Setup, Shutdown, audit_file, failed};
 use crate::blobs::Blobs;
 use crate::checker::Checker;
 use crate::cleaner::Cleaner;
@@ -174,6 +174,7 @@ impl Node {
             timezone: config.runs.timezone.clone(),
             recent: Recent::default(),
         };
+        audit_file::keep(&store, &config.retention)?;
         let keyring = Arc::new(Keyring::new(key_source(&setup, directory.as_ref())));
         let lost_key = unreadable_secrets(&store, &keyring, &setup.keys, &config.storage.data_dir).await?;
         let ceiling =

@@ -125,6 +125,7 @@ impl Service {
     pub async fn test_channel(&self, name: &str) -> Result<TestedChannel, ServiceError> {
         let channel = self.channel(name).await?;
         let Verdict { meaning, status, text } = self.deliverer.test(&channel).await;
+        self.store.note_done(&format!("channels/{name}"), Some(text.clone())).await?;
         Ok(TestedChannel { has_arrived: meaning == Meaning::Arrived, status, answer: text })
     }
 

@@ -17,9 +17,9 @@ pub(super) use own::{make_equal, release};
 
 use super::columns::Columns;
 use super::tx::{Args, Row, Tx, args, json, list, stamp, stamp_of};
-use super::{Store, StoreError};
+use super::{Store, StoreError, audit};
 use crate::alert::{About, Alert, Condition, Firing, NewAlert, Origin};
-use crate::clock::Time;
+use crate::clock::{Time, rfc3339};
 use crate::notice::Notice;
 use crate::precondition::Precondition;
 use crate::script::Name;
@@ -230,6 +230,7 @@ impl Store {
                 }
                 let names = (id.as_str(), id.key());
                 write(tx, names, new, (Origin::Request, None), old.as_ref(), created_by.as_deref(), now).await?;
+                audit::note(tx, format!("alerts/{id}"), new.condition.to_string()).await?;
                 let kept = alert(tx, id.key(), "").await?;
                 let kept = kept.ok_or_else(|| StoreError::Corrupt("an alert that was kept is not there".into()))?;
                 Ok(KeptAlert::Kept(Box::new(kept), old.is_none()))
@@ -296,6 +297,7 @@ impl Store {
                     return Ok(KeptAlert::OfBlock(script));
                 }
                 delete(tx, key).await?;
+                audit::note(tx, format!("alerts/{key}"), None).await?;
                 Ok(KeptAlert::Deleted)
             })
         })
@@ -312,6 +314,8 @@ impl Store {
                 if tx.run(sql, args![&*key, stamp_of(until), stamp(now)]).await? == 0 {
                     return Ok(None);
                 }
+                audit::note(tx, format!("alerts/{key}"), until.map(|until| format!("until {}", rfc3339(until))))
+                    .await?;
                 states::speak_soon(tx, Some(&key), now).await?;
                 alert(tx, &key, "").await
             })
@@ -324,6 +328,7 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 tx.run("UPDATE scheduler SET muted_until = $1", args![stamp_of(until)]).await?;
+                audit::note(tx, "scheduler", until.map(|until| format!("until {}", rfc3339(until)))).await?;
                 states::speak_soon(tx, None, now).await
             })
         })

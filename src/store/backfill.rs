@@ -2,7 +2,7 @@
 
 use super::runs::insert;
 use super::tx::{Tx, args, stamp};
-use super::{Store, StoreError, held, locks, queue};
+use super::{Store, StoreError, audit, held, locks, queue};
 use crate::clock::Time;
 use crate::run::{Gate, NewRun};
 
@@ -26,6 +26,9 @@ pub enum Backfilled {
 async fn backfill(tx: &mut Tx<'_>, runs: &[NewRun], now: Time) -> Result<usize, StoreError> {
     if let Some(script) = runs.first().and_then(|run| run.script.as_deref()) {
         locks::script(tx, script).await?;
+    }
+    if let Some(schedule) = runs.first().and_then(|run| run.schedule.as_deref()) {
+        audit::note(tx, format!("schedules/{schedule}"), format!("{} runs", runs.len())).await?;
     }
     let mut made = 0;
     for new in runs {

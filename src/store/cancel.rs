@@ -3,7 +3,7 @@
 use super::queue::remove;
 use super::rows::queue::HeldEntry;
 use super::tx::{Row, Tx, args, list, stamp};
-use super::{Store, StoreError, alerts, chains, held, locks};
+use super::{Store, StoreError, alerts, audit, chains, held, locks};
 use crate::clock::Time;
 use crate::run::{Cancelled, Status};
 use std::collections::BTreeMap;
@@ -134,7 +134,13 @@ impl Store {
         let (id, reason) = (id.to_owned(), reason.to_owned());
         self.write(move |tx| {
             let (id, reason) = (id.clone(), reason.clone());
-            Box::pin(async move { cancel(tx, &id, &reason, now).await })
+            Box::pin(async move {
+                let cancelled = cancel(tx, &id, &reason, now).await?;
+                if matches!(cancelled, Cancelled::Asked(_) | Cancelled::Done) {
+                    audit::note(tx, format!("runs/{id}"), None).await?;
+                }
+                Ok(cancelled)
+            })
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::tx::{Row, Tx, args, stamp};
-use super::{Store, StoreError};
+use super::{Store, StoreError, audit};
 use crate::channel::Channel;
 use crate::clock::Time;
 use crate::precondition::Precondition;
@@ -71,6 +71,7 @@ impl Store {
                         .insert_into("channels"),
                 };
                 tx.run(sql, values).await?;
+                audit::note(tx, format!("channels/{}", new.name), new.view.kind.clone()).await?;
                 let kept = locked_channel(tx, &new.name).await?;
                 let kept = kept.ok_or_else(|| StoreError::Corrupt("a channel that was kept is not there".into()))?;
                 Ok(KeptChannel::Kept(Box::new(kept), old.is_none()))
@@ -118,6 +119,7 @@ impl Store {
                     return Ok(Err(tag));
                 }
                 tx.run("DELETE FROM channels WHERE name = $1", args![&**name]).await?;
+                audit::note(tx, format!("channels/{name}"), None).await?;
                 Ok(Ok(()))
             })
         })

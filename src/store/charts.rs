@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::tx::{Row, Tx, args, json, stamp};
-use super::{Store, StoreError};
+use super::{Store, StoreError, audit};
 use crate::chart::Chart;
 use crate::clock::Time;
 use crate::precondition::Precondition;
@@ -71,6 +71,7 @@ impl Store {
                         .insert_into("charts"),
                 };
                 tx.run(sql, values).await?;
+                audit::note(tx, format!("charts/{}", new.id), None).await?;
                 let kept = chart(tx, &new.key).await?;
                 let kept = kept.ok_or_else(|| StoreError::Corrupt("a chart that was kept is not there".into()))?;
                 Ok(KeptChart::Kept(Box::new(kept), old.is_none()))
@@ -121,6 +122,7 @@ impl Store {
                     return Ok(Err(tag));
                 }
                 tx.run("DELETE FROM charts WHERE key = $1", args![&**key]).await?;
+                audit::note(tx, format!("charts/{key}"), None).await?;
                 Ok(Ok(()))
             })
         })

@@ -6,10 +6,11 @@
 //! taken back is remembered, and given again by name only. A script that is deleted takes its grants with it.
 
 use super::tx::{Row, Tx, args, stamp};
-use super::{Store, StoreError, locks};
+use super::{Store, StoreError, audit, locks};
 use crate::clock::Time;
 use crate::limits::RequestedLimits;
 use cronbox_runtime::network::HostPattern;
+use std::fmt;
 use std::sync::Arc;
 
 /// The values of grants of hosts.
@@ -124,6 +125,19 @@ pub struct NewGrants {
     pub secrets: Vec<(String, How)>,
 }
 
+impl fmt::Display for NewGrants {
+    /// `limits memory, timeout; hosts api.example.com; secrets KEY`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits = self.limits.numbers().into_iter().map(|(name, _)| name.to_owned()).collect();
+        let hosts = self.hosts.hosts.iter().chain(&self.hosts.unverified).map(HostPattern::to_string).collect();
+        let secrets = self.secrets.iter().map(|(name, _)| name.clone()).collect();
+        let parts: [(&str, Vec<String>); 3] = [("limits", limits), ("hosts", hosts), ("secrets", secrets)];
+        let parts = parts.iter().filter(|(_, names)| !names.is_empty());
+        let parts: Vec<String> = parts.map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect();
+        f.write_str(&parts.join("; "))
+    }
+}
+
 /// To which script something is granted, by which token, and when.
 struct Made<'a> {
     script: &'a str,
@@ -207,6 +221,7 @@ impl Store {
                 }
                 grant_hosts(tx, &made, &grants.hosts).await?;
                 grant_secrets(tx, &made, &grants.secrets).await?;
+                audit::note(tx, format!("grants/{key}"), grants.to_string()).await?;
                 Ok(true)
             })
         })
@@ -267,11 +282,18 @@ impl Store {
         self.write(move |tx| {
             let all = all.clone();
             Box::pin(async move {
-                if all.1 == "secret" {
-                    return revoke_secret(tx, &all.0, &all.2).await;
+                let (key, kind, name) = (&*all.0, &*all.1, &*all.2);
+                let is_revoked = match kind {
+                    "secret" => revoke_secret(tx, key, name).await?,
+                    _ => {
+                        let sql = "DELETE FROM grants WHERE script = $1 AND kind = $2 AND name = $3";
+                        tx.run(sql, args![key, kind, name]).await? > 0
+                    }
+                };
+                if is_revoked {
+                    audit::note(tx, format!("grants/{key}/{kind}/{name}"), None).await?;
                 }
-                let sql = "DELETE FROM grants WHERE script = $1 AND kind = $2 AND name = $3";
-                Ok(tx.run(sql, args![&*all.0, &*all.1, &*all.2]).await? > 0)
+                Ok(is_revoked)
             })
         })
         .await

@@ -3,7 +3,7 @@
 use super::columns::Columns;
 use super::rows::schedule::{NEWEST, NO_RUN, schedule_of, scheduler_state, with_run};
 use super::tx::{Tx, args, json, stamp, stamp_of};
-use super::{Store, StoreError, cancel, chains, locks};
+use super::{Store, StoreError, audit, cancel, chains, locks};
 use crate::clock::Time;
 use crate::schedule::{KeptSchedule, NewSchedule, Origin, Paused, Schedule, ScheduleFilter, SchedulerState, State};
 
@@ -59,6 +59,7 @@ async fn keep(
         }
     };
     chains::set(tx, &new.key, &new.links).await?;
+    audit::note(tx, format!("schedules/{}", new.id), format!("{} for {}", new.trigger.text(), new.script)).await?;
     Ok(kept)
 }
 
@@ -202,7 +203,11 @@ impl Store {
                 let state = if next.is_some() || hangs_on { State::Active } else { State::Finished };
                 let (fire, due) = (stamp_of(next.map(|next| next.0)), stamp_of(next.map(|next| next.1)));
                 let values = args![&*key, revision, state.as_str(), stamp(cursor), fire, due, stamp(now)];
-                Ok(tx.run(sql, values).await? > 0)
+                let is_resumed = tx.run(sql, values).await? > 0;
+                if is_resumed {
+                    audit::note(tx, format!("schedules/{key}"), None).await?;
+                }
+                Ok(is_resumed)
             })
         })
         .await
@@ -297,7 +302,8 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 let sql = "UPDATE scheduler SET paused = 1, updated_at = $1 WHERE paused = 0";
-                tx.run(sql, args![stamp(now)]).await.map(|_| ())
+                tx.run(sql, args![stamp(now)]).await?;
+                audit::note(tx, "scheduler", None).await
             })
         })
         .await
@@ -309,7 +315,8 @@ impl Store {
             Box::pin(async move {
                 let sql = "UPDATE scheduler SET paused = 0, floor = CASE WHEN $1 > floor THEN $1 ELSE floor END,
                     updated_at = $2 WHERE paused = 1";
-                tx.run(sql, args![stamp(floor), stamp(now)]).await.map(|_| ())
+                tx.run(sql, args![stamp(floor), stamp(now)]).await?;
+                audit::note(tx, "scheduler", None).await
             })
         })
         .await
@@ -345,7 +352,8 @@ pub(super) async fn make_equal(
 pub(super) async fn delete(tx: &mut Tx<'_>, key: &str, now: Time) -> Result<(), StoreError> {
     // The feed tells of it with the row's last time.
     tx.run("UPDATE schedules SET updated_at = $2 WHERE key = $1", args![key, stamp(now)]).await?;
-    tx.run("DELETE FROM schedules WHERE key = $1", args![key]).await.map(|_| ())
+    tx.run("DELETE FROM schedules WHERE key = $1", args![key]).await?;
+    audit::note(tx, format!("schedules/{key}"), "deleted".to_owned()).await
 }
 
 /// Pauses a schedule whose row is locked.
@@ -354,6 +362,7 @@ pub(super) async fn pause(tx: &mut Tx<'_>, key: &str, reason: Option<String>, no
         revision = revision + 1 WHERE key = $1";
     // Whatever it quotes, it can be paused.
     let reason = reason.map(|reason| reason.replace('\0', " "));
+    audit::note(tx, format!("schedules/{key}"), reason.clone()).await?;
     tx.run(sql, args![key, reason, stamp(now)]).await?;
     Ok(Paused { skipped: cancel::skip_unstarted(tx, key, "schedule_paused", now).await? })
 }

@@ -3,7 +3,7 @@
 //! A run writes it in the transaction that records its success, and only when nobody wrote it since the run read it.
 
 use super::tx::{Tx, args, stamp};
-use super::{Store, StoreError, locks};
+use super::{Store, StoreError, audit, locks};
 use crate::clock::Time;
 use crate::script::{NewState, ScriptState};
 
@@ -68,6 +68,7 @@ impl Store {
                 let sql = "INSERT INTO states (script, value, revision, run, updated_at) VALUES ($1, $2, 1, NULL, $3)
                     ON CONFLICT (script) DO UPDATE SET value = $2, revision = states.revision + 1, run = NULL, updated_at = $3";
                 tx.run(sql, args![&**script, &**value, stamp(now)]).await?;
+                audit::note(tx, format!("scripts/{script}/state"), None).await?;
                 Ok(true)
             })
         })

@@ -3,7 +3,7 @@
 use super::columns::Columns;
 use super::rows::script::{SCRIPT, VERSION, script, script_of, version_of};
 use super::tx::{Row, Tx, args, json, stamp};
-use super::{Store, StoreError, alerts, blobs, cancel, grants, locks, queue, schedules};
+use super::{Store, StoreError, alerts, audit, blobs, cancel, grants, locks, queue, schedules};
 use crate::alert::NewAlert;
 use crate::clock::Time;
 use crate::precondition::Precondition;
@@ -14,6 +14,7 @@ use crate::script::{LinkState, Script, Settings, Version, key_of};
 async fn keep(tx: &mut Tx<'_>, new: &NewVersion, now: Time) -> Result<Kept, StoreError> {
     locks::own_schedules(tx, &new.key, &new.schedules).await?;
     let kept = keep_version(tx, new, now).await?;
+    audit::note(tx, format!("scripts/{}", new.key), format!("version {}", kept.script.version.number)).await?;
     schedules::make_equal(tx, &new.key, &new.schedules, now).await?;
     alerts::make_equal(tx, (&kept.script.name, &new.key), &new.alerts, now).await?;
     Ok(kept)
@@ -305,6 +306,7 @@ impl Store {
                 }
                 let sql = "UPDATE scripts SET settings = $2, updated_at = $3 WHERE key = $1";
                 tx.run(sql, args![&**key, json(settings)?, stamp(now)]).await?;
+                audit::note(tx, format!("scripts/{key}"), "settings".to_owned()).await?;
                 let script = script(tx, key).await?;
                 let concurrency = script.as_ref().and_then(|script| script.in_force().concurrency);
                 queue::set_concurrency(tx, key, concurrency).await?;
@@ -336,6 +338,7 @@ impl Store {
                 if tx.run(sql, args![&**key, number, stamp(now)]).await? == 0 {
                     return Ok(None);
                 }
+                audit::note(tx, format!("scripts/{key}"), format!("version {number}")).await?;
                 if let Some((schedules, _)) = own {
                     schedules::make_equal(tx, key, schedules, now).await?;
                 }
@@ -385,6 +388,7 @@ impl Store {
                 grants::release_secrets(tx, &key).await?;
                 alerts::release(tx, &key).await?;
                 tx.run("DELETE FROM scripts WHERE key = $1", args![&*key]).await?;
+                audit::note(tx, format!("scripts/{key}"), None).await?;
                 Ok(Deleted::Done { cancelled, running })
             })
         })

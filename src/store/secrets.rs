@@ -2,7 +2,7 @@
 
 use super::grants::{How, grant_secret};
 use super::tx::{Row, args, stamp};
-use super::{Store, StoreError};
+use super::{Store, StoreError, audit};
 use crate::clock::Time;
 use crate::secret::{Secret, SecretTerms};
 use std::collections::HashSet;
@@ -91,6 +91,7 @@ impl Store {
                     for (script, how) in granted {
                         grant_secret(tx, name, script, *how, by, now).await?;
                     }
+                    audit::note(tx, format!("secrets/{name}"), None).await?;
                     Ok(!known)
                 })
             })
@@ -162,7 +163,13 @@ impl Store {
         let name = name.to_owned();
         self.write(move |tx| {
             let name = name.clone();
-            Box::pin(async move { Ok(tx.run("DELETE FROM secrets WHERE name = $1", args![name]).await? > 0) })
+            Box::pin(async move {
+                let is_removed = tx.run("DELETE FROM secrets WHERE name = $1", args![&*name]).await? > 0;
+                if is_removed {
+                    audit::note(tx, format!("secrets/{name}"), None).await?;
+                }
+                Ok(is_removed)
+            })
         })
         .await
     }
@@ -186,6 +193,7 @@ impl Store {
                     let sql = format!("UPDATE {table} SET key = $2, sealed = $3 WHERE name = $1 AND sealed = $4");
                     count += tx.run(sql, args![&**name, &**key, &**sealed, &**before]).await?;
                 }
+                audit::note(tx, "keys", format!("{count} of {table} are sealed with the new key")).await?;
                 Ok(count)
             })
         })

@@ -1,7 +1,7 @@
 //! Tokens: who may ask for what.
 
 use super::tx::{Row, args, json, stamp, stamp_of};
-use super::{Store, StoreError};
+use super::{Store, StoreError, audit};
 use crate::access::Token;
 use crate::clock::Time;
 
@@ -43,7 +43,9 @@ impl Store {
                     stamp(token.created_at),
                     stamp_of(token.expires_at),
                 ];
-                tx.run(sql, values).await.map(|_| ())
+                tx.run(sql, values).await?;
+                let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+                audit::note(tx, format!("tokens/{}", token.id), format!("{}: {}", token.name, scopes.join(", "))).await
             })
         })
         .await
@@ -92,7 +94,13 @@ impl Store {
         let id = id.to_owned();
         self.write(move |tx| {
             let id = id.clone();
-            Box::pin(async move { Ok(tx.run("DELETE FROM tokens WHERE id = $1", args![id]).await? > 0) })
+            Box::pin(async move {
+                let is_removed = tx.run("DELETE FROM tokens WHERE id = $1", args![&*id]).await? > 0;
+                if is_removed {
+                    audit::note(tx, format!("tokens/{id}"), None).await?;
+                }
+                Ok(is_removed)
+            })
         })
         .await
     }

@@ -1,5 +1,6 @@
 //! One transaction, whatever the engine: statements, rows, and what the engines' errors mean.
 
+use super::audit::Acting;
 use super::sqlite::{self, SqliteRow};
 use super::value::{Bind, Kind, Value};
 use super::{EngineError, StoreError};
@@ -41,6 +42,8 @@ pub(super) struct Tx<'c> {
     pub(super) dialect: Dialect,
     /// Whether it records something that is to be told to somebody outside: who tells it is woken when it is committed.
     pub(super) is_told: bool,
+    /// Whoever asked for it: changes of theirs are entered in the audit log.
+    pub(super) acting: Option<Acting>,
 }
 
 enum Wire<'c> {
@@ -110,12 +113,12 @@ pub(super) fn stamp_of(time: Option<Time>) -> Option<i64> {
 impl<'c> Tx<'c> {
     /// On PostgreSQL.
     pub(super) fn new(connection: &'c mut AnyConnection) -> Self {
-        Tx { connection: Wire::Postgres(connection), dialect: Dialect::Postgres, is_told: false }
+        Tx { connection: Wire::Postgres(connection), dialect: Dialect::Postgres, is_told: false, acting: None }
     }
 
     /// On SQLite.
     pub(super) fn on_sqlite(connection: &'c mut rusqlite::Connection) -> Self {
-        Tx { connection: Wire::Sqlite(connection), dialect: Dialect::Sqlite, is_told: false }
+        Tx { connection: Wire::Sqlite(connection), dialect: Dialect::Sqlite, is_told: false, acting: None }
     }
 
     /// Carries out a statement; how many rows it changed.

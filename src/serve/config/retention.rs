@@ -5,6 +5,7 @@ use crate::cleaner::Retention;
 use crate::quantity::parse_bytes;
 use crate::script::Keep;
 use clap::Args;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long things are kept.
@@ -26,6 +27,12 @@ pub struct RetentionConfig {
     /// How long events are kept
     #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_EVENTS", default_value = "30d", value_parser = age)]
     pub keep_events: Duration,
+    /// How long entries of the audit log are kept
+    #[arg(long, value_name = "TIME", env = "CRONBOX_KEEP_AUDIT", default_value = "400d", value_parser = age)]
+    pub keep_audit: Duration,
+    /// A file that gets each entry of the audit log, too, as a line of JSON
+    #[arg(long, value_name = "FILE", env = "CRONBOX_AUDIT_FILE")]
+    pub audit_file: Option<PathBuf>,
 }
 
 impl RetentionConfig {
@@ -36,7 +43,7 @@ impl RetentionConfig {
             bytes: self.keep_bytes,
             output: Some(self.keep_output),
         };
-        Retention { keep, events: self.keep_events, ..Retention::default() }
+        Retention { keep, events: self.keep_events, audit: self.keep_audit, ..Retention::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::channel::GIVE_UP_AFTER;
 use crate::clock::{Time, after};
 use crate::store::tx::{Tx, args, stamp};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, audit};
 use std::sync::Arc;
 
 /// What became of an attempt.
@@ -93,6 +93,7 @@ impl Store {
                 let until = stamp(after(now, GIVE_UP_AFTER));
                 let changed = tx.run(sql, args![&*id, stamp(now), until]).await?;
                 if changed > 0 {
+                    audit::note(tx, format!("deliveries/{id}"), None).await?;
                     return Ok(true);
                 }
                 Ok(tx.first("SELECT 1 AS one FROM deliveries WHERE id = $1", args![id]).await?.is_some())
