@@ -19,6 +19,7 @@ mod import;
 mod input;
 mod list;
 mod logs;
+mod migrate;
 mod packages;
 mod preview;
 mod progress;
@@ -118,6 +119,8 @@ enum Command {
     Compile(compile::CompileArgs),
     /// Print a configuration file with every setting of the server, as comments
     Config,
+    /// Bring a database up to date, or say what would be done
+    Migrate(migrate::MigrateArgs),
     /// Say what this installation is and whether everything works
     Doctor(doctor::DoctorArgs),
     /// Print the completions of a shell: bash, zsh, fish, elvish, powershell
@@ -185,6 +188,7 @@ impl Cli {
             },
             Command::Compile(args) => args.execute().into(),
             Command::Config => printed(serve::template().as_bytes()).into(),
+            Command::Migrate(args) => args.execute().into(),
             Command::Doctor(args) => args.execute().into(),
             Command::Completions { shell } => {
                 let mut script = Vec::new();

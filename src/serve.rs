@@ -14,6 +14,7 @@ mod node;
 mod places;
 mod secrets;
 mod setup;
+pub mod upgrade;
 
 use bound::listen;
 pub use config::{BadSetting, Config};

@@ -60,6 +60,7 @@ use audit::{Acting, AuditSink};
 use connections::{Borrowed, Connections};
 use futures_util::future::BoxFuture;
 use known_scripts::KnownScripts;
+pub use migrations::PendingStep;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use readers::Readers;
 use sqlx::any::{AnyConnectOptions, install_default_drivers};
@@ -258,6 +259,24 @@ impl Store {
                 audit_sink: AuditSink::default(),
             }),
         })
+    }
+
+    /// The steps of the schema that a database does not have yet: those that [`Store::open`] would apply. Changes nothing.
+    ///
+    /// # Errors
+    /// There is no database, it does not answer, or a newer version of this program has used it.
+    pub async fn pending(place: &DatabaseUrl) -> Result<Vec<PendingStep>, StoreError> {
+        install_default_drivers();
+        let (url, dialect) = match place {
+            DatabaseUrl::Memory => return Ok(Vec::new()),
+            DatabaseUrl::Sqlite(path) => (format!("{}?mode=ro", sqlite_url(path)), Dialect::Sqlite),
+            DatabaseUrl::Postgres(url) => (url.clone(), Dialect::Postgres),
+        };
+        let mut connection = connect(&options_for(&url)?).await?;
+        let pending = migrations::pending(&mut connection, dialect).await;
+        // A connection that will not close has nothing left to say.
+        let _ = connection.close().await;
+        pending
     }
 
     /// Whether several nodes can share it.

@@ -48,3 +48,4 @@ mod store;
 mod support;
 mod tls;
 mod triggers;
+mod upgrade;

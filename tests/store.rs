@@ -58,10 +58,10 @@ macro_rules! on_every_engine {
 mod alert_causes;
 mod alert_states;
 mod alerts;
+mod audit;
 mod blobs_deleted;
 mod bounds;
 mod charts;
-mod audit;
 mod deliveries;
 mod granted;
 mod recent;

@@ -15,21 +15,57 @@ macro_rules! steps {
 
 /// Number, name and SQL. The same numbers for both engines.
 const SQLITE: &[(i64, &str, &str)] = &steps!("sqlite": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings",
-    7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 20 "0020_imports", 21 "0021_no_lists", 22 "0022_channels", 23 "0023_alerts", 24 "0024_causes");
-const POSTGRES: &[(i64, &str, &str)] = &steps!("postgres": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings", 7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 20 "0020_imports", 21 "0021_no_lists", 22 "0022_channels", 23 "0023_alerts", 24 "0024_causes");
+    7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 20 "0020_imports", 21 "0021_no_lists", 22 "0022_channels", 23 "0023_alerts", 24 "0024_causes", 25 "0025_audit");
+const POSTGRES: &[(i64, &str, &str)] = &steps!("postgres": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings", 7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 20 "0020_imports", 21 "0021_no_lists", 22 "0022_channels", 23 "0023_alerts", 24 "0024_causes", 25 "0025_audit");
 
 /// The number of the newest step.
 fn newest() -> i64 {
     SQLITE.last().map_or(0, |step| step.0)
 }
 
-/// Applies what is missing. On PostgreSQL under a lock: others wait and find it done.
-pub(super) async fn apply(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError> {
-    let steps = match dialect {
+/// A step of the schema that a database does not have yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingStep {
+    /// Its number and its name: `0022_channels`.
+    pub name: &'static str,
+    /// What it does, as SQL; its first lines say it in words.
+    pub sql: &'static str,
+}
+
+fn steps_of(dialect: Dialect) -> &'static [(i64, &'static str, &'static str)] {
+    match dialect {
         Dialect::Sqlite => SQLITE,
         Dialect::Postgres => POSTGRES,
+    }
+}
+
+/// Applies what is missing. On PostgreSQL under a lock: others wait and find it done.
+pub(super) async fn apply(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError> {
+    apply_steps(connection, steps_of(dialect)).await
+}
+
+/// The steps that a database does not have yet. Changes nothing.
+pub(super) async fn pending(connection: &mut AnyConnection, dialect: Dialect) -> Result<Vec<PendingStep>, StoreError> {
+    let known = steps_of(dialect);
+    let tables = match dialect {
+        Dialect::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'",
+        Dialect::Postgres => {
+            "SELECT count(*) FROM pg_tables WHERE tablename = '_sqlx_migrations' AND schemaname = ANY (current_schemas(false))"
+        }
     };
-    apply_steps(connection, steps).await
+    let has_any: i64 = sqlx::query_scalar(tables).fetch_one(&mut *connection).await?;
+    let applied: Vec<i64> = match has_any {
+        0 => Vec::new(),
+        _ => {
+            let sql = "SELECT version FROM _sqlx_migrations ORDER BY version";
+            sqlx::query_scalar(sql).fetch_all(&mut *connection).await?
+        }
+    };
+    if let Some(newer) = applied.iter().find(|number| known.iter().all(|step| step.0 != **number)) {
+        return Err(StoreError::Newer(*newer));
+    }
+    let missing = known.iter().filter(|step| !applied.contains(&step.0));
+    Ok(missing.map(|(_, name, sql)| PendingStep { name, sql }).collect())
 }
 
 async fn apply_steps(connection: &mut AnyConnection, steps: &[(i64, &str, &'static str)]) -> Result<(), StoreError> {

@@ -9,7 +9,11 @@ use std::sync::{Arc, Mutex};
 on_every_engine![a_change_and_its_entry_are_one, entries_are_found_and_go];
 
 fn actor(minutes: i64) -> Actor {
-    Actor { token: Some("t".into()), request: Some(format!("r{minutes}")), ..Actor::local("create_token", after(minutes)) }
+    Actor {
+        token: Some("t".into()),
+        request: Some(format!("r{minutes}")),
+        ..Actor::local("create_token", after(minutes))
+    }
 }
 
 fn token(id: &str) -> Token {

@@ -82,5 +82,6 @@ export async function seed(server: Server): Promise<Record<string, string>> {
     secrets: '/access/secrets',
     tokens: '/access/tokens',
     grants: '/access/grants',
+    audit: '/access/audit',
   }
 }

@@ -9,6 +9,7 @@ export const routes: RouteRecordRaw[] = [
       { path: 'secrets', name: 'secrets', component: () => import('./SecretsPage.vue') },
       { path: 'tokens', name: 'tokens', component: () => import('./TokensPage.vue') },
       { path: 'grants', name: 'grants', component: () => import('./GrantsPage.vue') },
+      { path: 'audit', name: 'audit', component: () => import('./AuditPage.vue') },
     ],
   },
 ]
