@@ -171,6 +171,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List who changed what
+         * @description The newest first. Each change that somebody asks for has an entry, written in the transaction of the change, and so has each
+         *     request of a known token that was refused (at most 60 an hour of each). A run that is started has none: the run itself says
+         *     who started it.
+         *
+         *     Needs a token with the scope `admin` that is not limited to some scripts.
+         */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channels": {
         parameters: {
             query?: never;
@@ -1616,6 +1640,44 @@ export interface components {
              * @description Wall-clock time in the sandbox.
              */
             wall_ms: number;
+        };
+        /** @description An entry of the audit log: somebody changed something, or was refused. */
+        Audit: {
+            /** @description What was asked for, by the operation of this API: `put_script`. */
+            action: string;
+            /**
+             * @description What kind of caller: `token`, `session` (a browser that logged in with a token), `local` (the user of this machine, on a
+             *     server without tokens), `server` (it takes scripts from a script source).
+             */
+            actor: string;
+            /** @description The network address of the client. */
+            address: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description What changed, in a few words; of a refusal its code. */
+            detail: string | null;
+            /** @description Its id; ids are in the order of time. */
+            id: string;
+            /** @description What was changed, as its address without `/v1/`: `scripts/price`; of a refusal the address of the request. */
+            object: string;
+            /** @description `done` or `refused`. */
+            outcome: string;
+            /** @description The id of the request, which its answer has as `X-Request-Id`. */
+            request: string | null;
+            /** @description The id of the token. */
+            token: string | null;
+            /** @description The name of the token at that time. */
+            token_name: string | null;
+        };
+        /** @description A part of a list. */
+        AuditPage: {
+            /** @description The things themselves. */
+            items: components["schemas"]["Audit"][];
+            /** @description Ask with `?cursor=` for the next part; null when there is none. */
+            next_cursor: string | null;
         };
         /** @description What a backfill made. */
         Backfill: {
@@ -3986,6 +4048,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description The request was refused; `code` and `detail` say why */
+            "4XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot do it now, or has a fault; `code` and `detail` say which */
+            "5XX": {
+                headers: {
+                    /** @description After how many seconds to try again, where that helps (429, 503) */
+                    "Retry-After"?: number;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description `token`, `session`, `local` or `server` */
+                actor?: string;
+                /** @description Only those of the token with this id */
+                token?: string;
+                /** @description Only those of this operation: `put_script` */
+                action?: string;
+                /** @description Only those about this, or what is below it: `scripts/price` */
+                object?: string;
+                /** @description `done` or `refused` */
+                outcome?: string;
+                /** @description Only those of the request with this id */
+                request?: string;
+                /**
+                 * @description Then or later: RFC 3339, or 24h, 7d ago
+                 * @example 7d
+                 */
+                since?: string;
+                /** @description Before: RFC 3339, or 24h, 7d ago */
+                until?: string;
+                /** @description How many; 100 by default, at most 1000 */
+                limit?: number;
+                /** @description Where the last page ended */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Entries */
+            200: {
+                headers: {
+                    /** @description A sentence for whoever runs the server */
+                    "X-Cronbox-Warning"?: string;
+                    /** @description Names the request in the server's log */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
                 };
             };
             /** @description The request was refused; `code` and `detail` say why */
