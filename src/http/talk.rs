@@ -9,7 +9,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, Request, Response, Uri, Version, header};
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use hyper::body::{Body as _, Incoming};
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
@@ -32,6 +33,8 @@ const HEAD_BYTES: u32 = 64 << 10;
 const AT_ONCE: u32 = 100;
 /// Bytes of an answer of an HTTP/2 connection that are kept for a client that has not taken them yet.
 const KEPT: usize = 64 << 10;
+/// Most bytes of a piece of such an answer.
+const PIECE: usize = 16 << 10;
 /// How often an HTTP/2 client is asked whether it is there, and how long it may take to say so.
 const THERE: Duration = Duration::from_secs(20);
 
@@ -138,6 +141,14 @@ fn as_of_http1(request: &mut Request<Body>) {
     *request.uri_mut() = Uri::from(path);
 }
 
+/// Bytes in pieces of at most [`PIECE`].
+fn in_pieces(mut whole: Bytes) -> impl Stream<Item = Result<Bytes, axum::Error>> + Unpin {
+    stream::iter(std::iter::from_fn(move || {
+        let length = whole.len().min(PIECE);
+        (length > 0).then(|| Ok(whole.split_to(length)))
+    }))
+}
+
 /// The same answer, under way until the last of its body was taken.
 fn held(response: Response<Body>, busy: Busy, untaken: Option<&Arc<Untaken>>) -> Response<Body> {
     let (parts, body) = response.into_parts();
@@ -152,7 +163,9 @@ fn held(response: Response<Body>, busy: Busy, untaken: Option<&Arc<Untaken>>) ->
         piece
     });
     let body = match untaken {
-        Some(untaken) => Body::from_stream(untaken.watched(stream)),
+        // In small pieces: hyper takes a whole piece as soon as there is room for one byte, and what it has taken does not wait
+        // for the client any more.
+        Some(untaken) => Body::from_stream(untaken.watched(stream.map_ok(in_pieces).try_flatten())),
         None => Body::from_stream(stream),
     };
     let mut response = Response::from_parts(parts, body);
