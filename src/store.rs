@@ -7,6 +7,7 @@
 //! Writing on SQLite goes through one connection that commits many callers' changes together ([`writer`]); nobody waits
 //! for a lock and nobody is told that the database is locked. On PostgreSQL each change is a transaction of its own.
 
+mod acting;
 pub mod alerts;
 mod attempts;
 pub mod audit;
@@ -56,8 +57,8 @@ mod writer;
 
 use crate::clock::{Time, from_micros};
 use crate::fullness::Fullness;
-use audit::{Acting, AuditSink};
-use connections::{Borrowed, Connections};
+use acting::{Acting, AuditSink};
+use connections::{Connections, begin};
 use futures_util::future::BoxFuture;
 use known_scripts::KnownScripts;
 pub use migrations::PendingStep;
@@ -261,24 +262,6 @@ impl Store {
         })
     }
 
-    /// The steps of the schema that a database does not have yet: those that [`Store::open`] would apply. Changes nothing.
-    ///
-    /// # Errors
-    /// There is no database, it does not answer, or a newer version of this program has used it.
-    pub async fn pending(place: &DatabaseUrl) -> Result<Vec<PendingStep>, StoreError> {
-        install_default_drivers();
-        let (url, dialect) = match place {
-            DatabaseUrl::Memory => return Ok(Vec::new()),
-            DatabaseUrl::Sqlite(path) => (format!("{}?mode=ro", sqlite_url(path)), Dialect::Sqlite),
-            DatabaseUrl::Postgres(url) => (url.clone(), Dialect::Postgres),
-        };
-        let mut connection = connect(&options_for(&url)?).await?;
-        let pending = migrations::pending(&mut connection, dialect).await;
-        // A connection that will not close has nothing left to say.
-        let _ = connection.close().await;
-        pending
-    }
-
     /// Whether several nodes can share it.
     pub fn is_shared(&self) -> bool {
         matches!(self.inner.engine, Engine::Postgres { .. })
@@ -452,23 +435,6 @@ impl Store {
                     return answer;
                 }
             }
-        }
-    }
-}
-
-/// A transaction on a connection that is alive: those that died with the server are thrown away.
-async fn begin(connections: &Connections) -> Result<Borrowed<'_>, StoreError> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let mut connection = connections.take().await?;
-        match sqlx::raw_sql("BEGIN").execute(&mut *connection).await.map_err(StoreError::from) {
-            Ok(_) => return Ok(connection),
-            Err(StoreError::Unavailable(_)) if Instant::now() < until => {
-                drop(connection);
-                connections.forget_idle();
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Err(error) => return Err(error),
         }
     }
 }

@@ -66,6 +66,7 @@ mod deliveries;
 mod granted;
 mod recent;
 mod schedules;
+mod schema;
 
 on_every_engine![
     a_script_has_versions,

@@ -3,11 +3,10 @@
 use super::columns::Columns;
 use super::tx::{Args, Row, Tx, stamp};
 use super::{Store, StoreError};
-use crate::audit::{Actor, ActorKind, AuditEntry, AuditOutcome, actor};
+use crate::audit::{Actor, ActorKind, AuditEntry, AuditOutcome};
 use crate::clock::Time;
 use crate::run::new_id;
-use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 /// Rows deleted in one transaction.
 const BATCH: usize = 500;
@@ -89,63 +88,16 @@ pub(super) async fn note(
     object: impl AsRef<str>,
     detail: impl Into<Option<String>>,
 ) -> Result<(), StoreError> {
-    let Some(Acting { actor, noted }) = tx.acting.clone() else { return Ok(()) };
-    let entry = insert(tx, &actor, object.as_ref(), AuditOutcome::Done, detail.into().as_deref()).await?;
-    noted.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    let Some(acting) = tx.acting.clone() else { return Ok(()) };
+    let entry = insert(tx, &acting.actor, object.as_ref(), AuditOutcome::Done, detail.into().as_deref()).await?;
+    acting.note(entry);
     Ok(())
-}
-
-/// Somebody for whom a transaction is made, and what was entered for them in it.
-#[derive(Clone, Debug)]
-pub(super) struct Acting {
-    pub(super) actor: Arc<Actor>,
-    noted: Arc<Mutex<Vec<AuditEntry>>>,
-}
-
-impl Acting {
-    /// Whoever acts in this task.
-    pub(super) fn now() -> Option<Self> {
-        actor().map(|actor| Acting { actor, noted: Arc::default() })
-    }
-
-    /// The same for a transaction that begins: what an earlier try of it entered is forgotten.
-    pub(super) fn begun(&self) -> Self {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.clone()
-    }
-}
-
-/// Is given entries of the audit log, after they were written.
-type Sink = Box<dyn Fn(&[AuditEntry]) + Send + Sync>;
-
-/// Where entries go besides the database, if anywhere.
-#[derive(Default)]
-pub(super) struct AuditSink(OnceLock<Sink>);
-
-impl AuditSink {
-    /// Gives on what was entered in a transaction that is committed.
-    pub(super) fn tell(&self, acting: Acting) {
-        let noted = std::mem::take(&mut *acting.noted.lock().unwrap_or_else(PoisonError::into_inner));
-        self.pass_on(&noted);
-    }
-
-    fn pass_on(&self, entries: &[AuditEntry]) {
-        if let Some(sink) = self.0.get().filter(|_| !entries.is_empty()) {
-            sink(entries);
-        }
-    }
-}
-
-impl fmt::Debug for AuditSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AuditSink").field(&self.0.get().is_some()).finish()
-    }
 }
 
 impl Store {
     /// Has entries of the audit log that are made here given to `sink`, too, once they are on disk. Only the first call counts.
     pub fn on_audit(&self, sink: impl Fn(&[AuditEntry]) + Send + Sync + 'static) {
-        let _ = self.inner.audit_sink.0.set(Box::new(sink));
+        self.inner.audit_sink.set(Box::new(sink));
     }
 
     /// Records that somebody was refused something, with the code of the refusal.

@@ -96,3 +96,20 @@ impl DerefMut for Borrowed<'_> {
         self.connection.as_mut().unwrap_or_else(|| unreachable!("a connection that was given back"))
     }
 }
+
+/// A transaction on a connection that is alive: those that died with the server are thrown away.
+pub(super) async fn begin(connections: &Connections) -> Result<Borrowed<'_>, StoreError> {
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        let mut connection = connections.take().await?;
+        match sqlx::raw_sql("BEGIN").execute(&mut *connection).await.map_err(StoreError::from) {
+            Ok(_) => return Ok(connection),
+            Err(StoreError::Unavailable(_)) if std::time::Instant::now() < until => {
+                drop(connection);
+                connections.forget_idle();
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

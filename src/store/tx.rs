@@ -1,6 +1,6 @@
 //! One transaction, whatever the engine: statements, rows, and what the engines' errors mean.
 
-use super::audit::Acting;
+use super::acting::Acting;
 use super::sqlite::{self, SqliteRow};
 use super::value::{Bind, Kind, Value};
 use super::{EngineError, StoreError};

@@ -1,8 +1,9 @@
 //! A look at a database from outside: nothing is made in it, and no step of the schema is applied.
 
-use super::newest;
+use super::{PendingStep, newest};
 use crate::clock::{Time, from_micros};
-use crate::store::{DatabaseUrl, Store, StoreError, connect, options_for, sqlite_url};
+use crate::store::tx::Dialect;
+use crate::store::{DatabaseUrl, Store, StoreError, connect, migrations, options_for, sqlite_url};
 use sqlx::any::install_default_drivers;
 use sqlx::{AnyConnection, Connection as _};
 
@@ -22,6 +23,24 @@ pub struct Peek {
 }
 
 impl Store {
+    /// The steps of the schema that a database does not have yet: those that [`Store::open`] would apply. Changes nothing.
+    ///
+    /// # Errors
+    /// There is no database, it does not answer, or a newer version of this program has used it.
+    pub async fn pending(place: &DatabaseUrl) -> Result<Vec<PendingStep>, StoreError> {
+        install_default_drivers();
+        let (url, dialect) = match place {
+            DatabaseUrl::Memory => return Ok(Vec::new()),
+            DatabaseUrl::Sqlite(path) => (format!("{}?mode=ro", sqlite_url(path)), Dialect::Sqlite),
+            DatabaseUrl::Postgres(url) => (url.clone(), Dialect::Postgres),
+        };
+        let mut connection = connect(&options_for(&url)?).await?;
+        let pending = migrations::pending(&mut connection, dialect).await;
+        // A connection that will not close has nothing left to say.
+        let _ = connection.close().await;
+        pending
+    }
+
     /// Looks at a database; none where there is no file yet, or only memory.
     pub async fn peek(place: &DatabaseUrl) -> Result<Option<Peek>, StoreError> {
         install_default_drivers();
