@@ -125,6 +125,14 @@ pub fn acting_as<F: Future>(actor: Actor, work: F) -> impl Future<Output = F::Ou
     ACTOR.scope(Arc::new(actor), work)
 }
 
+/// Goes on in another task on behalf of whoever acted in the one that began it: [`actor`] there.
+pub async fn carried_on<F: Future>(actor: Option<Arc<Actor>>, work: F) -> F::Output {
+    match actor {
+        Some(actor) => ACTOR.scope(actor, work).await,
+        None => work.await,
+    }
+}
+
 /// Who acts in this task, if anybody does.
 pub fn actor() -> Option<Arc<Actor>> {
     ACTOR.try_with(Arc::clone).ok()

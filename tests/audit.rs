@@ -32,7 +32,7 @@ fn requests() -> Vec<(Method, &'static str, Value, &'static str)> {
         "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="});
     vec![
         (post.clone(), "/v1/scripts", json!({"name": "other", "source": SCRIPT}), "scripts/other"),
-        (patch.clone(), "/v1/scripts/price", json!({"description": "prices"}), "scripts/price"),
+        (patch.clone(), "/v1/scripts/price", json!({"title": "prices"}), "scripts/price"),
         (post.clone(), "/v1/scripts/price/rollback", json!({}), "scripts/price"),
         (put.clone(), "/v1/scripts/price/state", json!({"seen": 1}), "scripts/price/state"),
         (delete.clone(), "/v1/scripts/price/state", Value::Null, "scripts/price/state"),
@@ -111,7 +111,7 @@ async fn each_operation_that_changes_something_leaves_an_entry() {
     assert_eq!(first[0]["detail"], "root: admin");
 
     assert_eq!(server.put("price", SCRIPT).await.0, 201);
-    assert_eq!(server.put("price", &format!("{SCRIPT}# more\n")).await.0, 200);
+    assert_eq!(server.put("price", &format!("{SCRIPT}# more\n")).await.0, 201);
     let published = entries(&server, "action=put_script").await;
     let told: Vec<_> = published.iter().map(|entry| (&entry["object"], &entry["detail"])).collect();
     assert_eq!(told, [(&json!("scripts/price"), &json!("version 2")), (&json!("scripts/price"), &json!("version 1"))]);
@@ -228,7 +228,7 @@ async fn what_is_refused_is_entered_and_what_fails_is_not() {
     assert_eq!(server.json(server.request(Method::DELETE, "/v1/scripts/price")).await.0, 403);
     assert_eq!(server.get("/v1/audit").await.0, 403);
     server.token = limited["token"].as_str().map(str::to_owned);
-    assert_eq!(server.put("price", SCRIPT).await.1["code"], "out_of_reach");
+    assert_eq!(server.put("price", SCRIPT).await.1["code"], "script_out_of_reach");
     server.token = root;
     let refused = entries(&server, "outcome=refused").await;
     let told: Vec<_> = refused
@@ -239,7 +239,7 @@ async fn what_is_refused_is_entered_and_what_fails_is_not() {
     assert_eq!(
         told,
         [
-            ["limited", "put_script", "scripts/price", "out_of_reach"],
+            ["limited", "put_script", "scripts/price", "script_out_of_reach"],
             ["reader", "list_audit", "audit", "missing_scope"],
             ["reader", "delete_script", "scripts/price", "missing_scope"],
         ]
@@ -251,7 +251,7 @@ async fn what_is_refused_is_entered_and_what_fails_is_not() {
     assert_eq!(server.json(stale).await.0, 404);
     assert_eq!(server.put("bad", "def run(:\n").await.0, 422);
     let asked = server.request(Method::PATCH, "/v1/scripts/price").header("if-match", "\"other\"");
-    assert_eq!(server.json(asked.json(&json!({"description": "x"}))).await.0, 412);
+    assert_eq!(server.json(asked.json(&json!({"title": "x"}))).await.0, 412);
     assert_eq!(entries(&server, "").await.len(), before);
 
     // By object with what is below it, by action, by time, page by page.
@@ -279,9 +279,11 @@ async fn what_is_refused_is_entered_and_what_fails_is_not() {
         }
     }
     assert_eq!(pages, all);
-    let (code, out, _) = server.cronbox(&["audit", "--object", "scripts/price", "--outcome", "refused"]);
+    let token = server.token.clone().expect("a token");
+    let words = ["audit", "--object", "scripts/price", "--outcome", "refused"];
+    let (code, out, _) = server.cronbox_with(&words, &[("CRONBOX_TOKEN", &token)]);
     assert_eq!(code, Some(0));
-    assert!(out.contains("limited") && out.contains("out_of_reach"), "{out}");
+    assert!(out.contains("limited") && out.contains("script_out_of_reach"), "{out}");
 }
 
 /// What a script source brings is entered as the server's.

@@ -5,7 +5,7 @@ use crate::audit::AuditEntry;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// An entry of the audit log: somebody changed something, or was refused.
+/// An entry of the audit log: a change, or a request that was refused.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AuditBody {
     /// Its id; ids are in the order of time.

@@ -94,7 +94,7 @@ pub(super) async fn note_refusal(app: &App, actor: Actor, path: &str, code: &str
 
 /// List who changed what
 ///
-/// The newest first. Each change that somebody asks for has an entry, written in the transaction of the change, and so has each
+/// The newest first. Each change that a user asks for has an entry, written in the transaction of the change, and so has each
 /// request of a known token that was refused (at most 60 an hour of each). A run that is started has none: the run itself says
 /// who started it.
 #[utoipa::path(

@@ -2,6 +2,7 @@
 
 use super::{computed, just_before, usable};
 use crate::access::Caller;
+use crate::audit;
 use crate::clock::{Time, rfc3339};
 use crate::exact::Exact;
 use crate::panics;
@@ -165,11 +166,12 @@ impl Service {
     /// Makes the runs of a backfill whole, whether its caller waits for it or not.
     async fn make_backfill(&self, runs: Vec<NewRun>, fire_times: &[Time], now: Time) -> Result<(), ServiceError> {
         let (store, signals, bound) = (self.store.clone(), self.signals.clone(), self.queue_bound);
-        let making = tokio::spawn(panics::caught_in("backfill", async move {
+        let making = audit::carried_on(audit::actor(), async move {
             let made = store.backfill(runs, bound, now).await;
             signals.notify_queued();
             made
-        }));
+        });
+        let making = tokio::spawn(panics::caught_in("backfill", making));
         match making.await.ok().and_then(Result::ok).ok_or_else(ServiceError::mistake)?? {
             Backfilled::Made(0) => Err(ServiceError::script_gone()),
             Backfilled::Made(_) => Ok(()),

@@ -180,7 +180,7 @@ export interface paths {
         };
         /**
          * List who changed what
-         * @description The newest first. Each change that somebody asks for has an entry, written in the transaction of the change, and so has each
+         * @description The newest first. Each change that a user asks for has an entry, written in the transaction of the change, and so has each
          *     request of a known token that was refused (at most 60 an hour of each). A run that is started has none: the run itself says
          *     who started it.
          *
@@ -1641,7 +1641,7 @@ export interface components {
              */
             wall_ms: number;
         };
-        /** @description An entry of the audit log: somebody changed something, or was refused. */
+        /** @description An entry of the audit log: a change, or a request that was refused. */
         Audit: {
             /** @description What was asked for, by the operation of this API: `put_script`. */
             action: string;
