@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
 /** Waits no longer for anything, in milliseconds: these machines are shared. */
-export const PATIENCE = 30_000
+export const PATIENCE = 60_000
 
 function setting(name: string): string {
   const value = process.env[name]
