@@ -252,7 +252,7 @@ async fn a_warning_at_import_names_the_line_that_imports() {
         ("warns.py", "import warnings\nwarnings.warn('it is old', stacklevel=2)\nX = 1\n"),
         ("fails.py", "def f():\n    raise ValueError('no')\nf()\n"),
     ]);
-    let warned = "/app/test.py:3: UserWarning: it is old\n  import warns\n";
+    let warned = "/app/script.py:3: UserWarning: it is old\n  import warns\n";
     for _ in 0..2 {
         let source = "import json\n\nimport warns\ndef run():\n    return warns.X\n";
         let ended = support::start(&pool, job(source, &set)).finish().await;
@@ -260,7 +260,7 @@ async fn a_warning_at_import_names_the_line_that_imports() {
         assert_eq!(String::from_utf8_lossy(&ended.stderr), warned);
         let ended = support::start(&pool, job("import fails\ndef run():\n    return 1\n", &set)).finish().await;
         let trace = ended.report.error.expect("an error").traceback;
-        assert_eq!(trace.matches("/app/test.py").count(), 1, "{trace}");
+        assert_eq!(trace.matches("/app/script.py").count(), 1, "{trace}");
         pool.images_made().await;
     }
 }

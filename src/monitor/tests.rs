@@ -2,10 +2,13 @@
 
 use super::{Beat, Calls, Heartbeat, Pinger, Well};
 use crate::address::Address;
-use crate::clock::{Clock, from_micros};
+use crate::clock::{Clock, Time, from_micros};
 use crate::deliverer::DeliveryRules;
 use crate::metrics::Metrics;
 use crate::ping::{Ping, Told};
+use crate::precondition::Precondition;
+use crate::publication::NewVersion;
+use crate::script::{Facts, Settings};
 use crate::signals::Signals;
 use crate::store::grants::{GrantedHosts, NewGrants};
 use crate::store::{DatabaseUrl, Store};
@@ -91,6 +94,32 @@ fn calls(does: impl Fn(&str) -> Does + Send + Sync + 'static) -> (Calls, Arc<Mon
     (Calls { clock: Clock::manual(from_micros(1_800_000_000_000_000)), rules, send: Arc::new(send), pauses }, monitors)
 }
 
+/// Keeps a script, which grants are made to.
+async fn published(store: &Store, name: &str, now: Time) {
+    let new = NewVersion {
+        name: name.into(),
+        key: name.into(),
+        sha256: "a".into(),
+        blob: "sources/a".into(),
+        main: "s.py".into(),
+        size: 1,
+        table: Settings::default(),
+        facts: Facts::default(),
+        functions: None,
+        code: None,
+        packages: None,
+        settings: None,
+        link: None,
+        only_new: false,
+        precondition: Precondition::None,
+        schedules: Vec::new(),
+        alerts: Vec::new(),
+    };
+    store.announce_blob(&new.blob, now).await.expect("announces");
+    store.blob_written(&new.blob).await.expect("writes");
+    store.keep_version(new, now).await.expect("keeps");
+}
+
 fn counted(metrics: &Metrics, line: &str) -> bool {
     metrics.prometheus().lines().any(|counted| counted == line)
 }
@@ -129,6 +158,7 @@ async fn monitors_are_told_in_order_and_one_that_never_answers_keeps_no_other() 
     let granted = ["slow.example:443", "a.example:443"].map(|host| host.parse().expect("a pattern")).to_vec();
     let hosts = GrantedHosts { hosts: granted, unverified: Vec::new() };
     let now = calls.clock.now();
+    published(&store, "s", now).await;
     store.grant("s", NewGrants { hosts, ..NewGrants::default() }, None, now).await.expect("grants");
     let pinger = Arc::new(Pinger { calls, signals: signals.clone(), store, metrics: metrics.clone() });
     let stop = CancellationToken::new();

@@ -247,15 +247,8 @@ impl Node {
         }
         self.front.ready.send_replace(state("interpreter", "ok"));
         let who = who_can_use_it(self.anonymous_access, self.has_tokens);
-        announce(
-            (&self.config, &self.setup),
-            say,
-            &self.front.addresses,
-            self.directory.as_ref(),
-            scripts,
-            &self.pool,
-            who,
-        );
+        let (configured, directory) = ((&self.config, &self.setup), self.directory.as_ref());
+        announce(configured, say, &self.front.addresses, directory, scripts, &self.pool, who);
         let certificate = self.setup.tls.as_ref().and_then(|tls| tls.warning(self.clock.now()));
         let space = self.space.as_ref().and_then(Space::warning);
         for warning in self.lost_key.iter().cloned().chain(space).chain(certificate) {

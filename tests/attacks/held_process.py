@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 
-HELLO, LOAD, START, DONE, PING, PONG, NETWORK, HOLDER, IMAGE = 1, 2, 3, 10, 11, 12, 15, 31, 32
+HELLO, LOAD, START, DONE, PING, PONG, NETWORK, HOLDER, IMAGE, CODE = 1, 2, 3, 10, 11, 12, 15, 31, 32, 39
 
 link = socket.socket(fileno=0)
 page = None
@@ -36,7 +36,7 @@ def end(run):
 
 def take(kind, run, payload):
     global page
-    descriptor = descriptors.popleft() if kind in (LOAD, NETWORK, HOLDER, IMAGE) and descriptors else None
+    descriptor = descriptors.popleft() if kind in (LOAD, NETWORK, HOLDER, IMAGE, CODE) and descriptors else None
     if kind == HOLDER:
         page = mmap.mmap(descriptor, mmap.PAGESIZE)
     elif kind == PING:
@@ -49,7 +49,8 @@ def take(kind, run, payload):
         aboard.append(run)
 
 
-hello = {"protocol": int(sys.argv[1]), "build": sys.argv[2], "hardening": {"measures": []}, "interpreter_memory": 1 << 20, "hot": None}
+hello = {"protocol": int(sys.argv[1]), "build": sys.argv[2], "hardening": {"measures": []},
+         "guests": [{"memory": 1 << 20, "hot": None}]}
 send(HELLO, 0, json.dumps(hello).encode())
 while True:
     if not select.select([link], [], [], 0.5)[0]:

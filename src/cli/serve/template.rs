@@ -11,10 +11,12 @@ const WIDTH: usize = 100;
 
 /// What the file begins with.
 const HEAD: &str = "\
-# The settings of `cronbox serve`. Each line that begins with `#` and a name has the default of that setting; one that has
-# no default shows what kind of value it takes. Remove the `#` of a line to set it.
+# The settings of `cronbox serve`. Each line that begins with `#` and a name has the default of that
+# setting; one that has no default shows what kind of value it takes. Remove the `#` of a line to
+# set it.
 #
-# A flag of the command line comes before its variable (CRONBOX_ and the name), and the variable before this file.
+# A flag of the command line comes before its variable (CRONBOX_ and the name), and the variable
+# before this file.
 ";
 
 /// The text of the file.
@@ -106,7 +108,8 @@ mod tests {
             config::Values::One(value) => value.clone(),
             config::Values::List(values) => format!("{values:?}"),
         };
-        assert_eq!(one("listen"), "127.0.0.1:8080");
+        assert_eq!(one("listen"), r#"["127.0.0.1:8080"]"#);
+        assert_eq!(one("data-dir"), "cronbox-data");
         assert_eq!(one("max-running"), "64");
         assert_eq!(one("paused"), "false");
         assert_eq!(one("roles"), r#"["api", "scheduler", "worker"]"#);
