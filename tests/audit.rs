@@ -281,6 +281,11 @@ async fn what_is_refused_is_entered_and_what_fails_is_not() {
         }
     }
     assert_eq!(pages, all);
+    let token = server.token.clone().expect("a token");
+    let words = ["audit", "--object", "scripts/price", "--outcome", "refused"];
+    let (code, out, err) = server.cronbox_with(&words, &[("CRONBOX_TOKEN", &token)]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("limited") && out.contains("script_out_of_reach"), "{out}");
 }
 
 /// What a script source brings is entered as the server's.

@@ -13,9 +13,9 @@ pub(super) struct AuditArgs {
     /// Only those of this kind of caller: token, session, local or server
     #[arg(long, value_name = "KIND")]
     actor: Option<String>,
-    /// Only those of the token with this id
+    /// Only those of the token with this id; `--token` is the caller's own
     #[arg(long, value_name = "ID")]
-    token: Option<String>,
+    by: Option<String>,
     /// Only those of this operation of the API, such as put_script
     #[arg(long, value_name = "NAME")]
     action: Option<String>,
@@ -48,7 +48,7 @@ impl AuditArgs {
     pub(super) fn execute(self) -> Exit {
         let all = [
             ("actor", &self.actor),
-            ("token", &self.token),
+            ("token", &self.by),
             ("action", &self.action),
             ("object", &self.object),
             ("outcome", &self.outcome),
