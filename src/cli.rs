@@ -309,8 +309,20 @@ fn complain(line: &str) {
 mod tests {
     use super::*;
 
+    /// No command has two flags of one name: the second would take the first one's values.
+    fn check(command: &clap::Command) {
+        let mut flags: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+        let count = flags.len();
+        flags.sort_unstable();
+        flags.dedup();
+        assert_eq!(flags.len(), count, "{}: {flags:?}", command.get_name());
+        command.get_subcommands().for_each(check);
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+        // The checks above are not compiled into an optimised build; this one is.
+        check(&Cli::command());
     }
 }
