@@ -246,18 +246,7 @@ impl Deliverer {
     /// Sends a test to a channel now, also to one that is off. It is recorded nowhere and counts for no rate.
     pub async fn test(&self, channel: &Channel) -> Verdict {
         let now = self.clock.now();
-        let notice = Notice {
-            kind: NoticeKind::Test,
-            at: now.timestamp_millis(),
-            alert: None,
-            run: None,
-            script: None,
-            schedule: None,
-            value: None,
-            held_back: Vec::new(),
-            cause: None,
-            is_over: false,
-        };
+        let notice = Notice::new(NoticeKind::Test, now.timestamp_millis());
         let public_url = self.rules.public_url.as_deref();
         let letter = Letter { id: &new_id(now), notice: &notice, public_url, quiet_until: None, now };
         self.attempt(channel, &letter).await

@@ -160,6 +160,12 @@ impl NoticeCause {
 }
 
 impl Notice {
+    /// A notice that is about nothing yet; `at` is in milliseconds since 1970.
+    pub fn new(kind: NoticeKind, at: i64) -> Self {
+        let (alert, run, script, schedule, value, cause) = Default::default();
+        Notice { kind, at, alert, run, script, schedule, value, held_back: Vec::new(), cause, is_over: false }
+    }
+
     /// Notices with the same one become one message; none: this one is told by itself. The beginning of what a cause made and its
     /// end are told apart.
     pub fn together(&self) -> Option<String> {

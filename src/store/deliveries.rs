@@ -8,11 +8,11 @@ pub mod outcome;
 pub use list::{DeliveryFilter, Outbox};
 
 use super::columns::Columns;
-use super::tx::{Row, Tx, json, stamp};
+use super::tx::{Args, Row, Tx, json, stamp};
 use super::{Store, StoreError};
 use crate::channel::{Delivery, DeliveryState, GIVE_UP_AFTER};
 use crate::clock::{Time, after};
-use crate::notice::{Notice, NoticeKind};
+use crate::notice::{HeldBack, Notice, NoticeKind};
 use crate::run::new_id;
 use std::sync::Arc;
 
@@ -29,6 +29,15 @@ pub(super) fn kind_word(kind: NoticeKind) -> &'static str {
         NoticeKind::Summary => "summary",
         NoticeKind::Test => "test",
     }
+}
+
+/// How many deliveries of each script there are where `condition` holds, for a summary.
+async fn counts_by_script(tx: &mut Tx<'_>, condition: &str, values: Args) -> Result<Vec<HeldBack>, StoreError> {
+    let sql = format!(
+        "SELECT coalesce(script, '') AS of_script, count(*) AS count FROM deliveries WHERE {condition} GROUP BY 1 ORDER BY 1"
+    );
+    let count = |row: &Row| Ok(HeldBack { script: row.text("of_script")?, count: row.size("count")? });
+    tx.all(sql, values).await?.iter().map(count).collect()
 }
 
 fn delivery_of(row: &Row) -> Result<Delivery, StoreError> {

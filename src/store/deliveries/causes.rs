@@ -3,9 +3,9 @@
 //! A cause such as a lost node makes many alerts fire, within moments or one after the other. The first deliveries of a cause wait
 //! for a few seconds; those that come after their message wait until a longer time after it is over.
 
-use super::record;
+use super::{counts_by_script, record};
 use crate::clock::{Time, after};
-use crate::notice::{HeldBack, Notice, NoticeKind};
+use crate::notice::{Notice, NoticeKind};
 use crate::store::StoreError;
 use crate::store::tx::{Tx, args, stamp};
 use std::time::Duration;
@@ -32,27 +32,14 @@ pub(super) async fn combine(tx: &mut Tx<'_>, channel: &str, now: Time) -> Result
     );
     for row in tx.all(sql, args![channel, stamp(now)]).await? {
         let cause = row.text("cause")?;
-        let sql = format!(
-            "SELECT coalesce(script, '') AS of_script, count(*) AS count FROM deliveries WHERE {OPEN} AND cause = $2
-            GROUP BY 1 ORDER BY 1"
-        );
-        let mut held_back = Vec::new();
-        for row in tx.all(sql, args![channel, &*cause]).await? {
-            held_back.push(HeldBack { script: row.text("of_script")?, count: row.size("count")? });
-        }
+        let held_back = counts_by_script(tx, &format!("{OPEN} AND cause = $2"), args![channel, &*cause]).await?;
         let sql = format!("SELECT notice FROM deliveries WHERE {OPEN} AND cause = $2 ORDER BY id LIMIT 1");
         let first: Notice = tx.one(sql, args![channel, &*cause]).await?.json("notice")?;
         let notice = Notice {
-            kind: NoticeKind::Summary,
-            at: now.timestamp_millis(),
-            alert: None,
-            run: None,
-            script: None,
-            schedule: None,
-            value: None,
             held_back,
             cause: first.cause,
             is_over: first.kind == NoticeKind::Ok,
+            ..Notice::new(NoticeKind::Summary, now.timestamp_millis())
         };
         let id = record(tx, channel, &notice, (Some(&cause), now), now).await?;
         let sql =

@@ -3,10 +3,10 @@
 //! A channel sends at most so many messages within any hour; an attempt takes one of these, and the next attempts of the same
 //! delivery take its place. What is beyond that is held back until one is free again, and then told together in one summary.
 
-use super::{DELIVERY, causes, delivery_of, enqueue};
+use super::{DELIVERY, causes, counts_by_script, delivery_of, enqueue};
 use crate::channel::{Channel, Delivery};
 use crate::clock::{Time, after};
-use crate::notice::{HeldBack, Notice, NoticeKind};
+use crate::notice::{Notice, NoticeKind};
 use crate::store::channels::locked_channel;
 use crate::store::tx::{Args, Tx, args, list, stamp};
 use crate::store::{Store, StoreError};
@@ -209,28 +209,11 @@ async fn hold_back(tx: &mut Tx<'_>, name: &str, now: Time) -> Result<(), StoreEr
 /// Puts what was held back of a channel into one summary, when it is more than one message.
 async fn summarize(tx: &mut Tx<'_>, name: &str, now: Time) -> Result<(), StoreError> {
     const HELD: &str = "channel = $1 AND state = 'waiting' AND held_at IS NOT NULL AND summary IS NULL";
-    let sql = format!(
-        "SELECT coalesce(script, '') AS of_script, count(*) AS count FROM deliveries WHERE {HELD} GROUP BY 1 ORDER BY 1"
-    );
-    let mut held_back = Vec::new();
-    for row in tx.all(sql, args![name]).await? {
-        held_back.push(HeldBack { script: row.text("of_script")?, count: row.size("count")? });
-    }
+    let held_back = counts_by_script(tx, HELD, args![name]).await?;
     if held_back.iter().map(|held| held.count).sum::<u64>() < 2 {
         return Ok(());
     }
-    let notice = Notice {
-        kind: NoticeKind::Summary,
-        at: now.timestamp_millis(),
-        alert: None,
-        run: None,
-        script: None,
-        schedule: None,
-        value: None,
-        held_back,
-        cause: None,
-        is_over: false,
-    };
+    let notice = Notice { held_back, ..Notice::new(NoticeKind::Summary, now.timestamp_millis()) };
     let ids = enqueue(tx, &[name.to_owned()], &notice, now).await?;
     let id = ids.first().cloned().unwrap_or_default();
     let sql = format!("UPDATE deliveries SET summary = $2, next_at = NULL WHERE {HELD} AND id <> $2");
