@@ -44,23 +44,23 @@ pub(super) async fn apply(connection: &mut AnyConnection, dialect: Dialect) -> R
     apply_steps(connection, steps_of(dialect)).await
 }
 
+/// The numbers of the steps that a database has, in order; none in a database that no server has used. Changes nothing.
+async fn applied(connection: &mut AnyConnection, dialect: Dialect) -> Result<Vec<i64>, StoreError> {
+    let is_used = match dialect {
+        Dialect::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'",
+        Dialect::Postgres => "SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('_sqlx_migrations')",
+    };
+    let tables: i64 = sqlx::query_scalar(is_used).fetch_one(&mut *connection).await?;
+    if tables == 0 {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT version FROM _sqlx_migrations ORDER BY version";
+    Ok(sqlx::query_scalar(sql).fetch_all(connection).await?)
+}
+
 /// The steps that a database does not have yet. Changes nothing.
 pub(super) async fn pending(connection: &mut AnyConnection, dialect: Dialect) -> Result<Vec<PendingStep>, StoreError> {
-    let known = steps_of(dialect);
-    let tables = match dialect {
-        Dialect::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'",
-        Dialect::Postgres => {
-            "SELECT count(*) FROM pg_tables WHERE tablename = '_sqlx_migrations' AND schemaname = ANY (current_schemas(false))"
-        }
-    };
-    let has_any: i64 = sqlx::query_scalar(tables).fetch_one(&mut *connection).await?;
-    let applied: Vec<i64> = match has_any {
-        0 => Vec::new(),
-        _ => {
-            let sql = "SELECT version FROM _sqlx_migrations ORDER BY version";
-            sqlx::query_scalar(sql).fetch_all(&mut *connection).await?
-        }
-    };
+    let (known, applied) = (steps_of(dialect), applied(connection, dialect).await?);
     if let Some(newer) = applied.iter().find(|number| known.iter().all(|step| step.0 != **number)) {
         return Err(StoreError::Newer(*newer));
     }

@@ -1,6 +1,6 @@
 //! A look at a database from outside: nothing is made in it, and no step of the schema is applied.
 
-use super::{PendingStep, newest};
+use super::{PendingStep, applied, newest};
 use crate::clock::{Time, from_micros};
 use crate::store::tx::Dialect;
 use crate::store::{DatabaseUrl, Store, StoreError, connect, migrations, options_for, sqlite_url};
@@ -72,14 +72,8 @@ async fn number(connection: &mut AnyConnection, sql: &'static str) -> Result<Opt
     Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
 }
 
-const SCHEMA: &str = "SELECT MAX(version) FROM _sqlx_migrations";
-
 async fn peek_sqlite(connection: &mut AnyConnection) -> Result<Peek, StoreError> {
-    let is_used = "SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
-    let schema = match number(connection, is_used).await? {
-        Some(1..) => number(connection, SCHEMA).await?,
-        _ => None,
-    };
+    let schema = applied(connection, Dialect::Sqlite).await?.last().copied();
     Ok(Peek {
         engine: format!("SQLite {}", text(connection, "SELECT sqlite_version()").await?),
         schema,
@@ -90,11 +84,7 @@ async fn peek_sqlite(connection: &mut AnyConnection) -> Result<Peek, StoreError>
 }
 
 async fn peek_postgres(connection: &mut AnyConnection) -> Result<Peek, StoreError> {
-    let is_used = "SELECT COUNT(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('_sqlx_migrations')";
-    let schema = match number(connection, is_used).await? {
-        Some(1..) => number(connection, SCHEMA).await?,
-        _ => None,
-    };
+    let schema = applied(connection, Dialect::Postgres).await?.last().copied();
     let settings = vec![
         ("fsync", text(connection, "SELECT current_setting('fsync')").await?),
         ("full_page_writes", text(connection, "SELECT current_setting('full_page_writes')").await?),
