@@ -208,8 +208,8 @@ enum Engine {
 }
 
 impl Store {
-    /// Opens the database and brings its tables up to date. On PostgreSQL many may do so at once; a file of SQLite's must
-    /// be this caller's alone (the data directory is locked).
+    /// Opens the database and brings its tables up to date. Many can do so at once. But a file of SQLite is for one server
+    /// only (its data directory is locked), and for commands that write and close it, such as `cronbox token create`.
     pub async fn open(place: &DatabaseUrl) -> Result<Self, StoreError> {
         install_default_drivers();
         let scripts = Arc::new(KnownScripts::default());

@@ -5,7 +5,7 @@ mod peek;
 use super::StoreError;
 use super::tx::Dialect;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, SqlSafeStr};
+use sqlx::{AnyConnection, Connection as _, SqlSafeStr};
 
 macro_rules! steps {
     ($folder:literal: $($number:literal $name:literal),+ $(,)?) => {
@@ -39,9 +39,18 @@ fn steps_of(dialect: Dialect) -> &'static [(i64, &'static str, &'static str)] {
     }
 }
 
-/// Applies what is missing. On PostgreSQL under a lock: others wait and find it done.
+/// Applies what is missing, under a lock: others wait and find it done. On SQLite a command such as `cronbox token create` can
+/// open a new file at the same time as the server.
 pub(super) async fn apply(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError> {
-    apply_steps(connection, steps_of(dialect)).await
+    match dialect {
+        // The lock is that of one transaction for all steps: sqlx has none for SQLite.
+        Dialect::Sqlite => {
+            let mut all = connection.begin_with("BEGIN IMMEDIATE").await?;
+            apply_steps(&mut all, steps_of(dialect)).await?;
+            Ok(all.commit().await?)
+        }
+        Dialect::Postgres => apply_steps(connection, steps_of(dialect)).await,
+    }
 }
 
 /// The numbers of the steps that a database has, in order; none in a database that no server has used. Changes nothing.
@@ -87,7 +96,7 @@ async fn apply_steps(connection: &mut AnyConnection, steps: &[(i64, &str, &'stat
 mod tests {
     use super::*;
     use crate::run::Status;
-    use sqlx::{AssertSqlSafe, Connection as _};
+    use sqlx::AssertSqlSafe;
 
     #[test]
     fn both_engines_have_the_same_steps() {

@@ -18,3 +18,15 @@ async fn a_database_tells_its_step_and_what_it_lacks() {
     }
     assert_eq!(Store::peek(&DatabaseUrl::Memory).await.expect("looks"), None);
 }
+
+/// As a server and `cronbox token create --database` can.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_database_can_be_opened_by_many_at_once() {
+    let file = TestFile::new();
+    for place in [file.place(), DatabaseUrl::Postgres(cluster().database())] {
+        let stores = futures_util::future::join_all((0..8).map(|_| Store::open(&place))).await;
+        for store in stores {
+            store.expect("opens").close().await;
+        }
+    }
+}
