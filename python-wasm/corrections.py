@@ -1,7 +1,7 @@
-"""Changes six functions of the C libraries in the component that componentize-py makes.
+"""Changes seven functions of the C libraries in the component that componentize-py makes.
 
 The libraries are built without time zones, without file locks and without random numbers for SQLite, and there is no setting
-for any of these. Each change is a beginning that is put before what a function does already; in the last two, some
+for any of these. Each change is a beginning that is put before what a function does already; in two of them, some
 instructions are replaced:
 
     __secs_to_zone       wasi-libc: local time, by a table that the harness makes of a zone (harness/guest/localtime.py)
@@ -10,6 +10,8 @@ instructions are replaced:
     dotlockIoFinderImpl  SQLite: the VFS that it opens files with keeps account of the locks of a process, as elsewhere
     __wasilibc_nocwd_fstatat
                          wasi-libc: what `stat` says of a symbolic link has the number of the file that it leads to
+    __wasilibc_find_relpath_alloc
+                         wasi-libc: a path without a character leads nowhere (POSIX), and not to the working directory
     unixRandomness       SQLite: what its generator begins with is random, where it was nothing but zeros
 
 A function that is not there, or is there twice, ends the build; so does one without the instructions to replace.
@@ -106,6 +108,19 @@ LOCKS = (
 )
 LOCKS_OF_SQLITE = ("path file", "", "local.get $path  local.get $file  call $posixIoFinderImpl  return")
 
+# Callers take -1 for "no such file". `os.path.exists("")` was true otherwise, and an import that looks at "" looked into the
+# script's folder.
+NO_PATH = (
+    "path",
+    "",
+    """
+    local.get $path  i32.load8_u 0  i32.eqz
+    if
+      i32.const -1  return
+    end
+    """,
+)
+
 # It asks for the number of a file without following a link, whatever its fourth parameter says (1, AT_SYMLINK_NOFOLLOW).
 NUMBER_OF_FILE = (
     "i32.const 0  local.get 4  i32.const 132  i32.add  local.get 4  i32.const 112  i32.add",
@@ -129,6 +144,7 @@ CORRECTIONS: dict[str, tuple[str, ...]] = {
     "fcntl": LOCKS,
     "dotlockIoFinderImpl": LOCKS_OF_SQLITE,
     "__wasilibc_nocwd_fstatat": NUMBER_OF_FILE,
+    "__wasilibc_find_relpath_alloc": NO_PATH,
     "unixRandomness": SEED_OF_SQLITE,
 }
 """By function: parameters, locals and instructions of a beginning; or instructions, and others in their place."""
@@ -136,7 +152,7 @@ CORRECTIONS: dict[str, tuple[str, ...]] = {
 _OPCODES = {
     "block": 0x02, "loop": 0x03, "if": 0x04, "else": 0x05, "end": 0x0B, "br": 0x0C, "br_if": 0x0D, "return": 0x0F,
     "call": 0x10, "drop": 0x1A, "local.get": 0x20, "local.set": 0x21, "local.tee": 0x22, "global.get": 0x23, "global.set": 0x24,
-    "i32.load": 0x28, "i64.load": 0x29, "i32.store": 0x36, "i64.store": 0x37, "i32.store16": 0x3B,
+    "i32.load": 0x28, "i64.load": 0x29, "i32.store": 0x36, "i64.store": 0x37, "i32.load8_u": 0x2D, "i32.store16": 0x3B,
     "i32.const": 0x41, "i64.const": 0x42, "i32.eqz": 0x45, "i32.eq": 0x46, "i32.lt_u": 0x49, "i64.ge_s": 0x59, "i32.add": 0x6A,
     "i32.sub": 0x6B, "i32.mul": 0x6C, "i32.and": 0x71, "i32.xor": 0x73, "i32.shl": 0x74, "i32.shr_u": 0x76, "i64.add": 0x7C, "i64.sub": 0x7D,
     "i64.rem_u": 0x82,
@@ -188,7 +204,7 @@ class _Module:
             if kind == _IMPORTS:
                 imported, globals_ = _imports(content)
             elif kind == _CUSTOM:
-                functions.update(_function_names(content))
+                functions.update(_function_names(content, imported))
         return cls(functions, globals_, imported)
 
     def defines(self, function: str) -> bool:
@@ -310,8 +326,10 @@ def _imports(content: bytes) -> tuple[int, dict[str, int]]:
     return functions, globals_
 
 
-def _function_names(content: bytes) -> dict[str, int]:
-    """The functions that a custom section names, if it is the one that does; a name that is there twice is left out."""
+def _function_names(content: bytes, imported: int) -> dict[str, int]:
+    """The functions that a custom section names, if it is the one that does; a name that is there twice is left out. A weak
+    function is imported and defined under one name, which is that of its definition.
+    """
     title, at = _name(content, 0)
     if title != "name":
         return {}
@@ -324,9 +342,11 @@ def _function_names(content: bytes) -> dict[str, int]:
         for _ in range(count):
             index, at = _number(part, at)
             name, at = _name(part, at)
-            if name in names:
+            before = names.get(name)
+            if before is None or before < imported <= index:
+                names[name] = index
+            elif not index < imported <= before:
                 twice.add(name)
-            names[name] = index
     return {name: index for name, index in names.items() if name not in twice}
 
 

@@ -200,6 +200,25 @@ async fn a_module_that_a_package_looks_for_is_the_scripts_own() {
     }
 }
 
+/// As urllib3 2.8 does, which asks for `compression.zstd`.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_can_look_for_what_the_library_does_not_have() {
+    let pool = pool().await;
+    let set = packages(&[(
+        "asks.py",
+        "import importlib.util, os\n\
+         FOUND = [bool(importlib.util.find_spec('xml.nothing')), os.path.exists('')]\n\
+         try:\n    from compression import zstd\n\
+         except ImportError as error:\n    FOUND.append(str(error).partition(' (')[0])\n\
+         try:\n    import email.nothing\n\
+         except ImportError as error:\n    FOUND.append(str(error))\n",
+    )]);
+    let plain = job("import asks\ndef run():\n    return asks.FOUND\n", &set);
+    make(&pool, &plain).await;
+    let found = r#"[false,false,"cannot import name 'zstd' from 'compression'","No module named 'email.nothing'"]"#;
+    assert_eq!(succeeds(&pool, &plain).await, found);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn local_time_at_import_is_that_of_the_run() {
     let pool = pool().await;

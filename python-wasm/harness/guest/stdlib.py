@@ -115,6 +115,11 @@ class Library:
             if package:
                 spec.submodule_search_locations.append(folder)
             return spec
+        for folder in path or ():
+            if type(folder) is str and folder.startswith(ROOT + "/"):
+                # Nothing of the library is in the file system. Who looks there also looks at all folders above, and in the end
+                # into the script's, which an image of packages must not depend on.
+                sys.path_importer_cache.setdefault(folder, None)
         if _is_import() and (message := missing.sentence(name)) and PathFinder.find_spec(name, path) is None:
             # A bundle or package may have a module of that name: `test` and `venv` are common ones.
             raise ModuleNotFoundError(message, name=name)
