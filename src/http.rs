@@ -59,6 +59,7 @@ mod submit;
 mod talk;
 mod tls;
 mod tokens;
+mod traces;
 mod typed;
 mod untaken;
 mod upload;
@@ -79,6 +80,7 @@ use crate::disk_usage::Space;
 use crate::metrics::Metrics;
 use crate::service::Service;
 use crate::supervise::Supervisor;
+use crate::trace::Traces;
 use answers::Answers;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -157,6 +159,8 @@ pub struct Tools {
     pub ready: watch::Receiver<Readiness>,
     /// How much room the data has; none where it is on another machine.
     pub space: Option<Space>,
+    /// Where spans go.
+    pub traces: Traces,
     /// TLS of the listeners, if they have it.
     pub tls: Option<Tls>,
     /// When nothing new is taken: the node goes down.

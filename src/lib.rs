@@ -47,6 +47,7 @@
 //! - [`plan`]: from a script and what is asked of it to a run that can be made
 //! - [`live_output`]: what runs of this node have written so far
 //! - [`metrics`]: what is counted
+//! - [`trace`]: which request and run work belongs to, and spans on their way to a collector
 //! - [`supervise`]: keeps the node's tasks going after a panic
 //! - [`deliverer`]: sends what is told to channels
 //! - [`service`]: what the program does for a caller, without HTTP
@@ -86,6 +87,7 @@ pub mod requirement;
 
 pub mod script;
 
+pub mod trace;
 pub mod trigger;
 pub mod zone;
 

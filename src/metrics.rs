@@ -18,14 +18,17 @@ mod certificates;
 mod deliveries;
 mod monitors;
 mod process;
+mod traces;
 
 pub use deliveries::Delivered;
 pub use monitors::{Beaten, Pinged};
 pub use process::Process;
+pub use traces::Exported;
 
 use certificates::CertificateMetrics;
 use deliveries::DeliveryMetrics;
 use monitors::MonitorMetrics;
+use traces::TraceMetrics;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
@@ -118,6 +121,7 @@ pub struct Metrics {
     lost: Family<LostWithLabel, Counter>,
     deliveries: DeliveryMetrics,
     monitors: MonitorMetrics,
+    traces: TraceMetrics,
     certificates: CertificateMetrics,
     script_runs: Family<ScriptOutcomeLabel, Counter>,
     last_success: Family<ScriptLabel, Gauge<f64, AtomicU64>>,
@@ -160,6 +164,7 @@ impl Default for Metrics {
             lost: Family::default(),
             deliveries: DeliveryMetrics::default(),
             monitors: MonitorMetrics::default(),
+            traces: TraceMetrics::default(),
             certificates: CertificateMetrics::default(),
             script_runs: Family::default(),
             last_success: Family::default(),
@@ -252,6 +257,7 @@ impl Metrics {
         );
         self.deliveries.register(registry);
         self.monitors.register(registry);
+        self.traces.register(registry);
         self.certificates.register(registry);
         registry.register("panics", "Panics that were caught, by the node's task", self.panics.clone());
         self

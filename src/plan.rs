@@ -145,6 +145,7 @@ impl RunPolicy {
             on_lost: settings.on_lost.unwrap_or_default(),
             concurrency: settings.concurrency,
             heartbeat: settings.heartbeat.clone(),
+            traceparent: None,
             gated: false,
             schedule: None,
             pause_after: None,

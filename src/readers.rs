@@ -19,6 +19,7 @@ use crate::script::{Name, Settings};
 use crate::secret::{self, SecretTerms};
 use crate::source_files::{self, Sources};
 use crate::stdin::{self, Stdin};
+use crate::trace::TraceContext;
 use crate::trigger::{Defaults, Trigger};
 use crate::zone::{self, Zone};
 use crate::{
@@ -58,6 +59,7 @@ const READERS: &[Reader] = &[
     ("trigger in JSON", read_trigger_json, seeds_of_json_triggers),
     ("cron", read_cron, seeds_of_crontabs),
     ("crontab", read_crontab, seeds_of_crontabs),
+    ("traceparent", read_traceparent, seeds_of_traceparents),
     ("JSON", read_json, seeds_of_json),
     ("numbers", read_numbers, seeds_of_numbers),
     ("pointer", read_pointer, seeds_of_pointers),
@@ -190,6 +192,16 @@ fn read_cron(bytes: &[u8]) {
             check_trigger(&trigger, &defaults);
         }
     });
+}
+
+fn read_traceparent(bytes: &[u8]) {
+    if let Some(context) = TraceContext::parse(&text(bytes)) {
+        assert_eq!(TraceContext::parse(&context.to_string()), Some(context));
+    }
+}
+
+fn seeds_of_traceparents() -> Vec<Vec<u8>> {
+    seeds(&["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
 }
 
 fn read_crontab(bytes: &[u8]) {

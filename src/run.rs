@@ -243,6 +243,9 @@ pub struct Spec {
     /// The address of the monitor that is told of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<String>,
+    /// The trace that it is a part of: the `traceparent` of the request that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// Whether others of its schedule or backfill may wait for its end.
     #[serde(default)]
     pub gated: bool,
@@ -453,6 +456,7 @@ mod tests {
             on_lost: OnLost::Retry,
             concurrency: None,
             heartbeat: None,
+            traceparent: None,
             gated: false,
             schedule: None,
             pause_after: None,

@@ -16,6 +16,7 @@ use crate::signals::{Dispatched, Signals, WorkerInbox};
 use crate::store::Store;
 use crate::store::queue::MAX_CLAIM;
 use crate::supervise::Supervisor;
+use crate::trace::Traces;
 use cronbox_runtime::network::{Ceiling, Networks};
 use cronbox_runtime::{Limits, Pool};
 use sources::Bundles;
@@ -61,6 +62,8 @@ pub struct Tools {
     pub networks: Networks,
     /// The keys of secrets.
     pub keyring: Arc<Keyring>,
+    /// Where spans go.
+    pub traces: Traces,
 }
 
 /// The worker of a node.

@@ -47,5 +47,6 @@ mod simulation;
 mod store;
 mod support;
 mod tls;
+mod traces;
 mod triggers;
 mod upgrade;

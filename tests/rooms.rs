@@ -53,6 +53,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
+            "trace",
             "audit",
             "watcher",
             "access",
@@ -123,6 +124,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "source_files",
             "stdin",
             "store",
+            "trace",
             "trigger",
             "zone",
         ],
@@ -133,6 +135,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "trace",
             "audit",
             "alert",
             "access",
@@ -175,6 +178,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "service",
         &[
+            "trace",
             "audit",
             "alert",
             "access",
@@ -215,6 +219,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     (
         "worker",
         &[
+            "trace",
             "blobs",
             "clock",
             "publish",
@@ -315,6 +320,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("packages", &["access", "config", "panics", "readers", "requirement"]),
     ("source_files", &["blobs", "panics"]),
     ("metrics", &["run"]),
+    ("trace", &["clock", "config", "metrics"]),
     ("live_output", &[]),
     ("fullness", &[]),
     ("supervise", &["panics", "metrics"]),
@@ -517,7 +523,9 @@ const WORDS: &[(&str, &[&str])] = &[
     ("landlock::", &["runtime/harden"]),
     ("hickory_resolver::", &["runtime/egress"]),
     ("lettre::", &["runtime/egress", "src/channel"]),
-    ("rustls::", &["runtime/egress", "src/blobs", "src/packages", "src/cli", "src/http"]),
+    ("rustls::", &["runtime/egress", "src/blobs", "src/packages", "src/cli", "src/http", "src/trace"]),
+    ("opentelemetry_otlp::", &["src/trace"]),
+    ("opentelemetry_sdk::", &["src/trace"]),
     ("std::env", &["src/config", "runtime/children", "runtime/harden", "runtime/processor"]),
     // The settings of a node are flags too.
     ("clap::", &["src/cli", "src/main", "src/serve"]),

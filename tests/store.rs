@@ -177,6 +177,7 @@ fn spec() -> Spec {
         on_lost: OnLost::Retry,
         concurrency: None,
         heartbeat: None,
+        traceparent: None,
         gated: false,
         schedule: None,
         pause_after: None,

@@ -166,7 +166,7 @@ pub mod secrets {
 /// How a run ended and what it used.
 pub mod report {
     pub use crate::outcome::{
-        HostUsage, Mode, Outcome, Report, ResultKind, ScriptError, SourceLocation, StreamUsage, Usage,
+        Connection, HostUsage, Mode, Outcome, Report, ResultKind, ScriptError, SourceLocation, StreamUsage, Usage,
     };
 }
 

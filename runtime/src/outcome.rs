@@ -180,6 +180,19 @@ pub struct HostUsage {
     pub ms: u64,
 }
 
+/// One connection of a run, for traces. Times are given backwards from the end of the run: no clock is compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Host and port, such as `api.example.com:443`.
+    pub host: String,
+    /// The time from its opening to the end of the run. Serialised in nanoseconds.
+    #[serde(with = "nanos")]
+    pub opened_before_end: Duration,
+    /// The time that it was open. Serialised in nanoseconds.
+    #[serde(with = "nanos")]
+    pub open_for: Duration,
+}
+
 mod nanos {
     use serde::{Deserialize, Deserializer, Serializer};
     use std::time::Duration;
@@ -227,6 +240,8 @@ pub struct Report {
     pub stderr: StreamUsage,
     /// The use of the network, by host.
     pub network: Vec<HostUsage>,
+    /// The first connections, in the order in which they ended.
+    pub connections: Vec<Connection>,
     /// The number of attempts before this one that were lost because their sandbox process died.
     pub lost_attempts: u32,
 }
@@ -249,6 +264,7 @@ impl Report {
             stdout: StreamUsage::default(),
             stderr: StreamUsage::default(),
             network: Vec::new(),
+            connections: Vec::new(),
             lost_attempts: 0,
         }
     }

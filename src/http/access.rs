@@ -6,12 +6,14 @@ use super::client::{AnonymousAccess, Client};
 use super::endpoints::{Endpoint, Need};
 use super::intake::SENDER;
 use super::problem::Problem;
+use super::traces::{Answered, RequestTrace};
 use super::{App, audit, declared, rate, session_cookie};
 use crate::access::{Caller, Scope, Session, hash};
 use crate::api::{ProblemBody, WARNING};
 use crate::audit::acting_as;
 use crate::disk_usage::Space;
 use crate::store::StoreError;
+use crate::trace;
 use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -227,13 +229,14 @@ fn address_of(request: &Request) -> Option<IpAddr> {
 
 /// Names a request, counts it, and tells the log of it.
 pub(super) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let id = crate::run::new_id(app.clock.now());
+    let (started, began) = (Instant::now(), app.clock.now());
+    let id = crate::run::new_id(began);
     request.extensions_mut().insert(RequestId(id.clone()));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let route = rate::route_word(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
     let client = address_of(&request).map_or_else(|| "unix".to_owned(), |address| address.to_string());
-    let mut response = SENDER.scope(sender(&request), next.run(request)).await;
+    let traced = RequestTrace::begin(&app, request.headers(), route, &id, began);
+    let mut response = trace::within(traced.context, SENDER.scope(sender(&request), next.run(request))).await;
     if let Some(mut problem) = response.extensions_mut().remove::<ProblemBody>() {
         problem.request_id = Some(id.clone());
         let status = response.status();
@@ -258,6 +261,8 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
     let (status, time) = (response.status().as_u16(), started.elapsed());
     app.tools.metrics.answered(rate::method_word(&method), route, status, time);
     let duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let (id, method, path, client) = (id.as_str(), &method, path.as_str(), client.as_str());
+    traced.end(&app, &Answered { id, method, route, path, client, status });
     tracing::debug!(request.id = %id, client.address = %client, http.method = %method, http.path = %path, http.status = status, duration_ms, "request");
     response
 }

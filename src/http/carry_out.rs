@@ -7,6 +7,7 @@
 use super::App;
 use super::intake::SENDER;
 use super::problem::Problem;
+use crate::trace;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -28,7 +29,7 @@ pub(super) async fn carry_out(State(app): State<App>, request: Request, next: Ne
     // What the task of the connection knows goes along.
     let sender = SENDER.try_with(Clone::clone).unwrap_or_default();
     let work = async move { supervisor.catch("request", next.run(request)).await };
-    let work = CLIENT.scope(gone.clone(), SENDER.scope(sender, work));
+    let work = CLIENT.scope(gone.clone(), SENDER.scope(sender, trace::within(trace::current(), work)));
     let task = app.tools.changes.spawn(work);
     // Dropped with this future, when the client hangs up.
     let _client = gone.drop_guard();

@@ -10,6 +10,7 @@ mod packages;
 mod retention;
 mod runs;
 mod storage;
+mod traces;
 mod values;
 
 pub use interpreter::InterpreterConfig;
@@ -21,6 +22,7 @@ pub use packages::PackageConfig;
 pub use retention::RetentionConfig;
 pub use runs::RunConfig;
 pub use storage::StorageConfig;
+pub use traces::TracingConfig;
 
 use crate::blobs::S3Access;
 use crate::clock::Clock;
@@ -72,6 +74,9 @@ pub struct Config {
     /// How messages are sent to channels.
     #[command(flatten)]
     pub notices: NoticeConfig,
+    /// Where traces go.
+    #[command(flatten)]
+    pub tracing: TracingConfig,
     /// Where packages come from.
     #[command(flatten)]
     pub packages: PackageConfig,

@@ -1,10 +1,11 @@
-//! The node's sending to the outside: messages to channels, and calls to monitors; set up, started, ended.
+//! The node's sending to the outside: messages to channels, calls to monitors, traces; set up, started, ended.
 
 use super::Config;
 use super::config::Role;
 use crate::deliverer::{Deliverer, Sender};
 use crate::monitor::{Calls, Heartbeat, PAUSES, Pinger, Well};
 use crate::supervise::Supervisor;
+use crate::trace::Traces;
 use crate::worker::Tools;
 use cronbox_runtime::Pool;
 use std::sync::{Arc, Mutex};
@@ -16,6 +17,7 @@ pub(super) struct Delivering {
     pub(super) deliverer: Arc<Deliverer>,
     pinger: Arc<Pinger>,
     heartbeat: Option<Arc<Heartbeat>>,
+    pub(super) traces: Traces,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -67,6 +69,7 @@ impl Delivering {
             deliverer: Arc::new(deliverer),
             pinger: Arc::new(pinger),
             heartbeat: heartbeat.map(Arc::new),
+            traces: tools.traces.clone(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }
@@ -91,8 +94,12 @@ impl Delivering {
     pub(super) async fn end(&self, at_once: &CancellationToken) {
         self.stop.cancel();
         self.tasks.close();
+        let work = async {
+            self.tasks.wait().await;
+            self.traces.end().await;
+        };
         tokio::select! {
-            () = self.tasks.wait() => {}
+            () = work => {}
             () = at_once.cancelled() => {}
         }
     }

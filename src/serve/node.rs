@@ -194,9 +194,9 @@ impl Node {
             hosts: config.hosts.ceiling(),
             networks: config.network.networks(),
             keyring: keyring.clone(),
+            traces: config.tracing.traces(&id, &front.metrics).map_err(failed)?,
         };
-        let rules = Arc::new(policy(&config, ceiling, &pool));
-        let delivering = Delivering::new(&tools, &config);
+        let (rules, delivering) = (Arc::new(policy(&config, ceiling, &pool)), Delivering::new(&tools, &config));
         Ok(Some(Node {
             space: directory.as_ref().map(|directory| Space::new(directory.path.clone(), config.storage.max_data)),
             worker: Worker::new(tools, inbox),
@@ -360,6 +360,7 @@ impl Node {
             rate: self.config.node.rate_limit,
             ready: self.front.readiness.clone(),
             space: self.space.clone(),
+            traces: self.delivering.traces.clone(),
             tls: self.setup.tls.clone(),
             stop: self.shutdown.stop.clone(),
             down: self.front.stop.clone(),

@@ -4,6 +4,7 @@ use super::{ErrorKind, Service, ServiceError};
 use crate::clock::Time;
 use crate::run::{Claim, GivenUp, Idempotency, Made, NewRun, Run};
 use crate::signals::Dispatched;
+use crate::trace;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -49,11 +50,12 @@ impl Service {
     /// The queue is full, the script is gone, or the request's key came with another request.
     pub async fn submit(
         &self,
-        new: NewRun,
+        mut new: NewRun,
         request: Option<Idempotency>,
         now: Time,
     ) -> Result<Submitted, ServiceError> {
         let id = new.id.clone();
+        new.spec.traceparent = trace::current().map(|context| context.to_string());
         // From here to the hand-over the run is this code's alone. What ends it in between, a panic or a database whose answer
         // is lost, closes the claim: the worker then gives the run back.
         let slot = match &self.node {

@@ -3,6 +3,7 @@
 mod grants;
 mod output;
 mod record;
+mod traces;
 
 use super::sources::FilesError;
 use super::{Aboard, Worker};
@@ -48,6 +49,7 @@ struct Context<'a> {
     script: &'a str,
     started_at: String,
     timezone: &'a str,
+    traceparent: Option<String>,
     version: Option<i64>,
 }
 
@@ -96,7 +98,12 @@ impl Worker {
             };
             let error = match ended {
                 Ok(ended) => match self.record(run, aboard, ended, now).await {
-                    Ok(()) => return,
+                    Ok(recorded) => {
+                        if let Some(ended) = recorded {
+                            self.trace_attempt(run, &ended, report.as_deref(), now);
+                        }
+                        return;
+                    }
                     Err(error) => Unrecorded::from(error),
                 },
                 Err(error) => error,
@@ -347,6 +354,7 @@ impl Worker {
             script: &run.name,
             started_at: rfc3339(started),
             timezone: &run.spec.timezone,
+            traceparent: self.context_of_attempt(run).map(|context| context.to_string()),
             version: run.version,
         };
         // Text and numbers can always be written.

@@ -19,6 +19,7 @@ mod server;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "the tests use more of it than the benchmark does")]
 mod support;
+mod traces;
 
 use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, OnLost, Outcome, Pool, PoolConfig, Report, machine};
@@ -71,6 +72,10 @@ fn main() {
     if wanted("alerts") {
         head();
         runtime.block_on(alerts::costs());
+    }
+    if wanted("traces") {
+        head();
+        runtime.block_on(traces::costs());
     }
 }
 

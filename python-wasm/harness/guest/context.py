@@ -26,6 +26,7 @@ _NAMES = (
     "started_at",
     "deadline",
     "timezone",
+    "traceparent",
     "labels",
     "previous_result",
     "state",

@@ -45,7 +45,10 @@ pub(super) async fn connection(egress: Rc<Egress>, granted: Rc<RunGrant>, open: 
         room: i64::from(WINDOW),
     };
     let failed = carrier.plain(&egress, stream).await.err();
-    granted.count(counted, |host| host.ms += u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let ended = Instant::now();
+    let open_ms = u64::try_from(ended.duration_since(began).as_millis()).unwrap_or(u64::MAX);
+    granted.count(counted, |host| host.ms += open_ms);
+    granted.note_connection(&destination, began, ended);
     if let Some(failed) = failed {
         reply.failed(&failed);
     }

@@ -1,11 +1,11 @@
 //! The grants in force in the egress process, the connections they allow, and what they were used for.
 
 use super::exchange::Secrets;
-use super::messages::{Grant, MAX_HOSTS, MAX_NOTES, NetworkGrant, Token, WINDOW};
+use super::messages::{Grant, MAX_CONNECTIONS, MAX_HOSTS, MAX_NOTES, NetworkGrant, Token, WINDOW};
 use super::names::Names;
 use super::secure::Secure;
 use crate::frame::{self, RunNumber};
-use crate::outcome::HostUsage;
+use crate::outcome::{Connection, HostUsage};
 use crate::policy::Destination;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The time that a channel waits for its grant. The node sends the grant and the run on two links, and either can be
@@ -81,6 +82,13 @@ impl Egress {
     }
 }
 
+/// A connection that has ended.
+struct EndedConnection {
+    host: String,
+    opened: Instant,
+    ended: Instant,
+}
+
 /// A grant in force, and its usage.
 pub(super) struct RunGrant {
     token: Token,
@@ -97,6 +105,7 @@ pub(super) struct RunGrant {
     received: Cell<u64>,
     sent: Cell<u64>,
     pub(super) hosts: RefCell<Vec<HostUsage>>,
+    connections: RefCell<Vec<EndedConnection>>,
     pub(super) notes: RefCell<Vec<String>>,
 }
 
@@ -158,6 +167,7 @@ impl RunGrant {
             received: Cell::default(),
             sent: Cell::default(),
             hosts: RefCell::default(),
+            connections: RefCell::default(),
             notes: RefCell::new(notes),
         }
     }
@@ -223,6 +233,24 @@ impl RunGrant {
         if let Some(host) = self.hosts.borrow_mut().get_mut(at) {
             change(host);
         }
+    }
+
+    /// Keeps the times of a connection that has ended, when it is one of the first.
+    pub(super) fn note_connection(&self, destination: &Destination, opened: Instant, ended: Instant) {
+        let mut connections = self.connections.borrow_mut();
+        if connections.len() < MAX_CONNECTIONS {
+            connections.push(EndedConnection { host: destination.to_string(), opened, ended });
+        }
+    }
+
+    /// Returns the times of its first connections, seen from the end of the run, and forgets them.
+    pub(super) fn take_connections(&self, end: Instant) -> Vec<Connection> {
+        let seen = |connection: EndedConnection| Connection {
+            host: connection.host,
+            opened_before_end: end.saturating_duration_since(connection.opened),
+            open_for: connection.ended.saturating_duration_since(connection.opened),
+        };
+        self.connections.take().into_iter().map(seen).collect()
     }
 
     /// Adds a note to the run's report.

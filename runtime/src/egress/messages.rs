@@ -7,7 +7,7 @@
 use super::address::Networks;
 use super::exchange::Secret;
 use crate::frame::{FrameKind, MalformedFrame, RunNumber};
-use crate::outcome::HostUsage;
+use crate::outcome::{Connection, HostUsage};
 use crate::policy::{HostPattern, Policy};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub(crate) const MAX_CHANNELS: usize = 128;
 pub(crate) const MAX_NOTES: usize = 10;
 /// Most hosts in the usage of a run.
 pub(crate) const MAX_HOSTS: usize = 100;
+/// The most connections of a run that are reported one by one.
+pub(crate) const MAX_CONNECTIONS: usize = 64;
 
 /// The secret of a run, which only the node, the egress process and its sandbox process know.
 pub(crate) type Token = [u8; 16];
@@ -99,6 +101,9 @@ pub(crate) struct Revoke {
 pub(crate) struct NetworkUsage {
     pub(crate) link: u64,
     pub(crate) hosts: Vec<HostUsage>,
+    /// The connections that ended first, at most [`MAX_CONNECTIONS`].
+    #[serde(default)]
+    pub(crate) connections: Vec<Connection>,
     /// Notes on refused connections and on secrets.
     pub(crate) notes: Vec<String>,
 }

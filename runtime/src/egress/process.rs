@@ -17,6 +17,7 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The time in which the connections of an ended grant can still send what their script wrote.
@@ -122,6 +123,7 @@ impl Egress {
         let granted = self.grants.borrow_mut().remove(&(link, run));
         let mut usage = NetworkUsage { link, ..NetworkUsage::default() };
         if let Some(granted) = granted {
+            let end = Instant::now();
             let settled = async || {
                 while granted.open.get() > 0 {
                     granted.idle.notified().await;
@@ -133,6 +135,7 @@ impl Egress {
             granted.ended.cancel();
             let _ = tokio::time::timeout(SETTLE_WITHIN, settled()).await;
             usage.hosts = granted.hosts.take();
+            usage.connections = granted.take_connections(end);
             usage.notes = granted.notes.take();
         }
         self.node.send(FrameKind::NetworkUsage, run, &frame::to_json(&usage));
@@ -315,6 +318,9 @@ mod tests {
             assert_eq!((usage.kind, usage.run), (FrameKind::NetworkUsage, 70));
             let usage: NetworkUsage = frame::from_json(FrameKind::NetworkUsage, &usage.payload).expect("reads");
             assert_eq!((usage.hosts[0].connections, usage.hosts[0].sent_bytes), (1, 5));
+            let [connection] = usage.connections.as_slice() else { panic!("{:?}", usage.connections) };
+            assert_eq!(connection.host, usage.hosts[0].host);
+            assert!(connection.opened_before_end > Duration::ZERO, "{connection:?}");
             assert!(usage.notes[0].contains("is not allowed"), "{:?}", usage.notes);
             assert!(!one.speaks(&drill, 5, 70, TOKEN).await, "after its run");
         })

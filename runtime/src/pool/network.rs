@@ -5,7 +5,7 @@ use super::egress::EgressProcess;
 use super::job::Job;
 use super::upkeep::in_task;
 use super::{Pool, PoolState};
-use crate::egress::messages::{MAX_HOSTS, MAX_NOTES, NetworkUsage, Token, Violation};
+use crate::egress::messages::{MAX_CONNECTIONS, MAX_HOSTS, MAX_NOTES, NetworkUsage, Token, Violation};
 use crate::frame::{self, FrameKind, Hello, Incoming, NetworkPass, RunNumber};
 use crate::outcome::Outcome;
 use std::io;
@@ -186,6 +186,7 @@ fn new_token() -> io::Result<Token> {
 /// Returns usage cut to the size of a report.
 fn bounded(mut usage: NetworkUsage) -> NetworkUsage {
     usage.hosts.truncate(MAX_HOSTS);
+    usage.connections.truncate(MAX_CONNECTIONS);
     usage.notes.truncate(MAX_NOTES);
     usage
 }

@@ -340,6 +340,7 @@ impl ActiveRun {
             stdout: plausible(done.stdout),
             stderr: plausible(done.stderr),
             network: Vec::new(),
+            connections: Vec::new(),
             lost_attempts: self.entry.lost,
         };
         let can_have_one = report.outcome == Outcome::Failed && !result.is_empty();

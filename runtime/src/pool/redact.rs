@@ -79,6 +79,7 @@ impl RedactedEvents {
         }
         report.notes.iter_mut().for_each(redact);
         report.network.iter_mut().for_each(|used| redact(&mut used.host));
+        report.connections.iter_mut().for_each(|used| redact(&mut used.host));
         report
     }
 }

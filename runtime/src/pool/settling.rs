@@ -19,6 +19,7 @@ impl Settling {
         match usage {
             Some(usage) => {
                 report.network = usage.hosts;
+                report.connections = usage.connections;
                 report.notes.extend(usage.notes);
             }
             None => report.notes.push("its use of the network is not known".into()),

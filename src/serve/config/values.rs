@@ -40,6 +40,14 @@ pub(super) fn age(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A number from 0 to 1.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("{text:?} is not a number from 0 to 1, such as 0.1")),
+    }
+}
+
 /// A time of at least a second.
 pub(super) fn lease(text: &str) -> Result<Duration, String> {
     let time = quantity::parse_duration(text)?;

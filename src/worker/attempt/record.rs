@@ -82,8 +82,14 @@ impl Worker {
         false
     }
 
-    /// Records an end, and tells of it.
-    pub(super) async fn record(&self, run: &Run, aboard: &Aboard, ended: Ended, now: Time) -> Result<(), StoreError> {
+    /// Records an end, and tells of it. The end as it was recorded; none when the run is another node's by now.
+    pub(super) async fn record(
+        &self,
+        run: &Run,
+        aboard: &Aboard,
+        ended: Ended,
+        now: Time,
+    ) -> Result<Option<Ended>, StoreError> {
         let mut told = ended.clone();
         match self.tools.store.record(&run.id, &aboard.token, ended, now).await? {
             Recorded::Done => {}
@@ -91,7 +97,7 @@ impl Worker {
             Recorded::MakesDue => self.tools.signals.schedules.notify_one(),
             Recorded::Late => {
                 tracing::warn!(run.id = %run.id, "another node has this run by now; its end here is not recorded");
-                return Ok(());
+                return Ok(None);
             }
         }
         let status = if told.next.is_some() { Status::Scheduled } else { told.status };
@@ -106,7 +112,7 @@ impl Worker {
             self.tell_monitor(run, &told, now);
             self.tools.signals.notify_ended_as(|| told.applied_to(run, now), &run.id);
         }
-        Ok(())
+        Ok(Some(told))
     }
 
     /// Tells the monitor of a script, if it has one, how a run of it has ended.
