@@ -90,6 +90,7 @@ enum Command {
     /// Show what a run wrote
     Logs(logs::LogsArgs),
     /// Make, list, show, mute or delete alerts: what is watched, and who is told
+    #[command(visible_alias = "alerts")]
     Alert(Box<alerts::AlertArgs>),
     /// Show a value of a script's results over time
     Series(series::SeriesArgs),
@@ -104,6 +105,7 @@ enum Command {
     /// Set or remove a secret, or seal all with another key
     Secret(Box<secrets::SecretArgs>),
     /// Set, test, list or remove a channel, to which messages are sent
+    #[command(visible_alias = "channels")]
     Channel(channels::ChannelArgs),
     /// List messages to channels, or send one again
     Deliveries(deliveries::DeliveriesArgs),

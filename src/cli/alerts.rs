@@ -22,8 +22,9 @@ use serde_json::json;
   fuel 3x, memory 2x, duration 3x        against the median of the last 20 successes
   '/price > 100', '/price changed 5%'    a value of the result; also < = != outside 1..2, missing, outlier 5")]
 pub(super) struct AlertArgs {
+    /// None: the list.
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
     /// Print one JSON document
     #[arg(long, global = true)]
     json: bool,
@@ -176,6 +177,11 @@ fn warn(alert: &AlertBody) {
     }
 }
 
+impl Verb {
+    /// The whole list.
+    const ALL: Verb = Verb::List { script: None, schedule: None, label: None, state: None, notify: None };
+}
+
 impl AlertArgs {
     pub(super) fn execute(self) -> Exit {
         talk(async || self.act().await)
@@ -183,7 +189,7 @@ impl AlertArgs {
 
     async fn act(&self) -> Result<Exit, Refusal> {
         let server = Server::new(&self.server)?;
-        match &self.verb {
+        match self.verb.as_ref().unwrap_or(&Verb::ALL) {
             Verb::Add { id, condition, about, notify, repeat, no_recovered } => {
                 let AboutArgs { script, schedule, label, everything } = about;
                 let about = json!({"script": script, "schedule": schedule, "label": label, "everything": everything.then_some(true)});

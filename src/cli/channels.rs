@@ -19,8 +19,9 @@ const MOST: u64 = 256 << 10;
 /// What `cronbox channel` takes.
 #[derive(Debug, Args)]
 pub(super) struct ChannelArgs {
+    /// None: the list.
     #[command(subcommand)]
-    verb: ChannelVerb,
+    verb: Option<ChannelVerb>,
     /// Print one JSON document
     #[arg(long, global = true)]
     json: bool,
@@ -167,7 +168,7 @@ impl ChannelArgs {
 
     async fn act(self) -> Result<Exit, Refusal> {
         let address = |name: &str| format!("/v1/channels/{}", part(name));
-        match self.verb {
+        match self.verb.unwrap_or(ChannelVerb::List) {
             ChannelVerb::Add { name, file, given } => {
                 let server = Server::new(&self.server)?;
                 let mut fields = match file {
