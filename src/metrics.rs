@@ -97,6 +97,17 @@ impl LostWith {
     }
 }
 
+/// How attempts end: each is counted from zero, so that the first one of a kind is an increase.
+const ENDS: [Status; 7] = [
+    Status::Succeeded,
+    Status::Failed,
+    Status::TimedOut,
+    Status::OutOfFuel,
+    Status::OutOfMemory,
+    Status::Crashed,
+    Status::Cancelled,
+];
+
 /// Most scripts with counts of their own: each costs a line for each outcome, here and in whatever reads them.
 pub const MOST_SCRIPTS: usize = 1_000;
 /// What the others are counted under: no script has this name.
@@ -176,6 +187,9 @@ impl Default for Metrics {
         };
         for with in [LostWith::Node, LostWith::SandboxProcess] {
             metrics.lost(with, 0);
+        }
+        for outcome in ENDS {
+            metrics.runs.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc_by(0);
         }
         let build = BuildLabel { version: env!("CARGO_PKG_VERSION") };
         metrics.build.get_or_create(&build).set(1);
@@ -364,6 +378,11 @@ impl Metrics {
         }
     }
 
+    /// A task begins: its panics are counted from zero, so that the first one is an increase.
+    pub fn begins(&self, task: &'static str) {
+        self.panics.get_or_create(&TaskLabel { task }).inc_by(0);
+    }
+
     /// A panic inside a task was caught.
     pub fn panicked(&self, task: &'static str) {
         self.panics.get_or_create(&TaskLabel { task }).inc();
@@ -421,11 +440,14 @@ mod tests {
         metrics.node(1, [("queued", 0), ("aboard", 1), ("busy", 0)]);
         metrics.pinged(Duration::from_millis(1));
         metrics.lost(LostWith::SandboxProcess, 2);
+        metrics.begins("worker");
         let text = metrics.text();
         for line in [
             r#"cronbox_attempts_lost_total{with="sandbox_process"} 2"#,
             r#"cronbox_attempts_lost_total{with="node"} 0"#,
             r#"cronbox_runs_total{outcome="succeeded"} 1"#,
+            r#"cronbox_runs_total{outcome="crashed"} 0"#,
+            r#"cronbox_panics_total{task="worker"} 0"#,
             r#"cronbox_script_runs_total{script="price",outcome="succeeded"} 1"#,
             "cronbox_run_start_seconds_count 1",
             r#"cronbox_http_requests_total{method="GET",route="/v1/runs",status="200"} 1"#,

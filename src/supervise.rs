@@ -73,6 +73,7 @@ impl Supervisor {
         F: FnMut() -> W,
         W: Future<Output = ()>,
     {
+        self.metrics.begins(task);
         let mut pause = FIRST_PAUSE;
         loop {
             let began = Instant::now();
