@@ -70,6 +70,34 @@ const DOCUMENTS: &[Document] = documents! {
     "migrations": "migrations/README.md",
 };
 
+/// A file that the documents offer.
+#[derive(Debug)]
+struct Offered {
+    /// Its address below `/docs`.
+    name: &'static str,
+    /// Its path in the source.
+    file: &'static str,
+    /// Its media type.
+    kind: &'static str,
+    text: &'static str,
+}
+
+/// What an operator gives to Grafana and to Prometheus.
+const OFFERED: &[Offered] = &[
+    Offered {
+        name: "grafana.json",
+        file: "docs/monitoring/grafana.json",
+        kind: "application/json",
+        text: include_str!("../../docs/monitoring/grafana.json"),
+    },
+    Offered {
+        name: "prometheus-rules.yml",
+        file: "docs/monitoring/prometheus-rules.yml",
+        kind: "application/yaml",
+        text: include_str!("../../docs/monitoring/prometheus-rules.yml"),
+    },
+];
+
 /// The name of the stylesheet below `/docs`.
 const STYLE: &str = "documents.css";
 
@@ -134,6 +162,9 @@ impl Documents {
             let html = page(document, body, &rendered, base_path);
             pages.insert(document.name, Page::new("text/html; charset=utf-8", html.into()));
         }
+        for offered in OFFERED {
+            pages.insert(offered.name, Page::new(offered.kind, Bytes::from_static(offered.text.as_bytes())));
+        }
         let style = Bytes::from_static(include_bytes!("documents.css"));
         pages.insert(STYLE, Page::new("text/css; charset=utf-8", style));
         Documents(pages)
@@ -149,7 +180,7 @@ pub(super) async fn index(
     found(&app, &base, "", &headers)
 }
 
-/// A document, or its stylesheet. The files of the API reference were here: they are below `/docs/api` now.
+/// A document, a file that the documents offer, or the stylesheet. The files of the API reference were here: they are below `/docs/api` now.
 pub(super) async fn document(
     State(app): State<App>,
     Extension(base): Extension<Base>,
@@ -286,10 +317,12 @@ impl Rendering<'_> {
         let (path, part) = link.split_once('#').map_or((link, ""), |(path, part)| (path, part));
         let folder = self.document.file.rsplit_once('/').map_or("", |(folder, _)| folder);
         let path = joined(folder, path);
-        match DOCUMENTS.iter().find(|document| document.file == path) {
-            Some(document) => {
+        let offered = OFFERED.iter().find(|offered| offered.file == path).map(|offered| offered.name);
+        let document = || DOCUMENTS.iter().find(|document| document.file == path).map(|document| document.name);
+        match offered.or_else(document) {
+            Some(name) => {
                 let part = if part.is_empty() { String::new() } else { format!("#{part}") };
-                Ok(format!("{}{part}", address_of(document.name, self.base_path)))
+                Ok(format!("{}{part}", address_of(name, self.base_path)))
             }
             None => Err(path),
         }
@@ -415,13 +448,17 @@ mod tests {
             let found = bodies.iter().find(|(document, _)| document.name == name);
             found.map(|(_, body)| body.html.clone()).unwrap_or_else(|| panic!("{address} leads nowhere"))
         };
-        let (mut counted, mut reached) = (0, BTreeSet::new());
+        let (mut counted, mut reached, mut offered) = (0, BTreeSet::new(), BTreeSet::new());
         for (document, body) in &bodies {
             for link in body.html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
                 if link.contains("://") {
                     continue;
                 }
                 let (address, part) = link.split_once('#').map_or((link, ""), |(address, part)| (address, part));
+                if let Some(file) = OFFERED.iter().find(|file| address_of(file.name, "/below") == address) {
+                    offered.insert(file.name);
+                    continue;
+                }
                 let html = if address.is_empty() { body.html.clone() } else { parts(address) };
                 let is_there = part.is_empty() || html.contains(&format!(" id=\"{part}\""));
                 assert!(is_there, "{} links to {link}, and there is no such part", document.file);
@@ -435,6 +472,7 @@ mod tests {
         let all = DOCUMENTS.iter().filter(|document| document.file.starts_with("docs/")).map(|document| document.name);
         let missing: Vec<_> = all.filter(|name| !name.is_empty() && !reached.contains(*name)).collect();
         assert!(missing.is_empty(), "the index does not link {missing:?}");
+        assert_eq!(offered.len(), OFFERED.len(), "only {offered:?} are linked");
     }
 
     #[test]
