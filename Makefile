@@ -40,8 +40,8 @@ LINT_TOOLS := $(TARGET)/lint-tools
 DIST_VENV := $(TARGET)/dist-venv
 # Debian's packages of what `make test-dist` installs and starts them with.
 DIST_SERVERS := debootstrap crun umoci iproute2 systemd-container zstd
-# Debian's packages of what the tests start, and of the browser that they look at the page with.
-SERVERS := postgresql redis-server iproute2 openssl libfaketime chromium nginx caddy
+# Debian's packages of what the tests start, of the browser that they look at the page with, and of Prometheus's tool.
+SERVERS := postgresql redis-server iproute2 openssl libfaketime chromium nginx caddy prometheus
 
 .PHONY: build run tour test lint bench soak dist test-dist screenshots guest page tools servers clean
 
@@ -171,7 +171,8 @@ $(UV): src/packages/uv.txt
 
 # What the tests start servers and networks of their own with.
 servers:
-	@ls /usr/lib/postgresql/*/bin/postgres /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 && command -v redis-server ip openssl chromium caddy >/dev/null && test -x /usr/sbin/nginx || \
+	@(ls /usr/lib/postgresql/*/bin/postgres /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 && \
+	   for name in redis-server ip openssl chromium caddy promtool /usr/sbin/nginx; do command -v $$name >/dev/null || exit 1; done) || \
 	 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	   apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(SERVERS); \
 	 else echo 'Servers are missing, which the tests need: sudo apt-get install $(SERVERS)'; exit 1; fi

@@ -24,6 +24,7 @@ mod images;
 mod kept;
 mod locks;
 mod misery;
+mod monitoring;
 mod network;
 mod nodes;
 mod packages;

@@ -5,6 +5,7 @@ pub mod clocks;
 pub mod dice;
 pub mod expect;
 pub mod postgres;
+pub mod promtool;
 pub mod receiver;
 pub mod s3;
 pub mod scheduler;
