@@ -1,15 +1,9 @@
 //! What is counted of calls to monitors.
 
-use super::Metrics;
-use prometheus_client::encoding::EncodeLabelSet;
+use super::{Metrics, OutcomeLabel};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CallLabel {
-    outcome: &'static str,
-}
 
 /// What became of a heartbeat of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,25 +31,25 @@ const BEATEN: [(Beaten, &str); 3] =
     [(Beaten::Sent, "sent"), (Beaten::Failed, "failed"), (Beaten::Withheld, "withheld")];
 const PINGED: [(Pinged, &str); 3] = [(Pinged::Sent, "sent"), (Pinged::Failed, "failed"), (Pinged::Dropped, "dropped")];
 
-fn label<T: PartialEq>(words: &[(T, &'static str)], outcome: &T) -> CallLabel {
+fn label<T: PartialEq>(words: &[(T, &'static str)], outcome: &T) -> OutcomeLabel {
     let word = words.iter().find(|(known, _)| known == outcome);
-    CallLabel { outcome: word.map_or("failed", |(_, word)| word) }
+    OutcomeLabel { outcome: word.map_or("failed", |(_, word)| word) }
 }
 
 /// What is counted of calls to monitors.
 #[derive(Debug, Default)]
 pub(super) struct MonitorMetrics {
-    heartbeats: Family<CallLabel, Counter>,
-    pings: Family<CallLabel, Counter>,
+    heartbeats: Family<OutcomeLabel, Counter>,
+    pings: Family<OutcomeLabel, Counter>,
 }
 
 impl MonitorMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         for (_, outcome) in BEATEN {
-            self.heartbeats.get_or_create(&CallLabel { outcome }).inc_by(0);
+            self.heartbeats.get_or_create(&OutcomeLabel { outcome }).inc_by(0);
         }
         for (_, outcome) in PINGED {
-            self.pings.get_or_create(&CallLabel { outcome }).inc_by(0);
+            self.pings.get_or_create(&OutcomeLabel { outcome }).inc_by(0);
         }
         registry.register(
             "heartbeats",

@@ -1,7 +1,6 @@
 //! What is counted of traces.
 
-use super::Metrics;
-use prometheus_client::encoding::EncodeLabelSet;
+use super::{Metrics, OutcomeLabel};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
@@ -24,21 +23,16 @@ impl Exported {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SpanLabel {
-    outcome: &'static str,
-}
-
 /// What is counted of traces.
 #[derive(Debug, Default)]
 pub(super) struct TraceMetrics {
-    spans: Family<SpanLabel, Counter>,
+    spans: Family<OutcomeLabel, Counter>,
 }
 
 impl TraceMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         for outcome in [Exported::Sent, Exported::Failed] {
-            self.spans.get_or_create(&SpanLabel { outcome: outcome.as_str() }).inc_by(0);
+            self.spans.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc_by(0);
         }
         let help = "Spans of traces (--otlp-endpoint): sent, or failed because the collector did not take them";
         registry.register("spans", help, self.spans.clone());
@@ -48,6 +42,6 @@ impl TraceMetrics {
 impl Metrics {
     /// So many spans ended in this way.
     pub fn exported(&self, outcome: Exported, spans: u64) {
-        self.traces.spans.get_or_create(&SpanLabel { outcome: outcome.as_str() }).inc_by(spans);
+        self.traces.spans.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc_by(spans);
     }
 }
