@@ -1,6 +1,6 @@
 //! What alerts cost: from an event to its receiver, at rest, and for runs that no alert is about.
 
-use super::server::cpu;
+use super::server::{cpu, cpu_of_runs};
 use super::support::postgres::cluster;
 use super::support::receiver::Receiver;
 use super::support::server::{Folder, Server};
@@ -15,9 +15,6 @@ const RATE: u64 = 10;
 const SECONDS: u64 = 30;
 /// Alerts that time makes true.
 const AT_REST: usize = 1_000;
-/// Runs of a turn, and turns of each node.
-const RUNS: usize = 500;
-const TURNS: usize = 8;
 const FLIP: &str = "def run(fail):\n    if fail:\n        raise ValueError('no price')\n";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
 
@@ -109,23 +106,7 @@ async fn of_runs() {
     let none = Server::start(&folders[0].0, &["--log", "warn", "--rate-limit", "1000000"]);
     none.put("tiny", super::TINY).await;
     let many = with_alerts(&folders[1], "other").await;
-    let mut costs = [Vec::new(), Vec::new()];
-    for turn in 0..=TURNS {
-        for (server, costs) in [&none, &many].into_iter().zip(&mut costs) {
-            let before = cpu(server.pid());
-            for _ in 0..RUNS {
-                server.run("tiny", &json!({})).await;
-            }
-            // The first turn warms up.
-            if turn > 0 {
-                costs.push((cpu(server.pid()) - before) / u32::try_from(RUNS).unwrap());
-            }
-        }
-    }
-    let [none, many] = costs.map(|mut costs| {
-        costs.sort();
-        at(&costs, 0.5)
-    });
+    let [none, many] = cpu_of_runs([&none, &many]).await;
     let added = many.as_secs_f64() / none.as_secs_f64() - 1.0;
     row(
         &format!("CPU of the node for a run that none of {AT_REST} alerts is about, and for one where there are none"),

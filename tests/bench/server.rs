@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 const ALONE: usize = 500;
 /// Clients at once, and requests of each.
 const CLIENTS: (usize, usize) = (16, 250);
+/// Runs of a turn, and turns of each node.
+const RUNS: usize = 500;
+const TURNS: usize = 8;
 /// Runs in the lists.
 const MANY: usize = 1_000_000;
 /// Runs that are let go of.
@@ -152,6 +155,27 @@ pub(super) fn cpu(pid: u32) -> Duration {
     let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     Duration::from_millis(ticks * 10)
+}
+
+/// The CPU time of each of two nodes for a run of `tiny`, median; measured in turns.
+pub(super) async fn cpu_of_runs(servers: [&Server; 2]) -> [Duration; 2] {
+    let mut costs = [Vec::new(), Vec::new()];
+    for turn in 0..=TURNS {
+        for (server, costs) in servers.into_iter().zip(&mut costs) {
+            let before = cpu(server.pid());
+            for _ in 0..RUNS {
+                server.run("tiny", &json!({})).await;
+            }
+            // The first turn warms up.
+            if turn > 0 {
+                costs.push((cpu(server.pid()) - before) / u32::try_from(RUNS).unwrap());
+            }
+        }
+    }
+    costs.map(|mut costs| {
+        costs.sort();
+        at(&costs, 0.5)
+    })
 }
 
 /// A million runs over a year, written by the database itself.
