@@ -232,6 +232,10 @@ impl Cleaner {
     /// Deletes blobs that were condemned before `before`. Each is marked first, so that nothing refers to it and nothing
     /// writes it meanwhile, and forgotten only when its object is known to be gone.
     async fn condemned(&self, before: Time, stop: &CancellationToken) -> Result<(), StoreError> {
+        // A backup may need what it found to be referred to when it began. Each mark asks again.
+        if self.store.is_being_backed_up(self.clock.now()).await? {
+            return Ok(());
+        }
         let mut failed = 0;
         for key in self.store.condemned_blobs(before, self.clock.now() - LEFT, BLOBS).await? {
             if stop.is_cancelled() || failed >= FAILED {

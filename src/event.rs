@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Everything that can happen: how runs end (`run_` and the status), and what becomes of schedules.
-pub const TYPES: [&str; 21] = [
+pub const TYPES: [&str; 22] = [
     "run_succeeded",
     "run_failed",
     "run_timed_out",
@@ -27,6 +27,7 @@ pub const TYPES: [&str; 21] = [
     "delivery_dead",
     "alert_firing",
     "alert_ok",
+    "backup_failed",
 ];
 
 /// Where an event stands among the others: what comes later is greater, and nothing appears below what a reader has seen.

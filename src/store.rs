@@ -12,6 +12,7 @@ pub mod alerts;
 mod attempts;
 pub mod audit;
 pub mod backfill;
+pub mod backups;
 pub mod blobs;
 mod cancel;
 pub mod chains;
@@ -26,11 +27,13 @@ mod give_up;
 pub mod grants;
 mod held;
 mod known_scripts;
+mod load;
 mod locks;
 mod migrations;
 pub mod nodes;
 pub mod notices;
 mod one_trip;
+mod open;
 pub mod output;
 mod overlap;
 pub mod queries;
@@ -47,7 +50,9 @@ pub mod scripts;
 pub mod secrets;
 pub mod series;
 pub mod sessions;
+mod snapshot;
 mod sqlite;
+mod tables;
 pub mod tokens;
 mod tx;
 mod unrecorded;
@@ -57,31 +62,27 @@ mod writer;
 
 use crate::clock::{Time, from_micros};
 use crate::fullness::Fullness;
+pub use load::{Loader, Target};
+pub use migrations::PendingStep;
+pub use snapshot::{Page, SnapshotOf};
+pub use tables::{Column, Table};
+pub use value::{Kind, Value};
+
 use acting::{Acting, AuditSink};
 use connections::{Connections, begin};
 use futures_util::future::BoxFuture;
 use known_scripts::KnownScripts;
-pub use migrations::PendingStep;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use readers::Readers;
-use sqlx::any::{AnyConnectOptions, install_default_drivers};
-use sqlx::{AnyConnection, ConnectOptions, Connection};
-use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use tx::{Dialect, Tx};
+use tx::Tx;
 use writer::Writer;
 
 /// How long a caller waits for a connection before it is told that the database is away.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Connections to PostgreSQL, and readers of SQLite.
-const CONNECTIONS: usize = 16;
-const READERS: u32 = 4;
-/// How SQLite is to write.
-const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-    PRAGMA busy_timeout = 10000; PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY";
+/// What is said to each connection that only reads when it is new.
+const READ_ONLY: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +96,19 @@ pub enum StoreError {
     /// It was changed by a later version of this program.
     #[error("the database has step {0}, which this program does not know: a newer Cronbox has used it; start that one")]
     Newer(i64),
+    /// It is at an earlier step than this program's.
+    #[error(
+        "the database is at step {step} and this program's is {needed}: start the server of this version first, or use the program of the server that runs"
+    )]
+    Older {
+        /// The last step that it has.
+        step: i64,
+        /// The last step of this program's.
+        needed: i64,
+    },
+    /// It is to be filled, and something is in it.
+    #[error("the database is not empty: {0}")]
+    NotEmpty(String),
     /// It has a step whose content differs from this program's.
     #[error("step {0} of the database is not the one this program knows")]
     Altered(i64),
@@ -208,60 +222,6 @@ enum Engine {
 }
 
 impl Store {
-    /// Opens the database and brings its tables up to date. Many can do so at once. But a file of SQLite is for one server
-    /// only (its data directory is locked), and for commands that write and close it, such as `cronbox token create`.
-    pub async fn open(place: &DatabaseUrl) -> Result<Self, StoreError> {
-        install_default_drivers();
-        let scripts = Arc::new(KnownScripts::default());
-        let told = Arc::new(Notify::new());
-        let engine = match place {
-            DatabaseUrl::Memory => {
-                // It exists as long as a connection to it does, and is migrated by another than the one that stays.
-                let name = format!("file:cronbox-{}", uuid::Uuid::now_v7());
-                let stays = sqlite::open_in_memory(&name)?;
-                let options = options_for(&format!("{}?mode=memory&cache=shared", sqlite_url(Path::new(&name))))?;
-                let mut connection = connect(&options).await?;
-                migrations::apply(&mut connection, Dialect::Sqlite).await?;
-                connection.close().await?;
-                Engine::Memory { writer: Writer::start(stays, scripts.clone(), told.clone())? }
-            }
-            DatabaseUrl::Sqlite(path) => {
-                let url = sqlite_url(path);
-                let mut connection = connect(&options_for(&format!("{url}?mode=rwc"))?).await?;
-                sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
-                migrations::apply(&mut connection, Dialect::Sqlite).await?;
-                connection.close().await?;
-                let connection = sqlite::open(path)?;
-                sqlite::batch(&connection, SETTINGS)?;
-                let readers = Readers::new(path.clone(), READERS);
-                Engine::Sqlite { writer: Writer::start(connection, scripts.clone(), told.clone())?, readers }
-            }
-            DatabaseUrl::Postgres(url) => {
-                let options = options_for(url)?;
-                let mut connection = connect(&options).await?;
-                migrations::apply(&mut connection, Dialect::Postgres).await?;
-                events::count_on(&mut Tx::new(&mut connection)).await?;
-                // A connection that will not close has nothing left to say.
-                let _ = connection.close().await;
-                let connections = Connections::new(options, CONNECTIONS);
-                Engine::Postgres { connections }
-            }
-        };
-        let url = if let DatabaseUrl::Postgres(url) = place { Some(url.clone()) } else { None };
-        Ok(Store {
-            inner: Arc::new(Inner {
-                scripts: (!matches!(engine, Engine::Postgres { .. })).then_some(scripts),
-                engine,
-                url,
-                secrets: secrets::Known::default(),
-                fullness: Fullness::default(),
-                backfilling: tokio::sync::Mutex::default(),
-                told,
-                audit_sink: AuditSink::default(),
-            }),
-        })
-    }
-
     /// Whether several nodes can share it.
     pub fn is_shared(&self) -> bool {
         matches!(self.inner.engine, Engine::Postgres { .. })
@@ -437,24 +397,4 @@ impl Store {
             }
         }
     }
-}
-
-fn options_for(url: &str) -> Result<AnyConnectOptions, StoreError> {
-    Ok(AnyConnectOptions::from_str(url)?.disable_statement_logging())
-}
-
-/// A new connection, or the word that the database does not answer.
-async fn connect(options: &AnyConnectOptions) -> Result<AnyConnection, StoreError> {
-    match tokio::time::timeout(PATIENCE, AnyConnection::connect_with(options)).await {
-        Ok(connected) => Ok(connected?),
-        Err(_) => Err(StoreError::Unavailable("it does not answer".into())),
-    }
-}
-
-/// The bytes of a path that a URL cannot hold.
-const NOT_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'_').remove(b'-');
-
-/// A path as sqlx wants it: what a URL cannot hold is percent-encoded.
-fn sqlite_url(path: &Path) -> String {
-    format!("sqlite://{}", utf8_percent_encode(&path.to_string_lossy(), NOT_IN_PATH))
 }

@@ -59,6 +59,7 @@ mod alert_causes;
 mod alert_states;
 mod alerts;
 mod audit;
+mod backups;
 mod blobs_deleted;
 mod bounds;
 mod charts;

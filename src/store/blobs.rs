@@ -156,7 +156,7 @@ impl Store {
     }
 
     /// Marks a blob whose object is about to be deleted; the mark is `now`. False when something has come to refer to it, or
-    /// another node is deleting it: it is left alone.
+    /// another node is deleting it, or a backup is being made, which may need it: it is left alone.
     pub async fn begin_delete(&self, key: &str, before: Time, left: Time, now: Time) -> Result<bool, StoreError> {
         let key = key.to_owned();
         self.write(move |tx| {
@@ -164,7 +164,8 @@ impl Store {
             Box::pin(async move {
                 let sql = "UPDATE blobs SET deleting_at = $4 WHERE key = $1 AND condemned_at < $2
                     AND (deleting_at IS NULL OR deleting_at < $3)
-                    AND NOT EXISTS (SELECT 1 FROM blob_references WHERE blob = $1)";
+                    AND NOT EXISTS (SELECT 1 FROM blob_references WHERE blob = $1)
+                    AND NOT EXISTS (SELECT 1 FROM backups WHERE held_until > $4)";
                 Ok(tx.run(sql, args![key, stamp(before), stamp(left), stamp(now)]).await? > 0)
             })
         })

@@ -4,7 +4,7 @@
 //! the question that was asked (measured: a fifth of the node's time for a run). This one gives a connection that worked
 //! to the next who asks, and throws away one that did not, or whose user went away in the middle of a transaction.
 
-use super::{PATIENCE, StoreError, connect};
+use super::{PATIENCE, StoreError};
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, Connection};
 use std::ops::{Deref, DerefMut};
@@ -34,6 +34,14 @@ pub(super) async fn seat(seats: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit,
         Ok(Ok(seat)) => Ok(seat),
         Ok(Err(_)) => Err(away("it was closed")),
         Err(_) => Err(away("all connections are busy")),
+    }
+}
+
+/// A new connection, or the word that the database does not answer.
+pub(super) async fn connect(options: &AnyConnectOptions) -> Result<AnyConnection, StoreError> {
+    match timeout(PATIENCE, AnyConnection::connect_with(options)).await {
+        Ok(connected) => Ok(connected?),
+        Err(_) => Err(StoreError::Unavailable("it does not answer".into())),
     }
 }
 

@@ -15,12 +15,12 @@ macro_rules! steps {
 
 /// Number, name and SQL. The same numbers for both engines.
 const SQLITE: &[(i64, &str, &str)] = &steps!("sqlite": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings",
-    7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 20 "0020_imports", 21 "0021_no_lists", 22 "0022_channels", 23 "0023_alerts", 24 "0024_causes", 25 "0025_audit");
-const POSTGRES: &[(i64, &str, &str)] = &steps!("postgres": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings", 7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 20 "0020_imports", 21 "0021_no_lists", 22 "0022_channels", 23 "0023_alerts", 24 "0024_causes", 25 "0025_audit");
+    7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 20 "0020_imports", 21 "0021_no_lists", 22 "0022_channels", 23 "0023_alerts", 24 "0024_causes", 25 "0025_audit", 26 "0026_backups");
+const POSTGRES: &[(i64, &str, &str)] = &steps!("postgres": 1 "0001_scripts_and_runs", 2 "0002_retention", 3 "0003_schedules", 4 "0004_chains", 5 "0005_events", 6 "0006_readings", 7 "0007_kept", 8 "0008_packages", 9 "0009_network", 10 "0010_secrets", 11 "0011_bounds", 12 "0012_reach", 13 "0013_due_and_names", 14 "0014_attempts", 15 "0015_unread", 16 "0016_sessions", 17 "0017_functions", 18 "0018_ended", 19 "0019_charts", 20 "0020_imports", 21 "0021_no_lists", 22 "0022_channels", 23 "0023_alerts", 24 "0024_causes", 25 "0025_audit", 26 "0026_backups");
 
-/// The number of the newest step.
-fn newest() -> i64 {
-    SQLITE.last().map_or(0, |step| step.0)
+/// The last step that this program knows.
+pub(super) fn last() -> i64 {
+    SQLITE.iter().map(|step| step.0).max().unwrap_or_default()
 }
 
 /// A step of the schema that a database does not have yet.
@@ -75,6 +75,17 @@ pub(super) async fn pending(connection: &mut AnyConnection, dialect: Dialect) ->
     }
     let missing = known.iter().filter(|step| !applied.contains(&step.0));
     Ok(missing.map(|(_, name, sql)| PendingStep { name, sql }).collect())
+}
+
+/// Applies what is missing up to a step.
+pub(super) async fn apply_up_to(connection: &mut AnyConnection, dialect: Dialect, last: i64) -> Result<(), StoreError> {
+    let steps: Vec<_> = steps_of(dialect).iter().filter(|step| step.0 <= last).copied().collect();
+    apply_steps(connection, &steps).await
+}
+
+/// The statements of all steps of SQLite's up to a step, for a database that nothing is kept in.
+pub(super) fn statements_up_to(last: i64) -> impl Iterator<Item = &'static str> {
+    SQLITE.iter().filter(move |step| step.0 <= last).map(|step| step.2)
 }
 
 async fn apply_steps(connection: &mut AnyConnection, steps: &[(i64, &str, &'static str)]) -> Result<(), StoreError> {

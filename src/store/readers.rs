@@ -2,16 +2,13 @@
 
 use super::connections::seat;
 use super::tx::Tx;
-use super::{PATIENCE, StoreError, sqlite};
+use super::{PATIENCE, READ_ONLY, StoreError, sqlite};
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-
-/// What is said to each connection when it is new.
-const GREETING: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000";
 
 /// Connections that only read.
 #[derive(Debug)]
@@ -25,6 +22,11 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn new(path: PathBuf, most: u32) -> Self {
         Readers { path, idle: Arc::default(), seats: Arc::new(Semaphore::new(most as usize)), most }
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Asks something, on a thread that may wait for the disk. The others wait while all connections are busy.
@@ -41,7 +43,7 @@ impl Readers {
                 Some(connection) => connection,
                 None => {
                     let connection = sqlite::open(&path)?;
-                    sqlite::batch(&connection, GREETING)?;
+                    sqlite::batch(&connection, READ_ONLY)?;
                     connection
                 }
             };

@@ -57,6 +57,11 @@ pub(super) fn open_in_memory(name: &str) -> Result<Connection, StoreError> {
     open_with(Path::new(name), flags)
 }
 
+/// Opens a database that is gone when its connection is closed. It takes memory, and a file of SQLite's own when it is large.
+pub(super) fn open_scratch() -> Result<Connection, StoreError> {
+    open_with(Path::new(""), OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+}
+
 fn open_with(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.set_prepared_statement_cache_capacity(PREPARED);

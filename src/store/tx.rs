@@ -62,6 +62,10 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn push(&mut self, value: impl Bind) {
         let value = value.into_value();
+        self.push_value(value);
+    }
+
+    pub(super) fn push_value(&mut self, value: Value) {
         self.bad_text |= matches!(&value, Value::Text(text) if text.as_bytes().contains(&0));
         self.values.push(value);
     }
@@ -287,6 +291,16 @@ impl Row {
         let text = self.text_or_none(column)?;
         let parse = |text: String| serde_json::from_str(&text);
         text.map(parse).transpose().map_err(|error| StoreError::Corrupt(format!("{column}: {error}")))
+    }
+
+    /// A column of this kind, as it is.
+    pub(super) fn value(&self, column: &str, kind: Kind) -> Result<Value, StoreError> {
+        let value = match kind {
+            Kind::Int => self.int_or_none(column)?.map(Value::Int),
+            Kind::Text => self.text_or_none(column)?.map(Value::Text),
+            Kind::Bytes => self.bytes_or_none(column)?.map(Value::Bytes),
+        };
+        Ok(value.unwrap_or(Value::Null(kind)))
     }
 
     /// A word out of a closed set.

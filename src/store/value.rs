@@ -2,19 +2,42 @@
 
 /// What stands for `$1`, `$2`, …, and what a column holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
+    /// Nothing, instead of a value of this kind.
     Null(Kind),
+    /// A number, a time or yes and no.
     Int(i64),
+    /// A text.
     Text(String),
+    /// Bytes.
     Bytes(Vec<u8>),
 }
 
 /// What a null is instead of: PostgreSQL wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A number, a time or yes and no.
     Int,
+    /// A text.
     Text,
+    /// Bytes.
     Bytes,
+}
+
+impl Kind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Int => "int",
+            Kind::Text => "text",
+            Kind::Bytes => "bytes",
+        }
+    }
+
+    /// The kind that a word means.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Kind::Int, Kind::Text, Kind::Bytes].into_iter().find(|kind| kind.as_str() == word)
+    }
 }
 
 /// What can stand for `$1`, `$2`, …

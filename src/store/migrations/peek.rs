@@ -1,9 +1,11 @@
 //! A look at a database from outside: nothing is made in it, and no step of the schema is applied.
 
-use super::{PendingStep, applied, newest};
+use super::{PendingStep, applied, last, pending};
 use crate::clock::{Time, from_micros};
+use crate::store::connections::connect;
+use crate::store::open::{options_for, sqlite_url};
 use crate::store::tx::Dialect;
-use crate::store::{DatabaseUrl, Store, StoreError, connect, migrations, options_for, sqlite_url};
+use crate::store::{DatabaseUrl, Store, StoreError};
 use sqlx::any::install_default_drivers;
 use sqlx::{AnyConnection, Connection as _};
 
@@ -35,10 +37,10 @@ impl Store {
             DatabaseUrl::Postgres(url) => (url.clone(), Dialect::Postgres),
         };
         let mut connection = connect(&options_for(&url)?).await?;
-        let pending = migrations::pending(&mut connection, dialect).await;
+        let steps = pending(&mut connection, dialect).await;
         // A connection that will not close has nothing left to say.
         let _ = connection.close().await;
-        pending
+        steps
     }
 
     /// Looks at a database; none where there is no file yet, or only memory.
@@ -77,7 +79,7 @@ async fn peek_sqlite(connection: &mut AnyConnection) -> Result<Peek, StoreError>
     Ok(Peek {
         engine: format!("SQLite {}", text(connection, "SELECT sqlite_version()").await?),
         schema,
-        newest: newest(),
+        newest: last(),
         settings: vec![("journal_mode", text(connection, "PRAGMA journal_mode").await?)],
         time: None,
     })
@@ -95,7 +97,7 @@ async fn peek_postgres(connection: &mut AnyConnection) -> Result<Peek, StoreErro
     Ok(Peek {
         engine: format!("PostgreSQL {}", text(connection, "SELECT current_setting('server_version')").await?),
         schema,
-        newest: newest(),
+        newest: last(),
         settings,
         time: number(connection, now).await?.map(from_micros),
     })

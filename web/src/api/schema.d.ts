@@ -2108,7 +2108,7 @@ export interface components {
          * @description What happened.
          * @enum {string}
          */
-        EventType: "run_succeeded" | "run_failed" | "run_timed_out" | "run_out_of_fuel" | "run_out_of_memory" | "run_crashed" | "run_cancelled" | "run_abandoned" | "run_missed" | "run_skipped" | "schedule_created" | "schedule_changed" | "schedule_paused" | "schedule_resumed" | "schedule_finished" | "schedule_deleted" | "scheduler_paused" | "scheduler_resumed" | "delivery_dead" | "alert_firing" | "alert_ok";
+        EventType: "run_succeeded" | "run_failed" | "run_timed_out" | "run_out_of_fuel" | "run_out_of_memory" | "run_crashed" | "run_cancelled" | "run_abandoned" | "run_missed" | "run_skipped" | "schedule_created" | "schedule_changed" | "schedule_paused" | "schedule_resumed" | "schedule_finished" | "schedule_deleted" | "scheduler_paused" | "scheduler_resumed" | "delivery_dead" | "alert_firing" | "alert_ok" | "backup_failed";
         /**
          * @description How a run can fail.
          * @enum {string}
