@@ -12,9 +12,11 @@
 //!
 //! A key names its content: what is fetched is hashed again, and content that does not match is an error, never used.
 
+mod objects;
 mod stream;
 mod verbs;
 
+pub use objects::{Found, Objects};
 pub use stream::Pieces;
 
 use crate::fullness::Fullness;

@@ -350,7 +350,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "precondition",
         ],
     ),
-    ("blobs", &["access", "fullness"]),
+    ("blobs", &["access", "clock", "fullness"]),
     ("publication", &["alert", "requirement", "schedule", "script", "precondition"]),
     ("access", &["clock", "script"]),
     ("audit", &["clock"]),
