@@ -57,6 +57,7 @@
 //! - [`monitor`]: calls monitors outside: about runs, and while this node is well
 //! - [`watcher`]: looks at alerts when time can have made them true
 //! - [`peer_signals`]: carries signals to other nodes
+//! - [`backup`]: saves rows and blobs at another place, and restores them
 //! - [`cleaner`]: lets go of what is old
 //! - [`disk_usage`]: how much room the data takes
 //! - [`api`]: the bodies of the API's answers
@@ -137,6 +138,7 @@ pub mod service;
 
 pub mod worker;
 
+pub mod backup;
 pub mod cleaner;
 pub mod disk_usage;
 pub mod heartbeat;

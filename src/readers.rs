@@ -23,8 +23,8 @@ use crate::trace::TraceContext;
 use crate::trigger::{Defaults, Trigger};
 use crate::zone::{self, Zone};
 use crate::{
-    blobs, channel, cli, config, crontab, http, keyring, links, packages, peer_signals, schedule, source_encoding,
-    store,
+    backup, blobs, channel, cli, config, crontab, http, keyring, links, packages, peer_signals, schedule,
+    source_encoding, store,
 };
 use bytes::Bytes;
 use cronbox_runtime::network::{Ceiling, Networks};
@@ -40,6 +40,7 @@ pub type Reader = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 pub fn readers() -> Vec<Reader> {
     [
         READERS,
+        backup::readers::READERS,
         channel::readers::READERS,
         cli::readers::READERS,
         http::readers::READERS,

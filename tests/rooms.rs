@@ -15,6 +15,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "audit",
             "access",
             "api",
+            "backup",
             "blobs",
             "chart",
             "cleaner",
@@ -58,6 +59,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "watcher",
             "access",
             "address",
+            "backup",
             "deliverer",
             "monitor",
             "api",
@@ -100,6 +102,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         &[
             "alert",
             "access",
+            "backup",
             "blobs",
             "channel",
             "cli",
@@ -266,6 +269,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("heartbeat", &["clock", "metrics", "run", "store", "signals"]),
     ("watcher", &["alert", "clock", "precondition", "script", "signals", "store"]),
     ("peer_signals", &["readers", "store", "signals"]),
+    ("backup", &["blobs", "clock", "readers", "store"]),
     ("cleaner", &["blobs", "clock", "run", "script", "store"]),
     ("disk_usage", &["quantity"]),
     (
