@@ -18,16 +18,20 @@ mod archive;
 mod format;
 mod make;
 mod place;
+mod prune;
 mod read;
 #[cfg(test)]
 pub(crate) mod readers;
 mod restore;
+mod turns;
 
 pub use format::{Manifest, Part};
 pub use make::{Made, Source, make};
 pub use place::{BackupPlace, Place};
+pub use prune::{Pruned, prune};
 pub use read::{Backup, Listed, list};
 pub use restore::{Checked, Restored, check, restore};
+pub use turns::Turns;
 
 use crate::blobs::BlobError;
 use crate::store::StoreError;

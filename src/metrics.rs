@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+mod backups;
 mod certificates;
 mod deliveries;
 mod monitors;
@@ -25,6 +26,7 @@ pub use monitors::{Beaten, Pinged};
 pub use process::Process;
 pub use traces::Exported;
 
+use backups::BackupMetrics;
 use certificates::CertificateMetrics;
 use deliveries::DeliveryMetrics;
 use monitors::MonitorMetrics;
@@ -134,6 +136,7 @@ pub struct Metrics {
     monitors: MonitorMetrics,
     traces: TraceMetrics,
     certificates: CertificateMetrics,
+    backups: BackupMetrics,
     script_runs: Family<ScriptOutcomeLabel, Counter>,
     last_success: Family<ScriptLabel, Gauge<f64, AtomicU64>>,
     /// The scripts that have counts of their own.
@@ -177,6 +180,7 @@ impl Default for Metrics {
             monitors: MonitorMetrics::default(),
             traces: TraceMetrics::default(),
             certificates: CertificateMetrics::default(),
+            backups: BackupMetrics::default(),
             script_runs: Family::default(),
             last_success: Family::default(),
             scripts: Mutex::default(),
@@ -273,6 +277,7 @@ impl Metrics {
         self.monitors.register(registry);
         self.traces.register(registry);
         self.certificates.register(registry);
+        self.backups.register(registry);
         registry.register("panics", "Panics that were caught, by the node's task", self.panics.clone());
         self
     }

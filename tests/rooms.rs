@@ -269,7 +269,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("heartbeat", &["clock", "metrics", "run", "store", "signals"]),
     ("watcher", &["alert", "clock", "precondition", "script", "signals", "store"]),
     ("peer_signals", &["readers", "store", "signals"]),
-    ("backup", &["blobs", "clock", "readers", "store"]),
+    ("backup", &["blobs", "clock", "metrics", "readers", "store"]),
     ("cleaner", &["blobs", "clock", "run", "script", "store"]),
     ("disk_usage", &["quantity"]),
     (

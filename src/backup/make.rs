@@ -2,7 +2,7 @@
 
 use super::BackupError;
 use super::format::{Manifest, Part, RowWriter, write_index};
-use super::place::{BACKUPS, BLOBS, BackupPlace, PRUNING, Place, is_left};
+use super::place::{BACKUPS, BLOBS, BackupPlace, PRUNING, Place, is_left_by_deletes};
 use crate::blobs::{BlobError, Blobs, Found};
 use crate::clock::{Clock, rfc3339};
 use crate::store::backups::NewBackup;
@@ -20,8 +20,8 @@ use tokio::sync::{Semaphore, mpsc};
 /// For how long a backup holds off deletes of blobs without another word, and how often it says so again.
 const HELD: TimeDelta = TimeDelta::minutes(15);
 const AGAIN: Duration = Duration::from_secs(60);
-/// How long is waited for whoever deletes what no backup needs.
-const PRUNING_PATIENCE: Duration = Duration::from_secs(300);
+/// How long is waited for whoever deletes what no backup needs: longer than the word of one who was killed counts.
+const PRUNING_PATIENCE: Duration = Duration::from_secs(360);
 const PRUNING_LOOK: Duration = Duration::from_millis(500);
 /// Blobs copied at once, and their bytes together.
 const COPIES: usize = 8;
@@ -143,7 +143,7 @@ async fn begin(place: &Place, id: &str) -> Result<(), BackupError> {
     loop {
         place.put(&started, Bytes::new()).await?;
         let own = objects.find(&started).await.map_err(BackupError::Place)?.map(|own| own.written_at);
-        let is_going_on = |word: &Found| own.is_none_or(|own| !is_left(word.written_at, own));
+        let is_going_on = |word: &Found| own.is_none_or(|own| !is_left_by_deletes(word.written_at, own));
         if !place.list(PRUNING).await?.iter().any(is_going_on) {
             return Ok(());
         }

@@ -18,14 +18,20 @@ pub(super) const BACKUPS: &str = "backups";
 pub(super) const BLOBS: &str = "blobs";
 /// The folder of the words that what no backup needs is being deleted.
 pub(super) const PRUNING: &str = "pruning";
-/// A word at the place that is older was left behind by somebody who has ended.
+/// The word of a backup that is older was left behind by one that has ended, and that of deletes, which is said again more often.
 const LEFT: TimeDelta = TimeDelta::hours(1);
+const PRUNING_LEFT: TimeDelta = TimeDelta::minutes(5);
 /// What the name of an archive ends with.
 const ARCHIVE: &str = ".tar";
 
-/// Whether something at the place was left behind by somebody who has ended.
+/// Whether what a backup wrote was left behind by one that has ended.
 pub(super) fn is_left(written_at: Time, now: Time) -> bool {
     now - written_at > LEFT
+}
+
+/// Whether the word that something is being deleted was left behind by somebody who has ended.
+pub(super) fn is_left_by_deletes(written_at: Time, now: Time) -> bool {
+    now - written_at > PRUNING_LEFT
 }
 
 /// Where backups are, as it is written.

@@ -185,6 +185,9 @@ impl App {
         let successes = self.store.last_successes(MOST_SCRIPTS).await?;
         let seconds = |at: Time| at.timestamp_micros() as f64 / 1e6;
         self.tools.metrics.last_successes(successes.into_iter().map(|(script, at)| (script, seconds(at))));
+        if let Some(backup) = self.store.last_backup().await? {
+            self.tools.metrics.last_backup(seconds(backup.started_at), backup.bytes);
+        }
         Ok(())
     }
 }
