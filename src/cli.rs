@@ -4,10 +4,12 @@ mod absent;
 mod address;
 mod alerts;
 mod audit;
+mod backup;
 mod bundle;
 mod channels;
 mod client;
 mod compile;
+mod data;
 mod deliveries;
 mod doctor;
 mod events;
@@ -27,6 +29,7 @@ mod push;
 #[cfg(test)]
 pub(crate) mod readers;
 mod remote;
+mod restore;
 mod run;
 mod runs;
 mod schedule;
@@ -115,6 +118,10 @@ enum Command {
     Tokens(tokens::TokensArgs),
     /// Make or remove a token
     Token(tokens::TokenArgs),
+    /// Save the data of a server, which can run meanwhile; or list or check what was saved
+    Backup(Box<backup::BackupArgs>),
+    /// Restore a backup into an empty place
+    Restore(Box<restore::RestoreArgs>),
     /// Print the description of the server's API (OpenAPI 3.1)
     Openapi,
     /// Compile the interpreter to machine code, so that the first run need not
@@ -184,6 +191,8 @@ impl Cli {
             Command::Audit(args) => args.execute().into(),
             Command::Tokens(args) => args.execute().into(),
             Command::Token(args) => args.execute().into(),
+            Command::Backup(args) => args.execute().into(),
+            Command::Restore(args) => args.execute().into(),
             Command::Openapi => match writeln!(std::io::stdout().lock(), "{}", crate::http::document()) {
                 Ok(()) => Exit::Succeeded.into(),
                 Err(_) => Exit::Failed.into(),

@@ -122,6 +122,11 @@ impl Keys {
         self.0.first().map(|key| key.id.as_str())
     }
 
+    /// Whether the key with this id is here.
+    pub fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|key| key.id == id)
+    }
+
     /// The key that a secret is sealed with, if it is here.
     fn key_of(&self, secret: &Secret) -> Option<&Key> {
         self.0.iter().find(|key| key.id == secret.key)

@@ -19,6 +19,7 @@ pub mod upgrade;
 use bound::listen;
 pub use config::{BadSetting, Config};
 use node::{Front, Node};
+pub use places::DataDir;
 use places::Places;
 use setup::Setup;
 

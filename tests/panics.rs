@@ -31,7 +31,7 @@ const FROM_THE_START: &[&str] = &[
 /// What is done for whoever asks.
 const ASKED_FOR: &[&str] = &["connection", "request", "attempt", "token", "feed", "backfill"];
 /// What a node does rarely; a panic there is caught in the same way.
-const RARE: &[&str] = &["package_cache", "change", "certificate", "monitor", "pinger"];
+const RARE: &[&str] = &["package_cache", "change", "certificate", "monitor", "pinger", "backup"];
 /// Tasks of the pool; what only the runtime catches is counted as `other`.
 const OF_THE_POOL: &[&str] = &["keeper of processes", "watchdog"];
 

@@ -1,6 +1,7 @@
 //! How a node is configured: the flags of `cronbox serve`, which are also its variables and the keys of its file. A field
 //! here is all that there is about a setting: its name, its default, the reader of its value, its help.
 
+mod backup;
 mod interpreter;
 mod listen;
 mod network;
@@ -13,6 +14,7 @@ mod storage;
 mod traces;
 mod values;
 
+pub use backup::BackupConfig;
 pub use interpreter::InterpreterConfig;
 pub use listen::ListenConfig;
 pub use network::{HostConfig, NetworkConfig};
@@ -65,6 +67,9 @@ pub struct Config {
     /// How long things are kept.
     #[command(flatten)]
     pub retention: RetentionConfig,
+    /// Backups that the server makes itself.
+    #[command(flatten)]
+    pub backup: BackupConfig,
     /// What scripts can be granted.
     #[command(flatten)]
     pub hosts: HostConfig,

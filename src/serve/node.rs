@@ -1,5 +1,7 @@
 //! A node from its start to its end: opened, started, at work, ended.
 
+mod backups;
+
 use super::announce::{announce, starting, who_can_use_it};
 use super::bound::{BoundAddress, reach};
 use super::config::{ListenConfig, Role};
@@ -325,6 +327,7 @@ impl Node {
             self.keep_going("certificate", work);
         }
         self.delivering.start(&self.front.supervisor);
+        self.start_backups();
         if let Some(space) = self.space.clone() {
             space.look().await;
             let work = again((space, background.clone()), |room| async move { room.0.run(room.1.clone()).await });

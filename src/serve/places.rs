@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 const DATABASE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The directory of a node, its own as long as this lives.
-pub(super) struct DataDir {
+#[derive(Debug)]
+pub struct DataDir {
     _lock: File,
     /// Whether it was made just now.
     pub(super) is_new: bool,
@@ -28,7 +29,8 @@ pub(super) struct DataDir {
 }
 
 impl DataDir {
-    pub(super) fn open(path: &Path) -> Result<Self, ServeError> {
+    /// Opens a directory, and makes it when it is not there. One that another has open is refused.
+    pub fn open(path: &Path) -> Result<Self, ServeError> {
         let is_new = !path.exists();
         let shown = path.display();
         std::fs::create_dir_all(path)

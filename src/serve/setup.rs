@@ -1,6 +1,7 @@
 //! What a node is set up with: what its configuration comes to on this machine.
 
 use super::{BadSetting, Config};
+use crate::backup::BackupPlace;
 use crate::blobs::BlobLocation;
 use crate::http::Tls;
 use crate::keyring::KeySource;
@@ -8,6 +9,7 @@ use crate::packages::ResolverConfig;
 use crate::store::DatabaseUrl;
 use cronbox_runtime::PoolConfig;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What a node is set up with.
 pub(super) struct Setup {
@@ -20,6 +22,8 @@ pub(super) struct Setup {
     pub(super) interpreter_cache: PathBuf,
     /// TLS of the listeners, if they have it.
     pub(super) tls: Option<Tls>,
+    /// How often a backup is made, and where; none: never.
+    pub(super) backup: Option<(Duration, BackupPlace)>,
 }
 
 impl Setup {
@@ -34,6 +38,7 @@ impl Setup {
             packages: config.packages.resolver(&config.program, Some(packages))?,
             interpreter_cache: config.interpreter.cache()?,
             tls: config.listening.tls()?,
+            backup: config.backup.turns(config.storage.ephemeral)?,
         };
         config.runs.install_zones()?;
         Ok(setup)

@@ -10,18 +10,22 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The command that has a configuration file.
+/// The command whose flags are the settings.
 pub(super) const SERVE: &str = "serve";
+/// The commands that read the file: those beside the server take the settings that they have a flag for.
+const READ_IT: [&str; 3] = [SERVE, "backup", "restore"];
 /// The flag that names the file, and cannot be in it.
 const CONFIG: &str = "config";
 
 /// The command line read with the configuration file, where the command has one, and what of the file is in force. The
 /// error is a sentence.
 pub(in crate::cli) fn with_file(typed: ArgMatches, words: &[OsString]) -> Result<(ArgMatches, Option<File>), String> {
-    let Some((SERVE, serve)) = typed.subcommand() else { return Ok((typed, None)) };
-    match File::open(serve.get_one::<PathBuf>(CONFIG).map(PathBuf::as_path))? {
+    let Some((name, own)) = typed.subcommand().filter(|(name, _)| READ_IT.contains(name)) else {
+        return Ok((typed, None));
+    };
+    match File::open(own.get_one::<PathBuf>(CONFIG).map(PathBuf::as_path))? {
         None => Ok((typed, None)),
-        Some(file) => layered(serve, words, file).map(|(typed, file)| (typed, Some(file))),
+        Some(file) => layered(name, own, words, file).map(|(typed, file)| (typed, Some(file))),
     }
 }
 
@@ -36,15 +40,19 @@ pub(in crate::cli) fn configured(flags: &[OsString]) -> Result<Config, String> {
     Config::from_arg_matches(serve).map_err(|error| error.to_string())
 }
 
-/// The command line read again, with the values of the file as defaults. `serve` is what it came to without them.
-fn layered(serve: &ArgMatches, words: &[OsString], mut file: File) -> Result<(ArgMatches, File), String> {
+/// The command line read again, with the values of the file as defaults. `typed` is what the command came to without them.
+fn layered(reader: &str, typed: &ArgMatches, words: &[OsString], mut file: File) -> Result<(ArgMatches, File), String> {
     let mut command = command_line();
     for (name, setting) in std::mem::take(&mut file.settings) {
         let place = |why: String| format!("{}: line {}: {why}", file.path.display(), setting.line);
         let flag = flag(&command, &name).map_err(place)?;
         let (id, values) = (flag.get_id().clone(), values(flag, &setting).map_err(place)?);
+        let has_flag = |own: &Command| own.get_arguments().any(|flag| *flag.get_id() == id);
+        if !command.find_subcommand(reader).is_some_and(has_flag) {
+            continue;
+        }
         let is_given =
-            matches!(serve.value_source(id.as_str()), Some(ValueSource::CommandLine | ValueSource::EnvVariable));
+            matches!(typed.value_source(id.as_str()), Some(ValueSource::CommandLine | ValueSource::EnvVariable));
         if is_given || values.is_empty() {
             continue;
         }
@@ -54,7 +62,7 @@ fn layered(serve: &ArgMatches, words: &[OsString], mut file: File) -> Result<(Ar
             // The values of a list are apart already.
             if is_list { flag.value_delimiter(None) } else { flag }
         };
-        command = command.mut_subcommand(SERVE, |serve| serve.mut_arg(id, with_default));
+        command = command.mut_subcommand(reader, |own| own.mut_arg(id, with_default));
         file.settings.insert(name, setting);
     }
     // The command line alone was read before: what is wrong now is in the file.
@@ -111,7 +119,7 @@ mod tests {
         let typed = command_line().try_get_matches_from(&words).expect("words that are taken");
         let settings = config::read(text).expect("a file that is read");
         let serve = typed.subcommand_matches(SERVE).expect("serve");
-        let (typed, _) = layered(serve, &words, File { path: "a.toml".into(), settings })?;
+        let (typed, _) = layered(SERVE, serve, &words, File { path: "a.toml".into(), settings })?;
         match Cli::from_arg_matches(&typed).expect("reads").command {
             Typed::Serve(args) => Ok((typed, args.node)),
             _ => panic!("another command"),

@@ -48,6 +48,12 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+/// `24h`, at least a second.
+pub(super) fn period(text: &str) -> Result<Duration, String> {
+    let time = age(text)?;
+    if time < Duration::from_secs(1) { Err("at least 1s".into()) } else { Ok(time) }
+}
+
 /// A time of at least a second.
 pub(super) fn lease(text: &str) -> Result<Duration, String> {
     let time = quantity::parse_duration(text)?;
