@@ -5,6 +5,7 @@
 mod api;
 mod attacks;
 mod audit;
+mod backups;
 mod channels;
 mod cli;
 mod clients;

@@ -23,16 +23,16 @@ async fn the_steps_that_are_missing_are_told_planned_and_applied() {
     let database = Connection::open(folder.0.join("data/cronbox.db")).expect("opens");
     let last: i64 =
         database.query_row("SELECT max(version) FROM _sqlx_migrations", [], |row| row.get(0)).expect("asks");
-    assert_eq!(last, 25, "the table below is the one of the last step");
-    database.execute_batch("DELETE FROM _sqlx_migrations WHERE version = 25; DROP TABLE audit").expect("changes");
+    assert_eq!(last, 26, "the table below is the one of the last step");
+    database.execute_batch("DELETE FROM _sqlx_migrations WHERE version = 26; DROP TABLE backups").expect("changes");
     let (code, told, _) = migrate(&server, &["--check"]);
     assert_eq!(code, Some(1));
-    assert!(told.starts_with("missing: 0025_audit: Who changed what."), "{told}");
+    assert!(told.starts_with("missing: 0026_backups: Backups"), "{told}");
     let (code, plan, _) = migrate(&server, &["--plan"]);
     assert_eq!(code, Some(0));
-    assert!(plan.starts_with("-- 0025_audit\n") && plan.contains("CREATE TABLE audit ("), "{plan}");
-    assert_eq!(migrate(&server, &["--check", "--json"]).1, "{\"pending\":[\"0025_audit\"]}\n");
-    assert_eq!(migrate(&server, &[]), (Some(0), "applied: 0025_audit\n".to_owned(), String::new()));
+    assert!(plan.starts_with("-- 0026_backups\n") && plan.contains("CREATE TABLE backups ("), "{plan}");
+    assert_eq!(migrate(&server, &["--check", "--json"]).1, "{\"pending\":[\"0026_backups\"]}\n");
+    assert_eq!(migrate(&server, &[]), (Some(0), "applied: 0026_backups\n".to_owned(), String::new()));
     assert_eq!(migrate(&server, &["--check"]), is_up_to_date);
 
     // A newer version has used it: nobody of this version touches it.
