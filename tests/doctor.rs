@@ -67,9 +67,11 @@ async fn what_a_server_in_files_uses_is_looked_at() {
         &["database: SQLite 3.", "schema ", "journal_mode wal"],
         &["secrets: there is a key for each"],
         &["schedules: 2 of 2 can fire"],
+        &["backups: none was made"],
     ] {
         assert!(has(&found["server"], words), "{words:?}: {found}");
     }
+    the_age_of_backups_is_told(&folder);
     // A certificate that ends soon, one of another key, a key of secrets that is lost.
     let (code, found) =
         doctor(&folder, &["--data-dir", "data", "--tls-cert", "short.pem", "--tls-key", "short.key"], &[]);
@@ -83,6 +85,32 @@ async fn what_a_server_in_files_uses_is_looked_at() {
     assert!(has(&found["problems"], &["secrets: no key that is here opens these secrets", "KEY"]), "{found}");
     let (code, found) = doctor(&folder, &["--data-dri", "data"], &[]);
     assert!(code == Some(1) && has(&found["problems"], &["settings cannot be used", "--data-dri"]), "{found}");
+}
+
+/// The last backup is told of, also that it is late where the server makes them itself.
+fn the_age_of_backups_is_told(folder: &Folder) {
+    let data = ["--data-dir", "data"];
+    let every = [&data[..], &["--backup-every", "24h", "--backup-to", "saved"]].concat();
+    let (code, found) = doctor(folder, &every, &[]);
+    assert!(
+        code == Some(0) && has(&found["warnings"], &["backups: none was made, and the server is to make one every 1d"]),
+        "{found}"
+    );
+    let made = Command::new(PROGRAM).args(["backup", "saved"]).args(data).current_dir(&folder.0).output();
+    assert!(made.expect("starts").status.success());
+    for flags in [&data[..], &every] {
+        let (_, found) = doctor(folder, flags, &[]);
+        assert!(has(&found["server"], &["backups: the last one was begun ", "s ago and has "]), "{found}");
+        assert_eq!(found["warnings"], json!([]));
+    }
+    let database = rusqlite::Connection::open(folder.0.join("data/cronbox.db")).expect("opens");
+    database.busy_timeout(std::time::Duration::from_secs(10)).expect("waits");
+    let changed = database.execute("UPDATE backups SET started_at = started_at - 259200000000", []);
+    assert_eq!(changed.expect("changes"), 1);
+    let (_, found) = doctor(folder, &every, &[]);
+    assert!(has(&found["warnings"], &["backups: the last one was begun 72h", "ago", "make one every 1d"]), "{found}");
+    let (_, found) = doctor(folder, &data, &[]);
+    assert!(has(&found["server"], &["backups: the last one was begun 72h"]), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use crate::blobs::{BlobLocation, Blobs};
 use crate::clock::{Clock, Time, rfc3339};
 use crate::http::validity;
 use crate::keyring::Keyring;
+use crate::quantity::{bytes, written};
 use crate::schedule::{Schedule, ScheduleFilter, State};
 use crate::store::{DatabaseUrl, Store};
 use rustix::fs::statvfs;
@@ -100,8 +101,8 @@ fn look_at_disk(config: &Config, found: &mut Findings) {
             continue;
         }
         seen.push(disk.f_fsid);
-        let bytes = |blocks: u64| crate::quantity::bytes(blocks.saturating_mul(disk.f_frsize));
-        let text = format!("{}: {} of {} are free", folder.display(), bytes(disk.f_bavail), bytes(disk.f_blocks));
+        let room = |blocks: u64| bytes(blocks.saturating_mul(disk.f_frsize));
+        let text = format!("{}: {} of {} are free", folder.display(), room(disk.f_bavail), room(disk.f_blocks));
         let is_short = (disk.f_bavail as f64) < disk.f_blocks as f64 * FREE;
         found.add("disk", if is_short { Severity::Warning } else { Severity::Fine }, text);
     }
@@ -181,7 +182,7 @@ async fn look_at_database(config: &Config, place: &DatabaseUrl, found: &mut Find
     }
 }
 
-/// Looks at secrets and schedules.
+/// Looks at secrets, schedules and backups.
 async fn look_at_content(config: &Config, store: &Store, found: &mut Findings) {
     let lost = match config.keys() {
         Err(why) => Err(why.to_string()),
@@ -206,6 +207,33 @@ async fn look_at_content(config: &Config, store: &Store, found: &mut Findings) {
             silent.into_iter().for_each(|why| found.add("schedules", Severity::Warning, why));
         }
     }
+    look_at_backups(config, store, Clock::system().now(), found).await;
+}
+
+/// How old the last backup is, whoever made it. One that the server makes itself and that is overdue is worth a warning.
+async fn look_at_backups(config: &Config, store: &Store, now: Time, found: &mut Findings) {
+    let topic = "backups";
+    let last = match store.last_backup().await {
+        Ok(last) => last,
+        Err(why) => return found.add(topic, Severity::Problem, why.to_string()),
+    };
+    let every = config.backup.backup_every;
+    let age = last.map(|last| (now - last.started_at).to_std().unwrap_or_default());
+    let mut text = match (last, age) {
+        (Some(last), Some(age)) => {
+            format!("the last one was begun {} ago and has {}", written(age), bytes(last.bytes))
+        }
+        _ => "none was made: cronbox backup PLACE makes one".to_owned(),
+    };
+    let is_late = every.is_some_and(|every| age.is_none_or(|age| age > every * 2));
+    if let Some(every) = every.filter(|_| is_late) {
+        let due = format!(", and the server is to make one every {}: its log says why there is none", written(every));
+        text = match age {
+            Some(_) => text + &due,
+            None => format!("none was made{due}"),
+        };
+    }
+    found.add(topic, if is_late { Severity::Warning } else { Severity::Fine }, text);
 }
 
 /// Why a schedule does not fire, where nobody asked for that.
