@@ -23,4 +23,4 @@ mod wasi;
 
 pub(crate) use kept::Kept;
 pub(crate) use tree::{Files, Packages};
-pub(crate) use wasi::{FilesView, HasFiles};
+pub(crate) use wasi::{FilesView, HasFiles, is_open_file};

@@ -5,11 +5,13 @@ mod host_functions;
 mod linker;
 mod node_calls;
 mod paid;
+mod waits;
 
 pub(crate) use self::fuel::Fuel;
 pub(crate) use self::linker::linker;
 pub(crate) use self::node_calls::NodeCalls;
 use self::paid::MAX_RANDOM;
+pub(crate) use self::waits::Waits;
 use crate::budget::{Budget, Limiter};
 use crate::bundle::Bundle;
 pub use crate::channels::Channel;
@@ -52,6 +54,8 @@ pub(crate) struct Guest {
     pub(crate) fuel: Fuel,
     node_calls: Option<NodeCalls>,
     network: Option<RunNetwork>,
+    /// The waits in which its memory can be put away.
+    pub(crate) waits: Arc<Waits>,
     /// The fuel of the script itself, from the moment when it is loaded.
     script_fuel: u64,
     /// The fuel with which the imports of its packages began, while they last.
@@ -101,6 +105,7 @@ impl Guest {
             fuel: Fuel::default(),
             node_calls: None,
             network: None,
+            waits: Arc::default(),
             script_fuel: 0,
             imports: None,
             import_fuel: 0,

@@ -28,6 +28,28 @@
 //! One reset in a thousand (in debug builds every one) is checked: the whole slot is compared with the image. A
 //! difference ends the process.
 //!
+//! # A sandbox that waits
+//!
+//! What a sandbox has changed in its memory, and its stack, can be packed while it waits in a host call, and the pages go
+//! back to the kernel ([`parking`]). This is sound, and nothing of a run reaches another one, because:
+//!
+//! 1. Nobody uses the pages while they are away. The guest's code stands still in a host call, on a stack of its own that
+//!    is away with its memory. The futures of host calls are on the heap: Wasmtime wants them boxed. The one way to go on
+//!    with the call, or to end it, is through the future that owns it, and the value that packs is within that future
+//!    (`sandbox::parked`): it makes everything whole before it polls the call, and before it drops it.
+//! 2. Whoever touched them nevertheless would end the process: the addresses stay reserved, without access rights.
+//! 3. Every page comes back as it was. Pages that are the image's come from the image, which never changes. All others are
+//!    copies, in memory or in swap, and the kernel shows them ([`pagemap`]); each copy that differs from the image is
+//!    packed whole, by what is different in it. Pages beyond the image and on the stack are compared with zeros. Between
+//!    the search and the moment when the pages are given back the sandbox is not polled, or what was packed is dropped.
+//! 4. Without the kernel's list of pages nothing is put away.
+//! 5. Packed pages are in the host's heap, where no guest can read, and are overwritten when they are dropped. A slot that is
+//!    whole again is reset as any other: being made whole is page faults, so its copies are searched for. A slot whose memory
+//!    could not be made whole is unmapped.
+//!
+//! A packed memory is a list of pages beside an image. So it could be written down, and be made whole in another place; the
+//! packed stack could not, because it has addresses of this process.
+//!
 //! # What the machine code relies on
 //!
 //! It checks no bounds: a 32-bit address plus a 32-bit offset is less than 8 GiB, of which Wasmtime's settings say that
@@ -37,16 +59,22 @@
 
 mod hot_pages;
 mod image;
+mod packed;
 mod pagemap;
+mod parking;
+mod place;
 mod region;
 mod shelf;
 mod slots;
 mod stacks;
 
 pub(crate) use image::Image;
-pub(crate) use shelf::Stretch;
+pub(crate) use parking::{Packing, Parking};
+pub(crate) use place::Place;
+pub(crate) use shelf::{Slot, Stretch};
 pub(crate) use slots::{BASE, Checks, Creator, Slots};
 pub(crate) use stacks::Stacks;
+use std::io::Write;
 
 /// Names an image of a process.
 pub(crate) type ImageNumber = u64;
@@ -56,3 +84,9 @@ pub(crate) const PAGE: usize = 4096;
 pub(crate) const RESERVED: usize = 4 << 30;
 /// Addresses without access rights on either side of a linear memory, in bytes.
 pub(crate) const GUARD: usize = 32 << 20;
+
+/// Ends this process. Its standard error is the node's log.
+fn end_process(why: &str) -> ! {
+    let _ = writeln!(std::io::stderr(), "{why}: this process ends");
+    std::process::abort();
+}

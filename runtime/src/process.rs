@@ -180,7 +180,7 @@ async fn load_guests(
         // SAFETY: this build of the program compiled the file, and no other user can write to it (the node checked both
         // before it passed the descriptor); it is never changed while it is mapped.
         let component = unsafe { Component::deserialize_file(&engine, format!("/proc/self/fd/{}", code.as_raw_fd()))? };
-        let places = (slots.clone(), base);
+        let places = (slots.clone(), stacks.clone(), base);
         let interpreter = Interpreter::new(&component, setup.description, places, CEILING.memory).await?;
         warm_up(&interpreter, node).await?;
         let hot = match setup.hot {

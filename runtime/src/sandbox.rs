@@ -1,13 +1,15 @@
 //! A sandbox for one run: it is made ready before the run exists, and dropped after it.
 
+mod parked;
 mod prepare;
 
 use crate::files::Kept;
 use crate::frame::Done;
 use crate::guest::{self, Guest, RunInput};
 use crate::guest_description::{GuestDescription, Words};
-use crate::memory::{ImageNumber, Slots};
+use crate::memory::{ImageNumber, Slots, Stacks};
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage, bounded_notes};
+use parked::{Parked, Parts};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -30,6 +32,7 @@ pub(crate) struct Interpreter {
     run: ComponentExportIndex,
     words: Arc<Words>,
     slots: Arc<Slots>,
+    stacks: Stacks,
     /// Its own image.
     base: ImageNumber,
     memory: u64,
@@ -41,6 +44,7 @@ pub(crate) struct ReadySandbox {
     store: Store<Guest>,
     run: RunFunction,
     words: Arc<Words>,
+    parts: Parts,
 }
 
 /// A sandbox whose run has ended. Dropping it gives its memory back.
@@ -71,7 +75,7 @@ impl Interpreter {
     pub(crate) async fn new(
         component: &Component,
         description: GuestDescription,
-        (slots, base): (Arc<Slots>, ImageNumber),
+        (slots, stacks, base): (Arc<Slots>, Stacks, ImageNumber),
         max_memory: u64,
     ) -> wasmtime::Result<Self> {
         let engine = component.engine().clone();
@@ -81,7 +85,8 @@ impl Interpreter {
             .get_export_index(None, name)
             .ok_or_else(|| wasmtime::format_err!("the guest does not export the function {name}"))?;
         let words = Arc::new(description.words.clone());
-        let mut interpreter = Interpreter { description, engine, pre, run, words, slots, base, memory: 0, max_memory };
+        let mut interpreter =
+            Interpreter { description, engine, pre, run, words, slots, stacks, base, memory: 0, max_memory };
         let first = interpreter.prepare(base).await?;
         interpreter.memory = first.store.data().limiter.budget.peak() + HEADROOM;
         Ok(interpreter)
@@ -106,7 +111,7 @@ impl Interpreter {
     pub(crate) async fn prepare(&self, image: ImageNumber) -> wasmtime::Result<ReadySandbox> {
         let mut store = self.store()?;
         // Nothing comes between this and the instantiation, which makes the memory before it waits for anything.
-        self.slots.choose(image);
+        let memory = self.slots.choose(image);
         let instance = self.pre.instantiate_async(&mut store).await?;
         let run = instance.get_typed_func(&mut store, self.run)?;
         if image != self.base {
@@ -114,7 +119,9 @@ impl Interpreter {
             let length = self.slots.length(image).unwrap_or_default() as u64;
             store.data().limiter.budget.set_linear(length);
         }
-        Ok(ReadySandbox { store, run, words: self.words.clone() })
+        let waits = store.data().waits.clone();
+        let parts = Parts { slots: self.slots.clone(), stacks: self.stacks.clone(), memory, waits };
+        Ok(ReadySandbox { store, run, words: self.words.clone(), parts })
     }
 
     fn store(&self) -> wasmtime::Result<Store<Guest>> {
@@ -141,11 +148,12 @@ impl ReadySandbox {
         self.store.data_mut().begin(input, began);
         // The largest data of one call is a result, or a chunk of a file.
         self.store.set_hostcall_fuel(limits.result as usize * 2 + (4 << 20));
+        let run = Parked::new(self.run.call_async(&mut self.store, (request,)), self.parts);
         let ended = tokio::select! {
             biased;
             () = cancel.notified() => Ended::Cancelled,
             () = tokio::time::sleep_until(deadline) => Ended::TimedOut,
-            returned = self.run.call_async(&mut self.store, (request,)) => match returned {
+            returned = run => match returned {
                 Err(error) => Ended::Trapped(error),
                 Ok((returned,)) => Ended::Returned(returned),
             }

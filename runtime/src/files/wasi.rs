@@ -12,6 +12,7 @@ use super::streams::{MAX_READ, Reader, StreamFailure, WRITE_PERMIT, Writer, now,
 use super::tree::Files;
 use crate::budget::HeldMemory;
 use crate::meter::Meter;
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::{HasData, Resource, ResourceTable};
@@ -45,6 +46,11 @@ impl Drop for OpenNode {
     fn drop(&mut self) {
         self.quota.close();
     }
+}
+
+/// Whether an entry of a guest's table of handles is an open file.
+pub(crate) fn is_open_file(entry: &(dyn Any + Send)) -> bool {
+    entry.downcast_ref::<OpenNode>().is_some_and(|open| matches!(open.node, Node::File(_)))
 }
 
 /// A directory that is being read.

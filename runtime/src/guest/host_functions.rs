@@ -55,6 +55,7 @@ impl host::Host for Guest {
         // A time beyond the range of this clock never comes; the run's time limit ends the wait.
         let until = timeout.and_then(|nanos| tokio::time::Instant::now().checked_add(Duration::from_nanos(nanos)));
         self.meter.wait(interests.len());
+        let _waiting = self.waits.begin(&mut self.table);
         let interests = &interests[..interests.len().min(MAX_INTERESTS)];
         let mut over = false;
         loop {

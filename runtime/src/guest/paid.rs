@@ -1,7 +1,8 @@
 //! Interfaces of WASI whose work grows with their arguments: the functions of wasmtime-wasi with a limit and a price.
 
-use super::Guest;
+use super::{Guest, Waits};
 use crate::meter::Meter;
+use std::sync::Arc;
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::cli::WasiCliCtxView;
 use wasmtime_wasi::p2::DynPollable;
@@ -33,7 +34,13 @@ impl HasData for PaidRandom {
 }
 
 impl HasData for PaidPoll {
-    type Data<'a> = Paid<'a, &'a mut ResourceTable>;
+    type Data<'a> = Paid<'a, Polled<'a>>;
+}
+
+/// The handles of a guest, of which it waits for some.
+pub(super) struct Polled<'a> {
+    table: &'a mut ResourceTable,
+    waits: &'a Arc<Waits>,
 }
 
 impl HasData for PaidEnvironment {
@@ -47,9 +54,9 @@ impl Guest {
         Paid { view: self.wasi.random(), meter: &self.meter }
     }
 
-    pub(super) fn paid_poll(&mut self) -> Paid<'_, &mut ResourceTable> {
+    pub(super) fn paid_poll(&mut self) -> Paid<'_, Polled<'_>> {
         self.meter.call();
-        Paid { view: &mut self.table, meter: &self.meter }
+        Paid { view: Polled { table: &mut self.table, waits: &self.waits }, meter: &self.meter }
     }
 
     pub(super) fn paid_environment(&mut self) -> Paid<'_, WasiCliCtxView<'_>> {
@@ -80,28 +87,30 @@ impl insecure::Host for Paid<'_, &mut WasiRandomCtx> {
     }
 }
 
-impl poll::Host for Paid<'_, &mut ResourceTable> {
+impl poll::Host for Paid<'_, Polled<'_>> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
         self.meter.wait(pollables.len());
         if pollables.len() > MAX_POLLED {
             wasmtime::bail!("more things to wait for than a guest can have");
         }
-        poll::Host::poll(self.view, pollables).await
+        let _waiting = self.view.waits.begin(self.view.table);
+        poll::Host::poll(self.view.table, pollables).await
     }
 }
 
-impl poll::HostPollable for Paid<'_, &mut ResourceTable> {
+impl poll::HostPollable for Paid<'_, Polled<'_>> {
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
         self.meter.wait(1);
-        poll::HostPollable::block(self.view, pollable).await
+        let _waiting = self.view.waits.begin(self.view.table);
+        poll::HostPollable::block(self.view.table, pollable).await
     }
 
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
-        poll::HostPollable::ready(self.view, pollable).await
+        poll::HostPollable::ready(self.view.table, pollable).await
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        poll::HostPollable::drop(self.view, pollable)
+        poll::HostPollable::drop(self.view.table, pollable)
     }
 }
 

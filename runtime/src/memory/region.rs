@@ -53,6 +53,17 @@ impl Region {
         Ok(())
     }
 
+    /// Gives the pages back to the kernel, with the file that was mapped and all rights. Whoever touches an address of the
+    /// range after this ends the process.
+    pub(super) fn take_away(&mut self, range: Range<usize>) -> io::Result<()> {
+        let address = self.check(&range)?;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+        // SAFETY: the addresses are this region's and stay reserved for it. A sandbox that has them waits, and touches none
+        // until its pages are there again (`parking`).
+        unsafe { rustix::mm::mmap_anonymous(address, range.len(), ProtFlags::empty(), flags) }?;
+        Ok(())
+    }
+
     /// Drops the pages: after this they are the file's again, or zero.
     pub(super) fn drop_pages(&mut self, range: Range<usize>) -> io::Result<()> {
         let address = self.check(&range)?;
@@ -101,6 +112,13 @@ impl Region {
         // SAFETY: the range is within the region and accessible; every byte of a mapping is initialised; nobody writes
         // while it is borrowed, because a sandbox process has one thread, and it is the caller's.
         Ok(unsafe { std::slice::from_raw_parts(address.cast::<u8>(), range.len()) })
+    }
+
+    /// The same, to write to.
+    pub(super) fn bytes_mut(&mut self, range: Range<usize>) -> io::Result<&mut [u8]> {
+        let address = self.check(&range)?;
+        // SAFETY: as above; and no one reads or writes while it is borrowed mutably.
+        Ok(unsafe { std::slice::from_raw_parts_mut(address.cast::<u8>(), range.len()) })
     }
 
     fn check(&self, range: &Range<usize>) -> io::Result<*mut std::ffi::c_void> {

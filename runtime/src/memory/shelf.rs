@@ -7,10 +7,11 @@ use super::region::{Region, page_faults};
 use super::{GUARD, ImageNumber, PAGE, RESERVED};
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// An image, and its slots that wait for a sandbox.
 pub(super) struct Shelf {
-    image: Image,
+    image: Arc<Image>,
     /// The guest's own image, which this one was made from or is.
     base: ImageNumber,
     free: Vec<Slot>,
@@ -22,12 +23,16 @@ pub(super) struct Shelf {
 }
 
 /// Addresses for one linear memory.
-pub(super) struct Slot {
+pub(crate) struct Slot {
     pub(super) region: Region,
     /// The bytes with access rights, from the memory's start.
     pub(super) accessible: usize,
     /// The number of page faults of the process when it was handed out.
     faults: u64,
+    /// The image that is mapped in it.
+    image: Arc<Image>,
+    /// True when its pages were given back to the kernel while its sandbox waits (`parking`).
+    pub(super) is_away: bool,
 }
 
 /// A memory beside an image.
@@ -47,6 +52,7 @@ pub(crate) struct Stretch {
 
 impl Shelf {
     pub(super) fn new(image: Image, base: ImageNumber) -> Self {
+        let image = Arc::new(image);
         Shelf { image, base, free: Vec::new(), hot: HotPages::default(), last_use: 0, cold: Vec::new() }
     }
 
@@ -101,15 +107,13 @@ impl Shelf {
 
     fn make(&self, populates: bool) -> io::Result<Slot> {
         let length = self.image.length();
-        let mut region = Region::reserve(GUARD + RESERVED + GUARD, GUARD, LARGE)?;
-        if length > 0 {
-            region.map_file(GUARD..GUARD + length, self.image.file(), true)?;
-            if populates {
-                // Without it pages are mapped when they are read.
-                let _ = region.populate(GUARD..GUARD + length);
-            }
+        let region = Region::reserve(GUARD + RESERVED + GUARD, GUARD, LARGE)?;
+        let mut slot = Slot { region, accessible: length, faults: 0, image: self.image.clone(), is_away: false };
+        slot.map_image()?;
+        if length > 0 && populates {
+            // Without it pages are mapped when they are read.
+            let _ = slot.region.populate(GUARD..GUARD + length);
         }
-        let mut slot = Slot { region, accessible: length, faults: 0 };
         slot.copy(&self.hot, &self.image)?;
         Ok(slot)
     }
@@ -179,6 +183,20 @@ impl Slot {
         self.region.address(GUARD)
     }
 
+    /// Returns the image that its memory began as.
+    pub(super) fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Maps the image. Pages that were there are gone.
+    pub(super) fn map_image(&mut self) -> io::Result<()> {
+        let length = self.image.length();
+        match length {
+            0 => Ok(()),
+            _ => self.region.map_file(GUARD..GUARD + length, self.image.file(), true),
+        }
+    }
+
     /// Notes how many page faults there were so far.
     pub(super) fn note_faults(&mut self) {
         self.faults = page_faults();
@@ -186,6 +204,9 @@ impl Slot {
 
     /// Gives access to at least so many bytes.
     pub(super) fn make_accessible(&mut self, size: usize) -> io::Result<()> {
+        if self.is_away {
+            return Err(io::Error::other("the memory of a sandbox that waits does not grow"));
+        }
         if size > self.accessible {
             self.set_access(self.accessible..size, true)?;
             self.accessible = size;
@@ -201,7 +222,7 @@ impl Slot {
         self.region.drop_pages(GUARD + range.start..GUARD + range.end)
     }
 
-    fn set_access(&mut self, range: Range<usize>, is_given: bool) -> io::Result<()> {
+    pub(super) fn set_access(&mut self, range: Range<usize>, is_given: bool) -> io::Result<()> {
         self.region.set_access(GUARD + range.start..GUARD + range.end, is_given)
     }
 }

@@ -1,16 +1,21 @@
 //! Slots: linear memories that begin as an image, and are reset in place.
 
 use super::image::Image;
+use super::packed::Packer;
 use super::pagemap::Pagemap;
+use super::place::Place;
 use super::shelf::{Changes, Shelf, Slot};
 use super::{GUARD, ImageNumber, PAGE, RESERVED};
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
 /// Most slots that wait for a sandbox, of all images. Each keeps its hot pages in memory.
 const MOST_FREE: usize = 32;
+/// Most packed bytes of sandboxes that wait.
+const MOST_PACKED: usize = 512 << 20;
 /// Which resets are checked, where nothing else is said.
 const CHECK_ONE_IN: u64 = if cfg!(debug_assertions) { 1 } else { 1_000 };
 
@@ -36,15 +41,19 @@ pub(crate) struct Slots {
     /// True when pages of an image are mapped before a slot's first use.
     populates: bool,
     check_one_in: u64,
-    /// Most slots in use.
+    /// Most slots in use. Those whose pages are away are not.
     most: usize,
     state: Mutex<State>,
+    /// Packs the memories of sandboxes that wait; made for the first one.
+    packer: OnceLock<Mutex<Packer>>,
+    /// Packed bytes of sandboxes that wait.
+    packed: AtomicUsize,
 }
 
 struct State {
     shelves: BTreeMap<ImageNumber, Shelf>,
-    /// The image of the next memory.
-    next: ImageNumber,
+    /// The image of the next memory, and its place.
+    next: (ImageNumber, Place<Slot>),
     in_use: usize,
     is_learning: bool,
     resets: u64,
@@ -57,8 +66,8 @@ struct State {
 
 /// The linear memory of one sandbox.
 struct SlotMemory {
-    /// None only while it is dropped.
-    slot: Option<Slot>,
+    slot: Place<Slot>,
+    address: usize,
     image: ImageNumber,
     size: usize,
     slots: Arc<Slots>,
@@ -77,7 +86,7 @@ impl Slots {
         let check_one_in = if checks == Checks::Usual { CHECK_ONE_IN } else { 1 };
         let state = State {
             shelves: [(BASE, Shelf::new(image, BASE))].into(),
-            next: BASE,
+            next: (BASE, Place::default()),
             in_use: 0,
             is_learning: false,
             resets: 0,
@@ -85,7 +94,9 @@ impl Slots {
             keeps_changes: false,
             changes: None,
         };
-        Arc::new(Slots { pagemap, populates, check_one_in, most, state: Mutex::new(state) })
+        let state = Mutex::new(state);
+        let (packer, packed) = (OnceLock::new(), AtomicUsize::new(0));
+        Arc::new(Slots { pagemap, populates, check_one_in, most, state, packer, packed })
     }
 
     /// Adds the image of another guest.
@@ -111,9 +122,11 @@ impl Slots {
         }
     }
 
-    /// Has the next memory begin as this image.
-    pub(crate) fn choose(&self, number: ImageNumber) {
-        self.state().next = number;
+    /// Has the next memory begin as this image, and returns where it will be.
+    pub(crate) fn choose(&self, number: ImageNumber) -> Place<Slot> {
+        let place = Place::default();
+        self.state().next = (number, place.clone());
+        place
     }
 
     /// Returns the length of an image in bytes; none when it is not there.
@@ -154,8 +167,46 @@ impl Slots {
     /// Returns the length of the guest's own image, in bytes, where the next memory begins as one of this guest.
     fn base_length(&self) -> usize {
         let state = self.state();
-        let base = state.shelves.get(&state.next).and_then(|next| state.shelves.get(&next.base()));
+        let base = state.shelves.get(&state.next.0).and_then(|next| state.shelves.get(&next.base()));
         base.map_or(0, Shelf::length)
+    }
+
+    pub(super) fn pagemap(&self) -> Option<&Pagemap> {
+        self.pagemap.as_ref()
+    }
+
+    /// Notes that the pages of a slot in use are away.
+    pub(super) fn note_away(&self) {
+        self.state().in_use -= 1;
+    }
+
+    /// Notes that they are there again, even where more are then in use than usual.
+    pub(super) fn note_back(&self) {
+        self.state().in_use += 1;
+    }
+
+    /// Returns what packs and unpacks.
+    pub(super) fn packer(&self) -> MutexGuard<'_, Packer> {
+        let packer = self.packer.get_or_init(|| Mutex::new(Packer::new()));
+        packer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add_packed(&self, bytes: usize) {
+        self.packed.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn remove_packed(&self, bytes: usize) {
+        self.packed.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Returns the packed bytes of sandboxes that wait.
+    pub(super) fn packed(&self) -> usize {
+        self.packed.load(Relaxed)
+    }
+
+    /// Whether more can be packed.
+    pub(super) fn has_room_for_packed(&self) -> bool {
+        self.packed() < MOST_PACKED
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -167,7 +218,7 @@ impl Slots {
         if state.in_use >= self.most {
             return Err(io::Error::other("all slots are in use"));
         }
-        let image = std::mem::replace(&mut state.next, BASE);
+        let (image, place) = std::mem::replace(&mut state.next, (BASE, Place::default()));
         state.uses += 1;
         let uses = state.uses;
         let shelf = state.shelves.get_mut(&image).ok_or_else(|| io::Error::other("the image is not there"))?;
@@ -177,7 +228,9 @@ impl Slots {
         slot.note_faults();
         state.in_use += 1;
         drop(state);
-        let mut memory = SlotMemory { slot: Some(slot), image, size: length, slots: self.clone() };
+        let address = slot.address().expose_provenance();
+        *place.lock() = Some(slot);
+        let mut memory = SlotMemory { slot: place, address, image, size: length, slots: self.clone() };
         if minimum > memory.size {
             memory.grow(minimum)?;
         }
@@ -186,6 +239,10 @@ impl Slots {
 
     /// Takes a slot back whose sandbox has ended.
     fn give_back(&self, mut slot: Slot, image: ImageNumber) {
+        // Its pages are back with the kernel already, and it does not count as in use: it is unmapped.
+        if slot.is_away {
+            return;
+        }
         let mut state = self.state();
         let state = &mut *state;
         state.in_use -= 1;
@@ -200,9 +257,7 @@ impl Slots {
             return;
         }
         if state.resets.is_multiple_of(self.check_one_in) && !shelf.is_as_image(&slot) {
-            // The process's standard error is the node's log.
-            let _ = writeln!(io::stderr(), "a sandbox's memory was not reset: this process ends");
-            std::process::abort();
+            super::end_process("a sandbox's memory was not reset");
         }
         shelf.put(slot);
         state.bound();
@@ -224,7 +279,8 @@ impl State {
 
 impl SlotMemory {
     fn grow(&mut self, size: usize) -> io::Result<()> {
-        let slot = self.slot.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        let mut slot = self.slot.lock();
+        let slot = slot.as_mut().ok_or(io::ErrorKind::NotFound)?;
         if size > RESERVED || !size.is_multiple_of(PAGE) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -275,13 +331,14 @@ unsafe impl LinearMemory for SlotMemory {
     }
 
     fn as_ptr(&self) -> *mut u8 {
-        self.slot.as_ref().map_or(std::ptr::null_mut(), Slot::address)
+        std::ptr::with_exposed_provenance_mut(self.address)
     }
 }
 
 impl Drop for SlotMemory {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
+        let slot = self.slot.lock().take();
+        if let Some(slot) = slot {
             self.slots.give_back(slot, self.image);
         }
     }
@@ -308,13 +365,14 @@ mod tests {
         Image::new(file).expect("an image")
     }
 
-    fn bytes(memory: &SlotMemory) -> &[u8] {
-        let region = &memory.slot.as_ref().expect("a slot").region;
-        region.bytes(GUARD..GUARD + memory.size).expect("accessible")
+    fn bytes(memory: &SlotMemory) -> Vec<u8> {
+        let slot = memory.slot.lock();
+        slot.as_ref().expect("a slot").region.bytes(GUARD..GUARD + memory.size).expect("accessible").to_vec()
     }
 
     fn fill(memory: &mut SlotMemory, pages: Range<usize>) {
-        let region = &mut memory.slot.as_mut().expect("a slot").region;
+        let mut slot = memory.slot.lock();
+        let region = &mut slot.as_mut().expect("a slot").region;
         region.clear(GUARD + pages.start * PAGE..GUARD + pages.end * PAGE).expect("accessible");
     }
 
@@ -342,7 +400,8 @@ mod tests {
                 fill(&mut memory, 0..size);
             }
             if dice.index(8) == 0 {
-                let region = &memory.slot.as_ref().expect("a slot").region;
+                let slot = memory.slot.lock();
+                let region = &slot.as_ref().expect("a slot").region;
                 region.page_out(GUARD..GUARD + memory.size).expect("asks");
             }
             match dice.index(4) {
@@ -488,7 +547,7 @@ mod tests {
         let slot = |change: &dyn Fn(&mut SlotMemory)| {
             let mut memory = slots.take(LENGTH).expect("a memory");
             change(&mut memory);
-            memory.slot.take().expect("a slot")
+            memory.slot.lock().take().expect("a slot")
         };
         assert!(is_as_image(&slots, &slot(&|_| ())));
         assert!(!is_as_image(&slots, &slot(&|memory| memory.grow(LENGTH + PAGE).expect("grows"))));
@@ -525,9 +584,10 @@ mod tests {
             let mut memory = slots.take(4 * PAGE).expect("a memory");
             memory.grow(8 * PAGE).expect("grows");
             assert!(bytes(&memory).iter().all(|byte| *byte == 0));
-            let region = &mut memory.slot.as_mut().expect("a slot").region;
             let other = Region::reserve(0, 0, PAGE).expect("reserves");
-            assert!(region.copy_from(GUARD, 0..PAGE, &other).is_err());
+            let mut slot = memory.slot.lock();
+            assert!(slot.as_mut().expect("a slot").region.copy_from(GUARD, 0..PAGE, &other).is_err());
+            drop(slot);
             // SAFETY: the memory is this test's.
             unsafe { std::slice::from_raw_parts_mut(memory.as_ptr(), memory.size) }.fill(9);
         }

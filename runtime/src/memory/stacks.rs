@@ -1,9 +1,11 @@
 //! The stacks of sandboxes, which are used again.
 
 use super::PAGE;
+use super::place::{Place, WeakPlace};
 use super::region::{Region, page_faults};
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::{StackCreator, StackMemory};
 
 /// Bytes at a stack's top that are cleared when its sandbox ends; the rest goes back to the kernel.
@@ -15,21 +17,50 @@ const MOST_FREE: usize = 32;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stacks {
     free: Arc<Mutex<Vec<Region>>>,
+    /// Those in use, by their first address.
+    used: Arc<Mutex<BTreeMap<usize, WeakPlace<StackRegion>>>>,
 }
 
-/// The stack of one sandbox: a guard page, and above it the stack itself.
-struct Stack {
-    /// None only while it is dropped.
-    region: Option<Region>,
+/// The addresses of a stack: a guard page, and above it the stack itself.
+#[derive(Debug)]
+pub(super) struct StackRegion {
+    pub(super) region: Region,
     size: usize,
+}
+
+impl StackRegion {
+    /// Returns the range of the stack itself.
+    pub(super) fn used(&self) -> Range<usize> {
+        PAGE..PAGE + self.size
+    }
+}
+
+/// The stack of one sandbox.
+struct Stack {
+    place: Place<StackRegion>,
+    range: Range<usize>,
     /// The number of page faults when it was handed out.
     faults: u64,
     home: Stacks,
 }
 
 impl Stacks {
-    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Region>> {
+    fn free(&self) -> MutexGuard<'_, Vec<Region>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn used(&self) -> MutexGuard<'_, BTreeMap<usize, WeakPlace<StackRegion>>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the stack that has an address.
+    pub(super) fn find(&self, address: usize) -> Option<Place<StackRegion>> {
+        let place = self.used().range(..=address).next_back()?.1.upgrade()?;
+        let is_there = place.lock().as_ref().is_some_and(|stack| {
+            let (used, start) = (stack.used(), stack.region.address(0).addr());
+            (start + used.start..start + used.end).contains(&address)
+        });
+        is_there.then_some(place)
     }
 }
 
@@ -47,36 +78,35 @@ unsafe impl StackCreator for Stacks {
                 region
             }
         };
-        Ok(Box::new(Stack { region: Some(region), size, faults: page_faults(), home: self.clone() }))
-    }
-}
-
-impl Stack {
-    fn address(&self, offset: usize) -> *mut u8 {
-        self.region.as_ref().map_or(std::ptr::null_mut(), |region| region.address(offset))
+        let start = region.address(PAGE).addr();
+        let place = Place::of(StackRegion { region, size });
+        self.used().insert(start, place.downgrade());
+        Ok(Box::new(Stack { place, range: start..start + size, faults: page_faults(), home: self.clone() }))
     }
 }
 
 // SAFETY: the ranges are those of the region, which this value owns: it stays mapped until the value is dropped.
 unsafe impl StackMemory for Stack {
     fn top(&self) -> *mut u8 {
-        self.address(PAGE + self.size)
+        std::ptr::with_exposed_provenance_mut(self.range.end)
     }
 
     fn range(&self) -> Range<usize> {
-        self.address(PAGE).addr()..self.address(PAGE + self.size).addr()
+        self.range.clone()
     }
 
     fn guard_range(&self) -> Range<*mut u8> {
-        self.address(0)..self.address(PAGE)
+        std::ptr::with_exposed_provenance_mut(self.range.start - PAGE)
+            ..std::ptr::with_exposed_provenance_mut(self.range.start)
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let Some(mut region) = self.region.take() else { return };
-        let end = PAGE + self.size;
-        let kept = end - KEPT.min(self.size);
+        self.home.used().remove(&self.range.start);
+        let Some(StackRegion { mut region, .. }) = self.place.lock().take() else { return };
+        let end = PAGE + self.range.len();
+        let kept = end - KEPT.min(self.range.len());
         // Below the kept part no page is in memory when a stack is handed out. Without a page fault none has come since.
         let is_clean = page_faults() == self.faults || region.drop_pages(PAGE..kept).is_ok();
         let is_clean = is_clean && region.clear(kept..end).is_ok();

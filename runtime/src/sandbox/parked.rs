@@ -1,0 +1,194 @@
+//! A run whose memory is put away while it waits.
+//!
+//! A run that has waited for [`PARK_AFTER`] in one host call, without open files and connections, is *parked*: its memory
+//! and its stack are packed (`crate::memory`). Before it goes on they are made whole. The run notices nothing of it.
+//!
+//! Packing and making whole take time. A run whose waits are hardly longer than that is parked less and less.
+
+use crate::guest::Waits;
+use crate::memory::{Packing, Parking, Place, Slot, Slots, Stacks};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+use tokio::time::Sleep;
+
+/// The time that a run waits before it is parked.
+const PARK_AFTER: Duration = Duration::from_millis(50);
+/// The longest time that a run waits before it is parked, when that was of no use before.
+const PARK_AFTER_MOST: Duration = Duration::from_secs(5);
+/// A run was to be parked for so many times what parking it took.
+const WORTH: u32 = 20;
+
+/// The parts of a sandbox that can be put away.
+pub(super) struct Parts {
+    pub(super) slots: Arc<Slots>,
+    pub(super) stacks: Stacks,
+    pub(super) memory: Place<Slot>,
+    pub(super) waits: Arc<Waits>,
+}
+
+/// A run that is parked while it waits.
+pub(super) struct Parked<F> {
+    // Before `run`: what is away is made whole before the run is dropped, which uses its stack.
+    stage: Stage,
+    run: Pin<Box<F>>,
+    woken: Arc<Woken>,
+    waker: Waker,
+    parts: Parts,
+    patience: Patience,
+    /// The time that packing and making whole have taken since the run waits.
+    took: Duration,
+}
+
+enum Stage {
+    /// It computes, or waits with its memory.
+    Present,
+    /// It waits, and is to be parked when the time has come.
+    Waiting(Pin<Box<Sleep>>),
+    /// Its memory is being packed.
+    Packing(Parking),
+    /// Its memory is away, since then.
+    Away(Parking, Instant),
+    /// Its memory is being made whole.
+    MakingWhole(Parking),
+}
+
+/// Whether the run was woken. The waker of whoever polls it is woken with it.
+struct Woken {
+    is_woken: AtomicBool,
+    outer: Mutex<Waker>,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_woken.store(true, Relaxed);
+        self.outer.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();
+    }
+}
+
+/// The time that a run waits before it is parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Patience(Duration);
+
+impl Patience {
+    /// Notes that a run was parked for this time, which took so much time for itself.
+    fn note(&mut self, parked: Duration, took: Duration) {
+        self.0 = match parked < took * WORTH {
+            true => (self.0 * 2).min(PARK_AFTER_MOST),
+            false => (self.0 / 2).max(PARK_AFTER),
+        };
+    }
+}
+
+impl<F> Parked<F> {
+    pub(super) fn new(run: F, parts: Parts) -> Self {
+        // The first poll is one of the run.
+        let woken = Arc::new(Woken { is_woken: AtomicBool::new(true), outer: Mutex::new(Waker::noop().clone()) });
+        Parked {
+            stage: Stage::Present,
+            run: Box::pin(run),
+            waker: Waker::from(woken.clone()),
+            woken,
+            parts,
+            patience: Patience(PARK_AFTER),
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Goes one step towards the memory of a run that was woken. Returns whether it is whole.
+    fn make_whole(&mut self) -> io::Result<bool> {
+        let mut parking = match std::mem::replace(&mut self.stage, Stage::Present) {
+            // What was packed of a run that goes on is not needed.
+            Stage::Present | Stage::Waiting(_) | Stage::Packing(_) => return Ok(true),
+            Stage::MakingWhole(parking) => parking,
+            Stage::Away(parking, since) => {
+                self.patience.note(since.elapsed(), self.took * 2);
+                parking
+            }
+        };
+        let is_whole = parking.make_some_whole()?;
+        if !is_whole {
+            self.stage = Stage::MakingWhole(parking);
+        }
+        Ok(is_whole)
+    }
+
+    /// Notes when the run is to be parked, if it waits.
+    fn begin_wait(&mut self) {
+        if self.parts.waits.on_stack().is_some() {
+            self.took = Duration::ZERO;
+            self.stage = Stage::Waiting(Box::pin(tokio::time::sleep(self.patience.0)));
+        }
+    }
+
+    /// Goes one step towards a run that is parked. Returns whether there are more.
+    fn park(&mut self, context: &mut Context<'_>) -> bool {
+        let began = Instant::now();
+        let mut parking = match std::mem::replace(&mut self.stage, Stage::Present) {
+            Stage::Waiting(mut time) => {
+                if time.as_mut().poll(context).is_pending() {
+                    self.stage = Stage::Waiting(time);
+                    return false;
+                }
+                let Parts { slots, stacks, memory, waits } = &self.parts;
+                let Some(on_stack) = waits.on_stack() else { return false };
+                // Where the kernel refuses something the run keeps its memory.
+                let Ok(Some(parking)) = Parking::begin(slots, stacks, memory, on_stack) else { return false };
+                parking
+            }
+            Stage::Packing(parking) => parking,
+            stage => {
+                self.stage = stage;
+                return false;
+            }
+        };
+        let packing = parking.pack_some();
+        self.took += began.elapsed();
+        match packing {
+            Ok(Packing::More) => self.stage = Stage::Packing(parking),
+            Ok(Packing::Away) => self.stage = Stage::Away(parking, Instant::now()),
+            // What was put away by then is made whole when this is dropped.
+            Ok(Packing::NotWorth) | Err(_) => {
+                self.patience.0 = PARK_AFTER_MOST;
+                drop(parking);
+            }
+        }
+        matches!(self.stage, Stage::Packing(_))
+    }
+}
+
+impl<T, F: Future<Output = wasmtime::Result<T>>> Future for Parked<F> {
+    type Output = wasmtime::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.woken.outer.lock().unwrap_or_else(PoisonError::into_inner).clone_from(context.waker());
+        if this.woken.is_woken.load(Relaxed) {
+            // An error ends the run: what it would go on with is not there.
+            if !this.make_whole()? {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            this.woken.is_woken.store(false, Relaxed);
+            let polled = this.run.as_mut().poll(&mut Context::from_waker(&this.waker));
+            if polled.is_ready() {
+                return polled;
+            }
+            if !this.woken.is_woken.load(Relaxed) {
+                this.begin_wait();
+            }
+        }
+        if this.park(context) {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
