@@ -260,7 +260,7 @@ impl Metrics {
         registry.register("node_runs", "Runs that this node has", self.aboard.clone());
         registry.register(
             "sandbox_runs",
-            "Runs in this node's pool: queued for memory or a process, aboard, busy",
+            "Runs in this node's pool: queued for memory or a process, aboard, busy, parked",
             self.sandbox.clone(),
         );
         registry.register(
@@ -369,7 +369,7 @@ impl Metrics {
     }
 
     /// How many runs this node has, and how they are in its pool.
-    pub fn node(&self, aboard: usize, states: [(&'static str, usize); 3]) {
+    pub fn node(&self, aboard: usize, states: [(&'static str, usize); 4]) {
         self.aboard.set(i64::try_from(aboard).unwrap_or(i64::MAX));
         for (state, runs) in states {
             self.sandbox.get_or_create(&StateLabel { state }).set(i64::try_from(runs).unwrap_or(i64::MAX));
@@ -442,7 +442,7 @@ mod tests {
         metrics.ended(None, Status::Failed, Duration::from_millis(2));
         metrics.answered("GET", "/v1/runs", 200, Duration::from_millis(1));
         metrics.queue([("ready", 3), ("held", 0), ("waiting", 0), ("claimed", 1)], Duration::from_secs(2));
-        metrics.node(1, [("queued", 0), ("aboard", 1), ("busy", 0)]);
+        metrics.node(1, [("queued", 0), ("aboard", 1), ("busy", 0), ("parked", 0)]);
         metrics.pinged(Duration::from_millis(1));
         metrics.lost(LostWith::SandboxProcess, 2);
         metrics.begins("worker");

@@ -455,7 +455,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ),
     ("children", &["egress", "harden", "process"]),
     ("images", &["bundle", "frame", "interpreter", "prepared", "trusted_file"]),
-    ("sandbox", &["files", "frame", "guest", "guest_description", "limits", "memory", "outcome", "prepared"]),
+    ("sandbox", &["budget", "files", "frame", "guest", "guest_description", "limits", "memory", "outcome", "prepared"]),
     (
         "guest",
         &[

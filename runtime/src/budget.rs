@@ -41,6 +41,11 @@ impl Budget {
         self.peak.load(Relaxed)
     }
 
+    /// Returns the bytes that are in use outside linear memory.
+    pub(crate) fn outside(&self) -> u64 {
+        self.files.load(Relaxed)
+    }
+
     /// Returns the number of refused requests.
     pub(crate) fn refusals(&self) -> u64 {
         self.refusals.load(Relaxed)
@@ -165,7 +170,7 @@ mod tests {
         assert!(matches!(limiter.memory_growing(60, 61, None), Ok(false)));
         budget.give_back(40);
         assert!(matches!(limiter.memory_growing(60, 90, None), Ok(true)));
-        assert_eq!((budget.peak(), budget.refusals()), (100, 1));
+        assert_eq!((budget.peak(), budget.refusals(), budget.outside()), (100, 1, 0));
         budget.hold(30);
         assert!(!budget.take_for_files(1));
         assert!(matches!(limiter.memory_growing(90, 91, None), Ok(false)));

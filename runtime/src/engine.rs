@@ -4,8 +4,10 @@ use crate::memory::{self, Creator, Slots, Stacks};
 use std::sync::Arc;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, Strategy};
 
-/// Sandboxes that one process can hold at once, waiting ones included.
+/// Sandboxes that one process can hold at once with their memory, waiting ones included.
 pub(crate) const SLOTS: usize = 256;
+/// Runs that one process can have, those included whose memory is away: each reserves 4 GiB of its addresses.
+pub(crate) const RUNS: usize = 8_192;
 /// Stack of the guest's machine code. CPython limits its recursion by a stack of its own inside linear memory, of which
 /// the harness lets it use 256 KiB (`memory.limit_recursion`). This stack must be large enough for the same frames.
 const WASM_STACK: usize = 8 << 20;

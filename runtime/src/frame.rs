@@ -22,7 +22,7 @@ use crate::prepared::{ImageKey, Prepared, Refusal};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of the protocol. It changes with every change of this module that the other side can notice.
-pub(crate) const PROTOCOL: u32 = 8;
+pub(crate) const PROTOCOL: u32 = 9;
 /// Most bytes of one frame's payload.
 pub(crate) const MAX_PAYLOAD: usize = 256 << 10;
 /// Most bytes of a value in parts: the largest result, and the data around it.
@@ -134,11 +134,19 @@ pub(crate) enum FrameKind {
     // Between node and sandbox process.
     /// `>` The descriptor of a guest's machine code, after its image.
     Code = 39,
+
+    // Between node and sandbox process, about a run that waits.
+    /// `<` [`ParkedMemory`]: the memory of the run is away, so that other runs can have it.
+    Parked = 40,
+    /// `<` The run wants to go on, and its memory again.
+    Wake = 41,
+    /// `>` It can have it.
+    Resume = 42,
 }
 
 impl FrameKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [FrameKind; 39] = [
+        const ALL: [FrameKind; 42] = [
             FrameKind::Hello,
             FrameKind::Load,
             FrameKind::Start,
@@ -178,6 +186,9 @@ impl FrameKind {
             FrameKind::Outbound,
             FrameKind::OutboundAnswer,
             FrameKind::Code,
+            FrameKind::Parked,
+            FrameKind::Wake,
+            FrameKind::Resume,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -339,6 +350,13 @@ pub(crate) struct Credit {
 pub(crate) struct RunUsage {
     /// True when it has computed for 20 ms without waiting.
     pub(crate) busy: bool,
+}
+
+/// The memory of a run that is away.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct ParkedMemory {
+    /// The bytes that it still takes.
+    pub(crate) bytes: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -529,6 +547,6 @@ mod tests {
             }
         }
         assert_eq!(FrameKind::from_byte(0), None);
-        assert_eq!(FrameKind::from_byte(40), None);
+        assert_eq!(FrameKind::from_byte(43), None);
     }
 }

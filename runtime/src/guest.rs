@@ -1,5 +1,6 @@
 //! A guest: everything that one sandbox can reach.
 
+mod admission;
 mod fuel;
 mod host_functions;
 mod linker;
@@ -7,6 +8,7 @@ mod node_calls;
 mod paid;
 mod waits;
 
+pub(crate) use self::admission::Admission;
 pub(crate) use self::fuel::Fuel;
 pub(crate) use self::linker::linker;
 pub(crate) use self::node_calls::NodeCalls;
@@ -89,6 +91,8 @@ pub(crate) struct RunInput<'a> {
     pub(crate) stderr: crate::output::Output,
     pub(crate) node_calls: NodeCalls,
     pub(crate) network: RunNetwork,
+    /// None: no node has admitted it.
+    pub(crate) admission: Option<Arc<Admission>>,
 }
 
 impl Guest {

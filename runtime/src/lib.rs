@@ -58,7 +58,8 @@
 //! # Ok::<(), cronbox_runtime::BundleError>(())
 //! ```
 //!
-//! [`PoolConfig::memory_budget`] limits all runs together: a run waits until its memory limit fits.
+//! [`PoolConfig::memory_budget`] limits all runs together: a run waits until its memory limit fits. A run that sleeps gives its
+//! memory to others meanwhile.
 //!
 //! # Network
 //!

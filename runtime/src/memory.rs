@@ -36,7 +36,8 @@
 //! 1. Nobody uses the pages while they are away. The guest's code stands still in a host call, on a stack of its own that
 //!    is away with its memory. The futures of host calls are on the heap: Wasmtime wants them boxed. The one way to go on
 //!    with the call, or to end it, is through the future that owns it, and the value that packs is within that future
-//!    (`sandbox::parked`): it makes everything whole before it polls the call, and before it drops it.
+//!    (`sandbox::parked`): it makes everything whole before it polls the call, and the stack before it drops it. A call that
+//!    is dropped unwinds its stack, which is host code, and runs no code of the guest: its memory is not used any more.
 //! 2. Whoever touched them nevertheless would end the process: the addresses stay reserved, without access rights.
 //! 3. Every page comes back as it was. Pages that are the image's come from the image, which never changes. All others are
 //!    copies, in memory or in swap, and the kernel shows them ([`pagemap`]); each copy that differs from the image is
@@ -45,7 +46,7 @@
 //! 4. Without the kernel's list of pages nothing is put away.
 //! 5. Packed pages are in the host's heap, where no guest can read, and are overwritten when they are dropped. A slot that is
 //!    whole again is reset as any other: being made whole is page faults, so its copies are searched for. A slot whose memory
-//!    could not be made whole is unmapped.
+//!    is not whole when its sandbox ends is unmapped.
 //!
 //! A packed memory is a list of pages beside an image. So it could be written down, and be made whole in another place; the
 //! packed stack could not, because it has addresses of this process.

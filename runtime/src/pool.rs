@@ -20,6 +20,7 @@ mod images;
 pub(crate) mod job;
 mod network;
 mod outbound;
+mod parked;
 mod patience;
 mod process;
 mod redact;
@@ -74,6 +75,8 @@ pub struct Load {
     pub active: usize,
     /// Active runs that compute and do not wait.
     pub busy: usize,
+    /// Active runs that wait and whose memory is away.
+    pub parked: usize,
 }
 
 /// A pool of sandbox processes. Clones are the same pool. The processes end with the last clone.
@@ -101,7 +104,11 @@ struct Inner {
 struct PoolState {
     processes: BTreeMap<u64, Process>,
     queue: VecDeque<RunEntry>,
+    /// The bytes of memory that all active runs count with: their limits, or what they take while their memory is away.
     admitted: u64,
+    /// The bytes that parked runs will want again, and those that they take meanwhile.
+    owed: u64,
+    asleep: u64,
     last_process: u64,
     last_run: RunNumber,
     starts: Starts,
@@ -196,6 +203,7 @@ impl Pool {
             queued: state.queue.len(),
             active: state.processes.values().map(|process| process.active.len()).sum(),
             busy: state.processes.values().map(Process::busy).sum(),
+            parked: state.processes.values().map(|process| process.parked.count).sum(),
         }
     }
 

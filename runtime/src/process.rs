@@ -139,6 +139,7 @@ pub(crate) fn sandbox_process(args: &ProcessArgs) -> Result<(), ProcessError> {
             egress: EgressLink::default(),
             page: RefCell::default(),
             draining: Cell::new(false),
+            trimmed: Cell::new(None),
             empty: Notify::new(),
         });
         let refilling = tokio::task::spawn_local(process.clone().keep_ready());
@@ -258,6 +259,7 @@ fn own_input<'a>(
         stderr: Output::new(Stream::Stderr, 1 << 10, bytes),
         node_calls: NodeCalls::new(0, node.clone()),
         network: RunNetwork::new(EgressLink::default(), 0, None),
+        admission: None,
     }
 }
 

@@ -74,6 +74,7 @@ fn read_frames(bytes: &[u8]) {
     as_json::<frame::Reply>(FrameKind::Reply, bytes);
     as_json::<frame::Call>(FrameKind::Call, bytes);
     as_json::<frame::RunUsage>(FrameKind::Usage, bytes);
+    as_json::<frame::ParkedMemory>(FrameKind::Parked, bytes);
     as_json::<frame::Hello>(FrameKind::Hello, bytes);
 }
 
@@ -88,6 +89,7 @@ fn seeds_of_frames() -> Vec<Vec<u8>> {
         r#"{"number": 3, "verb": "input", "request": "{}"}"#,
         r#"{"number": 3, "answer": {"Ok": "null"}}"#,
         r#"{"busy": true}"#,
+        r#"{"bytes": 250000}"#,
         r#"{"hash": [0,1], "forget": []}"#,
         "\x01\0\0\0\0\0\0\0\0text",
     ]);

@@ -7,12 +7,13 @@ use crate::files::Kept;
 use crate::frame::Done;
 use crate::guest::{self, Guest, RunInput};
 use crate::guest_description::{GuestDescription, Words};
-use crate::memory::{ImageNumber, Slots, Stacks};
+use crate::memory::{ImageNumber, Place, Slot, Slots, Stacks};
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage, bounded_notes};
 use parked::{Parked, Parts};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, TypedFunc};
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
@@ -50,13 +51,16 @@ pub(crate) struct ReadySandbox {
 /// A sandbox whose run has ended. Dropping it gives its memory back.
 pub(crate) struct FinishedSandbox {
     store: Store<Guest>,
+    memory: Place<Slot>,
+    /// Its turn to be taken down, when it was parked. After the store, so that the next one has room.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl FinishedSandbox {
-    /// Returns an address in the guest's memory, which is still as the run left it; none when the script had not
-    /// started.
-    pub(crate) fn mark(&self) -> Option<usize> {
-        self.store.data().mark
+    /// Returns the addresses of the guest's memory, which is still as the run left it; none when the script had not started,
+    /// or when its memory is away.
+    pub(crate) fn memory_of_script(&self) -> Option<Range<usize>> {
+        self.memory.addresses().filter(|memory| self.store.data().mark.is_some_and(|mark| memory.contains(&mark)))
     }
 
     /// Closes the connections of the run.
@@ -119,8 +123,8 @@ impl Interpreter {
             let length = self.slots.length(image).unwrap_or_default() as u64;
             store.data().limiter.budget.set_linear(length);
         }
-        let waits = store.data().waits.clone();
-        let parts = Parts { slots: self.slots.clone(), stacks: self.stacks.clone(), memory, waits };
+        let (waits, budget) = (store.data().waits.clone(), store.data().limiter.budget.clone());
+        let parts = Parts { slots: self.slots.clone(), stacks: self.stacks.clone(), memory, waits, budget };
         Ok(ReadySandbox { store, run, words: self.words.clone(), parts })
     }
 
@@ -145,35 +149,35 @@ impl ReadySandbox {
         let request = request_of(start, source);
         let began = Instant::now();
         let deadline = tokio::time::Instant::from_std(began) + limits.wall;
+        let admission = input.admission.clone();
         self.store.data_mut().begin(input, began);
         // The largest data of one call is a result, or a chunk of a file.
         self.store.set_hostcall_fuel(limits.result as usize * 2 + (4 << 20));
-        let run = Parked::new(self.run.call_async(&mut self.store, (request,)), self.parts);
+        let memory = self.parts.memory.clone();
+        let mut run = Parked::new(self.run.call_async(&mut self.store, (request,)), self.parts, admission);
         let ended = tokio::select! {
             biased;
             () = cancel.notified() => Ended::Cancelled,
             () = tokio::time::sleep_until(deadline) => Ended::TimedOut,
-            returned = run => match returned {
+            returned = &mut run => match returned {
                 Err(error) => Ended::Trapped(error),
                 Ok((returned,)) => Ended::Returned(returned),
             }
         };
+        let wall = began.elapsed();
+        // The line at which it stood is read in its memory.
+        let turn = run.take_down(matches!(ended, Ended::TimedOut)).await;
         let budget = self.store.data().limiter.budget.clone();
         let out_of_fuel = matches!(&ended, Ended::Trapped(error) if is_out_of_fuel(error));
         let left = if out_of_fuel { 0 } else { self.store.data().fuel_left() };
         let (fuel, import_fuel) = self.store.data().fuel_used(left);
-        let usage = Usage {
-            fuel,
-            import_fuel,
-            peak_memory_bytes: budget.peak(),
-            refused_memory_bytes: budget.refused(),
-            wall: began.elapsed(),
-        };
+        let usage =
+            Usage { fuel, import_fuel, peak_memory_bytes: budget.peak(), refused_memory_bytes: budget.refused(), wall };
         let (mut done, result) = judge(ended, budget.refusals() > 0, start.result_kind, &self.words);
         done.usage = usage;
         done.stdout = stdout.totals();
         done.stderr = stderr.totals();
-        (done, result, FinishedSandbox { store: self.store })
+        (done, result, FinishedSandbox { store: self.store, memory, _turn: turn })
     }
 }
 

@@ -41,26 +41,23 @@ const USERS: &str = "/app/";
 /// Finds lines in the memories of this process's sandboxes.
 pub(crate) struct StopLocator {
     memory: OwnedFd,
-    maps: OwnedFd,
 }
 
 impl StopLocator {
-    /// Opens the files that cannot be opened after the process is locked.
+    /// Opens the file that cannot be opened after the process is locked.
     pub(crate) fn open() -> io::Result<Self> {
-        let open = |path| Ok::<_, io::Error>(File::open(path)?.into());
-        Ok(StopLocator { memory: open("/proc/self/mem")?, maps: open("/proc/self/maps")? })
+        Ok(StopLocator { memory: File::open("/proc/self/mem")?.into() })
     }
 
-    /// Returns the line of the script whose sandbox has `mark`, an address of this process, in its memory.
-    pub(crate) fn locate(&self, mark: usize, lines: StopLines) -> Option<SourceLocation> {
+    /// Returns the line of the script whose sandbox has this memory, a range of addresses of this process.
+    pub(crate) fn locate(&self, memory: Range<usize>, lines: StopLines) -> Option<SourceLocation> {
         match lines {
-            StopLines::CPython => self.locate_in_cpython(mark),
+            StopLines::CPython => self.locate_in_cpython(memory),
         }
     }
 
-    fn locate_in_cpython(&self, mark: usize) -> Option<SourceLocation> {
-        let range = writable_around(&self.maps()?, mark)?;
-        let mut memory = GuestMemory::new(&self.memory, range);
+    fn locate_in_cpython(&self, memory: Range<usize>) -> Option<SourceLocation> {
+        let mut memory = GuestMemory::new(&self.memory, memory);
         // Searched each time: the memory of one run must not influence the search for another.
         let runtime = memory.find(COOKIE)?;
         memory.left = Cell::new((MAX_READ, MAX_READS));
@@ -79,44 +76,6 @@ impl StopLocator {
         }
         None
     }
-
-    fn maps(&self) -> Option<String> {
-        let mut bytes = Vec::new();
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            match rustix::io::pread(&self.maps, &mut chunk[..], bytes.len() as u64).ok()? {
-                0 => return String::from_utf8(bytes).ok(),
-                read => bytes.extend_from_slice(&chunk[..read]),
-            }
-        }
-    }
-}
-
-/// Returns the range of adjoining writable mappings around `address`: one linear memory, because there are gaps around
-/// it.
-fn writable_around(maps: &str, address: usize) -> Option<Range<usize>> {
-    let mut found: Option<Range<usize>> = None;
-    for line in maps.lines() {
-        let (range, rest) = line.split_once(' ')?;
-        let (start, end) = range.split_once('-')?;
-        let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
-        match &mut found {
-            _ if !rest.starts_with("rw-p") => {}
-            Some(range) if range.end == start => {
-                range.end = end;
-                continue;
-            }
-            Some(range) if range.contains(&address) => {}
-            _ => {
-                found = Some(start..end);
-                continue;
-            }
-        }
-        if found.as_ref().is_some_and(|range| range.contains(&address)) {
-            break;
-        }
-    }
-    found.filter(|range| range.contains(&address))
 }
 
 /// The linear memory of a guest, with the guest's addresses.
@@ -343,21 +302,6 @@ mod tests {
         assert_eq!(line_of(1, &[0x80 | 13 << 3, 0x05], 0), None);
         assert_eq!(line_of(1, &[0x80 | 13 << 3, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f], 0), None);
         assert_eq!(line_of(u32::MAX, &[0x80 | 11 << 3, 0, 0], 0), None);
-    }
-
-    #[test]
-    fn a_memory_is_the_writable_mappings_that_adjoin() {
-        let maps = "1000-2000 rw-p 00000000 00:00 0\n2000-5000 ---p 00000000 00:00 0\n5000-6000 rw-p 00000000 00:00 0\n\
-            6000-8000 rw-p 00010000 fe:00 77   /x\n8000-9000 rw-p 00000000 00:00 0\n9000-a000 ---p 00000000 00:00 0\n\
-            b000-c000 rw-p 00000000 00:00 0\nd000-e000 rw-p 00000000 00:00 0\n";
-        for inside in [0x5000, 0x6800, 0x8fff] {
-            assert_eq!(writable_around(maps, inside), Some(0x5000..0x9000));
-        }
-        assert_eq!(writable_around(maps, 0x1800), Some(0x1000..0x2000));
-        assert_eq!(writable_around(maps, 0xb800), Some(0xb000..0xc000));
-        assert_eq!(writable_around(maps, 0xd800), Some(0xd000..0xe000));
-        assert_eq!(writable_around(maps, 0x9800), None);
-        assert_eq!(writable_around(maps, 0x3000), None);
     }
 
     #[test]

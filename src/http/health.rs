@@ -156,7 +156,8 @@ pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Respo
         app.tools.metrics.space([("data", found.data), ("disk", found.disk), ("free", found.free)]);
     }
     let load = app.tools.checker.load();
-    app.tools.metrics.node(app.live.count(), [("queued", load.queued), ("aboard", load.active), ("busy", load.busy)]);
+    let states = [("queued", load.queued), ("aboard", load.active), ("busy", load.busy), ("parked", load.parked)];
+    app.tools.metrics.node(app.live.count(), states);
     app.tools.metrics.process(&Process::look());
     let (kind, text) = if accept::prefers(&headers, "application/openmetrics-text", "text/plain") {
         ("application/openmetrics-text; version=1.0.0; charset=utf-8", app.tools.metrics.text())

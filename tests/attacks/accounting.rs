@@ -363,7 +363,7 @@ async fn waits_of_next_to_no_time_win_nothing() {
 }
 
 /// What `frame` calls its protocol; the process that stands for a sandbox process speaks it.
-const PROTOCOL: &str = "8";
+const PROTOCOL: &str = "9";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_holds_the_thread_ends_alone() {

@@ -9,6 +9,7 @@
 
 use super::packed::{MOST_PAGES, Part};
 use super::place::Place;
+use super::region::Region;
 use super::shelf::Slot;
 use super::slots::Slots;
 use super::stacks::{StackRegion, Stacks};
@@ -235,16 +236,17 @@ impl Parking {
         let Some((whose, part)) = self.parts.pop() else { return Ok(()) };
         self.packed -= part.len();
         self.slots.remove_packed(part.len());
-        let (mut memory, mut stack) = (self.memory.lock(), self.stack.lock());
-        let (slot, stack) = (memory.as_mut().ok_or_else(gone)?, stack.as_mut().ok_or_else(gone)?);
-        let (region, start) = match whose {
-            Whose::Memory => (&mut slot.region, GUARD),
-            Whose::Stack => (&mut stack.region, 0),
+        let mut packer = self.slots.packer();
+        let mut unpack = |region: &mut Region, start: usize| {
+            packer.unpack(&part, |number, page| {
+                page.apply(region.bytes_mut(start + number * PAGE..start + (number + 1) * PAGE)?);
+                Ok(())
+            })
         };
-        self.slots.packer().unpack(&part, |number, page| {
-            page.apply(region.bytes_mut(start + number * PAGE..start + (number + 1) * PAGE)?);
-            Ok(())
-        })
+        match whose {
+            Whose::Memory => unpack(&mut self.memory.lock().as_mut().ok_or_else(gone)?.region, GUARD),
+            Whose::Stack => unpack(&mut self.stack.lock().as_mut().ok_or_else(gone)?.region, 0),
+        }
     }
 }
 
@@ -254,10 +256,10 @@ fn gone() -> io::Error {
 }
 
 impl Drop for Parking {
-    /// Makes all pages as they were, in one step: the sandbox is taken down, or goes on.
+    /// Makes the stack as it was: a sandbox that is taken down unwinds it. Its memory is not touched any more. If that is
+    /// away, or not whole yet, it stays so, and its slot is unmapped at the sandbox's end.
     fn drop(&mut self) {
-        // When the memory cannot be made whole, its slot stays away, and is unmapped at the sandbox's end.
-        while let Ok(false) = self.make_some_whole() {}
+        let _ = self.make_stack_whole();
         self.slots.remove_packed(self.packed);
     }
 }
@@ -369,8 +371,9 @@ mod tests {
                 assert_eq!(pack(&mut parking), Packing::Away);
                 assert!(parking.packed() < 1 << 20, "{}", parking.packed());
                 assert!(sandbox.linear.grow_to(LENGTH + 100 * PAGE).is_err(), "it is away");
-                // In steps, or at once.
-                while times != 1 && !parking.make_some_whole().expect("is made whole") {}
+                while !parking.make_some_whole().expect("is made whole") {}
+                // Once more changes nothing.
+                assert!(times != 1 || parking.make_some_whole().expect("is whole"));
                 drop(parking);
                 assert!(sandbox.bytes() == before, "round {round}");
                 assert_eq!(slots.packed(), 0);
@@ -404,9 +407,41 @@ mod tests {
         assert_eq!(count(), 0);
         assert!(parking.packed() < 16 << 10, "{}", parking.packed());
         assert_eq!(slots.packed(), parking.packed());
+        while !parking.make_some_whole().expect("is made whole") {}
         drop(parking);
         assert_eq!(count(), 300);
         assert_eq!(slots.packed(), 0);
+    }
+
+    #[test]
+    fn a_sandbox_that_is_taken_down_gets_its_stack_only() {
+        let slots = slots("taken-down", Checks::All);
+        let stacks = Stacks::default();
+        for steps in 0..4 {
+            let sandbox = Sandbox::new(&slots, &stacks);
+            for page in 0..200 {
+                sandbox.write(page, b"something");
+            }
+            sandbox.write_on_stack(3, b"frames");
+            let stack_before = sandbox.bytes().1;
+            let mut parking = sandbox.park().expect("it is not large");
+            assert_eq!(pack(&mut parking), Packing::Away);
+            // Also when its memory is partly whole.
+            for _ in 0..steps {
+                assert!(!parking.make_some_whole().expect("is made whole"), "step {steps}");
+            }
+            drop(parking);
+            assert_eq!(slots.packed(), 0);
+            let place = stacks.find(sandbox.stack.range().start).expect("the stack");
+            let stack = place.lock();
+            let bytes = stack.as_ref().expect("a stack").region.bytes(PAGE..PAGE + STACK).expect("accessible");
+            assert!(bytes == stack_before, "step {steps}");
+            assert!(sandbox.memory.lock().as_ref().expect("a slot").is_away);
+            drop(stack);
+            // Its slot is not used again, and does not count.
+            drop(sandbox);
+            assert_eq!((slots.free(), slots.in_use()), (0, 0));
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a sandbox uses and what puts it away while the sandbox waits share.
 
+use super::shelf::Slot;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The place of a memory or of a stack. It is empty before it is made, and after its sandbox has ended.
@@ -29,6 +31,16 @@ impl<T> Default for Place<T> {
 impl<T> Clone for Place<T> {
     fn clone(&self) -> Self {
         Place(self.0.clone())
+    }
+}
+
+impl Place<Slot> {
+    /// Returns the addresses of the memory; none when it is not made yet, or is away.
+    pub(crate) fn addresses(&self) -> Option<Range<usize>> {
+        let slot = self.lock();
+        let slot = slot.as_ref().filter(|slot| !slot.is_away)?;
+        let start = slot.address().addr();
+        Some(start..start + slot.accessible)
     }
 }
 

@@ -57,6 +57,10 @@ impl Region {
     /// range after this ends the process.
     pub(super) fn take_away(&mut self, range: Range<usize>) -> io::Result<()> {
         let address = self.check(&range)?;
+        // The kernel maps no empty ranges: a memory can have no pages.
+        if range.is_empty() {
+            return Ok(());
+        }
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
         // SAFETY: the addresses are this region's and stay reserved for it. A sandbox that has them waits, and touches none
         // until its pages are there again (`parking`).

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
 /// Most slots that wait for a sandbox, of all images. Each keeps its hot pages in memory.
@@ -48,6 +49,9 @@ pub(crate) struct Slots {
     packer: OnceLock<Mutex<Packer>>,
     /// Packed bytes of sandboxes that wait.
     packed: AtomicUsize,
+    /// Held by the sandbox that is taken down after it was parked: many of them can end at once, and there is not room for
+    /// all their memories.
+    taking_down: Arc<Semaphore>,
 }
 
 struct State {
@@ -96,7 +100,8 @@ impl Slots {
         };
         let state = Mutex::new(state);
         let (packer, packed) = (OnceLock::new(), AtomicUsize::new(0));
-        Arc::new(Slots { pagemap, populates, check_one_in, most, state, packer, packed })
+        let taking_down = Arc::new(Semaphore::new(1));
+        Arc::new(Slots { pagemap, populates, check_one_in, most, state, packer, packed, taking_down })
     }
 
     /// Adds the image of another guest.
@@ -185,6 +190,12 @@ impl Slots {
         self.state().in_use += 1;
     }
 
+    /// Waits until a sandbox that was parked can be taken down. The next one waits until the value is dropped.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        self.taking_down.clone().acquire_owned().await.ok()
+    }
+
     /// Returns what packs and unpacks.
     pub(super) fn packer(&self) -> MutexGuard<'_, Packer> {
         let packer = self.packer.get_or_init(|| Mutex::new(Packer::new()));
@@ -207,6 +218,18 @@ impl Slots {
     /// Whether more can be packed.
     pub(super) fn has_room_for_packed(&self) -> bool {
         self.packed() < MOST_PACKED
+    }
+
+    /// Returns the number of slots that wait for a sandbox, of all images.
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
+        self.state().shelves.values().map(Shelf::free).sum()
+    }
+
+    /// Returns the number of slots in use.
+    #[cfg(test)]
+    pub(super) fn in_use(&self) -> usize {
+        self.state().in_use
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -16,8 +16,9 @@ use tokio::process::{Child as TokioChild, ChildStderr, Command};
 use tokio::sync::Notify;
 
 /// Private memory of a process beyond the memory of its runs: the program, its tables, sandboxes. The kernel counts mapped
-/// memory, not used memory: each sandbox counts with the image and its stack, some 46 MiB.
-const DATA_BESIDE_RUNS: u64 = 5 << 30;
+/// memory, not used memory: each sandbox counts with the image and its stack, some 46 MiB. Runs whose memory is away count
+/// with what they take in the heap.
+const DATA_BESIDE_RUNS: u64 = 8 << 30;
 /// Most bytes of a process's standard error that are logged.
 const MAX_LOG: u64 = 64 << 10;
 

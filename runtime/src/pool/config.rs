@@ -17,7 +17,7 @@ pub struct PoolConfig {
     pub max_processes: usize,
     /// Sandboxes that are kept ready in each process.
     pub ready: usize,
-    /// The sum of the memory limits of all active runs, in bytes.
+    /// The sum of the memory limits of all active runs, in bytes. A run whose memory is away counts with what it still takes.
     pub memory_budget: u64,
     /// Most bytes on disk of images of packages, beside the compiled interpreter. 0: none are made or used.
     pub images: u64,

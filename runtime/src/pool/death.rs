@@ -25,8 +25,8 @@ impl Pool {
             }
         }
         for (run, active) in process.active {
+            state.release(&active);
             let mut entry = active.entry;
-            state.admitted = state.admitted.saturating_sub(entry.job.limits.memory);
             let moves = process.culprit.is_some() && entry.moved < MAX_MOVED;
             let fate = match process.culprit {
                 Some((culprit, outcome)) if culprit == run => Some(report_of_culprit(outcome)),

@@ -1,15 +1,49 @@
 //! The start of runs in processes, and of further processes for them.
 
 use super::child::Death;
-use super::process::{Process, choose};
+use super::process::Process;
 use super::silence::Silence;
 use super::upkeep::in_task;
 use super::{Pool, PoolState};
-use std::collections::{HashMap, VecDeque};
+use crate::engine;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Notify;
+
+/// The process for the next run.
+struct Choice {
+    process: u64,
+    /// True when another process would help new runs: few processes are without a busy run.
+    crowded: bool,
+}
+
+/// Chooses the process for the next run. `usual` is the number of processes in normal operation.
+fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usize, usual: usize) -> Option<Choice> {
+    let open = || {
+        processes.iter().filter(|(_, process)| {
+            let has_room = process.present() < engine::SLOTS / 2 && process.active.len() < engine::RUNS;
+            process.up && !process.draining && !process.reserved && has_room
+        })
+    };
+    if alone {
+        let empty = open().find(|(_, process)| process.active.is_empty());
+        return empty.map(|(number, _)| Choice { process: *number, crowded: false });
+    }
+    let free = || open().filter(|(_, process)| !process.has_busy());
+    if let Some((number, process)) = free().min_by_key(|(_, process)| (process.present(), process.active.len())) {
+        let crowded = process.present() > 0 && free().count() < usual;
+        return Some(Choice { process: *number, crowded });
+    }
+    // The processes with the fewest busy runs, one per core, take all new runs. New runs have priority over the busy
+    // runs in their process, and the other processes, which have only busy runs, have a lower priority (see `favour`).
+    let mut busy: Vec<_> = open().collect();
+    busy.sort_by_key(|(number, process)| (process.busy(), **number));
+    let least =
+        busy.into_iter().take(cores).min_by_key(|(_, process)| process.present().saturating_sub(process.busy()));
+    least.map(|(number, _)| Choice { process: *number, crowded: true })
+}
 
 impl Pool {
     /// Starts one more process.
@@ -30,6 +64,7 @@ impl Pool {
                     may_favour: false,
                     lowered: false,
                     active: HashMap::new(),
+                    parked: Default::default(),
                     started: 0,
                     bundles: VecDeque::new(),
                     images: VecDeque::new(),
@@ -66,10 +101,15 @@ impl Pool {
 
     /// Starts the queued runs that can start.
     pub(super) fn dispatch(&self, state: &mut PoolState) {
+        let budget = self.inner.config.memory_budget;
+        // Runs that wake go before those that start.
+        if state.admit_woken(budget) {
+            return;
+        }
         // Runs before this one wait for an egress process; runs that need none overtake them.
         let mut at = 0;
         while let Some(entry) = state.queue.get(at) {
-            if state.admitted.saturating_add(entry.job.limits.memory) > self.inner.config.memory_budget {
+            if !state.has_memory_for(entry.job.limits.memory, budget) {
                 return;
             }
             let alone = entry.lost >= 2;

@@ -2,7 +2,7 @@
 
 use super::Pool;
 use super::settling::Settling;
-use crate::frame::{self, Call, FrameKind, Hello, Incoming, Out, RunUsage};
+use crate::frame::{self, Call, FrameKind, Hello, Incoming, Out, ParkedMemory, RunUsage};
 use crate::harden;
 use std::time::Instant;
 
@@ -61,14 +61,23 @@ impl Pool {
                 let part = frame::FilePart::decode(&payload).map_err(|error| error.to_string())?;
                 process.active.get_mut(&run).ok_or("a file of a run that is not active")?.file(&part)?;
             }
+            FrameKind::Parked => {
+                let memory: ParkedMemory = frame::from_json(kind, &payload).map_err(|error| error.to_string())?;
+                state.park(number, run, memory.bytes, self.inner.config.memory_budget)?;
+                self.dispatch(state);
+            }
+            FrameKind::Wake => {
+                process.wants_to_wake(run, now)?;
+                self.dispatch(state);
+            }
             FrameKind::Done => {
                 let (done, result) = frame::Done::decode(&payload).map_err(|error| error.to_string())?;
-                let active = process.active.remove(&run).ok_or("the end of a run that is not active")?;
+                let active = process.remove(run, now).ok_or("the end of a run that is not active")?;
                 let report = active.report(done, result)?;
                 process.reserved = false;
                 process.idle_since = now;
                 process.favour();
-                state.admitted = state.admitted.saturating_sub(active.entry.job.limits.memory);
+                state.release(&active);
                 if let Some(script) = active.entry.script {
                     self.want_image(script, &active.entry.job);
                 }

@@ -52,15 +52,10 @@ pub(super) fn report_of_culprit(outcome: Outcome) -> Report {
 
 #[cfg(test)]
 mod tests {
-    use super::super::job::Job;
-    use super::super::process::{ActiveRun, FilesReceived, RunEntry};
-    use super::super::silence::Silence;
+    use super::super::process::ActiveRun;
     use super::*;
-    use crate::bundle::Bundle;
     use crate::frame;
-    use std::collections::{HashMap, VecDeque};
-    use std::sync::Arc;
-    use tokio::sync::mpsc;
+    use std::collections::HashMap;
 
     #[test]
     fn a_holder_ends_as_what_it_is() {
@@ -75,43 +70,8 @@ mod tests {
 
     /// A process whose number is this test's own, with active run 7.
     fn process(link: frame::Sender, heard: Instant) -> Process {
-        let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
-        let job = Arc::new(Job::new(bundle, "a.py"));
-        let entry = RunEntry {
-            number: 7,
-            job,
-            guest: 0,
-            script: None,
-            image: None,
-            events: mpsc::unbounded_channel().0,
-            lost: 0,
-            moved: 0,
-            since: heard,
-        };
-        let streams = Default::default();
-        let files = FilesReceived::default();
-        let active =
-            ActiveRun { entry, busy: true, began: heard, cancelled: None, streams, files, token: None, calls: 0 };
-        Process {
-            silence: Silence::watch(&link),
-            link,
-            kill: Arc::default(),
-            pid: std::process::id(),
-            up: true,
-            draining: false,
-            reserved: false,
-            may_favour: false,
-            lowered: false,
-            active: HashMap::from([(7, active)]),
-            started: 1,
-            bundles: VecDeque::new(),
-            images: VecDeque::new(),
-            since: heard,
-            heard,
-            pinged: heard,
-            idle_since: heard,
-            culprit: None,
-        }
+        let active = ActiveRun { busy: true, ..ActiveRun::of_test(7, 1 << 20, heard) };
+        Process { active: HashMap::from([(7, active)]), ..Process::of_test(link, heard) }
     }
 
     fn compute() {

@@ -2,6 +2,7 @@
 
 use super::event::{Event, HostCall};
 use super::job::{Job, check_result};
+use super::parked::{Parked, ParkedRuns};
 use super::silence::Silence;
 use crate::bundle::{Bundle, BundleHash};
 use crate::egress::messages::Token;
@@ -12,10 +13,10 @@ use crate::images::{PackageImage, ScriptKey};
 use crate::limits::{IMPORT_FUEL, MAX_NAME, MAX_OUTPUT_FILES, MAX_OUTPUT_FILES_BYTES, MAX_WHOLE_PATH};
 use crate::outcome::{Outcome, Report, ScriptError, SourceLocation, StreamUsage, Usage, bounded_notes};
 use crate::prepared::ImageKey;
-use crate::{engine, harden, output};
+use crate::{harden, output};
 use bytes::Bytes;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
@@ -47,6 +48,7 @@ pub(super) struct Process {
     pub(super) may_favour: bool,
     pub(super) lowered: bool,
     pub(super) active: HashMap<RunNumber, ActiveRun>,
+    pub(super) parked: ParkedRuns,
     pub(super) started: u64,
     pub(super) bundles: VecDeque<(BundleHash, usize)>,
     /// The images of packages that it has, the last used one last.
@@ -71,6 +73,8 @@ pub(super) struct ActiveRun {
     pub(super) token: Option<Token>,
     /// Calls without an answer.
     pub(super) calls: u32,
+    /// What is known of it while its memory is away.
+    pub(super) parked: Option<Parked>,
 }
 
 /// The files that a run has left so far.
@@ -106,37 +110,6 @@ pub(super) struct RunEntry {
     pub(super) since: Instant,
     /// The number of times that it started again because of another run.
     pub(super) moved: u32,
-}
-
-/// The process for the next run.
-pub(super) struct Choice {
-    pub(super) process: u64,
-    /// True when another process would help new runs: few processes are without a busy run.
-    pub(super) crowded: bool,
-}
-
-/// Chooses the process for the next run. `usual` is the number of processes in normal operation.
-pub(super) fn choose(processes: &BTreeMap<u64, Process>, alone: bool, cores: usize, usual: usize) -> Option<Choice> {
-    let open = || {
-        processes.iter().filter(|(_, process)| {
-            process.up && !process.draining && !process.reserved && process.active.len() < engine::SLOTS / 2
-        })
-    };
-    if alone {
-        let empty = open().find(|(_, process)| process.active.is_empty());
-        return empty.map(|(number, _)| Choice { process: *number, crowded: false });
-    }
-    let free = || open().filter(|(_, process)| !process.has_busy());
-    if let Some((number, process)) = free().min_by_key(|(_, process)| process.active.len()) {
-        let crowded = !process.active.is_empty() && free().count() < usual;
-        return Some(Choice { process: *number, crowded });
-    }
-    // The processes with the fewest busy runs, one per core, take all new runs. New runs have priority over the busy
-    // runs in their process, and the other processes, which have only busy runs, have a lower priority (see `favour`).
-    let mut busy: Vec<_> = open().collect();
-    busy.sort_by_key(|(number, process)| (process.busy(), **number));
-    let least = busy.into_iter().take(cores).min_by_key(|(_, process)| process.active.len() - process.busy());
-    least.map(|(number, _)| Choice { process: *number, crowded: true })
 }
 
 impl Process {
@@ -195,8 +168,17 @@ impl Process {
         self.started += 1;
         let streams = std::array::from_fn(|_| StreamCount { credit: frame::OUT_CREDIT, ..Default::default() });
         let files = FilesReceived::default();
-        let active =
-            ActiveRun { entry, busy: false, began: Instant::now(), cancelled: None, streams, files, token, calls: 0 };
+        let active = ActiveRun {
+            entry,
+            busy: false,
+            began: Instant::now(),
+            cancelled: None,
+            streams,
+            files,
+            token,
+            calls: 0,
+            parked: None,
+        };
         self.active.insert(active.entry.number, active);
     }
 
@@ -403,32 +385,69 @@ impl RunEntry {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_run_has_few_calls_under_way() {
-        let (events, mut heard) = mpsc::unbounded_channel();
-        let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
-        let job = Arc::new(Job::new(bundle, "a.py"));
-        let now = Instant::now();
-        let mut active = ActiveRun {
-            entry: RunEntry {
-                number: 1,
-                job,
+    impl Process {
+        /// A process without runs, whose number is the test's own.
+        pub(in crate::pool) fn of_test(link: frame::Sender, now: Instant) -> Self {
+            Process {
+                silence: Silence::watch(&link),
+                link,
+                kill: Arc::default(),
+                pid: std::process::id(),
+                up: true,
+                draining: false,
+                reserved: false,
+                may_favour: false,
+                lowered: false,
+                active: HashMap::new(),
+                parked: Default::default(),
+                started: 1,
+                bundles: VecDeque::new(),
+                images: VecDeque::new(),
+                since: now,
+                heard: now,
+                pinged: now,
+                idle_since: now,
+                culprit: None,
+            }
+        }
+    }
+
+    impl ActiveRun {
+        /// A run with this limit of memory: for tests.
+        pub(in crate::pool) fn of_test(number: RunNumber, memory: u64, now: Instant) -> Self {
+            let bundle = Bundle::of_files(&[("a.py", b"")]).expect("a bundle");
+            let mut job = Job::new(bundle, "a.py");
+            job.limits.memory = memory;
+            let entry = RunEntry {
+                number,
+                job: Arc::new(job),
                 guest: 0,
                 script: None,
                 image: None,
-                events,
+                events: mpsc::unbounded_channel().0,
                 lost: 0,
                 moved: 0,
                 since: now,
-            },
-            busy: false,
-            began: now,
-            cancelled: None,
-            streams: Default::default(),
-            files: FilesReceived::default(),
-            token: None,
-            calls: 0,
-        };
+            };
+            ActiveRun {
+                entry,
+                busy: false,
+                began: now,
+                cancelled: None,
+                streams: Default::default(),
+                files: FilesReceived::default(),
+                token: None,
+                calls: 0,
+                parked: None,
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_has_few_calls_under_way() {
+        let (events, mut heard) = mpsc::unbounded_channel();
+        let mut active = ActiveRun::of_test(1, 1 << 20, Instant::now());
+        active.entry.events = events;
         let call = |size: usize| Call { number: 1, verb: "state".into(), request: "x".repeat(size) };
         for _ in 0..MAX_CALLS {
             assert_eq!(active.call(call(2)), Ok(()));

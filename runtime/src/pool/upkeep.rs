@@ -135,8 +135,7 @@ impl Pool {
     /// Repairs the state after a panic.
     pub(super) fn recover(&self) {
         let mut state = lock(&self.inner.state);
-        let active = state.processes.values().flat_map(|process| process.active.values());
-        state.admitted = active.map(|active| active.entry.job.limits.memory).sum();
+        state.count_memory();
         state.note_up(Instant::now());
         drop(state);
         self.inner.wanted.notify_one();

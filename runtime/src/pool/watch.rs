@@ -104,14 +104,53 @@ impl EgressProcess {
 }
 
 impl Process {
-    /// Returns a run that should have ended, and its outcome.
+    /// Returns a run that should have ended, and its outcome. Parked runs that end at once are taken down one after the
+    /// other: as long as one of them ends now and then, the others are not late.
     fn overdue(&self, now: Instant) -> Option<(RunNumber, Outcome)> {
+        let is_overdue = |due: Instant| {
+            let since = self.parked.last_end.map_or(due, |last| due.max(last));
+            now.duration_since(since) > OVERDUE
+        };
         self.active.iter().find_map(|(run, active)| {
-            if active.cancelled.is_some_and(|cancelled| now.duration_since(cancelled) > OVERDUE) {
+            if active.cancelled.is_some_and(is_overdue) {
                 return Some((*run, Outcome::Cancelled));
             }
-            let late = now.duration_since(active.began) > active.entry.job.limits.wall + OVERDUE;
-            late.then_some((*run, Outcome::TimedOut))
+            is_overdue(active.began + active.entry.job.limits.wall).then_some((*run, Outcome::TimedOut))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::process::ActiveRun;
+    use super::*;
+    use crate::frame;
+
+    #[tokio::test]
+    async fn parked_runs_that_end_one_after_the_other_are_not_late() {
+        let (ours, _theirs) = frame::pair().expect("a pair");
+        let (link, _) = frame::connect(ours, false).expect("connects");
+        let now = Instant::now();
+        let mut process = Process::of_test(link, now);
+        for run in 1..=3 {
+            let active = ActiveRun { cancelled: Some(now), ..ActiveRun::of_test(run, 1 << 20, now) };
+            process.active.insert(run, active);
+        }
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let is_late = |process: &Process, seconds| process.overdue(at(seconds)).is_some();
+        assert!(!is_late(&process, 1) && is_late(&process, 3));
+        // The end of a run that had its memory changes nothing.
+        process.remove(1, at(2)).expect("it is active");
+        assert!(is_late(&process, 3));
+        process.park_for_test(2);
+        process.remove(2, at(2)).expect("it is active");
+        assert!(!is_late(&process, 3) && is_late(&process, 5));
+        // A run whose time ends later is not late before that.
+        process.remove(3, at(2)).expect("it is active");
+        let later = ActiveRun::of_test(4, 1 << 20, at(10));
+        let ends = 10 + later.entry.job.limits.wall.as_secs();
+        process.active.insert(4, later);
+        assert!(!is_late(&process, ends + 1));
+        assert!(process.overdue(at(ends + 3)).is_some_and(|(run, outcome)| (run, outcome) == (4, Outcome::TimedOut)));
     }
 }

@@ -14,10 +14,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// After a longer run the heap can have holes worth giving back.
 const SMALL_RUN: Duration = Duration::from_millis(100);
+/// The time between two looks for such holes: they take longer the more is in the heap, and runs that are parked are.
+const TRIM_EVERY: Duration = Duration::from_millis(100);
 
 impl SandboxProcess {
     /// Runs a job. A panic ends only this run.
@@ -79,6 +81,7 @@ impl SandboxProcess {
                     stderr: handles.stderr.clone(),
                     node_calls: handles.node_calls.clone(),
                     network: RunNetwork::new(self.egress.clone(), run, start.network.clone()),
+                    admission: Some(handles.admission.clone()),
                 };
                 let running = std::pin::pin!(sandbox.run(input, &handles.cancel));
                 let mut running = run_fairly(&self.fair_share, running, |busy| {
@@ -95,10 +98,10 @@ impl SandboxProcess {
             Err(error) => (crashed(format!("no sandbox could be made: {error}")), String::new(), None),
         };
         if matches!(done.outcome, Outcome::TimedOut | Outcome::OutOfFuel | Outcome::OutOfMemory | Outcome::Crashed) {
-            let mark = finished.as_ref().and_then(FinishedSandbox::mark);
+            let memory = finished.as_ref().and_then(FinishedSandbox::memory_of_script);
             let lines = interpreter.description().stop_lines;
-            done.stopped_at = match (mark, lines, &self.stop_locator) {
-                (Some(mark), Some(lines), Some(locator)) => locator.locate(mark, lines),
+            done.stopped_at = match (memory, lines, &self.stop_locator) {
+                (Some(memory), Some(lines), Some(locator)) => locator.locate(memory, lines),
                 _ => None,
             };
         }
@@ -119,7 +122,16 @@ impl SandboxProcess {
         tokio::task::yield_now().await;
         drop(finished);
         if done.usage.wall > SMALL_RUN {
+            self.trim();
+        }
+    }
+
+    /// Gives free pages of the heap back to the kernel, unless that was done just now and other runs follow.
+    fn trim(&self) {
+        let is_recent = self.trimmed.get().is_some_and(|last| last.elapsed() < TRIM_EVERY);
+        if !is_recent || self.runs.borrow().is_empty() {
             heap::trim();
+            self.trimmed.set(Some(Instant::now()));
         }
     }
 

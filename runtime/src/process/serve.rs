@@ -9,7 +9,7 @@ use crate::files::Packages;
 use crate::frame::{
     self, Credit, FrameKind, GuestNumber, Incoming, Load, LoadImage, Prepare, Reply, RunNumber, Start, Stream,
 };
-use crate::guest::NodeCalls;
+use crate::guest::{Admission, NodeCalls};
 use crate::holder::Page;
 use crate::memory::{Image, ImageNumber, Slots};
 use crate::output::Output;
@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::Notify;
 
 pub(super) struct SandboxProcess {
@@ -40,6 +41,8 @@ pub(super) struct SandboxProcess {
     /// The page for the number of the run that has the thread.
     pub(super) page: RefCell<Option<Page>>,
     pub(super) draining: Cell<bool>,
+    /// When free pages of the heap were given back last.
+    pub(super) trimmed: Cell<Option<Instant>>,
     pub(super) empty: Notify,
 }
 
@@ -83,6 +86,7 @@ pub(super) struct RunHandles {
     pub(super) stderr: Output,
     pub(super) bytes: Arc<Notify>,
     pub(super) node_calls: NodeCalls,
+    pub(super) admission: Arc<Admission>,
 }
 
 impl SandboxProcess {
@@ -144,6 +148,7 @@ impl SandboxProcess {
                     stderr: Output::new(Stream::Stderr, start.limits.stderr, bytes.clone()),
                     bytes,
                     node_calls: NodeCalls::new(run, self.node.clone()),
+                    admission: Admission::new(run, self.node.clone()),
                 });
                 if self.runs.borrow_mut().insert(run, handles.clone()).is_some() {
                     return Err(wrong("a run that is active already"));
@@ -167,6 +172,11 @@ impl SandboxProcess {
                 let reply: Reply = frame::from_json(kind, &payload).map_err(malformed)?;
                 if let Some(handles) = handles {
                     handles.node_calls.answer(reply);
+                }
+            }
+            FrameKind::Resume => {
+                if let Some(handles) = handles {
+                    handles.admission.give();
                 }
             }
             FrameKind::Network => {

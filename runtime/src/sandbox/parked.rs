@@ -3,9 +3,13 @@
 //! A run that has waited for [`PARK_AFTER`] in one host call, without open files and connections, is *parked*: its memory
 //! and its stack are packed (`crate::memory`). Before it goes on they are made whole. The run notices nothing of it.
 //!
+//! Runs that are parked can end all at once, by their time limits or because they are cancelled. So they are taken down one
+//! after the other.
+//!
 //! Packing and making whole take time. A run whose waits are hardly longer than that is parked less and less.
 
-use crate::guest::Waits;
+use crate::budget::Budget;
+use crate::guest::{Admission, Waits};
 use crate::memory::{Packing, Parking, Place, Slot, Slots, Stacks};
 use std::future::Future;
 use std::io;
@@ -14,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
 /// The time that a run waits before it is parked.
@@ -29,16 +34,28 @@ pub(super) struct Parts {
     pub(super) stacks: Stacks,
     pub(super) memory: Place<Slot>,
     pub(super) waits: Arc<Waits>,
+    pub(super) budget: Arc<Budget>,
+}
+
+/// How far the memory of a run that was woken is.
+enum Whole {
+    Yes,
+    /// There is more to do.
+    NotYet,
+    /// The node does not have it free yet.
+    NotAdmitted,
 }
 
 /// A run that is parked while it waits.
 pub(super) struct Parked<F> {
-    // Before `run`: what is away is made whole before the run is dropped, which uses its stack.
+    // Before `run`: a stack that is away is made whole before the run is dropped, which uses it.
     stage: Stage,
     run: Pin<Box<F>>,
     woken: Arc<Woken>,
     waker: Waker,
     parts: Parts,
+    /// The memory that the node keeps free for it, when a node has admitted it.
+    admission: Option<Arc<Admission>>,
     patience: Patience,
     /// The time that packing and making whole have taken since the run waits.
     took: Duration,
@@ -89,7 +106,7 @@ impl Patience {
 }
 
 impl<F> Parked<F> {
-    pub(super) fn new(run: F, parts: Parts) -> Self {
+    pub(super) fn new(run: F, parts: Parts, admission: Option<Arc<Admission>>) -> Self {
         // The first poll is one of the run.
         let woken = Arc::new(Woken { is_woken: AtomicBool::new(true), outer: Mutex::new(Waker::noop().clone()) });
         Parked {
@@ -98,27 +115,32 @@ impl<F> Parked<F> {
             waker: Waker::from(woken.clone()),
             woken,
             parts,
+            admission,
             patience: Patience(PARK_AFTER),
             took: Duration::ZERO,
         }
     }
 
-    /// Goes one step towards the memory of a run that was woken. Returns whether it is whole.
-    fn make_whole(&mut self) -> io::Result<bool> {
+    /// Goes one step towards the memory of a run that was woken.
+    fn make_whole(&mut self, context: &Context<'_>) -> io::Result<Whole> {
         let mut parking = match std::mem::replace(&mut self.stage, Stage::Present) {
             // What was packed of a run that goes on is not needed.
-            Stage::Present | Stage::Waiting(_) | Stage::Packing(_) => return Ok(true),
+            Stage::Present | Stage::Waiting(_) | Stage::Packing(_) => return Ok(Whole::Yes),
             Stage::MakingWhole(parking) => parking,
             Stage::Away(parking, since) => {
+                if self.admission.as_ref().is_some_and(|admission| !admission.is_back(context)) {
+                    self.stage = Stage::Away(parking, since);
+                    return Ok(Whole::NotAdmitted);
+                }
                 self.patience.note(since.elapsed(), self.took * 2);
                 parking
             }
         };
-        let is_whole = parking.make_some_whole()?;
-        if !is_whole {
-            self.stage = Stage::MakingWhole(parking);
+        if parking.make_some_whole()? {
+            return Ok(Whole::Yes);
         }
-        Ok(is_whole)
+        self.stage = Stage::MakingWhole(parking);
+        Ok(Whole::NotYet)
     }
 
     /// Notes when the run is to be parked, if it waits.
@@ -127,6 +149,23 @@ impl<F> Parked<F> {
             self.took = Duration::ZERO;
             self.stage = Stage::Waiting(Box::pin(tokio::time::sleep(self.patience.0)));
         }
+    }
+
+    /// Drops a run that has ended or is to end. If it is parked, it waits for its turn, which lasts until the value that this
+    /// returns is dropped. Its memory is made whole only where it `is_read` afterwards.
+    pub(super) async fn take_down(mut self, is_read: bool) -> Option<OwnedSemaphorePermit> {
+        if !matches!(self.stage, Stage::Away(..) | Stage::MakingWhole(_)) {
+            return None;
+        }
+        let turn = self.parts.slots.turn().await;
+        // It stays within this value while others have the thread.
+        while is_read
+            && let Stage::Away(parking, _) | Stage::MakingWhole(parking) = &mut self.stage
+            && let Ok(false) = parking.make_some_whole()
+        {
+            tokio::task::yield_now().await;
+        }
+        turn
     }
 
     /// Goes one step towards a run that is parked. Returns whether there are more.
@@ -138,7 +177,7 @@ impl<F> Parked<F> {
                     self.stage = Stage::Waiting(time);
                     return false;
                 }
-                let Parts { slots, stacks, memory, waits } = &self.parts;
+                let Parts { slots, stacks, memory, waits, .. } = &self.parts;
                 let Some(on_stack) = waits.on_stack() else { return false };
                 // Where the kernel refuses something the run keeps its memory.
                 let Ok(Some(parking)) = Parking::begin(slots, stacks, memory, on_stack) else { return false };
@@ -154,8 +193,14 @@ impl<F> Parked<F> {
         self.took += began.elapsed();
         match packing {
             Ok(Packing::More) => self.stage = Stage::Packing(parking),
-            Ok(Packing::Away) => self.stage = Stage::Away(parking, Instant::now()),
-            // What was put away by then is made whole when this is dropped.
+            Ok(Packing::Away) => {
+                if let Some(admission) = &self.admission {
+                    // Its files are not put away.
+                    admission.give_up((parking.packed() as u64).saturating_add(self.parts.budget.outside()));
+                }
+                self.stage = Stage::Away(parking, Instant::now());
+            }
+            // Nothing was put away by then.
             Ok(Packing::NotWorth) | Err(_) => {
                 self.patience.0 = PARK_AFTER_MOST;
                 drop(parking);
@@ -173,9 +218,13 @@ impl<T, F: Future<Output = wasmtime::Result<T>>> Future for Parked<F> {
         this.woken.outer.lock().unwrap_or_else(PoisonError::into_inner).clone_from(context.waker());
         if this.woken.is_woken.load(Relaxed) {
             // An error ends the run: what it would go on with is not there.
-            if !this.make_whole()? {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
+            match this.make_whole(context)? {
+                Whole::Yes => {}
+                Whole::NotYet => {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Whole::NotAdmitted => return Poll::Pending,
             }
             this.woken.is_woken.store(false, Relaxed);
             let polled = this.run.as_mut().poll(&mut Context::from_waker(&this.waker));

@@ -19,7 +19,7 @@ pub struct RunConfig {
     /// Sandbox processes that stand ready [default: one a core]
     #[arg(long, value_name = "N", env = "CRONBOX_SANDBOX_PROCESSES", value_parser = count::<usize>)]
     pub sandbox_processes: Option<usize>,
-    /// Runs of this node at once
+    /// Runs of this node at once, those that sleep included
     #[arg(long, value_name = "N", env = "CRONBOX_MAX_RUNNING", default_value = "64", value_parser = count::<usize>)]
     pub max_running: usize,
     /// Bytes that the memory limits of running runs may add up to [default: half of the machine's]
