@@ -52,3 +52,4 @@ mod tls;
 mod traces;
 mod triggers;
 mod upgrade;
+mod waiting;

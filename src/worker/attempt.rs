@@ -216,13 +216,19 @@ impl Worker {
             Err(error @ JobError::OverBudget { .. }) => return refused("OverBudget", error.to_string()),
             Err(error) => return refused("RunRefused", error.to_string()),
         };
-        let mut next_part = Instant::now() + PARTS_AFTER;
+        // Many runs wait for long and write nothing: they are not looked at.
+        let (mut next_part, mut has_written) = (Instant::now() + PARTS_AFTER, false);
         let mut kept = BTreeMap::from([("stdout", 0u64), ("stderr", 0u64)]);
         let mut cancelled = false;
         loop {
             tokio::select! {
                 event = running.next() => match event {
-                    Some(Event::Output { stream, bytes }) => writing.write(stream, &bytes),
+                    Some(Event::Output { stream, bytes }) => {
+                        writing.write(stream, &bytes);
+                        if !std::mem::replace(&mut has_written, true) {
+                            next_part = next_part.max(Instant::now() + PARTS_AFTER);
+                        }
+                    }
                     Some(Event::Restarted) => {
                         writing.restart();
                         *left = AttemptOutput::default();
@@ -249,8 +255,10 @@ impl Worker {
                     cancelled = true;
                     running.cancel();
                 }
-                () = tokio::time::sleep_until(next_part) => {
-                    *has_parts |= self.keep_parts(run, aboard, writing, &mut kept).await;
+                () = tokio::time::sleep_until(next_part), if has_written => {
+                    // What was not kept this time is looked for once more.
+                    has_written = self.keep_parts(run, aboard, writing, &mut kept).await;
+                    *has_parts |= has_written;
                     next_part = Instant::now() + PARTS_AFTER;
                 }
             }

@@ -20,6 +20,7 @@ mod server;
 #[allow(dead_code, reason = "the tests use more of it than the benchmark does")]
 mod support;
 mod traces;
+mod waiting;
 
 use cronbox_runtime::testing::Inspect as _;
 use cronbox_runtime::{Bundle, CompiledInterpreter, Job, Limits, OnLost, Outcome, Pool, PoolConfig, Report, machine};
@@ -68,6 +69,9 @@ fn main() {
     if wanted("lists") {
         head();
         runtime.block_on(server::lists());
+    }
+    if wanted("waiting") {
+        runtime.block_on(waiting::costs());
     }
     if wanted("schedules") {
         head();
