@@ -43,7 +43,7 @@ DIST_SERVERS := debootstrap crun umoci iproute2 systemd-container zstd
 # Debian's packages of what the tests start, of the browser that they look at the page with, and of Prometheus's tool.
 SERVERS := postgresql redis-server iproute2 openssl libfaketime chromium nginx caddy prometheus
 
-.PHONY: build run tour test lint bench soak dist test-dist screenshots guest page tools servers clean
+.PHONY: build run tour test statements lint bench soak dist test-dist screenshots guest page tools servers clean
 
 # The release binary. The whole workspace, here and below: a smaller selection would resolve other features of shared
 # dependencies, and wasmtime would be compiled once for each.
@@ -64,6 +64,14 @@ tour: build
 test: guest page servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
 	$(NPM) test --silent
 	$(TEST_ENV) $(CARGO) test --release --locked --workspace --no-fail-fast $(LESS)
+
+# Records what this version asks the databases, in tests/upgrade: tests of later versions read it. Before each release.
+STATEMENTS := $(abspath $(TARGET))/statements
+statements: guest page servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
+	rm -f $(STATEMENTS)
+	CRONBOX_TEST_STATEMENTS=$(STATEMENTS) $(TEST_ENV) $(CARGO) test --release --locked --workspace $(LESS) --test main -- \
+	   store:: service:: scheduler::
+	$(PYTHON) tests/upgrade/record.py $(STATEMENTS)
 
 # Format, dependencies, clippy with warnings as errors, the room test. Release, like everything else: one set of build
 # artefacts. `.deny.toml` says what dependencies must keep to.

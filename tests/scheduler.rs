@@ -2,6 +2,7 @@
 
 use crate::support::postgres::cluster;
 use crate::support::scheduler::scheduler;
+use crate::support::statements;
 use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
 use cronbox::clock::{Clock, Time};
 use cronbox::limits::RequestedLimits;
@@ -72,6 +73,7 @@ struct Rig {
 
 impl Rig {
     async fn new(place: &DatabaseUrl) -> Self {
+        statements::record();
         let store = Store::open(place).await.expect("opens");
         for name in ["a", "b", "c"] {
             let blob = format!("sources/{name}");

@@ -1,6 +1,7 @@
 //! The store's conformance suite: the same questions to SQLite on disk, SQLite in memory, and PostgreSQL.
 
 use crate::support::postgres::cluster;
+use crate::support::statements;
 use chrono::TimeDelta;
 use cronbox::access::{Scope, Token};
 use cronbox::blobs::{self, Blobs, S3Access};
@@ -35,6 +36,7 @@ macro_rules! on_every_engine {
         mod memory {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $case() {
+                crate::support::statements::record();
                 super::$case(super::Store::open(&super::DatabaseUrl::Memory).await.expect("opens")).await;
             })+
         }
@@ -104,6 +106,7 @@ struct TestFile(PathBuf);
 
 impl TestFile {
     fn new() -> Self {
+        statements::record();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("store {}-{}.db", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         TestFile(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))

@@ -7,6 +7,10 @@ use super::{EngineError, StoreError};
 use crate::clock::{Time, from_micros, micros};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{Any, AnyConnection, Arguments, AssertSqlSafe, Row as _, Type};
+use tracing::Level;
+
+/// The target of the log that has the statements.
+const STATEMENTS: &str = "cronbox::store::statements";
 
 /// What engines do differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,13 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
+    fn as_str(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "sqlite",
+            Dialect::Postgres => "postgres",
+        }
+    }
+
     /// Ends a `SELECT` whose rows nobody else may change meanwhile.
     pub(super) fn for_update(self) -> &'static str {
         match self {
@@ -125,9 +136,21 @@ impl<'c> Tx<'c> {
         Tx { connection: Wire::Sqlite(connection), dialect: Dialect::Sqlite, is_told: false, acting: None }
     }
 
+    /// A statement and its values, if a database can keep these. Every statement comes by here: the log has it, without the
+    /// values, where this target is wished for at the level `trace`.
+    fn asked(&self, Sql(sql): Sql, args: Args) -> Result<(String, Vec<Value>), StoreError> {
+        let values = args.checked()?;
+        if tracing::enabled!(target: STATEMENTS, Level::TRACE) {
+            let types: Vec<_> = values.iter().map(Value::column_type).collect();
+            let (dialect, types) = (self.dialect.as_str(), types.join(", "));
+            tracing::trace!(target: STATEMENTS, dialect, types, sql);
+        }
+        Ok((sql, values))
+    }
+
     /// Carries out a statement; how many rows it changed.
     pub(super) async fn run(&mut self, sql: impl Into<Sql>, args: Args) -> Result<u64, StoreError> {
-        let (sql, values) = (sql.into().0, args.checked()?);
+        let (sql, values) = self.asked(sql.into(), args)?;
         match &mut self.connection {
             Wire::Sqlite(connection) => sqlite::run(connection, &sql, &values),
             Wire::Postgres(connection) => {
@@ -139,7 +162,7 @@ impl<'c> Tx<'c> {
 
     /// All rows of an answer.
     pub(super) async fn all(&mut self, sql: impl Into<Sql>, args: Args) -> Result<Vec<Row>, StoreError> {
-        let (sql, values) = (sql.into().0, args.checked()?);
+        let (sql, values) = self.asked(sql.into(), args)?;
         match &mut self.connection {
             Wire::Sqlite(connection) => {
                 Ok(sqlite::rows(connection, &sql, &values, usize::MAX)?.into_iter().map(Row::Sqlite).collect())
@@ -153,7 +176,7 @@ impl<'c> Tx<'c> {
 
     /// The first row of an answer, if it has one.
     pub(super) async fn first(&mut self, sql: impl Into<Sql>, args: Args) -> Result<Option<Row>, StoreError> {
-        let (sql, values) = (sql.into().0, args.checked()?);
+        let (sql, values) = self.asked(sql.into(), args)?;
         match &mut self.connection {
             Wire::Sqlite(connection) => Ok(sqlite::rows(connection, &sql, &values, 1)?.pop().map(Row::Sqlite)),
             Wire::Postgres(connection) => {

@@ -40,6 +40,17 @@ impl Kind {
     }
 }
 
+impl Value {
+    /// The type of the column that it is for, as PostgreSQL calls it.
+    pub(super) fn column_type(&self) -> &'static str {
+        match self {
+            Value::Int(_) | Value::Null(Kind::Int) => "bigint",
+            Value::Text(_) | Value::Null(Kind::Text) => "text",
+            Value::Bytes(_) | Value::Null(Kind::Bytes) => "bytea",
+        }
+    }
+}
+
 /// What can stand for `$1`, `$2`, …
 pub(super) trait Bind {
     /// What it is when it is not null.

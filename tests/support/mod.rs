@@ -10,6 +10,7 @@ pub mod receiver;
 pub mod s3;
 pub mod scheduler;
 pub mod server;
+pub mod statements;
 pub mod wait;
 pub mod world;
 

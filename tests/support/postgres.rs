@@ -147,6 +147,7 @@ impl Drop for Cluster {
 
 /// The cluster that tests share, each with databases of its own.
 pub fn cluster() -> &'static Cluster {
+    super::statements::record();
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| Cluster::start(false))
 }

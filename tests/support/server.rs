@@ -17,6 +17,7 @@ pub struct Folder(pub PathBuf);
 impl Folder {
     /// A new, empty one.
     pub fn new() -> Self {
+        super::statements::record();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("server-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
