@@ -20,6 +20,9 @@ const GRACE: Duration = Duration::from_millis(500);
 /// How long an answer may wait for a client that does not read when its place is wanted.
 const STALLED: Duration = Duration::from_secs(2);
 
+/// Nothing of a connection was read yet: on a busy machine that can take longer than [`GRACE`].
+const NOT_READ: u64 = u64::MAX;
+
 /// The connections of a listener.
 #[derive(Debug)]
 pub(super) struct Connections {
@@ -46,7 +49,7 @@ pub(super) struct Open {
     busy: AtomicU64,
     /// Whether an answer waits for the client to read.
     pub(super) stalled: Arc<AtomicBool>,
-    /// Since when it is as it is: milliseconds from the listener's beginning.
+    /// Since when it is as it is: milliseconds from the listener's beginning, or [`NOT_READ`].
     since: AtomicU64,
     begun: Instant,
     /// Whether there were many when it came.
@@ -112,7 +115,7 @@ impl Connections {
             has_asked: AtomicBool::new(false),
             busy: AtomicU64::new(0),
             stalled: Arc::default(),
-            since: AtomicU64::new(millis(self.begun)),
+            since: AtomicU64::new(NOT_READ),
             begun: self.begun,
             crowded: all.len() + (self.most / 8).max(1) >= self.most,
             kept: AtomicBool::new(all.len() >= self.most),
@@ -168,6 +171,11 @@ fn millis(begun: Instant) -> u64 {
 }
 
 impl Open {
+    /// From now on it is read.
+    pub(super) fn listen(&self) {
+        self.since.store(millis(self.begun), Ordering::Relaxed);
+    }
+
     /// A request came; it is being answered until what this returns is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
         self.asked.notify_one();
@@ -265,6 +273,9 @@ mod tests {
     fn a_connection_that_came_just_now_keeps_its_place() {
         let all = of(8, 4, Duration::from_secs(3_600));
         let fresh = all.enter();
+        all.make_room();
+        assert!(!went(&fresh), "nothing of it was read");
+        fresh.listen();
         all.make_room();
         assert!(!went(&fresh), "its request may be under way");
         drop(fresh.begin());

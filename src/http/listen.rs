@@ -105,6 +105,7 @@ impl Front {
         let (tls, stop, all) = (listener.tls.clone(), self.stop.clone(), self.connections.clone());
         self.tasks.spawn(async move {
             let live = async {
+                open.listen();
                 tokio::select! {
                     // A client that goes away, or never says what it wants, is no error of ours.
                     () = begin(stream, tls, room, &stop) => {}
