@@ -3,8 +3,9 @@
 
 use crate::support;
 use cronbox_runtime::testing::Inspect as _;
-use cronbox_runtime::{Event, Job, OnLost, Outcome, Pool, Report, Run, Stream};
+use cronbox_runtime::{Event, Job, OnLost, Outcome, Pool, Report, Run, RunOutput, Stream};
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 const TINY: &str = "def run():\n    return 1\n";
 const SLEEPER: &str = "import time\ndef run():\n    time.sleep(4)\n    return 'slept'\n";
@@ -85,6 +86,17 @@ async fn latency(pool: &Pool) -> (Duration, Duration) {
     (took[15], took[29])
 }
 
+/// Whether tiny runs are as quick beside others as they `usually` are; otherwise how slow they are. A tiny run goes first: what
+/// it waits for is one slice of another, now and then two.
+async fn beside(pool: &Pool, usually: Duration) -> Result<(), String> {
+    let (usual, slowest) = latency(pool).await;
+    let is_quick = usual < usually * 3 + Duration::from_millis(12) && slowest < Duration::from_millis(250);
+    if is_quick { Ok(()) } else { Err(format!("{usual:?}, at most {slowest:?}; usually {usually:?}")) }
+}
+
+/// How often tiny runs are timed, alone and beside others. These delay them each time; what else this machine does, now and then.
+const ROUNDS: usize = 3;
+
 async fn busy(pool: &Pool, runs: usize) {
     support::wait::until("they are seen to be busy", async || pool.load().busy >= runs).await;
 }
@@ -116,18 +128,23 @@ async fn delay_no_neighbour(attacks: &[(&str, &str)]) {
     let _alone = support::alone().await;
     let pool = one_process().await;
     let process = pool.process_ids();
-    let (alone, _) = latency(&pool).await;
     let mut wrong = Vec::new();
     for (what, source) in attacks {
-        let attack = support::start(&pool, endless(source));
-        under_way(&pool).await;
-        let (usual, slowest) = latency(&pool).await;
-        // A tiny run goes first; what it waits for is one slice of the attack, now and then two.
-        if usual > alone * 3 + Duration::from_millis(12) || slowest > Duration::from_millis(250) {
-            wrong.push(format!("{what}: {usual:?}, at most {slowest:?}; alone {alone:?}"));
+        let mut quick = Err(String::new());
+        for _ in 0..ROUNDS {
+            let (alone, _) = latency(&pool).await;
+            let attack = support::start(&pool, endless(source));
+            under_way(&pool).await;
+            quick = beside(&pool, alone).await;
+            let report = cancelled(attack).await;
+            assert_eq!((report.outcome, report.lost_attempts), (Outcome::Cancelled, 0), "{what}: {:?}", report.error);
+            if quick.is_ok() {
+                break;
+            }
         }
-        let report = cancelled(attack).await;
-        assert_eq!((report.outcome, report.lost_attempts), (Outcome::Cancelled, 0), "{what}: {:?}", report.error);
+        if let Err(figures) = quick {
+            wrong.push(format!("{what}: {figures}"));
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(pool.process_ids(), process, "the process was lost");
@@ -242,17 +259,35 @@ async fn neighbours_that_may_not_start_twice_survive() {
 async fn files_that_runs_leave_delay_no_neighbour() {
     let _alone = support::alone().await;
     let pool = one_process().await;
-    let (alone, _) = latency(&pool).await;
-    let source = "import os\ndef run():\n    with open('/output/big.bin', 'wb') as f:\n        for _ in range(15):\n            \
-                  f.write(os.urandom(1 << 16) * 16)\n";
-    let runs: Vec<_> = (0..8).map(|_| tokio::spawn(support::start(&pool, support::job(source)).finish())).collect();
-    let (usual, slowest) = latency(&pool).await;
-    for run in runs {
-        let report = run.await.expect("ends").report;
-        assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
+    // The same work, with a file that is left and one that is not. They all end, also where other programs leave them little time.
+    let job = |path: &str| {
+        let mut job = support::job(&format!(
+            "import os\ndef run():\n    with open('{path}', 'wb') as f:\n        for _ in range(15):\n            \
+             f.write(os.urandom(1 << 16) * 16)\n"
+        ));
+        job.limits.wall = Duration::from_secs(600);
+        job
+    };
+    let runs = |path: &str| (0..8).map(|_| tokio::spawn(support::start(&pool, job(path)).finish())).collect::<Vec<_>>();
+    let all_succeed = async |runs: Vec<JoinHandle<RunOutput>>| {
+        for run in runs {
+            let report = run.await.expect("ends").report;
+            assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.error);
+        }
+    };
+    let mut quick = Err(String::new());
+    for _ in 0..ROUNDS {
+        let others = runs("/tmp/big.bin");
+        let (usually, _) = latency(&pool).await;
+        all_succeed(others).await;
+        let others = runs("/output/big.bin");
+        quick = beside(&pool, usually).await;
+        all_succeed(others).await;
+        if quick.is_ok() {
+            break;
+        }
     }
-    let figures = format!("{usual:?}, at most {slowest:?}; alone {alone:?}");
-    assert!(usual < alone * 3 + Duration::from_millis(12) && slowest < Duration::from_millis(250), "{figures}");
+    assert!(quick.is_ok(), "{quick:?}");
 }
 
 /// Scripts that make the host keep things for them, print `held` and wait.
