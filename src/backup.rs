@@ -62,6 +62,11 @@ pub enum BackupError {
     /// A later version of this program wrote it.
     #[error("the backup has format {0}, which this program does not know: a newer Cronbox wrote it; use that one")]
     NewerFormat(u32),
+    /// The rows of a restore may be there.
+    #[error(
+        "{0}. Whether the rows are shown is not known: type the same command again; it goes on, or says that all is there"
+    )]
+    PerhapsRestored(StoreError),
     /// Something is where it would be written.
     #[error("{0}")]
     NotEmpty(String),
@@ -70,6 +75,9 @@ pub enum BackupError {
         "the database could not be told for too long that the backup goes on, so blobs may have been deleted: make it again"
     )]
     Lost,
+    /// Somebody deleted something of it while it was made.
+    #[error("{0} is gone from the place, or was changed there, while the backup was made: make it again")]
+    Removed(String),
     /// Another is deleting what no backup needs.
     #[error("old backups are being deleted at the place, which takes long: try again in some minutes")]
     Pruning,

@@ -8,6 +8,7 @@ mod channels;
 
 pub use channels::SealedChannelError;
 
+use crate::durable;
 use crate::secret::Secret;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -346,10 +347,7 @@ fn write(path: &Path, keys: &Keys) -> std::io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&beside, path)?;
-    match path.parent() {
-        Some(folder) => std::fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    durable::sync_folder_of(path)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! - [`suggest`]: the word that was meant
 //! - [`misfit`]: what is said of a value that does not fit
 //! - [`fullness`]: whether there is room to write
+//! - [`durable`]: names of files that are on disk
 //! - [`panics`]: readers of foreign text whose panic is a refusal
 //! - [`quantity`]: sizes, times and fuel as people write and read them
 //! - [`requirement`]: packages that a script asks for, and those that it got
@@ -72,6 +73,7 @@
 //! Running Python is the crate `cronbox-runtime`'s.
 
 pub mod clock;
+pub mod durable;
 pub mod exact;
 pub mod fullness;
 pub mod hosts;

@@ -22,6 +22,7 @@ mod columns;
 mod connections;
 pub mod deliveries;
 pub mod events;
+mod file;
 pub mod fire;
 mod give_up;
 pub mod grants;
@@ -62,6 +63,7 @@ mod writer;
 
 use crate::clock::{Time, from_micros};
 use crate::fullness::Fullness;
+pub use file::NotShown;
 pub use load::{Loader, Target};
 pub use migrations::PendingStep;
 pub use snapshot::{Page, SnapshotOf};

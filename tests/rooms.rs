@@ -269,7 +269,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("heartbeat", &["clock", "metrics", "run", "store", "signals"]),
     ("watcher", &["alert", "clock", "precondition", "script", "signals", "store"]),
     ("peer_signals", &["readers", "store", "signals"]),
-    ("backup", &["blobs", "clock", "metrics", "readers", "store"]),
+    ("backup", &["blobs", "clock", "durable", "metrics", "readers", "store"]),
     ("cleaner", &["blobs", "clock", "run", "script", "store"]),
     ("disk_usage", &["quantity"]),
     (
@@ -327,6 +327,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("trace", &["clock", "config", "metrics"]),
     ("live_output", &[]),
     ("fullness", &[]),
+    ("durable", &[]),
     ("supervise", &["panics", "metrics"]),
     ("signals", &["ping", "run"]),
     (
@@ -340,6 +341,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "event",
             "exact",
             "fullness",
+            "durable",
             "channel",
             "alert",
             "notice",
@@ -359,7 +361,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("access", &["clock", "script"]),
     ("audit", &["clock"]),
     ("secret", &["access", "clock", "hosts", "script"]),
-    ("keyring", &["access", "channel", "secret"]),
+    ("keyring", &["access", "channel", "durable", "secret"]),
     ("source_encoding", &[]),
     ("metadata", &["misfit", "source_encoding", "panics", "suggest", "script"]),
     (

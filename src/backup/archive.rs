@@ -2,6 +2,7 @@
 
 use crate::blobs::{BlobError, Found};
 use crate::clock::from_micros;
+use crate::durable::{Named, rename_to_new};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,8 +10,8 @@ use std::io::{Error, ErrorKind};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// What an archive is called until it is whole, after its name.
-const UNFINISHED: &str = ".unfinished";
+/// What the name of an archive ends with until it is whole.
+const UNFINISHED: &str = "unfinished";
 
 /// An archive that is being written.
 pub(super) struct ArchiveWriter {
@@ -44,10 +45,11 @@ impl ArchiveWriter {
         if path.exists() {
             return Err(BlobError::BadPlace(format!("there is a file {}: name another one", path.display())));
         }
+        // A name of its own: another backup may be written to the same archive meanwhile.
         let mut beside = path.as_os_str().to_owned();
-        beside.push(UNFINISHED);
+        beside.push(format!(".{}.{UNFINISHED}", uuid::Uuid::new_v4().simple()));
         let beside = PathBuf::from(beside);
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside);
+        let file = File::options().write(true).create_new(true).mode(0o600).open(&beside);
         let file =
             file.map_err(|error| BlobError::BadPlace(format!("{} cannot be made: {error}", beside.display())))?;
         Ok(ArchiveWriter { tar: tar::Builder::new(file), beside, path: path.to_owned(), is_whole: false })
@@ -64,16 +66,19 @@ impl ArchiveWriter {
     pub(super) fn finish(&mut self) -> Result<(), BlobError> {
         let mut finish = || {
             self.tar.finish()?;
-            self.tar.get_ref().sync_all()?;
-            // Somebody may have put a file there meanwhile, which is not ours to overwrite.
-            std::fs::hard_link(&self.beside, &self.path)?;
-            std::fs::remove_file(&self.beside)?;
-            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+            rename_to_new(&self.beside, &self.path)
         };
-        finish().map_err(|error: Error| told("archive", &error))?;
+        let named = finish().map_err(|error: Error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                BlobError::BadPlace(format!("there is a file {} by now: name another one", self.path.display()))
+            }
+            _ => told("archive", &error),
+        })?;
         self.is_whole = true;
-        Ok(())
+        match named {
+            Named::Synced => Ok(()),
+            Named::Unsynced(error) => Err(told("archive", &error)),
+        }
     }
 }
 

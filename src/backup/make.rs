@@ -2,7 +2,8 @@
 
 use super::BackupError;
 use super::format::{Manifest, Part, RowWriter, write_index};
-use super::place::{BACKUPS, BLOBS, BackupPlace, PRUNING, Place, is_left_by_deletes};
+use super::place::{BACKUPS, BLOBS, BackupPlace, PRUNING, Place, is_left_by_deletes, manifest_first};
+use super::read::blob_at;
 use crate::blobs::{BlobError, Blobs, Found};
 use crate::clock::{Clock, rfc3339};
 use crate::store::backups::NewBackup;
@@ -49,6 +50,8 @@ pub struct Made {
     pub copied: u64,
     /// Their bytes.
     pub copied_bytes: u64,
+    /// Blobs that the server has lost, and that the place has from an earlier backup.
+    pub lost: Vec<String>,
     /// How long it took.
     pub took: Duration,
 }
@@ -93,8 +96,9 @@ async fn keep_alive(source: &Source, place: &Place, new: &NewBackup) -> BackupEr
     let mut until = new.held_until;
     loop {
         tokio::time::sleep(AGAIN).await;
-        let next = source.clock.now() + HELD;
-        match source.store.hold_backup(&new.id, next).await {
+        let now = source.clock.now();
+        let next = now + HELD;
+        match source.store.hold_backup(&new.id, now, next).await {
             Ok(true) => until = next,
             Ok(false) => return BackupError::Lost,
             Err(error) if source.clock.now() < until => {
@@ -126,12 +130,43 @@ async fn written(source: &Source, place: &Place, new: &NewBackup, began: Instant
     manifest.blob_bytes = copied.all.values().sum();
     manifest.missing = copied.missing;
     manifest.finished_at = rfc3339(source.clock.now());
+    check_whole(source, place, new, &manifest, &copied.all).await?;
     place.put_last(&format!("{BACKUPS}/{}/manifest.json", new.id), manifest.write()?).await?;
     if let Some(objects) = place.shared() {
         // Beside a manifest it says nothing.
         let _ = objects.delete(&started(&new.id)).await;
     }
-    Ok(Made { manifest, copied: copied.blobs, copied_bytes: copied.bytes, took: began.elapsed() })
+    let (blobs, bytes, lost) = (copied.blobs, copied.bytes, copied.lost);
+    Ok(Made { manifest, copied: blobs, copied_bytes: bytes, lost, took: began.elapsed() })
+}
+
+/// Looks once more whether blobs were held and all is at the place, before it is said that there is a backup: this process may
+/// have stood still for hours, and others have taken it for one that ended.
+async fn check_whole(
+    source: &Source,
+    place: &Place,
+    new: &NewBackup,
+    manifest: &Manifest,
+    blobs: &BTreeMap<String, u64>,
+) -> Result<(), BackupError> {
+    let now = source.clock.now();
+    if !source.store.hold_backup(&new.id, now, now + HELD).await? {
+        return Err(BackupError::Lost);
+    }
+    if place.shared().is_none() {
+        return Ok(());
+    }
+    let mut there: BTreeMap<String, u64> = BTreeMap::new();
+    for under in [format!("{BACKUPS}/{}", new.id), BLOBS.to_owned()] {
+        there.extend(place.list(&under).await?.into_iter().map(|found| (found.name, found.bytes)));
+    }
+    let part = |part: &Part| (format!("{BACKUPS}/{}/{}", new.id, part.name), part.bytes);
+    let parts = manifest.rows.iter().chain([&manifest.index]).map(part);
+    let blobs = blobs.iter().map(|(key, bytes)| (format!("{BLOBS}/{key}"), *bytes));
+    match parts.chain(blobs).find(|(name, bytes)| there.get(name) != Some(bytes)) {
+        None => Ok(()),
+        Some((name, _)) => Err(BackupError::Removed(name)),
+    }
 }
 
 /// Says at the place that a backup is being made, so that nobody deletes blobs there that it will need; and waits while
@@ -225,12 +260,14 @@ struct Copied {
     /// All that the backup needs, with their sizes.
     all: BTreeMap<String, u64>,
     missing: Vec<String>,
+    /// Those that the server has lost, and an earlier backup has.
+    lost: Vec<String>,
     blobs: u64,
     bytes: u64,
 }
 
-/// Copies the blobs that are not at the place. Those that the server itself does not have, or not as they were, are listed:
-/// that is no reason to have no backup of the rest.
+/// Copies the blobs that are not at the place. Of those that the server itself does not have any more, or not as they were, the
+/// copies of earlier backups are kept. Where there is none they are listed: that is no reason to have no backup of the rest.
 async fn copy_blobs(source: &Source, place: &Place, wanted: BTreeSet<String>) -> Result<Copied, BackupError> {
     let listed = source.blobs.objects().list("").await.map_err(BackupError::Blobs)?;
     let sizes: BTreeMap<String, u64> = listed.into_iter().map(|found| (found.name, found.bytes)).collect();
@@ -239,10 +276,10 @@ async fn copy_blobs(source: &Source, place: &Place, wanted: BTreeSet<String>) ->
         .filter_map(|found| Some((found.name.strip_prefix(BLOBS)?.strip_prefix('/')?.to_owned(), found.bytes)))
         .collect();
     let mut copied = Copied::default();
-    let mut to_copy = Vec::new();
+    let (mut to_copy, mut lost) = (Vec::new(), Vec::new());
     for key in wanted {
         match sizes.get(&key) {
-            None => copied.missing.push(key),
+            None => lost.push(key),
             Some(bytes) if there.get(&key) == Some(bytes) => {
                 copied.all.insert(key, *bytes);
             }
@@ -274,7 +311,16 @@ async fn copy_blobs(source: &Source, place: &Place, wanted: BTreeSet<String>) ->
                 copied.blobs += 1;
                 copied.all.insert(key, length);
             }
-            None => copied.missing.push(key),
+            None => lost.push(key),
+        }
+    }
+    for key in lost {
+        match there.get(&key).copied() {
+            Some(bytes) if blob_at(place, &key).await.is_ok() => {
+                copied.all.insert(key.clone(), bytes);
+                copied.lost.push(key);
+            }
+            _ => copied.missing.push(key),
         }
     }
     copied.bytes = bytes.into_inner();
@@ -284,7 +330,7 @@ async fn copy_blobs(source: &Source, place: &Place, wanted: BTreeSet<String>) ->
 /// Removes what a backup that failed has written for itself. Blobs stay for the next one.
 async fn remove(place: &Place, id: &str) -> Result<(), BackupError> {
     let Some(objects) = place.shared() else { return Ok(()) };
-    for found in place.list(&format!("{BACKUPS}/{id}")).await? {
+    for found in manifest_first(place.list(&format!("{BACKUPS}/{id}")).await?) {
         objects.delete(&found.name).await.map_err(BackupError::Place)?;
     }
     Ok(())

@@ -34,6 +34,13 @@ pub(super) fn is_left_by_deletes(written_at: Time, now: Time) -> bool {
     now - written_at > PRUNING_LEFT
 }
 
+/// The objects of a backup, in the order in which they are deleted: without its manifest it is no backup any more, should this
+/// end in the middle.
+pub(super) fn manifest_first(mut found: Vec<Found>) -> Vec<Found> {
+    found.sort_by_key(|found| !found.name.ends_with("/manifest.json"));
+    found
+}
+
 /// Where backups are, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackupPlace {
@@ -57,6 +64,52 @@ impl BackupPlace {
         match Self::parse(text)? {
             BackupPlace::Archive(_) => Err("an archive has one backup: name a directory or s3://BUCKET/PREFIX".into()),
             place => Ok(place),
+        }
+    }
+}
+
+impl BackupPlace {
+    /// Whether backups would be among the blobs of a server, or its blobs among theirs: each would delete what the other needs.
+    pub fn overlaps(&self, blobs: &BlobLocation) -> bool {
+        match (self, blobs) {
+            (BackupPlace::Objects(BlobLocation::Disk(place)), BlobLocation::Disk(blobs)) => {
+                let (place, blobs) = (real(place), real(blobs));
+                place.starts_with(&blobs) || is_own(|own| blobs.starts_with(place.join(own)))
+            }
+            (
+                BackupPlace::Objects(BlobLocation::S3 { bucket, prefix }),
+                BlobLocation::S3 { bucket: of_blobs, prefix: blobs },
+            ) => {
+                let (place, blobs) = (Path::new(prefix), Path::new(blobs));
+                bucket == of_blobs && (place.starts_with(blobs) || is_own(|own| blobs.starts_with(place.join(own))))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether something is so of one of the folders of backups.
+fn is_own(is_so: impl Fn(&str) -> bool) -> bool {
+    [BACKUPS, BLOBS, PRUNING].into_iter().any(is_so)
+}
+
+/// A path without links, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut there = path.as_path();
+    let mut rest = Vec::new();
+    loop {
+        if let Ok(real) = there.canonicalize() {
+            return rest.iter().rev().fold(real, |path, name| path.join(name));
+        }
+        match (there.parent(), there.file_name()) {
+            (Some(parent), Some(name)) => {
+                rest.push(name.to_owned());
+                there = parent;
+            }
+            // `..` of what is not there.
+            (Some(parent), None) => there = parent.parent().unwrap_or(parent),
+            (None, _) => return path,
         }
     }
 }
@@ -102,7 +155,10 @@ impl Place {
     /// Opens a place to make a backup there.
     pub fn to(place: &BackupPlace, access: &S3Access) -> Result<Self, BackupError> {
         if let BackupPlace::Objects(BlobLocation::Disk(path)) = place {
-            make_private(path).map_err(BackupError::Place)?;
+            // The directory itself may be there already, for all to read.
+            for own in [BACKUPS, BLOBS, PRUNING] {
+                make_private(&path.join(own)).map_err(BackupError::Place)?;
+            }
         }
         let inner = match place {
             BackupPlace::Objects(location) => Objects::open(location, access).map(Inner::Objects),
@@ -198,5 +254,31 @@ mod tests {
         assert_eq!(BackupPlace::parse("x.tar"), Ok(BackupPlace::Archive("x.tar".into())));
         assert!(BackupPlace::parse("").is_err() && BackupPlace::parse_for_many("x.tar").is_err());
         assert!(BackupPlace::parse_for_many("s3://jobs/a.tar").is_ok());
+    }
+
+    #[test]
+    fn backups_and_blobs_are_not_at_one_place() {
+        for (place, blobs, overlap) in [
+            ("data", "data/blobs", true),
+            ("./data/../data", "data/blobs", true),
+            ("data/blobs", "data/blobs", true),
+            ("data/blobs/saved", "data/blobs", true),
+            ("data", "data/backups/x", true),
+            ("data/saved", "data/blobs", false),
+            ("saved", "data/blobs", false),
+            ("data/blobs2", "data/blobs", false),
+            ("s3://a/x", "s3://a/x/blobs", true),
+            ("s3://a/x/blobs/y", "s3://a/x/blobs", true),
+            ("s3://a/x", "s3://a", true),
+            ("s3://a", "s3://a/blobs/x", true),
+            ("s3://a", "s3://a/cronbox", false),
+            ("s3://a/saved", "s3://a/cronbox", false),
+            ("s3://a/x", "s3://b/x/blobs", false),
+            ("s3://a/x", "data/blobs", false),
+            ("x.tar", "data/blobs", false),
+        ] {
+            let (place, blobs) = (BackupPlace::parse(place), BlobLocation::parse(blobs).expect("a place"));
+            assert_eq!(place.map(|place| place.overlaps(&blobs)), Ok(overlap), "{blobs:?}");
+        }
     }
 }

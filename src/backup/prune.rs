@@ -1,20 +1,21 @@
 //! Deletes old backups, and blobs that no backup needs any more.
 
 use super::BackupError;
-use super::place::{BACKUPS, BLOBS, PRUNING, Place, is_left, is_left_by_deletes};
+use super::place::{BACKUPS, BLOBS, PRUNING, Place, is_left, is_left_by_deletes, manifest_first};
 use super::read::{Backup, names};
 use crate::blobs::{Found, Objects};
 use crate::clock::Time;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// How long deletes may take: what is left then is deleted another time.
 const WITHIN: Duration = Duration::from_secs(1_800);
-/// How often the word that they go on is said again, and how long that may take. A delete that begins then has ended before the
-/// word counts as left.
+/// How often the word that they go on is said again. When it was not said for so long, a backup may begin that counts on what would
+/// be deleted now: a delete that begins before has ended when the word counts as left.
 const AGAIN: Duration = Duration::from_secs(30);
-const SAID_WITHIN: Duration = Duration::from_secs(60);
+const COUNTS: Duration = Duration::from_secs(180);
 
 /// What was deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,25 +35,43 @@ struct Word<'p> {
     name: String,
     since: Instant,
     said: Instant,
+    stop: &'p CancellationToken,
 }
 
 impl<'p> Word<'p> {
-    async fn say(place: &'p Place, objects: &'p Objects) -> Result<Self, BackupError> {
+    async fn say(place: &'p Place, objects: &'p Objects, stop: &'p CancellationToken) -> Result<Self, BackupError> {
         let (name, since) = (format!("{PRUNING}/{}", uuid::Uuid::new_v4()), Instant::now());
         place.put(&name, Bytes::new()).await?;
-        Ok(Word { place, objects, name, since, said: since })
+        Ok(Word { place, objects, name, since, said: since, stop })
+    }
+
+    /// Says it again when it is time. False: it did not count for a while, so nothing may be deleted any more.
+    async fn say_again(&mut self) -> Result<bool, BackupError> {
+        if self.said.elapsed() > COUNTS {
+            return Ok(false);
+        }
+        if self.said.elapsed() > AGAIN {
+            let now = Instant::now();
+            self.place.put(&self.name, Bytes::new()).await?;
+            self.said = now;
+        }
+        Ok(self.said.elapsed() <= COUNTS)
+    }
+
+    /// Does something that takes long, and says it again meanwhile.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = Result<T, BackupError>>) -> Result<T, BackupError> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            match tokio::time::timeout(AGAIN, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => self.say_again().await?,
+            };
+        }
     }
 
     /// Deletes an object while the word counts, and says it again when it is time. False: it is not deleted now.
     async fn delete(&mut self, name: &str) -> Result<bool, BackupError> {
-        if self.since.elapsed() > WITHIN {
-            return Ok(false);
-        }
-        if self.said.elapsed() > AGAIN {
-            self.said = Instant::now();
-            self.place.put(&self.name, Bytes::new()).await?;
-        }
-        if self.said.elapsed() > SAID_WITHIN {
+        if self.since.elapsed() > WITHIN || self.stop.is_cancelled() || !self.say_again().await? {
             return Ok(false);
         }
         self.objects.delete(name).await.map_err(BackupError::Place)?;
@@ -60,17 +79,29 @@ impl<'p> Word<'p> {
     }
 }
 
-/// Keeps the newest backups at a place, deletes the others, and then the blobs that none needs. Nothing is deleted while
-/// another backup is being made there; what was left in the middle of one goes too.
-pub async fn prune(place: &Place, keep: usize) -> Result<Pruned, BackupError> {
+/// Keeps the newest backups at a place and the one that was just made, deletes the others, and then the blobs that none needs.
+/// Nothing is deleted while another backup is being made there; what was left in the middle of one goes too. After `stop` no
+/// further delete begins: the next time goes on.
+pub async fn prune(place: &Place, keep: usize, made: &str, stop: &CancellationToken) -> Result<Pruned, BackupError> {
     let Some(objects) = place.shared() else { return Ok(Pruned::default()) };
-    let mut word = Word::say(place, objects).await?;
-    let pruned = pruned(keep, &mut word).await;
+    let whole: BTreeSet<String> = names(place).await?.into_iter().collect();
+    let has_left = place.list(BACKUPS).await?.iter().filter_map(id_of).any(|id| !whole.contains(&id));
+    if whole.len() <= keep && !has_left {
+        // Nobody has to wait for a word that nothing is deleted after.
+        return Ok(Pruned::default());
+    }
+    let mut word = Word::say(place, objects, stop).await?;
+    let pruned = pruned(keep, made, &mut word).await;
     objects.delete(&word.name).await.map_err(BackupError::Place)?;
     pruned
 }
 
-async fn pruned(keep: usize, word: &mut Word<'_>) -> Result<Pruned, BackupError> {
+/// The backup that an object belongs to.
+fn id_of(found: &Found) -> Option<String> {
+    found.name.split('/').nth(1).map(str::to_owned)
+}
+
+async fn pruned(keep: usize, made: &str, word: &mut Word<'_>) -> Result<Pruned, BackupError> {
     let (place, objects) = (word.place, word.objects);
     let now = objects.find(&word.name).await.map_err(BackupError::Place)?.map(|own| own.written_at);
     let is_old = |other: &Found| now.is_some_and(|now| is_left_by_deletes(other.written_at, now));
@@ -79,8 +110,7 @@ async fn pruned(keep: usize, word: &mut Word<'_>) -> Result<Pruned, BackupError>
     }
     let mut folders: BTreeMap<String, Vec<Found>> = BTreeMap::new();
     for found in place.list(BACKUPS).await? {
-        let id = found.name.split('/').nth(1).unwrap_or_default().to_owned();
-        folders.entry(id).or_default().push(found);
+        folders.entry(id_of(&found).unwrap_or_default()).or_default().push(found);
     }
     let whole = names(place).await?;
     let unfinished = |id: &String| !whole.contains(id);
@@ -88,23 +118,24 @@ async fn pruned(keep: usize, word: &mut Word<'_>) -> Result<Pruned, BackupError>
         return Ok(Pruned::default());
     }
     let mut pruned = Pruned::default();
-    let old = &whole[..whole.len().saturating_sub(keep.max(1))];
+    let mut old = whole[..whole.len().saturating_sub(keep.max(1))].to_vec();
+    // Those of a clock that was ahead seem to be newer.
+    old.retain(|id| id != made);
     // What the others need. One that cannot be read may need any blob: then nothing is deleted.
     let mut needed: BTreeSet<String> = BTreeSet::new();
     for id in whole.iter().filter(|id| !old.contains(id)) {
-        needed.extend(Backup::open(place, Some(id)).await?.index().await?.into_keys());
+        let index = async { Backup::open(place, Some(id)).await?.index().await };
+        needed.extend(word.meanwhile(index).await?.into_keys());
     }
     for (id, found) in folders.iter().filter(|(id, _)| unfinished(id) || old.contains(id)) {
-        // Without its manifest it is no backup any more, should this end in the middle.
-        let is_manifest = |found: &&Found| found.name.ends_with("/manifest.json");
-        for found in found.iter().filter(is_manifest).chain(found.iter().filter(|found| !is_manifest(found))) {
+        for found in manifest_first(found.clone()) {
             if !word.delete(&found.name).await? {
                 return Ok(pruned);
             }
         }
         pruned.backups += u64::from(!unfinished(id));
     }
-    for found in place.list(BLOBS).await? {
+    for found in word.meanwhile(place.list(BLOBS)).await? {
         let key = found.name.strip_prefix(BLOBS).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
         if needed.contains(key) {
             continue;

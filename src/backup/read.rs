@@ -51,6 +51,23 @@ async fn manifest(place: &Place, id: &str) -> Result<Manifest, BackupError> {
     }
 }
 
+/// A blob at a place, as it was written.
+pub(super) async fn blob_at(place: &Place, key: &str) -> Result<Bytes, BackupError> {
+    let name = format!("{BLOBS}/{key}");
+    let content = place.get(&name).await.map_err(|error| told(place, error))?;
+    match Blobs::sha256_of_key(key) {
+        Some(sha256) if hex::encode(Sha256::digest(&content)) == sha256 => Ok(content),
+        _ => Err(BackupError::Damaged(format!("{name} is not as it was written (its SHA-256 is another)"))),
+    }
+}
+
+fn told(place: &Place, error: BlobError) -> BackupError {
+    match error {
+        BlobError::Missing(name) => BackupError::Damaged(format!("{name} is not in {place}")),
+        error => BackupError::Place(error),
+    }
+}
+
 /// A backup that is read.
 #[derive(Debug)]
 pub struct Backup<'p> {
@@ -79,7 +96,7 @@ impl<'p> Backup<'p> {
     /// A part, as it was written.
     async fn part(&self, part: &Part) -> Result<Bytes, BackupError> {
         let name = format!("{BACKUPS}/{}/{}", self.manifest.id, part.name);
-        let content = self.place.get(&name).await.map_err(|error| self.told(error))?;
+        let content = self.place.get(&name).await.map_err(|error| told(self.place, error))?;
         match part.is(&content) {
             true => Ok(content),
             false => Err(BackupError::Damaged(format!("{name} is not as it was written (its SHA-256 is another)"))),
@@ -88,19 +105,7 @@ impl<'p> Backup<'p> {
 
     /// A blob, as it was written.
     pub(super) async fn blob(&self, key: &str) -> Result<Bytes, BackupError> {
-        let name = format!("{BLOBS}/{key}");
-        let content = self.place.get(&name).await.map_err(|error| self.told(error))?;
-        match Blobs::sha256_of_key(key) {
-            Some(sha256) if hex::encode(Sha256::digest(&content)) == sha256 => Ok(content),
-            _ => Err(BackupError::Damaged(format!("{name} is not as it was written (its SHA-256 is another)"))),
-        }
-    }
-
-    fn told(&self, error: BlobError) -> BackupError {
-        match error {
-            BlobError::Missing(name) => BackupError::Damaged(format!("{name} is not in {}", self.place)),
-            error => BackupError::Place(error),
-        }
+        blob_at(self.place, key).await
     }
 
     /// The keys of all blobs that it needs, with their sizes.
@@ -129,7 +134,7 @@ impl<'p> Backup<'p> {
                 Some(size) => {
                     return Err(BackupError::Damaged(format!("{name} has {size} bytes instead of {bytes}")));
                 }
-                None => return Err(self.told(BlobError::Missing(name))),
+                None => return Err(told(self.place, BlobError::Missing(name))),
             }
         }
         Ok(())

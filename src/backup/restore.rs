@@ -3,7 +3,7 @@
 use super::BackupError;
 use super::read::Backup;
 use crate::blobs::{Blobs, Objects};
-use crate::store::{DatabaseUrl, Loader, Target};
+use crate::store::{DatabaseUrl, Loader, NotShown, StoreError, Target};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use std::collections::BTreeMap;
@@ -86,8 +86,16 @@ pub async fn restore(backup: &Backup<'_>, database: &DatabaseUrl, blobs: &Blobs)
     backup.check_parts().await?;
     backup.check_sizes(&index).await?;
     let objects = blobs.objects();
-    check_empty(&objects, &backup.manifest.id).await?;
-    let mut loader = Loader::open(&Target::Database(database.clone()), backup.manifest.schema).await?;
+    let has_begun = check_empty(&objects, &backup.manifest.id).await?;
+    let opened = Loader::open(&Target::Database(database.clone()), backup.manifest.schema).await;
+    let mut loader = opened.map_err(|error| match error {
+        // The rows are shown when all blobs are there.
+        StoreError::NotEmpty(why) if has_begun => BackupError::NotEmpty(format!(
+            "the database is not empty ({why}), and a restore of this backup ended before it could say that all is done: if \
+             nothing else writes there, it is complete: start the server"
+        )),
+        error => error.into(),
+    })?;
     let written = async {
         backup.load(&mut loader, &index).await?;
         loader.unwritten(&backup.manifest.missing).await?;
@@ -98,24 +106,31 @@ pub async fn restore(backup: &Backup<'_>, database: &DatabaseUrl, blobs: &Blobs)
         take_back(&objects, &index).await;
         return Err(error);
     }
-    if let Err(error) = loader.finish().await {
-        take_back(&objects, &index).await;
-        return Err(error.into());
+    match loader.finish().await {
+        Ok(()) => {}
+        Err(NotShown::Not(error)) => {
+            take_back(&objects, &index).await;
+            return Err(error.into());
+        }
+        // The rows may need the blobs.
+        Err(NotShown::Perhaps(error)) => return Err(BackupError::PerhapsRestored(error)),
     }
-    objects.delete(RESTORING).await.map_err(BackupError::Blobs)?;
+    if let Err(error) = objects.delete(RESTORING).await {
+        tracing::warn!(%error, "all is restored; the object `{RESTORING}` beside the blobs can be deleted");
+    }
     Ok(Restored { blobs: index.len() as u64, bytes: index.values().sum() })
 }
 
-/// Refuses a place that has anything but what an earlier try with this backup left.
-async fn check_empty(objects: &Objects, id: &str) -> Result<(), BackupError> {
+/// Refuses a place that has anything but what an earlier try with this backup left. Whether there was one.
+async fn check_empty(objects: &Objects, id: &str) -> Result<bool, BackupError> {
     let found = objects.list("").await.map_err(BackupError::Blobs)?;
-    let Some(first) = found.first() else { return Ok(()) };
+    let Some(first) = found.first() else { return Ok(false) };
     let is_ours = match found.iter().find(|found| found.name == RESTORING) {
         Some(_) => objects.get(RESTORING).await.map_err(BackupError::Blobs)? == id.as_bytes(),
         None => false,
     };
     match is_ours {
-        true => Ok(()),
+        true => Ok(true),
         false => Err(BackupError::NotEmpty(format!(
             "the place of the blobs is not empty (there is {}): name an empty one, or remove what is there",
             first.name
@@ -150,10 +165,13 @@ async fn copy_one(backup: &Backup<'_>, blobs: &Blobs, key: &str) -> Result<(), B
     blobs.put(key, content).await.map_err(BackupError::Blobs)
 }
 
-/// Removes what was written. What cannot be removed now is what the next try finds, and goes on from.
+/// Removes what was written. What cannot be removed now is what the next try finds, and goes on from: then the word stays.
 async fn take_back(objects: &Objects, index: &BTreeMap<String, u64>) {
+    let mut is_empty = true;
     for key in index.keys() {
-        let _ = objects.delete(key).await;
+        is_empty &= objects.delete(key).await.is_ok();
     }
-    let _ = objects.delete(RESTORING).await;
+    if is_empty {
+        let _ = objects.delete(RESTORING).await;
+    }
 }

@@ -65,6 +65,14 @@ impl Turns {
                     duration_ms = u64::try_from(made.took.as_millis()).unwrap_or(u64::MAX),
                     "a backup was made"
                 );
+                if !made.lost.is_empty() {
+                    tracing::error!(
+                        backup = manifest.id,
+                        blobs = made.lost.len(),
+                        first = made.lost.first(),
+                        "the server refers to blobs that it has lost; they are in the backup, as earlier ones have them"
+                    );
+                }
                 if !manifest.missing.is_empty() {
                     tracing::error!(
                         backup = manifest.id,
@@ -96,7 +104,7 @@ impl Turns {
             }
         };
         let pruned = match Place::to(&self.place, &self.access) {
-            Ok(place) => prune(&place, self.keep).await,
+            Ok(place) => prune(&place, self.keep, &made.manifest.id, stop).await,
             Err(error) => Err(error),
         };
         if let Err(error) = pruned {

@@ -11,6 +11,7 @@ use crate::quantity;
 use crate::store::{Store, StoreError};
 use clap::Args;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 /// How backups are made, for people.
 const EXAMPLES: &str = "Examples:
@@ -56,6 +57,12 @@ impl BackupArgs {
     }
 
     async fn make(&self) -> Result<Exit, Refusal> {
+        if self.place.overlaps(&self.data.blob_location()) {
+            return Err(Refusal::usage(format!(
+                "{}: the server keeps its own blobs there: name another place",
+                self.place
+            )));
+        }
         let store = Store::open_in_use(&self.data.database()).await.map_err(|error| told(error.into()))?;
         let clock = match store.time().await.map_err(|error| told(error.into()))? {
             Some(now) => Clock::database(now),
@@ -69,10 +76,12 @@ impl BackupArgs {
         source.store.close().await;
         let made = made.map_err(told)?;
         let (pruned, left) = match self.keep {
-            Some(keep) => match backup::prune(&place, keep as usize).await {
-                Ok(pruned) => (pruned, None),
-                Err(error) => (Pruned::default(), Some(error)),
-            },
+            Some(keep) => {
+                match backup::prune(&place, keep as usize, &made.manifest.id, &CancellationToken::new()).await {
+                    Ok(pruned) => (pruned, None),
+                    Err(error) => (Pruned::default(), Some(error)),
+                }
+            }
             None => (Pruned::default(), None),
         };
         if self.json {
@@ -93,6 +102,7 @@ impl BackupArgs {
             }
         }
         tell_keys(&made.manifest.keys);
+        warn_of_lost(&made.lost);
         let missing = warn_of_missing(&made.manifest.missing);
         match left.map(told) {
             None => Ok(missing),
@@ -124,10 +134,20 @@ impl BackupArgs {
                 manifest.blobs.to_string().as_str().into(),
                 quantity::bytes(manifest.bytes()).as_str().into(),
             ],
-            Err(_) => vec![listed.id.as_str().into(), "damaged".into(), "-".into(), "-".into(), "-".into(), "-".into()],
+            Err(error) => {
+                let word = if matches!(error, BackupError::Damaged(_)) { "damaged" } else { "not read" };
+                vec![listed.id.as_str().into(), word.into(), "-".into(), "-".into(), "-".into(), "-".into()]
+            }
         };
         Table::of(&columns, &listed, row).print()?;
-        Ok(Exit::Succeeded)
+        let mut exit = Exit::Succeeded;
+        for listed in &listed {
+            if let Err(error) = &listed.manifest {
+                fail(&format!("backup {}: {error}", listed.id));
+                exit = Exit::Failed;
+            }
+        }
+        Ok(exit)
     }
 
     async fn verify(&self) -> Result<Exit, Refusal> {
@@ -145,6 +165,11 @@ impl BackupArgs {
         }
         for fault in &checked.faults {
             fail(&format!("backup {}: {fault}", manifest.id));
+        }
+        if checked.faults.iter().any(|fault| fault.starts_with("blobs/")) {
+            complain(
+                "delete a damaged object blobs/… from the place and make a backup: while the server has the blob, it is copied again",
+            );
         }
         tell_keys(&manifest.keys);
         let missing = warn_of_missing(&manifest.missing);
@@ -194,6 +219,16 @@ pub(super) fn warn_of_missing(missing: &[String]) -> Exit {
         "the server itself did not have {number} that it refers to, so the backup has not either: {first} …"
     ));
     Exit::Failed
+}
+
+/// Says which blobs the server has lost and the backup has all the same.
+fn warn_of_lost(lost: &[String]) {
+    let Some(first) = lost.first() else { return };
+    let number = count(lost.len() as u64, "blob");
+    complain(&format!(
+        "the server itself does not have {number} that it refers to any more: {first} …; an earlier backup has them, so this one \
+         has them too: cronbox restore brings them back"
+    ));
 }
 
 /// An error with its exit code: what was asked for cannot be, or a part of it is away.

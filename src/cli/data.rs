@@ -35,7 +35,7 @@ impl DataArgs {
         Blobs::open(&self.blob_location(), &access()).map_err(Refusal::unavailable)
     }
 
-    fn blob_location(&self) -> BlobLocation {
+    pub(super) fn blob_location(&self) -> BlobLocation {
         self.blobs.clone().unwrap_or_else(|| BlobLocation::Disk(self.data_dir.join("blobs")))
     }
 

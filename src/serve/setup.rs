@@ -38,7 +38,7 @@ impl Setup {
             packages: config.packages.resolver(&config.program, Some(packages))?,
             interpreter_cache: config.interpreter.cache()?,
             tls: config.listening.tls()?,
-            backup: config.backup.turns(config.storage.ephemeral)?,
+            backup: config.backup.turns(config.storage.ephemeral, &config.storage.blobs())?,
         };
         config.runs.install_zones()?;
         Ok(setup)

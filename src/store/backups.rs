@@ -106,14 +106,14 @@ impl Store {
         .await
     }
 
-    /// Says that a backup is still being made. False when it was taken for one that ended in the middle.
-    pub async fn hold_backup(&self, id: &str, until: Time) -> Result<bool, StoreError> {
+    /// Says that a backup is still being made. False when that was not said for too long: blobs may have been deleted.
+    pub async fn hold_backup(&self, id: &str, now: Time, until: Time) -> Result<bool, StoreError> {
         let id = id.to_owned();
         self.write(move |tx| {
             let id = id.clone();
             Box::pin(async move {
-                let sql = "UPDATE backups SET held_until = $2 WHERE id = $1 AND outcome IS NULL";
-                Ok(tx.run(sql, args![id, stamp(until)]).await? > 0)
+                let sql = "UPDATE backups SET held_until = $2 WHERE id = $1 AND outcome IS NULL AND held_until > $3";
+                Ok(tx.run(sql, args![id, stamp(until), stamp(now)]).await? > 0)
             })
         })
         .await

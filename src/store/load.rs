@@ -4,22 +4,21 @@
 //! gets its name last. So whoever looks finds an empty database or a whole one.
 
 use super::connections::connect;
-use super::open::{options_for, sqlite_url};
+use super::file::{NotShown, name_whole, new_file, remove, unfinished};
+use super::open::options_for;
 use super::tables::{self, Column, Table, quoted};
 use super::tx::{Args, Dialect, Tx, args, placeholders};
 use super::value::Value;
 use super::{DatabaseUrl, StoreError, migrations, sqlite};
 use sqlx::any::install_default_drivers;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
+use sqlx::{AnyConnection, AssertSqlSafe};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Tables in which the steps of the schema themselves write a row.
 const SEEDED: [&str; 2] = ["feed", "scheduler"];
 /// Most values of one statement.
 const MOST_VALUES: usize = 8_000;
-/// What a file is called until it is whole, after its name.
-const UNFINISHED: &str = "restoring";
 /// How a database is written that nobody uses yet.
 const ALONE: &str = "PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY";
 
@@ -104,7 +103,7 @@ impl Loader {
             }
         };
         let mut loader = Loader { wire, tables: BTreeMap::new(), file, triggers: Vec::new() };
-        match loader.begin().await {
+        match loader.begin(schema).await {
             Ok(()) => Ok(loader),
             Err(error) => {
                 loader.give_up().await;
@@ -114,12 +113,12 @@ impl Loader {
     }
 
     /// Begins the transaction in which everything is written.
-    async fn begin(&mut self) -> Result<(), StoreError> {
+    async fn begin(&mut self, schema: i64) -> Result<(), StoreError> {
         if matches!(self.wire, Wire::Sqlite(_)) {
             self.wire.batch(ALONE.into()).await?;
         }
         self.wire.batch("BEGIN".into()).await?;
-        let tables = tables::tables(&mut self.wire.tx()).await?;
+        let tables = tables::tables(&mut self.wire.tx(), schema).await?;
         match self.wire {
             Wire::Sqlite(_) => {
                 let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'";
@@ -134,6 +133,8 @@ impl Loader {
                 for table in &tables {
                     self.wire.batch(format!("ALTER TABLE \"{}\" DISABLE TRIGGER USER", table.name)).await?;
                 }
+                // Nobody else writes from now on. A server, or another restore, may have done so until now.
+                check_usable(&mut self.wire.tx(), schema).await?;
             }
         }
         for name in SEEDED {
@@ -223,7 +224,38 @@ impl Loader {
     }
 
     /// Makes everything so: whoever looks finds all rows from now on.
-    pub async fn finish(mut self) -> Result<(), StoreError> {
+    pub async fn finish(mut self) -> Result<(), NotShown> {
+        if let Err(error) = self.complete().await {
+            self.give_up().await;
+            return Err(NotShown::Not(error));
+        }
+        let committed = self.wire.batch("COMMIT".into()).await;
+        match (self.file.take(), committed) {
+            (Some((beside, path)), Ok(())) => {
+                drop(self);
+                name_whole(&beside, &path)
+            }
+            // Nobody has seen the file.
+            (Some((beside, _)), Err(error)) => {
+                drop(self);
+                remove(&beside);
+                Err(NotShown::Not(error))
+            }
+            (None, Ok(())) => {
+                if matches!(self.wire, Wire::Postgres(_))
+                    && let Err(error) = self.wire.batch("ANALYZE".into()).await
+                {
+                    tracing::warn!(%error, "the database was not analyzed; PostgreSQL does that itself later");
+                }
+                Ok(())
+            }
+            // The database may have carried it out although its answer did not arrive.
+            (None, Err(error)) => Err(NotShown::Perhaps(error)),
+        }
+    }
+
+    /// Writes what comes after all rows.
+    async fn complete(&mut self) -> Result<(), StoreError> {
         match &mut self.wire {
             Wire::Sqlite(connection) => {
                 for trigger in &self.triggers {
@@ -233,9 +265,8 @@ impl Loader {
                 let count_on = "UPDATE feed SET base = 0, gone_place = 0;
                     DELETE FROM sqlite_sequence WHERE name = 'events';
                     INSERT INTO sqlite_sequence (name, seq) SELECT 'events',
-                        max(coalesce((SELECT max(seq) FROM events), 0), (SELECT gone_seq FROM feed));
-                    COMMIT";
-                sqlite::batch(connection, count_on)?;
+                        max(coalesce((SELECT max(seq) FROM events), 0), (SELECT gone_seq FROM feed))";
+                sqlite::batch(connection, count_on)
             }
             Wire::Postgres(connection) => {
                 let mut end = String::new();
@@ -244,19 +275,13 @@ impl Loader {
                 }
                 end.push_str(
                     "SELECT setval(pg_get_serial_sequence('events', 'seq'), greatest(1, coalesce((SELECT max(seq) FROM events), 0),
-                        (SELECT gone_seq FROM feed))); COMMIT; ANALYZE",
+                        (SELECT gone_seq FROM feed)))",
                 );
                 for table in self.tables.values().filter(|table| table.name != "events") {
                     end = format!("{}{end}", count_on(&table.name, connection).await?);
                 }
-                sqlx::raw_sql(AssertSqlSafe(end)).execute(connection).await?;
+                Ok(sqlx::raw_sql(AssertSqlSafe(end)).execute(connection).await.map(|_| ())?)
             }
-        }
-        let file = self.file.take();
-        drop(self);
-        match file {
-            Some((beside, path)) => name_whole(&beside, &path).map_err(unwritable),
-            None => Ok(()),
         }
     }
 
@@ -299,7 +324,7 @@ async fn check_usable(tx: &mut Tx<'_>, wanted: i64) -> Result<(), StoreError> {
             _ => Err(StoreError::NotEmpty("it has tables that are not Cronbox's".into())),
         };
     };
-    let mut all: Vec<String> = tables::tables(tx).await?.into_iter().map(|table| table.name).collect();
+    let mut all: Vec<String> = tables::tables(tx, step).await?.into_iter().map(|table| table.name).collect();
     all.push("nodes".into());
     for name in all.iter().filter(|name| !SEEDED.contains(&name.as_str())) {
         if tx.first(format!("SELECT 1 AS one FROM \"{name}\" LIMIT 1"), args![]).await?.is_some() {
@@ -312,56 +337,6 @@ async fn check_usable(tx: &mut Tx<'_>, wanted: i64) -> Result<(), StoreError> {
         )));
     }
     Ok(())
-}
-
-/// The file to fill instead of this one, which must not be there. What an earlier try left is removed.
-fn unfinished(path: &Path) -> Result<PathBuf, StoreError> {
-    if path.exists() {
-        return Err(StoreError::NotEmpty(format!("there is a file {}", path.display())));
-    }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(UNFINISHED);
-    let beside = PathBuf::from(name);
-    remove(&beside);
-    Ok(beside)
-}
-
-/// Makes a file with the tables of a step.
-async fn new_file(path: &Path, schema: i64) -> Result<rusqlite::Connection, StoreError> {
-    let url = format!("{}?mode=rwc", sqlite_url(path));
-    let mut connection = connect(&options_for(&url)?).await?;
-    migrations::apply_up_to(&mut connection, Dialect::Sqlite, schema).await?;
-    connection.close().await?;
-    sqlite::open(path)
-}
-
-/// Removes a file of SQLite's, with those beside it.
-fn remove(path: &Path) {
-    for end in ["", "-wal", "-shm", "-journal"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        // It need not be there.
-        let _ = std::fs::remove_file(PathBuf::from(name));
-    }
-}
-
-fn unwritable(error: std::io::Error) -> StoreError {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => StoreError::Full,
-        _ => StoreError::Unavailable(error.to_string()),
-    }
-}
-
-/// Gives a file its name when it is on disk.
-fn name_whole(beside: &Path, path: &Path) -> std::io::Result<()> {
-    std::fs::File::open(beside)?.sync_all()?;
-    std::fs::rename(beside, path)?;
-    match path.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => std::fs::File::open(".")?.sync_all(),
-        Some(folder) => std::fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -413,7 +388,7 @@ mod tests {
         let found = store.read(|tx| {
             Box::pin(async move {
                 let mut found = Vec::new();
-                for table in tables::tables(tx).await? {
+                for table in tables::tables(tx, migrations::last()).await? {
                     let sql = format!("SELECT 1 AS one FROM \"{}\" LIMIT 1", table.name);
                     if tx.first(sql, args![]).await?.is_some() {
                         found.push(table.name);

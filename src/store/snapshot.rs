@@ -82,7 +82,7 @@ async fn send_all(tx: &mut Tx<'_>, pages: &mpsc::Sender<Page>) -> Result<Snapsho
         Dialect::Postgres => "postgres",
     };
     let schema = schema(tx).await?.ok_or_else(|| StoreError::Corrupt("it has no tables".into()))?;
-    for table in tables(tx).await? {
+    for table in tables(tx, schema).await? {
         send_table(tx, Arc::new(table), pages).await?;
     }
     Ok(SnapshotOf { schema, engine })

@@ -1,8 +1,8 @@
 //! The tables of a database as they are: names, columns, keys, and which refer to which.
 
-use super::StoreError;
 use super::tx::{Dialect, Tx, args};
 use super::value::Kind;
+use super::{StoreError, migrations, sqlite};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables that are no part of the data: what the steps of the schema are counted in, backups themselves, and nodes, which are
@@ -64,8 +64,22 @@ pub(super) async fn count_of_others(tx: &mut Tx<'_>) -> Result<i64, StoreError> 
     tx.one(sql, args![]).await?.int("tables")
 }
 
-/// The tables of the data, each after those that it refers to.
-pub(super) async fn tables(tx: &mut Tx<'_>) -> Result<Vec<Table>, StoreError> {
+/// The names of the tables that the steps of the schema make up to one of them.
+fn own_tables(step: i64) -> Result<BTreeSet<String>, StoreError> {
+    let mut scratch = sqlite::open_scratch()?;
+    for statements in migrations::statements_up_to(step) {
+        sqlite::batch(&scratch, &format!("BEGIN; {statements}; COMMIT"))?;
+    }
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+    let rows = sqlite::at_once(async { Tx::on_sqlite(&mut scratch).all(sql, args![]).await })??;
+    rows.iter().map(|row| row.text("name")).collect()
+}
+
+/// The tables of the data of a database that is at a step, each after those that it refers to. Tables that others have made in
+/// the same database are not among them.
+pub(super) async fn tables(tx: &mut Tx<'_>, step: i64) -> Result<Vec<Table>, StoreError> {
+    let mut own = own_tables(step)?;
+    own.retain(|name| !NOT_DATA.contains(&name.as_str()));
     let sql = match tx.dialect {
         Dialect::Sqlite => {
             r#"SELECT t.name AS owner, c.name AS name, c.type AS type, c.pk AS place
@@ -84,7 +98,7 @@ pub(super) async fn tables(tx: &mut Tx<'_>) -> Result<Vec<Table>, StoreError> {
     let mut found: BTreeMap<String, (Table, BTreeMap<i64, String>)> = BTreeMap::new();
     for row in tx.all(sql, args![]).await? {
         let (owner, name, place) = (row.text("owner")?, row.text("name")?, row.int("place")?);
-        if NOT_DATA.contains(&&*owner) {
+        if !own.contains(&owner) {
             continue;
         }
         let kind = match row.text("type")?.to_ascii_lowercase().as_str() {

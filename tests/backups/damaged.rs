@@ -110,6 +110,19 @@ async fn nothing_is_overwritten() {
     assert!(
         fails(folder, &["restore", "saved", "--data-dir", "other"], 2).contains("the place of the blobs is not empty")
     );
+    // What a server that was killed left beside its database would be read as a part of the new one.
+    setting.folder.write("killed/cronbox.db-wal", "x");
+    let why = fails(folder, &["restore", "saved", "--data-dir", "killed"], 2);
+    assert!(why.contains("cronbox.db-wal"), "{why}");
+    assert_eq!(files(&folder.join("killed")).len(), 2, "the log, and the lock of the directory");
+    // The place of the server's own blobs is no place for backups.
+    for place in ["data", "data/blobs"] {
+        let why = fails(folder, &[&["backup", place][..], &setting.words()].concat(), 2);
+        assert!(why.contains("keeps its own blobs there"), "{why}");
+    }
+    let why = fails(folder, &["serve", "--data-dir", "data", "--backup-every", "1h", "--backup-to", "data"], 2);
+    assert!(why.contains("keeps its own blobs there"), "{why}");
+    assert_eq!(files(&folder.join("data")), before);
     // A server that runs, on nothing yet.
     let server = Server::start(folder, &["--data-dir", "used"]);
     assert!(fails(folder, &["restore", "saved", "--data-dir", "used"], 2).contains("another server is using"));
@@ -196,6 +209,29 @@ async fn what_the_server_lacks_is_told() {
     assert!(code == Some(1) && out.contains("was restored"), "{out}");
     let left = files(&folder.join("new/blobs"));
     assert!(!left.contains_key(&results[0]) && !left.contains_key(&results[1]) && left.len() > 4);
+    // Where an earlier backup has them, the next one has them too, also when it is the only one that is kept.
+    let again = [&["backup", "saved", "--keep", "1"][..], &setting.words()].concat();
+    let (_, told) = works(folder, &again, &setting.env);
+    assert!(told.contains("does not have 2 blobs") && told.contains("an earlier backup has them"), "{told}");
+    works(folder, &["restore", "saved", "--data-dir", "whole"], &[]);
+    let left = files(&folder.join("whole/blobs"));
+    assert!(left.contains_key(&results[0]) && left.contains_key(&results[1]));
+}
+
+/// Tables of others in the database of a server are left alone: they are in no backup.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_others_are_not_saved() {
+    let setting = Setting::new(true).await;
+    let server = setting.start();
+    server.put("one", "def run():\n    return 1\n").await;
+    let name = setting.database.as_deref().and_then(|url| url.rsplit('/').next()).expect("a name");
+    cluster().sql(name, "CREATE TABLE mine (a varchar(9), b float); CREATE TABLE more (a bigint PRIMARY KEY)");
+    let (said, _) = setting.backup("all.tar", &["--json"]);
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    let tables = said["backup"]["tables"].as_object().expect("tables");
+    assert!(tables.contains_key("runs") && !tables.contains_key("mine") && !tables.contains_key("more"), "{said}");
+    let folder = &setting.folder.0;
+    works(folder, &["restore", "all.tar", "--data-dir", "new"], &[]);
 }
 
 /// A full disk: nothing half made is taken for whole, and nothing is left of a restore.

@@ -16,6 +16,19 @@ fn listed(setting: &Setting, place: &str) -> BTreeSet<String> {
     listed["backups"].as_array().expect("a list").iter().map(id).collect()
 }
 
+/// Removes the words of commands that were killed while they deleted old backups: each is believed for five minutes.
+fn forget_words(setting: &Setting, place: &str) {
+    let folder = match (&setting.bucket, place.strip_prefix("s3://jobs/")) {
+        (Some((bucket, _)), Some(prefix)) => bucket.path(prefix),
+        _ => setting.folder.0.join(place),
+    };
+    if let Ok(words) = std::fs::read_dir(folder.join("pruning")) {
+        for word in words {
+            std::fs::remove_file(word.expect("an entry").path()).expect("removed");
+        }
+    }
+}
+
 /// Kills a backup and a restore at random moments. What is listed is whole, and in the end everything works.
 async fn dies(is_shared: bool, place: &str) {
     let setting = Setting::new(is_shared).await;
@@ -31,6 +44,7 @@ async fn dies(is_shared: bool, place: &str) {
     for _ in 0..12 {
         let after = Duration::from_micros(dice.roll(usual * 5 / 4));
         ended += usize::from(killed(folder, &words, &setting.env, after));
+        forget_words(&setting, place);
         let now = listed(&setting, place);
         for id in now.difference(&seen) {
             works(folder, &["backup", "--verify", place, "--backup", id], &setting.env);
@@ -111,6 +125,7 @@ async fn a_server_that_dies_in_a_backup_makes_the_next() {
     for _ in 0..5 {
         std::thread::park_timeout(Duration::from_micros(dice.roll(1_500_000)));
         server.kill();
+        forget_words(&setting, "saved");
         if folder.join("saved").exists() {
             let now = listed(&setting, "saved");
             for id in now.difference(&seen) {

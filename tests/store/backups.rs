@@ -47,16 +47,17 @@ async fn blobs_stay_while_a_backup_is_made(store: Store) {
     // Also when the cleaner looked before the backup began.
     let before = after(3700) - TimeDelta::hours(1);
     assert!(!store.begin_delete("sources/a", before, before, after(3700)).await.expect("asks"));
-    assert!(store.hold_backup("b", after(9000)).await.expect("holds"));
+    assert!(store.hold_backup("b", after(4000), after(9000)).await.expect("holds"));
     assert_eq!(condemned(after(8000)).await, ["sources/a"]);
     store.end_backup("b", Ok(1), after(8001)).await.expect("ends");
-    assert!(!store.hold_backup("b", after(9000)).await.expect("asks"), "it has ended");
+    assert!(!store.hold_backup("b", after(8002), after(9000)).await.expect("asks"), "it has ended");
     assert!(condemned(after(8002)).await.is_empty());
     // One that is not heard of any more holds nothing.
     announce(&store, "sources/b", after(10_000)).await;
     store.begin_backup(&backup("c", after(13_700))).await.expect("begins");
     assert_eq!(condemned(after(13_800)).await, ["sources/b"]);
     assert!(condemned(after(13_700 + 901)).await.is_empty());
+    assert!(!store.hold_backup("c", after(13_700 + 901), after(20_000)).await.expect("asks"), "too late");
 }
 
 async fn one_of_many_has_the_turn(store: Store) {
@@ -105,7 +106,8 @@ async fn one_of_many_has_the_turn(store: Store) {
     store.begin_backup(&backup("goes on", after(86_400 + 1803))).await.expect("begins");
     store.end_left_backups(after(86_400 + 1804)).await.expect("ends");
     has_failed(&["s3://a: its disk is full", left, left, left]).await;
-    assert!(store.hold_backup("goes on", after(86_400 + 9000)).await.expect("holds"));
+    let now = after(86_400 + 1804);
+    assert!(store.hold_backup("goes on", now, after(86_400 + 9000)).await.expect("holds"));
     assert!(!due("i", 86_400 + 1802 + 899).await);
     assert!(due("i", 86_400 + 1802 + 900).await);
 }

@@ -3,6 +3,7 @@
 use super::BadSetting;
 use super::values::{count, period};
 use crate::backup::BackupPlace;
+use crate::blobs::BlobLocation;
 use clap::Args;
 use std::time::Duration;
 
@@ -23,11 +24,18 @@ pub struct BackupConfig {
 
 impl BackupConfig {
     /// How often, and where to; none: never.
-    pub(in crate::serve) fn turns(&self, is_ephemeral: bool) -> Result<Option<(Duration, BackupPlace)>, BadSetting> {
+    pub(in crate::serve) fn turns(
+        &self,
+        is_ephemeral: bool,
+        blobs: &BlobLocation,
+    ) -> Result<Option<(Duration, BackupPlace)>, BadSetting> {
         match (self.backup_every, &self.backup_to) {
             (None, None) => Ok(None),
             (Some(_), _) if is_ephemeral => {
                 Err(BadSetting::new("backup-every", "this and --ephemeral exclude one another: remove one of them"))
+            }
+            (Some(_), Some(to)) if to.overlaps(blobs) => {
+                Err(BadSetting::new("backup-to", "the server keeps its own blobs there: name another place"))
             }
             (Some(every), Some(to)) => Ok(Some((every, to.clone()))),
             (Some(_), None) => Err(BadSetting::new("backup-every", "it needs --backup-to PLACE as well")),
