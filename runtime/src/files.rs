@@ -12,6 +12,7 @@ mod directory;
 mod file;
 mod kept;
 mod link;
+mod open_node;
 mod quota;
 #[cfg(test)]
 pub(crate) mod readers;
@@ -22,5 +23,6 @@ mod walk;
 mod wasi;
 
 pub(crate) use kept::Kept;
+pub(crate) use open_node::is_open_file;
 pub(crate) use tree::{Files, Packages};
-pub(crate) use wasi::{FilesView, HasFiles, is_open_file};
+pub(crate) use wasi::{FilesView, HasFiles};

@@ -44,7 +44,8 @@
 //!    packed whole, by what is different in it. Pages beyond the image and on the stack are compared with zeros. Between
 //!    the search and the moment when the pages are given back the sandbox is not polled, or what was packed is dropped.
 //! 4. Without the kernel's list of pages nothing is put away.
-//! 5. Packed pages are in the host's heap, where no guest can read, and are overwritten when they are dropped. A slot that is
+//! 5. Packed pages are in the host's heap, where no guest can read, and are overwritten when they are dropped; the compressor's
+//!    window keeps the last ones until it packs others. A slot that is
 //!    whole again is reset as any other: being made whole is page faults, so its copies are searched for. A slot whose memory
 //!    is not whole when its sandbox ends is unmapped.
 //!

@@ -21,6 +21,7 @@ pub(crate) mod job;
 mod network;
 mod outbound;
 mod parked;
+mod parking;
 mod patience;
 mod process;
 mod redact;

@@ -9,7 +9,7 @@ use crate::guest::{self, Guest, RunInput};
 use crate::guest_description::{GuestDescription, Words};
 use crate::memory::{ImageNumber, Place, Slot, Slots, Stacks};
 use crate::outcome::{Mode, Outcome, ResultKind, ScriptError, Usage, bounded_notes};
-use parked::{Parked, Parts};
+use parked::{End, Parked, Parts};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -146,6 +146,7 @@ impl ReadySandbox {
         let limits = start.limits;
         let source = source_of(&input);
         let (stdout, stderr) = (input.stdout.clone(), input.stderr.clone());
+        let beside = bytes_of(start, &source);
         let request = request_of(start, source);
         let began = Instant::now();
         let deadline = tokio::time::Instant::from_std(began) + limits.wall;
@@ -154,17 +155,18 @@ impl ReadySandbox {
         // The largest data of one call is a result, or a chunk of a file.
         self.store.set_hostcall_fuel(limits.result as usize * 2 + (4 << 20));
         let memory = self.parts.memory.clone();
-        let mut run = Parked::new(self.run.call_async(&mut self.store, (request,)), self.parts, admission);
+        let run = self.run.call_async(&mut self.store, (request,));
+        let mut run = Parked::new(run, self.parts, admission, beside, deadline);
         let ended = tokio::select! {
             biased;
             () = cancel.notified() => Ended::Cancelled,
-            () = tokio::time::sleep_until(deadline) => Ended::TimedOut,
-            returned = &mut run => match returned {
-                Err(error) => Ended::Trapped(error),
-                Ok((returned,)) => Ended::Returned(returned),
+            end = &mut run => match end {
+                End::TimedOut => Ended::TimedOut,
+                End::Returned(Err(error)) => Ended::Trapped(error),
+                End::Returned(Ok((returned,))) => Ended::Returned(returned),
             }
         };
-        let wall = began.elapsed();
+        let wall = began.elapsed().saturating_sub(run.held_up());
         // The line at which it stood is read in its memory.
         let turn = run.take_down(matches!(ended, Ended::TimedOut)).await;
         let budget = self.store.data().limiter.budget.clone();
@@ -206,6 +208,15 @@ fn request_of(start: &crate::frame::Start, source: Vec<u8>) -> guest::Request {
         result_limit: start.limits.result,
         has_packages: start.packages.is_some(),
     }
+}
+
+/// Returns the bytes of what a run was started with, which is kept until it ends: as the node has sent it, and for the call of
+/// the guest.
+fn bytes_of(start: &crate::frame::Start, source: &[u8]) -> u64 {
+    let pairs = start.env.iter().map(|(name, value)| name.len() + value.len());
+    let words = start.argv.iter().map(String::len);
+    let sent = start.args.len() + start.context.len() + pairs.chain(words).sum::<usize>();
+    (source.len() + sent * 2) as u64
 }
 
 /// The end of the guest's export, before it is judged.

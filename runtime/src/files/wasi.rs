@@ -6,13 +6,12 @@
 use super::directory::{Directory, Node};
 use super::file::File;
 use super::link::Follow;
-use super::quota::Quota;
+use super::open_node::OpenNode;
 use super::shared::{Nanos, OpenOptions};
 use super::streams::{MAX_READ, Reader, StreamFailure, WRITE_PERMIT, Writer, now, pay_for_read};
 use super::tree::Files;
 use crate::budget::HeldMemory;
 use crate::meter::Meter;
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::{HasData, Resource, ResourceTable};
@@ -32,25 +31,6 @@ impl HasData for HasFiles {
 pub(crate) struct FilesView<'a> {
     pub(crate) files: &'a Files,
     pub(crate) table: &'a mut ResourceTable,
-}
-
-/// An open file or directory.
-struct OpenNode {
-    node: Node,
-    flags: types::DescriptorFlags,
-    quota: Arc<Quota>,
-    _held: HeldMemory,
-}
-
-impl Drop for OpenNode {
-    fn drop(&mut self) {
-        self.quota.close();
-    }
-}
-
-/// Whether an entry of a guest's table of handles is an open file.
-pub(crate) fn is_open_file(entry: &(dyn Any + Send)) -> bool {
-    entry.downcast_ref::<OpenNode>().is_some_and(|open| matches!(open.node, Node::File(_)))
 }
 
 /// A directory that is being read.

@@ -79,16 +79,18 @@ impl Packer {
         self.deflate.reset();
         // Room for bytes that become more by it, so that compressing always ends. Those are kept as they are.
         let mut packed = Zeroizing::new(Vec::with_capacity(plain.len() + plain.len() / 4 + 1024));
-        let status = self.deflate.compress_vec(&plain, &mut packed, FlushCompress::Finish).map_err(io::Error::other)?;
-        let part = if status == Status::StreamEnd && packed.len() < plain.len() {
-            // A vector of the right size: what is left of the other one is overwritten.
-            Part { bytes: Zeroizing::new(packed.to_vec()), whole: Some(plain.len()) }
-        } else {
-            Part { bytes: Zeroizing::new(plain.to_vec()), whole: None }
-        };
+        let status = self.deflate.compress_vec(&plain, &mut packed, FlushCompress::Finish);
+        let part = status.map_err(io::Error::other).map(|status| {
+            if status == Status::StreamEnd && packed.len() < plain.len() {
+                // A vector of the right size: what is left of the other one is overwritten.
+                Part { bytes: Zeroizing::new(packed.to_vec()), whole: Some(plain.len()) }
+            } else {
+                Part { bytes: Zeroizing::new(plain.to_vec()), whole: None }
+            }
+        });
         plain.zeroize();
         self.plain = std::mem::take(&mut *plain);
-        Ok(part)
+        part
     }
 
     /// Gives up what was added.

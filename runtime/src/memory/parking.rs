@@ -22,6 +22,8 @@ use std::sync::Arc;
 const LARGEST: usize = 64 << 20;
 /// Most pages that are packed of one sandbox.
 const MOST_CHANGED: usize = 4_096;
+/// Most of them on its stack, which is made whole in one step.
+const MOST_ON_STACK: usize = 256;
 /// After so many pages, packing is given up when it saves less than a quarter.
 const TRIED: usize = 256;
 
@@ -75,10 +77,13 @@ impl Parking {
         on_stack: usize,
     ) -> io::Result<Option<Self>> {
         let (Some(pagemap), Some(stack)) = (slots.pagemap(), stacks.find(on_stack)) else { return Ok(None) };
-        let (mut found, mut count) = (Vec::new(), 0);
+        let (mut found, mut of_memory, mut of_stack) = (Vec::new(), 0, 0);
         let mut search = |whose, start: usize, range: Range<usize>| {
             pagemap.copies(start + range.start..start + range.end, |copies| {
-                count += copies.len() / PAGE;
+                match whose {
+                    Whose::Memory => of_memory += copies.len() / PAGE,
+                    Whose::Stack => of_stack += copies.len() / PAGE,
+                }
                 found.push((whose, range.start + copies.start..range.start + copies.end));
             })
         };
@@ -91,7 +96,7 @@ impl Parking {
         } else {
             return Ok(None);
         }
-        if count > MOST_CHANGED {
+        if of_memory > MOST_CHANGED || of_stack > MOST_ON_STACK {
             return Ok(None);
         }
         found.reverse();
@@ -178,6 +183,11 @@ impl Parking {
         slot.region.take_away(GUARD..GUARD + slot.accessible)?;
         let used = stack.used();
         stack.region.take_away(used)
+    }
+
+    /// Returns the number of steps that are left until its pages are as they were.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts.len()
     }
 
     /// Returns the bytes that the packed pages take.

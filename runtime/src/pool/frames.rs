@@ -1,8 +1,8 @@
 //! Handling the frames of a sandbox process.
 
-use super::Pool;
 use super::settling::Settling;
-use crate::frame::{self, Call, FrameKind, Hello, Incoming, Out, ParkedMemory, RunUsage};
+use super::{Pool, PoolState};
+use crate::frame::{self, Call, FrameKind, Hello, Incoming, Out, ParkedMemory, RunNumber, RunUsage};
 use crate::harden;
 use std::time::Instant;
 
@@ -71,29 +71,43 @@ impl Pool {
                 self.dispatch(state);
             }
             FrameKind::Done => {
-                let (done, result) = frame::Done::decode(&payload).map_err(|error| error.to_string())?;
-                let active = process.remove(run, now).ok_or("the end of a run that is not active")?;
-                let report = active.report(done, result)?;
-                process.reserved = false;
-                process.idle_since = now;
-                process.favour();
-                state.release(&active);
-                if let Some(script) = active.entry.script {
-                    self.want_image(script, &active.entry.job);
-                }
-                match (&state.egress, &active.entry.job.network) {
-                    (Some(egress), Some(grant)) if !grant.policy.allow.is_empty() => {
-                        egress.revoke(number, run);
-                        let settling = Settling { process: number, entry: active.entry, report, since: now };
-                        state.settling.insert(run, settling);
-                    }
-                    _ => active.entry.end(report),
-                }
-                self.recycle(state, number);
-                self.dispatch(state);
+                self.ended(state, number, run, &payload, now)?;
             }
             _ => return Err("a frame for the other direction".into()),
         }
+        Ok(())
+    }
+
+    /// A run of a process has ended.
+    fn ended(
+        &self,
+        state: &mut PoolState,
+        number: u64,
+        run: RunNumber,
+        payload: &[u8],
+        now: Instant,
+    ) -> Result<(), String> {
+        let (done, result) = frame::Done::decode(payload).map_err(|error| error.to_string())?;
+        let process = state.processes.get_mut(&number).ok_or("it is not in the pool any more")?;
+        let active = process.remove(run, now).ok_or("the end of a run that is not active")?;
+        let report = active.report(done, result)?;
+        process.reserved = false;
+        process.idle_since = now;
+        process.favour();
+        state.release(&active);
+        if let Some(script) = active.entry.script {
+            self.want_image(script, &active.entry.job);
+        }
+        match (&state.egress, &active.entry.job.network) {
+            (Some(egress), Some(grant)) if !grant.policy.allow.is_empty() => {
+                egress.revoke(number, run);
+                let settling = Settling { process: number, entry: active.entry, report, since: now };
+                state.settling.insert(run, settling);
+            }
+            _ => active.entry.end(report),
+        }
+        self.recycle(state, number);
+        self.dispatch(state);
         Ok(())
     }
 }

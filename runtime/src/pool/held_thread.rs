@@ -27,7 +27,14 @@ impl Process {
         let noted = *self.silence.noted.get_or_insert(time);
         let run = self.silence.page.as_ref()?.holder()?;
         let active = self.active.get(&run).filter(|_| time.saturating_sub(noted) >= HELD)?;
-        Some((run, fate(now.duration_since(active.began), active.entry.job.limits.wall, active.cancelled.is_some())))
+        Some((
+            run,
+            fate(
+                now.saturating_duration_since(active.began + active.held_up),
+                active.entry.job.limits.wall,
+                active.cancelled.is_some(),
+            ),
+        ))
     }
 }
 

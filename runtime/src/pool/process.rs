@@ -18,7 +18,7 @@ use bytes::Bytes;
 use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 
 /// Most bytes of bundles that a process keeps mapped.
@@ -67,6 +67,8 @@ pub(super) struct ActiveRun {
     pub(super) busy: bool,
     pub(super) began: Instant,
     pub(super) cancelled: Option<Instant>,
+    /// For how long it has waited for its memory, which others had, until it went on last.
+    pub(super) held_up: Duration,
     pub(super) streams: [StreamCount; 2],
     pub(super) files: FilesReceived,
     /// The secret with which it asks for connections, when it can.
@@ -173,6 +175,7 @@ impl Process {
             busy: false,
             began: Instant::now(),
             cancelled: None,
+            held_up: Duration::ZERO,
             streams,
             files,
             token,
@@ -434,6 +437,7 @@ mod tests {
                 busy: false,
                 began: now,
                 cancelled: None,
+                held_up: Duration::ZERO,
                 streams: Default::default(),
                 files: FilesReceived::default(),
                 token: None,

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// The time after the time limit or the cancellation of a run after which its process is killed.
 const OVERDUE: Duration = Duration::from_secs(2);
+/// The time within which all parked runs that end at once have had their turn.
+const TURNS: Duration = Duration::from_secs(60);
 /// The time without an answer after which a process is killed.
 const SILENT: Duration = Duration::from_secs(5);
 /// The interval of pings.
@@ -105,17 +107,18 @@ impl EgressProcess {
 
 impl Process {
     /// Returns a run that should have ended, and its outcome. Parked runs that end at once are taken down one after the
-    /// other: as long as one of them ends now and then, the others are not late.
+    /// other: as long as one of them ends now and then, the others are not late, for a while.
     fn overdue(&self, now: Instant) -> Option<(RunNumber, Outcome)> {
-        let is_overdue = |due: Instant| {
-            let since = self.parked.last_end.map_or(due, |last| due.max(last));
-            now.duration_since(since) > OVERDUE
-        };
         self.active.iter().find_map(|(run, active)| {
+            let is_overdue = |due: Instant| {
+                let others = self.parked.last_end.filter(|_| active.parked.is_some());
+                let since = others.map_or(due, |last| due.max(last.min(due + TURNS)));
+                now.saturating_duration_since(since) > OVERDUE
+            };
             if active.cancelled.is_some_and(is_overdue) {
                 return Some((*run, Outcome::Cancelled));
             }
-            is_overdue(active.began + active.entry.job.limits.wall).then_some((*run, Outcome::TimedOut))
+            is_overdue(active.due(now)).then_some((*run, Outcome::TimedOut))
         })
     }
 }
@@ -142,9 +145,15 @@ mod tests {
         // The end of a run that had its memory changes nothing.
         process.remove(1, at(2)).expect("it is active");
         assert!(is_late(&process, 3));
+        // Nor does that of a parked one, for a run that has its memory.
         process.park_for_test(2);
         process.remove(2, at(2)).expect("it is active");
+        assert!(is_late(&process, 3));
+        process.park_for_test(3);
         assert!(!is_late(&process, 3) && is_late(&process, 5));
+        // Not for ever.
+        process.parked.last_end = Some(at(70));
+        assert!(!is_late(&process, 61) && is_late(&process, 63));
         // A run whose time ends later is not late before that.
         process.remove(3, at(2)).expect("it is active");
         let later = ActiveRun::of_test(4, 1 << 20, at(10));

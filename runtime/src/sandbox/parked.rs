@@ -6,7 +6,10 @@
 //! Runs that are parked can end all at once, by their time limits or because they are cancelled. So they are taken down one
 //! after the other.
 //!
-//! Packing and making whole take time. A run whose waits are hardly longer than that is parked less and less.
+//! Packing and making whole take time, which no fuel pays for. A run whose waits are not far longer than that is parked less and
+//! less.
+//!
+//! A run that was woken can have to wait until the node has its memory free again. That time does not count for its time limit.
 
 use crate::budget::Budget;
 use crate::guest::{Admission, Waits};
@@ -25,8 +28,11 @@ use tokio::time::Sleep;
 const PARK_AFTER: Duration = Duration::from_millis(50);
 /// The longest time that a run waits before it is parked, when that was of no use before.
 const PARK_AFTER_MOST: Duration = Duration::from_secs(5);
-/// A run was to be parked for so many times what parking it took.
-const WORTH: u32 = 20;
+/// A run was to be parked for so many times what parking it took: then many runs that wait again and again take little of a
+/// processor together.
+const WORTH: u32 = 200;
+/// Most parts that are made whole of a run that has ended, so that the line at which it stood can be read.
+const READ_MOST: usize = 8;
 
 /// The parts of a sandbox that can be put away.
 pub(super) struct Parts {
@@ -56,9 +62,23 @@ pub(super) struct Parked<F> {
     parts: Parts,
     /// The memory that the node keeps free for it, when a node has admitted it.
     admission: Option<Arc<Admission>>,
+    /// The bytes that the host keeps for the run beside its memory.
+    beside: u64,
     patience: Patience,
     /// The time that packing and making whole have taken since the run waits.
     took: Duration,
+    /// When its time is over.
+    deadline: Pin<Box<Sleep>>,
+    /// The time since which it has been waiting for memory, and for how long it did so before.
+    held_up: (Option<Instant>, Duration),
+}
+
+/// How a run ended.
+pub(super) enum End<T> {
+    /// By itself.
+    Returned(wasmtime::Result<T>),
+    /// Its time is over.
+    TimedOut,
 }
 
 enum Stage {
@@ -106,7 +126,14 @@ impl Patience {
 }
 
 impl<F> Parked<F> {
-    pub(super) fn new(run: F, parts: Parts, admission: Option<Arc<Admission>>) -> Self {
+    /// Makes a run that is to end by itself until the deadline, and for which the host keeps so many bytes beside its memory.
+    pub(super) fn new(
+        run: F,
+        parts: Parts,
+        admission: Option<Arc<Admission>>,
+        beside: u64,
+        deadline: tokio::time::Instant,
+    ) -> Self {
         // The first poll is one of the run.
         let woken = Arc::new(Woken { is_woken: AtomicBool::new(true), outer: Mutex::new(Waker::noop().clone()) });
         Parked {
@@ -116,23 +143,42 @@ impl<F> Parked<F> {
             woken,
             parts,
             admission,
+            beside,
             patience: Patience(PARK_AFTER),
             took: Duration::ZERO,
+            deadline: Box::pin(tokio::time::sleep_until(deadline)),
+            held_up: (None, Duration::ZERO),
         }
+    }
+
+    /// Returns for how long it was held up: it could have gone on, and others had its memory.
+    pub(super) fn held_up(&self) -> Duration {
+        self.held_up.1 + self.held_up.0.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Goes one step towards the memory of a run that was woken.
     fn make_whole(&mut self, context: &Context<'_>) -> io::Result<Whole> {
         let mut parking = match std::mem::replace(&mut self.stage, Stage::Present) {
-            // What was packed of a run that goes on is not needed.
-            Stage::Present | Stage::Waiting(_) | Stage::Packing(_) => return Ok(Whole::Yes),
+            Stage::Present | Stage::Waiting(_) => return Ok(Whole::Yes),
+            // What was packed of a run that goes on is not needed: it was packed in vain.
+            Stage::Packing(_) => {
+                self.patience.note(Duration::ZERO, self.took * 2);
+                return Ok(Whole::Yes);
+            }
             Stage::MakingWhole(parking) => parking,
             Stage::Away(parking, since) => {
                 if self.admission.as_ref().is_some_and(|admission| !admission.is_back(context)) {
+                    self.held_up.0.get_or_insert_with(Instant::now);
                     self.stage = Stage::Away(parking, since);
                     return Ok(Whole::NotAdmitted);
                 }
-                self.patience.note(since.elapsed(), self.took * 2);
+                let now = Instant::now();
+                let woken = self.held_up.0.take().unwrap_or(now);
+                let held_up = now - woken;
+                self.held_up.1 += held_up;
+                let deadline = self.deadline.deadline() + held_up;
+                self.deadline.as_mut().reset(deadline);
+                self.patience.note(woken.saturating_duration_since(since), self.took * 2);
                 parking
             }
         };
@@ -158,9 +204,11 @@ impl<F> Parked<F> {
             return None;
         }
         let turn = self.parts.slots.turn().await;
-        // It stays within this value while others have the thread.
+        // It stays within this value while others have the thread. Where that would take long, nothing is read: others wait for
+        // their turn.
         while is_read
             && let Stage::Away(parking, _) | Stage::MakingWhole(parking) = &mut self.stage
+            && parking.parts() <= READ_MOST
             && let Ok(false) = parking.make_some_whole()
         {
             tokio::task::yield_now().await;
@@ -195,8 +243,9 @@ impl<F> Parked<F> {
             Ok(Packing::More) => self.stage = Stage::Packing(parking),
             Ok(Packing::Away) => {
                 if let Some(admission) = &self.admission {
-                    // Its files are not put away.
-                    admission.give_up((parking.packed() as u64).saturating_add(self.parts.budget.outside()));
+                    // Its files are not put away, and what it was started with neither.
+                    let packed = parking.packed() as u64;
+                    admission.give_up(packed.saturating_add(self.parts.budget.outside()).saturating_add(self.beside));
                 }
                 self.stage = Stage::Away(parking, Instant::now());
             }
@@ -211,25 +260,28 @@ impl<F> Parked<F> {
 }
 
 impl<T, F: Future<Output = wasmtime::Result<T>>> Future for Parked<F> {
-    type Output = wasmtime::Result<T>;
+    type Output = End<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         this.woken.outer.lock().unwrap_or_else(PoisonError::into_inner).clone_from(context.waker());
+        if this.held_up.0.is_none() && this.deadline.as_mut().poll(context).is_ready() {
+            return Poll::Ready(End::TimedOut);
+        }
         if this.woken.is_woken.load(Relaxed) {
             // An error ends the run: what it would go on with is not there.
-            match this.make_whole(context)? {
-                Whole::Yes => {}
-                Whole::NotYet => {
+            match this.make_whole(context) {
+                Ok(Whole::Yes) => {}
+                Ok(Whole::NotYet) => {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Whole::NotAdmitted => return Poll::Pending,
+                Ok(Whole::NotAdmitted) => return Poll::Pending,
+                Err(error) => return Poll::Ready(End::Returned(Err(error.into()))),
             }
             this.woken.is_woken.store(false, Relaxed);
-            let polled = this.run.as_mut().poll(&mut Context::from_waker(&this.waker));
-            if polled.is_ready() {
-                return polled;
+            if let Poll::Ready(returned) = this.run.as_mut().poll(&mut Context::from_waker(&this.waker)) {
+                return Poll::Ready(End::Returned(returned));
             }
             if !this.woken.is_woken.load(Relaxed) {
                 this.begin_wait();
@@ -239,5 +291,27 @@ impl<T, F: Future<Output = wasmtime::Result<T>>> Future for Parked<F> {
             context.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_parked_in_vain_is_parked_less() {
+        let ms = Duration::from_millis;
+        let mut patience = Patience(PARK_AFTER);
+        // It was parked for long enough.
+        patience.note(ms(400), ms(2));
+        assert_eq!(patience.0, PARK_AFTER);
+        // For a moment, and not at all: packing was interrupted.
+        for expected in [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000] {
+            patience.note(if expected % 3 == 0 { ms(1) } else { Duration::ZERO }, ms(2));
+            assert_eq!(patience.0, ms(expected));
+        }
+        // What it takes is a small part of its waits from then on, and it is parked sooner again where these are long.
+        patience.note(ms(10_000), ms(2));
+        assert_eq!(patience.0, ms(2_500));
     }
 }
