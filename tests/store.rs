@@ -11,6 +11,7 @@ use cronbox::event::{Event, EventPosition};
 use cronbox::limits::RequestedLimits;
 use cronbox::precondition::Precondition;
 use cronbox::publication::{Deleted, Kept, NewVersion, ScriptFilter};
+use cronbox::requirement::{Packages, Request};
 use cronbox::run::{
     Attempt, AttemptUsage, Cancelled, Cause, Claim, Ended, GivenUp, Idempotency, Made, NewRun, Output, RETRY_ON,
     Recorded, Spec, Status, Value, new_id,
@@ -73,6 +74,7 @@ mod schema;
 
 on_every_engine![
     a_script_has_versions,
+    a_version_keeps_its_packages,
     settings_join_what_the_source_says,
     a_deleted_script_leaves_its_runs,
     a_run_goes_from_the_queue_to_its_outcome,
@@ -275,6 +277,22 @@ async fn a_script_has_versions(store: Store) {
     assert_eq!(store.count_scripts().await.expect("counts"), 1);
 }
 
+async fn a_version_keeps_its_packages(store: Store) {
+    let requirement = |version: &str| cronbox::requirement::Locked { name: "six".into(), version: version.into() };
+    let packages = Packages {
+        request: Request::default(),
+        blob: "packages/six".into(),
+        locked: vec![requirement("1.17.0")],
+        modules: vec!["six".into()],
+    };
+    announce(&store, &packages.blob, start()).await;
+    let new = NewVersion { packages: Some(packages.clone()), ..version("price", "a") };
+    let kept = keep(&store, new, start()).await.expect("keeps");
+    assert_eq!(kept.script.version.packages, Some(packages.clone()));
+    let version = store.version("price", 1).await.expect("asks").expect("there");
+    assert_eq!(version.packages, Some(packages));
+}
+
 async fn settings_join_what_the_source_says(store: Store) {
     let labelled = |team: &str| Settings { labels: [("team".into(), team.into())].into(), ..Settings::default() };
     let new = NewVersion { table: labelled("data"), ..version("a", "a") };
@@ -342,6 +360,7 @@ async fn a_run_goes_from_the_queue_to_its_outcome(store: Store) {
     assert_eq!(store.held_by_node("n").await.expect("asks"), []);
     assert_eq!(store.previous_result("a", None, "ffffffff").await.expect("asks"), Some(Value::Inline("[1]".into())));
     assert_eq!(store.previous_result("a", None, &id).await.expect("asks"), None);
+    assert_eq!(store.previous_result("a", Some("hourly"), "ffffffff").await.expect("asks"), None);
     let beginning = |prefix: &str| {
         let (store, prefix) = (store.clone(), Some(prefix.to_owned()));
         async move {
