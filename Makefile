@@ -43,7 +43,7 @@ DIST_SERVERS := debootstrap crun umoci iproute2 systemd-container zstd
 # Debian's packages of what the tests start, of the browser that they look at the page with, and of Prometheus's tool.
 SERVERS := postgresql redis-server iproute2 openssl libfaketime chromium nginx caddy prometheus
 
-.PHONY: build run tour test statements lint bench soak dist test-dist screenshots guest page tools servers clean
+.PHONY: build run tour test test-upgrade statements lint bench soak dist test-dist screenshots guest page tools servers clean
 
 # The release binary. The whole workspace, here and below: a smaller selection would resolve other features of shared
 # dependencies, and wasmtime would be compiled once for each.
@@ -90,6 +90,18 @@ bench: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
 # The tests again, with ten times the rounds where rounds are counted.
 soak: guest page servers $(UV) $(TEST_VENV)/installed $(TEST_NODE)/installed $(TEST_WHEELS)/fetched $(TEST_SUITE)/version
 	$(TEST_ENV) CRONBOX_SOAK=1 $(CARGO) test --release --locked --workspace --no-fail-fast $(LESS)
+
+# Nodes of an earlier revision are replaced by nodes of this one under load: make test-upgrade EARLIER=v0.1.0. It builds that
+# revision in target/earlier.
+EARLIER_SOURCE := $(abspath $(TARGET))/earlier
+test-upgrade: guest page servers $(UV)
+	@git rev-parse --quiet --verify '$(EARLIER)^{commit}' >/dev/null || \
+	 { echo 'Name the earlier revision: make test-upgrade EARLIER=REVISION'; exit 1; }
+	test -d $(EARLIER_SOURCE) || git worktree add --detach $(EARLIER_SOURCE) '$(EARLIER)'
+	git -C $(EARLIER_SOURCE) checkout --detach '$(EARLIER)'
+	unset CARGO_TARGET_DIR && $(MAKE) -C $(EARLIER_SOURCE) build
+	CRONBOX_TEST_EARLIER=$(EARLIER_SOURCE)/target/release/cronbox $(TEST_ENV) \
+	 $(CARGO) test --release --locked --workspace $(LESS) --test main -- --ignored upgrade::rolling
 
 # The files of a release, in target/dist: an archive, a Debian package, an image for containers, a Helm chart, sums.
 dist: build $(DIST_VENV)/installed

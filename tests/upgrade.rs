@@ -1,6 +1,7 @@
 //! The schema of a database: what is missing is told, planned and applied, and a newer one is left alone. What an earlier
 //! version asks goes on working.
 
+mod rolling;
 mod statements;
 
 use crate::support::beside_others;
