@@ -163,6 +163,14 @@ pub fn duration(time: Duration) -> String {
     text
 }
 
+/// How long something is ago, in one unit: `7s`, `3m`, `26h`, `3d`.
+pub fn age(time: Duration) -> String {
+    let whole = time.as_secs();
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let (unit, letter) = units.into_iter().find(|(unit, _)| whole >= unit * 2).unwrap_or((1, 's'));
+    format!("{}{letter}", whole / unit)
+}
+
 /// As it is typed: `1h30m`, `26h`, `7d`; without what is less than a second.
 pub fn written(time: Duration) -> String {
     let whole = time.as_secs();
@@ -233,6 +241,15 @@ mod tests {
         }
         for bad in ["", "s", "-1s", "1x", "1h30", "1e300h", "5s x"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ages_have_one_unit() {
+        let cases =
+            [(0, "0s"), (119, "119s"), (185, "3m"), (7_199, "119m"), (93_784, "26h"), (259_200, "3d"), (262_805, "3d")];
+        for (seconds, text) in cases {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
         }
     }
 

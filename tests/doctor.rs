@@ -108,9 +108,9 @@ fn the_age_of_backups_is_told(folder: &Folder) {
     let changed = database.execute("UPDATE backups SET started_at = started_at - 259200000000", []);
     assert_eq!(changed.expect("changes"), 1);
     let (_, found) = doctor(folder, &every, &[]);
-    assert!(has(&found["warnings"], &["backups: the last one was begun 72h", "ago", "make one every 1d"]), "{found}");
+    assert!(has(&found["warnings"], &["backups: the last one was begun 3d ago", "make one every 1d"]), "{found}");
     let (_, found) = doctor(folder, &data, &[]);
-    assert!(has(&found["server"], &["backups: the last one was begun 72h"]), "{found}");
+    assert!(has(&found["server"], &["backups: the last one was begun 3d ago"]), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

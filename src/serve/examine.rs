@@ -6,7 +6,7 @@ use crate::blobs::{BlobLocation, Blobs};
 use crate::clock::{Clock, Time, rfc3339};
 use crate::http::validity;
 use crate::keyring::Keyring;
-use crate::quantity::{bytes, written};
+use crate::quantity::{self, bytes, written};
 use crate::schedule::{Schedule, ScheduleFilter, State};
 use crate::store::{DatabaseUrl, Store};
 use rustix::fs::statvfs;
@@ -221,7 +221,7 @@ async fn look_at_backups(config: &Config, store: &Store, now: Time, found: &mut 
     let age = last.map(|last| (now - last.started_at).to_std().unwrap_or_default());
     let mut text = match (last, age) {
         (Some(last), Some(age)) => {
-            format!("the last one was begun {} ago and has {}", written(age), bytes(last.bytes))
+            format!("the last one was begun {} ago and has {}", quantity::age(age), bytes(last.bytes))
         }
         _ => "none was made: cronbox backup PLACE makes one".to_owned(),
     };
