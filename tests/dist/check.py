@@ -58,7 +58,7 @@ def archive(root: Root, dist: Path) -> None:
     root.run("cd /home/tester/cronbox-*-linux && sha256sum --quiet --check SHA256SUMS")
     # Another user's cache is empty: this is a first start.
     root.run("useradd --create-home other && cp -r /home/tester/cronbox-*-linux /opt/cronbox")
-    said = root.run((HERE / "serve.sh").read_text() + "\nfirst_start /opt/cronbox/cronbox serve", user="other")
+    said = root.run(f"cd\n{(HERE / 'serve.sh').read_text()}\nfirst_start /opt/cronbox/cronbox serve", user="other")
     assert "compiling" not in said, said
     print(f"   {starts_in_time(said)}")
     # Machine code that others can write to is not trusted, and the program goes on without it.
