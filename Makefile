@@ -83,7 +83,7 @@ lint: guest page $(LINT_TOOLS)/installed
 	$(CARGO) test --release --locked --workspace $(LESS) --test main -- rooms
 
 # What it costs, in tables. PYERYX_PYTHON names a Python that has pyeryx, to have it measured beside; PARTS names some of
-# sandbox, kernels, packages, network, server, lists, schedules, alerts, traces.
+# sandbox, kernels, packages, network, server, lists, waiting, schedules, alerts, traces.
 bench: guest servers $(UV) $(TEST_VENV)/installed $(TEST_WHEELS)/fetched
 	$(TEST_ENV) $(CARGO) bench --locked --workspace --bench sandbox -- $(PARTS)
 

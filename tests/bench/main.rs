@@ -46,7 +46,6 @@ fn main() {
             let interpreter = interpreter();
             let tiny = one_process(&interpreter).await;
             many_processes(&interpreter).await;
-            waiting_sandboxes(&interpreter).await;
             tiny
         });
         commands(&cache(), &python);
@@ -237,30 +236,6 @@ async fn rate(pool: &Pool, callers: usize) -> f64 {
     }
     while tasks.join_next().await.is_some() {}
     done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64()
-}
-
-/// Private memory of sandboxes whose script waits.
-async fn waiting_sandboxes(interpreter: &Arc<CompiledInterpreter>) {
-    let mut config = PoolConfig::for_machine(vec![PROGRAM.into(), "sandbox-process".into()]);
-    (config.processes, config.max_processes, config.ready, config.memory_budget) = (1, 1, 1, 64 << 30);
-    let pool = Pool::start(config, interpreter.clone()).await.unwrap();
-    let pid = pool.process_ids()[0];
-    let sleeper = job("sleeper", "import time\ndef run():\n    print('waits')\n    time.sleep(600)\n");
-    let private = || {
-        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-        let lines = rollup.lines().filter(|line| line.starts_with("Private_"));
-        lines.map(|line| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()).sum::<u64>()
-    };
-    finish(&pool, &job("tiny", TINY)).await;
-    let before = private();
-    let mut runs = Vec::new();
-    for _ in 0..50 {
-        let mut run = pool.run(sleeper.clone()).unwrap();
-        run.next().await;
-        runs.push(run);
-    }
-    let each = (private() - before) as f64 / 50.0 / 1024.0;
-    row("private memory of a waiting sandbox", format!("{each:.1} MiB"), "at most 0.2 MiB", Some(each <= 0.2));
 }
 
 /// SchedulerState commands, in alternation.
