@@ -2,7 +2,7 @@
 
 use super::BackupError;
 use super::place::{BACKUPS, BLOBS, PRUNING, Place, is_left, is_left_by_deletes, manifest_first};
-use super::read::{Backup, names};
+use super::read::{Backup, names_in};
 use crate::blobs::{Found, Objects};
 use crate::clock::Time;
 use bytes::Bytes;
@@ -84,8 +84,9 @@ impl<'p> Word<'p> {
 /// further delete begins: the next time goes on.
 pub async fn prune(place: &Place, keep: usize, made: &str, stop: &CancellationToken) -> Result<Pruned, BackupError> {
     let Some(objects) = place.shared() else { return Ok(Pruned::default()) };
-    let whole: BTreeSet<String> = names(place).await?.into_iter().collect();
-    let has_left = place.list(BACKUPS).await?.iter().filter_map(id_of).any(|id| !whole.contains(&id));
+    let found = place.list(BACKUPS).await?;
+    let whole = names_in(&found);
+    let has_left = found.iter().filter_map(id_of).any(|id| !whole.contains(&id));
     if whole.len() <= keep && !has_left {
         // Nobody has to wait for a word that nothing is deleted after.
         return Ok(Pruned::default());
@@ -109,10 +110,11 @@ async fn pruned(keep: usize, made: &str, word: &mut Word<'_>) -> Result<Pruned, 
         objects.delete(&other.name).await.map_err(BackupError::Place)?;
     }
     let mut folders: BTreeMap<String, Vec<Found>> = BTreeMap::new();
-    for found in place.list(BACKUPS).await? {
+    let found = place.list(BACKUPS).await?;
+    let whole = names_in(&found);
+    for found in found {
         folders.entry(id_of(&found).unwrap_or_default()).or_default().push(found);
     }
-    let whole = names(place).await?;
     let unfinished = |id: &String| !whole.contains(id);
     if folders.iter().any(|(id, found)| unfinished(id) && is_under_way(found, now)) {
         return Ok(Pruned::default());
@@ -124,7 +126,7 @@ async fn pruned(keep: usize, made: &str, word: &mut Word<'_>) -> Result<Pruned, 
     // What the others need. One that cannot be read may need any blob: then nothing is deleted.
     let mut needed: BTreeSet<String> = BTreeSet::new();
     for id in whole.iter().filter(|id| !old.contains(id)) {
-        let index = async { Backup::open(place, Some(id)).await?.index().await };
+        let index = async { Backup::at(place, id).await?.index().await };
         needed.extend(word.meanwhile(index).await?.into_keys());
     }
     for (id, found) in folders.iter().filter(|(id, _)| unfinished(id) || old.contains(id)) {

@@ -3,7 +3,7 @@
 use super::BackupError;
 use super::format::{Manifest, Part, read_index, read_rows};
 use super::place::{BACKUPS, BLOBS, Place};
-use crate::blobs::{BlobError, Blobs};
+use crate::blobs::{BlobError, Blobs, Found};
 use crate::store::{Loader, Value};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -19,14 +19,19 @@ pub struct Listed {
 }
 
 /// The names of the whole backups at a place, the oldest first.
-pub(super) async fn names(place: &Place) -> Result<Vec<String>, BackupError> {
-    let mut names: Vec<String> = Vec::new();
-    for found in place.list(BACKUPS).await? {
-        let name = found.name.strip_prefix(BACKUPS).and_then(|rest| rest.strip_prefix('/'));
-        names.extend(name.and_then(|name| name.strip_suffix("/manifest.json")).map(str::to_owned));
-    }
+async fn names(place: &Place) -> Result<Vec<String>, BackupError> {
+    Ok(names_in(&place.list(BACKUPS).await?))
+}
+
+/// The names of the whole backups whose objects are among these, the oldest first.
+pub(super) fn names_in(found: &[Found]) -> Vec<String> {
+    let name = |found: &Found| {
+        let name = found.name.strip_prefix(BACKUPS)?.strip_prefix('/')?;
+        name.strip_suffix("/manifest.json").map(str::to_owned)
+    };
+    let mut names: Vec<String> = found.iter().filter_map(name).collect();
     names.sort();
-    Ok(names)
+    names
 }
 
 /// The whole backups at a place, the oldest first.
@@ -85,12 +90,17 @@ impl<'p> Backup<'p> {
             None => names.into_iter().next_back(),
         };
         match (name, id) {
-            (Some(name), _) => Ok(Backup { place, manifest: manifest(place, &name).await? }),
+            (Some(name), _) => Self::at(place, &name).await,
             (None, Some(id)) => Err(BackupError::NotFound(format!(
                 "there is no whole backup {id} in {place}: --list shows those that are there"
             ))),
             (None, None) => Err(BackupError::NotFound(format!("there is no whole backup in {place}"))),
         }
+    }
+
+    /// Opens a backup that was listed.
+    pub(super) async fn at(place: &'p Place, name: &str) -> Result<Self, BackupError> {
+        Ok(Backup { place, manifest: manifest(place, name).await? })
     }
 
     /// A part, as it was written.

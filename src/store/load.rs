@@ -79,14 +79,8 @@ impl Loader {
             return Err(StoreError::Newer(schema));
         }
         let (wire, file) = match target {
-            Target::Scratch => {
-                // Without a name it is SQLite's own temporary file, which grows beyond memory and is nobody else's.
-                let connection = sqlite::open_scratch()?;
-                for step in migrations::statements_up_to(schema) {
-                    sqlite::batch(&connection, &format!("BEGIN; {step}; COMMIT"))?;
-                }
-                (Wire::Sqlite(connection), None)
-            }
+            // Without a name it is SQLite's own temporary file, which grows beyond memory and is nobody else's.
+            Target::Scratch => (Wire::Sqlite(migrations::scratch(schema)?), None),
             Target::Database(DatabaseUrl::Memory) => {
                 return Err(StoreError::Unavailable("it would be gone with this program".into()));
             }

@@ -2,8 +2,8 @@
 
 mod peek;
 
-use super::StoreError;
 use super::tx::Dialect;
+use super::{StoreError, sqlite};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, Connection as _, SqlSafeStr};
 
@@ -83,9 +83,13 @@ pub(super) async fn apply_up_to(connection: &mut AnyConnection, dialect: Dialect
     apply_steps(connection, &steps).await
 }
 
-/// The statements of all steps of SQLite's up to a step, for a database that nothing is kept in.
-pub(super) fn statements_up_to(last: i64) -> impl Iterator<Item = &'static str> {
-    SQLITE.iter().filter(move |step| step.0 <= last).map(|step| step.2)
+/// A database of SQLite's with the tables of a step, which is gone afterwards.
+pub(super) fn scratch(last: i64) -> Result<rusqlite::Connection, StoreError> {
+    let connection = sqlite::open_scratch()?;
+    for (_, _, statements) in SQLITE.iter().filter(|step| step.0 <= last) {
+        sqlite::batch(&connection, &format!("BEGIN; {statements}; COMMIT"))?;
+    }
+    Ok(connection)
 }
 
 async fn apply_steps(connection: &mut AnyConnection, steps: &[(i64, &str, &'static str)]) -> Result<(), StoreError> {

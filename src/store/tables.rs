@@ -66,10 +66,7 @@ pub(super) async fn count_of_others(tx: &mut Tx<'_>) -> Result<i64, StoreError> 
 
 /// The names of the tables that the steps of the schema make up to one of them.
 fn own_tables(step: i64) -> Result<BTreeSet<String>, StoreError> {
-    let mut scratch = sqlite::open_scratch()?;
-    for statements in migrations::statements_up_to(step) {
-        sqlite::batch(&scratch, &format!("BEGIN; {statements}; COMMIT"))?;
-    }
+    let mut scratch = migrations::scratch(step)?;
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table'";
     let rows = sqlite::at_once(async { Tx::on_sqlite(&mut scratch).all(sql, args![]).await })??;
     rows.iter().map(|row| row.text("name")).collect()
