@@ -165,27 +165,20 @@ async fn waiting_cannot_be_made_costly() {
     assert_eq!((pool.load(), pool.process_ids()), (Load::default(), vec![process]));
 }
 
-/// Hundredths of a second that a process has computed.
-fn computed(process: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("its status");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
-    fields[11].parse::<u64>().expect("a number") + fields[12].parse::<u64>().expect("a number")
-}
-
 /// A run goes on again and again while its many pages are being packed. That is tried a few times, and not each time.
 #[tokio::test(flavor = "multi_thread")]
 async fn packing_that_is_interrupted_costs_little() {
     let _shared = support::beside_others().await;
     let pool = pool_with(|config| config.ready = 1).await;
     let process = pool.process_ids()[0];
-    let before = computed(process);
+    let before = support::computed(process);
     let source = "import time\ndef run():\n    kept = bytearray(b'abcdefgh' * 1_700_000)\n    for _ in range(60):\n        \
         time.sleep(0.08)\n    return kept.count(b'a')\n";
     for run in start(&pool, 2, source) {
         let report = run.finish().await.report;
         assert_eq!((report.outcome, support::result(&report)), (Outcome::Succeeded, "1700000"), "{:?}", report.error);
     }
-    let spent = computed(process) - before;
+    let spent = support::computed(process) - before;
     // Each time it would be some 30 ms, so 3.6 s together.
     assert!(spent < 150, "{spent} hundredths of a second");
 }

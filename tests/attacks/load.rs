@@ -1,5 +1,6 @@
 //! Whoever sends much, reads nothing, or stays for ever: what that costs the server, and what others notice of it.
 
+use crate::support::computed;
 use crate::support::server::{Folder, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,13 +13,6 @@ fn memory(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("its status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
     line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") >> 10
-}
-
-/// Hundredths of a second that a process has computed.
-fn computed(server: &Server) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).expect("its status");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
-    fields[11].parse::<u64>().expect("a number") + fields[12].parse::<u64>().expect("a number")
 }
 
 /// Files and connections that a process has open.
@@ -180,11 +174,11 @@ async fn one_token_has_so_many_streams_and_they_cost_little() {
     assert_eq!(status, 200);
     streams.push(stream);
     assert!(healthy(&server).await < Duration::from_secs(2));
-    let (before, begun) = (computed(&server), Instant::now());
+    let (before, begun) = (computed(server.pid()), Instant::now());
     while begun.elapsed() < Duration::from_secs(2) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let spent = computed(&server) - before;
+    let spent = computed(server.pid()) - before;
     assert!(spent < 20, "65 idle streams cost {spent} hundredths of a second in two");
     // All of them hear.
     server.put("bad", "def run(): raise ValueError(1)\n").await;

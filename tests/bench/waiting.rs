@@ -11,13 +11,6 @@ fn kib(pid: u32, file: &str, name: &str) -> u64 {
     lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
 }
 
-/// CPU time of a process in microseconds.
-fn cpu(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) * 10_000.0
-}
-
 async fn pool(interpreter: &Arc<CompiledInterpreter>) -> Pool {
     let mut config = PoolConfig::for_machine(vec![PROGRAM.into(), "sandbox-process".into()]);
     (config.processes, config.max_processes, config.memory_budget) = (2, 2, 4 << 30);
@@ -79,7 +72,8 @@ pub async fn costs() {
 async fn cpu_of_parking(interpreter: &Arc<CompiledInterpreter>) {
     let pool = pool(interpreter).await;
     let pids = pool.process_ids();
-    let used = || pids.iter().map(|pid| cpu(*pid)).sum::<f64>();
+    // In microseconds.
+    let used = || pids.iter().map(|pid| support::computed(*pid) as f64 * 1e4).sum::<f64>();
     let (mut short, mut long) = (0.0, 0.0);
     for _ in 0..10 {
         for (seconds, sum) in [(0.045, &mut short), (2.0, &mut long)] {

@@ -129,6 +129,13 @@ pub fn private_memory(pid: u32) -> u64 {
     private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum::<u64>() * 1024
 }
 
+/// Hundredths of a second that a process has computed.
+pub fn computed(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("its status");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+    fields[11].parse::<u64>().expect("a number") + fields[12].parse::<u64>().expect("a number")
+}
+
 /// The machine, for a test that measures time and wants it alone, or shared with the tests that do not.
 static MACHINE: OnceLock<RwLock<()>> = OnceLock::new();
 
